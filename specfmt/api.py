@@ -1,0 +1,85 @@
+"""What the public functions do; `specfmt/__init__.py` documents them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from specfmt.graph.build import build
+from specfmt.graph.model import Graph
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.spec.document import ModelSpec, parse_document
+from specfmt.spec.reading import Document, read
+
+
+def load(path: str | Path) -> ModelSpec:
+    return loads(Path(path).read_bytes(), file=str(path))
+
+
+def loads(text: str | bytes, *, file: str = "<string>") -> ModelSpec:
+    document = read(text, file)
+    spec, problems = parse_document(document.data)
+    if problems or spec is None:
+        raise SpecError(placed(document, problems))
+    return spec
+
+
+def placed(document: Document, problems: list[Diagnostic]) -> list[Diagnostic]:
+    """Findings with their places in the text, in order of place."""
+    found = [document.place(problem) for problem in problems]
+    return sorted(found, key=lambda d: (d.span.line, d.span.column) if d.span else (0, 0))
+
+
+def dump(spec: ModelSpec) -> str:
+    from specfmt.spec.formatting import dump_yaml
+
+    return dump_yaml(spec.to_data())
+
+
+def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
+    try:
+        document = read(text, file)
+    except SpecError as error:
+        return list(error.diagnostics)
+    spec, problems = parse_document(document.data)
+    if spec is not None:
+        _, found = build(spec)
+        problems += found
+    return placed(document, problems)
+
+
+def analyze(spec: ModelSpec) -> Graph:
+    graph, problems = build(spec)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise SpecError(errors)
+    return graph
+
+
+def generate(
+    spec: ModelSpec,
+    target: str = "keras",
+    *,
+    style: str = "auto",
+    part: str = "model",
+    flavor: str = "tf.keras",
+    axes: str = "torch",
+    fidelity: str = "idiomatic",
+    source: str = "",
+) -> str:
+    graph = analyze(spec)
+    if target == "torch":
+        from specfmt.targets import torch
+        from specfmt.targets.torch.program import Options
+
+        options = Options(axes=axes, fidelity=fidelity)
+        return torch.generate_model(graph, style=style, options=options, source=source)
+    from specfmt.targets import keras
+
+    return keras.generate_model(graph, style=style, flavor=flavor, source=source)
+
+
+def json_schema() -> dict[str, Any]:
+    from specfmt.spec.schema import json_schema as function
+
+    return function()

@@ -1,0 +1,33 @@
+"""What one import carries along: the generation of the source, and the warnings so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from specfmt.spec.diagnostics import Diagnostic, Path
+
+KERAS_0, KERAS_1, KERAS_2, KERAS_3 = 0, 1, 2, 3
+
+
+@dataclass(slots=True)
+class Context:
+    """State of one import.
+
+    Attributes:
+        generation: Keras's major version whose spellings and defaults hold in the source.
+        tfjs: The source is a tf.js ``model.json``.
+        warnings: What was kept opaque or could not be carried over.
+    """
+
+    generation: int
+    tfjs: bool = False
+    warnings: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def legacy(self) -> bool:
+        """The source is older than Keras 3."""
+        return self.generation < KERAS_3
+
+    def warn(self, code: str, message: str, path: Path, hint: str = "") -> None:
+        """Note a finding that does not stop the import."""
+        self.warnings.append(Diagnostic(code, message, path, hint, "warning"))

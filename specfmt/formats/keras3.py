@@ -1,0 +1,132 @@
+"""What Keras 3 adds to a layer's config beyond what its author wrote, field by field.
+
+Keras resolves arguments before it writes them: a kernel size of 3 becomes ``[3, 3]``, strides
+left out become the pool size, a factor of 0.1 becomes ``[-0.1, 0.1]``.  Each rule here takes
+one such resolution back; the rules are tables, so that they can be read in both directions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.formats.reading import Json
+
+SIZE_FIELDS: Final = frozenset(
+    "kernel_size strides pool_size dilation_rate size padding cropping output_padding "
+    "output_size".split()
+)
+"""One number an axis (or a pair); a single number stands for all axes."""
+
+POOL_STRIDES: Final = ("strides", "pool_size")
+"""Strides of a pooling layer are its pool size unless said otherwise."""
+
+RESOLVED_DATA_FORMAT: Final = "channels_last"
+
+# keras/src/layers/preprocessing/image_preprocessing: `_set_factor`, `_set_factor_by_name`.
+FACTOR_LOWS: Final[dict[tuple[str, str], str]] = {
+    ("AugMix", "factor"): "zero",
+    ("CutMix", "factor"): "zero",
+    ("RandAugment", "factor"): "zero",
+    ("RandomBrightness", "factor"): "minus",
+    ("RandomColorDegeneration", "factor"): "minus",
+    ("RandomContrast", "factor"): "zero",
+    ("RandomElasticTransform", "factor"): "zero",
+    ("RandomElasticTransform", "scale"): "zero",
+    ("RandomErasing", "factor"): "zero",
+    ("RandomGaussianBlur", "factor"): "zero",
+    ("RandomGaussianBlur", "sigma"): "zero",
+    ("RandomHue", "factor"): "zero",
+    ("RandomInvert", "factor"): "zero",
+    ("RandomPerspective", "factor"): "zero",
+    ("RandomRotation", "factor"): "minus",
+    ("RandomSaturation", "factor"): "minus",
+    ("RandomSharpness", "factor"): "zero",
+    ("RandomShear", "x_factor"): "minus",
+    ("RandomShear", "y_factor"): "minus",
+    ("Solarization", "addition_factor"): "zero",
+    ("Solarization", "threshold_factor"): "zero",
+}
+"""What a single number as a factor becomes: ``[0, f]`` or ``[-f, f]``."""
+
+NOT_ARGUMENTS: Final = frozenset({"vocabulary_size"})
+"""Keys that Keras 3 writes for the reader's information."""
+
+LAYER_FIELDS: Final = ("layer", "backward_layer", "cell")
+LAYER_LIST_FIELDS: Final = ("cells",)
+"""Fields that hold layers."""
+
+FORWARD, BACKWARD = "forward_", "backward_"
+"""Prefixes that `Bidirectional` puts before the names of its two layers."""
+
+
+def simplify(type_name: str, config: Json, build_config: Any = None) -> Json:
+    """A layer's config as its author may have written it.
+
+    Args:
+        type_name: Keras 3's class name.
+        config: The fields, words of the vocabulary already read.
+        build_config: The shapes that the layer was built with, where the source has them.
+    """
+    result: Json = {}
+    for key, value in config.items():
+        if key in NOT_ARGUMENTS or (key == "data_format" and value == RESOLVED_DATA_FORMAT):
+            continue
+        if key in SIZE_FIELDS:
+            value = shortest_size(value)
+        elif (type_name, key) in FACTOR_LOWS:
+            value = single_factor(value, FACTOR_LOWS[type_name, key])
+        result[key] = value
+    strides, pool = POOL_STRIDES
+    if pool in result and result.get(strides) == result[pool]:
+        del result[strides]
+    _drop_derived(type_name, result, build_config)
+    return result
+
+
+def shortest_size(value: Any) -> Any:
+    """``[3, 3]`` as ``3``, ``[[1, 1], [2, 2]]`` as ``[1, 2]``; anything else as it is."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return value
+    items = list(value)
+    if all(isinstance(item, (list, tuple)) for item in items):
+        inner = [shortest_size(item) for item in items]
+        if all(type(item) is int for item in inner):
+            items = inner
+    if all(type(item) is int for item in items) and len(set(items)) == 1:
+        return items[0]
+    return items
+
+
+def single_factor(value: Any, low: str) -> Any:
+    """``[-0.1, 0.1]`` as ``0.1`` where Keras makes the former of the latter."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return value
+    first, last = value
+    if not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in value):
+        return value
+    return last if first == (0 if low == "zero" else -last) else value
+
+
+def _drop_derived(type_name: str, config: Json, build_config: Any) -> None:
+    """Arguments that Keras fills in from other arguments or from the input's shape."""
+    if "key_dim" in config and config.get("value_dim") == config["key_dim"]:
+        del config["value_dim"]
+    rank = _query_rank(build_config)
+    if rank is not None and config.get("attention_axes") == list(range(1, rank - 1)):
+        del config["attention_axes"]
+    if type_name == "MelSpectrogram":
+        if config.get("sequence_length") == config.get("fft_length"):
+            config.pop("sequence_length", None)
+        rate = config.get("sampling_rate")
+        if isinstance(rate, int) and config.get("max_freq") == int(rate / 2):
+            config.pop("max_freq", None)
+    if type_name == "Normalization" and config.get("axis") in ([-1], (-1,)):
+        del config["axis"]
+
+
+def _query_rank(build_config: Any) -> int | None:
+    if not isinstance(build_config, dict):
+        return None
+    shapes = build_config.get("shapes_dict")
+    shape = shapes.get("query_shape") if isinstance(shapes, dict) else None
+    return len(shape) if isinstance(shape, list) else None

@@ -1,0 +1,307 @@
+"""One layer of any generation as an entry of a spec, its edges left to the graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from specfmt.formats import keras1, keras2
+from specfmt.formats.context import KERAS_1, Context
+from specfmt.formats.defaults import drop_defaults, knows_layer, layer_defaults
+from specfmt.formats.floats import clean_numbers
+from specfmt.formats.keras3 import (
+    BACKWARD,
+    FORWARD,
+    LAYER_FIELDS,
+    LAYER_LIST_FIELDS,
+    simplify,
+)
+from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
+from specfmt.formats.words import field_kind, read_word
+from specfmt.spec.diagnostics import Path
+from specfmt.spec.naming import to_snake_case
+
+MODELS: Final = {"Model", "Functional", "Sequential", "Container", "Graph", "ModelV2", "Network"}
+"""Class names of whole models, oldest and newest."""
+
+LAMBDA: Final = "Lambda"
+CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
+KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
+
+# The last axis of what these layers give, by rank; others pass their input's rank on.
+RANKS: Final[dict[str, int]] = {
+    **dict.fromkeys("Flatten GlobalAveragePooling1D GlobalAveragePooling2D".split(), 2),
+    **dict.fromkeys("GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D".split(), 2),
+    **dict.fromkeys("GlobalMaxPooling3D".split(), 2),
+    **dict.fromkeys("Conv1D Conv1DTranspose SeparableConv1D DepthwiseConv1D".split(), 3),
+    **dict.fromkeys("MaxPooling1D AveragePooling1D UpSampling1D ZeroPadding1D Cropping1D".split(), 3),
+    **dict.fromkeys("RepeatVector".split(), 3),
+    **dict.fromkeys("Conv2D Conv2DTranspose SeparableConv2D DepthwiseConv2D".split(), 4),
+    **dict.fromkeys("MaxPooling2D AveragePooling2D UpSampling2D ZeroPadding2D Cropping2D".split(), 4),
+    **dict.fromkeys("Conv3D Conv3DTranspose MaxPooling3D AveragePooling3D".split(), 5),
+    **dict.fromkeys("UpSampling3D ZeroPadding3D Cropping3D".split(), 5),
+}
+SAME_RANK: Final = frozenset(
+    "Dense Activation Dropout BatchNormalization LayerNormalization ReLU LeakyReLU PReLU ELU "
+    "Softmax GaussianNoise GaussianDropout AlphaDropout SpatialDropout1D SpatialDropout2D "
+    "SpatialDropout3D ActivityRegularization Masking Add Subtract Multiply Average Maximum "
+    "Minimum Concatenate Rescaling Normalization Permute Identity GroupNormalization".split()
+)
+
+ReadModel = Callable[[str, Json, Path], Json]
+"""Reads a nested model: class name, config, path -> the entry's fields."""
+
+
+def layer_parts(item: Any, path: Path, context: Context) -> tuple[str, Json, Path]:
+    """The class name, config and config path of a serialized layer (Keras 0 wrote it flat)."""
+    mapping = as_map(item, path, "a layer")
+    if "class_name" not in mapping and "config" not in mapping and "name" in mapping:
+        config = {key: value for key, value in mapping.items() if key != "name"}
+        return as_text(mapping["name"], (*path, "name"), "the class of a layer"), config, path
+    class_name = as_text(mapping.get("class_name"), (*path, "class_name"), "the class of a layer")
+    config = mapping.get("config")
+    if class_name in MODELS and isinstance(config, list):
+        return class_name, {"layers": config}, path
+    return class_name, as_map(config, (*path, "config"), f"the config of {class_name}"), (*path, "config")
+
+
+def output_rank(entry: Json, rank: int | None) -> int | None:
+    """The rank of what a layer gives, from its input's; None where it is not known."""
+    type_name = entry.get("type")
+    if type_name in SAME_RANK:
+        return rank
+    if type_name == "Reshape" and isinstance(entry.get("target_shape"), list):
+        return len(entry["target_shape"]) + 1
+    if type_name == "Embedding":
+        return None if rank is None else rank + 1
+    if type_name in ("LSTM", "GRU", "SimpleRNN"):
+        return 3 if entry.get("return_sequences") else 2
+    return RANKS.get(type_name) if isinstance(type_name, str) else None
+
+
+class LayerReader:
+    """Reads layers, those inside wrappers and models inside layers included.
+
+    Args:
+        context: The import.
+        read_model: Reads a nested model.
+    """
+
+    def __init__(self, context: Context, read_model: ReadModel) -> None:
+        self.context = context
+        self.read_model = read_model
+
+    def read(self, item: Any, path: Path, policy: Any, rank: int | None = None) -> Json:
+        """A serialized layer as an entry without edges; ``name`` is always given where known.
+
+        Args:
+            item: The serialized layer.
+            path: Where it stands.
+            policy: The model's dtype policy, which a layer does not repeat.
+            rank: The rank of its input, if known.
+
+        Raises:
+            SpecError: The layer is damaged, or Keras 3 has nothing with its meaning.
+        """
+        class_name, config, config_path = layer_parts(item, path, self.context)
+        if class_name in MODELS:
+            return {"type": "Model", **self.read_model(class_name, config, config_path)}
+        if class_name == LAMBDA:
+            return self._lambda(item, class_name, config, path)
+        if not self._is_keras(item):
+            return self._custom(item, class_name, config, path)
+        type_name, fields = self._modernise(class_name, config, config_path)
+        if not knows_layer(type_name):
+            return self._custom(item, class_name, config, path)
+        if class_name == "CuDNNLSTM":
+            self.context.warn(
+                "SF432",
+                "CuDNNLSTM keeps two biases that are added up; LSTM has one, their sum",
+                path,
+            )
+        entry: Json = {"type": type_name}
+        name = fields.pop("name", None)
+        if name is not None:
+            entry["name"] = as_text(name, (*config_path, "name"), "a layer's name")
+        trainable, dtype = fields.pop("trainable", None), fields.pop("dtype", None)
+        if type_name == "Bidirectional":
+            fields = {key: _without_forced_zeros(value) for key, value in fields.items()}
+        values = {
+            key: self._value(key, value, (*config_path, _source_key(config, key, value)), policy)
+            for key, value in fields.items()
+        }
+        if type_name == "Bidirectional":
+            _undo_bidirectional(values)
+        build_config = item.get("build_config") if isinstance(item, dict) else None
+        if self.context.legacy and "query_shape" in config:
+            build_config = {"shapes_dict": {"query_shape": config["query_shape"]}}
+        values = simplify(type_name, values, build_config)
+        if self.context.legacy and rank is not None and values.get("axis") == rank - 1:
+            if type_name in ("BatchNormalization", "LayerNormalization"):
+                values["axis"] = -1
+        values = drop_defaults(type_name, values)
+        self._refuse_unknown(type_name, values, config, config_path)
+        entry.update(values)
+        if trainable is False:
+            entry["trainable"] = False
+        policy_name = read_policy(dtype, (*config_path, "dtype"))
+        if policy_name is not None and policy_name != policy:
+            entry["dtype"] = policy_name
+        return entry
+
+    def _is_keras(self, item: Any) -> bool:
+        """Whether the class is Keras's own, as far as the source says."""
+        module = item.get("module") if isinstance(item, dict) else None
+        if module is None:
+            # Before 2.13 a layer does not say where its class is from.
+            return not (isinstance(item, dict) and item.get("registered_name"))
+        return isinstance(module, str) and module.startswith(KERAS_MODULES)
+
+    def _modernise(self, class_name: str, config: Json, path: Path) -> tuple[str, Json]:
+        fields = {key: value for key, value in config.items()}
+        if self.context.tfjs:
+            fields = {snake_key(key): value for key, value in fields.items()}
+        if self.context.generation <= KERAS_1:
+            class_name, fields = keras1.modernise(class_name, fields, self.context.generation, path)
+        if self.context.legacy:
+            class_name, fields = keras2.modernise(class_name, fields, path)
+        return class_name, dict(fields)
+
+    def _value(self, key: str, value: Any, path: Path, policy: Any) -> Any:
+        kind = field_kind(key)
+        if kind is not None:
+            if kind == "activation" and self._is_layer(value):
+                return self._nested(value, path, policy)
+            return read_word(value, kind, path, self.context)
+        if key in LAYER_FIELDS and isinstance(value, dict):
+            return self._nested(value, path, policy)
+        if key in LAYER_LIST_FIELDS or (key == "cell" and isinstance(value, list)):
+            cells = as_list(value, path, key)
+            return [self._nested(cell, (*path, i), policy) for i, cell in enumerate(cells)]
+        if isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
+            value = as_map(value.get("config"), (*path, "config"), key).get("value")
+        if self.context.tfjs and isinstance(value, str) and key in _TFJS_WORDS:
+            value = snake_key(value)
+        return clean_numbers(value) if self.context.legacy else value
+
+    def _is_layer(self, value: Any) -> bool:
+        return (
+            isinstance(value, dict)
+            and isinstance(value.get("class_name"), str)
+            and value["class_name"] != "function"
+            and isinstance(value.get("config"), dict)
+            and "name" in value["config"]
+            and self._is_keras(value)
+        )
+
+    def _nested(self, value: Any, path: Path, policy: Any) -> Json:
+        """A layer in a field; its name is left out where it is the type's own."""
+        entry = self.read(value, path, policy)
+        if entry.get("name") == to_snake_case(entry["type"]):
+            del entry["name"]
+        return entry
+
+    def _lambda(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
+        self.context.warn(
+            "SF430",
+            f"kept the code of {show(config.get('name', class_name))} as it is, neither read nor run",
+            path,
+            "replace it by operations of keras.ops or by a layer class of your own",
+        )
+        return self._opaque(item, class_name, config, path)
+
+    def _custom(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
+        self.context.warn(
+            "SF431",
+            f"kept {class_name} as it is: specfmt does not know this layer",
+            path,
+            "the generated code imports its class",
+        )
+        return self._opaque(item, class_name, config, path)
+
+    def _opaque(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
+        module = item.get("module") if isinstance(item, dict) else None
+        dotted = f"{module}.{class_name}" if isinstance(module, str) and module else class_name
+        if not CUSTOM_CLASS.match(dotted):
+            fail("SF403", f"expected the name of a class, received {show(dotted)}", (*path, "class_name"))
+        entry: Json = {"type": "Custom"}
+        name = config.get("name")
+        if name is not None:
+            entry["name"] = as_text(name, (*path, "config", "name"), "a layer's name")
+        entry["class"] = dotted
+        entry["config"] = config
+        for key in ("registered_name", "build_config"):
+            if isinstance(item, dict) and item.get(key) is not None and item[key] != class_name:
+                entry[key] = item[key]
+        return entry
+
+    def _refuse_unknown(self, type_name: str, values: Json, config: Json, path: Path) -> None:
+        known = layer_defaults(type_name)
+        for key, value in values.items():
+            if key not in known:
+                fail(
+                    "SF421",
+                    f"expected an option of {type_name} that Keras 3 has, received {key}: {show(value)}",
+                    (*path, _source_key(config, key, config.get(key))),
+                    "remove it if the model does not depend on it",
+                )
+
+
+_TFJS_WORDS: Final = frozenset("data_format padding merge_mode interpolation".split())
+
+
+def snake_key(key: str) -> str:
+    """``dataFormat`` -> ``data_format``; tf.js before 1.0 wrote such keys."""
+    return re.sub("([a-z0-9])([A-Z])", r"\1_\2", key).lower()
+
+
+def _source_key(config: Json, key: str, value: Any) -> str:
+    """The key under which the source holds what is now ``key``."""
+    if key in config:
+        return key
+    return next((old for old, item in config.items() if item is value), key)
+
+
+def _without_forced_zeros(layer: Any) -> Any:
+    """A layer of a Bidirectional without ``zero_output_for_mask``, which follows from its
+    ``return_sequences``."""
+    config = layer.get("config") if isinstance(layer, dict) else None
+    if not isinstance(config, dict) or "zero_output_for_mask" not in config:
+        return layer
+    if config["zero_output_for_mask"] != config.get("return_sequences"):
+        return layer
+    kept = {key: value for key, value in config.items() if key != "zero_output_for_mask"}
+    return {**layer, "config": kept}
+
+
+def _undo_bidirectional(values: Json) -> None:
+    """Take back what `keras.layers.Bidirectional` does to its layer."""
+    forward = values.get("layer")
+    if not isinstance(forward, dict):
+        return
+    if isinstance(forward.get("name"), str):
+        name = forward["name"].removeprefix(FORWARD)
+        forward = {**forward, "name": name}
+        if name == to_snake_case(forward["type"]):
+            del forward["name"]
+        values["layer"] = forward
+    backward = values.get("backward_layer")
+    if not isinstance(backward, dict):
+        return
+    own = forward.get("name") or to_snake_case(forward["type"])
+    mirrored = {**forward, "name": BACKWARD + own, "go_backwards": True}
+    if backward == mirrored:
+        del values["backward_layer"]
+
+
+def read_policy(dtype: Any, path: Path) -> Any:
+    """A layer's dtype: a name, or the config of a policy that is no plain one."""
+    if dtype is None or isinstance(dtype, str):
+        return dtype or None
+    mapping = as_map(dtype, path, "a dtype")
+    config = mapping.get("config")
+    if mapping.get("class_name") in ("DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"):
+        config = as_map(config, (*path, "config"), "a dtype policy")
+        return as_text(config.get("name"), (*path, "config", "name"), "the name of a dtype policy")
+    return mapping

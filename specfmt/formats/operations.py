@@ -1,0 +1,85 @@
+"""Operations of `keras.ops` as Keras 3 records them in a graph."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.formats.defaults import op_defaults, same
+from specfmt.formats.nodes import Call
+from specfmt.formats.reading import Json
+from specfmt.layers.index import OPERATIONS
+from specfmt.spec.naming import to_snake_case
+
+MODULE_PREFIX: Final = "keras.src.ops."
+
+IRREGULAR: Final = {
+    "GetItem": "getitem",
+    "AllClose": "allclose",
+    "IsIn": "isin",
+    "SearchSorted": "searchsorted",
+    "BatchNorm": "batch_normalization",
+    "LayerNorm": "layer_normalization",
+    "RMSNorm": "rms_normalization",
+    "CDist": "cdist",
+    "FFT": "fft",
+    "FFT2": "fft2",
+    "IFFT2": "ifft2",
+    "RFFT": "rfft",
+    "IRFFT": "irfft",
+    "STFT": "stft",
+    "ISTFT": "istft",
+    "SVD": "svd",
+    "JVP": "jvp",
+    "PSNR": "psnr",
+    "SSIM": "ssim",
+}
+"""Keras's class -> the function of `keras.ops`, where it is not the class in snake case."""
+
+KEY: Final = "getitem"
+"""The operation whose second argument is a key, not an operand."""
+
+
+def is_operation(item: Any) -> bool:
+    """Whether a serialized layer is an operation of `keras.ops`."""
+    module = item.get("module") if isinstance(item, dict) else None
+    return isinstance(module, str) and module.startswith(MODULE_PREFIX)
+
+
+def operation_name(class_name: str) -> str:
+    """``ExpandDims`` -> ``expand_dims``."""
+    return IRREGULAR.get(class_name) or to_snake_case(class_name)
+
+
+def operation_class(name: str) -> str:
+    """The class by which an operation without a name is named."""
+    return OPERATIONS.get(name) or next(
+        (class_name for class_name, function in IRREGULAR.items() if function == name), name
+    )
+
+
+def operation_entry(class_name: str, config: Json) -> Json:
+    """The entry of an operation without edges: its name and what its constructor took."""
+    name = operation_name(class_name)
+    arguments = {key: value for key, value in config.items() if key not in ("name", "dtype")}
+    if "dtype" in config and not isinstance(config["dtype"], dict):
+        arguments["dtype"] = config["dtype"]
+    return {"op": name, **drop_op_defaults(name, arguments)}
+
+
+def drop_op_defaults(name: str, arguments: Json) -> Json:
+    """Arguments that differ from the operation's defaults; None counts as not given."""
+    defaults = op_defaults(name) or {}
+    return {
+        key: value
+        for key, value in arguments.items()
+        if not (same(value, defaults[key]) if key in defaults else value is None)
+    }
+
+
+def settle_call(name: str, call: Call) -> None:
+    """Move what is no operand out of the operands, and drop what was not given."""
+    if name == KEY and len(call.args) == 2:
+        call.kwargs["key"] = call.args.pop()
+    call.kwargs = {
+        key: value for key, value in call.kwargs.items() if value is not None or key == "key"
+    }

@@ -1,0 +1,160 @@
+"""Hostile JSON: parsing within bounds, and typed access that fails with a JSON pointer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NoReturn
+
+from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
+
+MAX_BYTES: Final = 64 * 2**20
+"""Largest architecture accepted; the largest of `keras.applications` is 1.5 MB."""
+
+MAX_DEPTH: Final = 160
+"""Deepest nesting accepted: about forty models inside each other."""
+
+Json = dict[str, Any]
+
+
+def fail(code: str, message: str, path: Path = (), hint: str = "") -> NoReturn:
+    """Raise a `SpecError` with one finding."""
+    raise SpecError([Diagnostic(code, message, path, hint)])
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON; a string that itself holds a JSON object is unpacked.
+
+    Raises:
+        SpecError: SF400 if it is no JSON, SF401 if it is too large or nested too deeply.
+    """
+    value: Any = text
+    for _ in range(4):
+        value = _parse_once(value)
+        if not isinstance(value, str):
+            break
+    check_bounds(value)
+    return value
+
+
+def _parse_once(text: str | bytes) -> Any:
+    if len(text) > MAX_BYTES:
+        fail(
+            "SF401",
+            f"expected at most {MAX_BYTES // 2**20} MiB of JSON, received {len(text)} bytes",
+            hint="import the architecture alone: `to_json()` or `config.json`, without weights",
+        )
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8-sig")
+        return json.loads(text.removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        fail("SF400", f"expected UTF-8 text, received byte {error.start} that is not", (), _SAVE_AGAIN)
+    except json.JSONDecodeError as error:
+        assert isinstance(text, str)
+        _fail_syntax(text, error)
+    except RecursionError:
+        fail("SF401", "expected a Keras architecture, received JSON nested too deeply to read")
+    except ValueError as error:  # integers of thousands of digits
+        fail("SF400", f"expected JSON, received a number that cannot be read: {error}")
+
+
+_SAVE_AGAIN = "save the architecture again with `model.to_json()`"
+
+
+def _fail_syntax(text: str, error: json.JSONDecodeError) -> NoReturn:
+    line = text.splitlines()[error.lineno - 1] if text.strip() else ""
+    where = f"line {error.lineno}, column {error.colno}"
+    if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
+        fail("SF400", f"expected JSON, received a merge conflict marker at {where}", (), "resolve the conflict")
+    if not text.strip():
+        fail("SF400", "expected JSON, received nothing", (), _SAVE_AGAIN)
+    if error.pos >= len(text.rstrip()):
+        fail("SF400", f"expected JSON, received text that ends too early at {where}", (), "the file is cut off; " + _SAVE_AGAIN)
+    fail("SF400", f"expected JSON, received text that is not, at {where}: {error.msg}", (), _SAVE_AGAIN)
+
+
+def check_bounds(value: Any) -> None:
+    """Refuse values nested deeper than `MAX_DEPTH` and strings that are no Unicode text.
+
+    Iterative, so that depth costs no stack; linear in the size of the value.
+    """
+    stack: list[tuple[Any, int]] = [(value, 0)]
+    while stack:
+        item, depth = stack.pop()
+        if type(item) is dict:
+            children: Any = item.values()
+            for key in item:
+                if not isinstance(key, str):
+                    fail("SF403", f"expected text as the keys of an object, received {show(key)}")
+                if not key.isascii():
+                    _check_text(key)
+        elif type(item) is list or type(item) is tuple:
+            children = item
+        else:
+            continue
+        if depth >= MAX_DEPTH:
+            fail(
+                "SF401",
+                f"expected at most {MAX_DEPTH} levels of nesting, received more",
+                hint="a Keras architecture is not nested this deeply; the file is damaged",
+            )
+        for child in children:
+            kind = type(child)
+            if kind is dict or kind is list or kind is tuple:
+                stack.append((child, depth + 1))
+            elif kind is str and not child.isascii():
+                _check_text(child)
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        fail("SF400", "expected Unicode text, received half a surrogate pair", (), _SAVE_AGAIN)
+
+
+def show(value: object) -> str:
+    """A received value in a message, cut short."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def as_map(value: Any, path: Path, what: str) -> Json:
+    """``value`` as an object, or SF403."""
+    if not isinstance(value, dict):
+        fail("SF403", f"expected {what} as an object, received {show(value)}", path)
+    return value
+
+
+def as_list(value: Any, path: Path, what: str) -> list[Any]:
+    """``value`` as a list, or SF403."""
+    if not isinstance(value, (list, tuple)):
+        fail("SF403", f"expected {what} as a list, received {show(value)}", path)
+    return list(value)
+
+
+def as_text(value: Any, path: Path, what: str) -> str:
+    """``value`` as a string that is not empty, or SF403."""
+    if not isinstance(value, str) or not value:
+        fail("SF403", f"expected {what} as text, received {show(value)}", path)
+    return value
+
+
+def as_index(value: Any, path: Path, what: str) -> int:
+    """``value`` as an integer from 0, or SF403 (tf.js writes whole floats)."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        fail("SF403", f"expected {what} as an integer from 0, received {show(value)}", path)
+    return value
+
+
+def need(mapping: Json, key: str, path: Path, what: str) -> Any:
+    """``mapping[key]``, or SF404."""
+    if key not in mapping:
+        fail("SF404", f"expected {what} to have `{key}`, it is missing", path)
+    return mapping[key]

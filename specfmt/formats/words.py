@@ -1,0 +1,222 @@
+"""Vocabulary of every generation in today's words: activations, initializers and their like.
+
+A word comes as a name, as ``{class_name, config}``, or (Keras 0 and 1) as ``{name, ...}``,
+and leaves as a bare name or as ``{type: Name, ...}`` with only what differs from the default.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.formats.context import KERAS_1, Context
+from specfmt.formats.defaults import same, word_defaults, word_name, word_type
+from specfmt.formats.floats import clean_numbers
+from specfmt.formats.reading import Json, as_map, as_text, fail, show
+from specfmt.spec.diagnostics import Path
+
+FIELD_KINDS: Final = {
+    "initializer": "initializer",
+    "regularizer": "regularizer",
+    "constraint": "constraint",
+    "activation": "activation",
+}
+
+KERAS_2_HARD_SIGMOID: Final = {"type": "hard_sigmoid", "slope": 0.2}
+"""Keras 1 and 2 compute ``clip(0.2 x + 0.5)``, Keras 3 ``clip(x / 6 + 0.5)``."""
+
+LEGACY_ACTIVATIONS: Final[dict[str, Any]] = {
+    "hard_sigmoid": KERAS_2_HARD_SIGMOID,
+    "swish": "silu",
+    "hardSigmoid": KERAS_2_HARD_SIGMOID,
+}
+
+# Keras 1 wrote what Keras 2 calls he_normal and glorot_normal as untruncated normals, and
+# gave `orthogonal` a gain of 1.1 (keras/initializations.py of 1.2.2).
+KERAS_1_INITIALIZERS: Final[dict[str, Any]] = {
+    "zero": "zeros",
+    "zeros": "zeros",
+    "one": "ones",
+    "ones": "ones",
+    "uniform": "random_uniform",
+    "normal": "random_normal",
+    "lecun_uniform": "lecun_uniform",
+    "glorot_uniform": "glorot_uniform",
+    "he_uniform": "he_uniform",
+    "identity": "identity",
+    "orthogonal": {"type": "Orthogonal", "gain": 1.1},
+    "glorot_normal": {
+        "type": "VarianceScaling",
+        "scale": 1.0,
+        "mode": "fan_avg",
+        "distribution": "untruncated_normal",
+    },
+    "he_normal": {"type": "VarianceScaling", "scale": 2.0, "distribution": "untruncated_normal"},
+}
+
+SCALINGS: Final = {
+    (1.0, "fan_avg", "uniform"): "GlorotUniform",
+    (1.0, "fan_avg", "truncated_normal"): "GlorotNormal",
+    (1.0, "fan_in", "uniform"): "LecunUniform",
+    (1.0, "fan_in", "truncated_normal"): "LecunNormal",
+    (2.0, "fan_in", "uniform"): "HeUniform",
+    (2.0, "fan_in", "truncated_normal"): "HeNormal",
+}
+"""Keras 2 wrote most initializers as VarianceScaling; these are their names."""
+
+LEGACY_CLASSES: Final = {
+    "WeightRegularizer": "L1L2",
+    "ActivityRegularizer": "L1L2",
+    "maxnorm": "MaxNorm",
+    "nonneg": "NonNeg",
+    "unitnorm": "UnitNorm",
+    "Normal": "RandomNormal",
+    "Uniform": "RandomUniform",
+}
+
+
+def field_kind(name: str) -> str | None:
+    """The kind of word that a layer's field holds, by its name."""
+    return FIELD_KINDS.get(name.rpartition("_")[2])
+
+
+def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
+    """A word as the spec writes it.
+
+    Args:
+        value: The word as the source writes it; None stays None.
+        kind: ``activation``, ``initializer``, ``regularizer`` or ``constraint``.
+        path: Where it stands in the source.
+        context: The import.
+
+    Raises:
+        SpecError: SF403 if it is no word at all, SF424 if it has no meaning in Keras 3.
+    """
+    if value is None or value is False and kind != "activation":
+        return None
+    if isinstance(value, str):
+        return _read_name(value, kind, path, context)
+    mapping = as_map(value, path, f"{'an' if kind[0] in 'ai' else 'a'} {kind}")
+    if context.legacy and "class_name" not in mapping and "name" in mapping:
+        config = {key: item for key, item in mapping.items() if key != "name"}
+        mapping = {"class_name": mapping["name"], "config": config}
+    type_name = as_text(mapping.get("class_name"), (*path, "class_name"), f"the class of the {kind}")
+    if type_name == "function":
+        return _read_function(mapping, kind, path, context)
+    config = mapping.get("config")
+    config = {} if config is None else as_map(config, (*path, "config"), f"the config of {type_name}")
+    if context.legacy:
+        type_name, config = _modernise(type_name, config, kind, path)
+        if type_name == "":
+            return None
+    if word_name(kind, type_name) is None:
+        return _custom(mapping, kind, path, context)
+    arguments = {
+        key: _argument(item, context)
+        for key, item in config.items()
+        if not (key == "dtype" and context.legacy)
+    }
+    return plain_word(kind, type_name, arguments)
+
+
+def plain_word(kind: str, type_name: str, arguments: Json) -> Any:
+    """``{type: Name, ...}`` without defaults, or the bare name where nothing is left."""
+    name = word_name(kind, type_name)
+    defaults = word_defaults(kind, type_name)
+    kept = {
+        key: item
+        for key, item in arguments.items()
+        if not (key in defaults and same(item, defaults[key])) and not (item is None and key not in defaults)
+    }
+    if not kept and name is not None:
+        return name
+    return {"type": word_type(kind, type_name), **kept}
+
+
+def _argument(item: Any, context: Context) -> Any:
+    return clean_numbers(item) if context.legacy else item
+
+
+def _read_name(value: str, kind: str, path: Path, context: Context) -> Any:
+    if context.legacy and kind == "activation" and value in LEGACY_ACTIVATIONS:
+        return LEGACY_ACTIVATIONS[value]
+    if context.generation <= KERAS_1 and kind == "initializer":
+        if value not in KERAS_1_INITIALIZERS:
+            fail("SF424", f"expected an initializer of Keras 1, received {show(value)}", path, _NAMES)
+        return KERAS_1_INITIALIZERS[value]
+    name = word_name(kind, value)
+    if name is None and kind in ("regularizer", "constraint"):
+        name = word_name(kind, LEGACY_CLASSES.get(value, value))
+    if name is None and kind == "activation":
+        return _custom({"class_name": "function", "config": value}, kind, path, context)
+    if name is None:
+        fail("SF424", f"expected the name of an {kind}, received {show(value)}", path, _NAMES)
+    return name
+
+
+_NAMES = "`specfmt explain SF424` lists the words of every generation"
+
+
+def _read_function(mapping: Json, kind: str, path: Path, context: Context) -> Any:
+    name = mapping.get("config")
+    module = mapping.get("module")
+    if isinstance(name, str) and isinstance(module, str) and module.startswith("keras."):
+        return _read_name(name, kind, path, context)
+    return _custom(mapping, kind, path, context)
+
+
+def _custom(mapping: Json, kind: str, path: Path, context: Context) -> Json:
+    """A word specfmt does not know, kept whole."""
+    as_text(mapping.get("class_name"), (*path, "class_name"), f"the class of the {kind}")
+    name = mapping["config"] if mapping["class_name"] == "function" else mapping["class_name"]
+    context.warn("SF431", f"kept the {kind} {show(name)} as it is: it is not part of Keras 3", path)
+    return {
+        "type": "Custom",
+        "class": ".".join(str(part) for part in (mapping.get("module"), mapping["class_name"]) if part),
+        "config": mapping.get("config"),
+        **{key: mapping[key] for key in ("registered_name",) if mapping.get(key) is not None},
+    }
+
+
+def _modernise(type_name: str, config: Json, kind: str, path: Path) -> tuple[str, Json]:
+    """A word of Keras 0 to 2 in Keras 3's class and arguments; an empty class means none."""
+    if type_name.startswith("Custom>"):
+        type_name = type_name.removeprefix("Custom>")
+    type_name = LEGACY_CLASSES.get(type_name, type_name)
+    if kind == "initializer" and type_name.endswith(("V1", "V2")):
+        type_name = type_name[:-2]
+    if type_name == "VarianceScaling":
+        return _named_scaling(config)
+    if type_name in ("L1L2", "L1", "L2"):
+        return _single_regularizer(type_name, config, path)
+    if type_name == "MaxNorm" and "m" in config:
+        config = {("max_value" if key == "m" else key): item for key, item in config.items()}
+    return type_name, config
+
+
+def _named_scaling(config: Json) -> tuple[str, Json]:
+    distribution = config.get("distribution", "truncated_normal")
+    if distribution == "normal":
+        distribution = "truncated_normal"
+    scale, mode = config.get("scale", 1.0), config.get("mode", "fan_in")
+    known = isinstance(scale, (int, float)) and isinstance(mode, str)
+    name = SCALINGS.get((scale, mode, distribution)) if known and isinstance(distribution, str) else None
+    if name is None:
+        return "VarianceScaling", {**config, "distribution": distribution}
+    return name, {"seed": config.get("seed")}
+
+
+def _single_regularizer(type_name: str, config: Json, path: Path) -> tuple[str, Json]:
+    amounts = {}
+    for key in ("l1", "l2"):
+        amount = config.get(key, 0.0)
+        if amount is None:
+            amount = 0.0
+        if not isinstance(amount, (int, float)) or isinstance(amount, bool):
+            fail("SF403", f"expected {key} as a number, received {show(amount)}", path)
+        amounts[key] = amount
+    if type_name != "L1L2":
+        return type_name, {type_name.lower(): amounts[type_name.lower()]}
+    given = {key: amount for key, amount in amounts.items() if amount}
+    if not given:
+        return "", {}
+    return {("l1",): "L1", ("l2",): "L2"}.get(tuple(given), "L1L2"), given

@@ -1,0 +1,451 @@
+"""Spec -> graph: names, order and edges, then shapes, dtypes, masks, weights and counts.
+
+All mistakes are collected.  A call whose inputs are unknown because of an earlier mistake
+is passed over silently, so that one mistake is one finding.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from specfmt.graph.infer import infer
+from specfmt.graph.model import Graph, Node, Unit, Value
+from specfmt.spec.diagnostics import Diagnostic, Path
+from specfmt.spec.document import Broken, Model, ModelSpec, Reuse
+from specfmt.spec.fields import did_you_mean, show
+from specfmt.spec.layer import Layer, Op, Shape
+from specfmt.spec.naming import automatic_names
+
+
+def build(spec: ModelSpec) -> tuple[Graph, list[Diagnostic]]:
+    """The graph of a document and every finding about it."""
+    problems: list[Diagnostic] = []
+    graph = Builder(spec, (), problems, trainable=spec.trainable, policy=spec.dtype).graph()
+    return graph, problems
+
+
+class _Unresolved:
+    """A reference that leads nowhere (already reported)."""
+
+
+UNRESOLVED = _Unresolved()
+
+
+class Builder:
+    """Builds the graph of one model; nested models get a builder of their own."""
+
+    def __init__(
+        self,
+        spec: ModelSpec | Model,
+        path: Path,
+        problems: list[Diagnostic],
+        *,
+        trainable: bool,
+        policy: Any,
+        name: str | None = None,
+    ) -> None:
+        self.spec = spec
+        self.path = path
+        self.problems = problems
+        self.trainable = trainable
+        self.policy = policy
+        self.name = name or spec.name or "model"
+        self.entries = spec.layers
+        self.names = automatic_names([(e.type_name, e.name, getattr(e, "reuse", None)) for e in self.entries])
+        self.by_name: dict[str, int] = {}
+        self.values: dict[str, Value] = {}
+        self.nodes: dict[int, Node] = {}
+        self.units: dict[str, Unit] = {}
+
+    def report(
+        self, code: str, message: str, path: Path, hint: str = "", *, on_key: bool = False
+    ) -> None:
+        self.problems.append(Diagnostic(code, message, (*self.path, *path), hint, on_key=on_key))
+
+    def graph(self) -> Graph:
+        inputs = self._inputs()
+        self._index_names(inputs)
+        for index in self._order():
+            self._add(index)
+        outputs, form = self._outputs(inputs)
+        return Graph(
+            name=self.name,
+            spec=self.spec,
+            inputs=inputs,
+            input_specs=self.spec.inputs or {},
+            nodes=list(self.nodes.values()),
+            units=list(self.units.values()),
+            outputs=outputs,
+            output_form=form,
+        )
+
+    def _inputs(self) -> dict[str, Value]:
+        declared = self.spec.inputs
+        if not declared:
+            broken = any(d.path[:-1] == self.path and d.path[-1] == "inputs" for d in self.problems)
+            if not broken and not any(
+                d.path[: len(self.path) + 1] == (*self.path, "inputs") for d in self.problems
+            ):
+                self.report(
+                    "SF207",
+                    "expected `inputs:` with the shape of each input, it is missing",
+                    (),
+                    "add for example `inputs: {features: {shape: [4]}}`",
+                )
+            value = Value("", None, "float32")
+            return {"": value} if declared is None else {}
+        return {
+            name: Value(name, (item.batch_size, *item.shape), item.dtype)
+            for name, item in declared.items()
+        }
+
+    def _index_names(self, inputs: dict[str, Value]) -> None:
+        self.values.update(inputs)
+        for index, name in enumerate(self.names):
+            if name in self.by_name or name in inputs:
+                other = (
+                    f"layers[{self.by_name[name]}]" if name in self.by_name else "a model input"
+                )
+                self.report(
+                    "SF203",
+                    f'expected a name of its own, received "{name}", which is also {other}',
+                    ("layers", index, "name")
+                    if self.entries[index].name is not None
+                    else ("layers", index),
+                    "give one of them another name",
+                )
+                continue
+            self.by_name[name] = index
+
+    def _references(self, index: int) -> list[str]:
+        """Names of the tensors that an entry reads, in order."""
+        entry = self.entries[index]
+        edges = _edges(entry)
+        if isinstance(entry, Op):
+            return list(_strings(edges))
+        if edges is None:
+            return []
+        if isinstance(edges, str):
+            return [edges]
+        if isinstance(edges, dict):
+            return [name for value in edges.values() for name in _strings(value)]
+        return list(edges)
+
+    def _producer(self, name: str) -> int | None:
+        """The entry that gives tensor ``name``, or None for an input or an unknown name."""
+        if name in self.by_name:
+            return self.by_name[name]
+        base, _, output = name.rpartition(":")
+        return self.by_name.get(base) if output.isdigit() else None
+
+    def _order(self) -> list[int]:
+        """Entries in an order that edges allow, the document's where it does; cycles reported."""
+        waits: list[set[int]] = []
+        readers: list[list[int]] = [[] for _ in self.entries]
+        for index, entry in enumerate(self.entries):
+            needs = {self._producer(name) for name in self._references(index)} - {None}
+            if _edges(entry) is None and not isinstance(entry, Op) and index:
+                needs.add(index - 1)
+            if isinstance(entry, Reuse) and entry.reuse in self.by_name:
+                needs.add(self.by_name[entry.reuse])
+            wanted = {need for need in needs if need is not None}
+            waits.append(wanted)
+            for need in wanted:
+                readers[need].append(index)
+        ready = [index for index, needs in enumerate(waits) if not needs]
+        heapify(ready)
+        order = []
+        while ready:
+            index = heappop(ready)
+            order.append(index)
+            for reader in readers[index]:
+                waits[reader].discard(index)
+                if not waits[reader]:
+                    heappush(ready, reader)
+        if len(order) < len(self.entries):
+            done = set(order)
+            self._report_cycle({i: waits[i] for i in range(len(waits)) if i not in done})
+            order.extend(i for i in range(len(self.entries)) if i not in done)
+        return order
+
+    def _report_cycle(self, waits: dict[int, set[int]]) -> None:
+        seen: list[int] = []
+        index = min(waits)
+        while index not in seen:
+            seen.append(index)
+            index = min(waits[index])
+        cycle = seen[seen.index(index) :]
+        start = min(cycle)
+        turn = cycle.index(start)
+        around = " <- ".join(self.names[i] for i in (*cycle[turn:], *cycle[:turn], start))
+        self.report(
+            "SF202",
+            f"expected layers that can be put in order, received a cycle: {around}",
+            ("layers", start),
+            "a layer cannot read what is computed from it; change one of these `inputs`",
+        )
+
+    def _add(self, index: int) -> None:
+        entry = self.entries[index]
+        name = self.names[index]
+        path: Path = ("layers", index)
+        if self.by_name.get(name) != index:
+            return
+        if isinstance(entry, Broken):
+            self.values[name] = Value(name, None, "float32")
+            return
+        unit = self._unit(entry, name, path)
+        if unit is None:
+            self.values[name] = Value(name, None, "float32")
+            return
+        args = self._bind(entry, unit, index, path)
+        node = Node(name, unit, args or {}, (*self.path, *path), len(unit.calls))
+        if args is None:
+            node.outputs = (Value(name, None, "float32", node=node),)
+        else:
+            unit.calls.append(node)
+            infer(node, self.policy, self.problems)
+        self.nodes[index] = node
+        for number, value in enumerate(node.outputs):
+            self.values[f"{name}:{number}"] = value
+        self.values[name] = node.outputs[0]
+
+    def _unit(self, entry: Any, name: str, path: Path) -> Unit | None:
+        if isinstance(entry, Reuse):
+            unit = self.units.get(entry.reuse)
+            if unit is None:
+                target = self.by_name.get(entry.reuse)
+                if target is None or not isinstance(self.entries[target], (Broken, Reuse)):
+                    self.report(
+                        "SF208",
+                        f"expected the name of a layer of this model, received {show(entry.reuse)}",
+                        (*path, "reuse"),
+                        did_you_mean(entry.reuse, self.units),
+                    )
+                elif isinstance(self.entries[target], Reuse):
+                    self.report(
+                        "SF208",
+                        f"expected the name of a layer, received {show(entry.reuse)}, "
+                        "which is a further call of one",
+                        (*path, "reuse"),
+                        f"reuse {self.entries[target].reuse} instead",
+                    )
+            return unit
+        frozen = not (self.trainable and entry.trainable)
+        graph = None
+        if isinstance(entry, Model):
+            graph = Builder(
+                entry,
+                (*self.path, *path),
+                self.problems,
+                trainable=not frozen,
+                policy=entry.dtype or self.policy,
+                name=name,
+            ).graph()
+        unit = Unit(name, entry, graph, (*self.path, *path), trainable=not frozen)
+        self.units[name] = unit
+        return unit
+
+    def _resolve(self, name: str, path: Path) -> Value | _Unresolved:
+        value = self.values.get(name)
+        if value is not None:
+            return value
+        base, _, output = name.rpartition(":")
+        if output.isdigit() and base in self.values:
+            producer = self.values[base].node
+            if self.values[base].shape is None:
+                return UNRESOLVED
+            count = len(producer.outputs) if producer else 1
+            self.report(
+                "SF206",
+                f"expected an output of {base} from 0 to {count - 1}, received {output}",
+                path,
+            )
+        elif self._producer(name) is None:
+            self.report(
+                "SF201",
+                f"expected the name of a layer or input, received {show(name)}",
+                path,
+                did_you_mean(name, self.values) or "names in this model: " + _some(self.values),
+            )
+        return UNRESOLVED
+
+    def _bind(self, entry: Any, unit: Unit, index: int, path: Path) -> dict[str, Any] | None:
+        """Call arguments by name, or None where one is missing or leads nowhere."""
+        key = "call" if isinstance(entry, Model) else "inputs"
+        edges = _edges(entry)
+        before = len(self.problems)
+        if isinstance(entry, Op):
+            items = edges if isinstance(edges, tuple) else (edges,)
+            bound = {
+                str(i): self._operand(item, (*path, key) if edges is not items else (*path, key, i))
+                for i, item in enumerate(items)
+            }
+            unknown = any(isinstance(v, _Unresolved) for v in _leaves(bound))
+            return None if unknown or len(self.problems) > before else bound
+        if edges is None:
+            previous = self._previous(index, path, key)
+            bound = {} if previous is None else self._positional(unit, [previous], path)
+        elif isinstance(edges, str):
+            bound = self._positional(unit, [self._resolve(edges, (*path, key))], path)
+        elif isinstance(edges, dict):
+            bound = self._by_name(unit, edges, (*path, key))
+        else:
+            values = [self._resolve(name, (*path, key, i)) for i, name in enumerate(edges)]
+            bound = self._positional(unit, values, path)
+        if any(isinstance(value, _Unresolved) for value in _leaves(bound)):
+            return None
+        if len(self.problems) > before:
+            return None
+        for argument, required, _ in _signature(unit):
+            if required and argument not in bound:
+                self.report(
+                    "SF204",
+                    f"expected {unit.type_name} to read `{argument}`, it is missing",
+                    path,
+                    f"add it to `{key}:`",
+                )
+        return None if len(self.problems) > before else bound
+
+    def _previous(self, index: int, path: Path, key: str) -> Value | _Unresolved | None:
+        if index:
+            name = self.names[index - 1]
+            value = self.values.get(name)
+            return UNRESOLVED if value is None else value
+        inputs = list(self.spec.inputs or {})
+        if len(inputs) > 1:
+            self.report(
+                "SF204",
+                f"expected `{key}:` on the first layer, since the model has {len(inputs)} inputs",
+                path,
+                f"write for example `{key}: {inputs[0]}`",
+            )
+            return None
+        return self.values[inputs[0]] if inputs else self.values.get("", UNRESOLVED)
+
+    def _positional(
+        self, unit: Unit, values: list[Value | _Unresolved], path: Path
+    ) -> dict[str, Any]:
+        signature = [item for item in _signature(unit) if item[2] != "value"]
+        if signature and signature[0][2] == "tensors":
+            return {signature[0][0]: values}
+        if len(values) > len(signature):
+            names = ", ".join(name for name, _, _ in signature)
+            self.report(
+                "SF205",
+                f"expected {unit.type_name} to read at most {len(signature)} tensors ({names}), "
+                f"received {len(values)}",
+                (*path, "inputs"),
+            )
+            return {}
+        return {name: value for (name, _, _), value in zip(signature, values, strict=False)}
+
+    def _by_name(self, unit: Unit, edges: dict[str, Any], path: Path) -> dict[str, Any]:
+        kinds = {name: kind for name, _, kind in _signature(unit)}
+        bound: dict[str, Any] = {}
+        for argument, item in edges.items():
+            kind = kinds.get(argument)
+            if kind is None and not _open_signature(unit):
+                self.report(
+                    "SF205",
+                    f"{unit.type_name} has no call argument `{argument}`",
+                    (*path, argument),
+                    did_you_mean(argument, kinds) or "it takes " + ", ".join(kinds),
+                    on_key=True,
+                )
+            elif kind == "value" or not any(True for _ in _strings(item)):
+                bound[argument] = item
+            elif isinstance(item, str):
+                value = self._resolve(item, (*path, argument))
+                bound[argument] = [value] if kind == "tensors" else value
+            else:
+                bound[argument] = [
+                    self._resolve(name, (*path, argument, i)) if isinstance(name, str) else name
+                    for i, name in enumerate(item)
+                ]
+        return bound
+
+    def _operand(self, item: Any, path: Path) -> Any:
+        if isinstance(item, str):
+            return self._resolve(item, path)
+        if isinstance(item, dict) and "const" in item:
+            return item["const"]
+        if isinstance(item, tuple):
+            return tuple(self._operand(inner, (*path, i)) for i, inner in enumerate(item))
+        return item
+
+    def _outputs(self, inputs: dict[str, Value]) -> tuple[dict[str, Value], str]:
+        said = self.spec.outputs
+        if said is None:
+            if not self.entries:
+                if not any(d.path[len(self.path) :][:1] == ("layers",) for d in self.problems):
+                    self.report("SF212", "expected at least one layer, received none", ("layers",))
+                return {}, "single"
+            name = self.names[-1]
+            last = self.values.get(name) or Value(name, None, "float32")
+            node = last.node
+            if node is not None and len(node.outputs) > 1:
+                return {v.name: v for v in node.outputs}, "list"
+            return {name: last}, "single"
+        if isinstance(said, str):
+            named, form = [(said, said, ("outputs",))], "single"
+        elif isinstance(said, dict):
+            named = [(key, name, ("outputs", key)) for key, name in said.items()]
+            form = "mapping"
+        else:
+            named = [(name, name, ("outputs", i)) for i, name in enumerate(said)]
+            form = "list"
+        outputs: dict[str, Value] = {}
+        for key, name, path in named:
+            value = self._resolve(name, path)
+            if isinstance(value, Value):
+                while key in outputs:
+                    key += "_"
+                outputs[key] = value
+        return outputs, form
+
+
+def _edges(entry: Any) -> Any:
+    return entry.call if isinstance(entry, Model) else entry.inputs
+
+
+def _strings(item: Any) -> Any:
+    """Tensor names in a nest of operands."""
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, (list, tuple)):
+        for inner in item:
+            yield from _strings(inner)
+
+
+def _leaves(args: Any) -> Any:
+    if isinstance(args, dict):
+        args = list(args.values())
+    if isinstance(args, (list, tuple)):
+        for item in args:
+            yield from _leaves(item)
+    else:
+        yield args
+
+
+def _signature(unit: Unit) -> list[tuple[str, bool, str]]:
+    """Call arguments as (name, required, kind)."""
+    if unit.graph is not None:
+        extra = [("training", False, "value")]
+        return [
+            (name, not spec.optional, "tensor") for name, spec in unit.graph.input_specs.items()
+        ] + extra
+    return [(a.name, a.required, a.kind) for a in unit.layer.call_arguments]
+
+
+def _open_signature(unit: Unit) -> bool:
+    """Whether the call takes arguments that specfmt does not know (a custom layer)."""
+    return unit.graph is None and unit.layer.open_call
+
+
+def _some(names: Any) -> str:
+    shown = [name for name in names if name and ":" not in name]
+    return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")
+
+

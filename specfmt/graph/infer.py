@@ -1,0 +1,142 @@
+"""Shapes, dtypes, masks, weights and multiply-accumulates of one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.graph.model import Graph, Node, Value, map_values
+from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.layer import Shape, ShapeError, Weight
+
+
+def show_shape(shape: Shape) -> str:
+    """``(None, 4)`` as ``(N, 4)``; another unknown size is ``?``."""
+    sizes = ["N" if i == 0 and s is None else "?" if s is None else str(s) for i, s in enumerate(shape)]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def compute_dtype(policy: Any) -> str:
+    """The dtype that a layer computes in under a dtype policy (default float32)."""
+    if isinstance(policy, dict):
+        policy = policy.get("config", policy).get("name", "float32")
+    name = policy or "float32"
+    return name.removeprefix("mixed_") if isinstance(name, str) else "float32"
+
+
+def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
+    """Fill in a node's outputs, and its unit's weights on the first call."""
+    if any(value.shape is None for value in node.inputs()):
+        node.outputs = (Value(node.name, None, "float32", node=node),)
+        return
+    if node.unit.graph is not None:
+        _infer_model(node, node.unit.graph, problems)
+        return
+    layer = node.unit.layer
+    operation = layer.is_operation
+    shapes, keywords = _split(node, lambda v: v.shape, first_only=not operation)
+    try:
+        result = layer.output_shape(*shapes, **keywords)
+        weights = tuple(layer.weights(*shapes, **keywords))
+        node.macs = layer.macs(result, *shapes, **keywords)
+    except ShapeError as error:
+        path = (*node.path, error.field) if error.field else node.path
+        message = f"{node.name} ({layer.type_name}): {error.message}"
+        problems.append(Diagnostic(error.code, message, path, error.hint))
+        node.outputs = (Value(node.name, None, "float32", node=node),)
+        return
+    _keep_weights(node, weights, problems)
+    several = bool(result) and isinstance(result[0], tuple)
+    out_shapes: tuple[Any, ...] = result if several else (result,)
+    dtypes = layer.output_dtype(
+        compute_dtype(layer.dtype or policy), *(value.dtype for value in node.inputs())
+    )
+    out_dtypes = (dtypes,) * len(out_shapes) if isinstance(dtypes, str) else dtypes
+    masked, masked_keywords = _split(node, lambda v: v.masked, first_only=not operation)
+    masks = layer.output_mask(*masked, **masked_keywords)
+    out_masks = (masks,) * len(out_shapes) if isinstance(masks, bool) else masks
+    node.outputs = tuple(
+        Value(node.name if i == 0 else f"{node.name}:{i}", shape, dtype, mask, node, i)
+        for i, (shape, dtype, mask) in enumerate(zip(out_shapes, out_dtypes, out_masks, strict=True))
+    )
+
+
+def _split(node: Node, read: Any, *, first_only: bool) -> tuple[list[Any], dict[str, Any]]:
+    """Arguments with ``read`` applied to every value: the first by position, others by name."""
+    args = {name: map_values(item, read) for name, item in node.args.items()}
+    if not first_only:
+        return list(args.values()), {}
+    names = [argument.name for argument in node.layer.call_arguments]
+    positional = [args.pop(names[0])] if names and names[0] in args else []
+    return positional, args
+
+
+def _keep_weights(node: Node, weights: tuple[Weight, ...], problems: list[Diagnostic]) -> None:
+    unit = node.unit
+    if not unit.weights_known:
+        unit.weights, unit.weights_known = weights, True
+        return
+    for first, now in zip(unit.weights, weights, strict=False):
+        if first.shape != now.shape:
+            problems.append(
+                Diagnostic(
+                    "SF211",
+                    f"expected the shared layer {unit.name} to keep its {first.name} of shape "
+                    f"{first.shape}, received an input that needs {now.shape}",
+                    node.path,
+                    "a shared layer needs inputs of one shape; use a second layer here",
+                )
+            )
+            return
+
+
+def _infer_model(node: Node, graph: Graph, problems: list[Diagnostic]) -> None:
+    """A call of a nested model: its own outputs, refined by the shapes it is called with."""
+    refined: dict[str, Shape] = {}
+    for name, value in node.args.items():
+        declared = graph.inputs[name].shape if name in graph.inputs else None
+        if declared is None or not isinstance(value, Value) or value.shape is None:
+            continue
+        fits = len(declared) == len(value.shape) and all(
+            want is None or got is None or want == got
+            for want, got in zip(declared[1:], value.shape[1:], strict=True)
+        )
+        if not fits:
+            problems.append(
+                Diagnostic(
+                    "SF209",
+                    f"expected {show_shape(declared)} for input {name} of {node.unit.name}, "
+                    f"received {show_shape(value.shape)} from {value.name}",
+                    node.path,
+                    "change the nested model's `inputs` or what it is called with",
+                )
+            )
+            node.outputs = (Value(node.name, None, "float32", node=node),)
+            return
+        refined[name] = tuple(
+            got if want is None else want for want, got in zip(declared, value.shape, strict=True)
+        )
+    outputs = list(graph.outputs.values())
+    if any(refined[name] != graph.inputs[name].shape for name in refined):
+        outputs = replay(graph, refined)
+    node.macs = graph.macs
+    node.outputs = tuple(
+        Value(
+            node.name if i == 0 else f"{node.name}:{i}", out.shape, out.dtype, out.masked, node, i
+        )
+        for i, out in enumerate(outputs)
+    ) or (Value(node.name, None, "float32", node=node),)
+
+
+def replay(graph: Graph, shapes: dict[str, Shape]) -> list[Value]:
+    """The outputs of a graph for other input shapes; its own values stay as they are."""
+    new: dict[Value, Value] = {}
+    for name, value in graph.inputs.items():
+        new[value] = Value(value.name, shapes.get(name, value.shape), value.dtype, value.masked)
+    ignored: list[Diagnostic] = []
+    for node in graph.nodes:
+        args = map_values(node.args, lambda v: new.get(v, v))
+        call = Node(node.name, node.unit, args, node.path, node.call_index)
+        infer(call, getattr(graph.spec, "dtype", None), ignored)
+        for old, value in zip(node.outputs, call.outputs, strict=False):
+            new[old] = value
+    return [new.get(value, value) for value in graph.outputs.values()]

@@ -1,0 +1,192 @@
+"""The graph: what every later stage reads.
+
+A *unit* is a layer or nested model that owns weights; a *node* is one call of a unit; a
+*value* is a tensor that a node or a model input gives.  Nodes stand in topological order,
+as close to the document's order as the edges allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from specfmt.spec.diagnostics import Path
+from specfmt.spec.document import InputSpec, Model, ModelSpec
+from specfmt.spec.layer import Layer, Shape, Weight
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """A tensor of the graph.
+
+    Attributes:
+        name: The name by which entries refer to it.
+        shape: With the batch axis first; None only where an earlier mistake hides it.
+        dtype: Keras's dtype name.
+        masked: Whether Keras carries a mask along with it.
+        node: The call that gives it; None for a model input.
+        index: Which output of that call.
+    """
+
+    name: str
+    shape: Shape | None
+    dtype: str
+    masked: bool = False
+    node: Node | None = None
+    index: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Unit:
+    """A layer or nested model, with its weights; shared by all its calls.
+
+    Attributes:
+        spec: The layer's or nested model's definition.
+        graph: The nested model's graph, else None.
+        weights: In Keras's order; empty for a nested model (they are its graph's).
+        trainable: False if the layer or a model around it is frozen.
+        path: Where the definition stands in the document.
+    """
+
+    name: str
+    spec: Layer | Model
+    graph: Graph | None
+    path: Path
+    trainable: bool = True
+    weights: tuple[Weight, ...] = ()
+    weights_known: bool = False
+    calls: list[Node] = field(default_factory=list)
+
+    @property
+    def layer(self) -> Layer:
+        assert isinstance(self.spec, Layer)
+        return self.spec
+
+    @property
+    def type_name(self) -> str:
+        return self.spec.type_name
+
+    def count(self, *, trainable: bool | None = None) -> int:
+        """The number of parameters: all, or only (not) trainable ones."""
+        if self.graph is not None:
+            return self.graph.count(trainable=trainable)
+        return sum(
+            weight.size
+            for weight in self.weights
+            if trainable is None or (weight.trainable and self.trainable) == trainable
+        )
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """One call of a unit.
+
+    Attributes:
+        name: The entry's name; equal to the unit's for its first call.
+        args: Call argument -> `Value`, list of values, or constant; operations use the
+            position ("0", "1", ...) as the key and nest freely.
+        call_index: Which call of the unit this is, from 0.
+        macs: Multiply-accumulates for one sample.
+    """
+
+    name: str
+    unit: Unit
+    args: dict[str, Any]
+    path: Path
+    call_index: int = 0
+    outputs: tuple[Value, ...] = ()
+    macs: int = 0
+
+    @property
+    def layer(self) -> Layer:
+        return self.unit.layer
+
+    def inputs(self) -> Iterator[Value]:
+        """All tensors that the call reads, in argument order."""
+        yield from values_in(self.args)
+
+
+@dataclass(eq=False, slots=True)
+class Graph:
+    """A model: inputs, nodes in order, outputs.
+
+    Attributes:
+        inputs: Input name -> value.
+        outputs: Output name -> value.
+        output_form: ``single``, ``list`` or ``mapping``, as the document wrote them.
+    """
+
+    name: str
+    spec: ModelSpec | Model
+    inputs: dict[str, Value]
+    input_specs: dict[str, InputSpec]
+    nodes: list[Node]
+    units: list[Unit]
+    outputs: dict[str, Value]
+    output_form: str = "single"
+
+    def count(self, *, trainable: bool | None = None) -> int:
+        """The number of parameters: all, or only (not) trainable ones."""
+        return sum(unit.count(trainable=trainable) for unit in self.units)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one sample."""
+        return sum(node.macs for node in self.nodes)
+
+    @property
+    def is_chain(self) -> bool:
+        """One input, one output, and every call reads only the value before it, once."""
+        if len(self.inputs) != 1 or self.output_form != "single":
+            return False
+        (previous,) = self.inputs.values()
+        for node in self.nodes:
+            if (
+                node.call_index
+                or len(node.args) != 1
+                or next(iter(node.args.values())) is not previous
+                or len(node.outputs) != 1
+                or (isinstance(node.unit.spec, Layer) and node.unit.spec.is_operation)
+            ):
+                return False
+            previous = node.outputs[0]
+        return bool(self.nodes) and list(self.outputs.values()) == [previous]
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether Keras would call it Sequential: as ``style`` says, else if it is a chain."""
+        if self.spec.style is not None:
+            return self.spec.style == "sequential"
+        return self.is_chain
+
+    def walk_units(self) -> Iterator[Unit]:
+        """All units that are layers, nested models entered, in Keras's weight order."""
+        for unit in self.units:
+            if unit.graph is not None:
+                yield from unit.graph.walk_units()
+            else:
+                yield unit
+
+
+def values_in(args: Any) -> Iterator[Value]:
+    """Every `Value` in a nest of dicts, lists and tuples."""
+    if isinstance(args, Value):
+        yield args
+    elif isinstance(args, dict):
+        for item in args.values():
+            yield from values_in(item)
+    elif isinstance(args, (list, tuple)):
+        for item in args:
+            yield from values_in(item)
+
+
+def map_values(args: Any, change: Any) -> Any:
+    """The same nest with ``change`` applied to every `Value`."""
+    if isinstance(args, Value):
+        return change(args)
+    if isinstance(args, dict):
+        return {key: map_values(item, change) for key, item in args.items()}
+    if isinstance(args, (list, tuple)):
+        return type(args)(map_values(item, change) for item in args)
+    return args

@@ -1,0 +1,102 @@
+"""Diagnostics are data: what is wrong, where, and what to do about it.
+
+Every stage (reading, checking, lint, targets, import, weights) produces the same
+objects, and collects them: one mistake never hides another.  The command line, the
+editor server and the Python API print or return these objects unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Severity = Literal["error", "warning"]
+Path = tuple[str | int, ...]
+"""Where a value stands in the document: keys and list indices from the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the source text; lines and columns count from 1, the end is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding.
+
+    Attributes:
+        code: Stable code such as ``SF203``; ``specfmt explain SF203`` prints its page.
+        severity: ``error`` or ``warning``.
+        message: What was expected and what was received.
+        path: Keys and indices from the document root.
+        hint: What to do; empty if the message already says it.
+        span: The place in the source text, if there is a text.
+        file: The file's name as the user gave it.
+        on_key: The finding is about the key itself, not about its value.
+    """
+
+    code: str
+    message: str
+    path: Path = ()
+    hint: str = ""
+    severity: Severity = "error"
+    span: Span | None = None
+    file: str = ""
+    on_key: bool = False
+
+    @property
+    def pointer(self) -> str:
+        """The place as a JSON pointer (RFC 6901)."""
+        return json_pointer(self.path)
+
+    def at(self, span: Span | None, file: str) -> Diagnostic:
+        """The same finding, placed in a source text."""
+        return replace(self, span=span, file=file)
+
+    def under(self, prefix: Path) -> Diagnostic:
+        """The same finding, seen from ``prefix`` levels further up."""
+        return replace(self, path=(*prefix, *self.path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        span = self.span
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "message": self.message,
+            "hint": self.hint,
+            "pointer": self.pointer,
+            "file": self.file,
+            "line": span.line if span else None,
+            "column": span.column if span else None,
+            "end_line": span.end_line if span else None,
+            "end_column": span.end_column if span else None,
+        }
+
+    def __str__(self) -> str:
+        place = self.file or "<spec>"
+        if self.span:
+            place += f":{self.span.line}:{self.span.column}"
+        text = f"{place}: {self.severity}[{self.code}]: {self.message}"
+        return f"{text}\n  help: {self.hint}" if self.hint else text
+
+
+def json_pointer(path: Path) -> str:
+    """``("layers", 0, "units")`` as ``/layers/0/units``."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+class SpecError(Exception):
+    """A document or another input has mistakes; ``diagnostics`` lists all of them."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(str(d) for d in self.diagnostics))

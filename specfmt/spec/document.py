@@ -1,0 +1,334 @@
+"""The document: models, inputs, and the entries of a layer list."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.edges import Edges
+from specfmt.spec.fields import (
+    DTYPES,
+    AnyMapping,
+    Bool,
+    Either,
+    FieldError,
+    Integer,
+    Name,
+    NameRule,
+    NestedError,
+    Nullable,
+    OneOf,
+    OptionalName,
+    OptionalPolicy,
+    OptionalPositiveInt,
+    Rule,
+    Str,
+    Text,
+    Tuple,
+)
+from specfmt.spec.layer import Layer, explicit_arguments, to_data, validate
+from specfmt.spec.registry import build_layer, build_op
+
+VERSION = 1
+
+Style = Literal["sequential", "functional"]
+
+
+class InputSpec(BaseModel):
+    """An input of a model: `keras.Input`.
+
+    ``shape`` is without the batch axis; null is a size not known until run time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    shape: Annotated[tuple[int | None, ...], Tuple(Nullable(Integer(0)))]
+    dtype: Annotated[str, OneOf(*DTYPES)] = "float32"
+    batch_size: OptionalPositiveInt = None
+    sparse: Bool = False
+    ragged: Bool = False
+    optional: Bool = False
+
+
+class InputsRule(Rule):
+    """A mapping from input name to `InputSpec`."""
+
+    def check(self, value: Any) -> dict[str, InputSpec]:
+        if not isinstance(value, dict):
+            raise FieldError("a mapping from input name to {shape: [...]}", value)
+        found: dict[str, InputSpec] = {}
+        problems: list[Diagnostic] = []
+        for name, item in value.items():
+            try:
+                NameRule().check(name)
+                if not isinstance(item, (dict, InputSpec)):
+                    raise FieldError("{shape: [...]}", item)
+                found[name] = (
+                    item if isinstance(item, InputSpec) else validate(InputSpec, item, "an input")
+                )
+            except FieldError as error:
+                problems.append(Diagnostic(error.code, error.message, (name,), error.hint))
+            except NestedError as error:
+                problems.extend(d.under((name,)) for d in error.diagnostics)
+        if problems:
+            raise NestedError(problems)
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "propertyNames": NameRule().schema(),
+            "additionalProperties": {"$ref": "#/$defs/input"},
+        }
+
+
+class OutputsRule(Either):
+    """A tensor name, a list of them, or a mapping from output name to tensor name."""
+
+    def __init__(self) -> None:
+        reference = Text("the name of a tensor", r"\S")
+        super().__init__(
+            reference,
+            Tuple(reference, 1),
+            _References(),
+            expected="a tensor name, a list of names, or {output name: tensor name}",
+        )
+
+
+class _References(AnyMapping):
+    _item = Text("the name of a tensor", r"\S")
+
+    def check(self, value: Any) -> dict[str, Any]:
+        mapping = super().check(value)
+        if not mapping:
+            raise FieldError("at least one output", value)
+        return {key: self._item.check(item) for key, item in mapping.items()}
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "minProperties": 1, "additionalProperties": self._item.schema()}
+
+
+class Reuse(BaseModel):
+    """A further call of a layer or model that stands elsewhere, sharing its weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    type_name: ClassVar[str] = "reuse"
+
+    reuse: Name
+    name: OptionalName = None
+    inputs: Edges = None
+
+
+class Broken(BaseModel):
+    """Stands for an entry that could not be read, so that the others are still checked."""
+
+    name: str | None = None
+    inputs: Any = None
+    type_name: ClassVar[str] = "broken"
+
+
+class EntriesRule(Rule):
+    """The entries of a layer list, checked one by one."""
+
+    def check(self, value: Any) -> tuple[Any, ...]:
+        if isinstance(value, _Checked):
+            return value
+        entries, problems = parse_entries(value)
+        if problems:
+            raise NestedError(problems)
+        return entries
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"$ref": "#/$defs/entry"}}
+
+
+Entries = Annotated[tuple[Any, ...], EntriesRule()]
+
+
+class Model(BaseModel):
+    """A model inside a model: its own inputs, layers and outputs; ``call`` says what it reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    type_name: ClassVar[str] = "Model"
+
+    name: OptionalName = None
+    style: Annotated[Style | None, Nullable(OneOf("sequential", "functional"))] = None
+    inputs: Annotated[dict[str, InputSpec] | None, Nullable(InputsRule())] = None
+    layers: Entries
+    outputs: Annotated[Any, Nullable(OutputsRule())] = None
+    call: Edges = None
+    trainable: Bool = True
+    dtype: OptionalPolicy = None
+
+    def to_data(self) -> dict[str, Any]:
+        """The entry as plain data."""
+        return {"type": "Model", **_model_data(self)}
+
+
+class TrainRule(Rule):
+    """The ``train:`` section; its classes are imported only where there is one."""
+
+    def check(self, value: Any) -> Any:
+        from specfmt.spec.train import TrainSpec
+
+        if isinstance(value, TrainSpec):
+            return value
+        if not isinstance(value, dict):
+            raise FieldError("a mapping", value)
+        return validate(TrainSpec, value, "train")
+
+    def schema(self) -> dict[str, Any]:
+        return {"$ref": "#/$defs/train"}
+
+
+class ModelSpec(BaseModel):
+    """A whole document: one model and how it is trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    specfmt: Annotated[int, Integer(VERSION, VERSION)]
+    name: Name = "model"
+    description: Str = ""
+    style: Annotated[Style | None, Nullable(OneOf("sequential", "functional"))] = None
+    inputs: Annotated[dict[str, InputSpec] | None, Nullable(InputsRule())] = None
+    layers: Entries
+    outputs: Annotated[Any, Nullable(OutputsRule())] = None
+    train: Annotated[Any, Nullable(TrainRule())] = None
+    trainable: Bool = True
+    dtype: OptionalPolicy = None
+
+    def to_data(self) -> dict[str, Any]:
+        """The document as plain data, defaults left out."""
+        return _model_data(self)
+
+
+def _model_data(model: Model | ModelSpec) -> dict[str, Any]:
+    data = explicit_arguments(model)
+    if model.inputs is not None:
+        data["inputs"] = {name: to_data(item) for name, item in model.inputs.items()}
+    data["layers"] = [entry_data(entry) for entry in model.layers]
+    return {
+        key: value if key in ("inputs", "layers") else to_data(value) for key, value in data.items()
+    }
+
+
+def entry_data(entry: Any) -> dict[str, Any]:
+    """One entry as plain data, defaults left out."""
+    if isinstance(entry, Model):
+        return entry.to_data()
+    data: dict[str, Any] = to_data(entry)
+    return data
+
+
+ENTRY_KINDS = ("type", "reuse", "op")
+
+
+def parse_entry(value: Any) -> Any:
+    """One entry of a layer list.
+
+    Raises:
+        NestedError, FieldError: With every finding, paths relative to the entry.
+    """
+    if isinstance(value, (Layer, Model, Reuse)):
+        return value
+    if not isinstance(value, dict):
+        raise FieldError("a layer: {type: Name, ...}", value, code="SF125")
+    kinds = [kind for kind in ENTRY_KINDS if kind in value]
+    if len(kinds) != 1:
+        if "block" in value:
+            raise FieldError("type, reuse or op", "block", "blocks are not part of version 1", "SF125")
+        hint = "keep one of them" if kinds else "start with `type:`"
+        received = " and ".join(kinds) if kinds else value
+        raise FieldError("an entry with one of type, reuse, op", received, hint, "SF125")
+    if kinds == ["reuse"]:
+        return validate(Reuse, value, "a reuse")
+    if kinds == ["op"]:
+        return build_op(value)
+    if value["type"] == "Model":
+        fields = {key: item for key, item in value.items() if key != "type"}
+        return validate(Model, fields, "Model")
+    return build_layer(value)
+
+
+def parse_entries(value: Any) -> tuple[tuple[Any, ...], list[Diagnostic]]:
+    """All entries of a layer list, `Broken` where one could not be read, and the findings."""
+    if not isinstance(value, (list, tuple)):
+        raise FieldError("a list of layers", value)
+    entries: list[Any] = []
+    problems: list[Diagnostic] = []
+    for index, item in enumerate(value):
+        try:
+            entries.append(parse_entry(item))
+            continue
+        except FieldError as error:
+            problems.append(Diagnostic(error.code, error.message, (index,), error.hint))
+        except NestedError as error:
+            problems.extend(d.under((index,)) for d in error.diagnostics)
+        known = item if isinstance(item, dict) else {}
+        name = known.get("name")
+        entries.append(Broken.model_construct(name=name if isinstance(name, str) else None))
+    return tuple(entries), problems
+
+
+def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
+    """A document from plain data.
+
+    Returns:
+        The spec, with `Broken` entries where some could not be read, or None where nothing
+        could; and every finding.
+    """
+    if not isinstance(data, dict):
+        return None, [
+            Diagnostic("SF125", FieldError("a mapping with specfmt, inputs, layers", data).message)
+        ]
+    problems: list[Diagnostic] = []
+    fields = dict(data)
+    for key, fallback in _READERS.items():
+        if key not in fields or (fields[key] is None and key != "layers"):
+            continue
+        try:
+            fields[key] = _read(key, fields[key], problems)
+        except FieldError as error:
+            problems.append(Diagnostic(error.code, error.message, (key,), error.hint))
+            fields[key] = fallback
+        except NestedError as error:
+            problems.extend(d.under((key,)) for d in error.diagnostics)
+            fields[key] = fallback
+    try:
+        return validate(ModelSpec, fields, "the document"), problems
+    except NestedError as error:
+        problems.extend(error.diagnostics)
+    # What is left may still make a model that can be checked further.
+    wrong = {d.path[0] for d in problems if d.path}
+    kept = {
+        key: value
+        for key, value in fields.items()
+        if key in ModelSpec.model_fields and (key not in wrong or key in ("layers", "inputs"))
+    }
+    try:
+        return validate(ModelSpec, {"specfmt": VERSION, "layers": (), **kept}, ""), problems
+    except NestedError:
+        return None, problems
+
+
+_READERS: dict[str, Any] = {"layers": (), "inputs": None, "train": None, "outputs": None}
+
+
+def _read(key: str, value: Any, problems: list[Diagnostic]) -> Any:
+    if key == "layers":
+        entries, found = parse_entries(value)
+        problems.extend(d.under(("layers",)) for d in found)
+        return _Checked(entries)
+    if key == "inputs":
+        return InputsRule().check(value)
+    if key == "train":
+        return TrainRule().check(value)
+    return OutputsRule().check(value)
+
+
+class _Checked(tuple):  # type: ignore[type-arg]
+    """Entries that were read already; `EntriesRule` takes them as they are."""
+
+    __slots__ = ()

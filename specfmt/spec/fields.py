@@ -1,0 +1,463 @@
+"""Field types: what a value may be, said once for the reader and for the JSON Schema.
+
+A `Rule` checks one value and knows its own JSON Schema, so what the one accepts the other
+accepts.  Rules are plain functions to Pydantic, which keeps the classes cheap to create.
+Checks that need more than the value itself (ranks, other fields) belong to the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic_core import core_schema
+
+from specfmt.spec.diagnostics import Diagnostic, Path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+DTYPES = (
+    "float32",
+    "float16",
+    "bfloat16",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "string",
+    "complex64",
+    "complex128",
+)
+POLICIES = ("mixed_float16", "mixed_bfloat16")
+
+
+def show(value: object, limit: int = 60) -> str:
+    """A received value as the user may have written it, cut to ``limit`` characters."""
+    if value is None:
+        text = "null"
+    elif value is True or value is False:
+        text = str(value).lower()
+    elif isinstance(value, str):
+        text = f'"{value}"' if len(value) <= limit else f'"{value[:limit]}..."'
+        return text.replace("\n", "\\n")
+    elif isinstance(value, dict):
+        text = "a mapping" if len(value) > 3 else _show_mapping(value)
+    elif isinstance(value, (list, tuple)) and len(value) <= 6:
+        text = "[" + ", ".join(show(item, 20) for item in value) + "]"
+    elif isinstance(value, (list, tuple)):
+        text = f"a list of {len(value)}"
+    else:
+        text = str(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _show_mapping(value: Mapping[Any, Any]) -> str:
+    return "{" + ", ".join(f"{key}: {show(item, 20)}" for key, item in value.items()) + "}"
+
+
+class FieldError(ValueError):
+    """A value breaks its rule: what was expected, what was received, what to do."""
+
+    def __init__(
+        self, expected: str, received: object, hint: str = "", code: str = "SF123"
+    ) -> None:
+        self.code = code
+        self.hint = hint
+        self.message = f"expected {expected}, received {show(received)}"
+        super().__init__(self.message)
+
+
+class NestedError(ValueError):
+    """Findings inside a nested value; paths are relative to that value."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("; ".join(d.message for d in self.diagnostics))
+
+
+class Rule:
+    """A check and its JSON Schema; used as ``Annotated[python_type, rule]``."""
+
+    def check(self, value: Any) -> Any:
+        """Return the value in its canonical form, or raise `FieldError`."""
+        raise NotImplementedError(type(self).__name__)
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema (2020-12) that accepts exactly what `check` accepts."""
+        raise NotImplementedError(type(self).__name__)
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, core: object, handler: object) -> dict[str, Any]:
+        return self.schema()
+
+
+def as_integer(value: object) -> int | None:
+    """The integer that JSON Schema would see in ``value``, or None: 3 and 3.0, never True."""
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return None
+
+
+class Integer(Rule):
+    """A whole number from ``minimum`` to ``maximum``; 3.0 counts as 3, as in JSON Schema."""
+
+    def __init__(self, minimum: int | None = None, maximum: int | None = None) -> None:
+        self.minimum, self.maximum = minimum, maximum
+
+    def expected(self) -> str:
+        if self.minimum == 1 and self.maximum is None:
+            return "a positive integer"
+        if self.minimum is None and self.maximum is None:
+            return "an integer"
+        if self.maximum is None:
+            return f"an integer of at least {self.minimum}"
+        if self.minimum is None:
+            return f"an integer of at most {self.maximum}"
+        return f"an integer from {self.minimum} to {self.maximum}"
+
+    def check(self, value: Any) -> int:
+        number = as_integer(value)
+        if (
+            number is None
+            or (self.minimum is not None and number < self.minimum)
+            or (self.maximum is not None and number > self.maximum)
+        ):
+            raise FieldError(self.expected(), value)
+        return number
+
+    def schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "integer"}
+        if self.minimum is not None:
+            schema["minimum"] = self.minimum
+        if self.maximum is not None:
+            schema["maximum"] = self.maximum
+        return schema
+
+
+class Number(Rule):
+    """A finite number in a range; ``above``/``below`` exclude the end, ``minimum``/``maximum``
+    include it."""
+
+    def __init__(
+        self,
+        *,
+        minimum: float | None = None,
+        maximum: float | None = None,
+        above: float | None = None,
+        below: float | None = None,
+    ) -> None:
+        self.minimum, self.maximum, self.above, self.below = minimum, maximum, above, below
+
+    def expected(self) -> str:
+        low = high = ""
+        if self.minimum is not None:
+            low = f"at least {self.minimum:g}"
+        elif self.above is not None:
+            low = f"above {self.above:g}"
+        if self.maximum is not None:
+            high = f"at most {self.maximum:g}"
+        elif self.below is not None:
+            high = f"below {self.below:g}"
+        return "a number" + "".join(f" {part}" for part in (" and ".join(filter(None, (low, high))),) if part)
+
+    def check(self, value: Any) -> float:
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise FieldError(self.expected(), value)
+        if (
+            (self.minimum is not None and value < self.minimum)
+            or (self.maximum is not None and value > self.maximum)
+            or (self.above is not None and value <= self.above)
+            or (self.below is not None and value >= self.below)
+        ):
+            raise FieldError(self.expected(), value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise FieldError(self.expected(), value) from None
+
+    def schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "number"}
+        for key, bound in (
+            ("minimum", self.minimum),
+            ("maximum", self.maximum),
+            ("exclusiveMinimum", self.above),
+            ("exclusiveMaximum", self.below),
+        ):
+            if bound is not None:
+                schema[key] = bound
+        return schema
+
+
+class Boolean(Rule):
+    """true or false, nothing that merely looks like it."""
+
+    def check(self, value: Any) -> bool:
+        if value is not True and value is not False:
+            hint = "YAML 1.2 knows only true and false" if isinstance(value, str) else ""
+            raise FieldError("true or false", value, hint)
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+class Text(Rule):
+    """A string; ``pattern`` is its regular expression, ``what`` its description in messages."""
+
+    def __init__(self, what: str = "a string", pattern: str | None = None) -> None:
+        self.what, self.pattern = what, pattern
+
+    def check(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise FieldError(self.what, value)
+        if self.pattern is not None:
+            import re
+
+            if re.search(self.pattern, value) is None:
+                raise FieldError(self.what, value)
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"} | ({"pattern": self.pattern} if self.pattern else {})
+
+
+class OneOf(Rule):
+    """One of a fixed set of strings."""
+
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def check(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.choices:
+            raise FieldError(
+                "one of " + ", ".join(self.choices), value, did_you_mean(value, self.choices)
+            )
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.choices)}
+
+
+class Tuple(Rule):
+    """A list of items under one rule, between ``minimum`` and ``maximum`` of them."""
+
+    def __init__(self, item: Rule, minimum: int = 0, maximum: int | None = None) -> None:
+        self.item, self.minimum, self.maximum = item, minimum, maximum
+
+    def check(self, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise FieldError("a list", value)
+        if len(value) < self.minimum or (self.maximum is not None and len(value) > self.maximum):
+            many = (
+                f"exactly {self.minimum}"
+                if self.minimum == self.maximum
+                else f"{self.minimum} to {self.maximum}"
+                if self.maximum is not None
+                else f"at least {self.minimum}"
+            )
+            raise FieldError(f"a list of {many} items", value)
+        items, problems = [], []
+        for index, item in enumerate(value):
+            try:
+                items.append(self.item.check(item))
+            except FieldError as error:
+                problems.append(error_to_diagnostic(error, (index,)))
+            except NestedError as error:
+                problems.extend(d.under((index,)) for d in error.diagnostics)
+        if problems:
+            raise NestedError(problems)
+        return tuple(items)
+
+    def schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "array", "items": self.item.schema()}
+        if self.minimum:
+            schema["minItems"] = self.minimum
+        if self.maximum is not None:
+            schema["maxItems"] = self.maximum
+        return schema
+
+
+class Either(Rule):
+    """The first of several rules that accepts the value."""
+
+    def __init__(self, *rules: Rule, expected: str) -> None:
+        self.rules, self.expected = rules, expected
+
+    def check(self, value: Any) -> Any:
+        for rule in self.rules:
+            try:
+                return rule.check(value)
+            except (FieldError, NestedError):
+                continue
+        raise FieldError(self.expected, value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [rule.schema() for rule in self.rules]}
+
+
+class Nullable(Rule):
+    """null, or what another rule accepts; messages are the other rule's."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    def check(self, value: Any) -> Any:
+        return None if value is None else self.rule.check(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.rule.schema(), {"type": "null"}]}
+
+
+class Anything(Rule):
+    """Any JSON value, kept as it is."""
+
+    def check(self, value: Any) -> Any:
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {}
+
+
+class AnyMapping(Rule):
+    """Any mapping, kept as it is."""
+
+    def check(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise FieldError("a mapping", value)
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+
+class SizeRule(Rule):
+    """An integer for all axes or a list of one for each of ``rank`` axes.
+
+    The canonical form is an int where all axes agree, else a tuple; `expand` gives the tuple.
+    """
+
+    def __init__(self, rank: int, minimum: int = 1) -> None:
+        self.rank = rank
+        self.item = Integer(minimum)
+
+    def check(self, value: Any) -> int | tuple[int, ...]:
+        if not isinstance(value, (list, tuple)):
+            try:
+                return self.item.check(value)
+            except FieldError:
+                raise FieldError(self.expected(), value) from None
+        if len(value) != self.rank:
+            raise FieldError(self.expected(), value)
+        try:
+            sizes = tuple(self.item.check(item) for item in value)
+        except FieldError:
+            raise FieldError(self.expected(), value) from None
+        return sizes[0] if len(set(sizes)) == 1 else sizes
+
+    def expected(self) -> str:
+        one = self.item.expected()
+        return f"{one} or a list of {self.rank} of them" if self.rank > 1 else f"{one} or [n]"
+
+    def schema(self) -> dict[str, Any]:
+        one = self.item.schema()
+        many = {"type": "array", "items": one, "minItems": self.rank, "maxItems": self.rank}
+        return {"anyOf": [one, many]}
+
+
+def expand(size: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """A `Size` as one number an axis: ``expand(2, 3) == (2, 2, 2)``."""
+    return (size,) * rank if isinstance(size, int) else size
+
+
+def did_you_mean(word: object, choices: Iterable[str]) -> str:
+    """A hint that names the closest choice, or nothing."""
+    if not isinstance(word, str) or len(word) > 80:
+        return ""
+    import difflib
+
+    table = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), table, n=1, cutoff=0.6)
+    return f"did you mean {table[close[0]]}?" if close else ""
+
+
+def error_to_diagnostic(error: FieldError, path: Path) -> Diagnostic:
+    """A broken rule as a finding at ``path``."""
+    return Diagnostic(error.code, error.message, path, error.hint)
+
+
+Size = int | tuple[int, ...]
+"""One number an axis, or one for all: see `expand`."""
+
+Int = Annotated[int, Integer()]
+PositiveInt = Annotated[int, Integer(1)]
+NaturalInt = Annotated[int, Integer(0)]
+Float = Annotated[float, Number()]
+PositiveFloat = Annotated[float, Number(above=0)]
+NaturalFloat = Annotated[float, Number(minimum=0)]
+Fraction = Annotated[float, Number(minimum=0, maximum=1)]
+OpenFraction = Annotated[float, Number(minimum=0, below=1)]
+Bool = Annotated[bool, Boolean()]
+Str = Annotated[str, Text()]
+OptionalInt = Annotated[int | None, Nullable(Integer())]
+OptionalPositiveInt = Annotated[int | None, Nullable(Integer(1))]
+OptionalFloat = Annotated[float | None, Nullable(Number())]
+OptionalPositiveFloat = Annotated[float | None, Nullable(Number(above=0))]
+OptionalBool = Annotated[bool | None, Nullable(Boolean())]
+OptionalStr = Annotated[str | None, Nullable(Text())]
+Seed = Annotated[int | None, Nullable(Integer(0, 2**32 - 1))]
+Size1 = Annotated[Size, SizeRule(1)]
+Size2 = Annotated[Size, SizeRule(2)]
+Size3 = Annotated[Size, SizeRule(3)]
+IntTuple = Annotated[tuple[int, ...], Tuple(Integer(), 1)]
+Axis = Annotated[int, Integer()]
+Axes = Annotated[
+    int | tuple[int, ...],
+    Either(Integer(), Tuple(Integer(), 1), expected="an axis or a list of axes"),
+]
+DataFormat = Annotated[
+    Literal["channels_last", "channels_first"],
+    OneOf("channels_last", "channels_first"),
+]
+Padding = Annotated[Literal["valid", "same"], OneOf("valid", "same")]
+CausalPadding = Annotated[Literal["valid", "same", "causal"], OneOf("valid", "same", "causal")]
+
+NAME_PATTERN = r"^[^/\x00-\x1f\x7f]+\Z"
+SCHEMA_NAME_PATTERN = r"^[^/\u0000-\u001f\u007f]+$"
+
+
+class NameRule(Text):
+    """A layer's or model's name: any text without a slash or control characters."""
+
+    def __init__(self) -> None:
+        super().__init__("a name: text without '/' and control characters", NAME_PATTERN)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": SCHEMA_NAME_PATTERN}
+
+
+Name = Annotated[str, NameRule()]
+OptionalName = Annotated[str | None, Nullable(NameRule())]
+DType = Annotated[str, OneOf(*DTYPES)]
+
+
+class DTypePolicyRule(Either):
+    """A dtype, a mixed policy, or any other Keras policy kept as its config."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            OneOf(*DTYPES, *POLICIES), AnyMapping(), expected="a dtype or a dtype policy"
+        )
+
+
+OptionalPolicy = Annotated[Any, Nullable(DTypePolicyRule())]

@@ -1,0 +1,272 @@
+"""The base class of layers: what is true of a layer in any framework.
+
+A layer class declares its fields (Keras's constructor arguments, in Keras's order, with
+Keras's defaults) and up to five facts: output shape, weights, multiply-accumulates, dtype and
+mask behaviour.  Everything else (schema, reading, Keras code, Keras JSON, docs) is derived.
+
+Shapes are tuples with the batch axis first; None is a size not known until run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.edges import Edges, Operands
+from specfmt.spec.fields import (
+    Bool,
+    FieldError,
+    NestedError,
+    OptionalName,
+    OptionalPolicy,
+    did_you_mean,
+    error_to_diagnostic,
+    show,
+)
+from specfmt.spec.spellings import old_key
+from specfmt.vocab.base import Term
+from specfmt.vocab.fields import Regularizer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from specfmt.spec.diagnostics import Path
+
+Shape = tuple[int | None, ...]
+Shapes = Shape | tuple[Shape, ...]
+"""What a layer returns: one shape, or a tuple of shapes for several outputs."""
+
+
+class ShapeError(Exception):
+    """A layer cannot take its inputs: what was expected, what was received, what to do.
+
+    Args:
+        expected: What the layer needs, as the end of "expected ...".
+        received: What it got, as the end of "received ...".
+        hint: What to do about it.
+        field: The field to point at; the whole entry if empty.
+        code: The diagnostic's code.
+    """
+
+    def __init__(
+        self, expected: str, received: str, hint: str = "", *, field: str = "", code: str = "SF210"
+    ) -> None:
+        self.hint, self.field, self.code = hint, field, code
+        self.message = f"expected {expected}, received {received}"
+        super().__init__(self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One variable of a layer.
+
+    Attributes:
+        name: Keras's path below the layer: ``kernel``, ``lstm_cell/recurrent_kernel``.
+        shape: Keras's shape.
+        init: The initializer.
+        trainable: Whether training changes it (batch statistics: False).
+        dtype: Empty for the layer's variable dtype.
+        regularizer, constraint: What training does to it besides.
+        store: The attribute path below the layer in a ``.weights.h5`` file where it differs
+            from the layer's own group, such as ``cell``, then the index within that group.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    init: Term
+    trainable: bool = True
+    dtype: str = ""
+    regularizer: Term | None = None
+    constraint: Term | None = None
+    store: str = ""
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        count = 1
+        for axis in self.shape:
+            count *= axis
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a layer's ``call``.
+
+    Attributes:
+        name: Keras's name of it.
+        kind: ``tensor``; ``tensors`` for a list of them; ``value`` for a plain constant.
+        required: Whether a call must give it.
+    """
+
+    name: str
+    kind: Literal["tensor", "tensors", "value"] = "tensor"
+    required: bool = True
+
+
+ONE_INPUT = (Argument("inputs"), Argument("training", "value", required=False))
+
+COMMON_FIELDS = ("name", "inputs", "activity_regularizer", "trainable", "dtype")
+"""Fields that every layer has; they come after a layer's own."""
+
+
+class Layer(BaseModel):
+    """Base class of all layers.
+
+    Class attributes:
+        type_name: Keras's class name, set by the registry.
+        family: The module's name, set by the registry.
+        call_arguments: What ``call`` takes, in Keras's order.
+        supports_masking: Whether Keras lets a mask through (a layer without it drops the mask).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    type_name: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    call_arguments: ClassVar[tuple[Argument, ...]] = ONE_INPUT
+    supports_masking: ClassVar[bool] = True
+    is_operation: ClassVar[bool] = False
+
+    name: OptionalName = None
+    inputs: Edges = None
+    activity_regularizer: Regularizer = None
+    trainable: Bool = True
+    dtype: OptionalPolicy = None
+
+    @classmethod
+    def own_fields(cls) -> tuple[str, ...]:
+        """Keras's constructor arguments of this class, in Keras's order."""
+        return tuple(name for name in cls.model_fields if name not in COMMON_FIELDS)
+
+    def output_shape(self, *args: Any, **kwargs: Any) -> Shapes:
+        """The shape (or tuple of shapes) that a call returns.
+
+        Arguments are the shapes of the call's tensors, bound as `call_arguments` says: the
+        first by position, a ``tensors`` argument as a list of shapes, the others by keyword,
+        constants as they are, absent optional arguments left out.  The default is the first
+        input's shape.
+
+        Raises:
+            ShapeError: The layer cannot take these shapes.
+        """
+        first = args[0]
+        shape: Shape = first[0] if isinstance(first, list) else first
+        return shape
+
+    def weights(self, *args: Any, **kwargs: Any) -> Iterator[Weight]:
+        """The variables, in the order of Keras's `layer.weights`, given the same arguments as
+        `output_shape`."""
+        yield from ()
+
+    def macs(self, output: Shapes, *args: Any, **kwargs: Any) -> int:
+        """Multiply-accumulates for one sample; a size not known counts as one."""
+        return 0
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
+        """The dtype that a call returns: the compute dtype, unless the input is not floating."""
+        return dtypes[0] if dtypes and not is_floating(dtypes[0]) else compute_dtype
+
+    def output_mask(self, *masked: bool, **kwargs: bool) -> bool | tuple[bool, ...]:
+        """Whether the outputs carry a Keras mask, given (bound like shapes) which inputs do."""
+        first: Any = masked[0] if masked else False
+        return self.supports_masking and (any(first) if isinstance(first, list) else bool(first))
+
+
+class Op(Layer):
+    """Base class of tensor operations, the functions of `keras.ops`: ``{op: mean, inputs: x}``.
+
+    ``inputs`` holds the positional arguments in order: a string names a tensor, numbers and
+    lists stand for themselves, ``{const: text}`` is a string constant.  The shape rule gets a
+    shape for each tensor and the constant itself for each constant.
+    """
+
+    is_operation: ClassVar[bool] = True
+    function: ClassVar[str] = ""
+    inputs: Operands = ()
+
+
+def is_floating(dtype: str) -> bool:
+    """Whether Keras casts tensors of this dtype to the layer's compute dtype."""
+    return dtype.startswith(("float", "bfloat"))
+
+
+def explicit_arguments(model: BaseModel) -> dict[str, Any]:
+    """The fields of a model that differ from their defaults: its own in order, then the common."""
+    given = {}
+    fields = type(model).model_fields
+    own = [name for name in fields if name not in COMMON_FIELDS]
+    for name in (*own, *(name for name in COMMON_FIELDS if name in fields)):
+        value = getattr(model, name)
+        if fields[name].is_required() or value != fields[name].default:
+            given[name] = value
+    return given
+
+
+def to_data(value: Any) -> Any:
+    """A field's value as plain YAML/JSON data, defaults left out."""
+    if isinstance(value, Term):
+        return value.to_data()
+    if isinstance(value, BaseModel):
+        data = {key: to_data(item) for key, item in explicit_arguments(value).items()}
+        if isinstance(value, Op):
+            return {"op": value.function, **data}
+        return {"type": value.type_name, **data} if isinstance(value, Layer) else data
+    if isinstance(value, (list, tuple)):
+        return [to_data(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_data(item) for key, item in value.items()}
+    return value
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
+    """Build ``cls`` from plain data.
+
+    Args:
+        cls: A layer, word or document class.
+        data: Its fields.
+        label: What to call it in messages, usually its type name.
+
+    Raises:
+        NestedError: With every finding, paths relative to ``data``.
+    """
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        raise NestedError(findings(error, cls, label)) from None
+
+
+def findings(error: ValidationError, cls: type[BaseModel], label: str) -> Iterator[Diagnostic]:
+    """Pydantic's errors as diagnostics in our words."""
+    for item in error.errors(include_url=False):
+        path = tuple(item["loc"])
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, NestedError):
+            yield from (d.under(path) for d in cause.diagnostics)
+        elif isinstance(cause, FieldError):
+            yield error_to_diagnostic(cause, path)
+        elif item["type"] == "missing":
+            yield Diagnostic("SF122", f"expected {label} to have `{path[-1]}`, it is missing", path[:-1])
+        elif item["type"] == "extra_forbidden":
+            yield unknown_key(str(path[-1]), path, cls, label)
+        else:
+            yield Diagnostic("SF123", f"{item['msg']}, received {show(item['input'])}", path)
+
+
+def unknown_key(key: str, path: Path, cls: type[BaseModel], label: str) -> Diagnostic:
+    """A key that ``cls`` does not have: an old spelling, a typo, or nonsense."""
+    today = old_key(label, key)
+    if today:
+        return Diagnostic(
+            "SF124", f"`{key}` is an old spelling", path, f"today it is {today}", on_key=True
+        )
+    known = [name for name in cls.model_fields]
+    hint = did_you_mean(key, known) or f"{label} takes " + ", ".join(known)
+    return Diagnostic("SF121", f"{label} has no field `{key}`", path, hint, on_key=True)

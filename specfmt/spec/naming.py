@@ -1,0 +1,37 @@
+"""Names that nobody wrote: Keras's automatic layer names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+
+def to_snake_case(name: str) -> str:
+    """``MaxPooling2D`` -> ``max_pooling2d``, by the rule of `keras.src.utils.naming`."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def automatic_names(entries: Iterable[tuple[str, str | None, str | None]]) -> list[str]:
+    """The name of every entry of one layer list.
+
+    An entry without a name gets its type in snake case, with its ordinal among the entries of
+    that type (named or not) from the second on: ``dense``, ``dense_1``.  A further call of a
+    layer gets ``<layer>_call_1``, ``_call_2``.
+
+    Args:
+        entries: For each entry its type name, its own name or None, and for a further call
+            of a layer that layer's name (else None).
+    """
+    counts: dict[str, int] = {}
+    names = []
+    for type_name, name, reused in entries:
+        key = f"{reused}_call" if reused is not None else to_snake_case(type_name)
+        ordinal = counts.get(key, 0)
+        counts[key] = ordinal + 1
+        if reused is not None:
+            names.append(name or f"{key}_{ordinal + 1}")
+        else:
+            names.append(name or (f"{key}_{ordinal}" if ordinal else key))
+    return names

@@ -1,0 +1,266 @@
+"""Where each value stands in the source text.
+
+A document is read without positions, because most of them are never asked for.  The
+first question builds a tree of nodes from the text, once and in linear time; the
+formatter works on the same tree.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Literal
+
+from specfmt.spec.diagnostics import Span
+
+if TYPE_CHECKING:
+    from yaml._yaml import Mark as CMark
+    from yaml.error import Mark as PyMark
+
+    from specfmt.spec.diagnostics import Path
+
+NodeKind = Literal["scalar", "map", "seq", "alias"]
+
+
+class Node:
+    """One value as it is written.
+
+    Attributes:
+        kind: ``scalar``, ``map``, ``seq`` or ``alias``.
+        start: Offset of its first character (of its anchor or tag, if it has one).
+        end: Offset after its last character.
+        value: The content of a scalar, the anchor's name of an alias.
+        style: A scalar's quote or block indicator; empty for a plain one.
+        flow: A collection stands in brackets.
+        tag: The explicit tag.
+        anchor: The anchor's name.
+        pairs: Key and value nodes of a mapping, in order.
+        items: Nodes of a sequence.
+        target: What an alias refers to.
+    """
+
+    __slots__ = (
+        "_children",
+        "anchor",
+        "end",
+        "flow",
+        "items",
+        "kind",
+        "pairs",
+        "start",
+        "style",
+        "tag",
+        "target",
+        "value",
+    )
+
+    def __init__(self, kind: NodeKind, start: int, end: int = -1) -> None:
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.value = ""
+        self.style = ""
+        self.flow = False
+        self.tag: str | None = None
+        self.anchor: str | None = None
+        self.pairs: list[tuple[Node, Node]] = []
+        self.items: list[Node] = []
+        self.target: Node | None = None
+        self._children: dict[str, tuple[Node, Node]] | None = None
+
+    @property
+    def is_merge_key(self) -> bool:
+        """A plain ``<<``."""
+        return self.value == "<<" and self.kind == "scalar" and not self.style and not self.tag
+
+    def child(self, part: str | int) -> tuple[Node | None, Node] | None:
+        """The key (if any) and the value one step further down."""
+        node = self.target if self.target is not None else self
+        if node.kind == "seq":
+            if isinstance(part, int) and 0 <= part < len(node.items):
+                return None, node.items[part]
+            return None
+        return node.children().get(part) if isinstance(part, str) else None
+
+    def children(self) -> dict[str, tuple[Node, Node]]:
+        """A mapping's own and merged entries by key."""
+        if self._children is None:
+            self._children = found = {}
+            merges: list[Node] = []
+            for key, value in self.pairs:
+                if key.is_merge_key:
+                    merges += value.items if value.kind == "seq" else [value]
+                    continue
+                named = key.target or key
+                if named.kind == "scalar":
+                    found.setdefault(named.value, (key, value))
+            for source in merges:
+                for name, pair in (source.target or source).children().items():
+                    found.setdefault(name, pair)
+        return self._children
+
+
+class Positions:
+    """Spans by path, for one text.
+
+    Args:
+        text: The source.
+        is_json: Scan it as JSON, else as YAML.
+    """
+
+    def __init__(self, text: str, *, is_json: bool) -> None:
+        self.lines = Lines(text)
+        self._text = text
+        self._root = compose_json(text) if is_json else compose_yaml(text)
+
+    def span(self, path: Path, *, on_key: bool = False) -> Span | None:
+        """The span of the value at ``path``, or of its key.
+
+        For a path that leads nowhere, the span of the nearest ancestor's value.
+        """
+        node, key = self._root, None
+        if node is None:
+            return None
+        for part in path:
+            found = node.child(part)
+            if found is None:
+                key = None
+                break
+            key, node = found
+        shown = key if on_key and key is not None else node
+        return self.lines.span(shown.start, shown.end)
+
+
+class Lines:
+    """Offsets of a text as lines and columns, both from 1."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(match.end() for match in re.finditer(r"\r\n?|\n", text))]
+        self._size = len(text)
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset; past the end is the end."""
+        offset = min(offset, self._size)
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def span(self, start: int, end: int) -> Span:
+        """The span between two offsets."""
+        return Span(*self.place(start), *self.place(max(start, end)))
+
+
+def offset_of(mark: CMark | PyMark | None) -> int:
+    """A parser's mark as an offset."""
+    return mark.index if mark is not None else 0
+
+
+def compose_yaml(text: str, stop: int | None = None) -> Node | None:
+    """The node tree of a YAML text.
+
+    Args:
+        text: A text, or the beginning of one, that has been read before: mistakes in it have
+            been reported, and the tree ends at the first that stops the parser.
+        stop: Leave out what begins after this offset.
+    """
+    import yaml.events as ev
+    from yaml.error import YAMLError
+
+    from specfmt.spec.events import event_source
+
+    anchors: dict[str, Node] = {}
+    stack: list[Node] = []
+    pending: list[Node | None] = []  # for each open mapping, the key that awaits its value
+    root: Node | None = None
+    try:
+        next_event = event_source(text)
+        while (event := next_event()) is not None:
+            if isinstance(event, ev.CollectionEndEvent):
+                node = stack.pop()
+                pending.pop()
+                node.end = offset_of(event.end_mark) if node.flow else _last_end(node)
+                continue
+            if not isinstance(event, ev.NodeEvent):
+                continue
+            start = offset_of(event.start_mark)
+            if stop is not None and start > stop:
+                break
+            if isinstance(event, ev.ScalarEvent):
+                node = Node("scalar", start, offset_of(event.end_mark))
+                node.value, node.style, node.tag = event.value, event.style or "", event.tag
+                if node.style in ("|", ">"):
+                    node.end = start + len(text[start : node.end].rstrip())
+            elif isinstance(event, ev.AliasEvent):
+                node = Node("alias", start, offset_of(event.end_mark))
+                node.value = event.anchor or ""
+                node.target = anchors.get(node.value)
+            else:
+                assert isinstance(event, ev.CollectionStartEvent)
+                node = Node("map" if isinstance(event, ev.MappingStartEvent) else "seq", start)
+                node.flow, node.tag = bool(event.flow_style), event.tag
+            if event.anchor and node.kind != "alias":
+                node.anchor = event.anchor
+                anchors[event.anchor] = node
+            if not stack:
+                root = root or node
+            elif stack[-1].kind == "seq":
+                stack[-1].items.append(node)
+            elif (key := pending[-1]) is None:
+                pending[-1] = node
+            else:
+                stack[-1].pairs.append((key, node))
+                pending[-1] = None
+            if isinstance(event, ev.CollectionStartEvent):
+                stack.append(node)
+                pending.append(None)
+    except YAMLError:
+        return root
+    return root
+
+
+def _last_end(node: Node) -> int:
+    """Where a block collection ends: the parser only sees what follows it."""
+    if node.kind == "seq":
+        return node.items[-1].end if node.items else node.start
+    return node.pairs[-1][1].end if node.pairs else node.start
+
+
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]|[^\s\[\]{},:"]+')
+
+
+def compose_json(text: str) -> Node:
+    """The node tree of a text that has been read as JSON."""
+    top = Node("seq", 0)  # holds the root, so that every node has a parent
+    stack = [top]
+    parent, key = top, None
+    for match in _JSON_TOKEN.finditer(text):
+        token = match[0]
+        if token == ",":
+            continue
+        if token in "]}":
+            stack.pop().end = match.end()
+            parent, key = stack[-1], None
+            continue
+        if token == "{":
+            node = Node("map", match.start())
+        elif token == "[":
+            node = Node("seq", match.start())
+        else:
+            node = Node("scalar", match.start(), match.end())
+            node.value = token
+            if token[0] == '"':
+                node.style = '"'
+                node.value = json.loads(token) if "\\" in token else token[1:-1]
+        if parent.kind == "seq":
+            parent.items.append(node)
+        elif key is None:
+            key = node
+            continue
+        else:
+            parent.pairs.append((key, node))
+            key = None
+        if node.end < 0:
+            node.flow = True
+            stack.append(node)
+            parent = node
+    return top.items[0]

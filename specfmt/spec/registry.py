@@ -1,0 +1,129 @@
+"""From a type name to its class, importing only the family that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, TypeVar
+
+from specfmt.layers.index import INDEX, OPERATIONS
+from specfmt.spec.fields import FieldError, NestedError, Rule, did_you_mean
+from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.layer import Layer, Op, validate
+
+PLUGIN_GROUP = "specfmt.layers"
+
+L = TypeVar("L", bound=type[Layer])
+
+
+def operation(name: str) -> Callable[[L], L]:
+    """Class decorator of an `Op`: ``name`` is its name in `keras.ops`."""
+
+    def register(cls: L) -> L:
+        cls.type_name = cls.__name__
+        cls.family = "operations"
+        cls.function = name  # type: ignore[attr-defined]
+        return cls
+
+    return register
+
+
+def layer(cls: L) -> L:
+    """Class decorator: names the type after the class and the family after its module."""
+    cls.type_name = cls.__name__
+    cls.family = cls.__module__.rpartition(".")[2]
+    return cls
+
+
+@cache
+def layer_class(type_name: str) -> type[Layer] | None:
+    """The class of a layer type, or None if neither specfmt nor a plugin defines it."""
+    family = INDEX.get(type_name)
+    if family is not None:
+        found: type[Layer] = getattr(import_module(f"specfmt.layers.{family}"), type_name)
+        return found
+    return _plugins().get(type_name)
+
+
+@cache
+def _plugins() -> dict[str, type[Layer]]:
+    """Layers that installed packages register in the entry point group ``specfmt.layers``."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point.load() for point in entry_points(group=PLUGIN_GROUP)}
+
+
+def layer_types() -> list[str]:
+    """All known type names, plugins included, in the index's order."""
+    return [*INDEX, *(name for name in _plugins() if name not in INDEX)]
+
+
+def build_layer(data: dict[str, Any]) -> Layer:
+    """A layer from a mapping with ``type``.
+
+    Raises:
+        NestedError: With every finding, paths relative to ``data``.
+    """
+    from specfmt.spec.spellings import old_type
+
+    type_name = data.get("type")
+    cls = layer_class(type_name) if isinstance(type_name, str) else None
+    if cls is None:
+        hint = old_type(type_name) or did_you_mean(type_name, layer_types())
+        text = FieldError("the type of a layer", type_name).message
+        raise NestedError([Diagnostic("SF120", text, ("type",), hint)])
+    return validate(cls, {key: item for key, item in data.items() if key != "type"}, cls.type_name)
+
+
+def op_class(name: str) -> type[Op] | None:
+    """The class of an operation by its `keras.ops` name, or None."""
+    type_name = OPERATIONS.get(name)
+    if type_name is None:
+        return None
+    found: type[Op] = getattr(import_module("specfmt.layers.operations"), type_name)
+    return found
+
+
+def build_op(data: dict[str, Any]) -> Op:
+    """An operation from a mapping with ``op``.
+
+    Raises:
+        NestedError: With every finding, paths relative to ``data``.
+    """
+    name = data.get("op")
+    cls = op_class(name) if isinstance(name, str) else None
+    if cls is None:
+        text = FieldError("the name of an operation of keras.ops", name).message
+        raise NestedError([Diagnostic("SF120", text, ("op",), did_you_mean(name, OPERATIONS))])
+    return validate(cls, {key: item for key, item in data.items() if key != "op"}, cls.function)
+
+
+class LayerRule(Rule):
+    """A layer inside a field: ``{type: LSTM, units: 4}``; ``types`` limits which."""
+
+    def __init__(self, *types: str) -> None:
+        self.types = types
+
+    def check(self, value: Any) -> Layer:
+        if isinstance(value, Layer):
+            return value
+        if not isinstance(value, dict):
+            raise FieldError("a layer: {type: Name, ...}", value)
+        found = build_layer(value)
+        if self.types and found.type_name not in self.types:
+            raise NestedError(
+                [
+                    Diagnostic(
+                        "SF123",
+                        f"expected one of {', '.join(self.types)}, received {found.type_name}",
+                        ("type",),
+                    )
+                ]
+            )
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        if self.types:
+            return {"$ref": "#/$defs/layer", "properties": {"type": {"enum": list(self.types)}}}
+        return {"$ref": "#/$defs/layer"}

@@ -1,0 +1,48 @@
+"""Names in generated code: identifiers made from what the user wrote, without collisions."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterable
+
+SHADOWED = frozenset(dir(builtins)) - {"input"}
+
+
+def identifier(name: str, fallback: str = "layer") -> str:
+    """A Python identifier that reads like ``name``: ``block1.conv-a`` -> ``block1_conv_a``."""
+    text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    text = re.sub(r"\W+", "_", text).strip("_")
+    text = re.sub(r"__+", "_", text) or fallback
+    if text[0].isdigit():
+        text = f"{fallback}_{text}"
+    return text
+
+
+def class_name(name: str, fallback: str = "Model") -> str:
+    """A class name that reads like ``name``: ``iris_mlp`` -> ``IrisMlp``."""
+    text = "".join(
+        part[:1].upper() + part[1:] for part in identifier(name, fallback.lower()).split("_")
+    )
+    return text if not keyword.iskeyword(text) else f"{text}Model"
+
+
+class Scope:
+    """Names in use; `claim` gives a free one close to the wish."""
+
+    def __init__(self, reserved: Iterable[str] = ()) -> None:
+        self.used = set(reserved)
+
+    def claim(self, wish: str) -> str:
+        """``wish`` itself, or with a suffix if it is taken, a keyword or a builtin."""
+        name = wish
+        if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in SHADOWED:
+            name = f"{wish}_"
+        number = 1
+        while name in self.used:
+            number += 1
+            name = f"{wish}_{number}"
+        self.used.add(name)
+        return name

@@ -1,0 +1,61 @@
+"""Python source for values: the one way a spec's data reaches generated code."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+
+def literal(value: Any) -> str:
+    """Python source of plain data, formatted as `ruff format` would.
+
+    Strings are quoted and escaped, so text from a spec can never become code.
+
+    Raises:
+        TypeError: The value is not plain data.
+    """
+    if value is None or value is True or value is False:
+        return repr(value)
+    if isinstance(value, str):
+        return string(value)
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, tuple):
+        inner = ", ".join(literal(item) for item in value)
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, list):
+        return "[" + ", ".join(literal(item) for item in value) + "]"
+    if isinstance(value, dict):
+        items = ", ".join(f"{literal(key)}: {literal(item)}" for key, item in value.items())
+        return "{" + items + "}"
+    raise TypeError(f"no literal for {type(value).__name__}")
+
+
+def string(text: str) -> str:
+    """A string literal with the quotes that ruff prefers; always one line of ASCII-safe text."""
+    if all(c.isprintable() for c in text) and "\\" not in text:
+        if '"' not in text:
+            return f'"{text}"'
+        if "'" not in text:
+            return f"'{text}'"
+    if all(c.isprintable() for c in text):
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return json.dumps(text)
+
+
+def number(value: float) -> str:
+    """The shortest decimal that reads back as the same float."""
+    if math.isnan(value):
+        return 'float("nan")'
+    if math.isinf(value):
+        return 'float("inf")' if value > 0 else '-float("inf")'
+    return repr(float(value))
+
+
+def comment(text: str) -> str:
+    """Text that is safe in a comment or a docstring line: one line, no quotes that end it."""
+    return " ".join(text.split()).replace("\\", "/").replace('"""', "'''")

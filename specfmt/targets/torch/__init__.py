@@ -1,0 +1,76 @@
+"""The PyTorch target."""
+
+from __future__ import annotations
+
+from specfmt.graph.model import Graph
+from specfmt.targets.source import comment
+from specfmt.targets.templates import fill
+from specfmt.targets.torch import emit
+from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
+from specfmt.targets.wrap import wrap
+
+
+def generate_model(
+    graph: Graph, *, style: str = "auto", options: Options | None = None, source: str = ""
+) -> str:
+    """A stand-alone file with the model.
+
+    Args:
+        graph: A graph without errors.
+        style: ``auto`` and ``sequential`` give an `nn.Sequential` where the model is a chain
+            of stock modules, ``functional`` and ``subclass`` always a class.
+        options: Axis order and fidelity.
+        source: The spec file's name, for the header.
+
+    Raises:
+        SpecError: PyTorch cannot express the model as asked.
+    """
+    program = lower_graph(graph, options or Options())
+    return wrap(fill("torch/model.py.j2", **model_context(program, style, source)))
+
+
+def model_context(program: ClassProgram, style: str, source: str) -> dict[str, object]:
+    """Everything that ``torch/model.py.j2`` reads."""
+    sequential = emit.sequential_context(program) if style in ("auto", "sequential") else None
+    if style == "sequential" and sequential is None:
+        raise not_sequential(program)
+    classes = [
+        emit.class_context(cls)
+        for cls in program.classes()
+        if sequential is None or cls is not program
+    ]
+    names = list(dict.fromkeys(h for cls in program.classes() for h in cls.builder.helpers))
+    helper_imports, helpers = emit.helper_sources(names)
+    context: dict[str, object] = {
+        "doc": document_line(program.graph),
+        "source": f" from {comment(source)}" if source else "",
+        "helpers": helpers,
+        "classes": classes,
+        "sequential": sequential,
+    }
+    body = fill("torch/model.py.j2", imports="", **context)
+    context["imports"] = emit.import_block(body, helper_imports)
+    return context
+
+
+def document_line(graph: Graph) -> str:
+    """``iris_mlp: classifies iris flowers.``"""
+    description = comment(getattr(graph.spec, "description", ""))
+    name = comment(graph.name)
+    return f"{name}: {description[:1].lower()}{description[1:]}" if description else f"{name}."
+
+
+def not_sequential(program: ClassProgram) -> Exception:
+    """The finding that a model is not a chain of stock modules."""
+    from specfmt.spec.diagnostics import Diagnostic, SpecError
+
+    return SpecError(
+        [
+            Diagnostic(
+                "SF302",
+                f"expected a chain of stock modules for --style sequential, received {program.graph.name}",
+                ("layers",),
+                "use --style auto",
+            )
+        ]
+    )

@@ -1,0 +1,387 @@
+"""What a lowering talks to: it asks for modules, calls and parameters, and gets tensors.
+
+A lowering is a function of a layer, a `Lower` and the call's tensors (bound as the layer's
+`output_shape` is).  It returns the output tensor, or a tuple of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from specfmt.graph.model import Node, Unit
+from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.layer import Layer
+from specfmt.targets.naming import Scope, identifier
+from specfmt.targets.torch.expr import (
+    Axis,
+    Call,
+    Expr,
+    FlattenFrom,
+    Method,
+    ModuleDef,
+    Name,
+    ParamDef,
+    SelfAttr,
+    Shape,
+    Step,
+    Tensor,
+    Want,
+)
+from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights
+
+Lowering = Callable[..., Any]
+
+LOWERINGS: dict[str, Lowering] = {}
+
+
+def lower(cls: type[Layer]) -> Callable[[Lowering], Lowering]:
+    """Decorator: registers the PyTorch lowering of a layer class."""
+
+    def register(function: Lowering) -> Lowering:
+        LOWERINGS[cls.type_name] = function
+        return function
+
+    return register
+
+
+def find_lowering(layer: Layer) -> Lowering | None:
+    """The lowering of a layer, importing the module that mirrors the layer's family."""
+    if layer.type_name not in LOWERINGS:
+        name = f"specfmt.targets.torch.{layer.family}"
+        if find_spec(name) is not None:
+            import_module(name)
+    return LOWERINGS.get(layer.type_name)
+
+
+class TargetError(Exception):
+    """PyTorch cannot express this layer as asked.
+
+    Args:
+        message: What cannot be expressed.
+        hint: What to do instead.
+        field: The field to point at.
+    """
+
+    def __init__(self, message: str, hint: str = "", field: str = "", code: str = "SF301") -> None:
+        self.message, self.hint, self.field, self.code = message, hint, field, code
+        super().__init__(message)
+
+    def diagnostic(self, node: Node) -> Diagnostic:
+        """The finding, placed at the call."""
+        path = (*node.unit.path, self.field) if self.field else node.unit.path
+        return Diagnostic(self.code, f"{node.name}: {self.message}", path, self.hint)
+
+
+# Attributes of nn.Module that a layer's name must not hide.
+RESERVED = frozenset(
+    "T add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
+    "eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half "
+    "ipu load_state_dict modules mtia named_buffers named_children named_modules named_parameters "
+    "parameters register_buffer register_forward_hook register_module register_parameter "
+    "requires_grad_ reset_parameters predict self set_extra_state set_submodule share_memory state_dict "
+    "to to_empty train training type xpu zero_grad torch nn F math x".split()
+)
+
+
+class ClassBuilder:
+    """Everything that one generated `nn.Module` class holds."""
+
+    def __init__(self, *, fidelity: str = "idiomatic") -> None:
+        self.steps: list[Step] = []
+        self.modules: dict[tuple[Unit, str], ModuleDef] = {}
+        self.parameters: dict[tuple[Unit, str], ParamDef] = {}
+        self.helpers: dict[str, None] = {}
+        self.scope = Scope(RESERVED)
+        self.attrs: dict[tuple[Unit, str], str] = {}
+        self.fidelity = fidelity
+
+    def attr(self, unit: Unit, suffix: str) -> str:
+        """The attribute name of a unit's part, the same at every call."""
+        key = (unit, suffix)
+        if key not in self.attrs:
+            name = f"{unit.name}_{suffix}" if suffix else unit.name
+            self.attrs[key] = self.scope.claim(identifier(name))
+        return self.attrs[key]
+
+
+class Lower:
+    """The builder as one call of one unit sees it.
+
+    Attributes:
+        weights: The unit's Keras weights, as expressions (`params.Weights`).
+        without_activation: Leave out the final softmax or sigmoid (training on logits).
+        trainable: Whether the unit's weights are trained.
+    """
+
+    def __init__(
+        self,
+        owner: ClassBuilder,
+        node: Node,
+        *,
+        without_activation: bool = False,
+        weights: Weights | None = None,
+        part: str = "",
+        trainable: bool | None = None,
+    ) -> None:
+        self.owner = owner
+        self.node = node
+        self.unit = node.unit
+        self.without_activation = without_activation
+        self.weights = weights or Weights({w.name: w.shape for w in node.unit.weights})
+        self.part = part
+        self.trainable = node.unit.trainable if trainable is None else trainable
+
+    def inner(self, layer: Layer, part: str, prefix: str = "") -> Lower:
+        """The builder for a layer held inside this one (wrappers).
+
+        Args:
+            layer: The inner layer.
+            part: A suffix for the names of its attributes; empty for none.
+            prefix: Where its weights stand below this layer's.
+        """
+        return Lower(
+            self.owner,
+            self.node,
+            weights=self.weights.under(prefix) if prefix else self.weights,
+            part="_".join(filter(None, (self.part, part))),
+            trainable=self.trainable and layer.trainable,
+        )
+
+    def lower(self, layer: Layer, *args: Any, **kwargs: Any) -> Any:
+        """Lower an inner layer: ``b.inner(layer, "cell", "lstm_cell").lower(layer, x)``."""
+        lowering = find_lowering(layer)
+        if lowering is None:
+            raise TargetError(f"{layer.type_name} has no PyTorch lowering", code="SF300")
+        return lowering(layer, self, *args, **kwargs)
+
+    # -- definitions ---------------------------------------------------------------------
+
+    def _suffix(self, suffix: str) -> str:
+        return "_".join(filter(None, (self.part, suffix)))
+
+    def module(
+        self,
+        ctor: str,
+        *args: Any,
+        params: dict[str, WeightExpr | ByLayout] | None = None,
+        suffix: str = "",
+        heavy: bool | None = None,
+        **kwargs: Any,
+    ) -> ModuleDef:
+        """A module that the class holds; asked for again (a shared layer) it is the same one.
+
+        Args:
+            ctor: ``nn.Linear`` or a helper's name.
+            args, kwargs: Constructor arguments, finished Python values or expressions.
+            params: torch parameter (and buffer) name -> how it is made from Keras weights.
+            suffix: Added to the layer's name where one layer needs several modules.
+            heavy: Whether it gets a line of its own (default: it has a matrix).
+        """
+        suffix = self._suffix(suffix)
+        key = (self.unit, suffix)
+        known = self.owner.modules.get(key)
+        if known is None:
+            params = params or {}
+            if heavy is None:
+                heavy = any(
+                    len((p.keras if isinstance(p, ByLayout) else p).shape) > 1
+                    for p in params.values()
+                )
+            frozen = () if self.trainable else tuple(params)
+            known = ModuleDef(
+                self.owner.attr(self.unit, suffix), Call(ctor, args, kwargs), params, self.unit, heavy, frozen
+            )
+            self.owner.modules[key] = known
+        return known
+
+    def parameter(
+        self, value: WeightExpr | ByLayout, suffix: str, *, trainable: bool = True
+    ) -> SelfAttr:
+        """A parameter (a buffer, if not trainable) of the class itself, as an expression."""
+        suffix = self._suffix(suffix)
+        key = (self.unit, suffix)
+        known = self.owner.parameters.get(key)
+        if known is None:
+            attr = self.owner.attr(self.unit, suffix)
+            known = ParamDef(attr, value, self.unit, trainable and self.trainable)
+            self.owner.parameters[key] = known
+        return SelfAttr(known.attr)
+
+    def aligned(self, expr: WeightExpr, x: Tensor) -> WeightExpr | ByLayout:
+        """A weight that broadcasts against ``x`` from the last axis, in whichever layout."""
+        rank = len(expr.shape)
+        if not x.has_layout or x.rank < 3:
+            return expr if x.flat is None else flat_rows(x, expr)
+        full = expr.reshape(*(1,) * (x.rank - 1 - rank), *expr.shape)
+        moved = full.permute(x.rank - 2, *range(x.rank - 2))
+        return ByLayout(x, expr, moved)
+
+    def helper(self, name: str) -> str:
+        """Ask for a function or class of ``templates/torch/helpers``; returns its name."""
+        self.owner.helpers[name] = None
+        return name
+
+    # -- computation -----------------------------------------------------------------------
+
+    def tensor(self, shape: Shape, dtype: str = "float32", **kwargs: Any) -> Tensor:
+        """A new value, named after the call."""
+        return Tensor(tuple(shape), dtype, self.node.name, **kwargs)
+
+    def step(
+        self, expr: Any, *outputs: Tensor, want: Want = "any", out_want: Want | None = None, **kwargs: Any
+    ) -> Any:
+        """Add a computation; returns its output, or the tuple of them."""
+        self.owner.steps.append(
+            Step(outputs, expr, want, out_want, node=self.node, **kwargs)
+        )
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def apply(
+        self,
+        module: ModuleDef,
+        x: Tensor,
+        *args: Any,
+        out: Shape | None = None,
+        want: Want = "any",
+        dtype: str | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Call a module: ``self.conv1(x)``; ``out`` is the output's shape in Keras's order."""
+        y = self.tensor(x.shape if out is None else out, dtype or x.dtype)
+        if out is None or tuple(out) == x.shape:
+            y.flat = x.flat
+        result: Tensor = self.step(
+            Call(SelfAttr(module.attr), (x, *args), kwargs),
+            y,
+            want=want,
+            module=module.ctor if not args and not kwargs else None,
+            module_def=module,
+            heavy=module.heavy,
+            same_line=not module.heavy and y.shape == x.shape,
+        )
+        return result
+
+    def call(
+        self,
+        func: str,
+        x: Tensor,
+        *args: Any,
+        out: Shape | None = None,
+        want: Want = "any",
+        dtype: str | None = None,
+        module: Call | None = None,
+        comment: str = "",
+        **kwargs: Any,
+    ) -> Tensor:
+        """``func(x, *args, **kwargs)``; ``module`` is the stock module that does the same."""
+        return self._apply(Call(func, (x, *args), kwargs), x, out, want, dtype, module, comment)
+
+    def method(
+        self,
+        x: Tensor,
+        name: str,
+        *args: Any,
+        out: Shape | None = None,
+        want: Want = "any",
+        dtype: str | None = None,
+        module: Call | None = None,
+        comment: str = "",
+        **kwargs: Any,
+    ) -> Tensor:
+        """``x.name(*args, **kwargs)``."""
+        return self._apply(Method(x, name, args, kwargs), x, out, want, dtype, module, comment)
+
+    def expr(
+        self,
+        expr: Expr,
+        x: Tensor,
+        *,
+        out: Shape | None = None,
+        want: Want = "any",
+        dtype: str | None = None,
+        module: Call | None = None,
+        comment: str = "",
+    ) -> Tensor:
+        """Any expression; ``x`` is its main operand, whose shape it keeps unless ``out`` says."""
+        return self._apply(expr, x, out, want, dtype, module, comment)
+
+    def _apply(
+        self,
+        expr: Expr,
+        x: Tensor,
+        out: Shape | None,
+        want: Want,
+        dtype: str | None,
+        module: Call | None,
+        comment: str,
+    ) -> Tensor:
+        same = out is None or tuple(out) == x.shape
+        y = self.tensor(x.shape if out is None else out, dtype or x.dtype)
+        if same:
+            y.flat = x.flat
+        result: Tensor = self.step(
+            expr, y, want=want, module=module, same_line=same, comment=comment
+        )
+        return result
+
+    def flatten(self, x: Tensor, out: Shape) -> Tensor:
+        """All axes but the batch into one; their order stays open for what follows."""
+        known = all(size is not None for size in x.shape[1:])
+        spatial = [size for size in x.shape[1:-1] if size != 1]
+        free = x.rank >= 3 and known and (bool(spatial) or True)
+        y = self.tensor(out, x.dtype)
+        y.flat = tuple(size or 0 for size in x.shape[1:]) if free else None
+        want: Want = "any" if free or x.rank < 3 else "keras"
+        result: Tensor = self.step(
+            FlattenFrom(x), y, want=want, module=Call("nn.Flatten"), same_line=False
+        )
+        return result
+
+
+def flat_rows(x: Tensor, expr: WeightExpr) -> WeightExpr | ByLayout:
+    """A weight whose first axis runs over the features of ``x``, in the order they come.
+
+    Keras flattens height, width, channels; a value flattened channels-first gives channels,
+    height, width, and the weight's rows are put in that order instead.
+    """
+    if x.flat is None:
+        return expr
+    rest = expr.shape[1:]
+    rank = len(x.flat)
+    grid = expr.reshape(*x.flat, *rest)
+    moved = grid.permute(rank - 1, *range(rank - 1), *range(rank, rank + len(rest)))
+    return ByLayout(x, expr, moved.reshape(expr.shape[0], *rest))
+
+
+def map_layout(
+    value: WeightExpr | ByLayout, change: Callable[[WeightExpr], WeightExpr]
+) -> WeightExpr | ByLayout:
+    """Apply ``change`` to an expression, in either layout."""
+    if isinstance(value, ByLayout):
+        return ByLayout(value.tensor, change(value.keras), change(value.channels))
+    return change(value)
+
+
+def axis(k: int, x: Tensor) -> Axis:
+    """A Keras axis of ``x``, to be printed as torch's."""
+    return Axis(k % x.rank, x.rank)
+
+
+def channel_want(k: int, x: Tensor) -> Want:
+    """The order in which Keras axis ``k`` of ``x`` stands at torch's axis 1."""
+    k %= x.rank
+    if x.rank < 3:
+        return "any"
+    if k == x.rank - 1:
+        return "channels"
+    if k == 1:
+        return "keras"
+    raise TargetError(f"axis {k} of {x.rank} is neither the first nor the last after the batch")
+
+
+def dotted(text: str) -> Name:
+    """A dotted name as an expression: ``torch.float32``."""
+    return Name(text)

@@ -1,0 +1,226 @@
+"""Torch program -> template context: classes, imports, docstrings."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from specfmt.graph.model import Graph
+from specfmt.targets.naming import Scope, identifier
+from specfmt.targets.source import comment
+from specfmt.targets.templates import read_text
+from specfmt.targets.torch.expr import ModuleDef, ParamDef
+from specfmt.targets.torch.forward import Forward, shape_text
+from specfmt.targets.torch.initialize import reset_lines
+from specfmt.targets.torch.program import ClassProgram
+from specfmt.targets.torch.render import Renderer
+
+
+@dataclass(frozen=True)
+class ClassContext:
+    """What the template needs of one class; every value is finished Python source."""
+
+    name: str
+    doc: str
+    definitions: list[str]
+    reset: list[str]
+    reset_doc: str
+    arguments: str
+    returns: str
+    forward: list[str]
+
+
+@dataclass(frozen=True)
+class SequentialContext:
+    """What the template needs of a model that is a plain `nn.Sequential`."""
+
+    doc: str
+    modules: list[str]
+    reset: list[str]
+    reset_doc: str
+
+
+def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
+    """Statements of ``__init__`` that create a module or parameter."""
+    render = Renderer({}, None)
+    if isinstance(item, ModuleDef):
+        lines = [f"self.{item.attr} = {render(item.ctor)}"]
+        lines.extend(
+            f"self.{item.attr}.{name}.requires_grad_(False)" for name in frozen_names(item, program)
+        )
+        return lines
+    shape = ", ".join(str(size) for size in program.resolve(item.value).shape)
+    empty = f"torch.empty({shape})" if shape else "torch.empty(())"
+    if item.trainable:
+        return [f"self.{item.attr} = nn.Parameter({empty})"]
+    return [f'self.register_buffer("{item.attr}", {empty})']
+
+
+def frozen_names(item: ModuleDef, program: ClassProgram) -> list[str]:
+    """Parameters of a module that are not trained."""
+    from specfmt.targets.torch.params import Constant
+
+    return [
+        name
+        for name, raw in item.params.items()
+        if not name.startswith("running_")
+        and (name in item.frozen or isinstance(program.resolve(raw), Constant))
+    ]
+
+
+def class_context(program: ClassProgram) -> ClassContext:
+    """One class, ready for the template."""
+    forward = Forward(program)
+    definitions = [line for item in program.definitions() for line in definition(item, program)]
+    reset, reset_doc = reset_lines(program, "self")
+    return ClassContext(
+        name=program.name,
+        doc=model_doc(program),
+        definitions=definitions,
+        reset=reset,
+        reset_doc=reset_doc,
+        arguments=", ".join(f"{name}: torch.Tensor" for name in forward.arguments),
+        returns=returns(program),
+        forward=forward.lines,
+    )
+
+
+def returns(program: ClassProgram) -> str:
+    """The return annotation of forward."""
+    form = program.graph.output_form
+    if form == "single":
+        return "torch.Tensor"
+    if form == "mapping":
+        return "dict[str, torch.Tensor]"
+    return f"tuple[{', '.join(['torch.Tensor'] * len(program.outputs))}]"
+
+
+def sequential_context(program: ClassProgram) -> SequentialContext | None:
+    """The model as an `nn.Sequential`, or None where it is not a chain of stock modules."""
+    if len(program.inputs) != 1 or program.graph.output_form != "single":
+        return None
+    (previous,) = program.inputs.values()
+    scope = Scope(program.builder.scope.used)
+    modules: list[str] = []
+    held = set()
+    for step in program.steps:
+        if step.module is None or len(step.outputs) != 1 or step.comment:
+            return None
+        from specfmt.targets.torch.expr import tensors_in
+
+        if list(tensors_in(step.expr)) != [previous]:
+            return None
+        render = Renderer({}, program.channels.get(previous))
+        if step.module_def is not None:
+            if step.module_def.attr in held or frozen_names(step.module_def, program):
+                return None
+            held.add(step.module_def.attr)
+            name = step.module_def.attr
+        else:
+            kind = str(step.module.func).rpartition(".")[2].lower()
+            base = identifier(step.node.name)
+            name = base if base not in scope.used and base not in held else f"{base}_{kind}"
+            name = scope.claim(name)
+        previous = step.outputs[0]
+        text = f"{name}={render(step.module)},"
+        modules.append(f"{text}  # {shape_text(previous, program.channels.get(previous, False))}")
+    if program.builder.parameters or list(program.outputs.values()) != [previous]:
+        return None
+    reset, reset_doc = reset_lines(program, "model")
+    return SequentialContext(model_doc(program), modules, reset, reset_doc)
+
+
+def model_doc(program: ClassProgram) -> str:
+    """``Maps image (N, 3, 32, 32) to label (N, 10); 19,898 parameters.``"""
+
+    def describe(tensors: dict[str, Any]) -> str:
+        return ", ".join(
+            f"{comment(name)} {shape_text(t, program.channels.get(t, False))}"
+            for name, t in tensors.items()
+        )
+
+    count = program.graph.count(trainable=True)
+    return (
+        f"Maps {describe(program.inputs)} to {describe(program.outputs)}; "
+        f"{count_text(program.graph, count)}."
+    )
+
+
+def count_text(graph: Graph, trainable: int) -> str:
+    """``1,873 parameters``, with the trainable ones where some are not."""
+    total = graph.count()
+    if total == trainable:
+        return f"{total:,} parameters"
+    return f"{total:,} parameters, {trainable:,} trainable"
+
+
+def helper_sources(names: list[str]) -> tuple[list[str], list[str]]:
+    """Imports and bodies of helpers, those that others need first."""
+    imports: dict[str, None] = {}
+    bodies: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name in bodies:
+            return
+        text = read_text(f"torch/helpers/{identifier_file(name)}.py")
+        tree = ast.parse(text)
+        start = 0
+        for node in tree.body:
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                start = node.end_lineno or 0
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                start = node.end_lineno or 0
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    for alias in node.names:
+                        add(alias.name)
+                else:
+                    imports[ast.unparse(node)] = None
+            else:
+                break
+        bodies[name] = "\n".join(text.splitlines()[start:]).strip("\n")
+
+    for name in names:
+        add(name)
+    return list(imports), list(bodies.values())
+
+
+def identifier_file(name: str) -> str:
+    """The file that holds a helper: ``ResetBeforeGRU`` -> ``reset_before_gru``."""
+    text = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text).lower()
+
+
+STANDARD = ("argparse", "collections", "csv", "itertools", "json", "math", "pathlib")
+
+
+def import_block(source: str, extra: Iterable[str] = ()) -> str:
+    """The imports that ``source`` uses, grouped and sorted as ruff's isort rules do."""
+    wanted = set(extra)
+    if re.search(r"\bOrderedDict\(", source):
+        wanted.add("from collections import OrderedDict")
+    if re.search(r"\bmath\.", source):
+        wanted.add("import math")
+    if re.search(r"\bF\.", source):
+        wanted.add("import torch.nn.functional as F")
+    if re.search(r"\bnn\.", source):
+        wanted.add("from torch import nn")
+    if re.search(r"\btorch\.(?!nn\b)", source.replace("import torch.nn", "")):
+        wanted.add("import torch")
+    return sorted_imports(wanted)
+
+
+def sorted_imports(lines: set[str]) -> str:
+    """Import lines in two groups, `import x` before `from x import y` within each."""
+
+    def module(line: str) -> str:
+        return line.split()[1]
+
+    def key(line: str) -> tuple[int, str]:
+        return (line.startswith("from"), module(line).lower())
+
+    standard = sorted((x for x in lines if module(x).split(".")[0] in STANDARD), key=key)
+    others = sorted((x for x in lines if module(x).split(".")[0] not in STANDARD), key=key)
+    return "\n\n".join("\n".join(group) for group in (standard, others) if group)

@@ -1,0 +1,271 @@
+"""Torch expressions as data: what a step computes, before names and layout are known.
+
+Shapes and axes are Keras's everywhere (batch first, channels last).  An `Axis` or `PerAxis`
+turns into torch numbers when the layout of its step is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Shape = tuple[int | None, ...]
+Want = Literal["any", "keras", "channels"]
+"""The axis order a step needs: Keras's order, channels moved to axis 1, or either."""
+
+
+@dataclass(eq=False)
+class Tensor:
+    """A value in the generated forward pass.
+
+    Attributes:
+        shape: In Keras's order.
+        dtype: Keras's dtype name.
+        name: What to call it if it needs a name.
+        flat: The axes (Keras order, without batch) that were flattened into the last one,
+            where their order may still be chosen.
+        mask: Keras's mask (N, T) that travels along, if any.
+    """
+
+    shape: Shape
+    dtype: str = "float32"
+    name: str = "x"
+    flat: tuple[int, ...] | None = None
+    mask: Tensor | None = None
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def has_layout(self) -> bool:
+        """Whether there are two orders it can stand in."""
+        return self.rank >= 3 or self.flat is not None
+
+
+class Expr:
+    """Base of expression nodes; plain Python values stand for themselves."""
+
+
+@dataclass(frozen=True)
+class Name(Expr):
+    """Source text that is an identifier or a dotted name: ``torch.float32``."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class SelfAttr(Expr):
+    """A module or parameter of the class: ``self.conv1``."""
+
+    attr: str
+
+
+@dataclass(frozen=True)
+class Call(Expr):
+    """``func(args, **kwargs)``; ``func`` is a dotted name or an expression."""
+
+    func: str | Expr
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method(Expr):
+    """``obj.name(args, **kwargs)``."""
+
+    obj: Any
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Attr(Expr):
+    """``obj.name``."""
+
+    obj: Any
+    name: str
+
+
+@dataclass(frozen=True)
+class Binary(Expr):
+    """``left op right`` for Python's operators."""
+
+    op: str
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True)
+class Unary(Expr):
+    """``op operand``."""
+
+    op: str
+    operand: Any
+
+
+@dataclass(frozen=True)
+class Subscript(Expr):
+    """``obj[items]``, items in torch's order: ints, slices, None, Ellipsis or expressions."""
+
+    obj: Any
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class AxisSubscript(Expr):
+    """``obj[...]`` with items by Keras axis; other axes are taken whole."""
+
+    obj: Any
+    items: dict[int, Any]
+    rank: int
+
+
+@dataclass(frozen=True)
+class Axis(Expr):
+    """A Keras axis of a value of ``rank`` axes; prints torch's number for it."""
+
+    axis: int
+    rank: int
+
+
+@dataclass(frozen=True)
+class PerAxis(Expr):
+    """A tuple with one item for each Keras axis, printed in torch's order."""
+
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Pads(Expr):
+    """(before, after) by Keras axis of a value of ``rank`` axes, printed as `F.pad` wants it."""
+
+    widths: dict[int, tuple[Any, Any]]
+    rank: int
+
+
+@dataclass(frozen=True)
+class Size(Expr):
+    """The run-time size of a Keras axis: ``x.shape[2]``."""
+
+    tensor: Tensor
+    axis: int
+
+
+@dataclass(frozen=True)
+class FlattenFrom(Expr):
+    """``x.flatten(1)``; the features' order follows the layout."""
+
+    tensor: Tensor
+
+
+@dataclass(eq=False)
+class ModuleDef:
+    """A module that the class holds.
+
+    Attributes:
+        attr: Attribute name.
+        ctor: The constructor call.
+        params: torch parameter name -> expression over the unit's Keras weights.
+        unit: The graph unit whose weights these are.
+        heavy: Whether it stands on a line of its own in forward.
+    """
+
+    attr: str
+    ctor: Call
+    params: dict[str, Any]
+    unit: Any
+    heavy: bool = False
+    frozen: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class ParamDef:
+    """An `nn.Parameter` (or a buffer, if not trainable) that the class itself holds."""
+
+    attr: str
+    value: Any
+    unit: Any
+    trainable: bool = True
+
+
+@dataclass(eq=False)
+class Step:
+    """One computation of forward: ``outputs = expr``.
+
+    Attributes:
+        outputs: The values it gives (several for a tuple).
+        expr: What it computes.
+        want: The axis order it needs of every input that has one.
+        out_want: The order its outputs stand in (default: as ``want``).
+        node: The graph node it belongs to.
+        module: ``(constructor, args, kwargs)`` of the stock module that does the same, for
+            `nn.Sequential`; None if there is none.
+        same_line: Whether it may join the line of the step before it (element-wise, norms).
+        comment: A remark for the reader, on a line above.
+    """
+
+    outputs: tuple[Tensor, ...]
+    expr: Any
+    want: Want = "any"
+    out_want: Want | None = None
+    node: Any = None
+    module: Call | None = None
+    module_def: ModuleDef | None = None
+    same_line: bool = False
+    heavy: bool = False
+    comment: str = ""
+
+
+def tensors_in(expr: Any) -> Iterator[Tensor]:
+    """Every tensor that an expression reads, as often as its text would name it."""
+    if isinstance(expr, Tensor):
+        yield expr
+    elif isinstance(expr, (Call, Method)):
+        if isinstance(expr, Method):
+            yield from tensors_in(expr.obj)
+        elif isinstance(expr.func, Expr):
+            yield from tensors_in(expr.func)
+        for item in (*expr.args, *expr.kwargs.values()):
+            yield from tensors_in(item)
+    elif isinstance(expr, (Attr,)):
+        yield from tensors_in(expr.obj)
+    elif isinstance(expr, Binary):
+        yield from tensors_in(expr.left)
+        yield from tensors_in(expr.right)
+    elif isinstance(expr, Unary):
+        yield from tensors_in(expr.operand)
+    elif isinstance(expr, Subscript):
+        yield from tensors_in(expr.obj)
+        yield from tensors_in(expr.items)
+    elif isinstance(expr, AxisSubscript):
+        yield from tensors_in(expr.obj)
+        yield from tensors_in(tuple(expr.items.values()))
+    elif isinstance(expr, PerAxis):
+        yield from tensors_in(expr.items)
+    elif isinstance(expr, Pads):
+        yield from tensors_in(tuple(expr.widths.values()))
+    elif isinstance(expr, (Size, FlattenFrom)):
+        yield expr.tensor
+    elif isinstance(expr, (list, tuple)):
+        for item in expr:
+            yield from tensors_in(item)
+    elif isinstance(expr, slice):
+        yield from tensors_in((expr.start, expr.stop, expr.step))
+
+
+def torch_axis(axis: int, rank: int, channels_first: bool) -> int:
+    """Where a Keras axis stands in torch: the last axis moves to 1 under channels-first."""
+    axis %= rank
+    if not channels_first or axis == 0:
+        return axis
+    return 1 if axis == rank - 1 else axis + 1
+
+
+def torch_order(items: tuple[Any, ...], channels_first: bool) -> tuple[Any, ...]:
+    """Items by Keras axis, in torch's order."""
+    if not channels_first or len(items) < 3:
+        return items
+    return (items[0], items[-1], *items[1:-1])

@@ -1,0 +1,234 @@
+"""How a torch parameter is made from Keras weights, as an expression that runs both ways.
+
+``W.kernel.T`` is data: `WeightExpr.forward` computes the torch array from the Keras arrays,
+`WeightExpr.scatter` puts a torch array back into Keras arrays.  Arrays are numpy's (or
+anything with its methods); this module imports nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class WeightExpr:
+    """A value made from Keras weights; ``shape`` is the result's shape."""
+
+    shape: Shape
+
+    @property
+    def T(self) -> WeightExpr:  # noqa: N802 (numpy's and torch's name)
+        """Axes reversed."""
+        return self.permute(*reversed(range(len(self.shape))))
+
+    def permute(self, *axes: int) -> WeightExpr:
+        """Axes in a new order."""
+        if axes == tuple(range(len(self.shape))):
+            return self
+        return Permute(tuple(self.shape[axis] for axis in axes), self, axes)
+
+    def reshape(self, *shape: int) -> WeightExpr:
+        """The same elements in row-major order under another shape; one -1 is worked out."""
+        if -1 in shape:
+            known = prod(size for size in shape if size != -1)
+            shape = tuple(prod(self.shape) // known if size == -1 else size for size in shape)
+        assert prod(shape) == prod(self.shape), (shape, self.shape)
+        return self if shape == self.shape else Reshape(shape, self)
+
+    def blocks(self, order: tuple[int, ...], axis: int = 0) -> WeightExpr:
+        """``axis`` cut into ``len(order)`` equal blocks, put in a new order (gates)."""
+        assert self.shape[axis] % len(order) == 0
+        return Blocks(self.shape, self, order, axis)
+
+    def sources(self) -> Iterator[str]:
+        """The Keras weights that this value is made of."""
+        raise NotImplementedError
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        """The torch array, given a function from weight name to Keras array."""
+        raise NotImplementedError
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        """Give back a torch array: ``write(name, index, array)`` sets part of a Keras weight."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Source(WeightExpr):
+    """A Keras weight, or the part of it at ``index``."""
+
+    name: str
+    index: Any = ...
+
+    def __getitem__(self, index: int | slice) -> WeightExpr:
+        """A part along the first axis."""
+        assert self.index is ..., "index a weight once"
+        if isinstance(index, int):
+            return Source(self.shape[1:], self.name, index)
+        size = len(range(*index.indices(self.shape[0])))
+        return Source((size, *self.shape[1:]), self.name, index)
+
+    def last(self, start: int, stop: int) -> WeightExpr:
+        """The part from ``start`` to ``stop`` along the last axis."""
+        assert self.index is ..., "index a weight once"
+        index = (..., slice(start, stop))
+        return Source((*self.shape[:-1], stop - start), self.name, index)
+
+    def sources(self) -> Iterator[str]:
+        yield self.name
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        return read(self.name)[self.index]
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        write(self.name, self.index, value)
+
+
+@dataclass(frozen=True)
+class Permute(WeightExpr):
+    """Axes in a new order."""
+
+    inner: WeightExpr
+    axes: tuple[int, ...]
+
+    def sources(self) -> Iterator[str]:
+        return self.inner.sources()
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        return self.inner.forward(read).transpose(self.axes)
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        back = tuple(self.axes.index(axis) for axis in range(len(self.axes)))
+        self.inner.scatter(value.transpose(back), write)
+
+
+@dataclass(frozen=True)
+class Reshape(WeightExpr):
+    """Another shape, row-major."""
+
+    inner: WeightExpr
+
+    def sources(self) -> Iterator[str]:
+        return self.inner.sources()
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        return self.inner.forward(read).reshape(self.shape)
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        self.inner.scatter(value.reshape(self.inner.shape), write)
+
+
+@dataclass(frozen=True)
+class Blocks(WeightExpr):
+    """Equal blocks along an axis in a new order."""
+
+    inner: WeightExpr
+    order: tuple[int, ...]
+    axis: int
+
+    def sources(self) -> Iterator[str]:
+        return self.inner.sources()
+
+    def _reorder(self, value: Any, order: tuple[int, ...]) -> Any:
+        size = self.shape[self.axis] // len(order)
+        index = [block * size + i for block in order for i in range(size)]
+        return value.take(index, axis=self.axis)
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        return self._reorder(self.inner.forward(read), self.order)
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        back = tuple(self.order.index(block) for block in range(len(self.order)))
+        self.inner.scatter(self._reorder(value, back), write)
+
+
+@dataclass(frozen=True)
+class Join(WeightExpr):
+    """Several values one after the other along an axis."""
+
+    parts: tuple[WeightExpr, ...]
+    axis: int
+
+    def sources(self) -> Iterator[str]:
+        for part in self.parts:
+            yield from part.sources()
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        import numpy as np
+
+        return np.concatenate([part.forward(read) for part in self.parts], axis=self.axis)
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        start = 0
+        for part in self.parts:
+            stop = start + part.shape[self.axis]
+            index = [slice(None)] * len(self.shape)
+            index[self.axis] = slice(start, stop)
+            part.scatter(value[tuple(index)], write)
+            start = stop
+
+
+def join(*parts: WeightExpr, axis: int = 0) -> WeightExpr:
+    """Several values one after the other along ``axis``."""
+    shape = list(parts[0].shape)
+    shape[axis] = sum(part.shape[axis] for part in parts)
+    return Join(tuple(shape), parts, axis)
+
+
+@dataclass(frozen=True)
+class Constant(WeightExpr):
+    """A parameter that torch has and Keras has not: always this value, frozen in training."""
+
+    value: float = 0.0
+
+    def sources(self) -> Iterator[str]:
+        yield from ()
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        import numpy as np
+
+        return np.full(self.shape, self.value, "float32")
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        """Nothing to give back."""
+
+
+def constant(value: float, *shape: int) -> WeightExpr:
+    """A frozen constant of a shape."""
+    return Constant(shape, value)
+
+
+@dataclass(frozen=True)
+class ByLayout:
+    """An expression that depends on the layout that a tensor ends up in."""
+
+    tensor: Any
+    keras: WeightExpr
+    channels: WeightExpr
+
+
+class Weights:
+    """The Keras weights of one layer, as attributes: ``w.kernel``, ``w["lstm_cell/bias"]``."""
+
+    def __init__(self, shapes: Mapping[str, Shape], prefix: str = "") -> None:
+        self._shapes = shapes
+        self._prefix = prefix
+
+    def __getitem__(self, name: str) -> Source:
+        full = f"{self._prefix}{name}"
+        return Source(self._shapes[full], full)
+
+    def __getattr__(self, name: str) -> Source:
+        return self[name]
+
+    def __contains__(self, name: str) -> bool:
+        return f"{self._prefix}{name}" in self._shapes
+
+    def under(self, prefix: str) -> Weights:
+        """The weights below ``prefix``, by their names there."""
+        return Weights(self._shapes, f"{self._prefix}{prefix}/")

@@ -1,0 +1,257 @@
+"""Graph -> torch program: every class with its modules, parameters and ordered steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from specfmt.graph.model import Graph, Node, Unit, Value, map_values
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.targets.naming import Scope, class_name
+from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, find_lowering
+from specfmt.targets.torch.expr import (
+    Call,
+    ModuleDef,
+    ParamDef,
+    SelfAttr,
+    Step,
+    Tensor,
+    tensors_in,
+)
+from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes
+from specfmt.targets.torch.params import ByLayout, Constant, WeightExpr
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to write the PyTorch program.
+
+    Attributes:
+        axes: ``torch``: inputs and outputs of rank 4 and 5 are channels-first; ``keras``:
+            they stand in Keras's order.
+        fidelity: ``idiomatic`` or ``exact`` (DESIGN section 5).
+        logits: Names of outputs that leave out their final softmax or sigmoid.
+    """
+
+    axes: str = "torch"
+    fidelity: str = "idiomatic"
+    logits: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class TorchParam:
+    """One entry of the module's `state_dict`.
+
+    Attributes:
+        key: Its key.
+        value: How it is made from the Keras weights of ``unit``.
+        unit: The graph unit (layer) that owns those weights.
+        trainable: False for buffers and frozen parameters.
+        buffer: Whether it is a buffer.
+    """
+
+    key: str
+    value: WeightExpr
+    unit: Unit
+    trainable: bool
+    buffer: bool = False
+
+
+@dataclass(eq=False)
+class ClassProgram:
+    """One generated class.
+
+    Attributes:
+        name: The class's name.
+        graph: What it computes.
+        builder: Its modules and parameters.
+        steps: In order, layouts settled, permutes in place, dead steps gone.
+        inputs: Input name -> tensor.
+        outputs: Output name -> tensor.
+        channels: Tensor -> whether it stands channels-first.
+        nested: Classes of nested models, by unit.
+    """
+
+    name: str
+    graph: Graph
+    builder: ClassBuilder
+    steps: list[Step] = field(default_factory=list)
+    inputs: dict[str, Tensor] = field(default_factory=dict)
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    channels: dict[Tensor, bool] = field(default_factory=dict)
+    nested: dict[Unit, ClassProgram] = field(default_factory=dict)
+
+    def classes(self) -> Iterator[ClassProgram]:
+        """This class and the nested ones, those that others need first."""
+        for inner in self.nested.values():
+            yield from inner.classes()
+        yield self
+
+    def resolve(self, value: WeightExpr | ByLayout) -> WeightExpr:
+        """A parameter expression with its layout decided."""
+        if isinstance(value, ByLayout):
+            return value.channels if self.channels[value.tensor] else value.keras
+        return value
+
+    def definitions(self) -> Iterator[ModuleDef | ParamDef]:
+        """Modules and parameters in the order in which the layers stand."""
+        yield from sorted(
+            (*self.builder.modules.values(), *self.builder.parameters.values()),
+            key=lambda item: self._rank[item.attr],
+        )
+
+    @property
+    def _rank(self) -> dict[str, int]:
+        return {attr: i for i, attr in enumerate(self.builder.attrs.values())}
+
+    def parameters(self, prefix: str = "") -> Iterator[TorchParam]:
+        """Every parameter and buffer that is made from Keras weights, nested classes included."""
+        for item in self.definitions():
+            if isinstance(item, ParamDef):
+                value = self.resolve(item.value)
+                yield TorchParam(
+                    prefix + item.attr, value, item.unit, item.trainable, not item.trainable
+                )
+            elif item.unit in self.nested:
+                yield from self.nested[item.unit].parameters(f"{prefix}{item.attr}.")
+            else:
+                for name, raw in item.params.items():
+                    value = self.resolve(raw)
+                    buffer = name.startswith("running_")
+                    frozen = name in item.frozen or buffer or isinstance(value, Constant)
+                    yield TorchParam(f"{prefix}{item.attr}.{name}", value, item.unit, not frozen, buffer)
+
+
+def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> ClassProgram:
+    """Lower a whole graph.
+
+    Raises:
+        SpecError: With a 3xx finding for every layer that PyTorch cannot express as asked.
+    """
+    problems: list[Diagnostic] = []
+    program = _lower(graph, options, scope or Scope(("nn", "F", "torch")), problems)
+    if problems:
+        raise SpecError(problems)
+    return program
+
+
+def _lower(
+    graph: Graph, options: Options, scope: Scope, problems: list[Diagnostic]
+) -> ClassProgram:
+    nested: dict[Unit, ClassProgram] = {}
+    for unit in graph.units:
+        if unit.graph is not None:
+            inner = Options(options.axes, options.fidelity)
+            nested[unit] = _lower(unit.graph, inner, scope, problems)
+    builder = ClassBuilder(fidelity=options.fidelity)
+    program = ClassProgram(scope.claim(class_name(graph.name)), graph, builder, nested=nested)
+    tensors: dict[Value, Tensor] = {}
+    for name, value in graph.inputs.items():
+        tensors[value] = Tensor(value.shape or (), value.dtype, name)
+        program.inputs[name] = tensors[value]
+    final = {value: name for name, value in graph.outputs.items()}
+    for node in graph.nodes:
+        omit = any(final.get(value) in options.logits for value in node.outputs)
+        try:
+            result = _lower_node(node, builder, nested, tensors, without_activation=omit)
+        except TargetError as error:
+            problems.append(error.diagnostic(node))
+            result = tuple(Tensor(v.shape or (), v.dtype, v.name) for v in node.outputs)
+        results = result if isinstance(result, tuple) else (result,)
+        masked = next((tensors[v].mask for v in node.inputs() if tensors[v].mask), None)
+        for value, tensor in zip(node.outputs, results, strict=True):
+            if value.masked and tensor.mask is None:
+                tensor.mask = masked
+            elif not value.masked and tensor.mask is not None:
+                tensor = _unmasked(builder, tensor)
+            tensors[value] = tensor
+    program.outputs = {name: tensors[value] for name, value in graph.outputs.items()}
+    _settle(program, options, graph)
+    return program
+
+
+def _unmasked(builder: ClassBuilder, tensor: Tensor) -> Tensor:
+    """The same value without a mask: Keras stopped it here."""
+    for step in builder.steps:
+        if tensor in step.outputs:
+            tensor.mask = None
+            return tensor
+    return Tensor(tensor.shape, tensor.dtype, tensor.name, tensor.flat)
+
+
+def _lower_node(
+    node: Node,
+    builder: ClassBuilder,
+    nested: dict[Unit, ClassProgram],
+    tensors: dict[Value, Tensor],
+    *,
+    without_activation: bool,
+) -> Any:
+    args = map_values(node.args, tensors.__getitem__)
+    b = Lower(builder, node, without_activation=without_activation)
+    if node.unit in nested:
+        return _call_model(b, nested[node.unit], args)
+    layer = node.layer
+    lowering = find_lowering(layer)
+    if lowering is None:
+        raise TargetError(
+            f"{layer.type_name} has no PyTorch lowering", "generate the Keras target", code="SF300"
+        )
+    if layer.is_operation:
+        return lowering(layer, b, *args.values())
+    first = layer.call_arguments[0].name
+    positional = [args.pop(first)] if first in args else []
+    return lowering(layer, b, *positional, **args)
+
+
+def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
+    module = b.module(inner.name, heavy=True)
+    inputs = tuple(args[name] for name in inner.inputs if name in args)
+    outputs = tuple(
+        Tensor(value.shape or (), value.dtype, value.name) for value in b.node.outputs
+    )
+    layouts = {_io_layout(t, inner.channels.get(t)) for t in inner.inputs.values() if t.has_layout}
+    want = layouts.pop() if len(layouts) == 1 else "keras"
+    out_layouts = {inner.channels[t] for t in inner.outputs.values() if t.has_layout}
+    out_want = (CHANNELS if out_layouts.pop() else KERAS) if len(out_layouts) == 1 else None
+    expr: Any = Call(SelfAttr(module.attr), inputs)
+    result = b.step(
+        expr, *outputs, want=want, out_want=out_want, module_def=module, module=module.ctor, heavy=True
+    )
+    return result
+
+
+def _io_layout(tensor: Tensor, channels: bool | None) -> Any:
+    return CHANNELS if channels else KERAS
+
+
+def _settle(program: ClassProgram, options: Options, graph: Graph) -> None:
+    """Drop what nobody reads, decide layouts, put in permutes."""
+    steps = _live(program.builder.steps, list(program.outputs.values()))
+    stays = options.axes == "keras" or _is_channels_first(graph)
+    inputs = {t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.inputs.values()}
+    outputs = {t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.outputs.values()}
+    program.channels = choose(steps, inputs, outputs)
+    for tensor, layout in inputs.items():
+        program.channels.setdefault(tensor, layout == CHANNELS)
+    program.steps, final = insert_permutes(steps, program.channels, outputs)
+    program.outputs = {name: final[tensor] for name, tensor in program.outputs.items()}
+
+
+def _is_channels_first(graph: Graph) -> bool:
+    """Whether the spec's own layers say that images stand channels-first."""
+    formats = {
+        getattr(unit.spec, "data_format", None) for unit in graph.walk_units()
+    }
+    return "channels_first" in formats and "channels_last" not in formats
+
+
+def _live(steps: list[Step], outputs: list[Tensor]) -> list[Step]:
+    needed = set(outputs)
+    kept = []
+    for step in reversed(steps):
+        if any(tensor in needed for tensor in step.outputs):
+            needed.update(tensors_in(step.expr))
+            kept.append(step)
+    return kept[::-1]

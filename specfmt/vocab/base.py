@@ -1,0 +1,169 @@
+"""Words of the vocabulary: activations, initializers, losses, optimizers and their like.
+
+In a spec a word is a bare name or ``{type: Name, ...arguments}``.  A `Term` holds what was
+said; the Pydantic class behind it is imported only when an argument is given or read, so
+that checking a spec does not build classes it never uses.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from specfmt.spec.fields import FieldError, Rule, did_you_mean
+from specfmt.vocab.index import INDEX, MODULES
+
+
+class Word(BaseModel):
+    """Base of all vocabulary classes; field names, order and defaults are Keras 3's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    kind: ClassVar[str] = ""
+
+
+@cache
+def word_class(kind: str, type_name: str) -> type[Word]:
+    """The Pydantic class behind a canonical type name, importing its module."""
+    cls: type[Word] = getattr(import_module(f"specfmt.vocab.{MODULES[kind]}"), type_name)
+    return cls
+
+
+@cache
+def bare_names(kind: str) -> dict[str, str]:
+    """Canonical type name -> the bare name Keras gives it (``GlorotUniform`` -> ``glorot_uniform``)."""
+    names: dict[str, str] = {}
+    for spelling, type_name in INDEX[kind].items():
+        names.setdefault(type_name, spelling)
+    return names
+
+
+class Term:
+    """A word as used in a spec: its canonical type and the arguments that differ from defaults.
+
+    ``term.type`` is the class name, ``term.name`` the bare Keras name, ``term.spec`` the
+    Pydantic instance with every argument filled in.
+    """
+
+    __slots__ = ("_spec", "args", "kind", "type")
+
+    def __init__(self, kind: str, type_name: str, args: dict[str, Any] | None = None) -> None:
+        self.kind = kind
+        self.type = type_name
+        self.args = args or {}
+        self._spec: Any = None
+
+    @property
+    def name(self) -> str:
+        return bare_names(self.kind)[self.type]
+
+    @property
+    def spec(self) -> Any:
+        if self._spec is None:
+            cls = word_class(self.kind, self.type)
+            self._spec = cls.model_validate(self.args)
+        return self._spec
+
+    def to_data(self) -> str | dict[str, Any]:
+        """The shortest way to write this term in a spec."""
+        from specfmt.spec.layer import to_data
+
+        if not self.args:
+            return self.name
+        return {"type": self.type, **{key: to_data(value) for key, value in self.args.items()}}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Term):
+            return NotImplemented
+        return (self.kind, self.type, self.args) == (other.kind, other.type, other.args)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.type, tuple(sorted(self.args))))
+
+    def __repr__(self) -> str:
+        return f"Term({self.kind!r}, {self.type!r}, {self.args!r})"
+
+
+class TermRule(Rule):
+    """A vocabulary entry of one ``kind``; null stands for ``null`` (None where not given)."""
+
+    def __init__(self, kind: str, *, nullable: bool = False, null: Term | None = None) -> None:
+        self.kind = kind
+        self.nullable = nullable
+        self.null = null
+
+    def check(self, value: Any) -> Term | None:
+        if value is None and self.nullable:
+            return self.null
+        if isinstance(value, Term) and value.kind == self.kind:
+            return value
+        table = INDEX[self.kind]
+        if isinstance(value, str):
+            if value not in table:
+                raise FieldError(
+                    f"the name of {_article(self.kind)}",
+                    value,
+                    old_word(self.kind, value) or did_you_mean(value, table),
+                )
+            type_name = table[value]
+            if required_arguments(self.kind, type_name):
+                needed = ", ".join(required_arguments(self.kind, type_name))
+                raise FieldError(
+                    f"{{type: {type_name}, ...}} with {needed}", value, "a bare name has no place for them"
+                )
+            return Term(self.kind, type_name)
+        if isinstance(value, dict) and isinstance(value.get("type"), str):
+            return self._from_mapping(value)
+        raise FieldError(f"the name of {_article(self.kind)} or {{type: Name, ...}}", value)
+
+    def _from_mapping(self, value: dict[str, Any]) -> Term:
+        from specfmt.spec.diagnostics import Diagnostic
+        from specfmt.spec.fields import NestedError
+        from specfmt.spec.layer import explicit_arguments, validate
+
+        table = INDEX[self.kind]
+        if value["type"] not in table:
+            raise NestedError(
+                [
+                    Diagnostic(
+                        "SF123",
+                        f'expected the name of {_article(self.kind)}, received "{value["type"]}"',
+                        ("type",),
+                        old_word(self.kind, value["type"]) or did_you_mean(value["type"], table),
+                    )
+                ]
+            )
+        type_name = table[value["type"]]
+        word = validate(
+            word_class(self.kind, type_name),
+            {key: item for key, item in value.items() if key != "type"},
+            type_name,
+        )
+        return Term(self.kind, type_name, explicit_arguments(word))
+
+    def schema(self) -> dict[str, Any]:
+        ref = {"$ref": f"#/$defs/{self.kind}"}
+        return {"anyOf": [ref, {"type": "null"}]} if self.nullable else ref
+
+
+@cache
+def required_arguments(kind: str, type_name: str) -> tuple[str, ...]:
+    """Arguments a word cannot do without; kept in the index so that names need no import."""
+    from specfmt.vocab.index import REQUIRED
+
+    return REQUIRED.get((kind, type_name), ())
+
+
+def old_word(kind: str, name: str) -> str:
+    """A hint for a name of an earlier Keras, or nothing."""
+    from specfmt.spec.spellings import OLD_WORDS
+
+    today = OLD_WORDS.get(kind, {}).get(name)
+    return f"today it is spelled {today}" if today else ""
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeio" else f"a {kind}"
