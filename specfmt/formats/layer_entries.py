@@ -49,12 +49,16 @@ SAME_RANK: Final = frozenset(
     "Minimum Concatenate Rescaling Normalization Permute Identity GroupNormalization".split()
 )
 
-ReadModel = Callable[[str, Json, Path], Json]
-"""Reads a nested model: class name, config, path -> the entry's fields."""
+ReadModel = Callable[[str, Any, Path, Any, bool], Json]
+"""Reads a nested model: class name, config, path, dtype policy, frozen -> the entry's fields."""
 
 
-def layer_parts(item: Any, path: Path, context: Context) -> tuple[str, Json, Path]:
-    """The class name, config and config path of a serialized layer (Keras 0 wrote it flat)."""
+def layer_parts(item: Any, path: Path) -> tuple[str, Any, Path]:
+    """The class name, config and config path of a serialized layer.
+
+    Keras 0 wrote a layer flat, with its class as ``name``; the config of a Sequential may be
+    the list of its layers.
+    """
     mapping = as_map(item, path, "a layer")
     if "class_name" not in mapping and "config" not in mapping and "name" in mapping:
         config = {key: value for key, value in mapping.items() if key != "name"}
@@ -62,7 +66,7 @@ def layer_parts(item: Any, path: Path, context: Context) -> tuple[str, Json, Pat
     class_name = as_text(mapping.get("class_name"), (*path, "class_name"), "the class of a layer")
     config = mapping.get("config")
     if class_name in MODELS and isinstance(config, list):
-        return class_name, {"layers": config}, path
+        return class_name, config, (*path, "config")
     return class_name, as_map(config, (*path, "config"), f"the config of {class_name}"), (*path, "config")
 
 
@@ -92,7 +96,15 @@ class LayerReader:
         self.context = context
         self.read_model = read_model
 
-    def read(self, item: Any, path: Path, policy: Any, rank: int | None = None) -> Json:
+    def read(
+        self,
+        item: Any,
+        path: Path,
+        policy: Any,
+        rank: int | None = None,
+        *,
+        frozen: bool = False,
+    ) -> Json:
         """A serialized layer as an entry without edges; ``name`` is always given where known.
 
         Args:
@@ -100,13 +112,14 @@ class LayerReader:
             path: Where it stands.
             policy: The model's dtype policy, which a layer does not repeat.
             rank: The rank of its input, if known.
+            frozen: The model around it is not trainable, so that a layer says if it is.
 
         Raises:
             SpecError: The layer is damaged, or Keras 3 has nothing with its meaning.
         """
-        class_name, config, config_path = layer_parts(item, path, self.context)
+        class_name, config, config_path = layer_parts(item, path)
         if class_name in MODELS:
-            return {"type": "Model", **self.read_model(class_name, config, config_path)}
+            return {"type": "Model", **self.read_model(class_name, config, config_path, policy, frozen)}
         if class_name == LAMBDA:
             return self._lambda(item, class_name, config, path)
         if not self._is_keras(item):
@@ -143,9 +156,11 @@ class LayerReader:
         values = drop_defaults(type_name, values)
         self._refuse_unknown(type_name, values, config, config_path)
         entry.update(values)
-        if trainable is False:
-            entry["trainable"] = False
+        if isinstance(trainable, bool) and trainable is frozen:
+            entry["trainable"] = trainable
         policy_name = read_policy(dtype, (*config_path, "dtype"))
+        if type_name == "Embedding" and str(policy_name).startswith("int"):
+            policy_name = None  # Keras 2.0 wrote the dtype of an embedding's input here
         if policy_name is not None and policy_name != policy:
             entry["dtype"] = policy_name
         return entry

@@ -201,6 +201,7 @@ class Builder:
             return
         args = self._bind(entry, unit, index, path)
         node = Node(name, unit, args or {}, (*self.path, *path), len(unit.calls))
+        node.positional = _positional_count(entry, unit, node.args)
         if args is None:
             node.outputs = (Value(name, None, "float32", node=node),)
         else:
@@ -404,6 +405,17 @@ class Builder:
                     key += "_"
                 outputs[key] = value
         return outputs, form
+
+
+def _positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:
+    """How many arguments stand by position: all of a list, the first one of a mapping."""
+    edges = _edges(entry)
+    if isinstance(edges, tuple):
+        return len(args)
+    if isinstance(edges, dict):
+        signature = _signature(unit)
+        return int(bool(signature) and signature[0][0] == next(iter(args), None))
+    return 1
 
 
 def _edges(entry: Any) -> Any:

@@ -86,6 +86,7 @@ class Node:
         name: The entry's name; equal to the unit's for its first call.
         args: Call argument -> `Value`, list of values, or constant; operations use the
             position ("0", "1", ...) as the key and nest freely.
+        positional: How many of the arguments the document gives by position.
         call_index: Which call of the unit this is, from 0.
         macs: Multiply-accumulates for one sample.
     """
@@ -95,6 +96,7 @@ class Node:
     args: dict[str, Any]
     path: Path
     call_index: int = 0
+    positional: int = 1
     outputs: tuple[Value, ...] = ()
     macs: int = 0
 

@@ -1,16 +1,27 @@
-"""Core layers: Dense, Activation and their like."""
+"""Core layers: Dense, Embedding, Masking and their like."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
+from typing import Annotated, Any, Final
 
-from specfmt.spec.fields import Bool, PositiveInt
-from specfmt.spec.layer import Layer, Shape, ShapeError, Weight
+from specfmt.spec.fields import (
+    AnyMapping,
+    Bool,
+    Float,
+    Nullable,
+    OptionalFloat,
+    OptionalPositiveInt,
+    PositiveInt,
+)
+from specfmt.spec.layer import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
 from specfmt.spec.registry import layer
+from specfmt.vocab.base import Term
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     LINEAR,
+    RANDOM_UNIFORM,
     ZEROS,
     Activation as ActivationName,
     Constraint,
@@ -18,9 +29,28 @@ from specfmt.vocab.fields import (
     Regularizer,
 )
 
+HE_UNIFORM: Final = Term("initializer", "HeUniform")
+INPUTS_ONLY = (Argument("inputs"),)
+
+QuantizationConfig = Annotated[dict[str, Any] | None, Nullable(AnyMapping())]
+"""What a later `layer.quantize()` would do; nothing is quantized until then."""
+
+
+def lora_weights(
+    name: str, shape: tuple[int, int], rank: int | None, regularizer: Term | None
+) -> Iterator[Weight]:
+    """The two factors that LoRA trains in place of a matrix of ``shape``, if ``rank`` is given."""
+    if rank is not None:
+        yield Weight(
+            f"{name}_a", (shape[0], rank), HE_UNIFORM, dtype="float32", regularizer=regularizer
+        )
+        yield Weight(
+            f"{name}_b", (rank, shape[1]), ZEROS, dtype="float32", regularizer=regularizer
+        )
+
 
 @layer
-class Dense(Layer):
+class Dense(FloatLayer):
     """Fully connected layer: `activation(x @ kernel + bias)` over the last axis."""
 
     units: PositiveInt
@@ -32,22 +62,25 @@ class Dense(Layer):
     bias_regularizer: Regularizer = None
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
+    lora_rank: OptionalPositiveInt = None
+    lora_alpha: OptionalFloat = None
+    quantization_config: QuantizationConfig = None
 
-    def output_shape(self, x: Shape) -> Shape:
+    def output_shape(self, x: Shape, training: object = None) -> Shape:
         if len(x) < 2 or x[-1] is None:
             raise ShapeError(
-                "a last axis of known size",
-                f"shape {x}",
-                "give the size of the last axis",
+                "a last axis of known size", f"shape {x}", "give the size of the last axis"
             )
+        _check_lora(self.lora_rank, self.kernel_constraint, "kernel_constraint")
         return (*x[:-1], self.units)
 
-    def weights(self, x: Shape) -> Iterator[Weight]:
+    def weights(self, x: Shape, training: object = None) -> Iterator[Weight]:
         features = x[-1] or 0
         yield Weight(
             "kernel",
             (features, self.units),
             self.kernel_initializer,
+            trainable=self.lora_rank is None,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
@@ -59,13 +92,90 @@ class Dense(Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
+        yield from lora_weights(
+            "lora_kernel", (features, self.units), self.lora_rank, self.kernel_regularizer
+        )
 
-    def macs(self, output: Shape, x: Shape) -> int:
-        return prod(size or 1 for size in output[1:]) * (x[-1] or 1)
+    def macs(self, output: Shape, x: Shape, training: object = None) -> int:
+        positions = prod(size or 1 for size in output[1:-1])
+        features, rank = x[-1] or 1, self.lora_rank or 0
+        return positions * (features * self.units + rank * (features + self.units))
 
 
 @layer
-class Activation(Layer):
+class Embedding(FloatLayer):
+    """Turns whole numbers into rows of a table; with ``mask_zero`` it masks the number 0."""
+
+    call_arguments = INPUTS_ONLY
+
+    input_dim: PositiveInt
+    output_dim: PositiveInt
+    embeddings_initializer: Initializer = RANDOM_UNIFORM
+    embeddings_regularizer: Regularizer = None
+    embeddings_constraint: Constraint = None
+    mask_zero: Bool = False
+    lora_rank: OptionalPositiveInt = None
+    lora_alpha: OptionalFloat = None
+    quantization_config: QuantizationConfig = None
+
+    def output_shape(self, x: Shape) -> Shape:
+        _check_lora(self.lora_rank, self.embeddings_constraint, "embeddings_constraint")
+        return (*x, self.output_dim)
+
+    def weights(self, x: Shape) -> Iterator[Weight]:
+        shape = (self.input_dim, self.output_dim)
+        yield Weight(
+            "embeddings",
+            shape,
+            self.embeddings_initializer,
+            trainable=self.lora_rank is None,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
+        yield from lora_weights(
+            "lora_embeddings", shape, self.lora_rank, self.embeddings_regularizer
+        )
+
+    def macs(self, output: Shape, x: Shape) -> int:
+        return prod(size or 1 for size in output[1:]) * (self.lora_rank or 0)
+
+    def output_mask(self, *masked: bool, **kwargs: bool) -> bool:
+        return self.mask_zero
+
+
+def _check_lora(rank: int | None, constraint: Term | None, field: str) -> None:
+    if rank is not None and constraint is not None:
+        raise ShapeError(
+            "no constraint on a matrix that LoRA adapts",
+            f"lora_rank={rank} and {constraint.name}",
+            f"remove `{field}` or `lora_rank`",
+            field=field,
+        )
+
+
+@layer
+class Masking(FloatLayer):
+    """Masks the steps whose features all equal ``mask_value``, and sets them to zero."""
+
+    call_arguments = INPUTS_ONLY
+
+    mask_value: Float = 0.0
+
+    def output_mask(self, *masked: bool, **kwargs: bool) -> bool:
+        return True
+
+
+@layer
+class Identity(Layer):
+    """Returns its input."""
+
+    call_arguments = INPUTS_ONLY
+
+
+@layer
+class Activation(FloatLayer):
     """Applies an activation function."""
+
+    call_arguments = INPUTS_ONLY
 
     activation: ActivationName

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from yaml._yaml import Mark as CMark
+    from yaml.error import Mark as PyMark
     from yaml.events import Event
 
 # YAML 1.1 parsers end a line at these; in YAML 1.2 they are ordinary characters.
@@ -56,3 +58,8 @@ def _shielded(text: str) -> Callable[[], Event | None]:
         return event
 
     return next_event
+
+
+def offset_of(mark: CMark | PyMark | None) -> int:
+    """A parser's mark as an offset."""
+    return mark.index if mark is not None else 0

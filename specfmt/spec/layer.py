@@ -122,6 +122,7 @@ class Layer(BaseModel):
         family: The module's name, set by the registry.
         call_arguments: What ``call`` takes, in Keras's order.
         supports_masking: Whether Keras lets a mask through (a layer without it drops the mask).
+        open_call: Whether a call takes arguments that `call_arguments` does not name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -131,6 +132,7 @@ class Layer(BaseModel):
     call_arguments: ClassVar[tuple[Argument, ...]] = ONE_INPUT
     supports_masking: ClassVar[bool] = True
     is_operation: ClassVar[bool] = False
+    open_call: ClassVar[bool] = False
 
     name: OptionalName = None
     inputs: Edges = None
@@ -175,6 +177,17 @@ class Layer(BaseModel):
         """Whether the outputs carry a Keras mask, given (bound like shapes) which inputs do."""
         first: Any = masked[0] if masked else False
         return self.supports_masking and (any(first) if isinstance(first, list) else bool(first))
+
+
+class FloatLayer(Layer):
+    """A layer whose output Keras declares as its compute dtype, whatever it reads.
+
+    Keras does so for every layer that has a `compute_output_shape` and no
+    `compute_output_spec`.
+    """
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return compute_dtype
 
 
 class Op(Layer):

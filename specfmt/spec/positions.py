@@ -13,10 +13,10 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Literal
 
 from specfmt.spec.diagnostics import Span
+from specfmt.spec.scalars import resolve_or_text
 
 if TYPE_CHECKING:
-    from yaml._yaml import Mark as CMark
-    from yaml.error import Mark as PyMark
+    from collections.abc import Iterator
 
     from specfmt.spec.diagnostics import Path
 
@@ -86,7 +86,8 @@ class Node:
     def children(self) -> dict[str, tuple[Node, Node]]:
         """A mapping's own and merged entries by key."""
         if self._children is None:
-            self._children = found = {}
+            found: dict[str, tuple[Node, Node]] = {}
+            self._children = found
             merges: list[Node] = []
             for key, value in self.pairs:
                 if key.is_merge_key:
@@ -150,11 +151,6 @@ class Lines:
         return Span(*self.place(start), *self.place(max(start, end)))
 
 
-def offset_of(mark: CMark | PyMark | None) -> int:
-    """A parser's mark as an offset."""
-    return mark.index if mark is not None else 0
-
-
 def compose_yaml(text: str, stop: int | None = None) -> Node | None:
     """The node tree of a YAML text.
 
@@ -166,7 +162,7 @@ def compose_yaml(text: str, stop: int | None = None) -> Node | None:
     import yaml.events as ev
     from yaml.error import YAMLError
 
-    from specfmt.spec.events import event_source
+    from specfmt.spec.events import event_source, offset_of
 
     anchors: dict[str, Node] = {}
     stack: list[Node] = []
@@ -234,23 +230,23 @@ def compose_json(text: str) -> Node:
     stack = [top]
     parent, key = top, None
     for match in _JSON_TOKEN.finditer(text):
-        token = match[0]
-        if token == ",":
+        piece = match[0]
+        if piece == ",":
             continue
-        if token in "]}":
+        if piece in "]}":
             stack.pop().end = match.end()
             parent, key = stack[-1], None
             continue
-        if token == "{":
+        if piece == "{":
             node = Node("map", match.start())
-        elif token == "[":
+        elif piece == "[":
             node = Node("seq", match.start())
         else:
             node = Node("scalar", match.start(), match.end())
-            node.value = token
-            if token[0] == '"':
+            node.value = piece
+            if piece[0] == '"':
                 node.style = '"'
-                node.value = json.loads(token) if "\\" in token else token[1:-1]
+                node.value = json.loads(piece) if "\\" in piece else piece[1:-1]
         if parent.kind == "seq":
             parent.items.append(node)
         elif key is None:
@@ -264,3 +260,38 @@ def compose_json(text: str) -> Node:
             stack.append(node)
             parent = node
     return top.items[0]
+
+
+def scalars(root: Node | None) -> Iterator[tuple[Path, Node]]:
+    """All keys and scalar values, with the path of the value they belong to."""
+    stack: list[tuple[Path, Node]] = [((), root)] if root else []
+    while stack:
+        path, node = stack.pop()
+        if node.kind == "map":
+            for key, value in reversed(node.pairs):
+                stack.append(((*path, key.value), value))
+                stack.append(((*path, key.value), key))
+        elif node.kind == "seq":
+            stack += reversed([((*path, i), item) for i, item in enumerate(node.items)])
+        elif node.kind == "scalar":
+            yield path, node
+
+
+def duplicate_keys(root: Node | None) -> Iterator[tuple[Path, Node, Node]]:
+    """Each repeated key: its path, its first node and the repeated one."""
+    stack: list[tuple[Path, Node]] = [((), root)] if root else []
+    while stack:
+        path, node = stack.pop()
+        stack += [((*path, i), item) for i, item in enumerate(node.items)]
+        seen: dict[str, Node] = {}
+        for key, value in node.pairs:
+            named = key.target or key
+            stack.append(((*path, named.value), value))
+            if named.kind == "scalar" and (named.style or named.tag or _is_text(named.value)):
+                first = seen.setdefault(named.value, key)
+                if first is not key:
+                    yield (*path, named.value), first, key
+
+
+def _is_text(plain: str) -> bool:
+    return isinstance(resolve_or_text(plain), str)

@@ -159,7 +159,7 @@ def write_number(value: bool | int | float | None) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if value != value:  # noqa: PLR0124 - only NaN differs from itself
+    if value != value:  # only NaN differs from itself
         return ".nan"
     if value in (_INF, -_INF):
         return ".inf" if value > 0 else "-.inf"
@@ -171,23 +171,24 @@ def write_number(value: bool | int | float | None) -> str:
     return f"{mantissa}e{exponent[0]}{exponent[1:].lstrip('0')}"
 
 
-def tidy_number(text: str) -> str:
-    """A plain scalar that is no string, as its author wrote it but for spelling variants."""
+def tidy_number(text: str) -> str | None:
+    """A plain scalar that is no string, as its author wrote it but for spelling variants.
+
+    Returns:
+        ``None`` if the scalar is a string.
+    """
     value = resolve(text)
-    if value is None or isinstance(value, bool) or value != value or value in (_INF, -_INF):
-        return text if _is_overflow(text) else write_number(value)
+    if isinstance(value, str):
+        return None
     if text[:2] in ("0x", "0o"):
         return text
-    if isinstance(value, int):
-        return str(value)
+    if not isinstance(value, float):
+        return write_number(value)
+    if not text[-1].isdigit() and text[-1] != ".":  # .inf and .nan, but not 1e999
+        return write_number(value)
     sign = "-" if text[0] == "-" else ""
     mantissa, mark, exponent = text.lstrip("+-").replace("E", "e").partition("e")
     whole, point, fraction = mantissa.partition(".")
     if point:
         mantissa = f"{whole or '0'}.{fraction or '0'}"
     return f"{sign}{mantissa}{mark}{exponent}"
-
-
-def _is_overflow(text: str) -> bool:
-    """``1e999`` is infinite although it is written in digits."""
-    return bool(text) and text[-1] in _DECIMAL

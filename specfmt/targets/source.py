@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from specfmt.graph.model import Graph
 
 
 def literal(value: Any) -> str:
@@ -59,3 +62,13 @@ def number(value: float) -> str:
 def comment(text: str) -> str:
     """Text that is safe in a comment or a docstring line: one line, no quotes that end it."""
     return " ".join(text.split()).replace("\\", "/").replace('"""', "'''")
+
+
+def document_line(graph: Graph) -> str:
+    """The first line of a generated file's docstring: ``iris_mlp: classifies iris flowers.``"""
+    description = comment(getattr(graph.spec, "description", ""))
+    name = comment(graph.name)
+    if not description:
+        return f"{name}."
+    end = "" if description.endswith((".", "!", "?")) else "."
+    return f"{name}: {description[:1].lower()}{description[1:]}{end}"

@@ -47,16 +47,7 @@ def wrap(source: str, width: int = 88) -> str:
         SyntaxError, tokenize.TokenError: if the source is not Python.
     """
     source = source.replace("\r\n", "\n")
-    for _ in range(_ROUNDS):
-        laid_out = _wrap_once(source, width)
-        if laid_out == source:
-            break
-        source = laid_out
-    return source
-
-
-def _wrap_once(source: str, width: int) -> str:
-    lines = [f"{line}\n" for line in source.split("\n")]
+    lines = _lines(source)
     texts: list[str] = []
     placed: list[Unit] = []
     for unit in units(source):
@@ -133,6 +124,10 @@ def _lay_out(unit: Unit, lines: list[str], width: int) -> tuple[str, str]:
     return "", _formatted(unit, lines, unit.comment, width) or written + suffix
 
 
+def _lines(source: str) -> list[str]:
+    return [f"{line}\n" for line in source.split("\n")]
+
+
 def _written(unit: Unit, lines: list[str]) -> str:
     """A logical line as it stands in the source, without indentation and final comment."""
     return Tokens.between(unit.tokens[0], unit.tokens[-1], lines)
@@ -150,6 +145,19 @@ def _needs_layout(unit: Unit, written: str, reserved: int, width: int) -> bool:
 
 def _formatted(unit: Unit, lines: list[str], comment: str, width: int) -> str | None:
     """A logical line laid out, None where there is no rule for it."""
+    text = _formatted_once(unit, lines, comment, width)
+    for _ in range(_ROUNDS):
+        if text is None or "\n" not in text:
+            break
+        (unit,) = units(text + "\n")
+        again = _formatted_once(unit, _lines(text), unit.comment, width)
+        if again in (None, text):
+            break
+        text = again
+    return text
+
+
+def _formatted_once(unit: Unit, lines: list[str], comment: str, width: int) -> str | None:
     code = _written(unit, lines)
     try:
         node, ending, rows = _parse(unit, code)

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from typing import Any
+
 from specfmt.graph.infer import show_shape
-from specfmt.graph.model import Graph
-from specfmt.targets.keras.emit import FunctionContext, functional_lines, sequential_lines
-from specfmt.targets.source import comment
+from specfmt.graph.model import Graph, Unit, Value
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.targets.imports import sorted_imports
+from specfmt.targets.keras.custom import custom_imports
+from specfmt.targets.keras.emit import (
+    FileScope,
+    ModelClass,
+    functional_lines,
+    sequential_lines,
+    subclass,
+)
+from specfmt.targets.naming import identifier
+from specfmt.targets.source import comment, document_line
 from specfmt.targets.templates import fill
 from specfmt.targets.wrap import wrap
+
+
+@dataclass(frozen=True)
+class Function:
+    """One ``build_...`` function; every value is finished Python source."""
+
+    name: str
+    doc: str
+    lines: list[str]
 
 
 def generate_model(
@@ -17,29 +40,90 @@ def generate_model(
 
     Args:
         graph: A graph without errors.
-        style: ``auto``, ``sequential``, ``functional`` or ``subclass``.
+        style: ``auto`` (Sequential where the spec is one, else functional), ``sequential``,
+            ``functional`` or ``subclass``.
         flavor: ``tf.keras`` (``from tensorflow import keras``) or ``keras``.
         source: The spec file's name, for the header.
+
+    Raises:
+        SpecError: The model cannot be written as asked.
     """
-    sequential = style == "sequential" or (style == "auto" and graph.is_sequential)
-    lines = sequential_lines(graph) if sequential else functional_lines(graph)
-    function = FunctionContext("build_model", model_doc(graph), lines)
-    text = fill(
-        "keras/model.py.j2",
-        doc=comment(graph.name),
-        source=f" from {comment(source)}" if source else "",
-        flavor=flavor,
-        functions=[function],
-    )
-    return wrap(text)
+    return wrap(fill("keras/model.py.j2", **model_context(graph, style, flavor, source)))
+
+
+def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[str, Any]:
+    """Everything that ``keras/model.py.j2`` reads."""
+    if style == "sequential" and not (graph.is_chain or graph.is_sequential):
+        raise SpecError(
+            [
+                Diagnostic(
+                    "SF302",
+                    f"expected a chain of layers for --style sequential, received {graph.name}",
+                    ("layers",),
+                    "use --style functional",
+                )
+            ]
+        )
+    file = FileScope()
+    imports = dict.fromkeys(custom_imports(graph))
+    file.scope.used.update(line.rpartition(" ")[2] for line in imports)
+    functions = nested_functions(graph, file)
+    model_class: ModelClass | None = None
+    if style == "subclass":
+        model_class = subclass(graph, file)
+        lines = model_class.build
+    elif style == "sequential" or (style == "auto" and graph.is_sequential):
+        lines = sequential_lines(graph, file)
+    else:
+        lines = functional_lines(graph, file)
+    functions.append(Function("build_model", model_doc(graph), lines))
+    context: dict[str, Any] = {
+        "doc": document_line(graph),
+        "source": f" from {comment(source)}" if source else "",
+        "helpers": [],
+        "model_class": model_class,
+        "model_doc": model_doc(graph),
+        "functions": functions,
+    }
+    body = fill("keras/model.py.j2", imports="", **context)
+    context["imports"] = import_block(body, flavor, [*imports, *file.imports])
+    return context
+
+
+def nested_functions(graph: Graph, file: FileScope) -> list[Function]:
+    """A builder function for every nested model, those that others need first."""
+    functions = []
+    for unit in graph.units:
+        if unit.graph is not None:
+            functions += nested_functions(unit.graph, file)
+            functions.append(_nested_function(unit, unit.graph, file))
+    return functions
+
+
+def _nested_function(unit: Unit, graph: Graph, file: FileScope) -> Function:
+    file.builders[unit] = name = file.scope.claim(f"build_{identifier(unit.name, 'model')}")
+    write = sequential_lines if graph.is_sequential else functional_lines
+    return Function(name, model_doc(graph), write(graph, file))
+
+
+def import_block(body: str, flavor: str, extra: list[str]) -> str:
+    """The imports that the file's text uses."""
+    lines = set(extra)
+    package = "keras" if flavor == "keras" else "tensorflow.keras"
+    lines.add("import keras" if flavor == "keras" else "from tensorflow import keras")
+    if re.search(r"\blayers\.", body):
+        lines.add(f"from {package} import layers")
+    return sorted_imports(lines)
 
 
 def model_doc(graph: Graph) -> str:
     """``image (N, 32, 32, 3) -> label (N, 10); 20,090 parameters``."""
 
-    def side(values: dict[str, object]) -> str:
-        return ", ".join(f"{comment(n)} {show_shape(v.shape or ())}" for n, v in values.items())  # type: ignore[attr-defined]
+    def side(values: dict[str, Value]) -> str:
+        return ", ".join(
+            f"{comment(name)} {show_shape(value.shape or ())}" for name, value in values.items()
+        )
 
     total, trainable = graph.count(), graph.count(trainable=True)
     counts = f"{total:,} parameters" + ("" if total == trainable else f", {trainable:,} trainable")
-    return f"{side(dict(graph.inputs))} -> {side(dict(graph.outputs))}; {counts}."
+    return f"{side(graph.inputs)} -> {side(graph.outputs)}; {counts}."

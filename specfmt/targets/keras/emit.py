@@ -1,23 +1,35 @@
-"""Graph -> template context of a Keras file."""
+"""Graph -> the statements of Keras builder functions and classes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from specfmt.graph.model import Graph, Node, Value
-from specfmt.targets.keras.values import layer_source
-from specfmt.targets.naming import Scope, identifier
+from specfmt.graph.model import Graph, Node, Unit, Value
+from specfmt.spec.layer import Op
+from specfmt.targets.keras.operations import operation_source
+from specfmt.targets.keras.values import layer_call
+from specfmt.targets.naming import Scope, class_name, identifier
 from specfmt.targets.source import literal
+from specfmt.targets.wrap import call
+
+RESERVED = ("keras", "layers", "ops", "tf", "x", "self", "build_model", "training")
+WIDTH = 88
 
 
-@dataclass(frozen=True)
-class FunctionContext:
-    """One ``build_...`` function; every value is finished Python source."""
+@dataclass
+class FileScope:
+    """Names shared by the whole file.
 
-    name: str
-    doc: str
-    lines: list[str]
+    Attributes:
+        scope: Module-level names in use.
+        imports: Import lines that layers need (custom classes, private operations).
+        builders: Nested model -> the name of the function that builds it.
+    """
+
+    scope: Scope = field(default_factory=lambda: Scope(RESERVED))
+    imports: dict[str, None] = field(default_factory=dict)
+    builders: dict[Unit, str] = field(default_factory=dict)
 
 
 def input_source(graph: Graph, name: str) -> str:
@@ -34,69 +46,226 @@ def input_source(graph: Graph, name: str) -> str:
     return f"keras.Input({', '.join(parts)}, name={literal(name)})"
 
 
-def functional_lines(graph: Graph) -> list[str]:
+def statement(head: str, args: list[str], tail: str | None, indent: int) -> list[str]:
+    """A call as lines without indentation: one line if it fits, else an argument a line.
+
+    Where ``tail`` is None, ``head`` is a whole expression already.
+    """
+    if tail is None:
+        return [head]
+    return call(head, args, tail, 0, WIDTH - indent).split("\n")
+
+
+class Body:
+    """The calls of one graph as statements; `x` is threaded, other values are named.
+
+    Args:
+        graph: The model.
+        file: Names shared by the file.
+        owner: Empty where each layer is created at its call; ``self`` where a class holds them.
+    """
+
+    def __init__(self, graph: Graph, file: FileScope, owner: str = "") -> None:
+        self.graph = graph
+        self.file = file
+        self.owner = owner
+        self.scope = Scope(file.scope.used)
+        self.names: dict[Value, str] = {}
+        self.held: dict[Unit, str] = {}
+        self.lines: list[str] = []
+
+    def creation(self, unit: Unit) -> tuple[str, list[str]]:
+        """Callee and arguments that create a unit's layer or nested model."""
+        if unit.graph is not None:
+            return self.file.builders[unit], []
+        return layer_call(unit.layer, unit.name)
+
+    def hold(self, unit: Unit) -> None:
+        """Create a unit under a name of its own, to be called several times."""
+        if self.owner:
+            self.held[unit] = f"{self.owner}.{self.scope.claim(identifier(unit.name))}"
+        else:
+            self.held[unit] = self.scope.claim(identifier(unit.name))
+        head, args = self.creation(unit)
+        self.lines += statement(f"{self.held[unit]} = {head}", args, "", 8 if self.owner else 4)
+
+    def calls(self, indent: int) -> None:
+        """Statements for every node."""
+        nodes = self.graph.nodes
+        last: dict[Value, int] = {}
+        readers: dict[Value, int] = {}
+        for index, node in enumerate(nodes):
+            for value in dict.fromkeys(node.inputs()):
+                last[value] = index
+                readers[value] = readers.get(value, 0) + 1
+        returned = set(self.graph.outputs.values())
+        for index, node in enumerate(nodes):
+            inline = not self.owner and node.unit.graph is None and len(node.unit.calls) == 1
+            if not inline and node.unit not in self.held and not _is_operation(node.unit):
+                self.hold(node.unit)
+            right = self._right(node)
+            targets = []
+            for value in node.outputs:
+                chained = last.get(value) == index + 1 and len(node.outputs) == 1
+                if chained and value not in returned:
+                    self.names[value] = "x"
+                elif value in last or value in returned:
+                    self.names[value] = self.scope.claim(identifier(value.name))
+                else:
+                    self.names[value] = "_"
+                targets.append(self.names[value])
+            head, args, tail = right
+            self.lines += statement(f"{', '.join(targets)} = {head}", args, tail, indent)
+            if any(readers.get(v, 0) > 1 for v in node.outputs) and index < len(nodes) - 1:
+                self.lines.append("")
+
+    def _right(self, node: Node) -> tuple[str, list[str], str | None]:
+        """Head, arguments and tail of the call that a node is."""
+        if _is_operation(node.unit):
+            return operation_source(node, self.names, self.file)
+        if node.unit in self.held:
+            return self.held[node.unit], self.arguments(node), ""
+        head, args = self.creation(node.unit)
+        return head, args, f"({', '.join(self.arguments(node))})"
+
+    def arguments(self, node: Node) -> list[str]:
+        """The arguments of one call, positional ones first."""
+        if node.unit.graph is not None:
+            tensors = [self.source(item) for item in node.args.values() if isinstance(item, Value)]
+            constants = [
+                f"{key}={self.source(item)}"
+                for key, item in node.args.items()
+                if not isinstance(item, Value)
+            ]
+            first = tensors[0] if len(node.unit.graph.inputs) == 1 else f"[{', '.join(tensors)}]"
+            return [first, *constants]
+        return [
+            self.source(item) if index < node.positional else f"{key}={self.source(item)}"
+            for index, (key, item) in enumerate(node.args.items())
+        ]
+
+    def source(self, item: Any) -> str:
+        """An argument: a tensor's name, a list of them, or a constant."""
+        if isinstance(item, Value):
+            return self.names[item]
+        if isinstance(item, list):
+            return f"[{', '.join(self.source(inner) for inner in item)}]"
+        if isinstance(item, tuple):
+            inner = ", ".join(self.source(part) for part in item)
+            return f"({inner},)" if len(item) == 1 else f"({inner})"
+        return literal(item)
+
+    def returned(self) -> str:
+        """The outputs in the form in which the document gives them."""
+        names = {key: self.names[value] for key, value in self.graph.outputs.items()}
+        if self.graph.output_form == "mapping":
+            return "{" + ", ".join(f"{literal(k)}: {v}" for k, v in names.items()) + "}"
+        if self.graph.output_form == "single":
+            return next(iter(names.values()))
+        return f"[{', '.join(names.values())}]"
+
+
+def model_arguments(graph: Graph) -> list[str]:
+    """Keywords that `keras.Model` and `keras.Sequential` take besides the layers."""
+    parts = [f"name={literal(graph.name)}"]
+    if not graph.spec.trainable:
+        parts.append("trainable=False")
+    return parts
+
+
+def functional_lines(graph: Graph, file: FileScope) -> list[str]:
     """The body of a function that builds the model layer by layer."""
-    scope = Scope({"keras", "layers", "x"})
-    names: dict[Value, str] = {}
-    lines: list[str] = []
+    body = Body(graph, file)
     for name, value in graph.inputs.items():
-        names[value] = scope.claim(identifier(name))
-        lines.append(f"{names[value]} = {input_source(graph, name)}")
-    lines.append("")
-    last: dict[Value, int] = {}
-    readers: dict[Value, int] = {}
-    for index, node in enumerate(graph.nodes):
-        for value in node.inputs():
-            last[value] = index
-            readers[value] = readers.get(value, 0) + 1
-    returned = set(graph.outputs.values())
-    held: dict[Any, str] = {}
-    for index, node in enumerate(graph.nodes):
-        if len(node.unit.calls) > 1 and node.unit not in held:
-            held[node.unit] = scope.claim(identifier(node.unit.name))
-            lines.append(f"{held[node.unit]} = {layer_source(node.layer, node.unit.name)}")
-        callee = held.get(node.unit) or layer_source(node.layer, node.unit.name)
-        targets = []
-        for value in node.outputs:
-            if value in returned or last.get(value) != index + 1 or len(node.outputs) > 1:
-                names[value] = scope.claim(identifier(value.name))
-            else:
-                names[value] = "x"
-            targets.append(names[value])
-        lines.append(f"{', '.join(targets)} = {callee}({call_arguments(node, names)})")
-    inputs = list(graph.inputs.values())
-    outputs = [names[value] for value in graph.outputs.values()]
-    into = names[inputs[0]] if len(inputs) == 1 else f"[{', '.join(names[v] for v in inputs)}]"
-    out = outputs[0] if graph.output_form == "single" else f"[{', '.join(outputs)}]"
-    lines.append(f"return keras.Model({into}, {out}, name={literal(graph.name)})")
+        body.names[value] = body.scope.claim(identifier(name, "inputs"))
+        body.lines.append(f"{body.names[value]} = {input_source(graph, name)}")
+    body.lines.append("")
+    body.calls(indent=4)
+    inputs = [body.names[value] for value in graph.inputs.values()]
+    into = inputs[0] if len(inputs) == 1 else f"[{', '.join(inputs)}]"
+    body.lines += statement(
+        "return keras.Model", [into, body.returned(), *model_arguments(graph)], "", 4
+    )
+    return body.lines
+
+
+def sequential_lines(graph: Graph, file: FileScope) -> list[str]:
+    """The body of a function that builds a `keras.Sequential`."""
+    items: list[list[str]] = []
+    if graph.input_specs:
+        items.append([input_source(graph, next(iter(graph.inputs)))])
+    body = Body(graph, file)
+    for node in graph.nodes:
+        head, args = body.creation(node.unit)
+        items.append(statement(head, args, "", 12))
+    lines = ["return keras.Sequential(", "    ["]
+    for item in items:
+        lines += [f"        {line}" for line in item[:-1]]
+        lines.append(f"        {item[-1]},")
+    lines += ["    ],", *(f"    {part}," for part in model_arguments(graph)), ")"]
     return lines
 
 
-def call_arguments(node: Node, names: dict[Value, str]) -> str:
-    """The arguments of one call."""
+@dataclass(frozen=True)
+class ModelClass:
+    """A `keras.Model` subclass; every value is finished Python source."""
 
-    def source(item: Any) -> str:
-        if isinstance(item, Value):
-            return names[item]
-        if isinstance(item, list):
-            return "[" + ", ".join(source(inner) for inner in item) + "]"
-        return literal(item)
+    name: str
+    keyword: str
+    definitions: list[str]
+    calls: list[str]
+    inputs: str
+    build: list[str]
 
-    first = node.layer.call_arguments[0].name
-    return ", ".join(
-        source(item) if key == first else f"{key}={source(item)}" for key, item in node.args.items()
+
+def subclass(graph: Graph, file: FileScope) -> ModelClass:
+    """The model as a class with ``call``."""
+    body = Body(graph, file, owner="self")
+    body.scope.used.update(dir_of_model())
+    for node in graph.nodes:
+        if node.unit not in body.held and not _is_operation(node.unit):
+            body.hold(node.unit)
+    definitions, body.lines = body.lines, []
+    scope = Scope({*file.scope.used, "inputs"})
+    inputs = list(graph.inputs.values())
+    for name, value in graph.inputs.items():
+        body.names[value] = (
+            "inputs" if len(inputs) == 1 else scope.claim(identifier(name, "inputs"))
+        )
+    body.scope = scope
+    if len(inputs) > 1:
+        body.lines.append(f"{', '.join(body.names[value] for value in inputs)} = inputs")
+    body.calls(indent=8)
+    body.lines.append(f"return {body.returned()}")
+    sources = [input_source(graph, name) for name in graph.inputs]
+    name = file.scope.claim(class_name(graph.name))
+    argument = sources[0] if len(sources) == 1 else f"[{', '.join(sources)}]"
+    return ModelClass(
+        name=name,
+        keyword=", ".join(model_arguments(graph)),
+        definitions=definitions,
+        calls=body.lines,
+        inputs="inputs",
+        build=[f"model = {name}()", f"model({argument})", "return model"],
     )
 
 
-def sequential_lines(graph: Graph) -> list[str]:
-    """The body of a function that builds a `keras.Sequential`."""
-    items = [input_source(graph, next(iter(graph.inputs)))]
-    items += [layer_source(node.layer, node.unit.name) for node in graph.nodes]
-    return [
-        "return keras.Sequential(",
-        "    [",
-        *(f"        {item}," for item in items),
-        "    ],",
-        f"    name={literal(graph.name)},",
-        ")",
-    ]
+def dir_of_model() -> set[str]:
+    """Attributes of `keras.Model` that a layer's name must not hide."""
+    return set(
+        "activity_regularizer add_loss add_metric add_weight autocast build built call compile "
+        "compiled compute_dtype compute_loss compute_mask compute_metrics compute_output_shape "
+        "compute_output_spec count_params dtype dtype_policy evaluate export fit from_config "
+        "get_build_config get_compile_config get_config get_layer get_metrics_result get_weights "
+        "input input_dtype input_shape input_spec inputs layers load_own_variables load_weights loss "
+        "losses make_predict_function metrics metrics_names metrics_variables name "
+        "non_trainable_variables non_trainable_weights optimizer output output_shape outputs path "
+        "predict predict_on_batch predict_step quantize run_eagerly save save_weights set_weights "
+        "stateless_call summary supports_masking symbolic_call test_on_batch test_step to_json "
+        "train_on_batch train_step trainable trainable_variables trainable_weights variable_dtype "
+        "variables weights".split()
+    )
+
+
+def _is_operation(unit: Unit) -> bool:
+    return isinstance(unit.spec, Op)

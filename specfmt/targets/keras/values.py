@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from specfmt.spec.layer import COMMON_FIELDS, Layer, explicit_arguments
+from specfmt.targets.keras.custom import custom_call
 from specfmt.targets.source import literal
 from specfmt.vocab.base import Term
 
@@ -63,5 +64,12 @@ def argument_sources(model: BaseModel, *, name: str | None) -> list[str]:
 
 def layer_source(layer: Layer, name: str | None = None) -> str:
     """``layers.Dense(50, activation="relu", name="hidden")``."""
-    arguments = argument_sources(layer, name=name or layer.name)
-    return f"layers.{layer.type_name}({', '.join(arguments)})"
+    head, arguments = layer_call(layer, name or layer.name)
+    return f"{head}({', '.join(arguments)})"
+
+
+def layer_call(layer: Layer, name: str | None) -> tuple[str, list[str]]:
+    """Callee and arguments that create a layer."""
+    if hasattr(layer, "class_"):
+        return custom_call(layer, name)
+    return f"layers.{layer.type_name}", argument_sources(layer, name=name)

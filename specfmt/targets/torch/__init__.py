@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specfmt.graph.model import Graph
-from specfmt.targets.source import comment
+from specfmt.targets.source import comment, document_line
 from specfmt.targets.templates import fill
 from specfmt.targets.torch import emit
 from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
@@ -51,13 +51,6 @@ def model_context(program: ClassProgram, style: str, source: str) -> dict[str, o
     body = fill("torch/model.py.j2", imports="", **context)
     context["imports"] = emit.import_block(body, helper_imports)
     return context
-
-
-def document_line(graph: Graph) -> str:
-    """``iris_mlp: classifies iris flowers.``"""
-    description = comment(getattr(graph.spec, "description", ""))
-    name = comment(graph.name)
-    return f"{name}: {description[:1].lower()}{description[1:]}" if description else f"{name}."
 
 
 def not_sequential(program: ClassProgram) -> Exception:

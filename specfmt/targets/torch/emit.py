@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.graph.model import Graph
+from specfmt.targets.imports import sorted_imports
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment
 from specfmt.targets.templates import read_text
@@ -193,9 +194,6 @@ def identifier_file(name: str) -> str:
     return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text).lower()
 
 
-STANDARD = ("argparse", "collections", "csv", "itertools", "json", "math", "pathlib")
-
-
 def import_block(source: str, extra: Iterable[str] = ()) -> str:
     """The imports that ``source`` uses, grouped and sorted as ruff's isort rules do."""
     wanted = set(extra)
@@ -211,16 +209,3 @@ def import_block(source: str, extra: Iterable[str] = ()) -> str:
         wanted.add("import torch")
     return sorted_imports(wanted)
 
-
-def sorted_imports(lines: set[str]) -> str:
-    """Import lines in two groups, `import x` before `from x import y` within each."""
-
-    def module(line: str) -> str:
-        return line.split()[1]
-
-    def key(line: str) -> tuple[int, str]:
-        return (line.startswith("from"), module(line).lower())
-
-    standard = sorted((x for x in lines if module(x).split(".")[0] in STANDARD), key=key)
-    others = sorted((x for x in lines if module(x).split(".")[0] not in STANDARD), key=key)
-    return "\n\n".join("\n".join(group) for group in (standard, others) if group)

@@ -1,0 +1,74 @@
+"""What models of Keras 0 to 2 had besides layers: Merge, the Graph model, states as inputs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.formats.assemble import Record
+from specfmt.formats.reading import Json, as_map, fail, show
+from specfmt.spec.diagnostics import Path
+from specfmt.spec.naming import to_snake_case
+
+MERGE_MODES: Final = {
+    "sum": "Add",
+    "mul": "Multiply",
+    "ave": "Average",
+    "max": "Maximum",
+    "concat": "Concatenate",
+    "dot": "Dot",
+}
+"""Modes of Keras 1's Merge, and the layers that compute the same."""
+
+STATEFUL: Final = frozenset(
+    "RNN SimpleRNN LSTM GRU Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D".split()
+)
+
+
+def unique_name(class_name: str, taken: set[str]) -> str:
+    """A name for a layer that has none: its class in snake case, numbered."""
+    base = to_snake_case(class_name)
+    name, number = base, 0
+    while name in taken:
+        number += 1
+        name = f"{base}_{number}"
+    return name
+
+
+def merge_entry(config: Any, path: Path, name: str) -> Json:
+    """Keras 1's ``Merge(mode, concat_axis, dot_axes)`` as the layer that computes the same.
+
+    Raises:
+        SpecError: SF420 for a mode without one: a function, or ``cos``.
+    """
+    config = as_map(config, path, "the config of Merge")
+    mode = config.get("mode", "sum")
+    type_name = MERGE_MODES.get(mode) if isinstance(mode, str) else None
+    if type_name is None:
+        fail(
+            "SF420",
+            f"expected mode to be one of {', '.join(MERGE_MODES)}, received {show(mode)}",
+            (*path, "mode"),
+            "rebuild this merge with a layer of Keras 3 or operations of keras.ops",
+        )
+    entry: Json = {"type": type_name, "name": name}
+    if type_name == "Concatenate":
+        axis = config.get("concat_axis", -1)
+        if axis != -1:
+            entry["axis"] = axis
+    if type_name == "Dot":
+        axes = config.get("dot_axes", -1)
+        while isinstance(axes, list) and axes and all(isinstance(a, list) and len(a) == 1 for a in axes):
+            axes = [a[0] for a in axes]
+        entry["axes"] = axes
+    return entry
+
+
+def bind_states(record: Record, legacy: bool) -> None:
+    """Keras 1 and 2 pass initial states in one list with the input; Keras 3 by name."""
+    if not legacy or record.entry.get("type") not in STATEFUL:
+        return
+    for call in record.calls:
+        if len(call.args) == 1 and isinstance(call.args[0], list) and len(call.args[0]) > 1:
+            first, *states = call.args[0]
+            call.args = [first]
+            call.kwargs = {"initial_state": states, **call.kwargs}

@@ -1,0 +1,40 @@
+"""Import blocks of generated files, in the order of ruff's isort rules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+
+def sorted_imports(lines: Iterable[str]) -> str:
+    """Import lines in two groups, standard library first; names from one module merged."""
+    plain: set[str] = set()
+    named: dict[str, set[str]] = {}
+    for line in lines:
+        if line.startswith("from "):
+            module, _, names = line[5:].partition(" import ")
+            named.setdefault(module, set()).update(names.split(", "))
+        else:
+            plain.add(line)
+    merged = [
+        *plain,
+        *(f"from {module} import {', '.join(sorted(names, key=_member))}" for module, names in named.items()),
+    ]
+    standard = [line for line in merged if _root(line) in sys.stdlib_module_names]
+    others = [line for line in merged if _root(line) not in sys.stdlib_module_names]
+    groups = [sorted(group, key=_key) for group in (standard, others) if group]
+    return "\n\n".join("\n".join(group) for group in groups)
+
+
+def _root(line: str) -> str:
+    return line.split()[1].split(".")[0]
+
+
+def _key(line: str) -> tuple[bool, str]:
+    return line.startswith("from"), line.split()[1].lower()
+
+
+def _member(name: str) -> tuple[int, str]:
+    """Constants, then classes, then functions."""
+    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
+    return kind, name

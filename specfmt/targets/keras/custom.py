@@ -1,0 +1,86 @@
+"""Layers that specfmt does not define, in Keras code: an import and a call."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterator
+from typing import Any
+
+from specfmt.graph.model import Graph
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.spec.layer import Layer
+from specfmt.targets.source import literal
+
+KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")
+
+
+def custom_call(layer: Any, name: str | None) -> tuple[str, list[str]]:
+    """Callee and arguments that create a custom layer from its config.
+
+    A config of plain data becomes keyword arguments; one that holds serialized objects goes
+    through ``from_config``, which knows how to read them.
+    """
+    module, _, class_name = layer.class_.rpartition(".")
+    callee = f"layers.{class_name}" if module.startswith(KERAS_MODULES) else class_name
+    config = {key: value for key, value in layer.config.items() if key != "name"}
+    if name is not None:
+        config["name"] = name
+    if any(not _is_keyword(key) or _is_serialized(value) for key, value in config.items()):
+        return f"{callee}.from_config", [literal(config)]
+    return callee, [f"{key}={literal(value)}" for key, value in config.items()]
+
+
+def _is_keyword(key: str) -> bool:
+    return key.isidentifier() and not keyword.iskeyword(key)
+
+
+def _is_serialized(value: Any) -> bool:
+    """Whether a config value is a Keras object, not plain data."""
+    if isinstance(value, dict):
+        return "class_name" in value or any(_is_serialized(item) for item in value.values())
+    return isinstance(value, list) and any(_is_serialized(item) for item in value)
+
+
+def custom_imports(graph: Graph) -> list[str]:
+    """Import lines for every custom layer of a graph.
+
+    Raises:
+        SpecError: A layer's class cannot be imported from anywhere.
+    """
+    imports: dict[str, None] = {}
+    problems = []
+    for unit in graph.walk_units():
+        for layer in held_layers(unit.layer):
+            dotted: str = getattr(layer, "class_", "")
+            module, _, class_name = dotted.rpartition(".")
+            if not dotted or module.startswith(KERAS_MODULES):
+                if class_name != "Lambda":
+                    continue
+            elif module and class_name.isidentifier() and _is_module(module):
+                imports[f"from {module} import {class_name}"] = None
+                continue
+            problems.append(
+                Diagnostic(
+                    "SF303",
+                    f"expected a class that can be imported for {unit.name}, received {dotted}",
+                    (*unit.path, "class"),
+                    "write `class: package.module.Class`, the place where the class is defined",
+                )
+            )
+    if problems:
+        raise SpecError(problems)
+    return list(imports)
+
+
+def _is_module(module: str) -> bool:
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in module.split("."))
+
+
+def held_layers(layer: Layer) -> Iterator[Layer]:
+    """A layer and those in its fields."""
+    yield layer
+    for name in type(layer).model_fields:
+        value = getattr(layer, name)
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(item, Layer):
+                yield from held_layers(item)

@@ -1,0 +1,96 @@
+"""Tensor operations in Keras code: Python operators where they are what a person writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from specfmt.graph.model import Node, Value
+from specfmt.spec.layer import explicit_arguments
+from specfmt.spec.naming import to_snake_case
+from specfmt.targets.source import literal
+
+if TYPE_CHECKING:
+    from specfmt.targets.keras.emit import FileScope
+
+OPERATORS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "true_divide": "/",
+    "floor_divide": "//",
+    "mod": "%",
+    "power": "**",
+    "matmul": "@",
+    "equal": "==",
+    "not_equal": "!=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "less": "<",
+    "less_equal": "<=",
+}
+"""Functions that `KerasTensor` records for Python's operators."""
+
+# `a == b` on Keras tensors compares, but reads like a mistake; the function says what is meant.
+WRITTEN = frozenset(("add", "subtract", "multiply", "divide", "power", "matmul"))
+
+
+def operation_source(
+    node: Node, names: dict[Value, str], file: FileScope
+) -> tuple[str, list[str], str | None]:
+    """Head, arguments and tail of an operation's call; no tail where it is no call.
+
+    An operation with a name of its own is created by its class, since the functions of
+    `keras.ops` take no name.
+    """
+    layer: Any = node.layer
+    function: str = layer.function
+    operands = [operand(item, names) for item in node.args.values()]
+    keywords = {
+        key: value for key, value in explicit_arguments(layer).items() if key not in ("name", "inputs")
+    }
+    named = layer.name is not None and not _is_automatic(layer.name, layer.type_name)
+    if named:
+        module = layer.keras_module
+        file.imports[f"from {module} import {layer.type_name}"] = None
+        created = [*(f"{k}={literal(v)}" for k, v in keywords.items()), f"name={literal(layer.name)}"]
+        return layer.type_name, created, f"({', '.join(operands)})"
+    if function == "getitem":
+        return f"{operands[0]}[{subscript(layer.key)}]", [], None
+    if function in WRITTEN and len(operands) == 2 and not keywords:
+        return f"{operands[0]} {OPERATORS[function]} {operands[1]}", [], None
+    return (
+        f"keras.ops.{function}",
+        [*operands, *(f"{key}={literal(value)}" for key, value in keywords.items())],
+        "",
+    )
+
+
+def _is_automatic(name: str, type_name: str) -> bool:
+    base = to_snake_case(type_name)
+    return name == base or name.removeprefix(f"{base}_").isdigit()
+
+
+def operand(item: Any, names: dict[Value, str]) -> str:
+    """A positional argument of an operation."""
+    if isinstance(item, Value):
+        return names[item]
+    if isinstance(item, tuple):
+        return f"[{', '.join(operand(inner, names) for inner in item)}]"
+    return literal(item)
+
+
+def subscript(key: Any) -> str:
+    """``[null, {slice: [0, 3]}]`` as ``None, 0:3``."""
+    items = key if isinstance(key, (list, tuple)) else (key,)
+    texts = []
+    for item in items:
+        if isinstance(item, dict) and "slice" in item:
+            start, stop, step = (*item["slice"], None, None)[:3]
+            text = f"{'' if start is None else start}:{'' if stop is None else stop}"
+            texts.append(text if step in (None, 1) else f"{text}:{step}")
+        elif isinstance(item, dict):
+            texts.append("...")
+        else:
+            texts.append(literal(item))
+    return ", ".join(texts)
