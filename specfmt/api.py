@@ -43,8 +43,12 @@ def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
         return list(error.diagnostics)
     spec, problems = parse_document(document.data)
     if spec is not None:
-        _, found = build(spec)
+        graph, found = build(spec)
         problems += found
+        if not problems:
+            from specfmt.lint import lint
+
+            problems += lint(graph)
     return placed(document, problems)
 
 

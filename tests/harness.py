@@ -36,6 +36,7 @@ class Case:
             then give a 3xx finding.
         tolerance: Never above 1e-5, see DESIGN.
         name: For the test id.
+        permutes: How many permutes the layout pass may put in (default: any number).
     """
 
     layers: dict[str, Any] | list[dict[str, Any]]
@@ -49,6 +50,7 @@ class Case:
     name: str = ""
     outputs: Any = None
     extra: dict[str, Any] = field(default_factory=dict)
+    permutes: int | None = None
 
     @property
     def entries(self) -> list[dict[str, Any]]:
@@ -203,6 +205,11 @@ def check_static(case: Case, graph: Any, model: Any) -> None:
         assert expected == got, (expected, got)
 
 
+def count_permutes(program: Any) -> int:
+    """Steps that only move axes."""
+    return sum(getattr(step.expr, "name", "") in ("permute", "transpose") for step in program.steps)
+
+
 def check_case(case: Case) -> None:
     """Everything asked of a case; see the module's docstring."""
     import torch
@@ -212,7 +219,7 @@ def check_case(case: Case) -> None:
     from specfmt.targets import torch as torch_target
     from specfmt.targets.torch.program import Options, _is_channels_first, lower_graph
 
-    keras().backend.clear_session()
+    keras().backend.clear_session(free_memory=False)
     graph = build_graph(case.document())
     model = execute(keras_target.generate_model(graph, flavor="keras"))
     check_static(case, graph, model)
@@ -231,6 +238,8 @@ def check_case(case: Case) -> None:
         raise AssertionError("expected a 3xx finding, the lowering went through")
     torch.set_num_threads(1)
     program = lower_graph(graph, Options())
+    if case.permutes is not None:
+        assert count_permutes(program) == case.permutes
     module = execute(torch_target.generate_model(graph, style="subclass"))
     state = state_dict(program, keras_weights(graph, model))
     missing, unexpected = module.load_state_dict(state, strict=False)

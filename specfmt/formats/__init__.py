@@ -1,0 +1,1 @@
+"""Foreign formats: Keras JSON of every generation, .keras and .h5 configs, tf.js."""

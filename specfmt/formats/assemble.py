@@ -25,6 +25,7 @@ class Record:
         calls: In the order in which the source numbers them.
         path: Where it stands.
         keep_name: The name matters to the reader of the model (it names an output).
+        class_name: Its class in the source.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Record:
     path: Path
     calls: list[Call] = field(default_factory=list)
     keep_name: bool = True
+    class_name: str = ""
 
     @property
     def is_operation(self) -> bool:
@@ -51,12 +53,16 @@ class Assembler:
     Args:
         inputs: The names of the model's inputs.
         records: The model's layers; every `Ref` in them leads to an input or a call.
+
+    Attributes:
+        last: The name of the last entry, once there are entries.
     """
 
     def __init__(self, inputs: Iterable[str], records: list[Record]) -> None:
         self.inputs = list(inputs)
         self.records = records
         self.index = {record.name: i for i, record in enumerate(records)}
+        self.last = ""
         self.tensors: dict[tuple[str, int], str] = {(name, 0): name for name in self.inputs}
         if not self.inputs:
             self.tensors[NO_INPUT.layer, NO_INPUT.node] = NO_INPUT.layer
@@ -68,7 +74,8 @@ class Assembler:
             SpecError: SF412 if the calls go in a circle.
         """
         steps = self._order()
-        names = self._names(steps)
+        automatic = automatic_names([self._naming(step) for step in steps])
+        names = self._names(steps, automatic)
         entries = []
         previous = self.inputs[0] if len(self.inputs) == 1 else None
         if not self.inputs:
@@ -83,7 +90,8 @@ class Assembler:
                 self._write_edges(entry, record, record.calls[k], previous)
             entries.append(entry)
             previous = name
-        self._drop_names(entries, steps, names)
+        self.last = previous or ""
+        _drop_names(entries, names, automatic)
         return entries
 
     def tensor(self, ref: Ref) -> str:
@@ -133,7 +141,7 @@ class Assembler:
         return [ref for ref in record.calls[k].refs() if ref.layer in self.index]
 
     def _fail_cycle(self, left: list[Step]) -> None:
-        stuck = {step: None for step in left}
+        stuck = dict.fromkeys(left)
         seen: list[Step] = []
         step = left[0]
         while step not in seen:
@@ -152,30 +160,27 @@ class Assembler:
             "a layer cannot read what is computed from it; the file is damaged",
         )
 
-    def _names(self, steps: list[Step]) -> list[str]:
+    def _names(self, steps: list[Step], automatic: list[str]) -> list[str]:
         """The name of every step, and of its tensor; operations may lose theirs for a shorter."""
-        automatic = automatic_names([self._naming(step) for step in steps])
         taken = {record.name for record in self.records} | set(self.inputs)
         names = []
         for (i, k), auto in zip(steps, automatic, strict=True):
             record = self.records[i]
             name = record.name
-            if k and record.is_operation:
-                name = auto
-                while name in taken:
-                    name += "_"
-                taken.add(name)
-            elif k:
-                name = f"{self.tensors[record.name, 0]}_call_{k}"
-                while name in taken:
-                    name += "_"
-                taken.add(name)
-            elif not record.keep_name and auto not in taken:
-                name = auto
-                taken.add(name)
+            if k and not record.is_operation:
+                name = self._free(f"{self.tensors[record.name, 0]}_call_{k}", taken)
+            elif k or not record.keep_name:
+                name = self._free(auto, taken)
             self.tensors[record.name, k] = name
             names.append(name)
         return names
+
+    @staticmethod
+    def _free(name: str, taken: set[str]) -> str:
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        return name
 
     def _naming(self, step: Step) -> tuple[str, str | None, str | None]:
         record = self.records[step[0]]
@@ -184,18 +189,6 @@ class Assembler:
         if step[1]:
             return "reuse", None, self.tensors.get((record.name, 0), record.name)
         return record.entry["type"], None, None
-
-    def _drop_names(self, entries: list[Json], steps: list[Step], names: list[str]) -> None:
-        """Leave out the names that specfmt gives by itself; set the others."""
-        automatic = automatic_names([self._naming(step) for step in steps])
-        for i, (entry, name) in enumerate(zip(entries, names, strict=True)):
-            entry.pop("name", None)
-            if name != automatic[i]:
-                head = next(iter(entry))
-                rest = {key: value for key, value in entry.items() if key != head}
-                value = entry[head]
-                entry.clear()
-                entry.update({head: value, "name": name, **rest})
 
     def _write_edges(self, entry: Json, record: Record, call: Call, previous: str | None) -> None:
         key = "call" if entry.get("type") == "Model" else "inputs"
@@ -245,6 +238,17 @@ class Assembler:
         return {**dict(zip(inner, values, strict=True)), **kwargs}
 
 
+def _drop_names(entries: list[Json], names: list[str], automatic: list[str]) -> None:
+    """Leave out the names that specfmt gives by itself; set the others, second in the entry."""
+    for entry, name, auto in zip(entries, names, automatic, strict=True):
+        entry.pop("name", None)
+        if name == auto:
+            continue
+        head, *rest = entry.items()
+        entry.clear()
+        entry.update([head, ("name", name), *rest])
+
+
 def _all_names(value: Any) -> bool:
     if isinstance(value, str):
         return True
@@ -257,4 +261,3 @@ def call_names(entry: Json) -> list[tuple[str, str]]:
     if cls is None:
         return [("inputs", "tensor")]
     return [(argument.name, argument.kind) for argument in cls.call_arguments]
-

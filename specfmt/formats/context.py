@@ -15,11 +15,13 @@ class Context:
 
     Attributes:
         generation: Keras's major version whose spellings and defaults hold in the source.
+        version: Keras's version where the source says it.
         tfjs: The source is a tf.js ``model.json``.
         warnings: What was kept opaque or could not be carried over.
     """
 
     generation: int
+    version: str = ""
     tfjs: bool = False
     warnings: list[Diagnostic] = field(default_factory=list)
 

@@ -8,7 +8,14 @@ from specfmt.formats.context import KERAS_1, Context
 from specfmt.formats.reading import Json, as_list, fail, show
 from specfmt.spec.diagnostics import Path
 
-SEQUENCES = ("SimpleRNN", "LSTM", "GRU", "Convolution1D", "TimeDistributedDense", "AtrousConvolution1D")
+SEQUENCES = (
+    "SimpleRNN",
+    "LSTM",
+    "GRU",
+    "Convolution1D",
+    "TimeDistributedDense",
+    "AtrousConvolution1D",
+)
 """Keras 1 layers whose ``input_dim`` is the size of a step."""
 
 

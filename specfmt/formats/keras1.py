@@ -78,13 +78,27 @@ CLASS_ARGUMENTS: Final[dict[str, dict[str, str]]] = {
 }
 
 DROPPED: Final = frozenset(
-    "input_dtype input_dim input_length input_shape batch_input_shape consume_less "
-    "truncate_gradient target beta weights cache_enabled".split()
+    [
+        "input_dtype",
+        "input_dim",
+        "input_length",
+        "input_shape",
+        "batch_input_shape",
+        "consume_less",
+        "truncate_gradient",
+        "target",
+        "beta",
+        "weights",
+        "cache_enabled",
+    ]
 )
 """Not a property of the layer: how it was fed, computed or once debugged."""
 
 RECURRENT: Final = ("SimpleRNN", "LSTM", "GRU")
-KERNELS: Final = {"Conv2D": ("nb_row", "nb_col"), "Conv3D": ("kernel_dim1", "kernel_dim2", "kernel_dim3")}
+KERNELS: Final = {
+    "Conv2D": ("nb_row", "nb_col"),
+    "Conv3D": ("kernel_dim1", "kernel_dim2", "kernel_dim3"),
+}
 NO_EQUIVALENT: Final = {
     "Highway": "a gated layer of four weights",
     "MaxoutDense": "a maximum over several Dense layers in one",
@@ -106,18 +120,23 @@ def modernise(class_name: str, config: Json, generation: int, path: Path) -> tup
     """
     if class_name in NO_EQUIVALENT:
         what = NO_EQUIVALENT[class_name]
-        fail("SF422", f"expected a layer that Keras 3 has, received {class_name}, {what}", path, _HINT)
+        fail(
+            "SF422",
+            f"expected a layer that Keras 3 has, received {class_name}, {what}",
+            path,
+            _HINT,
+        )
     config = dict(config)
     old_class, class_name = class_name, CLASSES.get(class_name, class_name)
     _add_missing(class_name, config, generation)
-    _check_meaning(old_class, config, generation, path)
+    _check_meaning(old_class, config, path)
     own = CLASS_ARGUMENTS.get(class_name, {})
     result: Json = {}
     for key, value in config.items():
         if key in DROPPED and not (class_name == "Embedding" and key == "input_dim"):
             continue
         result[own.get(key) or _renamed(key, class_name)] = _value(key, value)
-    _kernel_size(old_class, class_name, result)
+    _kernel_size(class_name, result)
     _remap_constraints(class_name, result)
     return class_name, result
 
@@ -152,7 +171,7 @@ def _add_missing(class_name: str, config: Json, generation: int) -> None:
         config.setdefault("dim_ordering", "th")
 
 
-def _check_meaning(class_name: str, config: Json, generation: int, path: Path) -> None:
+def _check_meaning(class_name: str, config: Json, path: Path) -> None:
     """Refuse what Keras 3 would compute differently."""
     forget = config.get("forget_bias_init", "one")
     if class_name == "LSTM" and forget not in ("one", "ones", "zero", "zeros"):
@@ -160,7 +179,9 @@ def _check_meaning(class_name: str, config: Json, generation: int, path: Path) -
     if class_name == "BatchNormalization":
         mode = config.pop("mode", 0)
         if mode != 0:
-            _refuse("mode", "0 (statistics of each feature, moving averages at inference)", mode, path)
+            _refuse(
+                "mode", "0 (statistics of each feature, moving averages at inference)", mode, path
+            )
         config.pop("running_mean", None)
     if class_name == "Embedding":
         dropout = config.pop("dropout", 0)
@@ -182,14 +203,16 @@ def _check_meaning(class_name: str, config: Json, generation: int, path: Path) -
 
 
 def _refuse(key: str, expected: str, received: object, path: Path) -> None:
-    fail("SF420", f"expected {key} to be {expected}, received {show(received)}", (*path, key), _HINT)
+    fail(
+        "SF420", f"expected {key} to be {expected}, received {show(received)}", (*path, key), _HINT
+    )
 
 
 def _numbers(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _kernel_size(old_class: str, class_name: str, config: Json) -> None:
+def _kernel_size(class_name: str, config: Json) -> None:
     """``nb_row`` and ``nb_col``, ``kernel_dim1`` ... become one ``kernel_size``."""
     keys = KERNELS["Conv3D" if "3D" in class_name else "Conv2D"]
     if all(key in config for key in keys):

@@ -56,15 +56,41 @@ ARGUMENTS: Final[dict[str, dict[str, str]]] = {
 }
 
 RECURRENT: Final = frozenset(
-    "RNN SimpleRNN LSTM GRU ConvLSTM1D ConvLSTM2D ConvLSTM3D "
-    "SimpleRNNCell LSTMCell GRUCell StackedRNNCells".split()
+    [
+        "RNN",
+        "SimpleRNN",
+        "LSTM",
+        "GRU",
+        "ConvLSTM1D",
+        "ConvLSTM2D",
+        "ConvLSTM3D",
+        "SimpleRNNCell",
+        "LSTMCell",
+        "GRUCell",
+        "StackedRNNCells",
+    ]
 )
-LOOKUPS: Final = frozenset("StringLookup IntegerLookup TextVectorization".split())
-NO_KERNEL: Final = frozenset("SeparableConv1D SeparableConv2D DepthwiseConv1D DepthwiseConv2D".split())
+LOOKUPS: Final = frozenset(["StringLookup", "IntegerLookup", "TextVectorization"])
+NO_KERNEL: Final = frozenset(
+    ["SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "DepthwiseConv2D"]
+)
 
 DROPPED: Final = frozenset(
-    "batch_input_shape input_length implementation query_shape key_shape value_shape rng_type "
-    "autocast dynamic input_spec has_static_table vocabulary_size _output_shape".split()
+    [
+        "batch_input_shape",
+        "input_length",
+        "implementation",
+        "query_shape",
+        "key_shape",
+        "value_shape",
+        "rng_type",
+        "autocast",
+        "dynamic",
+        "input_spec",
+        "has_static_table",
+        "vocabulary_size",
+        "_output_shape",
+    ]
 )
 """How the layer was fed or computed; Keras 3 finds it out by itself."""
 
@@ -95,12 +121,22 @@ def modernise(class_name: str, config: Json, path: Path) -> tuple[str, Json]:
             continue
         if key in SWITCHED_OFF:
             if value is not None and value != SWITCHED_OFF[key]:
-                fail("SF420", f"expected {key} to be off, received {show(value)}", (*path, key), _HINT)
+                fail(
+                    "SF420",
+                    f"expected {key} to be off, received {show(value)}",
+                    (*path, key),
+                    _HINT,
+                )
             continue
         result[names.get(key, key)] = _plain(value)
     _add_missing(old_class, class_name, result)
     _check_groups(class_name, result, path)
-    if class_name in ("BatchNormalization", "LayerNormalization", "UnitNormalization", "Normalization"):
+    if class_name in (
+        "BatchNormalization",
+        "LayerNormalization",
+        "UnitNormalization",
+        "Normalization",
+    ):
         axis = result.get("axis")
         if isinstance(axis, (list, tuple)) and len(axis) == 1:
             result["axis"] = axis[0]
@@ -146,4 +182,9 @@ def _check_groups(class_name: str, config: Json, path: Path) -> None:
     if "Transpose" in class_name or class_name in NO_KERNEL:
         groups = config.pop("groups", 1)
         if groups not in (1, None):
-            fail("SF420", f"expected groups to be 1, received {show(groups)}", (*path, "groups"), _HINT)
+            fail(
+                "SF420",
+                f"expected groups to be 1, received {show(groups)}",
+                (*path, "groups"),
+                _HINT,
+            )

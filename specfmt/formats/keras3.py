@@ -12,8 +12,17 @@ from typing import Any, Final
 from specfmt.formats.reading import Json
 
 SIZE_FIELDS: Final = frozenset(
-    "kernel_size strides pool_size dilation_rate size padding cropping output_padding "
-    "output_size".split()
+    [
+        "kernel_size",
+        "strides",
+        "pool_size",
+        "dilation_rate",
+        "size",
+        "padding",
+        "cropping",
+        "output_padding",
+        "output_size",
+    ]
 )
 """One number an axis (or a pair); a single number stands for all axes."""
 
@@ -50,6 +59,9 @@ FACTOR_LOWS: Final[dict[tuple[str, str], str]] = {
 
 NOT_ARGUMENTS: Final = frozenset({"vocabulary_size"})
 """Keys that Keras 3 writes for the reader's information."""
+
+HIDDEN_DEFAULTS: Final[dict[str, Any]] = {"oov_method": "floormod"}
+"""Arguments that a class passes on to its base without naming them, at their defaults."""
 
 LAYER_FIELDS: Final = ("layer", "backward_layer", "cell")
 LAYER_LIST_FIELDS: Final = ("cells",)

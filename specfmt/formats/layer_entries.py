@@ -13,6 +13,7 @@ from specfmt.formats.floats import clean_numbers
 from specfmt.formats.keras3 import (
     BACKWARD,
     FORWARD,
+    HIDDEN_DEFAULTS,
     LAYER_FIELDS,
     LAYER_LIST_FIELDS,
     simplify,
@@ -26,27 +27,60 @@ MODELS: Final = {"Model", "Functional", "Sequential", "Container", "Graph", "Mod
 """Class names of whole models, oldest and newest."""
 
 LAMBDA: Final = "Lambda"
+NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
 
 # The last axis of what these layers give, by rank; others pass their input's rank on.
 RANKS: Final[dict[str, int]] = {
-    **dict.fromkeys("Flatten GlobalAveragePooling1D GlobalAveragePooling2D".split(), 2),
-    **dict.fromkeys("GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D".split(), 2),
-    **dict.fromkeys("GlobalMaxPooling3D".split(), 2),
-    **dict.fromkeys("Conv1D Conv1DTranspose SeparableConv1D DepthwiseConv1D".split(), 3),
-    **dict.fromkeys("MaxPooling1D AveragePooling1D UpSampling1D ZeroPadding1D Cropping1D".split(), 3),
-    **dict.fromkeys("RepeatVector".split(), 3),
-    **dict.fromkeys("Conv2D Conv2DTranspose SeparableConv2D DepthwiseConv2D".split(), 4),
-    **dict.fromkeys("MaxPooling2D AveragePooling2D UpSampling2D ZeroPadding2D Cropping2D".split(), 4),
-    **dict.fromkeys("Conv3D Conv3DTranspose MaxPooling3D AveragePooling3D".split(), 5),
-    **dict.fromkeys("UpSampling3D ZeroPadding3D Cropping3D".split(), 5),
+    **dict.fromkeys(["Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D"], 2),
+    **dict.fromkeys(["GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"], 2),
+    **dict.fromkeys(["GlobalMaxPooling3D"], 2),
+    **dict.fromkeys(["Conv1D", "Conv1DTranspose", "SeparableConv1D", "DepthwiseConv1D"], 3),
+    **dict.fromkeys(
+        ["MaxPooling1D", "AveragePooling1D", "UpSampling1D", "ZeroPadding1D", "Cropping1D"], 3
+    ),
+    **dict.fromkeys(["RepeatVector"], 3),
+    **dict.fromkeys(["Conv2D", "Conv2DTranspose", "SeparableConv2D", "DepthwiseConv2D"], 4),
+    **dict.fromkeys(
+        ["MaxPooling2D", "AveragePooling2D", "UpSampling2D", "ZeroPadding2D", "Cropping2D"], 4
+    ),
+    **dict.fromkeys(["Conv3D", "Conv3DTranspose", "MaxPooling3D", "AveragePooling3D"], 5),
+    **dict.fromkeys(["UpSampling3D", "ZeroPadding3D", "Cropping3D"], 5),
 }
 SAME_RANK: Final = frozenset(
-    "Dense Activation Dropout BatchNormalization LayerNormalization ReLU LeakyReLU PReLU ELU "
-    "Softmax GaussianNoise GaussianDropout AlphaDropout SpatialDropout1D SpatialDropout2D "
-    "SpatialDropout3D ActivityRegularization Masking Add Subtract Multiply Average Maximum "
-    "Minimum Concatenate Rescaling Normalization Permute Identity GroupNormalization".split()
+    [
+        "Dense",
+        "Activation",
+        "Dropout",
+        "BatchNormalization",
+        "LayerNormalization",
+        "ReLU",
+        "LeakyReLU",
+        "PReLU",
+        "ELU",
+        "Softmax",
+        "GaussianNoise",
+        "GaussianDropout",
+        "AlphaDropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "ActivityRegularization",
+        "Masking",
+        "Add",
+        "Subtract",
+        "Multiply",
+        "Average",
+        "Maximum",
+        "Minimum",
+        "Concatenate",
+        "Rescaling",
+        "Normalization",
+        "Permute",
+        "Identity",
+        "GroupNormalization",
+    ]
 )
 
 ReadModel = Callable[[str, Any, Path, Any, bool], Json]
@@ -64,10 +98,11 @@ def layer_parts(item: Any, path: Path) -> tuple[str, Any, Path]:
         config = {key: value for key, value in mapping.items() if key != "name"}
         return as_text(mapping["name"], (*path, "name"), "the class of a layer"), config, path
     class_name = as_text(mapping.get("class_name"), (*path, "class_name"), "the class of a layer")
-    config = mapping.get("config")
-    if class_name in MODELS and isinstance(config, list):
-        return class_name, config, (*path, "config")
-    return class_name, as_map(config, (*path, "config"), f"the config of {class_name}"), (*path, "config")
+    where = (*path, "config")
+    raw = mapping.get("config")
+    if class_name in MODELS and isinstance(raw, list):
+        return class_name, raw, where
+    return class_name, as_map(raw, where, f"the config of {class_name}"), where
 
 
 def output_rank(entry: Json, rank: int | None) -> int | None:
@@ -119,7 +154,10 @@ class LayerReader:
         """
         class_name, config, config_path = layer_parts(item, path)
         if class_name in MODELS:
-            return {"type": "Model", **self.read_model(class_name, config, config_path, policy, frozen)}
+            return {
+                "type": "Model",
+                **self.read_model(class_name, config, config_path, policy, frozen),
+            }
         if class_name == LAMBDA:
             return self._lambda(item, class_name, config, path)
         if not self._is_keras(item):
@@ -150,12 +188,11 @@ class LayerReader:
         if self.context.legacy and "query_shape" in config:
             build_config = {"shapes_dict": {"query_shape": config["query_shape"]}}
         values = simplify(type_name, values, build_config)
-        if self.context.legacy and rank is not None and values.get("axis") == rank - 1:
-            if type_name in ("BatchNormalization", "LayerNormalization"):
-                values["axis"] = -1
+        if self.context.legacy and type_name in NORMALIZATIONS and rank is not None:
+            values["axis"] = -1 if values.get("axis") == rank - 1 else values.get("axis", -1)
         values = drop_defaults(type_name, values)
         self._refuse_unknown(type_name, values, config, config_path)
-        entry.update(values)
+        entry.update((key, value) for key, value in values.items() if key not in HIDDEN_DEFAULTS)
         if isinstance(trainable, bool) and trainable is frozen:
             entry["trainable"] = trainable
         policy_name = read_policy(dtype, (*config_path, "dtype"))
@@ -174,7 +211,7 @@ class LayerReader:
         return isinstance(module, str) and module.startswith(KERAS_MODULES)
 
     def _modernise(self, class_name: str, config: Json, path: Path) -> tuple[str, Json]:
-        fields = {key: value for key, value in config.items()}
+        fields = dict(config)
         if self.context.tfjs:
             fields = {snake_key(key): value for key, value in fields.items()}
         if self.context.generation <= KERAS_1:
@@ -220,7 +257,7 @@ class LayerReader:
     def _lambda(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
         self.context.warn(
             "SF430",
-            f"kept the code of {show(config.get('name', class_name))} as it is, neither read nor run",
+            f"kept the code of {show(config.get('name', class_name))} unread and not run",
             path,
             "replace it by operations of keras.ops or by a layer class of your own",
         )
@@ -239,7 +276,11 @@ class LayerReader:
         module = item.get("module") if isinstance(item, dict) else None
         dotted = f"{module}.{class_name}" if isinstance(module, str) and module else class_name
         if not CUSTOM_CLASS.match(dotted):
-            fail("SF403", f"expected the name of a class, received {show(dotted)}", (*path, "class_name"))
+            fail(
+                "SF403",
+                f"expected the name of a class, received {show(dotted)}",
+                (*path, "class_name"),
+            )
         entry: Json = {"type": "Custom"}
         name = config.get("name")
         if name is not None:
@@ -254,16 +295,16 @@ class LayerReader:
     def _refuse_unknown(self, type_name: str, values: Json, config: Json, path: Path) -> None:
         known = layer_defaults(type_name)
         for key, value in values.items():
-            if key not in known:
+            if key not in known and HIDDEN_DEFAULTS.get(key) != value:
                 fail(
                     "SF421",
-                    f"expected an option of {type_name} that Keras 3 has, received {key}: {show(value)}",
+                    f"expected an option of Keras 3's {type_name}, received {key}: {show(value)}",
                     (*path, _source_key(config, key, config.get(key))),
                     "remove it if the model does not depend on it",
                 )
 
 
-_TFJS_WORDS: Final = frozenset("data_format padding merge_mode interpolation".split())
+_TFJS_WORDS: Final = frozenset(["data_format", "padding", "merge_mode", "interpolation"])
 
 
 def snake_key(key: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from specfmt.formats.assemble import Record
-from specfmt.formats.reading import Json, as_map, fail, show
+from specfmt.formats.input_shapes import input_spec
+from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.spec.diagnostics import Path
 from specfmt.spec.naming import to_snake_case
 
@@ -20,7 +21,7 @@ MERGE_MODES: Final = {
 """Modes of Keras 1's Merge, and the layers that compute the same."""
 
 STATEFUL: Final = frozenset(
-    "RNN SimpleRNN LSTM GRU Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D".split()
+    ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"]
 )
 
 
@@ -57,10 +58,23 @@ def merge_entry(config: Any, path: Path, name: str) -> Json:
             entry["axis"] = axis
     if type_name == "Dot":
         axes = config.get("dot_axes", -1)
-        while isinstance(axes, list) and axes and all(isinstance(a, list) and len(a) == 1 for a in axes):
+        while (
+            isinstance(axes, list)
+            and axes
+            and all(isinstance(a, list) and len(a) == 1 for a in axes)
+        ):
             axes = [a[0] for a in axes]
         entry["axes"] = axes
     return entry
+
+
+def graph_input(item: Any, path: Path) -> tuple[str, Json]:
+    """An input of Keras 0's Graph."""
+    config = as_map(item, path, "an input")
+    name = as_text(config.get("name"), (*path, "name"), "the name of an input")
+    shape = as_list(config.get("input_shape"), (*path, "input_shape"), "a shape")
+    dtype = config.get("dtype")
+    return name, input_spec([None, *shape], None if dtype == "float" else dtype, path)
 
 
 def bind_states(record: Record, legacy: bool) -> None:

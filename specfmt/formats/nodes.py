@@ -14,7 +14,7 @@ from specfmt.formats.reading import as_index, as_list, as_map, as_text, fail, ne
 from specfmt.spec.diagnostics import Path
 
 CONSTANT: Final = "_CONSTANT_VALUE"
-"""tf.keras's mark for a first argument that is no tensor: ``["_CONSTANT_VALUE", -1, value, {}]``."""
+"""tf.keras's mark for a first argument that is no tensor: ``[mark, -1, value, {}]``."""
 
 
 class Ref(NamedTuple):
@@ -109,14 +109,17 @@ class _LegacyNode:
             as_index(items[2], (*path, 2), "the index of an output"),
         )
 
+    def _is_tensor(self, value: list[Any]) -> bool:
+        if len(value) != 3 or not isinstance(value[0], str) or value[0] not in self.names:
+            return False
+        return all(type(index) is int and index >= 0 for index in value[1:])
+
     def _keyword(self, value: Any, path: Path) -> Any:
         if isinstance(value, list):
             if len(value) >= 3 and value[0] == CONSTANT:
                 return constant(value[2])
-            indices = value[1:]
-            if len(value) == 3 and isinstance(value[0], str) and value[0] in self.names:
-                if all(type(index) is int and index >= 0 for index in indices):
-                    return Ref(value[0], value[1], value[2])
+            if self._is_tensor(value):
+                return Ref(value[0], value[1], value[2])
             return [self._keyword(item, (*path, i)) for i, item in enumerate(value)]
         if isinstance(value, dict):
             special = slice_form(value, path)
@@ -165,7 +168,8 @@ def read_value(value: Any, path: Path) -> Any:
         return special
     config = value.get("config")
     if kind in ("__numpy__", "__tensor__") and isinstance(config, dict):
-        return {"const": need(config, "value", (*path, "config"), "a constant"), "dtype": config.get("dtype")}
+        array = need(config, "value", (*path, "config"), "a constant")
+        return {"const": {"value": array, "dtype": config.get("dtype")}}
     if kind == "__bytes__" and isinstance(config, dict):
         return {"const": config.get("value")}
     return {"const": value}
@@ -174,7 +178,9 @@ def read_value(value: Any, path: Path) -> Any:
 def _keras_tensor(value: dict[str, Any], path: Path) -> Ref:
     config = as_map(value.get("config"), (*path, "config"), "a tensor")
     where = (*path, "config", "keras_history")
-    history = as_list(need(config, "keras_history", (*path, "config"), "a tensor"), where, "a tensor's origin")
+    history = as_list(
+        need(config, "keras_history", (*path, "config"), "a tensor"), where, "a tensor's origin"
+    )
     if len(history) != 3:
         fail("SF403", f"expected [layer, node, tensor], received {show(history)}", where)
     return Ref(
@@ -185,7 +191,7 @@ def _keras_tensor(value: dict[str, Any], path: Path) -> Ref:
 
 
 def read_tensors(value: Any, path: Path) -> Any:
-    """``input_layers`` or ``output_layers`` in any form: one triple, or lists and mappings of them."""
+    """``input_layers`` or ``output_layers``: one triple, or lists and mappings of triples."""
     if isinstance(value, dict):
         return {key: read_tensors(item, (*path, key)) for key, item in value.items()}
     items = as_list(value, path, "the tensors of a model")

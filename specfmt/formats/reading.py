@@ -29,11 +29,19 @@ def parse_json(text: str | bytes) -> Any:
     """
     value: Any = text
     for _ in range(4):
+        source = value
         value = _parse_once(value)
         if not isinstance(value, str):
             break
-    check_bounds(value)
+    check_bounds(value, check_text=_may_hold_surrogates(source))
     return value
+
+
+def _may_hold_surrogates(text: str | bytes) -> bool:
+    """Whether JSON text could give half a surrogate pair: only through an escape."""
+    if isinstance(text, bytes):
+        return b"\\ud" in text or b"\\uD" in text
+    return "\\ud" in text or "\\uD" in text or not text.isascii()
 
 
 def _parse_once(text: str | bytes) -> Any:
@@ -48,7 +56,12 @@ def _parse_once(text: str | bytes) -> Any:
             text = text.decode("utf-8-sig")
         return json.loads(text.removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
-        fail("SF400", f"expected UTF-8 text, received byte {error.start} that is not", (), _SAVE_AGAIN)
+        fail(
+            "SF400",
+            f"expected UTF-8 text, received byte {error.start} that is not",
+            (),
+            _SAVE_AGAIN,
+        )
     except json.JSONDecodeError as error:
         assert isinstance(text, str)
         _fail_syntax(text, error)
@@ -65,45 +78,65 @@ def _fail_syntax(text: str, error: json.JSONDecodeError) -> NoReturn:
     line = text.splitlines()[error.lineno - 1] if text.strip() else ""
     where = f"line {error.lineno}, column {error.colno}"
     if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
-        fail("SF400", f"expected JSON, received a merge conflict marker at {where}", (), "resolve the conflict")
+        fail(
+            "SF400",
+            f"expected JSON, received a merge conflict marker at {where}",
+            (),
+            "resolve the conflict",
+        )
     if not text.strip():
         fail("SF400", "expected JSON, received nothing", (), _SAVE_AGAIN)
     if error.pos >= len(text.rstrip()):
-        fail("SF400", f"expected JSON, received text that ends too early at {where}", (), "the file is cut off; " + _SAVE_AGAIN)
-    fail("SF400", f"expected JSON, received text that is not, at {where}: {error.msg}", (), _SAVE_AGAIN)
+        fail(
+            "SF400",
+            f"expected JSON, received text that ends too early at {where}",
+            (),
+            "the file is cut off; " + _SAVE_AGAIN,
+        )
+    fail(
+        "SF400",
+        f"expected JSON, received text that is not, at {where}: {error.msg}",
+        (),
+        _SAVE_AGAIN,
+    )
 
 
-def check_bounds(value: Any) -> None:
+def check_bounds(value: Any, *, check_text: bool = True) -> None:
     """Refuse values nested deeper than `MAX_DEPTH` and strings that are no Unicode text.
 
-    Iterative, so that depth costs no stack; linear in the size of the value.
+    Level by level, so that depth costs no stack; linear in the size of the value.
     """
-    stack: list[tuple[Any, int]] = [(value, 0)]
-    while stack:
-        item, depth = stack.pop()
-        if type(item) is dict:
-            children: Any = item.values()
-            for key in item:
-                if not isinstance(key, str):
-                    fail("SF403", f"expected text as the keys of an object, received {show(key)}")
-                if not key.isascii():
-                    _check_text(key)
-        elif type(item) is list or type(item) is tuple:
-            children = item
-        else:
-            continue
-        if depth >= MAX_DEPTH:
-            fail(
-                "SF401",
-                f"expected at most {MAX_DEPTH} levels of nesting, received more",
-                hint="a Keras architecture is not nested this deeply; the file is damaged",
-            )
-        for child in children:
-            kind = type(child)
-            if kind is dict or kind is list or kind is tuple:
-                stack.append((child, depth + 1))
-            elif kind is str and not child.isascii():
-                _check_text(child)
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Any] = []
+        for item in level:
+            if type(item) is dict:
+                if check_text:
+                    _check_keys(item)
+                below += item.values()
+            elif type(item) is list or type(item) is tuple:
+                below += item
+            elif check_text and type(item) is str and not item.isascii():
+                _check_text(item)
+        if not below:
+            return
+        level = below if check_text else [i for i in below if type(i) in _CONTAINERS]
+    fail(
+        "SF401",
+        f"expected at most {MAX_DEPTH} levels of nesting, received more",
+        hint="a Keras architecture is not nested this deeply; the file is damaged",
+    )
+
+
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+
+
+def _check_keys(item: dict[Any, Any]) -> None:
+    for key in item:
+        if not isinstance(key, str):
+            fail("SF403", f"expected text as the keys of an object, received {show(key)}")
+        if not key.isascii():
+            _check_text(key)
 
 
 def _check_text(text: str) -> None:

@@ -9,207 +9,89 @@ a row, or with an argument that has no meaning here, is kept as a custom layer.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from specfmt.formats.nodes import Call
+from specfmt.formats.nodes import Call, Ref
 from specfmt.formats.reading import Json, as_map, fail
+from specfmt.formats.tf_tables import DTYPE_NAMES, FUNCTIONS, NODE_OPS, Row
 from specfmt.spec.diagnostics import Path
 
 CLASSES: Final = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """The operation cannot be said in `keras.ops`; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """How one TensorFlow function is said in `keras.ops`.
+class Helper:
+    """An operation that has to come before another: its name, entry and call."""
 
-    Attributes:
-        op: The `keras.ops` name.
-        params: The function's parameters in order; those up to ``operands`` are operands.
-        operands: How many of them are operands.
-        keys: Parameter -> keyword of the operation.
-        fixed: Keywords that are always given, unless the source gives them.
-        ignored: Parameter -> the only value at which it may be left out (None counts too).
-    """
-
-    op: str
-    params: tuple[str, ...]
-    operands: int
-    keys: Json = field(default_factory=dict)
-    fixed: Json = field(default_factory=dict)
-    ignored: Json = field(default_factory=dict)
+    name: str
+    entry: Json
+    call: Call
 
 
-def _row(op: str, params: str, operands: int = 1, **options: Any) -> Row:
-    return Row(op, tuple(params.split()), operands, **options)
-
-
-def _unary(*names: str) -> dict[str, Row]:
-    return {f"math.{name}": _row(name, "x") for name in names}
-
-
-def _binary(**names: str) -> dict[str, Row]:
-    return {f"math.{name}": _row(op, "x y", 2) for name, op in names.items()}
-
-
-_REDUCE = {"axis": "axis", "keepdims": "keepdims"}
-_DTYPE_NAMES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16",
-                "DT_BFLOAT16": "bfloat16", "DT_INT8": "int8", "DT_INT16": "int16",
-                "DT_INT32": "int32", "DT_INT64": "int64", "DT_UINT8": "uint8",
-                "DT_BOOL": "bool", "DT_STRING": "string"}  # fmt: skip
-
-FUNCTIONS: Final[dict[str, Row]] = {
-    **_unary(
-        *"square sqrt exp log log1p expm1 sin cos tan asin acos atan sinh cosh tanh floor ceil "
-        "round sign rsqrt reciprocal erf sigmoid softplus softsign negative logical_not".split()
-    ),
-    "math.abs": _row("absolute", "x"),
-    "math.asin": _row("arcsin", "x"),
-    "math.acos": _row("arccos", "x"),
-    "math.atan": _row("arctan", "x"),
-    **_binary(
-        add="add", subtract="subtract", multiply="multiply", divide="true_divide",
-        truediv="true_divide", floordiv="floor_divide", floormod="mod", mod="mod", pow="power",
-        maximum="maximum", minimum="minimum", greater="greater", greater_equal="greater_equal",
-        less="less", less_equal="less_equal", equal="equal", not_equal="not_equal",
-        logical_and="logical_and", logical_or="logical_or", logical_xor="logical_xor",
-        atan2="arctan2",
-    ),
-    "__operators__.add": _row("add", "x y", 2),
-    "__operators__.sub": _row("subtract", "x y", 2),
-    "__operators__.mul": _row("multiply", "x y", 2),
-    "__operators__.truediv": _row("true_divide", "x y", 2),
-    "__operators__.eq": _row("equal", "self other", 2),
-    "__operators__.ne": _row("not_equal", "self other", 2),
-    "compat.v1.floor_div": _row("floor_divide", "x y", 2),
-    **{
-        f"math.reduce_{name}": _row(op, "input_tensor axis keepdims", keys=_REDUCE)
-        for name, op in {
-            "mean": "mean", "sum": "sum", "max": "max", "min": "min", "prod": "prod",
-            "any": "any", "all": "all", "std": "std", "variance": "var",
-            "logsumexp": "logsumexp",
-        }.items()
-    },
-    "math.argmax": _row("argmax", "input axis output_type", keys={"axis": "axis"},
-                        fixed={"axis": 0}, ignored={"output_type": "int64"}),
-    "math.argmin": _row("argmin", "input axis output_type", keys={"axis": "axis"},
-                        fixed={"axis": 0}, ignored={"output_type": "int64"}),
-    "math.cumsum": _row("cumsum", "x axis exclusive reverse", keys={"axis": "axis"},
-                        fixed={"axis": 0}, ignored={"exclusive": False, "reverse": False}),
-    "nn.relu": _row("relu", "features"),
-    "nn.relu6": _row("relu6", "features"),
-    "nn.elu": _row("elu", "features"),
-    "nn.selu": _row("selu", "features"),
-    "nn.tanh": _row("tanh", "x"),
-    "nn.sigmoid": _row("sigmoid", "x"),
-    "nn.softplus": _row("softplus", "features"),
-    "nn.softsign": _row("softsign", "features"),
-    "nn.silu": _row("silu", "features beta", ignored={"beta": 1.0}),
-    "nn.swish": _row("silu", "features beta", ignored={"beta": 1.0}),
-    "nn.leaky_relu": _row("leaky_relu", "features alpha", keys={"alpha": "negative_slope"}),
-    "nn.gelu": _row("gelu", "features approximate", keys={"approximate": "approximate"},
-                    fixed={"approximate": False}),
-    "nn.softmax": _row("softmax", "logits axis", keys={"axis": "axis"}),
-    "nn.log_softmax": _row("log_softmax", "logits axis", keys={"axis": "axis"}),
-    "reshape": _row("reshape", "tensor shape", keys={"shape": "newshape"}),
-    "transpose": _row("transpose", "a perm conjugate", keys={"perm": "axes"}, ignored={"conjugate": False}),
-    "concat": _row("concatenate", "values axis", keys={"axis": "axis"}),
-    "stack": _row("stack", "values axis", keys={"axis": "axis"}),
-    "unstack": _row("unstack", "value num axis", keys={"num": "num", "axis": "axis"}),
-    "split": _row("split", "value num_or_size_splits axis num",
-                  keys={"num_or_size_splits": "indices_or_sections", "axis": "axis"}),
-    "expand_dims": _row("expand_dims", "input axis", keys={"axis": "axis"}),
-    "squeeze": _row("squeeze", "input axis", keys={"axis": "axis"}),
-    "cast": _row("cast", "x dtype", keys={"dtype": "dtype"}),
-    "tile": _row("tile", "input multiples", keys={"multiples": "repeats"}),
-    "where": _row("where", "condition x y", 3),
-    "one_hot": _row("one_hot", "indices depth on_value off_value axis dtype",
-                    keys={"depth": "num_classes", "axis": "axis", "dtype": "dtype"},
-                    ignored={"on_value": 1, "off_value": 0}),
-    "clip_by_value": _row("clip", "t clip_value_min clip_value_max",
-                          keys={"clip_value_min": "x_min", "clip_value_max": "x_max"}),
-    "pad": _row("pad", "tensor paddings mode constant_values",
-                keys={"paddings": "pad_width", "mode": "mode"}, ignored={"constant_values": 0}),
-    "linalg.matmul": _row("matmul", "a b transpose_a transpose_b adjoint_a adjoint_b "
-                          "a_is_sparse b_is_sparse output_type", 2,
-                          ignored=dict.fromkeys("transpose_a transpose_b adjoint_a adjoint_b "
-                                                "a_is_sparse b_is_sparse".split(), False)),
-    "gather": _row("take", "params indices validate_indices axis batch_dims", 2,
-                   keys={"axis": "axis"}, fixed={"axis": 0}, ignored={"batch_dims": 0}),
-    # tf bounds the square of the norm, keras.ops the norm itself: the bound is its root.
-    "math.l2_normalize": _row("normalize", "x axis", keys={"axis": "axis"},
-                              fixed={"epsilon": 1e-6}, ignored={"epsilon": 1e-12}),
-    "norm": _row("norm", "tensor ord axis keepdims", keys={"axis": "axis", "keepdims": "keepdims"},
-                 ignored={"ord": "euclidean"}),
-}  # fmt: skip
-
-for _name in ("transpose", "squeeze", "gather", "pad", "norm"):
-    FUNCTIONS["compat.v1." + _name] = FUNCTIONS[_name]  # the same arguments, some under old names
-
-NODE_OPS: Final[dict[str, Row]] = {
-    "Add": _row("add", "x y", 2),
-    "AddV2": _row("add", "x y", 2),
-    "Sub": _row("subtract", "x y", 2),
-    "Mul": _row("multiply", "x y", 2),
-    "RealDiv": _row("true_divide", "x y", 2),
-    "FloorDiv": _row("floor_divide", "x y", 2),
-    "FloorMod": _row("mod", "x y", 2),
-    "Pow": _row("power", "x y", 2),
-    "Maximum": _row("maximum", "x y", 2),
-    "Minimum": _row("minimum", "x y", 2),
-    "Greater": _row("greater", "x y", 2),
-    "Less": _row("less", "x y", 2),
-    "Neg": _row("negative", "x"),
-    "Abs": _row("absolute", "x"),
-    "Square": _row("square", "x"),
-    "Sqrt": _row("sqrt", "x"),
-    "Rsqrt": _row("rsqrt", "x"),
-    "Exp": _row("exp", "x"),
-    "Log": _row("log", "x"),
-    "Tanh": _row("tanh", "x"),
-    "Sigmoid": _row("sigmoid", "x"),
-    "Softplus": _row("softplus", "x"),
-    "Relu": _row("relu", "x"),
-    "Relu6": _row("relu6", "x"),
-    "Elu": _row("elu", "x"),
-    "Selu": _row("selu", "x"),
-    "Softmax": _row("softmax", "x"),
-    "Reshape": _row("reshape", "x shape", keys={"shape": "newshape"}),
-    "Transpose": _row("transpose", "x perm", keys={"perm": "axes"}),
-    "ExpandDims": _row("expand_dims", "x axis", keys={"axis": "axis"}),
-    "Tile": _row("tile", "x multiples", keys={"multiples": "repeats"}),
-    "MatMul": _row("matmul", "a b", 2),
-    "BatchMatMulV2": _row("matmul", "a b", 2),
-    **{
-        name: _row(name.lower(), "x axis", keys={"axis": "axis"})
-        for name in ("Mean", "Sum", "Max", "Min", "Prod")
-    },
-}
-
-
-def convert_function(class_name: str, config: Json, call: Call) -> Json:
+def convert_function(
+    class_name: str, config: Json, call: Call, name: str
+) -> tuple[Json, list[Helper]]:
     """A call of a `TFOpLambda` or `SlicingOpLambda`; ``call`` is rewritten in place.
 
     Returns:
-        The entry of the operation without edges.
+        The entry of the operation without edges, and operations that it reads.
 
     Raises:
-        Unsupported: It is no arithmetic that `keras.ops` can say.
+        UnsupportedError: It is no arithmetic that `keras.ops` can say.
     """
     function = config.get("function")
     if class_name == "SlicingOpLambda" or function == "__operators__.getitem":
-        return _slice(call)
+        return _slice(call), []
+    if function in ("math.squared_difference", "math.add_n"):
+        return _in_steps(function, call, name)
     row = FUNCTIONS.get(function) if isinstance(function, str) else None
     if row is None:
-        raise Unsupported(f"tf.{function} has no counterpart in keras.ops")
+        raise UnsupportedError(f"tf.{function} has no counterpart in keras.ops")
     given = dict(zip(row.params, call.args, strict=False))
-    given.update({_PARAMETERS.get(key, key): value for key, value in call.kwargs.items() if key != "name"})
+    given.update(
+        {_PARAMETERS.get(key, key): value for key, value in call.kwargs.items() if key != "name"}
+    )
+    flags = {key: given.pop(key, False) for key in ("transpose_a", "transpose_b")}
     call.args, call.kwargs = _bind(row, given)
-    return _entry(row.op, call)
+    helpers = [_transposed(call, i, name) for i, flag in enumerate(flags.values()) if flag is True]
+    return _entry(row.op, call), helpers
+
+
+def _transposed(call: Call, index: int, name: str) -> Helper:
+    """The operand ``index`` of a matrix product with its last two axes swapped."""
+    helper = Helper(
+        f"{name}/{index}",
+        {"op": "swapaxes"},
+        Call([call.args[index]], {"axis1": -2, "axis2": -1}, call.path),
+    )
+    call.args[index] = Ref(helper.name, 0, 0)
+    return helper
+
+
+def _in_steps(function: str, call: Call, name: str) -> tuple[Json, list[Helper]]:
+    """Functions that `keras.ops` says in several operations."""
+    if function == "math.squared_difference":
+        operands = [*call.args, call.kwargs.get("y")][:2]
+        if operands[-1] is None:
+            raise LostOperandError("y")
+        helper = Helper(f"{name}/0", {"op": "subtract"}, Call(operands, {}, call.path))
+        call.args, call.kwargs = [Ref(helper.name, 0, 0)], {}
+        return {"op": "square"}, [helper]
+    terms = call.args[0] if call.args and isinstance(call.args[0], list) else []
+    if len(terms) < 2:
+        raise UnsupportedError("it adds fewer than two tensors")
+    helpers: list[Helper] = []
+    total = terms[0]
+    for i, term in enumerate(terms[1:-1]):
+        helpers.append(Helper(f"{name}/{i}", {"op": "add"}, Call([total, term], {}, call.path)))
+        total = Ref(helpers[-1].name, 0, 0)
+    call.args, call.kwargs = [total, terms[-1]], {}
+    return {"op": "add"}, helpers
 
 
 _PARAMETERS: Final = {
@@ -225,24 +107,24 @@ def _bind(row: Row, given: Json) -> tuple[list[Any], Json]:
     operands = []
     for name in row.params[: row.operands]:
         if name not in given and row.op == "where":
-            raise Unsupported("it gives indices")
+            raise UnsupportedError("it gives indices")
         if name not in given:
-            raise LostOperand(name)
+            raise LostOperandError(name)
         operands.append(given.pop(name))
     kwargs = dict(row.fixed)
     for name, value in given.items():
         plain = value["const"] if isinstance(value, dict) and set(value) == {"const"} else value
         if name in row.keys:
             if Call([value], {}, ()).refs():
-                raise Unsupported(f"its argument {name} is computed by the model")
+                raise UnsupportedError(f"its argument {name} is computed by the model")
             if plain is not None:
                 kwargs[row.keys[name]] = plain
         elif plain is not None and not (name in row.ignored and plain == row.ignored[name]):
-            raise Unsupported(f"its argument {name} has no counterpart in keras.ops")
+            raise UnsupportedError(f"its argument {name} has no counterpart in keras.ops")
     return operands, kwargs
 
 
-class LostOperand(Exception):
+class LostOperandError(Exception):
     """The source does not hold an operand; tf.keras drops some when it writes a model."""
 
 
@@ -255,16 +137,20 @@ def _entry(op: str, call: Call) -> Json:
     if op == "split" and isinstance(kwargs.get("indices_or_sections"), list):
         sizes = kwargs["indices_or_sections"]
         if not all(type(size) is int and size >= 0 for size in sizes):
-            raise Unsupported("its sizes are not all known")
+            raise UnsupportedError("its sizes are not all known")
         kwargs["indices_or_sections"] = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
     return {"op": op}
 
 
 def _slice(call: Call) -> Json:
     spec = call.kwargs.pop("slice_spec", None)
-    others = {key: value for key, value in call.kwargs.items() if key not in ("name", "var") and value is not None}
+    others = {
+        key: value
+        for key, value in call.kwargs.items()
+        if key not in ("name", "var") and value is not None
+    }
     if others or len(call.args) != 1:
-        raise Unsupported("it is not a plain slice")
+        raise UnsupportedError("it is not a plain slice")
     call.kwargs = {"key": spec}
     return {"op": "getitem"}
 
@@ -273,7 +159,7 @@ def convert_node(config: Json, call: Call, path: Path) -> Json:
     """A call of a `TensorFlowOpLayer`; ``call`` is rewritten in place.
 
     Raises:
-        Unsupported: It is no arithmetic that `keras.ops` can say.
+        UnsupportedError: It is no arithmetic that `keras.ops` can say.
         SpecError: The node is damaged.
     """
     node = config.get("node_def")
@@ -281,7 +167,9 @@ def convert_node(config: Json, call: Call, path: Path) -> Json:
         try:
             node = json.loads(node)
         except (ValueError, RecursionError):
-            fail("SF403", "expected node_def as JSON, received text that is not", (*path, "node_def"))
+            fail(
+                "SF403", "expected node_def as JSON, received text that is not", (*path, "node_def")
+            )
     node = as_map(node, (*path, "node_def"), "node_def")
     constants = as_map(config.get("constants") or {}, (*path, "constants"), "constants")
     attributes = as_map(node.get("attr") or {}, (*path, "node_def", "attr"), "attr")
@@ -298,9 +186,12 @@ def convert_node(config: Json, call: Call, path: Path) -> Json:
         return _one_operand(name, operands, attributes, call)
     row = NODE_OPS.get(name)
     if row is None:
-        raise Unsupported(f"tf.raw_ops.{name} has no counterpart in keras.ops")
-    if any(_attribute(attributes, key, "b", False) for key in ("transpose_a", "transpose_b", "adj_x", "adj_y")):
-        raise Unsupported("it transposes an operand")
+        raise UnsupportedError(f"tf.raw_ops.{name} has no counterpart in keras.ops")
+    if any(
+        _attribute(attributes, key, "b", False)
+        for key in ("transpose_a", "transpose_b", "adj_x", "adj_y")
+    ):
+        raise UnsupportedError("it transposes an operand")
     given = dict(zip(row.params, operands, strict=False))
     call.args, call.kwargs = _bind(row, given)
     if _attribute(attributes, "keep_dims", "b", False):
@@ -318,7 +209,7 @@ def _operands(tensors: list[Any], constants: Json) -> list[Any]:
         elif tensors:
             operands.append(tensors.pop(0))
         else:
-            raise Unsupported("its constants are not where its node expects them")
+            raise UnsupportedError("its constants are not where its node expects them")
     return operands
 
 
@@ -330,9 +221,9 @@ def _attribute(attributes: Json, name: str, kind: str, default: Any) -> Any:
 def _one_operand(name: str, operands: list[Any], attributes: Json, call: Call) -> Json:
     call.args, call.kwargs = operands[:1], {}
     if name == "Cast":
-        dtype = _DTYPE_NAMES.get(str(_attribute(attributes, "DstT", "type", "")))
+        dtype = DTYPE_NAMES.get(str(_attribute(attributes, "DstT", "type", "")))
         if dtype is None:
-            raise Unsupported("it casts to a dtype that Keras does not have")
+            raise UnsupportedError("it casts to a dtype that Keras does not have")
         call.kwargs = {"dtype": dtype}
         return {"op": "cast"}
     axes = _attribute(attributes, "squeeze_dims", "list", {})
@@ -345,9 +236,10 @@ def _one_operand(name: str, operands: list[Any], attributes: Json, call: Call) -
 
 def _strided_slice(operands: list[Any], attributes: Json, call: Call) -> Json:
     if len(operands) != 4 or not all(
-        isinstance(item, list) and all(type(number) is int for number in item) for item in operands[1:]
+        isinstance(item, list) and all(type(number) is int for number in item)
+        for item in operands[1:]
     ):
-        raise Unsupported("its bounds are computed")
+        raise UnsupportedError("its bounds are computed")
     masks = {
         name: int(_attribute(attributes, f"{name}_mask", "i", 0) or 0)
         for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")

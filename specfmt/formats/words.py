@@ -65,6 +65,7 @@ SCALINGS: Final = {
 
 LEGACY_CLASSES: Final = {
     "WeightRegularizer": "L1L2",
+    "L1L2Regularizer": "L1L2",
     "ActivityRegularizer": "L1L2",
     "maxnorm": "MaxNorm",
     "nonneg": "NonNeg",
@@ -91,7 +92,7 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
     Raises:
         SpecError: SF403 if it is no word at all, SF424 if it has no meaning in Keras 3.
     """
-    if value is None or value is False and kind != "activation":
+    if value is None or (value is False and kind != "activation"):
         return None
     if isinstance(value, str):
         return _read_name(value, kind, path, context)
@@ -99,11 +100,13 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
     if context.legacy and "class_name" not in mapping and "name" in mapping:
         config = {key: item for key, item in mapping.items() if key != "name"}
         mapping = {"class_name": mapping["name"], "config": config}
-    type_name = as_text(mapping.get("class_name"), (*path, "class_name"), f"the class of the {kind}")
+    type_name = as_text(
+        mapping.get("class_name"), (*path, "class_name"), f"the class of the {kind}"
+    )
     if type_name == "function":
         return _read_function(mapping, kind, path, context)
-    config = mapping.get("config")
-    config = {} if config is None else as_map(config, (*path, "config"), f"the config of {type_name}")
+    raw = mapping.get("config")
+    config = {} if raw is None else as_map(raw, (*path, "config"), f"the config of {type_name}")
     if context.legacy:
         type_name, config = _modernise(type_name, config, kind, path)
         if type_name == "":
@@ -125,7 +128,8 @@ def plain_word(kind: str, type_name: str, arguments: Json) -> Any:
     kept = {
         key: item
         for key, item in arguments.items()
-        if not (key in defaults and same(item, defaults[key])) and not (item is None and key not in defaults)
+        if not (key in defaults and same(item, defaults[key]))
+        and not (item is None and key not in defaults)
     }
     if not kept and name is not None:
         return name
@@ -141,7 +145,9 @@ def _read_name(value: str, kind: str, path: Path, context: Context) -> Any:
         return LEGACY_ACTIVATIONS[value]
     if context.generation <= KERAS_1 and kind == "initializer":
         if value not in KERAS_1_INITIALIZERS:
-            fail("SF424", f"expected an initializer of Keras 1, received {show(value)}", path, _NAMES)
+            fail(
+                "SF424", f"expected an initializer of Keras 1, received {show(value)}", path, _NAMES
+            )
         return KERAS_1_INITIALIZERS[value]
     name = word_name(kind, value)
     if name is None and kind in ("regularizer", "constraint"):
@@ -171,7 +177,9 @@ def _custom(mapping: Json, kind: str, path: Path, context: Context) -> Json:
     context.warn("SF431", f"kept the {kind} {show(name)} as it is: it is not part of Keras 3", path)
     return {
         "type": "Custom",
-        "class": ".".join(str(part) for part in (mapping.get("module"), mapping["class_name"]) if part),
+        "class": ".".join(
+            str(part) for part in (mapping.get("module"), mapping["class_name"]) if part
+        ),
         "config": mapping.get("config"),
         **{key: mapping[key] for key in ("registered_name",) if mapping.get(key) is not None},
     }
@@ -199,7 +207,11 @@ def _named_scaling(config: Json) -> tuple[str, Json]:
         distribution = "truncated_normal"
     scale, mode = config.get("scale", 1.0), config.get("mode", "fan_in")
     known = isinstance(scale, (int, float)) and isinstance(mode, str)
-    name = SCALINGS.get((scale, mode, distribution)) if known and isinstance(distribution, str) else None
+    name = (
+        SCALINGS.get((scale, mode, distribution))
+        if known and isinstance(distribution, str)
+        else None
+    )
     if name is None:
         return "VarianceScaling", {**config, "distribution": distribution}
     return name, {"seed": config.get("seed")}
@@ -219,4 +231,4 @@ def _single_regularizer(type_name: str, config: Json, path: Path) -> tuple[str, 
     given = {key: amount for key, amount in amounts.items() if amount}
     if not given:
         return "", {}
-    return {("l1",): "L1", ("l2",): "L2"}.get(tuple(given), "L1L2"), given
+    return (next(iter(given)).upper() if len(given) == 1 else "L1L2"), given

@@ -329,7 +329,12 @@ class Builder:
         self, unit: Unit, values: list[Value | _Unresolved], path: Path
     ) -> dict[str, Any]:
         signature = [item for item in _signature(unit) if item[2] != "value"]
-        if signature and signature[0][2] == "tensors":
+        for place, (name, _, kind) in enumerate(signature):
+            if kind == "tensors" and place < len(values):
+                # A list argument takes all that is left: [x, h, c] is x with its states.
+                names = [before for before, _, _ in signature[:place]]
+                return {**dict(zip(names, values, strict=False)), name: values[place:]}
+        if len(values) > len(signature) and _open_signature(unit):
             return {signature[0][0]: values}
         if len(values) > len(signature):
             names = ", ".join(name for name, _, _ in signature)
@@ -411,7 +416,8 @@ def _positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:
     """How many arguments stand by position: all of a list, the first one of a mapping."""
     edges = _edges(entry)
     if isinstance(edges, tuple):
-        return len(args)
+        lists = {name for name, _, kind in _signature(unit)[1:] if kind == "tensors"}
+        return len(args) - len(lists & set(args))
     if isinstance(edges, dict):
         signature = _signature(unit)
         return int(bool(signature) and signature[0][0] == next(iter(args), None))

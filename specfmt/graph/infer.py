@@ -65,6 +65,7 @@ def _split(node: Node, read: Any, *, first_only: bool) -> tuple[list[Any], dict[
     args = {name: map_values(item, read) for name, item in node.args.items()}
     if not first_only:
         return list(args.values()), {}
+    args.pop("training", None)  # nothing static depends on it
     names = [argument.name for argument in node.layer.call_arguments]
     positional = [args.pop(names[0])] if names and names[0] in args else []
     return positional, args

@@ -15,10 +15,12 @@ FAMILIES: Final[dict[str, str]] = {
         "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D "
         "GlobalAveragePooling2D GlobalAveragePooling3D"
     ),
-    "recurrent": "SimpleRNN LSTM GRU Bidirectional TimeDistributed",
+    "recurrent": "SimpleRNN LSTM GRU",
+    "wrappers": "Bidirectional TimeDistributed",
     "attention": "Attention AdditiveAttention MultiHeadAttention",
     "normalization": (
-        "BatchNormalization LayerNormalization GroupNormalization UnitNormalization"
+        "BatchNormalization LayerNormalization GroupNormalization UnitNormalization "
+        "RMSNormalization"
     ),
     "preprocessing": "Rescaling Normalization",
     "regularization": (

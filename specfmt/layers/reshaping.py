@@ -1,20 +1,283 @@
-"""Layers that move elements without changing them."""
+"""Layers that move, repeat, pad and cut elements."""
 
 from __future__ import annotations
 
 from math import prod
+from typing import Annotated, ClassVar, Literal
 
-from specfmt.spec.fields import DataFormat
-from specfmt.spec.layer import Layer, Shape
+from specfmt.layers.sizes import check_rank, show, spatial_axes
+from specfmt.spec.fields import (
+    Integer,
+    OneOf,
+    OptionalDataFormat,
+    Pair,
+    PositiveInt,
+    Sides2,
+    Sides3,
+    Size2,
+    Size3,
+    Tuple,
+    expand,
+    expand_sides,
+)
+from specfmt.spec.layer import Layer, Shape, ShapeError
 from specfmt.spec.registry import layer
+
+TargetShape = Annotated[tuple[int, ...], Tuple(Integer(-1))]
+Dims = Annotated[tuple[int, ...], Tuple(Integer(1), 1)]
+Interpolation = Annotated[
+    Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"],
+    OneOf("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"),
+]
 
 
 @layer
 class Flatten(Layer):
     """Flattens everything but the batch axis; channels_first inputs are read channels-last."""
 
-    data_format: DataFormat | None = None
+    supports_masking: ClassVar[bool] = False
+
+    data_format: OptionalDataFormat = None
 
     def output_shape(self, x: Shape) -> Shape:
         sizes = x[1:]
         return (x[0], None if None in sizes else prod(size or 0 for size in sizes))
+
+
+@layer
+class Reshape(Layer):
+    """Gives the elements of a sample another shape; one size may be -1 and is worked out."""
+
+    supports_masking: ClassVar[bool] = False
+
+    target_shape: TargetShape
+
+    def output_shape(self, x: Shape) -> Shape:
+        target = self.target_shape
+        if target.count(-1) > 1:
+            raise ShapeError(
+                "at most one -1 in target_shape",
+                f"{list(target)}",
+                "give all sizes but one",
+                field="target_shape",
+            )
+        sizes = x[1:]
+        if None in sizes:
+            return (x[0], *(None if size == -1 else size for size in target))
+        total = prod(size or 0 for size in sizes)
+        known = prod(size for size in target if size != -1)
+        fits = known == total if -1 not in target else known > 0 and total % known == 0
+        if not fits:
+            raise ShapeError(
+                f"a target_shape of {total} elements",
+                f"{list(target)} for shape {show(x)}",
+                "a Reshape keeps the number of elements of a sample; one size may be -1",
+                field="target_shape",
+            )
+        return (x[0], *(total // known if size == -1 else size for size in target))
+
+
+@layer
+class Permute(Layer):
+    """Puts the axes in another order; ``dims`` counts from 1, the batch axis stays."""
+
+    supports_masking: ClassVar[bool] = False
+
+    dims: Dims
+
+    def output_shape(self, x: Shape) -> Shape:
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ShapeError(
+                f"dims to hold each of 1 to {len(self.dims)} once",
+                f"{list(self.dims)}",
+                "the batch axis is 0 and stays where it is",
+                field="dims",
+            )
+        if len(x) != len(self.dims) + 1:
+            raise ShapeError(
+                f"dims for the {len(x) - 1} axes after the batch",
+                f"{len(self.dims)} of them for shape {show(x)}",
+                "name every axis once",
+                field="dims",
+            )
+        return (x[0], *(x[axis] for axis in self.dims))
+
+
+@layer
+class RepeatVector(Layer):
+    """Repeats a vector ``n`` times: (batch, features) to (batch, n, features)."""
+
+    supports_masking: ClassVar[bool] = False
+
+    n: PositiveInt
+
+    def output_shape(self, x: Shape) -> Shape:
+        if len(x) != 2:
+            raise ShapeError(
+                "2 axes (batch, features)", f"{len(x)}: shape {show(x)}", "put a Flatten before it"
+            )
+        return (x[0], self.n, x[1])
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return compute_dtype
+
+
+class Resized(Layer):
+    """What paddings, croppings and up-samplings share: each spatial size changes by a rule."""
+
+    supports_masking: ClassVar[bool] = False
+    rank: ClassVar[int] = 2
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return compute_dtype
+
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        """(before, after) for each spatial axis, where the layer adds or cuts some."""
+        raise NotImplementedError(type(self).__name__)
+
+    def factors(self) -> tuple[int, ...]:
+        """The factor of each spatial axis, where the layer repeats."""
+        raise NotImplementedError(type(self).__name__)
+
+    def resized(self, x: Shape, axis: int, size: int) -> int:
+        """The new size of the ``axis``-th spatial axis."""
+        raise NotImplementedError(type(self).__name__)
+
+    def output_shape(self, x: Shape) -> Shape:
+        data_format: str | None = getattr(self, "data_format", None)
+        check_rank(x, self.rank, data_format)
+        sizes = list(x)
+        for axis, place in enumerate(spatial_axes(self.rank, data_format)):
+            size = sizes[place]
+            if size is not None:
+                sizes[place] = self.resized(x, axis, size)
+        return tuple(sizes)
+
+
+class ZeroPadding(Resized):
+    """Adds zeros before and after."""
+
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        return expand_sides(getattr(self, "padding"), self.rank)  # noqa: B009
+
+    def resized(self, x: Shape, axis: int, size: int) -> int:
+        return size + sum(self.sides()[axis])
+
+
+@layer
+class ZeroPadding1D(ZeroPadding):
+    """Adds steps of zeros: ``padding`` at both ends, or [before, after]."""
+
+    rank: ClassVar[int] = 1
+
+    padding: Pair = 1
+    data_format: OptionalDataFormat = None
+
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        before, after = expand(self.padding, 2)
+        return ((before, after),)
+
+
+@layer
+class ZeroPadding2D(ZeroPadding):
+    """Adds rows and columns of zeros."""
+
+    padding: Sides2 = 1
+    data_format: OptionalDataFormat = None
+
+
+@layer
+class ZeroPadding3D(ZeroPadding):
+    """Adds planes of zeros."""
+
+    rank: ClassVar[int] = 3
+
+    padding: Sides3 = 1
+    data_format: OptionalDataFormat = None
+
+
+class Cropping(Resized):
+    """Cuts off elements before and after."""
+
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        return expand_sides(getattr(self, "cropping"), self.rank)  # noqa: B009
+
+    def resized(self, x: Shape, axis: int, size: int) -> int:
+        left = size - sum(self.sides()[axis])
+        if left <= 0:
+            raise ShapeError(
+                "cropping to leave something",
+                f"{getattr(self, 'cropping')} for shape {show(x)}",  # noqa: B009
+                "cut less than the whole axis",
+                field="cropping",
+            )
+        return left
+
+
+@layer
+class Cropping1D(Cropping):
+    """Cuts off steps: ``cropping`` at both ends, or [before, after]."""
+
+    rank: ClassVar[int] = 1
+
+    cropping: Pair = 1
+
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        before, after = expand(self.cropping, 2)
+        return ((before, after),)
+
+
+@layer
+class Cropping2D(Cropping):
+    """Cuts off rows and columns."""
+
+    cropping: Sides2 = 0
+    data_format: OptionalDataFormat = None
+
+
+@layer
+class Cropping3D(Cropping):
+    """Cuts off planes."""
+
+    rank: ClassVar[int] = 3
+
+    cropping: Sides3 = 1
+    data_format: OptionalDataFormat = None
+
+
+class UpSampling(Resized):
+    """Makes each spatial axis longer by a whole factor."""
+
+    def factors(self) -> tuple[int, ...]:
+        return expand(getattr(self, "size"), self.rank)  # noqa: B009
+
+    def resized(self, x: Shape, axis: int, size: int) -> int:
+        return size * self.factors()[axis]
+
+
+@layer
+class UpSampling1D(UpSampling):
+    """Repeats every step ``size`` times."""
+
+    rank: ClassVar[int] = 1
+
+    size: PositiveInt = 2
+
+
+@layer
+class UpSampling2D(UpSampling):
+    """Makes pictures larger by a factor, repeating pixels or interpolating between them."""
+
+    size: Size2 = 2
+    data_format: OptionalDataFormat = None
+    interpolation: Interpolation = "nearest"
+
+
+@layer
+class UpSampling3D(UpSampling):
+    """Repeats every element ``size`` times along each axis."""
+
+    rank: ClassVar[int] = 3
+
+    size: Size3 = 2
+    data_format: OptionalDataFormat = None

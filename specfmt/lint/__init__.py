@@ -1,0 +1,16 @@
+"""Lint: what runs but is a mistake.  Findings are warnings with 6xx codes."""
+
+from __future__ import annotations
+
+from specfmt.graph.model import Graph
+from specfmt.lint.rules import RULES
+from specfmt.spec.diagnostics import Diagnostic
+
+
+def lint(graph: Graph) -> list[Diagnostic]:
+    """Every warning about a graph without errors, nested models included."""
+    found = [finding for rule in RULES.values() for finding in rule.check(graph)]
+    for unit in graph.units:
+        if unit.graph is not None:
+            found += lint(unit.graph)
+    return found

@@ -48,24 +48,33 @@ def attach(root: Item, tree: Node, text: str, lines: Lines) -> list[str]:
     """
     comments = list(find_comments(tree, text, lines))
     entries = list(_preorder(root))
+    if not entries:
+        root.tail = [comment.text for comment in comments if comment.offset >= root.start]
+        return [comment.text for comment in comments if comment.offset < root.start]
     starts = [entry.start for entry in entries]
     found = _Attachment()
-    head: list[Comment] = []
     for comment in comments:
         after = bisect_right(starts, comment.offset)
         _place(comment, entries[after - 1] if after else None, entries[after:][:1], root, found)
-        if not entries and comment.offset < root.start:
-            head.append(comment)
-    blank = {i for i, line in enumerate(re.split(r"\r\n?|\n", text), 1) if not line.strip()}
+    blank = _blank_lines(tree, text, lines)
     for entry in entries:
-        entry.above = _with_blanks(found.above.get(id(entry), []), entry.lines[0], blank)
+        begins = not text[entry.start - lines.place(entry.start)[1] + 1 : entry.start].strip(" -")
+        end = entry.lines[0] if begins else 0
+        entry.above = _with_blanks(found.above.get(id(entry), []), end, blank)
         if entry is entry.parent.entries[0] and entry.above[:1] == [""]:
             del entry.above[0]
     for item in (root, *(entry.value for entry in entries)):
         item.tail = _with_blanks(found.tails.get(id(item), []), 0, blank)
-    if not entries:
-        return [comment.text for comment in head]
     return _take_head(entries[0])
+
+
+def _blank_lines(tree: Node, text: str, lines: Lines) -> set[int]:
+    """The numbers of the empty lines, but for those inside of scalars."""
+    blank = {i for i, line in enumerate(re.split(r"\r\n?|\n", text), 1) if not line.strip()}
+    for node in _scalars(tree):
+        if node.style or node.end - node.start > len(node.value):
+            blank.difference_update(range(lines.place(node.start)[0], lines.place(node.end)[0]))
+    return blank
 
 
 def _preorder(item: Item) -> Iterator[Entry]:
@@ -100,7 +109,7 @@ def _scalars(tree: Node) -> Iterator[Node]:
 
 
 def _between(text: str, start: int, end: int, lines: Lines) -> Iterator[Comment]:
-    while 0 <= (at := text.find("#", start, end)):
+    while (at := text.find("#", start, end)) >= 0:
         match = _LINE.match(text, at)
         assert match is not None
         line, column = lines.place(at)

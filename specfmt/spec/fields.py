@@ -375,6 +375,51 @@ class SizeRule(Rule):
         return {"anyOf": [one, many]}
 
 
+class SidesRule(Rule):
+    """How much at each side of ``rank`` axes: an integer, or for each axis one or [before, after].
+
+    The canonical form is an int where all sides agree, else a tuple with an int or a pair for
+    each axis; `expand_sides` gives the pairs.
+    """
+
+    def __init__(self, rank: int) -> None:
+        self.rank = rank
+        self.item = SizeRule(2, 0)
+
+    def check(self, value: Any) -> int | tuple[int | tuple[int, ...], ...]:
+        if as_integer(value) is not None:
+            value = [value] * self.rank
+        if not isinstance(value, (list, tuple)) or len(value) != self.rank:
+            raise FieldError(self.expected(), value)
+        try:
+            axes = tuple(self.item.check(item) for item in value)
+        except FieldError:
+            raise FieldError(self.expected(), value) from None
+        first = axes[0]
+        return first if isinstance(first, int) and len(set(axes)) == 1 else axes
+
+    def expected(self) -> str:
+        return f"an integer of at least 0, or a list of {self.rank}: an integer or [before, after]"
+
+    def schema(self) -> dict[str, Any]:
+        one = self.item.item.schema()
+        many = {
+            "type": "array",
+            "items": self.item.schema(),
+            "minItems": self.rank,
+            "maxItems": self.rank,
+        }
+        return {"anyOf": [one, many]}
+
+
+def expand_sides(
+    sides: int | tuple[int | tuple[int, ...], ...], rank: int
+) -> tuple[tuple[int, int], ...]:
+    """A `Sides` as (before, after) for each axis: ``expand_sides(1, 2) == ((1, 1), (1, 1))``."""
+    axes = (sides,) * rank if isinstance(sides, int) else sides
+    return tuple((axis, axis) if isinstance(axis, int) else (axis[0], axis[1]) for axis in axes)
+
+
 def expand(size: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
     """A `Size` as one number an axis: ``expand(2, 3) == (2, 2, 2)``."""
     return (size,) * rank if isinstance(size, int) else size
@@ -399,6 +444,9 @@ def error_to_diagnostic(error: FieldError, path: Path) -> Diagnostic:
 Size = int | tuple[int, ...]
 """One number an axis, or one for all: see `expand`."""
 
+Sides = int | tuple[int | tuple[int, ...], ...]
+"""(before, after) for each axis: see `expand_sides`."""
+
 Int = Annotated[int, Integer()]
 PositiveInt = Annotated[int, Integer(1)]
 NaturalInt = Annotated[int, Integer(0)]
@@ -419,6 +467,15 @@ Seed = Annotated[int | None, Nullable(Integer(0, 2**32 - 1))]
 Size1 = Annotated[Size, SizeRule(1)]
 Size2 = Annotated[Size, SizeRule(2)]
 Size3 = Annotated[Size, SizeRule(3)]
+OptionalSize1 = Annotated[Size | None, Nullable(SizeRule(1))]
+OptionalSize2 = Annotated[Size | None, Nullable(SizeRule(2))]
+OptionalSize3 = Annotated[Size | None, Nullable(SizeRule(3))]
+OptionalNatural1 = Annotated[Size | None, Nullable(SizeRule(1, 0))]
+OptionalNatural2 = Annotated[Size | None, Nullable(SizeRule(2, 0))]
+OptionalNatural3 = Annotated[Size | None, Nullable(SizeRule(3, 0))]
+Pair = Annotated[Size, SizeRule(2, 0)]
+Sides2 = Annotated[Sides, SidesRule(2)]
+Sides3 = Annotated[Sides, SidesRule(3)]
 IntTuple = Annotated[tuple[int, ...], Tuple(Integer(), 1)]
 Axis = Annotated[int, Integer()]
 Axes = Annotated[
@@ -428,6 +485,10 @@ Axes = Annotated[
 DataFormat = Annotated[
     Literal["channels_last", "channels_first"],
     OneOf("channels_last", "channels_first"),
+]
+OptionalDataFormat = Annotated[
+    Literal["channels_last", "channels_first"] | None,
+    Nullable(OneOf("channels_last", "channels_first")),
 ]
 Padding = Annotated[Literal["valid", "same"], OneOf("valid", "same")]
 CausalPadding = Annotated[Literal["valid", "same", "causal"], OneOf("valid", "same", "causal")]

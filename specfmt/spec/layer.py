@@ -73,6 +73,8 @@ class Weight:
         regularizer, constraint: What training does to it besides.
         store: The attribute path below the layer in a ``.weights.h5`` file where it differs
             from the layer's own group, such as ``cell``, then the index within that group.
+        pieces: (length, initializer) for each part along the first axis, where parts start
+            from initializers of their own; ``init`` is then that of most of it.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Weight:
     regularizer: Term | None = None
     constraint: Term | None = None
     store: str = ""
+    pieces: tuple[tuple[int, Term], ...] = ()
 
     @property
     def size(self) -> int:
@@ -225,10 +228,16 @@ def to_data(value: Any) -> Any:
     if isinstance(value, Term):
         return value.to_data()
     if isinstance(value, BaseModel):
-        data = {key: to_data(item) for key, item in explicit_arguments(value).items()}
+        data = {
+            type(value).model_fields[key].alias or key: to_data(item)
+            for key, item in explicit_arguments(value).items()
+        }
         if isinstance(value, Op):
             return {"op": value.function, **data}
-        return {"type": value.type_name, **data} if isinstance(value, Layer) else data
+        if isinstance(value, Layer):
+            return {"type": value.type_name, **data}
+        source = getattr(value, "source", "")
+        return {"source": source, **data} if source else data
     if isinstance(value, (list, tuple)):
         return [to_data(item) for item in value]
     if isinstance(value, dict):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1024)
 def to_snake_case(name: str) -> str:
     """``MaxPooling2D`` -> ``max_pooling2d``, by the rule of `keras.src.utils.naming`."""
     name = re.sub(r"\W+", "", name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
 from typing import TYPE_CHECKING, Literal
 
 from specfmt.spec.diagnostics import Span
@@ -134,17 +133,35 @@ class Positions:
 
 
 class Lines:
-    """Offsets of a text as lines and columns, both from 1."""
+    """Offsets of a text as lines and columns, both from 1.
+
+    Line breaks are counted by stretches, so that a text of nothing but line breaks costs
+    as little as one of a single line.
+    """
+
+    _STRETCH = 2048
 
     def __init__(self, text: str) -> None:
-        self._starts = [0, *(match.end() for match in re.finditer(r"\r\n?|\n", text))]
-        self._size = len(text)
+        if "\r" in text:
+            text = text.replace("\r\n", " \n").replace("\r", "\n")
+        self._text = text
+        self._before: list[tuple[int, int]] = []  # breaks before each stretch, start of its line
+        breaks = line_start = 0
+        for start in range(0, len(text) + 1, self._STRETCH):
+            self._before.append((breaks, line_start))
+            end = start + self._STRETCH
+            breaks += text.count("\n", start, end)
+            line_start = max(line_start, text.rfind("\n", start, end) + 1)
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset; past the end is the end."""
-        offset = min(offset, self._size)
-        line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
+        offset = min(offset, len(self._text))
+        stretch = offset // self._STRETCH
+        breaks, line_start = self._before[stretch]
+        start = stretch * self._STRETCH
+        breaks += self._text.count("\n", start, offset)
+        line_start = max(line_start, self._text.rfind("\n", start, offset) + 1)
+        return breaks + 1, offset - line_start + 1
 
     def span(self, start: int, end: int) -> Span:
         """The span between two offsets."""

@@ -20,7 +20,7 @@ _CONFLICT = re.compile(r"^(?:<<<<<<<|>>>>>>>|=======)(?= |$)", re.MULTILINE)
 _UNREADABLE = re.compile(
     r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-_NO_SPACE = re.compile(r"[ \t-]*[\w.]+:[^\s:/][^\n]*\Z")
+_NO_SPACE = re.compile(r"[ -]*[\w.]+(:)([^\s:/][^\r\n]{0,20})")
 
 
 def explain(text: str, error: YAMLError, brackets: Sequence[int]) -> Finding:
@@ -64,6 +64,9 @@ def _worded(
         expected = "a value, a comma or a closing bracket"
         hint = f"the bracket {text[brackets[0]]!r} of line {line} is open here: close it"
     elif "could not find expected ':'" in problem:
+        finding = _missing_space(text, text.rfind("\n", 0, opened) + 1)
+        if finding is not None:
+            return finding
         at, received = opened, _received(text, opened)
         expected = "`key: value`"
         hint = "write a colon and a space after the key, or indent the line as part of its text"
@@ -88,17 +91,26 @@ def _worded(
 
 
 def _second_colon(text: str, offset: int) -> Finding:
-    lines = text[:offset].splitlines()
-    before = lines[-2] if len(lines) > 1 else ""
-    if _NO_SPACE.match(before):
-        at = offset - len(lines[-1]) - len(before) - 1 + before.index(":")
-        message = f"expected a space after the colon, received {before[before.index(':') + 1]!r}"
-        return "SF102", at, at + 1, message, "write `key: value`"
+    line_start = text.rfind("\n", 0, offset) + 1
+    finding = _missing_space(text, text.rfind("\n", 0, max(line_start - 1, 0)) + 1)
+    if line_start and finding is not None:
+        return finding
     message = "expected one `key: value` on this line, received a second colon"
-    if ":" not in lines[-1]:
+    hint = "quote the value if the colon is part of it"
+    if ":" not in text[line_start:offset]:
         message = "expected the line to go on with the value above, received a key"
-        return "SF102", offset, offset + 1, message, "align this key with the keys before it"
-    return "SF102", offset, offset + 1, message, "quote the value if the colon is part of it"
+        hint = "align this key with the keys before it"
+    return "SF102", offset, offset + 1, message, hint
+
+
+def _missing_space(text: str, line_start: int) -> Finding | None:
+    """A line such as ``units:3``, which is text where a key is meant."""
+    match = _NO_SPACE.match(text, line_start)
+    if match is None:
+        return None
+    colon = match.start(1)
+    message = f"expected a space after the colon, received {match[2]!a}"
+    return "SF102", colon, colon + 1, message, "write `key: value`"
 
 
 def _leading_tab(text: str, offset: int) -> int | None:

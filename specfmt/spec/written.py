@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from specfmt.spec.diagnostics import Diagnostic, SpecError
-from specfmt.spec.scalars import CORE_TAGS, resolve_tagged, tidy_number, write_number
+from specfmt.spec.quoting import tidy_number, write_number
+from specfmt.spec.scalars import CORE_TAGS, resolve_tagged
 from specfmt.spec.source import MAX_DEPTH, TOO_DEEP
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _NOT_LITERAL = re.compile(
     r"\U00010000-\U0010ffff]",
     re.MULTILINE,
 )
-_AT_START = re.compile(r"\s")
 
 
 @dataclass(slots=True, eq=False)

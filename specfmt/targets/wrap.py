@@ -7,6 +7,7 @@ out at the end. `call` and `explode` write a call with one argument a line, whic
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -26,6 +27,7 @@ _CLOSING = frozenset(")]}")
 _SIMPLE_KEYWORDS = frozenset({"try", "else", "finally"})
 _DIRECTIVES = ("fmt:", "yapf:")
 # The trailing commas of a first layout can change the second one, as they do in ruff.
+_ADDED_COMMA = re.compile(r",\n *[)\]}]")
 _ROUNDS = 5
 
 
@@ -67,7 +69,7 @@ def explode(head: str, args: list[str], tail: str = "", indent: int = 0) -> str:
 
     Args:
         head: what stands before the opening parenthesis, such as `x = layers.Dense`.
-        args: the arguments as source, keywords included.
+        args: the arguments as source, keywords included; a generator needs its parentheses here.
         tail: what follows the closing parenthesis, such as `(x)`.
         indent: columns before the statement.
 
@@ -147,7 +149,7 @@ def _formatted(unit: Unit, lines: list[str], comment: str, width: int) -> str | 
     """A logical line laid out, None where there is no rule for it."""
     text = _formatted_once(unit, lines, comment, width)
     for _ in range(_ROUNDS):
-        if text is None or "\n" not in text:
+        if text is None or not _ADDED_COMMA.search(text):
             break
         (unit,) = units(text + "\n")
         again = _formatted_once(unit, _lines(text), unit.comment, width)

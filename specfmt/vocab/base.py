@@ -14,15 +14,21 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from specfmt.spec.fields import FieldError, Rule, did_you_mean
-from specfmt.vocab.index import INDEX, MODULES
+from specfmt.vocab.index import CONSTRUCTED, INDEX, MODULES, REQUIRED, SPELLED
 
 
 class Word(BaseModel):
-    """Base of all vocabulary classes; field names, order and defaults are Keras 3's."""
+    """Base of all vocabulary classes; field names, order and defaults are Keras 3's.
+
+    Class attributes:
+        kind: The kind of word, a key of `index.INDEX`.
+        extra_fields: Fields that Keras has not.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     kind: ClassVar[str] = ""
+    extra_fields: ClassVar[tuple[str, ...]] = ()
 
 
 @cache
@@ -41,24 +47,43 @@ def bare_names(kind: str) -> dict[str, str]:
     return names
 
 
+def written_type(kind: str, type_name: str) -> str:
+    """What stands behind ``type:`` in a spec: the class name, or the bare name of a word that
+    is a function in Keras (activations)."""
+    return type_name if type_name in INDEX[kind] else bare_names(kind)[type_name]
+
+
+def must_construct(kind: str, type_name: str) -> bool:
+    """Whether Keras code has to construct a word because no bare name stands for it."""
+    return (kind, type_name) in CONSTRUCTED
+
+
 class Term:
     """A word as used in a spec: its canonical type and the arguments that differ from defaults.
 
-    ``term.type`` is the class name, ``term.name`` the bare Keras name, ``term.spec`` the
-    Pydantic instance with every argument filled in.
+    ``term.type`` is the class name, ``term.name`` the bare name (for losses and metrics as
+    the user spelled it, which is what logs call it), ``term.spec`` the Pydantic instance with
+    every argument filled in.
     """
 
-    __slots__ = ("_spec", "args", "kind", "type")
+    __slots__ = ("_spec", "args", "kind", "spelling", "type")
 
-    def __init__(self, kind: str, type_name: str, args: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        type_name: str,
+        args: dict[str, Any] | None = None,
+        spelling: str = "",
+    ) -> None:
         self.kind = kind
         self.type = type_name
         self.args = args or {}
+        self.spelling = spelling
         self._spec: Any = None
 
     @property
     def name(self) -> str:
-        return bare_names(self.kind)[self.type]
+        return self.spelling or bare_names(self.kind).get(self.type, self.type)
 
     @property
     def spec(self) -> Any:
@@ -73,12 +98,16 @@ class Term:
 
         if not self.args:
             return self.name
-        return {"type": self.type, **{key: to_data(value) for key, value in self.args.items()}}
+        arguments = {key: to_data(value) for key, value in self.args.items()}
+        return {"type": written_type(self.kind, self.type), **arguments}
+
+    def _key(self) -> tuple[str, str, str, dict[str, Any]]:
+        return (self.kind, self.type, "" if self.args else self.name, self.args)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Term):
             return NotImplemented
-        return (self.kind, self.type, self.args) == (other.kind, other.type, other.args)
+        return self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash((self.kind, self.type, tuple(sorted(self.args))))
@@ -112,9 +141,11 @@ class TermRule(Rule):
             if required_arguments(self.kind, type_name):
                 needed = ", ".join(required_arguments(self.kind, type_name))
                 raise FieldError(
-                    f"{{type: {type_name}, ...}} with {needed}", value, "a bare name has no place for them"
+                    f"{{type: {written_type(self.kind, type_name)}, ...}} with {needed}",
+                    value,
+                    "a bare name has no place for them",
                 )
-            return Term(self.kind, type_name)
+            return Term(self.kind, type_name, spelling=value if self.kind in SPELLED else "")
         if isinstance(value, dict) and isinstance(value.get("type"), str):
             return self._from_mapping(value)
         raise FieldError(f"the name of {_article(self.kind)} or {{type: Name, ...}}", value)
@@ -125,35 +156,36 @@ class TermRule(Rule):
         from specfmt.spec.layer import explicit_arguments, validate
 
         table = INDEX[self.kind]
-        if value["type"] not in table:
+        spelling = value["type"]
+        if spelling not in table:
             raise NestedError(
                 [
                     Diagnostic(
                         "SF123",
-                        f'expected the name of {_article(self.kind)}, received "{value["type"]}"',
+                        f'expected the name of {_article(self.kind)}, received "{spelling}"',
                         ("type",),
-                        old_word(self.kind, value["type"]) or did_you_mean(value["type"], table),
+                        old_word(self.kind, spelling) or did_you_mean(spelling, table),
                     )
                 ]
             )
-        type_name = table[value["type"]]
+        type_name = table[spelling]
         word = validate(
             word_class(self.kind, type_name),
             {key: item for key, item in value.items() if key != "type"},
-            type_name,
+            written_type(self.kind, type_name),
         )
-        return Term(self.kind, type_name, explicit_arguments(word))
+        given = explicit_arguments(word)
+        return Term(
+            self.kind, type_name, given, spelling if self.kind in SPELLED and not given else ""
+        )
 
     def schema(self) -> dict[str, Any]:
         ref = {"$ref": f"#/$defs/{self.kind}"}
         return {"anyOf": [ref, {"type": "null"}]} if self.nullable else ref
 
 
-@cache
 def required_arguments(kind: str, type_name: str) -> tuple[str, ...]:
     """Arguments a word cannot do without; kept in the index so that names need no import."""
-    from specfmt.vocab.index import REQUIRED
-
     return REQUIRED.get((kind, type_name), ())
 
 

@@ -11,6 +11,7 @@ from specfmt.graph.model import Graph, Unit, Value
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.targets.imports import sorted_imports
 from specfmt.targets.keras.custom import custom_imports
+from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.keras.emit import (
     FileScope,
     ModelClass,
@@ -80,7 +81,7 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
-        "helpers": [],
+        "helpers": collect_helpers(unit.layer for unit in graph.walk_units()),
         "model_class": model_class,
         "model_doc": model_doc(graph),
         "functions": functions,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
 
 from specfmt.spec.layer import COMMON_FIELDS, Layer, explicit_arguments
-from specfmt.targets.keras.custom import custom_call
+from specfmt.spec.naming import to_snake_case
 from specfmt.targets.source import literal
-from specfmt.vocab.base import Term
+from specfmt.vocab.activations import HardSigmoid
+from specfmt.vocab.base import Term, must_construct
 
 NAMESPACES = {
     "activation": "activations",
@@ -30,7 +33,8 @@ def value_source(value: Any) -> str:
     if isinstance(value, Term):
         return term_source(value)
     if isinstance(value, Layer):
-        return layer_source(value)
+        # Keras would count an unnamed inner layer in its session; the weights' paths hold its name.
+        return layer_source(value, value.name or to_snake_case(value.type_name))
     if isinstance(value, (list, tuple)) and any(isinstance(v, (Term, Layer)) for v in value):
         inner = ", ".join(value_source(item) for item in value)
         return f"[{inner}]"
@@ -38,11 +42,98 @@ def value_source(value: Any) -> str:
 
 
 def term_source(term: Term) -> str:
-    """A word of the vocabulary: its bare name, or a call of its class where it has arguments."""
-    if not term.args:
+    """A word of the vocabulary: its bare name, or a call of its class where it has arguments.
+
+    Activations are functions in Keras, so one with arguments is the name of a small function
+    that the file defines: `collect_helpers` gives it.
+    """
+    if term.kind == "activation" and term.args:
+        return activation_name(term)
+    if not term.args and not must_construct(term.kind, term.type):
         return literal(term.name)
-    arguments = ", ".join(argument_sources(term.spec, name=None))
+    arguments = ", ".join(word_arguments(term))
     return f"keras.{NAMESPACES[term.kind]}.{term.type}({arguments})"
+
+
+def word_arguments(term: Term) -> list[str]:
+    """Constructor arguments of a word that differ from Keras's defaults, as source."""
+    spec: BaseModel = term.spec
+    fields = type(spec).model_fields
+    sources = []
+    positional = True
+    for key, value in explicit_arguments(spec).items():
+        positional = positional and fields[key].is_required()
+        source = value_source(_as_lists(value))
+        sources.append(source if positional else f"{fields[key].alias or key}={source}")
+    return sources
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def activation_name(term: Term) -> str:
+    """What the function of an activation with arguments is called: ``relu_max_value_6``."""
+    parts = [term.name]
+    for key, value in term.args.items():
+        if value is True:
+            parts.append(key)
+        else:
+            number = re.sub(r"\.0$", "", repr(value)).replace("-", "minus_").replace(".", "_")
+            parts.append(f"{key}_{number}")
+    return "_".join(parts)
+
+
+def activation_function(term: Term) -> str:
+    """The function of an activation with arguments; registered, so that models with it save."""
+    if isinstance(term.spec, HardSigmoid):
+        doc = f"The hard sigmoid with slope {literal(term.spec.slope)}"
+        doc += ", as Keras 2 computed it." if term.spec.slope == 0.2 else "."
+        body = f"keras.ops.clip({literal(term.spec.slope)} * x + 0.5, 0.0, 1.0)"
+    else:
+        arguments = ", ".join(f"{key}={literal(value)}" for key, value in term.args.items())
+        doc = ""
+        body = f"keras.activations.{term.name}(x, {arguments})"
+    lines = [
+        "@keras.saving.register_keras_serializable()",
+        f"def {activation_name(term)}(x):",
+        *([f'    """{doc}"""'] if doc else []),
+        f"    return {body}",
+    ]
+    return "\n".join(lines)
+
+
+def collect_helpers(values: Iterable[Any]) -> list[str]:
+    """The functions that a file must define because its layers name them.
+
+    Args:
+        values: Layers, terms, or anything that holds them (lists, mappings).
+
+    Returns:
+        Finished source of each function, once, in the order of first use; nothing else has
+        to be imported for them than ``keras``.  Layers refer to them by `activation_name`.
+    """
+    functions: dict[str, str] = {}
+    for term in terms_in(values):
+        if term.kind == "activation" and term.args:
+            functions.setdefault(activation_name(term), activation_function(term))
+    return list(functions.values())
+
+
+def terms_in(value: Any) -> Iterator[Term]:
+    """Every term inside a layer, a term, or a nest of them, in the order of the fields."""
+    if isinstance(value, Term):
+        yield value
+        yield from terms_in(value.args)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from terms_in(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from terms_in(item)
+    elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        for item in value:
+            yield from terms_in(item)
 
 
 def argument_sources(model: BaseModel, *, name: str | None) -> list[str]:
@@ -62,14 +153,16 @@ def argument_sources(model: BaseModel, *, name: str | None) -> list[str]:
     return sources
 
 
+def layer_call(layer: Layer, name: str | None = None) -> tuple[str, list[str]]:
+    """Callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``."""
+    if layer.type_name == "Custom":
+        from specfmt.targets.keras.custom import custom_call
+
+        return custom_call(layer, name or layer.name)
+    return f"layers.{layer.type_name}", argument_sources(layer, name=name or layer.name)
+
+
 def layer_source(layer: Layer, name: str | None = None) -> str:
     """``layers.Dense(50, activation="relu", name="hidden")``."""
-    head, arguments = layer_call(layer, name or layer.name)
-    return f"{head}({', '.join(arguments)})"
-
-
-def layer_call(layer: Layer, name: str | None) -> tuple[str, list[str]]:
-    """Callee and arguments that create a layer."""
-    if hasattr(layer, "class_"):
-        return custom_call(layer, name)
-    return f"layers.{layer.type_name}", argument_sources(layer, name=name)
+    callee, arguments = layer_call(layer, name)
+    return f"{callee}({', '.join(arguments)})"

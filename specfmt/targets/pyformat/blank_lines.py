@@ -78,7 +78,7 @@ def _space_group(group: list[Unit], blocks: list[_Block], header: Unit | None) -
     if previous is None:
         return
     if unit.keyword in _CONTINUATIONS and unit.is_header:
-        lead.blank = min(lead.blank, most) if commented else 0
+        lead.blank = min(lead.blank, most)
     elif previous.keyword == "@":
         lead.blank = min(lead.blank, 1) if commented else 0
     elif is_definition or after_definition:

@@ -96,14 +96,14 @@ def units(source: str) -> list[Unit]:
                 blank += 1
         elif kind == tokenize.COMMENT:
             if current is None:
-                found.append(Unit(blank, token.start[1], comment=token.string))
+                found.append(Unit(blank, token.start[1], comment=token.string.rstrip()))
                 blank = 0
             elif brackets:
                 own_line = not token.line[: token.start[1]].strip()
                 last = len(current.tokens) - 1
-                current.inner.append(Comment(token.string, own_line, last, brackets[-1]))
+                current.inner.append(Comment(token.string.rstrip(), own_line, last, brackets[-1]))
             else:
-                current.comment = token.string
+                current.comment = token.string.rstrip()
         else:
             if current is None:
                 current = Unit(blank, token.start[1])

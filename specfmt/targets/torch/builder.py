@@ -6,10 +6,10 @@ A lowering is a function of a layer, a `Lower` and the call's tensors (bound as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 from specfmt.graph.model import Node, Unit
 from specfmt.spec.diagnostics import Diagnostic
@@ -27,21 +27,23 @@ from specfmt.targets.torch.expr import (
     SelfAttr,
     Shape,
     Step,
+    Stock,
     Tensor,
     Want,
 )
-from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights
+from specfmt.targets.torch.params import ByLayout, Literal as LiteralExpr, WeightExpr, Weights
 
 Lowering = Callable[..., Any]
 
-LOWERINGS: dict[str, Lowering] = {}
+LOWERINGS: dict[type[Layer], Lowering] = {}
+"""By class, since a layer and an operation may share a name (Add)."""
 
 
 def lower(cls: type[Layer]) -> Callable[[Lowering], Lowering]:
     """Decorator: registers the PyTorch lowering of a layer class."""
 
     def register(function: Lowering) -> Lowering:
-        LOWERINGS[cls.type_name] = function
+        LOWERINGS[cls] = function
         return function
 
     return register
@@ -49,11 +51,11 @@ def lower(cls: type[Layer]) -> Callable[[Lowering], Lowering]:
 
 def find_lowering(layer: Layer) -> Lowering | None:
     """The lowering of a layer, importing the module that mirrors the layer's family."""
-    if layer.type_name not in LOWERINGS:
+    if type(layer) not in LOWERINGS:
         name = f"specfmt.targets.torch.{layer.family}"
         if find_spec(name) is not None:
             import_module(name)
-    return LOWERINGS.get(layer.type_name)
+    return LOWERINGS.get(type(layer))
 
 
 class TargetError(Exception):
@@ -169,6 +171,10 @@ class Lower:
         params: dict[str, WeightExpr | ByLayout] | None = None,
         suffix: str = "",
         heavy: bool | None = None,
+        frozen: tuple[str, ...] = (),
+        buffers: tuple[str, ...] = (),
+        mode: Literal["", "eval", "train"] = "",
+        comment: str = "",
         **kwargs: Any,
     ) -> ModuleDef:
         """A module that the class holds; asked for again (a shared layer) it is the same one.
@@ -179,6 +185,10 @@ class Lower:
             params: torch parameter (and buffer) name -> how it is made from Keras weights.
             suffix: Added to the layer's name where one layer needs several modules.
             heavy: Whether it gets a line of its own (default: it has a matrix).
+            frozen: Those of ``params`` that training leaves alone.
+            buffers: Those of ``params`` that are buffers, besides ``running_...``.
+            mode: ``eval`` or ``train`` where it stays in that mode whatever the model is in.
+            comment: A remark for the reader, above its definition; said once in a class.
         """
         suffix = self._suffix(suffix)
         key = (self.unit, suffix)
@@ -190,11 +200,24 @@ class Lower:
                     len((p.keras if isinstance(p, ByLayout) else p).shape) > 1
                     for p in params.values()
                 )
-            frozen = () if self.trainable else tuple(params)
+            frozen = frozen if self.trainable else tuple(params)
             known = ModuleDef(
-                self.owner.attr(self.unit, suffix), Call(ctor, args, kwargs), params, self.unit, heavy, frozen
+                self.owner.attr(self.unit, suffix),
+                Call(ctor, args, kwargs),
+                params,
+                self.unit,
+                heavy,
+                frozen,
+                buffers,
+                mode,
+                comment,
             )
             self.owner.modules[key] = known
+        elif known.mode != mode:
+            raise TargetError(
+                f"{self.unit.name} is called with different values of `training`",
+                "let its calls agree",
+            )
         return known
 
     def parameter(
@@ -210,8 +233,25 @@ class Lower:
             self.owner.parameters[key] = known
         return SelfAttr(known.attr)
 
+    def constant(
+        self, values: Sequence[float], shape: tuple[int, ...], x: Tensor, suffix: str
+    ) -> SelfAttr:
+        """Numbers that the spec itself gives, as a buffer that broadcasts against ``x``.
+
+        Args:
+            values: The numbers, row-major.
+            shape: Their shape, in Keras's order, along the last axes of ``x``.
+            x: The output of the step that uses them, in whichever layout.
+            suffix: Of the buffer's name.
+        """
+        literal = LiteralExpr(shape, tuple(float(value) for value in values))
+        return self.parameter(self.aligned(literal, x), suffix, trainable=False)
+
     def aligned(self, expr: WeightExpr, x: Tensor) -> WeightExpr | ByLayout:
-        """A weight that broadcasts against ``x`` from the last axis, in whichever layout."""
+        """A weight that broadcasts against ``x`` from the last axis, in whichever layout.
+
+        Give the output of the step that uses it: an input may be permuted just before.
+        """
         rank = len(expr.shape)
         if not x.has_layout or x.rank < 3:
             return expr if x.flat is None else flat_rows(x, expr)
@@ -272,7 +312,7 @@ class Lower:
         out: Shape | None = None,
         want: Want = "any",
         dtype: str | None = None,
-        module: Call | None = None,
+        module: Stock | None = None,
         comment: str = "",
         **kwargs: Any,
     ) -> Tensor:
@@ -287,7 +327,7 @@ class Lower:
         out: Shape | None = None,
         want: Want = "any",
         dtype: str | None = None,
-        module: Call | None = None,
+        module: Stock | None = None,
         comment: str = "",
         **kwargs: Any,
     ) -> Tensor:
@@ -302,7 +342,7 @@ class Lower:
         out: Shape | None = None,
         want: Want = "any",
         dtype: str | None = None,
-        module: Call | None = None,
+        module: Stock | None = None,
         comment: str = "",
     ) -> Tensor:
         """Any expression; ``x`` is its main operand, whose shape it keeps unless ``out`` says."""
@@ -315,7 +355,7 @@ class Lower:
         out: Shape | None,
         want: Want,
         dtype: str | None,
-        module: Call | None,
+        module: Stock | None,
         comment: str,
     ) -> Tensor:
         same = out is None or tuple(out) == x.shape
@@ -330,15 +370,19 @@ class Lower:
     def flatten(self, x: Tensor, out: Shape) -> Tensor:
         """All axes but the batch into one; their order stays open for what follows."""
         known = all(size is not None for size in x.shape[1:])
-        spatial = [size for size in x.shape[1:-1] if size != 1]
-        free = x.rank >= 3 and known and (bool(spatial) or True)
         y = self.tensor(out, x.dtype)
-        y.flat = tuple(size or 0 for size in x.shape[1:]) if free else None
-        want: Want = "any" if free or x.rank < 3 else "keras"
+        if x.rank >= 3 and known and not one_order(x.shape):
+            y.flat = tuple(size or 0 for size in x.shape[1:])
+        want: Want = "any" if known or one_order(x.shape) else "keras"
         result: Tensor = self.step(
             FlattenFrom(x), y, want=want, module=Call("nn.Flatten"), same_line=False
         )
         return result
+
+
+def one_order(shape: Shape) -> bool:
+    """Whether the elements stand in the same order channels-last and channels-first."""
+    return len(shape) < 3 or shape[-1] == 1 or all(size == 1 for size in shape[1:-1])
 
 
 def flat_rows(x: Tensor, expr: WeightExpr) -> WeightExpr | ByLayout:

@@ -2,26 +2,105 @@
 
 from __future__ import annotations
 
-from specfmt.layers.core import Activation, Dense
-from specfmt.targets.torch.builder import Lower, flat_rows, lower, map_layout
-from specfmt.targets.torch.expr import Tensor
+from typing import Any
+
+from specfmt.layers.core import Activation, Dense, Embedding, Identity, Masking
+from specfmt.targets.torch.builder import (
+    Lower,
+    TargetError,
+    axis,
+    flat_rows,
+    lower,
+    map_layout,
+)
+from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary
 from specfmt.targets.torch.functions import activation
+
+INDEX_DTYPES = ("int32", "int64")
+
+
+def check_quantized(dtype: Any) -> None:
+    """Refuse Keras's quantized dtype policies, whose kernels are packed integers."""
+    if isinstance(dtype, dict) and "mode" in dtype.get("config", {}):
+        raise TargetError(
+            f"PyTorch has no counterpart of the dtype policy {dtype['config']['mode']}",
+            "give the layer a floating dtype",
+            "dtype",
+        )
 
 
 @lower(Dense)
-def dense(layer: Dense, b: Lower, x: Tensor) -> Tensor:
-    """`nn.Linear` over the last axis; after a Flatten the kernel's rows follow its order."""
+def dense(layer: Dense, b: Lower, x: Tensor, training: object = None) -> Tensor:
+    """`nn.Linear` over the last axis; after a Flatten the kernel's rows follow its order.
+
+    Keras 3.15 builds LoRA with ``lora_alpha`` equal to the rank whatever the constructor got
+    (`Dense.build`), so the low-rank product is added unscaled.
+    """
+    check_quantized(layer.dtype)
     features = x.shape[-1]
     kernel = map_layout(flat_rows(x, b.weights.kernel), lambda kernel: kernel.T)
     params = {"weight": kernel}
     if layer.use_bias:
         params["bias"] = b.weights.bias
     bias = {} if layer.use_bias else {"bias": False}
-    linear = b.module("nn.Linear", features, layer.units, params=params, **bias)
+    frozen = () if layer.lora_rank is None else ("weight",)
+    linear = b.module("nn.Linear", features, layer.units, params=params, frozen=frozen, **bias)
     want = "any" if x.rank == 2 else "keras"
-    y = b.apply(linear, x, out=(*x.shape[:-1], layer.units), want=want)
+    out = (*x.shape[:-1], layer.units)
+    y = b.apply(linear, x, out=out, want=want)
     y.flat = None
+    if layer.lora_rank is not None:
+        first = b.parameter(flat_rows(x, b.weights.lora_kernel_a), "lora_a")
+        second = b.parameter(b.weights.lora_kernel_b, "lora_b")
+        delta = Binary("@", Binary("@", x, first), second)
+        y = b.expr(Binary("+", y, delta), y, want=want)
     return activation(b, layer.activation, y)
+
+
+@lower(Embedding)
+def embedding(layer: Embedding, b: Lower, x: Tensor) -> Tensor:
+    """`nn.Embedding`; row 0 is an ordinary row, as in Keras, and the mask says what is padding."""
+    check_quantized(layer.dtype)
+    out = (*x.shape, layer.output_dim)
+    ids = x if x.dtype in INDEX_DTYPES else b.method(x, "int", want="keras", dtype="int32")
+    frozen = () if layer.lora_rank is None else ("weight",)
+    params = {"weight": b.weights.embeddings}
+    table = b.module(
+        "nn.Embedding", layer.input_dim, layer.output_dim, params=params, frozen=frozen
+    )
+    y = b.apply(table, ids, out=out, want="keras", dtype="float32")
+    y.flat = None
+    if layer.lora_rank is not None:
+        first = b.parameter(b.weights.lora_embeddings_a, "lora_a")
+        second = b.parameter(b.weights.lora_embeddings_b, "lora_b")
+        delta = Binary("@", Call("F.embedding", (ids, first)), second)
+        y = b.expr(Binary("+", y, delta), y, want="keras")
+    if layer.mask_zero:
+        mask = Tensor(x.shape, "bool", f"{b.node.name}_mask")
+        y.mask = b.step(Binary("!=", x, 0), mask, want="keras")
+    return y
+
+
+@lower(Masking)
+def masking(layer: Masking, b: Lower, x: Tensor) -> Tensor:
+    """The mask of steps that are not all ``mask_value``; such steps become zero."""
+    value = int(layer.mask_value) if layer.mask_value.is_integer() else layer.mask_value
+    differs = Method(Binary("!=", x, value), "any", (), {"dim": axis(-1, x)})
+    mask = Tensor(x.shape[:-1], "bool", f"{b.node.name}_mask")
+    b.step(differs, mask, want="keras")
+    y = b.tensor(x.shape, x.dtype, flat=x.flat)
+    if value == 0:
+        b.step(x, y)
+    else:
+        hidden = Unary("~", Method(mask, "unsqueeze", (-1,)))
+        b.step(Method(x, "masked_fill", (hidden, 0)), y, want="keras")
+    y.mask = mask
+    return y
+
+
+@lower(Identity)
+def identity(layer: Identity, b: Lower, x: Tensor) -> Tensor:
+    return x
 
 
 @lower(Activation)

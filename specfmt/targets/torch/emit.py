@@ -13,9 +13,11 @@ from specfmt.targets.imports import sorted_imports
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment
 from specfmt.targets.templates import read_text
-from specfmt.targets.torch.expr import ModuleDef, ParamDef
+from specfmt.targets.torch.expr import ByOrder, ModuleDef, ParamDef, tensors_in
 from specfmt.targets.torch.forward import Forward, shape_text
 from specfmt.targets.torch.initialize import reset_lines
+from specfmt.targets.torch.layout import written_layout
+from specfmt.targets.torch.params import Literal
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import Renderer
 
@@ -27,6 +29,7 @@ class ClassContext:
     name: str
     doc: str
     definitions: list[str]
+    modes: list[str]
     reset: list[str]
     reset_doc: str
     arguments: str
@@ -48,12 +51,19 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
     """Statements of ``__init__`` that create a module or parameter."""
     render = Renderer({}, None)
     if isinstance(item, ModuleDef):
-        lines = [f"self.{item.attr} = {render(item.ctor)}"]
-        lines.extend(
-            f"self.{item.attr}.{name}.requires_grad_(False)" for name in frozen_names(item, program)
-        )
-        return lines
-    shape = ", ".join(str(size) for size in program.resolve(item.value).shape)
+        mode = f".{item.mode}()" if item.mode else ""
+        lines = [f"self.{item.attr} = {render(item.ctor)}{mode}"]
+        frozen = frozen_names(item, program)
+        if len(frozen) > 1 and len(frozen) == sum(not item.is_buffer(name) for name in item.params):
+            return [*lines, f"self.{item.attr}.requires_grad_(False)"]
+        return lines + [f"self.{item.attr}.{name}.requires_grad_(False)" for name in frozen]
+    value = program.resolve(item.value)
+    if isinstance(value, Literal):
+        tensor = f"torch.tensor({render(list(value.values))})"
+        shape = ", ".join(str(size) for size in value.shape)
+        view = f".view({shape})" if len(value.shape) > 1 else ""
+        return [f'self.register_buffer("{item.attr}", {tensor}{view}, persistent=False)']
+    shape = ", ".join(str(size) for size in value.shape)
     empty = f"torch.empty({shape})" if shape else "torch.empty(())"
     if item.trainable:
         return [f"self.{item.attr} = nn.Parameter({empty})"]
@@ -67,7 +77,7 @@ def frozen_names(item: ModuleDef, program: ClassProgram) -> list[str]:
     return [
         name
         for name, raw in item.params.items()
-        if not name.startswith("running_")
+        if not item.is_buffer(name)
         and (name in item.frozen or isinstance(program.resolve(raw), Constant))
     ]
 
@@ -75,18 +85,39 @@ def frozen_names(item: ModuleDef, program: ClassProgram) -> list[str]:
 def class_context(program: ClassProgram) -> ClassContext:
     """One class, ready for the template."""
     forward = Forward(program)
-    definitions = [line for item in program.definitions() for line in definition(item, program)]
+    definitions, modes = [], []
+    remarks = Remarks()
+    for item in program.definitions():
+        definitions += [*remarks.before(item), *definition(item, program)]
+        if isinstance(item, ModuleDef) and item.mode:
+            modes.append(f"self.{item.attr}.{item.mode}()")
     reset, reset_doc = reset_lines(program, "self")
     return ClassContext(
         name=program.name,
         doc=model_doc(program),
         definitions=definitions,
+        modes=modes,
         reset=reset,
         reset_doc=reset_doc,
         arguments=", ".join(f"{name}: torch.Tensor" for name in forward.arguments),
         returns=returns(program),
         forward=forward.lines,
     )
+
+
+class Remarks:
+    """Comments above definitions, each said once."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+
+    def before(self, item: ModuleDef | ParamDef) -> list[str]:
+        """The comment lines that stand above a definition."""
+        text = item.comment if isinstance(item, ModuleDef) else ""
+        if not text or text in self.said:
+            return []
+        self.said.add(text)
+        return [f"# {text}"]
 
 
 def returns(program: ClassProgram) -> str:
@@ -107,27 +138,35 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
     scope = Scope(program.builder.scope.used)
     modules: list[str] = []
     held = set()
+    remarks = Remarks()
     for step in program.steps:
-        if step.module is None or len(step.outputs) != 1 or step.comment:
+        order = written_layout(step, program.channels)
+        module = step.module.pick(order) if isinstance(step.module, ByOrder) else step.module
+        if module is None or len(step.outputs) != 1:
             return None
-        from specfmt.targets.torch.expr import tensors_in
-
         if list(tensors_in(step.expr)) != [previous]:
             return None
-        render = Renderer({}, program.channels.get(previous))
+        render = Renderer({}, order)
+        if step.comment:
+            modules.append(f"# {step.comment}")
         if step.module_def is not None:
-            if step.module_def.attr in held or frozen_names(step.module_def, program):
+            once = step.module_def.attr not in held and not step.module_def.mode
+            if not once or frozen_names(step.module_def, program):
                 return None
             held.add(step.module_def.attr)
+            modules += remarks.before(step.module_def)
             name = step.module_def.attr
+            parts = [f"{name}={render(module)},"]
         else:
-            kind = str(step.module.func).rpartition(".")[2].lower()
-            base = identifier(step.node.name)
-            name = base if base not in scope.used and base not in held else f"{base}_{kind}"
-            name = scope.claim(name)
+            parts = []
+            for call in module if isinstance(module, tuple) else (module,):
+                kind = str(call.func).rpartition(".")[2].lower()
+                base = identifier(step.node.name)
+                name = base if base not in scope.used and base not in held else f"{base}_{kind}"
+                parts.append(f"{scope.claim(name)}={render(call)},")
         previous = step.outputs[0]
-        text = f"{name}={render(step.module)},"
-        modules.append(f"{text}  # {shape_text(previous, program.channels.get(previous, False))}")
+        shape = shape_text(previous, program.channels.get(previous, False))
+        modules += [*parts[:-1], f"{parts[-1]}  # {shape}"]
     if program.builder.parameters or list(program.outputs.values()) != [previous]:
         return None
     reset, reset_doc = reset_lines(program, "model")
@@ -199,6 +238,8 @@ def import_block(source: str, extra: Iterable[str] = ()) -> str:
     wanted = set(extra)
     if re.search(r"\bOrderedDict\(", source):
         wanted.add("from collections import OrderedDict")
+    if "-> Self:" in source:
+        wanted.add("from typing import Self")
     if re.search(r"\bmath\.", source):
         wanted.add("import math")
     if re.search(r"\bF\.", source):

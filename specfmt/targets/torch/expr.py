@@ -26,6 +26,8 @@ class Tensor:
         flat: The axes (Keras order, without batch) that were flattened into the last one,
             where their order may still be chosen.
         mask: Keras's mask (N, T) that travels along, if any.
+        batch_axis: Where the batch stands; torch puts states of layers before it.
+        keeps_name: Whether it is called ``name`` even where a chain would thread ``x`` through.
     """
 
     shape: Shape
@@ -33,6 +35,8 @@ class Tensor:
     name: str = "x"
     flat: tuple[int, ...] | None = None
     mask: Tensor | None = None
+    batch_axis: int = 0
+    keeps_name: bool = False
 
     @property
     def rank(self) -> int:
@@ -139,6 +143,46 @@ class PerAxis(Expr):
 
 
 @dataclass(frozen=True)
+class Spread(Expr):
+    """The items of a `PerAxis` as arguments of their own: ``x.expand(-1, 4, -1)``."""
+
+    items: PerAxis
+
+
+@dataclass(frozen=True)
+class ByOrder(Expr):
+    """One of two expressions, by the order in which the step's values stand."""
+
+    keras: Any
+    channels: Any
+
+    def pick(self, channels_first: bool | None) -> Any:
+        """The one that fits; it may be None."""
+        return self.channels if channels_first else self.keras
+
+
+@dataclass(frozen=True)
+class Relabel(Expr):
+    """The same memory under other axes: nothing to compute.
+
+    Moving the last axis to the front in Keras's order gives what stands channels-first
+    already, and the other way round; the step's ``want`` and ``out_want`` differ.  ``either``
+    says that both ways are right (two axes swapped), so that the layout pass may choose.
+    """
+
+    tensor: Tensor
+    either: bool = False
+
+
+@dataclass(frozen=True)
+class Subscripts(Expr):
+    """The subscripts of `torch.einsum`: a letter for each Keras axis, in torch's order."""
+
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
 class Pads(Expr):
     """(before, after) by Keras axis of a value of ``rank`` axes, printed as `F.pad` wants it."""
 
@@ -161,6 +205,10 @@ class FlattenFrom(Expr):
     tensor: Tensor
 
 
+Stock = Call | tuple[Call, ...] | ByOrder
+"""A stock module, a chain of them, or one for each order (None where there is none)."""
+
+
 @dataclass(eq=False)
 class ModuleDef:
     """A module that the class holds.
@@ -171,6 +219,10 @@ class ModuleDef:
         params: torch parameter name -> expression over the unit's Keras weights.
         unit: The graph unit whose weights these are.
         heavy: Whether it stands on a line of its own in forward.
+        frozen: Those of ``params`` that training leaves alone.
+        buffers: Those of ``params`` that are buffers, besides ``running_...``.
+        mode: ``eval`` or ``train`` where it stays in that mode whatever the model is in.
+        comment: A remark for the reader, above its definition.
     """
 
     attr: str
@@ -179,6 +231,13 @@ class ModuleDef:
     unit: Any
     heavy: bool = False
     frozen: tuple[str, ...] = ()
+    buffers: tuple[str, ...] = ()
+    mode: Literal["", "eval", "train"] = ""
+    comment: str = ""
+
+    def is_buffer(self, name: str) -> bool:
+        """Whether an entry of ``params`` is a buffer."""
+        return name.startswith("running_") or name in self.buffers
 
 
 @dataclass(eq=False)
@@ -199,24 +258,28 @@ class Step:
         outputs: The values it gives (several for a tuple).
         expr: What it computes.
         want: The axis order it needs of every input that has one.
-        out_want: The order its outputs stand in (default: as ``want``).
+        out_want: The order its outputs stand in (default: as ``want``); ``free`` if it can
+            give either, whatever it reads; then the expression follows the output's order.
         node: The graph node it belongs to.
-        module: ``(constructor, args, kwargs)`` of the stock module that does the same, for
-            `nn.Sequential`; None if there is none.
+        module: The stock module (or chain of them) that does the same, for `nn.Sequential`;
+            None if there is none.
         same_line: Whether it may join the line of the step before it (element-wise, norms).
         comment: A remark for the reader, on a line above.
+        target: The nest of ``outputs`` that the call returns, where it is not a flat tuple:
+            ``(out, (h, c))``.
     """
 
     outputs: tuple[Tensor, ...]
     expr: Any
     want: Want = "any"
-    out_want: Want | None = None
+    out_want: Want | Literal["free"] | None = None
     node: Any = None
-    module: Call | None = None
+    module: Stock | None = None
     module_def: ModuleDef | None = None
     same_line: bool = False
     heavy: bool = False
     comment: str = ""
+    target: tuple[Any, ...] | None = None
 
 
 def tensors_in(expr: Any) -> Iterator[Tensor]:
@@ -247,8 +310,12 @@ def tensors_in(expr: Any) -> Iterator[Tensor]:
         yield from tensors_in(expr.items)
     elif isinstance(expr, Pads):
         yield from tensors_in(tuple(expr.widths.values()))
-    elif isinstance(expr, (Size, FlattenFrom)):
+    elif isinstance(expr, (Size, FlattenFrom, Relabel)):
         yield expr.tensor
+    elif isinstance(expr, Spread):
+        yield from tensors_in(expr.items)
+    elif isinstance(expr, ByOrder):
+        yield from tensors_in((expr.keras, expr.channels))
     elif isinstance(expr, (list, tuple)):
         for item in expr:
             yield from tensors_in(item)

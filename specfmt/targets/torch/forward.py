@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.torch.expr import Step, Tensor, tensors_in, torch_order
-from specfmt.targets.torch.layout import step_layout
+from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import ATOM, Renderer
 
@@ -43,7 +44,7 @@ def shape_text(tensor: Tensor, channels_first: bool) -> str:
     letters = SIZE_NAMES.get(tensor.rank, "")
     sizes: list[str] = []
     for axis, size in enumerate(tensor.shape):
-        if axis == 0:
+        if axis == tensor.batch_axis:
             sizes.append("N" if size is None else str(size))
         elif size is None:
             sizes.append(letters[axis - 1] if axis <= len(letters) else "?")
@@ -72,6 +73,8 @@ class Forward:
             self.names[tensor] = (claimed, ATOM)
             self.arguments.append(claimed)
         self.lines: list[str] = []
+        self.needed: set[Tensor] = set()
+        self.said: set[str] = set()
         self._write(self._group())
 
     def _group(self) -> list[Line]:
@@ -80,6 +83,7 @@ class Forward:
         for step in self.program.steps:
             uses.update(tensors_in(step.expr))
         returned = set(self.program.outputs.values())
+        self.needed = returned | set(uses)
         lines: list[Line] = []
         for step in self.program.steps:
             if lines and self._joins(step, lines[-1], uses, returned):
@@ -118,7 +122,7 @@ class Forward:
         known = dict(names)
         text = ""
         for step in line.steps:
-            render = Renderer(known, step_layout(step, self.program.channels), self.owner)
+            render = Renderer(known, written_layout(step, self.program.channels), self.owner)
             text, precedence = render.write(step.expr)
             if len(step.outputs) == 1:
                 known[step.outputs[0]] = (text, precedence)
@@ -126,8 +130,9 @@ class Forward:
 
     def _comment(self, step: Step) -> str:
         channels = self.program.channels
-        shapes = [shape_text(t, channels.get(t, False)) for t in step.outputs]
-        return "  # " + ", ".join(dict.fromkeys(shapes)) if step.outputs else ""
+        told = [t for t in step.outputs if t.shape and t in self.needed]
+        shapes = [shape_text(t, channels.get(t, False)) for t in told]
+        return "  # " + ", ".join(dict.fromkeys(shapes)) if shapes else ""
 
     def _write(self, lines: list[Line]) -> None:
         reads = [line.reads() for line in lines]
@@ -145,31 +150,44 @@ class Forward:
             step = line.last
             text = self._text(line, self.names)
             for part in line.steps:
-                if part.comment:
+                if part.comment and part.comment not in self.said:
+                    self.said.add(part.comment)
                     self.lines.append(f"# {part.comment}")
             if single and index == len(lines) - 1 and step.outputs == tuple(returned):
                 self.lines.append(f"return {text}{self._comment(step)}")
                 return
-            targets = []
+            needed = [tensor for tensor in step.outputs if tensor in self.needed]
             for tensor in step.outputs:
                 chained = (
                     last_read.get(tensor) == index + 1
                     and tensor not in returned
-                    and len(step.outputs) == 1
+                    and len(needed) == 1
+                    and not tensor.keeps_name
                 )
-                if tensor not in last_read and tensor not in returned:
+                if tensor not in self.needed:
                     name = "_"
                 elif chained:
                     name = "x"
                 else:
                     name = self.scope.claim(identifier(tensor.name))
                 self.names[tensor] = (name, ATOM)
-                targets.append(name)
-            self.lines.append(f"{', '.join(targets)} = {text}{self._comment(step)}")
+            target = self._target(step.target or step.outputs)
+            self.lines.append(f"{target} = {text}{self._comment(step)}")
             branch = any(readers[t] > 1 for t in step.outputs) and index < len(lines) - 1
             if branch:
                 self.lines.append("")
         self.lines.append(f"return {self._returned()}")
+
+    def _target(self, outputs: tuple[Any, ...]) -> str:
+        """What stands before ``=``: names, nested as the call's result is; ``_`` for the unread."""
+        parts = []
+        for item in outputs:
+            if isinstance(item, tuple):
+                inner = self._target(item)
+                parts.append("_" if set(inner.split(", ")) == {"_"} else f"({inner})")
+            else:
+                parts.append(self.names[item][0])
+        return ", ".join(parts)
 
     def _returned(self) -> str:
         names = {key: self.names[t][0] for key, t in self.program.outputs.items()}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specfmt.targets.torch.builder import Lower, axis
-from specfmt.targets.torch.expr import Axis, Call, Tensor
+from specfmt.targets.torch.builder import Lower, TargetError, axis
+from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary
+from specfmt.vocab.activations import SLOPE
 from specfmt.vocab.base import Term
 
 Function = Callable[[Any, Lower, Tensor], Tensor]
@@ -28,7 +29,33 @@ def activation(b: Lower, term: Term, x: Tensor) -> Tensor:
     """Apply an activation; a final softmax or sigmoid is left out where training is on logits."""
     if b.without_activation and term.type in ("Softmax", "Sigmoid"):
         return x
+    if term.type not in ACTIVATIONS:
+        raise TargetError(
+            f"the activation {term.name} is not one that specfmt knows",
+            "generate the Keras target, or use an activation of Keras 3",
+            "activation",
+        )
     return ACTIVATIONS[term.type](term.spec, b, x)
+
+
+def _stock(function: str, module: str, **renamed: str) -> Function:
+    """A torch function with its stock module; ``torch_argument=field`` hands on a field."""
+
+    def lowering(spec: Any, b: Lower, x: Tensor) -> Tensor:
+        kwargs = {theirs: getattr(spec, ours) for theirs, ours in renamed.items()}
+        return b.call(function, x, module=Call(module, (), kwargs) if module else None, **kwargs)
+
+    return lowering
+
+
+def _shrink(function: str, module: str) -> Function:
+    """Keras and torch share the default of 0.5."""
+
+    def lowering(spec: Any, b: Lower, x: Tensor) -> Tensor:
+        kwargs = {} if spec.threshold == 0.5 else {"lambd": spec.threshold}
+        return b.call(function, x, module=Call(module, (), kwargs), **kwargs)
+
+    return lowering
 
 
 @activation_lowering("Linear")
@@ -36,22 +63,131 @@ def _linear(spec: Any, b: Lower, x: Tensor) -> Tensor:
     return x
 
 
+ACTIVATIONS |= {
+    # Keras's and torch's default slopes differ (0.2, 0.3, 0.01): always written.
+    "LeakyRelu": _stock("F.leaky_relu", "nn.LeakyReLU", negative_slope="negative_slope"),
+    "Relu6": _stock("F.relu6", "nn.ReLU6"),
+    "Selu": _stock("F.selu", "nn.SELU"),
+    "Sigmoid": _stock("torch.sigmoid", "nn.Sigmoid"),
+    "LogSigmoid": _stock("F.logsigmoid", "nn.LogSigmoid"),
+    "Tanh": _stock("torch.tanh", "nn.Tanh"),
+    "HardTanh": _stock("F.hardtanh", "nn.Hardtanh"),
+    "TanhShrink": _stock("F.tanhshrink", "nn.Tanhshrink"),
+    "Silu": _stock("F.silu", "nn.SiLU"),
+    "HardSilu": _stock("F.hardswish", "nn.Hardswish"),
+    "Mish": _stock("F.mish", "nn.Mish"),
+    "Softplus": _stock("F.softplus", "nn.Softplus"),
+    "Softsign": _stock("F.softsign", "nn.Softsign"),
+    "SoftShrink": _shrink("F.softshrink", "nn.Softshrink"),
+    "HardShrink": _shrink("F.hardshrink", "nn.Hardshrink"),
+    "Threshold": _stock("F.threshold", "nn.Threshold", threshold="threshold", value="default_value"),
+    "Exponential": _stock("torch.exp", ""),
+}
+
+
 @activation_lowering("Relu")
 def _relu(spec: Any, b: Lower, x: Tensor) -> Tensor:
-    return b.call("F.relu", x, module=Call("nn.ReLU"))
+    return relu(b, x, spec.negative_slope, spec.max_value, spec.threshold)
 
 
-@activation_lowering("Sigmoid")
-def _sigmoid(spec: Any, b: Lower, x: Tensor) -> Tensor:
-    return b.call("torch.sigmoid", x, module=Call("nn.Sigmoid"))
+def relu(
+    b: Lower, x: Tensor, negative_slope: float, max_value: float | None, threshold: float
+) -> Tensor:
+    """Keras's relu with all its arguments (keras/src/activations/activations.py, ReLU)."""
+    if not negative_slope:
+        if not threshold:
+            if max_value is None:
+                return b.call("F.relu", x, module=Call("nn.ReLU"))
+            if max_value == 6:
+                return b.call("F.relu6", x, module=Call("nn.ReLU6"))
+            return b.method(x, "clamp", 0.0, max_value, module=Call("nn.Hardtanh", (0.0, max_value)))
+        if max_value is None:
+            module = Call("nn.Threshold", (threshold, 0.0))
+            return b.call("F.threshold", x, threshold, 0.0, module=module)
+        passed = Call("F.threshold", (x, threshold, 0.0))
+        return b.expr(Method(passed, "clamp", (0.0, max_value)), x)
+    if max_value is None and not threshold:
+        kwargs = {"negative_slope": negative_slope}
+        return b.call("F.leaky_relu", x, module=Call("nn.LeakyReLU", (), kwargs), **kwargs)
+    above: Any = Call("F.threshold", (x, threshold, 0.0)) if threshold else x
+    if max_value is not None:
+        above = Method(above, "clamp", (0.0, max_value))
+    below = Call("F.relu", (Binary("-", threshold, x) if threshold else Unary("-", x),))
+    return b.expr(Binary("-", above, Binary("*", negative_slope, below)), x)
 
 
-@activation_lowering("Tanh")
-def _tanh(spec: Any, b: Lower, x: Tensor) -> Tensor:
-    return b.call("torch.tanh", x, module=Call("nn.Tanh"))
+@activation_lowering("Elu")
+def _elu(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    return _alpha(spec, b, x, "F.elu", "nn.ELU")
+
+
+@activation_lowering("Celu")
+def _celu(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    return _alpha(spec, b, x, "F.celu", "nn.CELU")
+
+
+def _alpha(spec: Any, b: Lower, x: Tensor, function: str, module: str) -> Tensor:
+    kwargs = {} if spec.alpha == 1 else {"alpha": spec.alpha}
+    return b.call(function, x, module=Call(module, (), kwargs), **kwargs)
+
+
+@activation_lowering("HardSigmoid")
+def _hard_sigmoid(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    if spec.slope == SLOPE:
+        return b.call("F.hardsigmoid", x, module=Call("nn.Hardsigmoid"))
+    line = Binary("+", Binary("*", spec.slope, x), 0.5)
+    return b.expr(Method(line, "clamp", (0.0, 1.0)), x)
+
+
+@activation_lowering("SparseSigmoid")
+def _sparse_sigmoid(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    line = Binary("/", Binary("+", x, 1.0), 2.0)
+    return b.expr(Method(line, "clamp", (0.0, 1.0)), x)
+
+
+@activation_lowering("Gelu")
+def _gelu(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    kwargs = {"approximate": "tanh"} if spec.approximate else {}
+    return b.call("F.gelu", x, module=Call("nn.GELU", (), kwargs), **kwargs)
+
+
+@activation_lowering("Squareplus")
+def _squareplus(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    root = Call("torch.sqrt", (Binary("+", Binary("**", x, 2), spec.b),))
+    return b.expr(Binary("/", Binary("+", x, root), 2), x)
+
+
+@activation_lowering("SparsePlus")
+def _sparse_plus(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    curve = Binary("/", Binary("**", Call("F.relu", (Binary("+", x, 1),)), 2), 4)
+    return b.expr(Call("torch.where", (Binary("<", x, 1), curve, x)), x)
 
 
 @activation_lowering("Softmax")
 def _softmax(spec: Any, b: Lower, x: Tensor) -> Tensor:
-    dim: Axis = axis(spec.axis, x)
+    dim = axis(spec.axis, x)
     return b.method(x, "softmax", dim=dim, module=Call("nn.Softmax", (), {"dim": dim}))
+
+
+@activation_lowering("LogSoftmax")
+def _log_softmax(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    dim = axis(spec.axis, x)
+    return b.method(x, "log_softmax", dim=dim, module=Call("nn.LogSoftmax", (), {"dim": dim}))
+
+
+@activation_lowering("Sparsemax")
+def _sparsemax(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    return b.call(b.helper("sparsemax"), x, dim=axis(spec.axis, x))
+
+
+@activation_lowering("Glu")
+def _glu(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    k = spec.axis % x.rank
+    size = x.shape[k]
+    if size is not None and size % 2:
+        raise TargetError(f"glu halves axis {k}, whose size {size} is odd", field="activation")
+    out = tuple(n // 2 if i == k and n is not None else n for i, n in enumerate(x.shape))
+    dim = axis(k, x)
+    # Halves of flattened features depend on their order, so it must be Keras's.
+    want = "any" if x.flat is None else "keras"
+    return b.call("F.glu", x, dim=dim, out=out, want=want, module=Call("nn.GLU", (), {"dim": dim}))

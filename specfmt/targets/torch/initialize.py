@@ -1,8 +1,52 @@
-"""How a fresh PyTorch model starts: the distributions and fans that Keras starts from."""
+"""How a fresh PyTorch model starts: the distributions and fans that Keras starts from.
+
+Seeds of single initializers have no effect here: PyTorch code draws from one generator.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from specfmt.spec.layer import Weight
+from specfmt.targets.torch.expr import ModuleDef, ParamDef
+from specfmt.targets.torch.params import Constant, Literal
 from specfmt.targets.torch.program import ClassProgram
+from specfmt.targets.torch.starts import statements
+
+NORM = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
+
+STOCK_VALUES: dict[str, dict[str, float]] = {
+    **{f"nn.BatchNorm{n}d": NORM for n in (1, 2, 3)},
+    **{f"nn.InstanceNorm{n}d": NORM for n in (1, 2, 3)},
+    "nn.LayerNorm": NORM,
+    "nn.GroupNorm": NORM,
+    "nn.RMSNorm": NORM,
+    "nn.PReLU": {"weight": 0.25},
+}
+"""What stock modules already start from; nothing is said where Keras starts so too."""
+
+COMPOSITE = ("nn.MultiheadAttention", "nn.Transformer")
+"""Stock modules that hold other stock modules."""
+
+MANY = 4
+"""Above so many modules of a kind, one loop over all modules says it."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What starts one module or parameter.
+
+    Attributes:
+        attr: Its name in the class.
+        ctor: The module's constructor; empty for a parameter of the class itself.
+        lines: (parameter name, statements) for what does not start right by itself.
+    """
+
+    attr: str
+    ctor: str
+    lines: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def reset_lines(program: ClassProgram, owner: str) -> tuple[list[str], str]:
@@ -13,9 +57,169 @@ def reset_lines(program: ClassProgram, owner: str) -> tuple[list[str], str]:
         owner: ``self`` in a method, ``model`` in a function.
 
     Returns:
-        The statements and the docstring that says whose convention they follow.
+        The statements (none if all starts right by itself) and the docstring that says whose
+        convention they follow.
+
+    Raises:
+        SpecError: PyTorch has no such start (3xx).
     """
+    entries = []
+    drawn: list[Weight] = []
+    for item in program.definitions():
+        if item.unit in program.nested:
+            continue
+        entry = _entry(item, program, drawn)
+        if entry.lines:
+            entries.append(entry)
+    return _grouped(entries, program, owner), describe(drawn)
+
+
+def _entry(item: ModuleDef | ParamDef, program: ClassProgram, drawn: list[Weight]) -> Entry:
+    weights = {weight.name: weight for weight in item.unit.weights}
+    if isinstance(item, ParamDef):
+        ctor, params, known = "", {"": item.value}, {}
+    else:
+        ctor, params = str(item.ctor.func), item.params
+        known = STOCK_VALUES.get(ctor, {})
     lines = []
-    for param in program.parameters():
-        lines.append(f"nn.init.zeros_({owner}.{param.key})")
-    return lines, "As Keras starts."
+    for name, raw in params.items():
+        expr = program.resolve(raw)
+        if isinstance(expr, Literal):
+            continue
+        text = statements(expr, weights)
+        if name in known and text == statements(Constant(expr.shape, known[name]), weights):
+            continue
+        drawn += [weights[source] for source in dict.fromkeys(expr.sources())]
+        lines.append((name, tuple(text)))
+    return Entry(item.attr, ctor, tuple(lines))
+
+
+def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[str]:
+    """Statements for all entries: those that start alike share a loop."""
+    lines: list[str] = []
+    modules = _by_kind(entries, program)
+    for kinds, body in modules:
+        lines += _for_kinds(kinds, body, program, owner)
+    done = {kind for kinds, _ in modules for kind in kinds}
+    groups: dict[Any, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.ctor not in done or not entry.ctor:
+            groups[entry.lines if entry.ctor else entry.attr].append(entry)
+    for group in groups.values():
+        if len(group) == 1:
+            lines += _body(group[0].lines, f"{owner}.{group[0].attr}")
+        else:
+            names = ", ".join(f"{owner}.{entry.attr}" for entry in group)
+            lines.append(f"for layer in ({names}):")
+            lines += [f"    {line}" for line in _body(group[0].lines, "layer")]
+    return lines
+
+
+def _body(lines: tuple[tuple[str, tuple[str, ...]], ...], target: str) -> list[str]:
+    return [
+        line.replace("{}", f"{target}.{name}" if name else target)
+        for name, text in lines
+        for line in text
+    ]
+
+
+Body = dict[str, tuple[str, ...]]
+
+
+def _by_kind(entries: list[Entry], program: ClassProgram) -> list[tuple[list[str], Body]]:
+    """Kinds of stock modules of which there are many and that all start alike."""
+    total: dict[str, int] = defaultdict(int)
+    for item in program.definitions():
+        if isinstance(item, ModuleDef):
+            total[str(item.ctor.func)] += 1
+    bodies: dict[str, Body | None] = {}
+    count: dict[str, int] = defaultdict(int)
+    for entry in entries:
+        if not entry.ctor.startswith("nn."):
+            continue
+        count[entry.ctor] += 1
+        known = bodies.setdefault(entry.ctor, {})
+        for name, text in entry.lines:
+            if known is not None and known.setdefault(name, text) != text:
+                bodies[entry.ctor] = known = None
+    groups: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for kind, body in bodies.items():
+        if body is not None and count[kind] == total[kind] and "weight" in body:
+            groups[tuple(sorted((n, t) for n, t in body.items() if n != "bias"))].append(kind)
+    merged = []
+    for kinds in groups.values():
+        joint: Body = {}
+        for kind in kinds:
+            joint |= bodies[kind] or {}
+        alike = all(joint.get(n) == t for kind in kinds for n, t in (bodies[kind] or {}).items())
+        if alike and sum(total[kind] for kind in kinds) > MANY:
+            merged.append((kinds, joint))
+    return merged
+
+
+def _for_kinds(kinds: list[str], body: Body, program: ClassProgram, owner: str) -> list[str]:
+    """``for module in self.modules(): if isinstance(module, (nn.Conv2d, nn.Linear)): ...``"""
+    ctors = [str(i.ctor.func) for i in program.definitions() if isinstance(i, ModuleDef)]
+    flat = all(ctor.startswith("nn.") and not ctor.startswith(COMPOSITE) for ctor in ctors)
+    test = kinds[0] if len(kinds) == 1 else f"({', '.join(sorted(kinds))})"
+    lines = [
+        f"for module in {owner}.{'modules' if flat else 'children'}():",
+        f"    if isinstance(module, {test}):",
+    ]
+    always = {
+        name: all(
+            name in item.params
+            for item in program.definitions()
+            if isinstance(item, ModuleDef) and str(item.ctor.func) in kinds
+        )
+        for name in body
+    }
+    for name, text in body.items():
+        indent = "        "
+        if not always[name]:
+            lines.append(f"{indent}if module.{name} is not None:")
+            indent += "    "
+        lines += [f"{indent}{line.replace('{}', f'module.{name}')}" for line in text]
+    return lines
+
+
+WORDS = {
+    "Zeros": "zero",
+    "Ones": "unit",
+    "Constant": "constant",
+    "Identity": "identity",
+    "RandomNormal": "normal",
+    "RandomUniform": "uniform",
+    "TruncatedNormal": "truncated normal",
+    "VarianceScaling": "variance-scaled",
+    "GlorotUniform": "Glorot uniform",
+    "GlorotNormal": "Glorot normal",
+    "HeUniform": "He uniform",
+    "HeNormal": "He normal",
+    "LecunUniform": "LeCun uniform",
+    "LecunNormal": "LeCun normal",
+    "Orthogonal": "orthogonal",
+    "STFT": "Fourier",
+}
+
+NOUNS = (
+    ("recurrent_kernel", "recurrent kernels"),
+    ("kernel", "kernels"),
+    ("embeddings", "embeddings"),
+    ("bias", "biases"),
+)
+
+
+def describe(weights: list[Weight]) -> str:
+    """``Glorot uniform kernels and zero biases, as Keras starts.``"""
+    found: dict[str, set[str]] = {}
+    for weight in weights:
+        last = weight.name.rpartition("/")[2]
+        noun = next((noun for end, noun in NOUNS if last.endswith(end)), "")
+        found.setdefault(noun, set()).add(WORDS[weight.init.type])
+    nouns = [noun for _, noun in (NOUNS[1], NOUNS[0], *NOUNS[2:]) if noun in found]
+    if not nouns or any(len(found[noun]) > 1 for noun in nouns):
+        return "The distributions that Keras starts from."
+    phrases = [f"{next(iter(found[noun]))} {noun}" for noun in nouns]
+    text = phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
+    return f"{text[0].upper()}{text[1:]}, as Keras starts."

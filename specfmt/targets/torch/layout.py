@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable
 
-from specfmt.targets.torch.expr import Method, Step, Tensor, tensors_in
+from specfmt.targets.torch.expr import Method, Relabel, Step, Tensor, tensors_in
 
 KERAS, CHANNELS = "keras", "channels"
 INFINITE = 1 << 30
@@ -35,6 +35,34 @@ def choose(
     Returns:
         For each tensor with a layout, whether it stands channels-first.
     """
+    for step in steps:
+        if isinstance(step.expr, Relabel) and step.expr.either:
+            _turn(step, steps, inputs, outputs)
+    node_of, readers = _edges(steps, inputs, outputs)
+    side = _min_cut(node_of, readers)
+    return {tensor: side(node) for tensor, node in node_of.items()}
+
+
+def _turn(
+    step: Step, steps: list[Step], inputs: dict[Tensor, str], outputs: dict[Tensor, str]
+) -> None:
+    """Choose which way a swap of two axes is free, by the number of permutes it leaves."""
+    costs = {}
+    for way in ((CHANNELS, KERAS), (KERAS, CHANNELS)):
+        step.want, step.out_want = way
+        node_of, readers = _edges(steps, inputs, outputs)
+        side = _min_cut(node_of, readers)
+        costs[way] = sum(
+            any(side(reader) != side(node) for reader in readers[tensor])
+            for tensor, node in node_of.items()
+        )
+    step.want, step.out_want = min(costs, key=lambda way: costs[way])
+
+
+def _edges(
+    steps: list[Step], inputs: dict[Tensor, str], outputs: dict[Tensor, str]
+) -> tuple[dict[Tensor, Node], dict[Tensor, list[Node]]]:
+    """For each tensor with a layout, what decides it and what decides how it is read."""
     node_of: dict[Tensor, Node] = {t: layout for t, layout in inputs.items() if t.has_layout}
     readers: dict[Tensor, list[Node]] = defaultdict(list)
     shared: dict[object, Node] = {}
@@ -46,12 +74,11 @@ def choose(
                 readers[tensor].append(here)
         for tensor in step.outputs:
             if tensor.has_layout:
-                node_of[tensor] = step.out_want or here
+                node_of[tensor] = tensor if step.out_want == "free" else step.out_want or here
     for tensor, layout in outputs.items():
         if tensor.has_layout:
             readers[tensor].append(layout)
-    side = _min_cut(node_of, readers)
-    return {tensor: side(node) for tensor, node in node_of.items()}
+    return node_of, readers
 
 
 def _min_cut(node_of: dict[Tensor, Node], readers: dict[Tensor, list[Node]]) -> _Side:
@@ -166,6 +193,13 @@ def step_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
                 continue
             return channels[tensor]
     return None
+
+
+def written_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
+    """Whether a step's axes are written channels-first: as it reads, or as it gives if free."""
+    if step.out_want == "free" and len(step.outputs) == 1:
+        return channels.get(step.outputs[0])
+    return step_layout(step, channels)
 
 
 def _permute(tensor: Tensor, to_channels: bool) -> Method:

@@ -204,6 +204,35 @@ def constant(value: float, *shape: int) -> WeightExpr:
 
 
 @dataclass(frozen=True)
+class Literal(WeightExpr):
+    """Numbers of the spec itself, row-major: no weight of Keras, and none of the `state_dict`."""
+
+    values: tuple[float, ...]
+
+    def permute(self, *axes: int) -> WeightExpr:
+        steps = [prod(self.shape[axis + 1 :]) for axis in range(len(self.shape))]
+        offsets = [0]
+        for axis in axes:
+            offsets = [o + steps[axis] * i for o in offsets for i in range(self.shape[axis])]
+        shape = tuple(self.shape[axis] for axis in axes)
+        return Literal(shape, tuple(self.values[offset] for offset in offsets))
+
+    def reshape(self, *shape: int) -> WeightExpr:
+        return Literal(shape, self.values)
+
+    def sources(self) -> Iterator[str]:
+        yield from ()
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        import numpy as np
+
+        return np.array(self.values, "float32").reshape(self.shape)
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        """Nothing to give back."""
+
+
+@dataclass(frozen=True)
 class ByLayout:
     """An expression that depends on the layout that a tensor ends up in."""
 

@@ -19,8 +19,8 @@ from specfmt.targets.torch.expr import (
     Tensor,
     tensors_in,
 )
-from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes
-from specfmt.targets.torch.params import ByLayout, Constant, WeightExpr
+from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes, substitute
+from specfmt.targets.torch.params import ByLayout, Constant, Literal, WeightExpr
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ class ClassProgram:
         for item in self.definitions():
             if isinstance(item, ParamDef):
                 value = self.resolve(item.value)
+                if isinstance(value, Literal):
+                    continue
                 yield TorchParam(
                     prefix + item.attr, value, item.unit, item.trainable, not item.trainable
                 )
@@ -118,7 +120,7 @@ class ClassProgram:
             else:
                 for name, raw in item.params.items():
                     value = self.resolve(raw)
-                    buffer = name.startswith("running_")
+                    buffer = item.is_buffer(name)
                     frozen = name in item.frozen or buffer or isinstance(value, Constant)
                     yield TorchParam(f"{prefix}{item.attr}.{name}", value, item.unit, not frozen, buffer)
 
@@ -159,25 +161,44 @@ def _lower(
             problems.append(error.diagnostic(node))
             result = tuple(Tensor(v.shape or (), v.dtype, v.name) for v in node.outputs)
         results = result if isinstance(result, tuple) else (result,)
-        masked = next((tensors[v].mask for v in node.inputs() if tensors[v].mask), None)
+        read = [tensors[value] for value in node.inputs()]
+        masked = next((tensor.mask for tensor in read if tensor.mask), None)
         for value, tensor in zip(node.outputs, results, strict=True):
-            if value.masked and tensor.mask is None:
-                tensor.mask = masked
-            elif not value.masked and tensor.mask is not None:
-                tensor = _unmasked(builder, tensor)
+            mask = (tensor.mask or masked) if value.masked else None
+            if mask is not tensor.mask:
+                if tensor in read:
+                    tensor = alias(builder, tensor)
+                tensor.mask = mask
             tensors[value] = tensor
     program.outputs = {name: tensors[value] for name, value in graph.outputs.items()}
-    _settle(program, options, graph)
+    if not problems:
+        _settle(program, options, graph)
     return program
 
 
-def _unmasked(builder: ClassBuilder, tensor: Tensor) -> Tensor:
-    """The same value without a mask: Keras stopped it here."""
-    for step in builder.steps:
-        if tensor in step.outputs:
-            tensor.mask = None
-            return tensor
-    return Tensor(tensor.shape, tensor.dtype, tensor.name, tensor.flat)
+def alias(builder: ClassBuilder, tensor: Tensor) -> Tensor:
+    """The same value under a tensor of its own, which may carry another mask."""
+    same = Tensor(tensor.shape, tensor.dtype, tensor.name, tensor.flat)
+    builder.steps.append(Step((same,), tensor))
+    return same
+
+
+def _without_aliases(
+    steps: list[Step], outputs: dict[str, Tensor]
+) -> tuple[list[Step], dict[Tensor, Tensor]]:
+    """Steps that compute something, every alias read as what it stands for."""
+    table: dict[Tensor, Tensor] = {}
+    kept = []
+    for step in steps:
+        if table:
+            step.expr = substitute(step.expr, table)
+        if isinstance(step.expr, Tensor):
+            table[step.outputs[0]] = step.expr
+        else:
+            kept.append(step)
+    for name, tensor in outputs.items():
+        outputs[name] = table.get(tensor, tensor)
+    return kept, table
 
 
 def _lower_node(
@@ -228,13 +249,16 @@ def _io_layout(tensor: Tensor, channels: bool | None) -> Any:
 
 def _settle(program: ClassProgram, options: Options, graph: Graph) -> None:
     """Drop what nobody reads, decide layouts, put in permutes."""
-    steps = _live(program.builder.steps, list(program.outputs.values()))
+    steps, aliases = _without_aliases(program.builder.steps, program.outputs)
+    steps = _live(steps, list(program.outputs.values()))
     stays = options.axes == "keras" or _is_channels_first(graph)
     inputs = {t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.inputs.values()}
     outputs = {t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.outputs.values()}
     program.channels = choose(steps, inputs, outputs)
     for tensor, layout in inputs.items():
         program.channels.setdefault(tensor, layout == CHANNELS)
+    for same, tensor in aliases.items():
+        program.channels[same] = program.channels.get(tensor, False)
     program.steps, final = insert_permutes(steps, program.channels, outputs)
     program.outputs = {name: final[tensor] for name, tensor in program.outputs.items()}
 

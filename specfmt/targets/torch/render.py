@@ -11,6 +11,7 @@ from specfmt.targets.torch.expr import (
     Axis,
     AxisSubscript,
     Binary,
+    ByOrder,
     Call,
     Expr,
     FlattenFrom,
@@ -18,9 +19,12 @@ from specfmt.targets.torch.expr import (
     Name,
     Pads,
     PerAxis,
+    Relabel,
     SelfAttr,
     Size,
+    Spread,
     Subscript,
+    Subscripts,
     Tensor,
     Unary,
     torch_axis,
@@ -79,7 +83,14 @@ class Renderer:
 
     def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[str]:
         """Source of each argument."""
-        return [*(self(a) for a in args), *(f"{k}={self(v)}" for k, v in kwargs.items())]
+        plain: list[Any] = []
+        for item in args:
+            if isinstance(item, Spread):
+                items = item.items.items
+                plain.extend(torch_order(items, self._moved(len(items))))
+            else:
+                plain.append(item)
+        return [*(self(a) for a in plain), *(f"{k}={self(v)}" for k, v in kwargs.items())]
 
     def _name(self, expr: Name) -> tuple[str, int]:
         return expr.text, ATOM
@@ -140,6 +151,19 @@ class Renderer:
 
     def _peraxis(self, expr: PerAxis) -> tuple[str, int]:
         return self._plain(torch_order(expr.items, self._moved(len(expr.items))))
+
+    def _byorder(self, expr: ByOrder) -> tuple[str, int]:
+        return self.write(expr.pick(self.channels_first))
+
+    def _relabel(self, expr: Relabel) -> tuple[str, int]:
+        return self.write(expr.tensor)
+
+    def _subscripts(self, expr: Subscripts) -> tuple[str, int]:
+        def ordered(letters: str) -> str:
+            return "".join(torch_order(tuple(letters), self._moved(len(letters))))
+
+        inputs = ",".join(ordered(letters) for letters in expr.inputs)
+        return literal(f"{inputs}->{ordered(expr.output)}"), ATOM
 
     def _pads(self, expr: Pads) -> tuple[str, int]:
         widths: list[tuple[Any, Any]] = [(0, 0)] * expr.rank

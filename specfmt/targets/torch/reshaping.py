@@ -1,12 +1,210 @@
-"""PyTorch lowerings of the layers that move elements."""
+"""PyTorch lowerings of the layers that move, repeat, pad and cut elements."""
 
 from __future__ import annotations
 
-from specfmt.layers.reshaping import Flatten
-from specfmt.targets.torch.builder import Lower, lower
-from specfmt.targets.torch.expr import Tensor
+from specfmt.layers.reshaping import (
+    Cropping,
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
+from specfmt.layers.sizes import spatial_axes
+from specfmt.targets.torch.builder import Lower, axis, lower, one_order
+from specfmt.targets.torch.expr import (
+    AxisSubscript,
+    Call,
+    Expr,
+    Method,
+    PerAxis,
+    Relabel,
+    Shape,
+    Size,
+    Spread,
+    Tensor,
+)
+from specfmt.targets.torch.padding import (
+    channels_want,
+    compact,
+    data_format,
+    pad,
+    when_channels,
+)
+
+NEAREST_LIMIT = 40
+"""Up to this factor `F.interpolate` finds the nearest element exactly.
+
+It multiplies an index by ``1 / factor`` in float32 and cuts; 41 is the first factor where
+that lands below a whole number.
+"""
 
 
 @lower(Flatten)
-def flatten(layer: Flatten, b: Lower, x: Tensor) -> Tensor:
+def flatten(layer: Flatten, b: Lower, x: Tensor, **_: object) -> Tensor:
+    if data_format(layer) == "channels_first" and x.rank > 2:
+        x = relabelled(b, x, (*range(2, x.rank), 1))
     return b.flatten(x, layer.output_shape(x.shape))
+
+
+@lower(Reshape)
+def reshape(layer: Reshape, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`Tensor.reshape`; without permutes where the channels stay what they are."""
+    out = layer.output_shape(x.shape)
+    if len(out) == 2 and x.rank == 2:
+        return x
+    if len(out) == 2 and x.rank > 2:
+        return b.flatten(x, out)
+    shape = x.shape if x.flat is None else (x.shape[0], *x.flat)
+    reads_any, gives_any = one_order(shape), one_order(out)
+    y = b.tensor(out, x.dtype)
+    keeps_channels = shape[-1] is not None and shape[-1] == out[-1]
+    result: Tensor = b.step(
+        _reshaped(x, out),
+        y,
+        want="any" if reads_any or keeps_channels else "keras",
+        out_want="free" if gives_any else "keras" if not keeps_channels else None,
+        module=_unflatten(x, out),
+    )
+    return result
+
+
+def _reshaped(x: Tensor, out: Shape) -> Expr:
+    """``x.reshape(-1, 4, 4, 8)``, or an index that adds axes of size 1."""
+    wide = [place for place, size in enumerate(out) if place and size != 1]
+    if x.rank == 2 and len(wide) == 1 and out[wide[0]] == x.shape[1]:
+        ones = {place: None for place in range(1, len(out)) if place not in wide}
+        return AxisSubscript(x, ones, len(out))
+    unknown = None in out[1:]
+    sizes = tuple(-1 if size is None else size for size in out[1:])
+    batch = Size(x, 0) if unknown else -1
+    return Method(x, "reshape", (Spread(PerAxis((batch, *sizes))),))
+
+
+def _unflatten(x: Tensor, out: Shape) -> Call | None:
+    if x.rank != 2 or x.flat is not None or None in out[1:]:
+        return None
+    # PerAxis moves the last of several axes; the batch axis holds the place of the first.
+    return Call("nn.Unflatten", (1, AfterBatch(PerAxis(out))))
+
+
+@lower(Permute)
+def permute(layer: Permute, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`Tensor.permute`; moving the channels to the front or back costs nothing in a trunk."""
+    out = layer.output_shape(x.shape)
+    last = x.rank - 1
+    if layer.dims == tuple(range(1, x.rank)):
+        return x
+    if x.rank > 2 and layer.dims in ((last, *range(1, last)), (*range(2, x.rank), 1)):
+        return relabelled(b, x, layer.dims)
+    if layer.dims[-1] == last and x.rank == 4:
+        return b.method(x, "transpose", axis(1, x), axis(2, x), out=out)
+    if x.rank == 4 and layer.dims == (3, 2, 1):
+        return b.method(x, "transpose", 1, 3, out=out, want="keras")
+    return b.method(x, "permute", 0, *layer.dims, out=out, want="keras")
+
+
+def relabelled(b: Lower, x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The axes as ``dims`` (from 1) says, which moves the last to the front or back."""
+    y = b.tensor((x.shape[0], *(x.shape[dim] for dim in dims)), x.dtype)
+    to_front = dims[0] == x.rank - 1
+    result: Tensor = b.step(
+        Relabel(x, either=x.rank == 3),
+        y,
+        want="channels" if to_front else "keras",
+        out_want="keras" if to_front else "channels",
+        same_line=True,
+    )
+    return result
+
+
+@lower(RepeatVector)
+def repeat_vector(layer: RepeatVector, b: Lower, x: Tensor, **_: object) -> Tensor:
+    counts = PerAxis((1, layer.n, 1))
+    added = Method(x, "unsqueeze", (axis(1, Tensor((None, None, None))),))
+    return b.expr(
+        Method(added, "repeat", (Spread(counts),)),
+        x,
+        out=layer.output_shape(x.shape),
+        want="any" if x.flat is None else "keras",
+    )
+
+
+@lower(ZeroPadding1D)
+@lower(ZeroPadding2D)
+@lower(ZeroPadding3D)
+def zero_padding(layer: ZeroPadding, b: Lower, x: Tensor, **_: object) -> Tensor:
+    axes = spatial_axes(layer.rank, data_format(layer))
+    widths = {place: w for place, w in zip(axes, layer.sides(), strict=True) if any(w)}
+    return pad(b, x, widths) if widths else x
+
+
+@lower(Cropping1D)
+@lower(Cropping2D)
+@lower(Cropping3D)
+def cropping(layer: Cropping, b: Lower, x: Tensor, **_: object) -> Tensor:
+    axes = spatial_axes(layer.rank, data_format(layer))
+    items = {
+        place: slice(before or None, -after or None)
+        for place, (before, after) in zip(axes, layer.sides(), strict=True)
+        if before or after
+    }
+    if not items:
+        return x
+    return b.expr(AxisSubscript(x, items, x.rank), x, out=layer.output_shape(x.shape))
+
+
+@lower(UpSampling1D)
+def up_sampling_1d(layer: UpSampling1D, b: Lower, x: Tensor, **_: object) -> Tensor:
+    if layer.size == 1:
+        return x
+    module = Call("nn.Upsample", (), {"scale_factor": layer.size})
+    return b.method(
+        x,
+        "repeat_interleave",
+        layer.size,
+        dim=axis(1, x),
+        out=layer.output_shape(x.shape),
+        module=when_channels(layer, module),
+    )
+
+
+@lower(UpSampling2D)
+@lower(UpSampling3D)
+def up_sampling(layer: UpSampling, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`F.interpolate`; its bilinear mode with ``align_corners=False`` is TensorFlow's."""
+    factors = layer.factors()
+    mode: str = getattr(layer, "interpolation", "nearest")
+    if set(factors) == {1}:
+        return x
+    out = layer.output_shape(x.shape)
+    if mode == "nearest" and max(factors) > NEAREST_LIMIT:
+        y: Expr | Tensor = x
+        for place, factor in zip(
+            spatial_axes(layer.rank, data_format(layer)), factors, strict=True
+        ):
+            if factor > 1:
+                y = Method(y, "repeat_interleave", (factor,), {"dim": axis(place, x)})
+        assert isinstance(y, Expr)
+        return b.expr(y, x, out=out)
+    if mode not in ("nearest", "bilinear"):
+        return _resample(layer, b, x, mode)
+    options = {"scale_factor": compact(factors)} | ({} if mode == "nearest" else {"mode": mode})
+    return b.call(
+        "F.interpolate",
+        x,
+        out=out,
+        want=channels_want(layer),
+        module=Call("nn.Upsample", (), options),
+        **options,
+    )

@@ -1,0 +1,234 @@
+"""The command line: parses options, calls the public API, prints.  No logic lives here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from specfmt import __version__
+from specfmt.spec.diagnostics import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from specfmt.spec.diagnostics import Diagnostic
+    from specfmt.spec.document import ModelSpec
+
+SpecFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=str)
+OUT = click.option("-o", "--out", type=click.Path(path_type=Path), help="Write to this file instead of stdout.")
+TARGET = click.option("--target", "-t", type=click.Choice(["keras", "torch"]), required=True, help="The framework.")
+
+
+class Commands(click.Group):
+    """Turns a user's mistakes into findings on stderr and exit code 1, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except SpecError as error:
+            report(error.diagnostics)
+            ctx.exit(1)
+        except BrokenPipeError:
+            sys.stderr.close()
+            ctx.exit(1)
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or ''}: {error.strerror or error}") from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="specfmt")
+def main() -> None:
+    """Neural-network specs (YAML, JSON) to Keras and PyTorch code."""
+
+
+def report(diagnostics: Iterable[Diagnostic]) -> None:
+    """Print findings to stderr."""
+    for diagnostic in diagnostics:
+        click.echo(str(diagnostic), err=True)
+
+
+def read_bytes(file: str) -> tuple[bytes, str]:
+    """A file's content and its name for messages; ``-`` is standard input."""
+    if file == "-":
+        return sys.stdin.buffer.read(), "<stdin>"
+    return Path(file).read_bytes(), file
+
+
+def read_spec(file: str) -> ModelSpec:
+    """The spec in a file, `-` for standard input."""
+    import specfmt
+
+    content, name = read_bytes(file)
+    return specfmt.loads(content, file=name)
+
+
+def write(text: str, out: Path | None) -> None:
+    """Print, or write a file whole."""
+    if out is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    from specfmt.files import write_whole
+
+    write_whole(out, text)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=SpecFile)
+@click.option("--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text")
+@click.pass_context
+def validate(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
+    """Check specs; every mistake is listed."""
+    from specfmt.api import check
+    from specfmt.reports import render
+
+    found = []
+    for file in files:
+        content, name = read_bytes(file)
+        found += check(content, file=name)
+    text = render(found, form, files=len(files))
+    if text:
+        click.echo(text)
+    ctx.exit(1 if any(d.severity == "error" for d in found) else 0)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=SpecFile)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file would change.")
+@click.option("--fix", is_flag=True, help="Also rewrite old spellings.")
+@click.pass_context
+def fmt(ctx: click.Context, files: tuple[str, ...], check: bool, fix: bool) -> None:
+    """Rewrite specs in canonical form; comments are kept."""
+    from specfmt.api import format_spec
+    from specfmt.files import write_whole
+
+    changed = 0
+    for file in files:
+        content, name = read_bytes(file)
+        text = format_spec(content, file=name, fix=fix)
+        if file == "-" and not check:
+            click.echo(text, nl=False)
+        elif text.encode() != content:
+            changed += 1
+            if check:
+                click.echo(f"would reformat {name}", err=True)
+            else:
+                write_whole(Path(file), text)
+                click.echo(f"reformatted {name}", err=True)
+    ctx.exit(1 if check and changed else 0)
+
+
+@main.command()
+@click.argument("file", type=SpecFile)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def summary(file: str, as_json: bool) -> None:
+    """Layers, output shapes, parameters, multiply-accumulates, activation memory."""
+    import json
+
+    import specfmt
+    from specfmt.summary import summarize, summary_text
+
+    content, name = read_bytes(file)
+    found = summarize(specfmt.analyze(specfmt.loads(content, file=name)))
+    click.echo(json.dumps(found, indent=2) if as_json else summary_text(found))
+
+
+@main.command()
+@click.argument("file", type=SpecFile)
+@TARGET
+@click.option("--style", type=click.Choice(["auto", "sequential", "functional", "subclass"]), default="auto")
+@click.option("--part", type=click.Choice(["model", "train"]), default="model")
+@click.option("--flavor", type=click.Choice(["tf.keras", "keras"]), default="tf.keras", help="Keras imports.")
+@click.option("--axes", type=click.Choice(["torch", "keras"]), default="torch", help="Order of image axes in torch.")
+@click.option("--fidelity", type=click.Choice(["idiomatic", "exact"]), default="idiomatic")
+@OUT
+def generate(file: str, target: str, out: Path | None, **options: str) -> None:
+    """Write the model (or its training script) as code."""
+    import specfmt
+
+    content, name = read_bytes(file)
+    spec = specfmt.loads(content, file=name)
+    source = "" if file == "-" else Path(file).name
+    write(specfmt.generate(spec, target, source=source, **options), out)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("file", type=SpecFile)
+@TARGET
+@click.option("--build", type=click.Path(path_type=Path), default=Path("build"), help="Where the script goes.")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def train(ctx: click.Context, file: str, target: str, build: Path, options: tuple[str, ...]) -> None:
+    """Generate the training script and run it; options after `--` go to the script."""
+    from specfmt.api import train as run
+
+    content, name = read_bytes(file)
+    ctx.exit(run(content, name, target, build, list(options)))
+
+
+@main.command()
+@click.option("--template", "-t", default="mlp", help="mlp, cnn, rnn, transformer, ...")
+@click.option("--list", "listing", is_flag=True, help="List the templates.")
+@OUT
+def init(template: str, listing: bool, out: Path | None) -> None:
+    """Write a starter spec."""
+    from specfmt.starters import starter, starters
+
+    if listing:
+        for name, line in starters().items():
+            click.echo(f"{name:<12} {line}")
+        return
+    if template not in starters():
+        raise click.UsageError(f"no template {template!r}; there are {', '.join(starters())}")
+    if out is not None and out.exists():
+        raise click.UsageError(f"{out} exists already")
+    write(starter(template), out)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def layers(as_json: bool) -> None:
+    """Every layer type and which targets can express it."""
+    import json
+
+    from specfmt.catalogue import catalogue
+
+    rows = catalogue()
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        mark = "keras torch" if row["torch"] else "keras"
+        click.echo(f"{row['type']:<26} {row['family']:<15} {mark:<12} {row['reason']}".rstrip())
+
+
+@main.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """The page of a diagnostic code."""
+    from specfmt.spec.codes import page
+
+    text = page(code)
+    if text is None:
+        raise click.UsageError(f"no code {code}; codes look like SF203")
+    click.echo(text)
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Exit 1 if schema/specfmt.schema.json is out of date.")
+@OUT
+@click.pass_context
+def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
+    """The JSON Schema of the spec language."""
+    from specfmt.spec.schema import schema_file, schema_text
+
+    if check:
+        path = schema_file()
+        fresh = path.is_file() and path.read_text(encoding="utf-8") == schema_text()
+        if not fresh:
+            click.echo(f"{path} is out of date; run: specfmt schema -o {path}", err=True)
+        ctx.exit(0 if fresh else 1)
+    write(schema_text(), out)

@@ -1,0 +1,226 @@
+"""Models with an explicit graph: Functional of any generation, and Keras 0's Graph."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.formats import legacy_models
+from specfmt.formats.assemble import Record
+from specfmt.formats.graph_reader import INPUT, GraphReader
+from specfmt.formats.layer_entries import layer_parts, output_rank
+from specfmt.formats.nodes import Call, Ref, collect_refs, read_call, read_tensors
+from specfmt.formats.operations import is_operation, operation_entry, settle_call
+from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, need, show
+from specfmt.formats.tf_operations import CLASSES as TF_OPERATIONS
+from specfmt.formats.tf_operations import (
+    Helper,
+    LostOperandError,
+    UnsupportedError,
+    convert_function,
+    convert_node,
+)
+from specfmt.spec.diagnostics import Path, SpecError
+
+TF_PREFIXES: Final = ("tf.", "tf_op_layer_", "TensorFlowOpLayer")
+"""How TensorFlow's operations are called where nobody named them."""
+
+
+class FunctionalReader(GraphReader):
+    """Reads layers and the calls between them."""
+
+    def functional(
+        self, layers: list[Any], path: Path, config: Json, config_path: Path, class_name: str
+    ) -> Json:
+        """The body of a model with an explicit graph."""
+        self.is_plain = False
+        names = self.layer_names(layers, path)
+        known = set(names)
+        pending: dict[str, Json] = {}
+        for i, (item, name) in enumerate(zip(layers, names, strict=True)):
+            where = (*path, i)
+            try:
+                layer_class_name, layer_config, layer_path = layer_parts(item, where)
+                if layer_class_name == INPUT:
+                    pending[name] = self.input_layer(layer_config, layer_path, name)[1]
+                    self.ranks[name] = len(pending[name]["shape"]) + 1
+                    continue
+                self.add_layer(item, layer_class_name, layer_config, layer_path, name, known, where)
+            except SpecError as error:
+                self.problems.extend(error.diagnostics)
+        inputs = self.input_tensors(config, config_path)
+        outputs = read_tensors(
+            need(config, "output_layers", config_path, f"a {class_name}"),
+            (*config_path, "output_layers"),
+        )
+        self.take_inputs(inputs, pending, (*config_path, "input_layers"))
+        self.finish_reading()
+        self.check_names()
+        self.settle(outputs, (*config_path, "output_layers"))
+        return self.body(inputs, outputs)
+
+    def layer_names(self, layers: list[Any], path: Path) -> list[str]:
+        """Every layer's name; calls refer to layers by it."""
+        names = []
+        for i, item in enumerate(layers):
+            mapping = as_map(item, (*path, i), "a layer")
+            name = mapping.get("name")
+            if name is None and isinstance(mapping.get("config"), dict):
+                name = mapping["config"].get("name")
+            names.append(as_text(name, (*path, i, "name"), "the name of a layer"))
+        return names
+
+    def add_layer(
+        self,
+        item: Json,
+        class_name: str,
+        config: Any,
+        config_path: Path,
+        name: str,
+        known: set[str],
+        where: Path,
+    ) -> None:
+        nodes_path = (*where, "inbound_nodes")
+        nodes = as_list(item.get("inbound_nodes") or [], nodes_path, "the calls of a layer")
+        keep_list = class_name in TF_OPERATIONS
+        calls = [
+            read_call(node, known, (*nodes_path, i), keep_list=keep_list)
+            for i, node in enumerate(nodes)
+        ]
+        rank = self.input_rank(calls)
+        if is_operation(item):
+            entry = operation_entry(
+                class_name, as_map(config, config_path, "the config of an operation")
+            )
+            for call in calls:
+                settle_call(entry["op"], call)
+            record = Record(name, {**entry, "name": name}, where, calls)
+        elif class_name in TF_OPERATIONS:
+            record = self.tf_operation(item, class_name, config, config_path, name, calls, where)
+        elif class_name == "Merge":
+            record = Record(
+                name, legacy_models.merge_entry(config, config_path, name), where, calls
+            )
+        else:
+            entry = self.layers.read(item, where, self.policy, rank, frozen=self.frozen)
+            record = Record(name, {**entry, "name": name}, where, calls, class_name=class_name)
+            legacy_models.bind_states(record, self.context.legacy)
+        self.records.append(record)
+        self.ranks[name] = output_rank(record.entry, rank)
+
+    def input_rank(self, calls: list[Call]) -> int | None:
+        refs = calls[0].refs() if calls else []
+        return self.ranks.get(refs[0].layer) if refs else None
+
+    def tf_operation(
+        self,
+        item: Json,
+        class_name: str,
+        config: Any,
+        config_path: Path,
+        name: str,
+        calls: list[Call],
+        where: Path,
+    ) -> Record:
+        """An operation that tf.keras recorded; an opaque layer if `keras.ops` cannot say it."""
+        config = as_map(config, config_path, "the config of an operation")
+        entry: Json = {}
+        helpers: list[Helper] = []
+        kept = [Call(list(call.args), dict(call.kwargs), call.path) for call in calls]
+        try:
+            for call in calls:
+                if class_name == "TensorFlowOpLayer":
+                    entry, helpers = convert_node(config, call, config_path), []
+                else:
+                    entry, helpers = convert_function(class_name, config, call, name)
+                for helper in helpers:
+                    self.records.append(
+                        Record(helper.name, helper.entry, where, [helper.call], keep_name=False)
+                    )
+            if not calls:
+                raise UnsupportedError("it reads nothing")
+        except UnsupportedError as reason:
+            if not any(call.refs() for call in kept):
+                self.lost_operand(name, where)
+            self.context.warn("SF433", f"kept the operation {name} as it is: {reason}", where)
+            entry = {"type": "Custom", "name": name, "class": class_name, "config": config}
+            return Record(name, entry, where, kept)
+        except LostOperandError:
+            self.lost_operand(name, where)
+        automatic = name.startswith(TF_PREFIXES)
+        return Record(name, {**entry, "name": name}, where, calls, keep_name=not automatic)
+
+    def lost_operand(self, name: str, where: Path) -> None:
+        fail(
+            "SF423",
+            f"expected the operands of {name}, received a call without them",
+            (*where, "inbound_nodes"),
+            "tf.keras did not write them; rebuild this operation in Keras 3",
+        )
+
+    def input_tensors(self, config: Json, path: Path) -> Any:
+        where = (*path, "input_layers")
+        return read_tensors(need(config, "input_layers", path, "a model"), where)
+
+    def take_inputs(self, tensors: Any, pending: dict[str, Json], path: Path) -> None:
+        """Order the inputs as the model takes them."""
+        refs: list[Ref] = []
+        collect_refs(tensors, refs)
+        if not refs:
+            fail("SF413", "expected at least one input, received none", path)
+        for ref in refs:
+            if ref.layer not in pending:
+                fail(
+                    "SF413", f"expected the name of an InputLayer, received {show(ref.layer)}", path
+                )
+            if ref.layer in self.inputs:
+                fail("SF413", f"expected each input once, received {show(ref.layer)} twice", path)
+            self.inputs[ref.layer] = pending[ref.layer]
+
+    def keras_0_graph(self, config: Json, path: Path) -> Json:
+        """The body of Keras 0's Graph: nodes that name what they read."""
+        self.is_plain = False
+        for i, item in enumerate(
+            as_list(config.get("input_config"), (*path, "input_config"), "the inputs")
+        ):
+            where = (*path, "input_config", i)
+            name, spec = legacy_models.graph_input(item, where)
+            self.add_input(name, spec, where)
+        layers = as_map(config.get("nodes"), (*path, "nodes"), "the nodes")
+        for i, item in enumerate(
+            as_list(config.get("node_config"), (*path, "node_config"), "the nodes")
+        ):
+            where = (*path, "node_config", i)
+            node = as_map(item, where, "a node")
+            name = as_text(node.get("name"), (*where, "name"), "the name of a node")
+            read = self.graph_reads(node, name, where)
+            entry = self.read_layer(layers.get(name), (*path, "nodes", name), None) or {}
+            self.records.append(
+                Record(name, {**entry, "name": name}, where, [Call([read], {}, where)])
+            )
+        outputs: Json = {}
+        for i, item in enumerate(
+            as_list(config.get("output_config"), (*path, "output_config"), "the outputs")
+        ):
+            where = (*path, "output_config", i)
+            node = as_map(item, where, "an output")
+            name = as_text(node.get("name"), (*where, "name"), "the name of an output")
+            outputs[name] = self.graph_reads(node, name, where)
+        self.finish_reading()
+        self.check_names()
+        self.settle(outputs, (*path, "output_config"))
+        return self.body([Ref(name, 0, 0) for name in self.inputs], self.outputs)
+
+    def graph_reads(self, node: Json, name: str, where: Path) -> Ref:
+        """What a node of a Graph reads; several inputs are merged first."""
+        if node.get("input"):
+            return Ref(as_text(node["input"], (*where, "input"), "the name of a node"), 0, 0)
+        sources = as_list(node.get("inputs"), (*where, "inputs"), "what a node reads")
+        refs = [
+            Ref(as_text(s, (*where, "inputs", i), "the name of a node"), 0, 0)
+            for i, s in enumerate(sources)
+        ]
+        merged = f"merge_inputs_for_{name}"
+        config = {**node, "mode": node.get("merge_mode", "concat")}
+        entry = legacy_models.merge_entry(config, where, merged)
+        self.records.append(Record(merged, entry, where, [Call([refs], {}, where)]))
+        return Ref(merged, 0, 0)

@@ -1,0 +1,97 @@
+"""Keras architecture JSON of every generation as a spec document.
+
+    document, warnings = document_from_keras_json(model.to_json())
+
+The document is plain data, to be validated by the reader of specs like one that a person wrote.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.formats.context import Context
+from specfmt.formats.generation import detect_generation
+from specfmt.formats.layer_entries import MODELS, layer_parts
+from specfmt.formats.locate import Located, locate
+from specfmt.formats.models import ModelReader
+from specfmt.formats.reading import Json, check_bounds, fail, parse_json, show
+from specfmt.formats.training import read_compile_config, read_training_config
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+
+VERSION = 1
+
+
+def document_from_keras_json(text: str | bytes | Json) -> tuple[Json, list[Diagnostic]]:
+    """Read an architecture.
+
+    Args:
+        text: JSON text, JSON text inside a JSON string, or parsed JSON: what `to_json()` gave in
+            any Keras from 0.2 to 3.15, a tf.js ``model.json``, or an object that holds one.
+
+    Returns:
+        The document, and warnings about what was kept opaque or left out.
+
+    Raises:
+        SpecError: With SF4xx findings; each path leads to its place in the JSON.
+    """
+    if isinstance(text, (str, bytes)):
+        raw = parse_json(text)
+    else:
+        raw = text
+        check_bounds(raw)
+    return document_from_located(locate(raw))
+
+
+def document_from_located(source: Located) -> tuple[Json, list[Diagnostic]]:
+    """Read an architecture that was found in a source (see `specfmt.formats.sources`).
+
+    Raises:
+        SpecError: With SF4xx findings.
+    """
+    context = Context(detect_generation(source), source.version or "", tfjs=source.tfjs)
+    try:
+        return _document(source, context), context.warnings
+    except RecursionError:
+        fail("SF401", "expected a Keras architecture, received one nested too deeply to read")
+
+
+def _document(source: Located, context: Context) -> Json:
+    topology, path = source.topology, source.path
+    class_name, config, config_path = layer_parts(topology, path)
+    if class_name not in MODELS:
+        fail(
+            "SF402",
+            f"expected a Sequential or Functional model, received {show(class_name)}",
+            path,
+            "a subclass of Model keeps no architecture; rebuild it with the functional API",
+        )
+    problems: list[Diagnostic] = []
+    fields: Json = {}
+    try:
+        fields = ModelReader(context).read(class_name, config, config_path)
+    except SpecError as error:
+        problems.extend(error.diagnostics)
+    train: Json = {}
+    try:
+        train = _train(source, topology, context)
+    except SpecError as error:
+        problems.extend(error.diagnostics)
+    if problems:
+        raise SpecError(problems)
+    document: Json = {"specfmt": VERSION, **fields}
+    if train:
+        document["train"] = train
+    return document
+
+
+def _train(source: Located, topology: Any, context: Context) -> Json:
+    """The ``train:`` section from whatever says how the model was compiled."""
+    if topology.get("compile_config"):
+        return read_compile_config(
+            topology["compile_config"], (*source.path, "compile_config"), context
+        )
+    if source.training is not None:
+        return read_training_config(source.training, source.training_path, context)
+    if topology.get("optimizer") or topology.get("loss"):  # Keras 0 and 1.0
+        return read_training_config(topology, source.path, context)
+    return {}

@@ -1,0 +1,165 @@
+"""The page of every SF4xx code: what it means, an example, what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FORMAT_PAGES: Final[dict[str, tuple[str, str]]] = {
+    "SF400": (
+        "The source cannot be read",
+        """\
+The source is neither JSON nor a `.keras` archive nor an `.h5` file, or it is one of these and
+damaged: cut off, with merge conflict markers, not UTF-8, or with half a surrogate pair.
+
+Save the architecture again with `model.to_json()`, or resolve the conflict and try again.
+""",
+    ),
+    "SF401": (
+        "The source is too large or nested too deeply",
+        """\
+An architecture is at most 64 MiB of JSON and 160 levels deep. The largest model of
+`keras.applications` takes 1.5 MB and 14 levels, so a source beyond these bounds is damaged,
+holds weights, or was made to do harm.
+
+Import the architecture alone: the output of `model.to_json()`.
+""",
+    ),
+    "SF402": (
+        "No Keras architecture found",
+        """\
+The source is readable but holds no `Sequential` or functional model. Usual causes:
+
+- The file holds weights only (`save_weights`). Import `model.to_json()` instead.
+- The model is a subclass of `keras.Model`. Such a model is Python code and leaves no
+  architecture; rebuild it with the functional API.
+- The file is a tf.js *graph model*, which holds TensorFlow operations. Convert the Keras model
+  again with `--output_format tfjs_layers_model`.
+""",
+    ),
+    "SF403": (
+        "A value has the wrong type",
+        """\
+Keras writes something else at this place, for instance a list of layers or the name of a
+layer. The pointer leads to the value. The file was edited by hand or damaged.
+""",
+    ),
+    "SF404": (
+        "A key is missing",
+        """\
+Keras always writes this key, for instance `layers` in the config of a model or `batch_shape`
+in the config of an `InputLayer`. The file was edited by hand or damaged.
+""",
+    ),
+    "SF410": (
+        "A name is used twice",
+        """\
+Calls refer to layers by name, so two layers (or a layer and an input) of one model cannot share
+one. Rename one of them where it is defined and in every `inbound_nodes` that means it.
+""",
+    ),
+    "SF411": (
+        "A call refers to nothing",
+        """\
+A call names a layer that the model does not have, a call of it that does not exist, or one of
+its outputs that does not exist. Calls of a layer are counted from 0; Keras 2 counts those of a
+nested model from 1, and both are understood.
+""",
+    ),
+    "SF412": (
+        "The layers form a cycle",
+        """\
+A layer reads what is computed from its own output, so no order of computation exists. Keras
+cannot build such a model either; the file was edited by hand or damaged.
+""",
+    ),
+    "SF413": (
+        "The model's inputs or outputs are not usable",
+        """\
+`input_layers` has to name `InputLayer`s, each once and at least one of them, and
+`output_layers` at least one tensor. In a Sequential an `InputLayer` can only come first.
+""",
+    ),
+    "SF420": (
+        "An option has no counterpart in Keras 3",
+        """\
+The layer exists in Keras 3, but not with this option, and leaving the option out would change
+what the model computes. Examples:
+
+| option | meaning | instead |
+|---|---|---|
+| `BatchNormalization(mode=1)` | statistics of each sample | `LayerNormalization` is close, not equal |
+| `BatchNormalization(mode=2)` | batch statistics at inference too | call with `training: true` |
+| `Embedding(dropout=...)` | drops whole words | `SpatialDropout1D` is close, not equal |
+| `time_major=True` | time is the first axis | `Permute` around the layer |
+| `border_mode="full"` | padding on every side | `ZeroPadding` and `valid` |
+| `Merge(mode="cos")`, a function as mode | | operations of `keras.ops` |
+
+Rebuild this part of the model in Keras 3 and import that.
+""",
+    ),
+    "SF421": (
+        "A layer has an option that specfmt does not know",
+        """\
+The option is in no release of Keras that specfmt knows for this layer, and it is switched on.
+Dropping it could change the model, so the import stops. Remove it from the file if the model
+does not depend on it.
+""",
+    ),
+    "SF422": (
+        "A layer type has no counterpart in Keras 3",
+        """\
+Layers of Keras 0 and 1 such as `Highway`, `MaxoutDense` and `SReLU` were never part of later
+releases, and their weights fit no layer of today. Rebuild the layer in Keras 3.
+""",
+    ),
+    "SF423": (
+        "An operation has lost its operands",
+        """\
+tf.keras 2 writes some operations, such as `tf.einsum` and `x == y`, without the tensors that
+they read. The model cannot be restored from such a file, by Keras neither. Rebuild this
+operation in Keras 3.
+""",
+    ),
+    "SF424": (
+        "A word of the vocabulary is unknown",
+        """\
+The name of an activation, initializer, regularizer or constraint is in no release of Keras.
+Known are today's names, Keras 2's (`uniform`, `normal`, `hard_sigmoid` with its slope of 0.2)
+and Keras 1's (`zero`, `one`, `he_normal`, `maxnorm`, ...).
+""",
+    ),
+    "SF430": (
+        "Kept a Lambda layer unread",
+        """\
+A `Lambda` layer holds Python bytecode. It is never decoded and never run: bytecode from a file
+can do anything. The layer becomes `{type: Custom}` with its payload, so that it survives the
+way back, but it has no shape and no PyTorch counterpart.
+
+Replace it by operations of `keras.ops` or by a layer class of your own.
+""",
+    ),
+    "SF431": (
+        "Kept something specfmt does not know",
+        """\
+The class of a layer, activation, initializer, loss, metric or optimizer is your own, or is a
+Keras class without counterpart in specfmt (`LocallyConnected2D`). It becomes `{type: Custom}`
+with its class and config and comes back out as it was. Generated code imports the class.
+""",
+    ),
+    "SF432": (
+        "A detail was left out",
+        """\
+Something was not carried over that does not change what the model computes, such as the second
+bias of `CuDNNLSTM`, which is added to the first.
+""",
+    ),
+    "SF433": (
+        "Kept a TensorFlow operation as it is",
+        """\
+tf.keras 2 recorded a TensorFlow function that `keras.ops` does not have, or with an argument
+that is computed by the model. It becomes `{type: Custom}`. Rebuild it with operations of
+`keras.ops` to generate code from it.
+""",
+    ),
+}
+"""Code -> title and page in Markdown."""

@@ -1,0 +1,288 @@
+"""Functions and graph operations of TensorFlow in terms of `keras.ops`, a row each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from specfmt.formats.reading import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one TensorFlow function is said in `keras.ops`.
+
+    Attributes:
+        op: The `keras.ops` name.
+        params: The function's parameters in order; those up to ``operands`` are operands.
+        operands: How many of them are operands.
+        keys: Parameter -> keyword of the operation.
+        fixed: Keywords that are always given, unless the source gives them.
+        ignored: Parameter -> the only value at which it may be left out (None counts too).
+    """
+
+    op: str
+    params: tuple[str, ...]
+    operands: int
+    keys: Json = field(default_factory=dict)
+    fixed: Json = field(default_factory=dict)
+    ignored: Json = field(default_factory=dict)
+
+
+def _row(op: str, params: str, operands: int = 1, **options: Any) -> Row:
+    return Row(op, tuple(params.split()), operands, **options)
+
+
+def _unary(*names: str) -> dict[str, Row]:
+    return {f"math.{name}": _row(name, "x") for name in names}
+
+
+def _binary(**names: str) -> dict[str, Row]:
+    return {f"math.{name}": _row(op, "x y", 2) for name, op in names.items()}
+
+
+_REDUCE = {"axis": "axis", "keepdims": "keepdims"}
+FUNCTIONS: Final[dict[str, Row]] = {
+    **_unary(
+        *[
+            "square",
+            "sqrt",
+            "exp",
+            "log",
+            "log1p",
+            "expm1",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "floor",
+            "ceil",
+            "round",
+            "sign",
+            "rsqrt",
+            "reciprocal",
+            "erf",
+            "sigmoid",
+            "softplus",
+            "softsign",
+            "negative",
+            "logical_not",
+        ]
+    ),
+    "math.abs": _row("absolute", "x"),
+    "math.asin": _row("arcsin", "x"),
+    "math.acos": _row("arccos", "x"),
+    "math.atan": _row("arctan", "x"),
+    **_binary(
+        add="add",
+        subtract="subtract",
+        multiply="multiply",
+        divide="true_divide",
+        truediv="true_divide",
+        floordiv="floor_divide",
+        floormod="mod",
+        mod="mod",
+        pow="power",
+        maximum="maximum",
+        minimum="minimum",
+        greater="greater",
+        greater_equal="greater_equal",
+        less="less",
+        less_equal="less_equal",
+        equal="equal",
+        not_equal="not_equal",
+        logical_and="logical_and",
+        logical_or="logical_or",
+        logical_xor="logical_xor",
+        atan2="arctan2",
+    ),
+    "__operators__.add": _row("add", "x y", 2),
+    "__operators__.sub": _row("subtract", "x y", 2),
+    "__operators__.mul": _row("multiply", "x y", 2),
+    "__operators__.truediv": _row("true_divide", "x y", 2),
+    "__operators__.eq": _row("equal", "self other", 2),
+    "__operators__.ne": _row("not_equal", "self other", 2),
+    "compat.v1.floor_div": _row("floor_divide", "x y", 2),
+    **{
+        f"math.reduce_{name}": _row(op, "input_tensor axis keepdims", keys=_REDUCE)
+        for name, op in {
+            "mean": "mean",
+            "sum": "sum",
+            "max": "max",
+            "min": "min",
+            "prod": "prod",
+            "any": "any",
+            "all": "all",
+            "std": "std",
+            "variance": "var",
+            "logsumexp": "logsumexp",
+        }.items()
+    },
+    "math.argmax": _row(
+        "argmax",
+        "input axis output_type",
+        keys={"axis": "axis"},
+        fixed={"axis": 0},
+        ignored={"output_type": "int64"},
+    ),
+    "math.argmin": _row(
+        "argmin",
+        "input axis output_type",
+        keys={"axis": "axis"},
+        fixed={"axis": 0},
+        ignored={"output_type": "int64"},
+    ),
+    "math.cumsum": _row(
+        "cumsum",
+        "x axis exclusive reverse",
+        keys={"axis": "axis"},
+        fixed={"axis": 0},
+        ignored={"exclusive": False, "reverse": False},
+    ),
+    "nn.relu": _row("relu", "features"),
+    "nn.relu6": _row("relu6", "features"),
+    "nn.elu": _row("elu", "features"),
+    "nn.selu": _row("selu", "features"),
+    "nn.tanh": _row("tanh", "x"),
+    "nn.sigmoid": _row("sigmoid", "x"),
+    "nn.softplus": _row("softplus", "features"),
+    "nn.softsign": _row("softsign", "features"),
+    "nn.silu": _row("silu", "features beta", ignored={"beta": 1.0}),
+    "nn.swish": _row("silu", "features beta", ignored={"beta": 1.0}),
+    "nn.leaky_relu": _row("leaky_relu", "features alpha", keys={"alpha": "negative_slope"}),
+    "nn.gelu": _row(
+        "gelu",
+        "features approximate",
+        keys={"approximate": "approximate"},
+        fixed={"approximate": False},
+    ),
+    "nn.softmax": _row("softmax", "logits axis", keys={"axis": "axis"}),
+    "nn.log_softmax": _row("log_softmax", "logits axis", keys={"axis": "axis"}),
+    "reshape": _row("reshape", "tensor shape", keys={"shape": "newshape"}),
+    "transpose": _row(
+        "transpose", "a perm conjugate", keys={"perm": "axes"}, ignored={"conjugate": False}
+    ),
+    "concat": _row("concatenate", "values axis", keys={"axis": "axis"}),
+    "stack": _row("stack", "values axis", keys={"axis": "axis"}),
+    "unstack": _row("unstack", "value num axis", keys={"num": "num", "axis": "axis"}),
+    "split": _row(
+        "split",
+        "value num_or_size_splits axis num",
+        keys={"num_or_size_splits": "indices_or_sections", "axis": "axis"},
+    ),
+    "expand_dims": _row("expand_dims", "input axis", keys={"axis": "axis"}),
+    "squeeze": _row("squeeze", "input axis", keys={"axis": "axis"}),
+    "cast": _row("cast", "x dtype", keys={"dtype": "dtype"}),
+    "tile": _row("tile", "input multiples", keys={"multiples": "repeats"}),
+    "where": _row("where", "condition x y", 3),
+    "one_hot": _row(
+        "one_hot",
+        "indices depth on_value off_value axis dtype",
+        keys={"depth": "num_classes", "axis": "axis", "dtype": "dtype"},
+        ignored={"on_value": 1, "off_value": 0},
+    ),
+    "clip_by_value": _row(
+        "clip",
+        "t clip_value_min clip_value_max",
+        keys={"clip_value_min": "x_min", "clip_value_max": "x_max"},
+    ),
+    "pad": _row(
+        "pad",
+        "tensor paddings mode constant_values",
+        keys={"paddings": "pad_width", "mode": "mode"},
+        ignored={"constant_values": 0},
+    ),
+    "linalg.matmul": _row(
+        "matmul",
+        "a b transpose_a transpose_b adjoint_a adjoint_b a_is_sparse b_is_sparse output_type",
+        2,
+        ignored=dict.fromkeys(
+            ["transpose_a", "transpose_b", "adjoint_a", "adjoint_b", "a_is_sparse", "b_is_sparse"],
+            False,
+        ),
+    ),
+    "gather": _row(
+        "take",
+        "params indices validate_indices axis batch_dims",
+        2,
+        keys={"axis": "axis"},
+        fixed={"axis": 0},
+        ignored={"batch_dims": 0},
+    ),
+    # tf bounds the square of the norm, keras.ops the norm itself: the bound is its root.
+    "math.l2_normalize": _row(
+        "normalize",
+        "x axis",
+        keys={"axis": "axis"},
+        fixed={"epsilon": 1e-6},
+        ignored={"epsilon": 1e-12},
+    ),
+    "norm": _row(
+        "norm",
+        "tensor ord axis keepdims",
+        keys={"axis": "axis", "keepdims": "keepdims"},
+        ignored={"ord": "euclidean"},
+    ),
+}
+
+for _name in ("transpose", "squeeze", "gather", "pad", "norm"):
+    FUNCTIONS["compat.v1." + _name] = FUNCTIONS[_name]  # the same arguments, some under old names
+
+NODE_OPS: Final[dict[str, Row]] = {
+    "Add": _row("add", "x y", 2),
+    "AddV2": _row("add", "x y", 2),
+    "Sub": _row("subtract", "x y", 2),
+    "Mul": _row("multiply", "x y", 2),
+    "RealDiv": _row("true_divide", "x y", 2),
+    "FloorDiv": _row("floor_divide", "x y", 2),
+    "FloorMod": _row("mod", "x y", 2),
+    "Pow": _row("power", "x y", 2),
+    "Maximum": _row("maximum", "x y", 2),
+    "Minimum": _row("minimum", "x y", 2),
+    "Greater": _row("greater", "x y", 2),
+    "Less": _row("less", "x y", 2),
+    "Neg": _row("negative", "x"),
+    "Abs": _row("absolute", "x"),
+    "Square": _row("square", "x"),
+    "Sqrt": _row("sqrt", "x"),
+    "Rsqrt": _row("rsqrt", "x"),
+    "Exp": _row("exp", "x"),
+    "Log": _row("log", "x"),
+    "Tanh": _row("tanh", "x"),
+    "Sigmoid": _row("sigmoid", "x"),
+    "Softplus": _row("softplus", "x"),
+    "Relu": _row("relu", "x"),
+    "Relu6": _row("relu6", "x"),
+    "Elu": _row("elu", "x"),
+    "Selu": _row("selu", "x"),
+    "Softmax": _row("softmax", "x"),
+    "Reshape": _row("reshape", "x shape", keys={"shape": "newshape"}),
+    "Transpose": _row("transpose", "x perm", keys={"perm": "axes"}),
+    "ExpandDims": _row("expand_dims", "x axis", keys={"axis": "axis"}),
+    "Tile": _row("tile", "x multiples", keys={"multiples": "repeats"}),
+    "MatMul": _row("matmul", "a b", 2),
+    "BatchMatMulV2": _row("matmul", "a b", 2),
+    **{
+        name: _row(name.lower(), "x axis", keys={"axis": "axis"})
+        for name in ("Mean", "Sum", "Max", "Min", "Prod")
+    },
+}
+
+DTYPE_NAMES: Final = {
+    "DT_FLOAT": "float32",
+    "DT_DOUBLE": "float64",
+    "DT_HALF": "float16",
+    "DT_BFLOAT16": "bfloat16",
+    "DT_INT8": "int8",
+    "DT_INT16": "int16",
+    "DT_INT32": "int32",
+    "DT_INT64": "int64",
+    "DT_UINT8": "uint8",
+    "DT_BOOL": "bool",
+    "DT_STRING": "string",
+}

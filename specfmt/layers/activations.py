@@ -1,0 +1,146 @@
+"""Activation layers: element-wise functions, and Softmax over axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from specfmt.spec.fields import (
+    Axes,
+    Axis,
+    Either,
+    Float,
+    Integer,
+    NaturalFloat,
+    Nullable,
+    Number,
+    Tuple,
+)
+from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError, Weight
+from specfmt.spec.registry import layer
+from specfmt.vocab.fields import ZEROS, Constraint, Initializer, Regularizer
+
+INPUTS_ONLY = (Argument("inputs"),)
+
+OptionalNaturalFloat = Annotated[float | None, Nullable(Number(minimum=0))]
+SharedAxes = Annotated[
+    int | tuple[int, ...] | None,
+    Nullable(Either(Integer(), Tuple(Integer()), expected="an axis or a list of axes")),
+]
+
+DEFAULT_SLOPE: Final = 0.3
+
+
+def as_axes(axis: Axes) -> tuple[Axis, ...]:
+    """One axis or several, as a tuple."""
+    return (axis,) if isinstance(axis, int) else axis
+
+
+@layer
+class ReLU(FloatLayer):
+    """`max(x, 0)`; with a slope below ``threshold`` and a ceiling where given."""
+
+    call_arguments = INPUTS_ONLY
+
+    max_value: OptionalNaturalFloat = None
+    negative_slope: NaturalFloat = 0.0
+    threshold: NaturalFloat = 0.0
+
+
+@layer
+class LeakyReLU(FloatLayer):
+    """`x` where `x >= 0`, else `negative_slope * x`."""
+
+    call_arguments = INPUTS_ONLY
+
+    negative_slope: NaturalFloat = DEFAULT_SLOPE
+
+
+@layer
+class PReLU(FloatLayer):
+    """`x` where `x > 0`, else `alpha * x` with a learned alpha, alike over ``shared_axes``."""
+
+    call_arguments = INPUTS_ONLY
+
+    alpha_initializer: Initializer = ZEROS
+    alpha_regularizer: Regularizer = None
+    alpha_constraint: Constraint = None
+    shared_axes: SharedAxes = None
+
+    def alpha_shape(self, x: Shape) -> Shape:
+        """Keras counts axes from 1 and sets ``shape[axis - 1]``, so -1 means the last but one."""
+        shape = list(x[1:])
+        for number in as_axes(self.shared_axes) if self.shared_axes is not None else ():
+            if not -len(shape) <= number - 1 < len(shape):
+                raise ShapeError(
+                    f"shared axes from 1 to {len(shape)}",
+                    str(number),
+                    "axis 0 is the batch",
+                    field="shared_axes",
+                )
+            shape[number - 1] = 1
+        return tuple(shape)
+
+    def output_shape(self, x: Shape) -> Shape:
+        alpha = self.alpha_shape(x)
+        if None in alpha:
+            number = alpha.index(None) + 1
+            raise ShapeError(
+                f"a known size of axis {number}, which alpha runs over",
+                f"shape {x}",
+                f"give the size, or add {number} to `shared_axes`",
+                field="shared_axes",
+            )
+        return x
+
+    def weights(self, x: Shape) -> Iterator[Weight]:
+        yield Weight(
+            "alpha",
+            tuple(size or 0 for size in self.alpha_shape(x)),
+            self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
+
+
+@layer
+class ELU(FloatLayer):
+    """`x` where `x > 0`, else `alpha * (exp(x) - 1)`."""
+
+    call_arguments = INPUTS_ONLY
+
+    alpha: Float = 1.0
+
+
+@layer
+class Softmax(FloatLayer):
+    """`exp(x) / sum(exp(x))` over one axis or several; masked elements become 0."""
+
+    call_arguments = (Argument("inputs"), Argument("mask", required=False))
+
+    axis: Axes = -1
+
+    def output_shape(self, x: Shape, mask: Shape | None = None) -> Shape:
+        for number in as_axes(self.axis):
+            if not -len(x) <= number < len(x):
+                raise ShapeError(
+                    f"an axis from {-len(x)} to {len(x) - 1}", str(number), field="axis"
+                )
+        if mask is not None and not _broadcasts(mask, x):
+            raise ShapeError(
+                f"a mask that broadcasts to {x}",
+                f"a mask of shape {mask}",
+                "each of its axes must be 1 or as large as the input's, from the last on",
+            )
+        return x
+
+    def output_mask(self, *masked: bool, **kwargs: bool) -> bool:
+        """A mask that is given becomes the output's mask, as in `Layer.__call__` of Keras."""
+        return "mask" in kwargs or bool(masked and masked[0])
+
+
+def _broadcasts(mask: Shape, x: Shape) -> bool:
+    return len(mask) <= len(x) and all(
+        m is None or n is None or m in (1, n)
+        for m, n in zip(reversed(mask), reversed(x), strict=False)
+    )

@@ -1,0 +1,421 @@
+"""Convolutions: plain, depthwise, separable and transposed, over one to three spatial axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from typing import ClassVar
+
+from specfmt.layers.sizes import (
+    channels_of,
+    check_channels,
+    check_fits,
+    check_rank,
+    show,
+    spatial_sizes,
+    transposed_size,
+    window_size,
+    with_spatial,
+)
+from specfmt.spec.fields import (
+    Bool,
+    CausalPadding,
+    OptionalDataFormat,
+    OptionalNatural1,
+    OptionalNatural2,
+    OptionalNatural3,
+    Padding,
+    PositiveInt,
+    Size,
+    Size1,
+    Size2,
+    Size3,
+    expand,
+)
+from specfmt.spec.layer import Layer, Shape, ShapeError, Weight
+from specfmt.spec.registry import layer
+from specfmt.vocab.fields import (
+    GLOROT_UNIFORM,
+    LINEAR,
+    ZEROS,
+    Activation,
+    Constraint,
+    Initializer,
+    Regularizer,
+)
+
+
+class Window(Layer):
+    """What all convolutions share: a window of known size over ``rank`` axes."""
+
+    supports_masking: ClassVar[bool] = False
+    rank: ClassVar[int] = 2
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return compute_dtype
+
+    def sized(self, name: str) -> tuple[int, ...]:
+        """A size field as one number an axis."""
+        size: Size = getattr(self, name)
+        return expand(size, self.rank)
+
+    def windows(self, x: Shape, channels: int) -> Shape:
+        """The output shape, given the number of output channels.
+
+        Raises:
+            ShapeError: The input has another rank, or is too small for the window.
+        """
+        data_format: str | None = getattr(self, "data_format", None)
+        sizes = tuple(
+            window_size(size, kernel, stride, getattr(self, "padding", "valid"), dilation)
+            for size, kernel, stride, dilation in zip(
+                spatial_sizes(x, data_format),
+                self.sized("kernel_size"),
+                self.sized("strides"),
+                self.sized("dilation_rate"),
+                strict=True,
+            )
+        )
+        check_fits(x, sizes, self.sized("kernel_size"), "kernel_size")
+        return with_spatial(x, sizes, channels, data_format)
+
+    def check_strides(self) -> None:
+        """Raise if both strides and dilation are above 1, which TensorFlow cannot run."""
+        if max(self.sized("strides")) > 1 and max(self.sized("dilation_rate")) > 1:
+            raise ShapeError(
+                "strides or dilation_rate to be 1",
+                f"strides {self.sized('strides')} and dilation_rate {self.sized('dilation_rate')}",
+                "keep one of them above 1",
+                field="dilation_rate",
+            )
+
+
+class Convolution(Window):
+    """Slides ``filters`` kernels over the input and sums over its channels."""
+
+    filters: PositiveInt
+    kernel_size: Size2
+    strides: Size2 = 1
+    padding: Padding = "valid"
+    data_format: OptionalDataFormat = None
+    dilation_rate: Size2 = 1
+    groups: PositiveInt = 1
+    activation: Activation = LINEAR
+    use_bias: Bool = True
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    bias_initializer: Initializer = ZEROS
+    kernel_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    bias_constraint: Constraint = None
+
+    def output_shape(self, x: Shape) -> Shape:
+        check_rank(x, self.rank, self.data_format)
+        self.check_strides()
+        channels = check_channels(x, self.data_format)
+        for what, count in (("filters", self.filters), ("input channels", channels)):
+            if count % self.groups:
+                raise ShapeError(
+                    f"{what} to be a multiple of groups={self.groups}",
+                    f"{count} {what}" + ("" if what == "filters" else f" in shape {show(x)}"),
+                    f"choose groups that divide {self.filters} and {channels}",
+                    field="groups",
+                )
+        return self.windows(x, self.filters)
+
+    def weights(self, x: Shape) -> Iterator[Weight]:
+        channels = (channels_of(x, self.data_format) or 0) // self.groups
+        yield Weight(
+            "kernel",
+            (*self.sized("kernel_size"), channels, self.filters),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if self.use_bias:
+            yield Weight(
+                "bias",
+                (self.filters,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def macs(self, output: Shape, x: Shape) -> int:
+        channels = (channels_of(x, self.data_format) or 0) // self.groups
+        return count(output) * prod(self.sized("kernel_size")) * channels
+
+
+@layer
+class Conv1D(Convolution):
+    """Convolution over steps; ``padding: causal`` keeps a step from seeing later ones."""
+
+    rank: ClassVar[int] = 1
+
+    kernel_size: Size1
+    strides: Size1 = 1
+    padding: CausalPadding = "valid"
+    dilation_rate: Size1 = 1
+
+
+@layer
+class Conv2D(Convolution):
+    """Convolution over height and width."""
+
+
+@layer
+class Conv3D(Convolution):
+    """Convolution over depth, height and width."""
+
+    rank: ClassVar[int] = 3
+
+    kernel_size: Size3
+    strides: Size3 = 1
+    dilation_rate: Size3 = 1
+
+
+class TransposedConvolution(Window):
+    """The gradient of a convolution: every input element spreads a kernel over the output."""
+
+    filters: PositiveInt
+    kernel_size: Size2
+    strides: Size2 = 1
+    padding: Padding = "valid"
+    output_padding: OptionalNatural2 = None
+    data_format: OptionalDataFormat = None
+    dilation_rate: Size2 = 1
+    activation: Activation = LINEAR
+    use_bias: Bool = True
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    bias_initializer: Initializer = ZEROS
+    kernel_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    bias_constraint: Constraint = None
+
+    def output_paddings(self) -> tuple[int | None, ...]:
+        """``output_padding`` as one number (or None) an axis."""
+        given: Size | None = self.output_padding
+        return (None,) * self.rank if given is None else expand(given, self.rank)
+
+    def output_shape(self, x: Shape) -> Shape:
+        check_rank(x, self.rank, self.data_format)
+        self.check_strides()
+        check_channels(x, self.data_format)
+        for extra, stride in zip(self.output_paddings(), self.sized("strides"), strict=True):
+            if extra is not None and extra >= stride:
+                raise ShapeError(
+                    "output_padding to be smaller than strides",
+                    f"output_padding {self.output_padding} and strides {self.strides}",
+                    "the output can only grow by less than one stride",
+                    field="output_padding",
+                )
+        sizes = tuple(
+            transposed_size(size, kernel, stride, self.padding, extra, dilation)
+            for size, kernel, stride, extra, dilation in zip(
+                spatial_sizes(x, self.data_format),
+                self.sized("kernel_size"),
+                self.sized("strides"),
+                self.output_paddings(),
+                self.sized("dilation_rate"),
+                strict=True,
+            )
+        )
+        return with_spatial(x, sizes, self.filters, self.data_format)
+
+    def weights(self, x: Shape) -> Iterator[Weight]:
+        yield Weight(
+            "kernel",
+            (*self.sized("kernel_size"), self.filters, channels_of(x, self.data_format) or 0),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if self.use_bias:
+            yield Weight(
+                "bias",
+                (self.filters,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def macs(self, output: Shape, x: Shape) -> int:
+        return count(x) * prod(self.sized("kernel_size")) * self.filters
+
+
+@layer
+class Conv1DTranspose(TransposedConvolution):
+    """Transposed convolution over steps."""
+
+    rank: ClassVar[int] = 1
+
+    kernel_size: Size1
+    strides: Size1 = 1
+    output_padding: OptionalNatural1 = None
+    dilation_rate: Size1 = 1
+
+
+@layer
+class Conv2DTranspose(TransposedConvolution):
+    """Transposed convolution over height and width."""
+
+
+@layer
+class Conv3DTranspose(TransposedConvolution):
+    """Transposed convolution over depth, height and width."""
+
+    rank: ClassVar[int] = 3
+
+    kernel_size: Size3
+    strides: Size3 = 1
+    output_padding: OptionalNatural3 = None
+    dilation_rate: Size3 = 1
+
+    @classmethod
+    def own_fields(cls) -> tuple[str, ...]:
+        """Keras puts ``data_format`` before ``output_padding`` in this one class."""
+        names = list(super().own_fields())
+        names.remove("output_padding")
+        names.insert(names.index("data_format") + 1, "output_padding")
+        return tuple(names)
+
+
+class Depthwise(Window):
+    """Convolves every input channel with ``depth_multiplier`` kernels of its own."""
+
+    kernel_size: Size2
+    strides: Size2 = 1
+    padding: Padding = "valid"
+    depth_multiplier: PositiveInt = 1
+    data_format: OptionalDataFormat = None
+    dilation_rate: Size2 = 1
+    activation: Activation = LINEAR
+    use_bias: Bool = True
+    depthwise_initializer: Initializer = GLOROT_UNIFORM
+    bias_initializer: Initializer = ZEROS
+    depthwise_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    depthwise_constraint: Constraint = None
+    bias_constraint: Constraint = None
+
+    def output_shape(self, x: Shape) -> Shape:
+        check_rank(x, self.rank, self.data_format)
+        channels = check_channels(x, self.data_format)
+        return self.windows(x, channels * self.depth_multiplier)
+
+    def weights(self, x: Shape) -> Iterator[Weight]:
+        channels = channels_of(x, self.data_format) or 0
+        yield Weight(
+            "kernel",
+            (*self.sized("kernel_size"), channels, self.depth_multiplier),
+            self.depthwise_initializer,
+            regularizer=self.depthwise_regularizer,
+            constraint=self.depthwise_constraint,
+        )
+        if self.use_bias:
+            yield Weight(
+                "bias",
+                (channels * self.depth_multiplier,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def macs(self, output: Shape, x: Shape) -> int:
+        return count(output) * prod(self.sized("kernel_size"))
+
+
+@layer
+class DepthwiseConv1D(Depthwise):
+    """Depthwise convolution over steps."""
+
+    rank: ClassVar[int] = 1
+
+    kernel_size: Size1
+    strides: Size1 = 1
+    dilation_rate: Size1 = 1
+
+
+@layer
+class DepthwiseConv2D(Depthwise):
+    """Depthwise convolution over height and width."""
+
+
+class Separable(Window):
+    """A depthwise convolution, then a 1 x 1 convolution that mixes the channels."""
+
+    filters: PositiveInt
+    kernel_size: Size2
+    strides: Size2 = 1
+    padding: Padding = "valid"
+    data_format: OptionalDataFormat = None
+    dilation_rate: Size2 = 1
+    depth_multiplier: PositiveInt = 1
+    activation: Activation = LINEAR
+    use_bias: Bool = True
+    depthwise_initializer: Initializer = GLOROT_UNIFORM
+    pointwise_initializer: Initializer = GLOROT_UNIFORM
+    bias_initializer: Initializer = ZEROS
+    depthwise_regularizer: Regularizer = None
+    pointwise_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    depthwise_constraint: Constraint = None
+    pointwise_constraint: Constraint = None
+    bias_constraint: Constraint = None
+
+    def output_shape(self, x: Shape) -> Shape:
+        check_rank(x, self.rank, self.data_format)
+        check_channels(x, self.data_format)
+        return self.windows(x, self.filters)
+
+    def weights(self, x: Shape) -> Iterator[Weight]:
+        channels = channels_of(x, self.data_format) or 0
+        yield Weight(
+            "depthwise_kernel",
+            (*self.sized("kernel_size"), channels, self.depth_multiplier),
+            self.depthwise_initializer,
+            regularizer=self.depthwise_regularizer,
+            constraint=self.depthwise_constraint,
+        )
+        yield Weight(
+            "pointwise_kernel",
+            (*(1,) * self.rank, channels * self.depth_multiplier, self.filters),
+            self.pointwise_initializer,
+            regularizer=self.pointwise_regularizer,
+            constraint=self.pointwise_constraint,
+        )
+        if self.use_bias:
+            yield Weight(
+                "bias",
+                (self.filters,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def macs(self, output: Shape, x: Shape) -> int:
+        between = (channels_of(x, self.data_format) or 0) * self.depth_multiplier
+        positions = count(spatial_sizes(output, self.data_format), skip=0)
+        return positions * between * (prod(self.sized("kernel_size")) + self.filters)
+
+
+@layer
+class SeparableConv1D(Separable):
+    """Depthwise separable convolution over steps."""
+
+    rank: ClassVar[int] = 1
+
+    kernel_size: Size1
+    strides: Size1 = 1
+    dilation_rate: Size1 = 1
+
+
+@layer
+class SeparableConv2D(Separable):
+    """Depthwise separable convolution over height and width."""
+
+
+def count(shape: Shape, skip: int = 1) -> int:
+    """The number of elements of one sample; a size not known counts as one."""
+    return prod(size or 1 for size in shape[skip:])

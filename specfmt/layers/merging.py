@@ -1,0 +1,177 @@
+"""Layers that make one tensor of several."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated
+
+from specfmt.spec.fields import Axis, Bool, Either, Integer, Tuple
+from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError
+from specfmt.spec.registry import layer
+
+Shapes = list[Shape]
+
+DotAxes = Annotated[
+    int | tuple[int, int],
+    Either(Integer(), Tuple(Integer(), 2, 2), expected="an axis or a pair of axes"),
+]
+
+
+def _several(shapes: Shapes) -> str:
+    return "shapes " + ", ".join(str(shape) for shape in shapes)
+
+
+class Merge(FloatLayer):
+    """Base of the layers that read a list of tensors.
+
+    Element-wise ones broadcast everything but the batch axis, aligned at the end; an input
+    with fewer axes gets new ones of size 1 after the batch.
+    """
+
+    call_arguments = (Argument("inputs", "tensors"),)
+
+    def output_shape(self, shapes: Shapes) -> Shape:
+        batches = {shape[0] for shape in shapes if shape} - {None}
+        if len(batches) > 1 or not all(shapes):
+            raise ShapeError("inputs of one batch size", _several(shapes))
+        result = shapes[0][1:]
+        for shape in shapes[1:]:
+            result = self._broadcast(result, shape[1:], shapes)
+        return (next(iter(batches), None), *result)
+
+    @staticmethod
+    def _broadcast(a: Shape, b: Shape, shapes: Shapes) -> Shape:
+        """Two shapes as one; a size that either does not know stays unknown."""
+        if len(a) < len(b):
+            a, b = b, a
+        tail = a[len(a) - len(b) :]
+        merged: list[int | None] = []
+        for i, j in zip(tail, b, strict=True):
+            if i is None or j is None:
+                merged.append(None)
+            elif 1 not in (i, j) and i != j:
+                raise ShapeError(
+                    "inputs whose sizes agree or are 1, from the last axis on",
+                    _several(shapes),
+                    "make the sizes equal, for example with a Dense or a 1x1 convolution",
+                )
+            else:
+                merged.append(j if i == 1 else i)
+        return (*a[: len(a) - len(b)], *merged)
+
+    def output_mask(self, masked: list[bool], **kwargs: bool) -> bool:
+        """Masks are joined by `or` if every input has one."""
+        return all(masked)
+
+
+@layer
+class Add(Merge):
+    """Sum of its inputs."""
+
+
+@layer
+class Subtract(Merge):
+    """First input minus the second."""
+
+    def output_shape(self, shapes: Shapes) -> Shape:
+        _exactly_two(shapes)
+        return super().output_shape(shapes)
+
+
+@layer
+class Multiply(Merge):
+    """Product of its inputs; a masked step counts as 1."""
+
+
+@layer
+class Average(Merge):
+    """Mean of its inputs."""
+
+
+@layer
+class Maximum(Merge):
+    """Largest of its inputs, element by element."""
+
+
+@layer
+class Minimum(Merge):
+    """Smallest of its inputs, element by element."""
+
+
+@layer
+class Concatenate(Merge):
+    """Its inputs one after the other along ``axis``."""
+
+    axis: Axis = -1
+
+    def output_shape(self, shapes: Shapes) -> Shape:
+        ranks = {len(shape) for shape in shapes}
+        rank = len(shapes[0])
+        if len(ranks) > 1:
+            raise ShapeError("inputs of one number of axes", _several(shapes))
+        if not -rank <= self.axis < rank:
+            raise ShapeError(f"an axis from {-rank} to {rank - 1}", str(self.axis), field="axis")
+        axis = self.axis % rank
+        for k in range(rank):
+            sizes = {shape[k] for shape in shapes} - {None}
+            if k != axis and len(sizes) > 1:
+                raise ShapeError(
+                    f"inputs that agree in every axis but {axis}",
+                    _several(shapes),
+                    "crop, pad or resize one of them",
+                )
+        parts = [shape[axis] for shape in shapes]
+        total = None if None in parts else sum(part or 0 for part in parts)
+        return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
+
+    def output_mask(self, masked: list[bool], **kwargs: bool) -> bool:
+        """An input without a mask counts as unmasked throughout."""
+        return any(masked)
+
+
+@layer
+class Dot(Merge):
+    """Sum of products of two inputs over an axis of each; ``normalize`` gives the cosine."""
+
+    axes: DotAxes
+    normalize: Bool = False
+
+    def axis_pair(self, shapes: Shapes) -> tuple[int, int]:
+        """The axis of each input, counted from the front."""
+        pair = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        for axis, shape in zip(pair, shapes, strict=True):
+            rank = len(shape)
+            if not -rank <= axis < rank or axis % rank == 0:
+                raise ShapeError(
+                    f"axes from 1 to {rank - 1}, counted with the batch axis",
+                    str(axis),
+                    "the batch axis cannot be summed over",
+                    field="axes",
+                )
+        return pair[0] % len(shapes[0]), pair[1] % len(shapes[1])
+
+    def output_shape(self, shapes: Shapes) -> Shape:
+        _exactly_two(shapes)
+        first, second = shapes
+        a, b = self.axis_pair(shapes)
+        if first[a] != second[b]:
+            raise ShapeError(
+                f"axis {a} of the first input and axis {b} of the second to be equal",
+                f"{first[a]} and {second[b]}",
+                "choose other axes, or make the sizes equal",
+                field="axes",
+            )
+        result = (*first[:a], *first[a + 1 :], *second[1:b], *second[b + 1 :])
+        return result if len(result) > 1 else (*result, 1)
+
+    def macs(self, output: Shape, shapes: Shapes) -> int:
+        summed = shapes[0][self.axis_pair(shapes)[0]] or 1
+        return prod(size or 1 for size in output[1:]) * summed
+
+    def output_mask(self, masked: list[bool], **kwargs: bool) -> bool:
+        return False
+
+
+def _exactly_two(shapes: Shapes) -> None:
+    if len(shapes) != 2:
+        raise ShapeError("exactly 2 inputs", f"{len(shapes)}", "write `inputs: [a, b]`")

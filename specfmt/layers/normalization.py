@@ -1,0 +1,293 @@
+"""Normalization layers: statistics of a batch, of a sample's axes, or of groups of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import sqrt
+from typing import Annotated, Any
+
+from specfmt.spec.fields import (
+    Axes,
+    Axis,
+    Bool,
+    FieldError,
+    Fraction,
+    Integer,
+    NaturalFloat,
+    Nullable,
+    Number,
+    Rule,
+    did_you_mean,
+)
+from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError, Weight
+from specfmt.spec.registry import layer
+from specfmt.vocab.base import Term
+from specfmt.vocab.fields import ONES, ZEROS, Constraint, Initializer, Regularizer
+
+INPUTS_ONLY = (Argument("inputs"),)
+BATCH_CALL = (
+    Argument("inputs"),
+    Argument("training", "value", required=False),
+    Argument("mask", required=False),
+)
+
+
+class RenormClipping(Rule):
+    """The limits of batch renormalization's corrections: ``rmax``, ``rmin``, ``dmax``."""
+
+    keys = ("rmax", "rmin", "dmax")
+
+    def check(self, value: Any) -> dict[str, float]:
+        if not isinstance(value, dict):
+            raise FieldError("a mapping of rmax, rmin and dmax", value)
+        for key in value:
+            if key not in self.keys:
+                raise FieldError("only rmax, rmin and dmax", key, did_you_mean(key, self.keys))
+        return {key: self._number(key).check(item) for key, item in value.items()}
+
+    def schema(self) -> dict[str, Any]:
+        properties = {key: self._number(key).schema() for key in self.keys}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
+    def _number(self, key: str) -> Number:
+        return Number(minimum=0) if key == "dmax" else Number()
+
+
+class Groups(Integer):
+    """A number of groups, or -1 for one group a channel."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+
+    def expected(self) -> str:
+        return "a positive integer, or -1 for one group a channel"
+
+    def check(self, value: Any) -> int:
+        if super().check(value) == 0:
+            raise FieldError(self.expected(), value)
+        return super().check(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": -1, "not": {"const": 0}}
+
+
+def normal_axes(axes: int | tuple[int, ...], x: Shape) -> tuple[int, ...]:
+    """Axes as Keras orders them (sorted as they are written), each from 0 on.
+
+    Raises:
+        ShapeError: An axis that ``x`` has not, or whose size is not known.
+    """
+    given = sorted((axes,) if isinstance(axes, int) else axes)
+    for axis in given:
+        if not -len(x) <= axis < len(x):
+            raise ShapeError(
+                f"an axis from {-len(x)} to {len(x) - 1}",
+                f"{axis} for shape {x}",
+                "name an axis that the input has",
+                field="axis",
+            )
+    return tuple(axis % len(x) for axis in given)
+
+
+def sized_axes(axes: int | tuple[int, ...], x: Shape) -> tuple[int, ...]:
+    """Sizes of the axes, for weights that run along them.
+
+    Raises:
+        ShapeError: As `normal_axes`, and where a size is not known.
+    """
+    sizes = []
+    for axis in normal_axes(axes, x):
+        size = x[axis]
+        if size is None:
+            raise ShapeError(
+                f"a known size of axis {axis}", f"shape {x}", "give the size of that axis"
+            )
+        sizes.append(size)
+    return tuple(sizes)
+
+
+class Affine(FloatLayer):
+    """Base of layers with a trained ``gamma`` and ``beta``."""
+
+    def affine(self, shape: tuple[int, ...], *, scale: bool, center: bool) -> Iterator[Weight]:
+        """``gamma`` and ``beta``, those of them that there are."""
+        for name, wanted in (("gamma", scale), ("beta", center)):
+            if wanted:
+                yield Weight(
+                    name,
+                    shape,
+                    getattr(self, f"{name}_initializer"),
+                    regularizer=getattr(self, f"{name}_regularizer"),
+                    constraint=getattr(self, f"{name}_constraint"),
+                )
+
+
+def square_root(init: Term) -> Term:
+    """The initializer of a standard deviation whose variance starts from ``init``."""
+    if init.type == "Constant":
+        return Term("initializer", "Constant", {"value": sqrt(init.spec.value)})
+    return init
+
+
+@layer
+class BatchNormalization(Affine):
+    """Normalizes every channel over the batch; at inference by moving averages.
+
+    With ``trainable: false`` it works as at inference even while the model trains.
+    """
+
+    call_arguments = BATCH_CALL
+
+    axis: Axis = -1
+    momentum: Fraction = 0.99
+    epsilon: NaturalFloat = 0.001
+    center: Bool = True
+    scale: Bool = True
+    beta_initializer: Initializer = ZEROS
+    gamma_initializer: Initializer = ONES
+    moving_mean_initializer: Initializer = ZEROS
+    moving_variance_initializer: Initializer = ONES
+    beta_regularizer: Regularizer = None
+    gamma_regularizer: Regularizer = None
+    beta_constraint: Constraint = None
+    gamma_constraint: Constraint = None
+    renorm: Bool = False
+    renorm_clipping: Annotated[dict[str, float] | None, Nullable(RenormClipping())] = None
+    renorm_momentum: Fraction = 0.99
+    synchronized: Bool = False
+
+    def output_shape(self, x: Shape, training: object = None, mask: Shape | None = None) -> Shape:
+        sized_axes(self.axis, x)
+        if mask is not None and len(mask) != len(x) - 1:
+            raise ShapeError(
+                f"a mask of {len(x) - 1} axes", f"shape {mask}", "leave the channels out"
+            )
+        limits = self.renorm_clipping or {}
+        if self.renorm and limits.get("rmax", 1.0) < limits.get("rmin", limits.get("rmax", 1.0)):
+            raise ShapeError(
+                "rmax of at least rmin",
+                f"rmax {limits['rmax']:g} and rmin {limits['rmin']:g}",
+                field="renorm_clipping",
+            )
+        return x
+
+    def weights(
+        self, x: Shape, training: object = None, mask: Shape | None = None
+    ) -> Iterator[Weight]:
+        shape = sized_axes(self.axis, x)
+        yield from self.affine(shape, scale=self.scale, center=self.center)
+        mean, variance = self.moving_mean_initializer, self.moving_variance_initializer
+        yield Weight("moving_mean", shape, mean, trainable=False)
+        yield Weight("moving_variance", shape, variance, trainable=False)
+        if self.renorm:
+            deviation = square_root(variance)
+            yield Weight("moving_stddev", shape, deviation, trainable=False)
+            yield Weight("renorm_mean", shape, mean, trainable=False)
+            yield Weight("renorm_stddev", shape, deviation, trainable=False)
+
+    def output_mask(self, *masked: bool, **kwargs: Any) -> bool:
+        return bool(masked[0]) or "mask" in kwargs
+
+
+@layer
+class LayerNormalization(Affine):
+    """Normalizes every sample over the given axes, by default the features of each position."""
+
+    call_arguments = INPUTS_ONLY
+
+    axis: Axes = -1
+    epsilon: NaturalFloat = 0.001
+    center: Bool = True
+    scale: Bool = True
+    beta_initializer: Initializer = ZEROS
+    gamma_initializer: Initializer = ONES
+    beta_regularizer: Regularizer = None
+    gamma_regularizer: Regularizer = None
+    beta_constraint: Constraint = None
+    gamma_constraint: Constraint = None
+    rms_scaling: Bool = False
+
+    def output_shape(self, x: Shape) -> Shape:
+        normal_axes(self.axis, x)
+        return x
+
+    def weights(self, x: Shape) -> Iterator[Weight]:
+        scale, center = self.scale or self.rms_scaling, self.center and not self.rms_scaling
+        if scale or center:
+            yield from self.affine(sized_axes(self.axis, x), scale=scale, center=center)
+
+
+@layer
+class GroupNormalization(Affine):
+    """Normalizes every sample over groups of channels; one group a channel with ``groups: -1``."""
+
+    call_arguments = INPUTS_ONLY
+
+    groups: Annotated[int, Groups()] = 32
+    axis: Axis = -1
+    epsilon: NaturalFloat = 0.001
+    center: Bool = True
+    scale: Bool = True
+    beta_initializer: Initializer = ZEROS
+    gamma_initializer: Initializer = ONES
+    beta_regularizer: Regularizer = None
+    gamma_regularizer: Regularizer = None
+    beta_constraint: Constraint = None
+    gamma_constraint: Constraint = None
+
+    def output_shape(self, x: Shape) -> Shape:
+        (channels,) = sized_axes(self.axis, x)
+        if normal_axes(self.axis, x) == (0,):
+            raise ShapeError("an axis after the batch", "axis 0", field="axis")
+        if self.groups > 0 and channels % self.groups:
+            fitting = [str(n) for n in range(1, channels + 1) if channels % n == 0]
+            raise ShapeError(
+                "groups that divide the channels",
+                f"{self.groups} groups of {channels} channels",
+                f"use one of {', '.join(fitting[-6:])}",
+                field="groups",
+            )
+        return x
+
+    def weights(self, x: Shape) -> Iterator[Weight]:
+        yield from self.affine(sized_axes(self.axis, x), scale=self.scale, center=self.center)
+
+
+@layer
+class RMSNormalization(FloatLayer):
+    """Divides by the root mean square over the given axes and multiplies by a trained scale."""
+
+    call_arguments = (Argument("x"),)
+    supports_masking = False
+
+    axis: Axes = -1
+    epsilon: NaturalFloat = 1e-6
+
+    def output_shape(self, x: Shape) -> Shape:
+        sizes = sized_axes(self.axis, x)
+        # Keras multiplies by the scale along the last axes, whichever it normalized.
+        last = x[len(x) - len(sizes) :]
+        if any(size not in (1, there) for size, there in zip(sizes, last, strict=True)):
+            raise ShapeError(
+                f"the last axes, since the scale of shape {sizes} is multiplied along them",
+                f"axis {self.axis} of shape {x}",
+                "normalize the last axes, or permute the input first",
+                field="axis",
+            )
+        return x
+
+    def weights(self, x: Shape) -> Iterator[Weight]:
+        yield Weight("scale", sized_axes(self.axis, x), ONES)
+
+
+@layer
+class UnitNormalization(FloatLayer):
+    """Scales every sample to length 1 over the given axes."""
+
+    call_arguments = INPUTS_ONLY
+
+    axis: Axes = -1
+
+    def output_shape(self, x: Shape) -> Shape:
+        normal_axes(self.axis, x)
+        return x

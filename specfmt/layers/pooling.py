@@ -1,0 +1,189 @@
+"""Pooling: the maximum or mean over windows, or over everything."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from specfmt.layers.sizes import (
+    channels_of,
+    check_fits,
+    check_rank,
+    spatial_sizes,
+    window_size,
+    with_spatial,
+)
+from specfmt.spec.fields import (
+    Bool,
+    OptionalDataFormat,
+    OptionalSize1,
+    OptionalSize2,
+    OptionalSize3,
+    Padding,
+    Size,
+    Size1,
+    Size2,
+    Size3,
+    expand,
+)
+from specfmt.spec.layer import Argument, Layer, Shape
+from specfmt.spec.registry import layer
+
+
+class Pool(Layer):
+    """What all windowed poolings share; ``strides`` default to the window's size."""
+
+    supports_masking: ClassVar[bool] = False
+    rank: ClassVar[int] = 2
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return compute_dtype
+
+    def window(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Window sizes and strides, one number an axis."""
+        size: Size = getattr(self, "pool_size")  # noqa: B009 (declared by the subclasses)
+        strides: Size | None = getattr(self, "strides", None)
+        pool = expand(size, self.rank)
+        return pool, pool if strides is None else expand(strides, self.rank)
+
+    def output_shape(self, x: Shape) -> Shape:
+        data_format: str | None = getattr(self, "data_format", None)
+        check_rank(x, self.rank, data_format)
+        pool, strides = self.window()
+        padding: str = getattr(self, "padding", "valid")
+        sizes = tuple(
+            window_size(size, width, stride, padding)
+            for size, width, stride in zip(
+                spatial_sizes(x, data_format), pool, strides, strict=True
+            )
+        )
+        check_fits(x, sizes, pool, "pool_size")
+        return with_spatial(x, sizes, channels_of(x, data_format), data_format)
+
+
+class MaxPool(Pool):
+    """The maximum of each window."""
+
+    pool_size: Size2 = 2
+    strides: OptionalSize2 = None
+    padding: Padding = "valid"
+    data_format: OptionalDataFormat = None
+
+
+@layer
+class MaxPooling1D(MaxPool):
+    """The maximum over windows of steps."""
+
+    rank: ClassVar[int] = 1
+
+    pool_size: Size1 = 2
+    strides: OptionalSize1 = None
+
+
+@layer
+class MaxPooling2D(MaxPool):
+    """The maximum over windows of height and width."""
+
+
+@layer
+class MaxPooling3D(MaxPool):
+    """The maximum over windows of depth, height and width."""
+
+    rank: ClassVar[int] = 3
+
+    pool_size: Size3 = 2
+    strides: OptionalSize3 = None
+
+
+class AveragePool(Pool):
+    """The mean of each window; what ``padding: same`` adds does not count."""
+
+    pool_size: Size2
+    strides: OptionalSize2 = None
+    padding: Padding = "valid"
+    data_format: OptionalDataFormat = None
+
+
+@layer
+class AveragePooling1D(AveragePool):
+    """The mean over windows of steps."""
+
+    rank: ClassVar[int] = 1
+
+    pool_size: Size1
+    strides: OptionalSize1 = None
+
+
+@layer
+class AveragePooling2D(AveragePool):
+    """The mean over windows of height and width."""
+
+
+@layer
+class AveragePooling3D(AveragePool):
+    """The mean over windows of depth, height and width."""
+
+    rank: ClassVar[int] = 3
+
+    pool_size: Size3
+    strides: OptionalSize3 = None
+
+
+class GlobalPool(Layer):
+    """What all global poolings share: spatial axes go, or stay with size 1."""
+
+    supports_masking: ClassVar[bool] = False
+    rank: ClassVar[int] = 2
+
+    data_format: OptionalDataFormat = None
+    keepdims: Bool = False
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return compute_dtype
+
+    def output_shape(self, x: Shape, **_: object) -> Shape:
+        check_rank(x, self.rank, self.data_format)
+        channels = channels_of(x, self.data_format)
+        sizes = (1,) * self.rank if self.keepdims else ()
+        return with_spatial(x, sizes, channels, self.data_format)
+
+
+@layer
+class GlobalMaxPooling1D(GlobalPool):
+    """The maximum over all steps."""
+
+    rank: ClassVar[int] = 1
+
+
+@layer
+class GlobalMaxPooling2D(GlobalPool):
+    """The maximum over height and width."""
+
+
+@layer
+class GlobalMaxPooling3D(GlobalPool):
+    """The maximum over depth, height and width."""
+
+    rank: ClassVar[int] = 3
+
+
+@layer
+class GlobalAveragePooling1D(GlobalPool):
+    """The mean over all steps; masked ones do not count."""
+
+    rank: ClassVar[int] = 1
+    call_arguments: ClassVar[tuple[Argument, ...]] = (
+        Argument("inputs"),
+        Argument("mask", required=False),
+    )
+
+
+@layer
+class GlobalAveragePooling2D(GlobalPool):
+    """The mean over height and width."""
+
+
+@layer
+class GlobalAveragePooling3D(GlobalPool):
+    """The mean over depth, height and width."""
+
+    rank: ClassVar[int] = 3

@@ -1,0 +1,285 @@
+"""Recurrent layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from specfmt.spec.fields import Bool, Boolean, Either, Fraction, OneOf, PositiveInt, Seed
+from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Shapes, Weight
+from specfmt.spec.registry import layer
+from specfmt.vocab.fields import (
+    GLOROT_UNIFORM,
+    ONES,
+    ORTHOGONAL,
+    SIGMOID,
+    TANH,
+    ZEROS,
+    Activation,
+    Constraint,
+    Initializer,
+    Regularizer,
+)
+
+UseCudnn = Annotated[bool | str, Either(OneOf("auto"), Boolean(), expected="auto, true or false")]
+
+RNN_ARGUMENTS = (
+    Argument("sequences"),
+    Argument("initial_state", "tensors", required=False),
+    Argument("mask", required=False),
+    Argument("training", "value", required=False),
+)
+
+
+class Recurrent(Layer):
+    """What the recurrent layers share.
+
+    Class attributes:
+        cell: Keras's name of the cell, the first part of the weights' paths.
+        gates: How many blocks of ``units`` columns the kernels have.
+        states: How many state tensors a step hands to the next.
+    """
+
+    call_arguments: ClassVar[tuple[Argument, ...]] = RNN_ARGUMENTS
+    cell: ClassVar[str] = ""
+    gates: ClassVar[int] = 1
+    states: ClassVar[int] = 1
+
+    if TYPE_CHECKING:
+        units: PositiveInt
+        use_bias: Bool
+        kernel_initializer: Initializer
+        recurrent_initializer: Initializer
+        bias_initializer: Initializer
+        kernel_regularizer: Regularizer
+        recurrent_regularizer: Regularizer
+        bias_regularizer: Regularizer
+        kernel_constraint: Constraint
+        recurrent_constraint: Constraint
+        bias_constraint: Constraint
+        dropout: Fraction
+        recurrent_dropout: Fraction
+        return_sequences: Bool
+        return_state: Bool
+        go_backwards: Bool
+        stateful: Bool
+        unroll: Bool
+        zero_output_for_mask: Bool
+
+    def output_shape(
+        self,
+        sequences: Shape,
+        initial_state: list[Shape] | None = None,
+        mask: Shape | None = None,
+        training: object = None,
+    ) -> Shapes:
+        if len(sequences) != 3 or sequences[2] is None:
+            raise ShapeError(
+                "sequences of shape (batch, time, features) with features of known size",
+                f"shape {sequences}",
+                "an Embedding or a Reshape gives such a shape",
+            )
+        self._check_time(sequences)
+        if initial_state is not None:
+            self.check_states(initial_state)
+        if mask is not None and len(mask) != 2:
+            raise ShapeError("a mask of shape (batch, time)", f"shape {mask}", field="inputs")
+        batch, time, _ = sequences
+        output = (batch, time, self.units) if self.return_sequences else (batch, self.units)
+        if self.return_state:
+            return (output, *[(batch, self.units)] * self.states)
+        return output
+
+    def _check_time(self, sequences: Shape) -> None:
+        """What needs a size that is known before run time."""
+        if self.unroll and sequences[1] is None:
+            raise ShapeError(
+                "a known number of steps to unroll",
+                f"shape {sequences}",
+                "give the input's time axis a size, or leave `unroll` out",
+                field="unroll",
+            )
+        if self.stateful and sequences[0] is None:
+            raise ShapeError(
+                "a known batch size for a stateful layer",
+                f"shape {sequences}",
+                "give the input a `batch_size`",
+                field="stateful",
+            )
+
+    def check_states(self, states: list[Shape], directions: int = 1) -> None:
+        """Hold given initial states against those that the layer keeps.
+
+        Raises:
+            ShapeError: There are more or fewer, or of another shape.
+        """
+        wanted = self.states * directions
+        if len(states) != wanted or any(len(s) != 2 or s[1] != self.units for s in states):
+            raise ShapeError(
+                f"{wanted} initial state{'s' if wanted > 1 else ''} of shape (batch, {self.units})",
+                f"{', '.join(map(str, states)) or 'none'}",
+                "a layer with `return_state: true` and as many units gives them",
+                field="inputs",
+            )
+
+    def weights(self, sequences: Shape, **kwargs: Any) -> Iterator[Weight]:
+        columns = self.gates * self.units
+        features = sequences[-1] or 0
+        yield Weight(
+            f"{self.cell}/kernel",
+            (features, columns),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            store="cell",
+        )
+        yield Weight(
+            f"{self.cell}/recurrent_kernel",
+            (self.units, columns),
+            self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+            store="cell",
+        )
+        if self.use_bias:
+            yield self.bias_weight(columns)
+
+    def bias_weight(self, columns: int) -> Weight:
+        """The cell's bias."""
+        return Weight(
+            f"{self.cell}/bias",
+            (columns,),
+            self.bias_initializer,
+            regularizer=self.bias_regularizer,
+            constraint=self.bias_constraint,
+            store="cell",
+        )
+
+    def macs(self, output: Shapes, sequences: Shape, **kwargs: Any) -> int:
+        """``time * gates * units * (features + units)``: both kernels at every step."""
+        steps = sequences[1] or 1
+        return steps * self.gates * self.units * ((sequences[2] or 1) + self.units)
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        """The compute dtype, whatever the sequences are."""
+        return compute_dtype
+
+    def output_mask(self, *masked: bool, **kwargs: Any) -> bool | tuple[bool, ...]:
+        """The sequence keeps the mask; the last output and the states have none."""
+        through = self.return_sequences and reads_mask(masked, kwargs)
+        return (through, *[False] * self.states) if self.return_state else through
+
+
+def reads_mask(masked: tuple[bool, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a call has a mask: one that came with the sequences, or the argument."""
+    return bool(masked and masked[0]) or kwargs.get("mask") is not None
+
+
+@layer
+class SimpleRNN(Recurrent):
+    """Fully connected recurrence: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
+
+    cell = "simple_rnn_cell"
+
+    units: PositiveInt
+    activation: Activation = TANH
+    use_bias: Bool = True
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    recurrent_initializer: Initializer = ORTHOGONAL
+    bias_initializer: Initializer = ZEROS
+    kernel_regularizer: Regularizer = None
+    recurrent_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    recurrent_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    dropout: Fraction = 0.0
+    recurrent_dropout: Fraction = 0.0
+    return_sequences: Bool = False
+    return_state: Bool = False
+    go_backwards: Bool = False
+    stateful: Bool = False
+    unroll: Bool = False
+    seed: Seed = None
+    zero_output_for_mask: Bool = False
+
+
+@layer
+class LSTM(Recurrent):
+    """Long short-term memory; gates in the order input, forget, cell, output."""
+
+    cell = "lstm_cell"
+    gates = 4
+    states = 2
+
+    units: PositiveInt
+    activation: Activation = TANH
+    recurrent_activation: Activation = SIGMOID
+    use_bias: Bool = True
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    recurrent_initializer: Initializer = ORTHOGONAL
+    bias_initializer: Initializer = ZEROS
+    unit_forget_bias: Bool = True
+    kernel_regularizer: Regularizer = None
+    recurrent_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    recurrent_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    dropout: Fraction = 0.0
+    recurrent_dropout: Fraction = 0.0
+    seed: Seed = None
+    return_sequences: Bool = False
+    return_state: Bool = False
+    go_backwards: Bool = False
+    stateful: Bool = False
+    unroll: Bool = False
+    use_cudnn: UseCudnn = "auto"
+    zero_output_for_mask: Bool = False
+
+    def bias_weight(self, columns: int) -> Weight:
+        """The bias; the forget gate's part starts from ones where `unit_forget_bias` says so."""
+        bias = super().bias_weight(columns)
+        if not self.unit_forget_bias:
+            return bias
+        own, units = self.bias_initializer, self.units
+        return replace(bias, pieces=((units, own), (units, ONES), (2 * units, own)))
+
+
+@layer
+class GRU(Recurrent):
+    """Gated recurrent unit; gates in the order update, reset, candidate."""
+
+    cell = "gru_cell"
+    gates = 3
+
+    units: PositiveInt
+    activation: Activation = TANH
+    recurrent_activation: Activation = SIGMOID
+    use_bias: Bool = True
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    recurrent_initializer: Initializer = ORTHOGONAL
+    bias_initializer: Initializer = ZEROS
+    kernel_regularizer: Regularizer = None
+    recurrent_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    recurrent_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    dropout: Fraction = 0.0
+    recurrent_dropout: Fraction = 0.0
+    seed: Seed = None
+    return_sequences: Bool = False
+    return_state: Bool = False
+    go_backwards: Bool = False
+    stateful: Bool = False
+    unroll: Bool = False
+    reset_after: Bool = True
+    use_cudnn: UseCudnn = "auto"
+    zero_output_for_mask: Bool = False
+
+    def bias_weight(self, columns: int) -> Weight:
+        """One bias, or with `reset_after` one for the inputs and one for the state."""
+        bias = super().bias_weight(columns)
+        return replace(bias, shape=(2, columns)) if self.reset_after else bias

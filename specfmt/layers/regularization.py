@@ -1,0 +1,85 @@
+"""Layers that act in training alone: dropout and noise."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from specfmt.spec.fields import DataFormat, Fraction, Integer, Nullable, Seed, Tuple
+from specfmt.spec.layer import FloatLayer, Shape, ShapeError
+from specfmt.spec.registry import layer
+
+NoiseShape = Annotated[tuple[int | None, ...] | None, Nullable(Tuple(Nullable(Integer(1))))]
+
+
+@layer
+class Dropout(FloatLayer):
+    """In training sets a fraction ``rate`` of elements to 0 and scales the others up.
+
+    ``noise_shape`` (with the batch axis; null = as the input) is what the noise is drawn
+    for; it is broadcast over axes of size 1.
+    """
+
+    rate: Fraction
+    noise_shape: NoiseShape = None
+    seed: Seed = None
+
+    def output_shape(self, x: Shape, training: object = None) -> Shape:
+        noise = self.noise_shape
+        if noise is not None:
+            fits = len(noise) == len(x) and all(
+                want in (None, 1) or size is None or want == size
+                for want, size in zip(noise, x, strict=True)
+            )
+            if not fits:
+                raise ShapeError(
+                    f"a noise shape of {len(x)} sizes, each null, 1 or the input's",
+                    f"{list(noise)} for shape {x}",
+                    "write null for an axis with noise of its own, 1 for one that shares it",
+                    field="noise_shape",
+                )
+        return x
+
+
+@layer
+class SpatialDropout1D(FloatLayer):
+    """Dropout of whole features: (N, T, F) with one decision for each N and F."""
+
+    rate: Fraction
+    seed: Seed = None
+
+    def output_shape(self, x: Shape, training: object = None) -> Shape:
+        return _of_rank(x, 3)
+
+
+@layer
+class SpatialDropout2D(FloatLayer):
+    """Dropout of whole feature maps: one decision for each sample and channel."""
+
+    rate: Fraction
+    data_format: DataFormat | None = None
+    seed: Seed = None
+
+    def output_shape(self, x: Shape, training: object = None) -> Shape:
+        return _of_rank(x, 4)
+
+
+def _of_rank(x: Shape, rank: int) -> Shape:
+    if len(x) != rank:
+        raise ShapeError(f"an input of {rank} axes (batch included)", f"shape {x}")
+    return x
+
+
+@layer
+class GaussianNoise(FloatLayer):
+    """In training adds normal noise of standard deviation ``stddev``."""
+
+    stddev: Fraction
+    seed: Seed = None
+
+
+@layer
+class GaussianDropout(FloatLayer):
+    """In training multiplies by normal noise of mean 1 and variance `rate / (1 - rate)`."""
+
+    rate: Fraction
+    seed: Seed = None

@@ -1,0 +1,157 @@
+"""Sizes and paddings of windows that slide over an axis, as TensorFlow computes them.
+
+One axis at a time; None is a size not known until run time.  Source: TensorFlow's
+`GetWindowedOutputSizeVerbose` and Keras's `compute_conv_output_shape`,
+`compute_conv_transpose_output_shape`.
+"""
+
+from __future__ import annotations
+
+from specfmt.spec.layer import Shape, ShapeError
+
+RANK_NAMES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
+
+
+def window_size(
+    size: int | None, kernel: int, stride: int = 1, padding: str = "valid", dilation: int = 1
+) -> int | None:
+    """The number of windows along an axis; zero or less if the kernel does not fit."""
+    if size is None:
+        return None
+    if padding == "valid":
+        return (size - dilation * (kernel - 1) - 1) // stride + 1
+    return (size - 1) // stride + 1
+
+
+def same_padding(
+    size: int | None, kernel: int, stride: int = 1, dilation: int = 1
+) -> tuple[int, int] | None:
+    """Zeros before and after an axis under ``padding="same"``: an odd one goes to the end.
+
+    None where it depends on a size that is not known.
+    """
+    reach = (kernel - 1) * dilation + 1
+    if size is None:
+        found = {same_padding(n, kernel, stride, dilation) for n in range(reach, reach + stride)}
+        return found.pop() if len(found) == 1 else None
+    total = max(((size - 1) // stride) * stride + reach - size, 0)
+    return total // 2, total - total // 2
+
+
+def transposed_extent(
+    kernel: int, stride: int, padding: str, output_padding: int | None, dilation: int = 1
+) -> int:
+    """What the last input element adds to a transposed convolution's output size.
+
+    The output has ``(size - 1) * stride + transposed_extent(...)`` elements.
+    """
+    reach = (kernel - 1) * dilation + 1
+    if padding == "valid":
+        return max(reach, stride) if output_padding is None else reach + output_padding
+    return stride if output_padding is None else reach % 2 + output_padding
+
+
+def transposed_size(
+    size: int | None,
+    kernel: int,
+    stride: int = 1,
+    padding: str = "valid",
+    output_padding: int | None = None,
+    dilation: int = 1,
+) -> int | None:
+    """The output size of a transposed convolution along an axis."""
+    if size is None:
+        return None
+    extent = transposed_extent(kernel, stride, padding, output_padding, dilation)
+    return (size - 1) * stride + extent
+
+
+def transposed_crop(
+    kernel: int, stride: int, padding: str, output_padding: int | None, dilation: int = 1
+) -> tuple[int, int]:
+    """What to cut before and after the full transposed convolution; negative: zeros to add.
+
+    The full one has ``(size - 1) * stride + reach`` elements, where ``reach`` is the dilated
+    kernel; TensorFlow keeps what the convolution from the output would have padded away.
+    """
+    reach = (kernel - 1) * dilation + 1
+    extra = reach - transposed_extent(kernel, stride, padding, output_padding, dilation)
+    before = max(extra, 0) // 2 if padding == "same" else 0
+    return before, extra - before
+
+
+def spatial_axes(rank: int, data_format: str | None) -> range:
+    """The axes that windows slide over in a value of ``rank`` spatial axes."""
+    return range(2, rank + 2) if data_format == "channels_first" else range(1, rank + 1)
+
+
+def spatial_sizes(x: Shape, data_format: str | None) -> Shape:
+    """The sizes of the axes that windows slide over."""
+    return x[2:] if data_format == "channels_first" else x[1:-1]
+
+
+def channels_of(x: Shape, data_format: str | None) -> int | None:
+    """The size of the channel axis."""
+    return x[1] if data_format == "channels_first" else x[-1]
+
+
+def with_spatial(
+    x: Shape, sizes: Shape, channels: int | None, data_format: str | None
+) -> Shape:
+    """A shape with the batch axis of ``x``, these spatial sizes and this many channels."""
+    if data_format == "channels_first":
+        return (x[0], channels, *sizes)
+    return (x[0], *sizes, channels)
+
+
+def check_rank(x: Shape, rank: int, data_format: str | None = None) -> None:
+    """Raise unless ``x`` has a batch axis, ``rank`` spatial axes and a channel axis.
+
+    Raises:
+        ShapeError: It has another number of axes.
+    """
+    if len(x) != rank + 2:
+        axes = RANK_NAMES[rank]
+        order = f"channels, {axes}" if data_format == "channels_first" else f"{axes}, channels"
+        hint = f"use the {len(x) - 2}D layer" if 1 <= len(x) - 2 <= 3 else "put a Reshape before it"
+        raise ShapeError(
+            f"{rank + 2} axes (batch, {order})", f"{len(x)}: shape {show(x)}", hint
+        )
+
+
+def check_channels(x: Shape, data_format: str | None) -> int:
+    """The number of channels of ``x``, which weights depend on.
+
+    Raises:
+        ShapeError: It is not known.
+    """
+    channels = channels_of(x, data_format)
+    if channels is None:
+        raise ShapeError(
+            "a known number of channels",
+            f"shape {show(x)}",
+            "give the size of the channel axis in the model's `inputs`",
+        )
+    return channels
+
+
+def check_fits(x: Shape, sizes: Shape, kernel: tuple[int, ...], field: str) -> None:
+    """Raise unless every output size is positive.
+
+    Raises:
+        ShapeError: The window is larger than the input.
+    """
+    if any(size is not None and size <= 0 for size in sizes):
+        window = " x ".join(map(str, kernel))
+        raise ShapeError(
+            f"an input that a window of {window} fits into",
+            f"shape {show(x)}",
+            'use padding: same, a smaller window, or fewer strides before this layer',
+            field=field,
+        )
+
+
+def show(x: Shape) -> str:
+    """A shape for messages: ``(N, 28, 28, 1)``, another unknown size as ``?``."""
+    sizes = ["N" if i == 0 and s is None else "?" if s is None else str(s) for i, s in enumerate(x)]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"

@@ -1,0 +1,172 @@
+"""Layers that hold a layer: run it in both directions, or at every time step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+from specfmt.layers.recurrent import RNN_ARGUMENTS, Recurrent, reads_mask
+from specfmt.spec.fields import Nullable, OneOf
+from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Shapes, Weight
+from specfmt.spec.naming import to_snake_case
+from specfmt.spec.registry import LayerRule, layer
+
+MergeMode = Annotated[str | None, Nullable(OneOf("concat", "sum", "mul", "ave"))]
+
+
+def inner_name(inner: Layer) -> str:
+    """The name of a layer that a wrapper holds."""
+    return inner.name or to_snake_case(inner.type_name)
+
+
+def inner_weights(
+    inner: Layer, name: str, store: str, *args: Any, **kwargs: Any
+) -> Iterator[Weight]:
+    """The weights of a layer that a wrapper holds, under the wrapper's paths."""
+    for weight in inner.weights(*args, **kwargs):
+        yield replace(
+            weight,
+            name=f"{name}/{weight.name}",
+            store="/".join(filter(None, (store, weight.store))),
+            trainable=weight.trainable and inner.trainable,
+        )
+
+
+RNN_LAYERS = ("SimpleRNN", "LSTM", "GRU")
+
+
+@layer
+class Bidirectional(Layer):
+    """Runs a recurrent layer over the sequence in both directions and merges the outputs."""
+
+    call_arguments: ClassVar[tuple[Argument, ...]] = RNN_ARGUMENTS
+
+    layer: Annotated[Any, LayerRule(*RNN_LAYERS)]
+    merge_mode: MergeMode = "concat"
+    backward_layer: Annotated[Any, Nullable(LayerRule(*RNN_LAYERS))] = None
+
+    def directions(self) -> tuple[Recurrent, Recurrent]:
+        """The forward and the backward layer as Keras makes them, names included."""
+        forward, backward = self.layer, self.backward_layer
+        name = inner_name(forward)
+        # Keras forces zeros at masked steps of a sequence, so that both directions agree.
+        zeros = {"zero_output_for_mask": forward.return_sequences}
+        if backward is None:
+            mirrored = f"backward_{name.removeprefix('backward_')}"
+            backward = forward.model_copy(update={"name": mirrored, "go_backwards": True})
+        backward = backward.model_copy(update=zeros)
+        ahead = f"forward_{name.removeprefix('forward_')}"
+        return forward.model_copy(update={"name": ahead, **zeros}), backward
+
+    def output_shape(
+        self,
+        sequences: Shape,
+        initial_state: list[Shape] | None = None,
+        mask: Shape | None = None,
+        training: object = None,
+    ) -> Shapes:
+        forward, backward = self.directions()
+        self._check_pair(forward, backward)
+        if initial_state is not None:
+            forward.check_states(initial_state, 2)
+        one: Any = forward.output_shape(sequences, mask=mask)
+        backward.output_shape(sequences, mask=mask)
+        output, states = (one[0], one[1:]) if forward.return_state else (one, ())
+        if self.merge_mode is None:
+            return (output, output, *states, *states)
+        if self.merge_mode == "concat":
+            output = (*output[:-1], 2 * forward.units)
+        return (output, *states, *states) if states else output
+
+    def _check_pair(self, forward: Recurrent, backward: Recurrent) -> None:
+        field = "layer" if self.backward_layer is None else "backward_layer"
+        if forward.go_backwards == backward.go_backwards:
+            raise ShapeError(
+                "one layer with `go_backwards: true` and one without",
+                f"`go_backwards: {str(forward.go_backwards).lower()}` in both",
+                "leave `backward_layer` out to get the forward layer's mirror image",
+                field=field,
+            )
+        for name in ("stateful", "return_sequences", "return_state", "units"):
+            ours, theirs = getattr(forward, name), getattr(backward, name)
+            if ours != theirs:
+                raise ShapeError(
+                    f"the same `{name}` in both directions",
+                    f"{ours} forwards and {theirs} backwards",
+                    field=field,
+                )
+        if forward.states != backward.states and forward.return_state:
+            raise ShapeError(
+                "layers with as many states in both directions",
+                f"{forward.type_name} and {backward.type_name}",
+                field=field,
+            )
+
+    def weights(self, sequences: Shape, **kwargs: Any) -> Iterator[Weight]:
+        forward, backward = self.directions()
+        yield from inner_weights(forward, inner_name(forward), "forward_layer", sequences)
+        yield from inner_weights(backward, inner_name(backward), "backward_layer", sequences)
+
+    def macs(self, output: Shapes, sequences: Shape, **kwargs: Any) -> int:
+        """The sum of both directions' own."""
+        return sum(one.macs((), sequences) for one in self.directions())
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        """The compute dtype, whatever the sequences are."""
+        return compute_dtype
+
+    def output_mask(self, *masked: bool, **kwargs: Any) -> bool | tuple[bool, ...]:
+        """Sequences keep the mask; last outputs and states have none."""
+        through = self.layer.return_sequences and reads_mask(masked, kwargs)
+        outputs = 2 if self.merge_mode is None else 1
+        states = 2 * self.layer.states if self.layer.return_state else 0
+        masks = (through,) * outputs + (False,) * states
+        return masks if len(masks) > 1 else masks[0]
+
+
+@layer
+class TimeDistributed(Layer):
+    """Applies a layer to every time step (the slices along axis 1) on its own."""
+
+    call_arguments: ClassVar[tuple[Argument, ...]] = (
+        Argument("inputs"),
+        Argument("training", "value", required=False),
+        Argument("mask", required=False),
+    )
+
+    layer: Annotated[Any, LayerRule()]
+
+    def output_shape(self, x: Shape, training: object = None, mask: Shape | None = None) -> Shape:
+        if len(x) < 3:
+            raise ShapeError(
+                "an input of shape (batch, time, ...) with at least three axes", f"shape {x}"
+            )
+        inner: Any = self.layer.output_shape((x[0], *x[2:]))
+        if inner and isinstance(inner[0], tuple):
+            raise ShapeError(
+                "a layer with one output",
+                f"{len(inner)} outputs of {self.layer.type_name}",
+                field="layer",
+            )
+        if mask is not None and len(mask) < 2:
+            raise ShapeError("a mask of shape (batch, time)", f"shape {mask}", field="inputs")
+        return (inner[0], x[1], *inner[1:])
+
+    def weights(self, x: Shape, **kwargs: Any) -> Iterator[Weight]:
+        child = (x[0], *x[2:])
+        yield from inner_weights(self.layer, inner_name(self.layer), "layer", child)
+
+    def macs(self, output: Shapes, x: Shape, **kwargs: Any) -> int:
+        """``time`` times the layer's own."""
+        shape: Any = output
+        inner: int = self.layer.macs((shape[0], *shape[2:]), (x[0], *x[2:]))
+        return (x[1] or 1) * inner
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
+        result: str | tuple[str, ...] = self.layer.output_dtype(compute_dtype, dtypes[0])
+        return result
+
+    def output_mask(self, *masked: bool, **kwargs: Any) -> bool:
+        """The mask over time passes unchanged."""
+        return reads_mask(masked, kwargs)

@@ -1,0 +1,79 @@
+"""Facts that lint rules ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.graph.model import Graph, Node, Value
+from specfmt.spec.diagnostics import Path
+from specfmt.vocab.base import Term
+
+PASSIVE = frozenset(
+    ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "Identity")
+)
+"""Layers that are the identity at inference."""
+
+
+def train_of(graph: Graph) -> Any:
+    """The document's ``train:`` section, or None."""
+    return getattr(graph.spec, "train", None)
+
+
+def loss_of(graph: Graph, output: str) -> Term | None:
+    """The loss of an output, however the document writes it."""
+    loss: Any = getattr(train_of(graph), "loss", None)
+    if isinstance(loss, dict):
+        loss = loss.get(output)
+    elif isinstance(loss, (list, tuple)):
+        index = list(graph.outputs).index(output)
+        loss = loss[index] if index < len(loss) else None
+    return loss if isinstance(loss, Term) else None
+
+
+def path_of_loss(graph: Graph, output: str) -> Path:
+    """Where the loss of an output stands."""
+    loss: Any = getattr(train_of(graph), "loss", None)
+    if isinstance(loss, dict):
+        return ("train", "loss", output)
+    if isinstance(loss, (list, tuple)):
+        return ("train", "loss", list(graph.outputs).index(output))
+    return ("train", "loss")
+
+
+def final_activation(value: Value) -> str:
+    """The type of the last activation that made a value, or nothing."""
+    node = value.node
+    while node is not None and node.unit.graph is None and changes_nothing(node):
+        node = next(iter(node.inputs())).node
+    if node is None or node.unit.graph is not None:
+        return ""
+    term = getattr(node.layer, "activation", None)
+    if isinstance(term, Term):
+        return term.type
+    return node.unit.type_name if node.unit.type_name == "Softmax" else ""
+
+
+def is_linear(node: Node) -> bool:
+    """Whether a call is an affine map with a kernel and no activation."""
+    if node.unit.graph is not None:
+        return False
+    term = getattr(node.layer, "activation", None)
+    return (
+        isinstance(term, Term)
+        and term.type == "Linear"
+        and any("kernel" in weight.name for weight in node.unit.weights)
+    )
+
+
+def changes_nothing(node: Node) -> bool:
+    """Whether a call is the identity at inference."""
+    return node.unit.type_name in PASSIVE
+
+
+def readers(graph: Graph) -> dict[Value, list[Node]]:
+    """Value -> the calls that read it; a model output counts as none."""
+    table: dict[Value, list[Node]] = {}
+    for node in graph.nodes:
+        for value in dict.fromkeys(node.inputs()):
+            table.setdefault(value, []).append(node)
+    return table

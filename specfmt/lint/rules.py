@@ -1,0 +1,289 @@
+"""The lint rules.  A rule's docstring is its page: a title line, then the explanation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from specfmt.graph.model import Graph, Node, Value
+from specfmt.lint.facts import (
+    changes_nothing,
+    final_activation,
+    is_linear,
+    loss_of,
+    path_of_loss,
+    readers,
+    train_of,
+)
+from specfmt.spec.diagnostics import Diagnostic
+
+Check = Callable[[Graph], Iterator[Diagnostic]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A lint rule: its code, title, page and check."""
+
+    code: str
+    title: str
+    page: str
+    check: Check
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(code: str) -> Callable[[Check], Check]:
+    """Decorator: registers a rule under its code."""
+
+    def register(check: Check) -> Check:
+        title, _, page = inspect.cleandoc(check.__doc__ or "").partition("\n")
+        RULES[code] = Rule(code, title.rstrip("."), page.strip(), check)
+        return check
+
+    return register
+
+
+def warning(code: str, message: str, path: tuple[str | int, ...], hint: str) -> Diagnostic:
+    """A lint finding."""
+    return Diagnostic(code, message, path, hint, "warning")
+
+
+@rule("SF601")
+def activation_with_logits(graph: Graph) -> Iterator[Diagnostic]:
+    """Probabilities given to a loss that expects logits.
+
+    A loss with `from_logits: true` applies the softmax (or sigmoid) itself.  An output that
+    has applied it already is squashed twice: training runs, but gradients are tiny.
+
+        layers: [{type: Dense, units: 10, activation: softmax}]
+        train: {loss: {type: CategoricalCrossentropy, from_logits: true}}
+
+    Drop the activation, or drop `from_logits`.
+    """
+    for name, value in graph.outputs.items():
+        loss, activation = loss_of(graph, name), final_activation(value)
+        if loss is not None and activation in ("Softmax", "Sigmoid") and loss.args.get("from_logits"):
+            yield warning(
+                "SF601",
+                f"expected logits for {loss.type} with from_logits, received the {activation.lower()} "
+                f"of {value.name}",
+                path_of_loss(graph, name),
+                "drop the layer's activation or drop from_logits",
+            )
+
+
+SQUARED = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
+
+
+@rule("SF602")
+def squared_error_on_classes(graph: Graph) -> Iterator[Diagnostic]:
+    """A regression loss on one-hot classes.
+
+    Sigmoid outputs with mean squared error train on one-hot labels, but slowly: where the
+    sigmoid saturates, the gradient vanishes even if the answer is wrong.
+
+    Use `activation: softmax` with `categorical_crossentropy` for one class of several, or
+    `binary_crossentropy` where several labels may hold at once.
+    """
+    for name, value in graph.outputs.items():
+        loss = loss_of(graph, name)
+        units = value.shape[-1] if value.shape else None
+        if (
+            loss is not None
+            and loss.type in SQUARED
+            and final_activation(value) in ("Sigmoid", "Softmax")
+            and (units or 0) > 1
+        ):
+            yield warning(
+                "SF602",
+                f"expected a cross-entropy for the {units} classes of {value.name}, "
+                f"received {loss.name}",
+                path_of_loss(graph, name),
+                "use softmax with categorical_crossentropy",
+            )
+
+
+@rule("SF603")
+def sparse_loss_with_one_hot(graph: Graph) -> Iterator[Diagnostic]:
+    """A sparse loss with one-hot labels, or the reverse.
+
+    `sparse_categorical_crossentropy` takes class numbers (0, 1, 2); `categorical_crossentropy`
+    takes one-hot rows ([0, 1, 0]).  With the wrong kind, training fails or learns nonsense.
+
+    Drop `one_hot` from `train.data`, or change the loss.
+    """
+    train = train_of(graph)
+    data = getattr(train, "data", None)
+    if data is None:
+        return
+    one_hot = bool(getattr(data, "one_hot", False))
+    for name in graph.outputs:
+        loss = loss_of(graph, name)
+        if loss is None:
+            continue
+        if loss.type == "SparseCategoricalCrossentropy" and one_hot:
+            yield warning(
+                "SF603",
+                "expected class numbers for sparse_categorical_crossentropy, received one-hot labels",
+                path_of_loss(graph, name),
+                "use categorical_crossentropy or drop `one_hot`",
+            )
+
+
+@rule("SF604")
+def two_linear_layers(graph: Graph) -> Iterator[Diagnostic]:
+    """Two linear layers in a row.
+
+    A layer without activation followed by another is one linear layer in disguise: the
+    product of both kernels does the same with fewer parameters.
+
+    Give the first one an activation, or remove it.
+    """
+    table = readers(graph)
+    for node in graph.nodes:
+        if not is_linear(node) or len(node.outputs) != 1:
+            continue
+        following = _through(node.outputs[0], table)
+        if following is not None and _is_dense_pair(node, following):
+            yield warning(
+                "SF604",
+                f"expected an activation between {node.name} and {following.name}, received none",
+                node.path,
+                f"give {node.name} an activation, such as relu",
+            )
+
+
+def _is_dense_pair(first: Node, second: Node) -> bool:
+    """Both are affine maps of their last axis, so that their product is one too."""
+    return all(hasattr(node.layer, "units") for node in (first, second)) and (
+        _has_kernel(second) and first.unit.type_name == second.unit.type_name
+    )
+
+
+def _has_kernel(node: Node) -> bool:
+    return any(weight.name == "kernel" for weight in node.unit.weights)
+
+
+def _through(value: Value, table: dict[Value, list[Node]]) -> Node | None:
+    """The one reader of a value, passing over layers that change nothing at inference."""
+    while True:
+        found = table.get(value, [])
+        if len(found) != 1 or found[0].unit.graph is not None:
+            return None
+        if not changes_nothing(found[0]):
+            return found[0]
+        value = found[0].outputs[0]
+
+
+@rule("SF605")
+def bias_before_normalization(graph: Graph) -> Iterator[Diagnostic]:
+    """A bias before batch normalization.
+
+    Batch normalization subtracts the mean, and any bias with it: the bias of the layer before
+    has no effect, but costs parameters and an optimizer slot.
+
+        - {type: Conv2D, filters: 16, kernel_size: 3, use_bias: false}
+        - {type: BatchNormalization}
+
+    Set `use_bias: false` on the layer before.
+    """
+    table = readers(graph)
+    for node in graph.nodes:
+        if node.unit.graph is not None or not getattr(node.layer, "use_bias", False):
+            continue
+        if not is_linear(node) or len(node.outputs) != 1:
+            continue
+        following = table.get(node.outputs[0], [])
+        if len(following) == 1 and _normalizes_channels(following[0], node):
+            yield warning(
+                "SF605",
+                f"expected no bias in {node.name}, since {following[0].name} subtracts it again",
+                (*node.path, "use_bias"),
+                "set use_bias: false",
+            )
+
+
+def _normalizes_channels(node: Node, before: Node) -> bool:
+    if node.unit.graph is not None or node.unit.type_name != "BatchNormalization":
+        return False
+    axis = getattr(node.layer, "axis", -1)
+    rank = len(before.outputs[0].shape or ())
+    first = getattr(before.layer, "data_format", None) == "channels_first"
+    return bool(axis % rank == (1 if first else rank - 1)) if isinstance(axis, int) and rank else False
+
+
+@rule("SF606")
+def unused_layer(graph: Graph) -> Iterator[Diagnostic]:
+    """A layer that no output needs.
+
+    Its result is read by nobody, so it is not part of the model that Keras builds, and its
+    weights are never trained.
+
+    Read it somewhere, add it to `outputs:`, or remove it.
+    """
+    needed = set(graph.outputs.values())
+    unused = []
+    for node in reversed(graph.nodes):
+        if any(value in needed for value in node.outputs):
+            needed.update(node.inputs())
+        else:
+            unused.append(node)
+    for node in reversed(unused):
+        yield warning(
+            "SF606",
+            f"expected {node.name} to be read by a layer or named in `outputs`, it is not",
+            node.path,
+            "read it, add it to `outputs`, or remove it",
+        )
+    for name, value in graph.inputs.items():
+        if value not in needed:
+            yield warning(
+                "SF606",
+                f"expected input {name} to be read by a layer, it is not",
+                ("inputs", name),
+                "read it or remove it",
+            )
+
+
+@rule("SF607")
+def untrained_output(graph: Graph) -> Iterator[Diagnostic]:
+    """An output that no loss trains.
+
+    With several outputs, `train.loss` says one for each.  An output without a loss keeps its
+    layers as they were initialized, apart from what they share with others.
+
+    Add a loss for it, or null to say that it is meant.
+    """
+    train = train_of(graph)
+    loss = getattr(train, "loss", None)
+    if not isinstance(loss, dict):
+        return
+    for name in graph.outputs:
+        if name not in loss:
+            yield warning(
+                "SF607",
+                f"expected a loss for output {name}, received none",
+                ("train", "loss"),
+                f"add `{name}:` with a loss, or null",
+            )
+
+
+@rule("SF608")
+def softmax_of_one(graph: Graph) -> Iterator[Diagnostic]:
+    """A softmax over a single unit.
+
+    The softmax of one number is always 1: the output is constant and nothing is learned.
+
+    Use `activation: sigmoid` with `binary_crossentropy` for a yes-no answer.
+    """
+    for value in graph.outputs.values():
+        if value.shape and value.shape[-1] == 1 and final_activation(value) == "Softmax":
+            path = value.node.path if value.node else ()
+            yield warning(
+                "SF608",
+                f"expected several units under the softmax of {value.name}, received one",
+                path,
+                "use sigmoid with binary_crossentropy",
+            )

@@ -1,0 +1,184 @@
+"""The pages of the codes of checking (12x, 2xx) and of targets (3xx)."""
+
+from __future__ import annotations
+
+import inspect
+
+
+def _page(text: str) -> str:
+    return inspect.cleandoc(text)
+
+
+SPEC_PAGES: dict[str, tuple[str, str]] = {
+    "SF120": (
+        "Unknown type",
+        _page("""
+        The `type` (or `op`) of an entry is not one that specfmt knows.
+
+            - {type: Desne, units: 10}      # did you mean Dense?
+
+        `specfmt layers` lists all types.  A class of your own is
+        `{type: Custom, class: package.module.Class, config: {...}}`.
+        """),
+    ),
+    "SF121": (
+        "Unknown key",
+        _page("""
+        A mapping has a key that its class does not take.  Keys are Keras's constructor
+        arguments; the message lists them, or names the closest one.
+
+            - {type: Dense, unit: 10}       # units
+        """),
+    ),
+    "SF122": (
+        "Missing field",
+        _page("""
+        A field without a default is not given.
+
+            - {type: Dense}                 # expected Dense to have `units`
+        """),
+    ),
+    "SF123": (
+        "Wrong value",
+        _page("""
+        A value is of the wrong type, out of range, or not one of the allowed words.
+
+            - {type: Dense, units: -3}      # expected a positive integer
+            - {type: Dense, units: "3"}     # a string is not a number
+        """),
+    ),
+    "SF124": (
+        "Old spelling",
+        _page("""
+        The key or word is from an earlier Keras; the message names today's.
+
+            optimizer: {type: Adam, lr: 0.001}      # learning_rate
+
+        `specfmt fmt --fix FILE` rewrites all of them.
+        """),
+    ),
+    "SF125": (
+        "Not an entry",
+        _page("""
+        The document is a mapping with `specfmt`, `inputs` and `layers`; each entry of `layers`
+        is a mapping with exactly one of `type` (a layer), `reuse` (a further call of one) or
+        `op` (a tensor operation).
+        """),
+    ),
+    "SF201": (
+        "Unknown tensor",
+        _page("""
+        `inputs:` or `outputs:` names something that is neither a layer, a call nor a model
+        input.  Names are those of `name:`, or automatic ones: `dense`, `dense_1`, ...
+        """),
+    ),
+    "SF202": (
+        "Cycle",
+        _page("""
+        Layers read each other in a circle, so none of them can be computed first.  The message
+        shows the circle; change one `inputs:` on it.
+        """),
+    ),
+    "SF203": (
+        "Duplicate name",
+        _page("""
+        Two entries, or an entry and a model input, have the same name.  To call a layer a second
+        time with the same weights, write `{reuse: name, inputs: ...}`.
+        """),
+    ),
+    "SF204": (
+        "Missing input",
+        _page("""
+        A call lacks an argument that it needs, or the first layer does not say which of several
+        model inputs it reads.
+
+            - {type: MultiHeadAttention, num_heads: 2, key_dim: 8, inputs: [q]}   # value is missing
+        """),
+    ),
+    "SF205": (
+        "Unknown call argument",
+        _page("""
+        `inputs:` is a mapping from the arguments of Keras's `call` to tensors.  The message
+        lists the arguments that this layer takes.
+        """),
+    ),
+    "SF206": (
+        "No such output",
+        _page("""
+        `name:1` is the second output of a layer that has several, such as an LSTM with
+        `return_state: true`.  This layer has fewer.
+        """),
+    ),
+    "SF207": (
+        "No model inputs",
+        _page("""
+        Without the shape of its inputs a model cannot be checked or generated.
+
+            inputs:
+              features: {shape: [4]}        # without the batch axis; null is any size
+        """),
+    ),
+    "SF208": (
+        "Reuse of nothing",
+        _page("""
+        `reuse:` names the entry that defines a layer or model: not a model input, and not
+        another `reuse`.
+        """),
+    ),
+    "SF209": (
+        "Nested model called with another shape",
+        _page("""
+        A model inside the model declares the shapes of its own `inputs:`; the tensors it is
+        called with must fit them.
+        """),
+    ),
+    "SF210": (
+        "Shapes do not fit",
+        _page("""
+        A layer cannot take its inputs: a wrong number of axes, a size that must be known and is
+        not, a kernel larger than the picture, sizes that cannot be added.  The message says what
+        was expected and what was received.  `specfmt summary` shows all shapes up to the mistake.
+        """),
+    ),
+    "SF211": (
+        "Shared layer with different shapes",
+        _page("""
+        A layer that is called several times has one set of weights, made for the first call.
+        Its other inputs must have the sizes that those weights fit.
+        """),
+    ),
+    "SF212": (
+        "No layers",
+        "A model needs at least one layer.",
+    ),
+    "SF300": (
+        "No PyTorch form of this layer",
+        "The layer generates Keras code only.  `specfmt layers` shows what each target knows.",
+    ),
+    "SF301": (
+        "PyTorch cannot express this option",
+        _page("""
+        The layer exists in PyTorch, but this option computes something that PyTorch cannot
+        reproduce.  specfmt never writes an approximation; change the option or generate Keras.
+        """),
+    ),
+    "SF302": (
+        "Not a chain",
+        _page("""
+        `--style sequential` needs a model with one input and one output in which each layer
+        reads the one before it; in PyTorch every step must also be a stock module.
+        Use `--style auto`.
+        """),
+    ),
+    "SF303": (
+        "Custom layer without code",
+        _page("""
+        A `Custom` layer is kept whole but never looked into.  Keras code imports its class, which
+        needs a dotted path to where it is defined; PyTorch code needs a definition.
+        """),
+    ),
+    "SF304": (
+        "Word without a PyTorch form",
+        "The optimizer, loss, metric or callback generates Keras code only.",
+    ),
+}

@@ -1,0 +1,359 @@
+"""The ``train:`` section: data, loss, optimizer, and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.fields import (
+    Bool,
+    Boolean,
+    Either,
+    FieldError,
+    Integer,
+    NestedError,
+    Nullable,
+    Number,
+    OneOf,
+    OpenFraction,
+    OptionalPositiveFloat,
+    OptionalPositiveInt,
+    PositiveInt,
+    Rule,
+    Seed,
+    Str,
+    Text,
+    Tuple,
+    did_you_mean,
+    error_to_diagnostic,
+)
+from specfmt.spec.layer import validate
+from specfmt.vocab.base import Term, TermRule
+from specfmt.vocab.fields import Optimizer
+
+SKLEARN_SETS = ("iris", "digits", "wine", "breast_cancer", "diabetes", "linnerud")
+KERAS_SETS = (
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "cifar100",
+    "imdb",
+    "reuters",
+    "california_housing",
+)
+
+
+class MappingOf(Rule):
+    """A mapping whose values follow one rule."""
+
+    def __init__(self, item: Rule, what: str) -> None:
+        self.item, self.what = item, what
+
+    def check(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict) or not value:
+            raise FieldError(self.what, value)
+        found, problems = {}, []
+        for key, item in value.items():
+            try:
+                found[key] = self.item.check(item)
+            except FieldError as error:
+                problems.append(error_to_diagnostic(error, (key,)))
+            except NestedError as error:
+                problems.extend(d.under((key,)) for d in error.diagnostics)
+        if problems:
+            raise NestedError(problems)
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": self.item.schema(),
+        }
+
+
+class PerOutput(Rule):
+    """One item for the only output, a list with one for each, or a mapping from output name."""
+
+    def __init__(self, item: Rule, *, lists: bool = True) -> None:
+        self.item = item
+        self.sequence = Tuple(Nullable(item), 1) if lists else None
+        self.mapping = MappingOf(Nullable(item), "a mapping from output name")
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, dict) and "type" not in value:
+            return self.mapping.check(value)
+        if isinstance(value, (list, tuple)) and self.sequence is not None:
+            return self.sequence.check(value)
+        return self.item.check(value)
+
+    def schema(self) -> dict[str, Any]:
+        mapping = {**self.mapping.schema(), "not": {"required": ["type"]}}
+        choices = [self.item.schema(), mapping]
+        if self.sequence is not None:
+            choices.append(self.sequence.schema())
+        return {"anyOf": choices}
+
+
+class MetricsRule(Rule):
+    """A list of metrics, a mapping from output to one or a list of them, or a list of lists."""
+
+    def __init__(self) -> None:
+        metric = TermRule("metric")
+        several = Either(
+            metric, Tuple(metric), Nullable(metric), expected="a metric or a list of them"
+        )
+        self.sequence = Tuple(several)
+        self.mapping = MappingOf(several, "a mapping from output name")
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self.mapping.check(value)
+        return self.sequence.check(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.sequence.schema(), self.mapping.schema()]}
+
+
+_NAMES = Either(
+    Text("a name", r"\S"),
+    Tuple(Text("a name", r"\S"), 1),
+    MappingOf(
+        Either(Text("a name", r"\S"), Tuple(Text("a name", r"\S"), 1), expected="a name or a list"),
+        "a mapping",
+    ),
+    expected="a name, a list of names, or a mapping",
+)
+
+
+class Data(BaseModel):
+    """Where samples come from, and what is done to them before training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    source: ClassVar[str] = ""
+
+    test_split: OpenFraction = 0.0
+    validation_first: OptionalPositiveInt = None
+    scale: OptionalPositiveFloat = None
+    flatten: Bool = False
+    standardize: Bool = False
+    one_hot: Bool = False
+    classes: Annotated[tuple[str, ...] | None, Nullable(Tuple(Text("a class's name"), 2))] = None
+
+
+class SklearnData(Data):
+    """A data set that scikit-learn ships."""
+
+    source: ClassVar[str] = "sklearn"
+    name: Annotated[str, OneOf(*SKLEARN_SETS)]
+
+
+class KerasData(Data):
+    """A data set of `keras.datasets`; ``--data FILE.npz`` reads it from a file instead."""
+
+    source: ClassVar[str] = "keras"
+    name: Annotated[str, OneOf(*KERAS_SETS)]
+    num_words: OptionalPositiveInt = None
+    maxlen: OptionalPositiveInt = None
+
+
+class NpzData(Data):
+    """Arrays in an .npz file."""
+
+    source: ClassVar[str] = "npz"
+    path: Str
+    x: Annotated[Any, _NAMES] = "x_train"
+    y: Annotated[Any, _NAMES] = "y_train"
+    x_test: Annotated[Any, Nullable(_NAMES)] = None
+    y_test: Annotated[Any, Nullable(_NAMES)] = None
+    sample_weight: Annotated[str | None, Nullable(Text("a name", r"\S"))] = None
+
+
+class CsvData(Data):
+    """A table with a header line; columns are named."""
+
+    source: ClassVar[str] = "csv"
+    path: Str
+    features: Annotated[Any, _NAMES]
+    target: Annotated[Any, _NAMES]
+    delimiter: Annotated[str, Text("one character", r"^.\Z")] = ","
+    sample_weight: Annotated[str | None, Nullable(Text("a column's name", r"\S"))] = None
+
+
+class NumbersRule(Rule):
+    """Numbers in nested lists, or a mapping from name to such lists."""
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, dict) and value:
+            return {key: self._list(item) for key, item in value.items()}
+        return self._list(value)
+
+    def _list(self, value: Any) -> Any:
+        if not isinstance(value, (list, tuple)) or not value:
+            raise FieldError("a list of numbers, which may nest", value)
+        return self._items(value)
+
+    def _items(self, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return tuple(self._items(item) for item in value)
+        if type(value) is int:
+            return value
+        return Number().check(value)
+
+    def schema(self) -> dict[str, Any]:
+        nested = {"$ref": "#/$defs/numbers"}
+        return {
+            "anyOf": [nested, {"type": "object", "minProperties": 1, "additionalProperties": nested}]
+        }
+
+
+Numbers = Annotated[Any, NumbersRule()]
+OptionalNumbers = Annotated[Any, Nullable(NumbersRule())]
+
+
+class InlineData(Data):
+    """Samples written in the spec itself."""
+
+    source: ClassVar[str] = "inline"
+    x: Numbers
+    y: Numbers
+    x_test: OptionalNumbers = None
+    y_test: OptionalNumbers = None
+    sample_weight: OptionalNumbers = None
+
+
+class SyntheticData(Data):
+    """Random samples that the script makes, with targets that can be learned.
+
+    ``task`` says what the target is: ``first`` the first token of a sequence, ``sum`` the sum of
+    the inputs, ``sign`` whether that sum is positive, ``same`` the inputs themselves.
+    """
+
+    source: ClassVar[str] = "synthetic"
+    task: Annotated[Any, PerOutput(OneOf("first", "sum", "sign", "same"))] = "sign"
+    samples: PositiveInt = 1000
+
+
+SOURCES: dict[str, type[Data]] = {
+    cls.source: cls
+    for cls in (SklearnData, KerasData, NpzData, CsvData, InlineData, SyntheticData)
+}
+
+
+class DataRule(Rule):
+    """A data section; ``source`` says which."""
+
+    def check(self, value: Any) -> Data:
+        if isinstance(value, Data):
+            return value
+        if not isinstance(value, dict):
+            raise FieldError("a mapping with `source`", value)
+        source = value.get("source")
+        cls = SOURCES.get(source) if isinstance(source, str) else None
+        if cls is None:
+            message = FieldError("one of " + ", ".join(SOURCES), source).message
+            hint = did_you_mean(source, SOURCES)
+            raise NestedError(
+                [Diagnostic("SF123", message, ("source",) if "source" in value else (), hint)]
+            )
+        fields = {key: item for key, item in value.items() if key != "source"}
+        return validate(cls, fields, f"data from {source}")
+
+    def schema(self) -> dict[str, Any]:
+        return {"$ref": "#/$defs/data"}
+
+
+class BatchSizeRule(Rule):
+    """A positive integer, or ``full`` for all samples at once."""
+
+    def check(self, value: Any) -> int | str:
+        if value == "full":
+            return "full"
+        try:
+            return Integer(1).check(value)
+        except FieldError:
+            raise FieldError("a positive integer or full", value) from None
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "full"}]}
+
+
+class ClassWeightRule(MappingOf):
+    """A mapping from class number to its weight."""
+
+    def __init__(self) -> None:
+        super().__init__(Number(minimum=0), "a mapping from class number to weight")
+
+    def check(self, value: Any) -> dict[int, float]:
+        found = super().check(value)
+        for key in found:
+            if not (key.isascii() and key.isdigit()):
+                raise FieldError("class numbers as keys", key)
+        return {int(key): weight for key, weight in found.items()}
+
+    def schema(self) -> dict[str, Any]:
+        return {**super().schema(), "propertyNames": {"pattern": "^[0-9]+$"}}
+
+
+class TrainSpec(BaseModel):
+    """How the model is compiled and trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    data: Annotated[Any, Nullable(DataRule())] = None
+    loss: Annotated[Any, Nullable(PerOutput(TermRule("loss")))] = None
+    loss_weights: Annotated[Any, Nullable(PerOutput(Number()))] = None
+    optimizer: Optimizer = Term("optimizer", "RMSprop")
+    metrics: Annotated[Any, Nullable(MetricsRule())] = None
+    weighted_metrics: Annotated[Any, Nullable(MetricsRule())] = None
+    epochs: PositiveInt = 1
+    batch_size: Annotated[int | str, BatchSizeRule()] = 32
+    validation_split: OpenFraction = 0.0
+    shuffle: Bool = True
+    class_weight: Annotated[dict[int, float] | None, Nullable(ClassWeightRule())] = None
+    callbacks: Annotated[tuple[Term, ...], Tuple(TermRule("callback"))] = ()
+    seed: Seed = None
+    run_eagerly: Bool = False
+    steps_per_execution: PositiveInt = 1
+    jit_compile: Annotated[
+        Any, Either(OneOf("auto"), Boolean(), expected="auto, true or false")
+    ] = "auto"
+    auto_scale_loss: Bool = True
+
+
+def schema_definitions(
+    object_schema: Callable[..., dict[str, Any]],
+) -> dict[str, Any]:
+    """The definitions that the schema of the ``train:`` section refers to."""
+    definitions: dict[str, Any] = {
+        "numbers": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"$ref": "#/$defs/number_or_list"},
+        },
+        "number_or_list": {
+            "anyOf": [
+                {"type": "number"},
+                {"type": "array", "items": {"$ref": "#/$defs/number_or_list"}},
+            ]
+        },
+        "data": {
+            "type": "object",
+            "properties": {"source": {"type": "string", "enum": list(SOURCES)}},
+            "required": ["source"],
+            "allOf": [
+                {
+                    "if": {"properties": {"source": {"const": name}}, "required": ["source"]},
+                    "then": {"$ref": f"#/$defs/data_{name}"},
+                }
+                for name in SOURCES
+            ],
+        },
+    }
+    for name, cls in SOURCES.items():
+        definitions[f"data_{name}"] = object_schema(cls, tag=("source", name))
+    return definitions

@@ -1,0 +1,270 @@
+"""PyTorch lowerings of the layers that make one tensor of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from specfmt.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
+from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.expr import (
+    AxisSubscript,
+    Binary,
+    Call,
+    Method,
+    Subscripts,
+    Tensor,
+    Unary,
+    Want,
+)
+
+LETTERS = "abcdefghijklmopqrstuvwxyz"
+EPSILON = 1e-7
+"""`keras.config.epsilon()`."""
+
+
+def common_want(tensors: list[Tensor]) -> Want:
+    """Either order, unless features flattened in one order meet others."""
+    flats = {tensor.flat for tensor in tensors}
+    return "any" if len(flats) == 1 or flats == {None} else "keras"
+
+
+def expanded(x: Tensor, rank: int) -> Any:
+    """``x`` with new axes of size 1 after the batch, up to ``rank`` axes."""
+    new = rank - x.rank
+    return AxisSubscript(x, dict.fromkeys(range(1, new + 1)), rank) if new else x
+
+
+def result(
+    b: Lower, layer: Any, tensors: list[Tensor], expr: Any, want: Want | None = None
+) -> Tensor:
+    """The step of a merge layer, its mask joined from its inputs'."""
+    shape = layer.output_shape([tensor.shape for tensor in tensors])
+    want = want or common_want(tensors)
+    y = b.tensor(shape, tensors[0].dtype)
+    y.flat = tensors[0].flat if want == "any" and len(shape) == 2 else None
+    b.step(expr, y, want=want)
+    y.mask = joined_mask(b, tensors)
+    return y
+
+
+def mask_tensor(b: Lower, shape: Any, expr: Any) -> Tensor:
+    """A mask as a value of its own; Keras's masks follow Keras's axes."""
+    mask = Tensor(tuple(shape), "bool", f"{b.node.name}_mask")
+    b.step(expr, mask, want="keras")
+    return mask
+
+
+def joined_mask(b: Lower, tensors: list[Tensor]) -> Tensor | None:
+    """`or` of all masks; None if an input has none."""
+    masks = [tensor.mask for tensor in tensors if tensor.mask is not None]
+    if len(masks) < len(tensors):
+        return None
+    first, *others = dict.fromkeys(masks)
+    expr: Any = first
+    for mask in others:
+        expr = Binary("|", expr, mask)
+    return mask_tensor(b, first.shape, expr) if others else first
+
+
+def masked_inputs(b: Lower, tensors: list[Tensor]) -> list[Tensor | None]:
+    """The masks that act on values: those of inputs that get no new axes.
+
+    Raises:
+        TargetError: Keras itself cannot broadcast the mask to the input.
+    """
+    rank = max(tensor.rank for tensor in tensors)
+    masks = [tensor.mask if tensor.rank == rank else None for tensor in tensors]
+    if any(mask is not None and mask.rank != rank - 1 for mask in masks):
+        raise TargetError("Keras cannot broadcast a mask to inputs of this rank")
+    return masks
+
+
+def column(mask: Tensor) -> Method:
+    """A mask with an axis for the features."""
+    return Method(mask, "unsqueeze", (-1,))
+
+
+def folded(operator: str) -> Callable[..., Tensor]:
+    """A lowering that joins all inputs by a Python operator."""
+
+    def lowering(layer: Any, b: Lower, tensors: list[Tensor]) -> Tensor:
+        rank = max(tensor.rank for tensor in tensors)
+        expr: Any = expanded(tensors[0], rank)
+        for tensor in tensors[1:]:
+            expr = Binary(operator, expr, expanded(tensor, rank))
+        if len(tensors) == 1:
+            return tensors[0]
+        return result(b, layer, tensors, expr)
+
+    return lowering
+
+
+lower(Add)(folded("+"))
+lower(Subtract)(folded("-"))
+
+
+@lower(Multiply)
+def multiply(layer: Multiply, b: Lower, tensors: list[Tensor]) -> Tensor:
+    """Masked steps count as 1; where all inputs are masked the result is 0."""
+    rank = max(tensor.rank for tensor in tensors)
+    masks = masked_inputs(b, tensors)
+    if not any(masks):
+        y: Tensor = folded("*")(layer, b, tensors)
+        return y
+    expr: Any = None
+    for tensor, mask in zip(tensors, masks, strict=True):
+        factor = expanded(tensor, rank)
+        if mask is not None:
+            factor = Method(factor, "masked_fill", (Unary("~", column(mask)), 1))
+        expr = factor if expr is None else Binary("*", expr, factor)
+    y = result(b, layer, tensors, expr, "keras")
+    if all(masks) and y.mask is not None:
+        zeroed = b.method(y, "masked_fill", Unary("~", column(y.mask)), 0, want="keras")
+        zeroed.mask = y.mask
+        return zeroed
+    return y
+
+
+@lower(Average)
+def average(layer: Average, b: Lower, tensors: list[Tensor]) -> Tensor:
+    rank = max(tensor.rank for tensor in tensors)
+    expr: Any = expanded(tensors[0], rank)
+    for tensor in tensors[1:]:
+        expr = Binary("+", expr, expanded(tensor, rank))
+    if len(tensors) == 1:
+        return tensors[0]
+    return result(b, layer, tensors, Binary("/", expr, len(tensors)))
+
+
+def extreme(function: str) -> Callable[..., Tensor]:
+    """The larger or smaller; a masked step gives way to the other input's."""
+
+    def lowering(layer: Any, b: Lower, tensors: list[Tensor]) -> Tensor:
+        if len(tensors) == 1:
+            return tensors[0]
+        rank = max(tensor.rank for tensor in tensors)
+        masks = masked_inputs(b, tensors)
+        want: Want | None = "keras" if any(masks) else None
+        best: Any = expanded(tensors[0], rank)
+        shape = layer.output_shape([tensor.shape for tensor in tensors])
+        known = masks[0]
+        for count, (tensor, mask) in enumerate(zip(tensors[1:], masks[1:], strict=True), 1):
+            other: Any = expanded(tensor, rank)
+            if mask is not None or known is not None:
+                # Each side is read twice: it becomes a value of its own.
+                best, other = _named(b, best, tensors[:count]), _named(b, other, [tensor])
+                if mask is not None:
+                    other = _named(b, Call("torch.where", (column(mask), other, best)), [other, best])
+                if known is not None:
+                    best = Call("torch.where", (column(known), best, other))
+            known = (
+                mask_tensor(b, shape[:-1], Binary("|", known, mask))
+                if mask is not None and known is not None
+                else None
+            )
+            best = Call(function, (best, other))
+        return result(b, layer, tensors, best, want)
+
+    return lowering
+
+
+def _named(b: Lower, expr: Any, tensors: list[Tensor]) -> Tensor:
+    """An expression over ``tensors`` as a value that can be read more than once."""
+    if isinstance(expr, Tensor):
+        return expr
+    from specfmt.layers.merging import Merge
+
+    shape = Merge().output_shape([tensor.shape for tensor in tensors])
+    value: Tensor = b.step(expr, b.tensor(shape, tensors[0].dtype), want="keras")
+    return value
+
+
+lower(Maximum)(extreme("torch.maximum"))
+lower(Minimum)(extreme("torch.minimum"))
+
+
+@lower(Concatenate)
+def concatenate(layer: Concatenate, b: Lower, tensors: list[Tensor]) -> Tensor:
+    """`torch.cat`; flattened features are put in Keras's order first, so that rows keep it."""
+    if len(tensors) == 1:
+        return tensors[0]
+    x = tensors[0]
+    k = layer.axis % x.rank
+    flat = any(tensor.flat is not None for tensor in tensors)
+    shape = layer.output_shape([tensor.shape for tensor in tensors])
+    y = b.tensor(shape, x.dtype)
+    want: Want = "any"
+    if flat:
+        same = k == 0 and len({tensor.flat for tensor in tensors}) == 1
+        want, y.flat = ("any", x.flat) if same else ("keras", None)
+    b.step(Call("torch.cat", (list(tensors),), {"dim": axis(k, x)}), y, want=want)
+    if any(tensor.mask is not None for tensor in tensors):
+        y.mask = _concatenated_mask(b, tensors, k)
+    return y
+
+
+def _concatenated_mask(b: Lower, tensors: list[Tensor], k: int) -> Tensor:
+    rank = tensors[0].rank
+    if any(tensor.mask is not None and tensor.mask.rank != rank - 1 for tensor in tensors):
+        raise TargetError("Keras cannot broadcast a mask to inputs of this rank")
+    if k == rank - 1:
+        return joined_mask(b, tensors) or mask_tensor(
+            b,
+            tensors[0].shape[:-1],
+            Call("torch.ones_like", (next(t.mask for t in tensors if t.mask is not None),)),
+        )
+    parts = []
+    for tensor in tensors:
+        first = tensor
+        if tensor.mask is None:
+            every = AxisSubscript(first, {rank - 1: 0}, rank)
+            kwargs = {"dtype": _torch("bool")}
+            parts.append(mask_tensor(b, tensor.shape[:-1], Call("torch.ones_like", (every,), kwargs)))
+        else:
+            parts.append(tensor.mask)
+    shape = list(parts[0].shape)
+    sizes = [part.shape[k] for part in parts]
+    shape[k] = None if None in sizes else sum(size or 0 for size in sizes)
+    return mask_tensor(b, shape, Call("torch.cat", (parts,), {"dim": k}))
+
+
+def _torch(dtype: str) -> Any:
+    from specfmt.targets.torch.expr import Name
+
+    return Name(f"torch.{dtype}")
+
+
+@lower(Dot)
+def dot(layer: Dot, b: Lower, tensors: list[Tensor]) -> Tensor:
+    """One `torch.einsum`: its letters follow the layout, so nothing is permuted."""
+    x, y = tensors
+    i, j = layer.axis_pair([x.shape, y.shape])
+    want = common_want(tensors)
+    if layer.normalize:
+        x, y = (
+            b.call("F.normalize", value, dim=axis(k, value), eps=EPSILON, want=want)
+            for value, k in ((x, i), (y, j))
+        )
+    shape = layer.output_shape([x.shape, y.shape])
+    out = b.tensor(shape, x.dtype)
+    if x.rank == y.rank == 2:
+        expr: Any = Method(Binary("*", x, y), "sum", (), {"dim": -1, "keepdim": True})
+    else:
+        first = ["n", *LETTERS[: x.rank - 1]]
+        second = ["n", *LETTERS[x.rank - 1 : x.rank + y.rank - 2]]
+        first[i] = second[j] = "z"
+        kept = [letter for letter in (*first[1:], *second[1:]) if letter != "z"]
+        names = Subscripts(("".join(first), "".join(second)), "".join(("n", *kept)))
+        expr = Call("torch.einsum", (names, x, y))
+    b.step(expr, out, want=want, out_want="keras" if want == "keras" else None)
+    return out

@@ -1,0 +1,98 @@
+"""PyTorch lowerings of dropout and noise layers; at inference all of them are the identity."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+from specfmt.layers.regularization import (
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+)
+from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.expr import Call, PerAxis, SelfAttr, Size, Tensor, Want
+
+
+def training_flag(training: bool | None) -> Any:
+    """Whether noise is on: as the call says, else as the module is."""
+    return SelfAttr("training") if training is None else training
+
+
+def stock(name: str, training: bool | None, *args: Any) -> Call | None:
+    """The stock module, where the call leaves it to the module's mode."""
+    return Call(name, args) if training is None else None
+
+
+@lower(Dropout)
+def dropout(layer: Dropout, b: Lower, x: Tensor, training: bool | None = None) -> Tensor:
+    if layer.rate == 0 or training is False:
+        return x
+    if layer.noise_shape is not None and 1 in layer.noise_shape:
+        return shared_dropout(b, x, layer.rate, layer.noise_shape, training)
+    module = stock("nn.Dropout", training, layer.rate)
+    return b.call("F.dropout", x, layer.rate, training_flag(training), module=module)
+
+
+def shared_dropout(
+    b: Lower,
+    x: Tensor,
+    rate: float,
+    noise_shape: tuple[int | None, ...],
+    training: bool | None,
+) -> Tensor:
+    """Dropout whose decisions are shared along the axes of size 1 in ``noise_shape``."""
+    sizes = tuple(
+        1 if noise == 1 else size if size is not None else Size(x, k)
+        for k, (noise, size) in enumerate(zip(noise_shape, x.shape, strict=True))
+    )
+    function = b.helper("shared_dropout")
+    want: Want = "any" if x.flat is None else "keras"
+    return b.call(function, x, rate, PerAxis(sizes), training_flag(training), want=want)
+
+
+@lower(SpatialDropout1D)
+def spatial_dropout1d(
+    layer: SpatialDropout1D, b: Lower, x: Tensor, training: bool | None = None
+) -> Tensor:
+    """Shared along time; `F.dropout1d` would need the features at axis 1."""
+    if layer.rate == 0 or training is False:
+        return x
+    return shared_dropout(b, x, layer.rate, (None, 1, None), training)
+
+
+@lower(SpatialDropout2D)
+def spatial_dropout2d(
+    layer: SpatialDropout2D, b: Lower, x: Tensor, training: bool | None = None
+) -> Tensor:
+    if layer.rate == 0 or training is False:
+        return x
+    want: Want = "keras" if layer.data_format == "channels_first" else "channels"
+    module = stock("nn.Dropout2d", training, layer.rate)
+    flag = training_flag(training)
+    return b.call("F.dropout2d", x, layer.rate, flag, want=want, module=module)
+
+
+@lower(GaussianNoise)
+def gaussian_noise(
+    layer: GaussianNoise, b: Lower, x: Tensor, training: bool | None = None
+) -> Tensor:
+    if layer.stddev == 0 or training is False:
+        return x
+    return b.call(b.helper("gaussian_noise"), x, layer.stddev, training_flag(training))
+
+
+@lower(GaussianDropout)
+def gaussian_dropout(
+    layer: GaussianDropout, b: Lower, x: Tensor, training: bool | None = None
+) -> Tensor:
+    if layer.rate == 1:
+        raise TargetError(
+            "noise of a rate of 1 has an infinite variance", "choose a rate below 1", "rate"
+        )
+    if layer.rate == 0 or training is False:
+        return x
+    stddev = sqrt(layer.rate / (1 - layer.rate))
+    return b.call(b.helper("gaussian_dropout"), x, stddev, training_flag(training))

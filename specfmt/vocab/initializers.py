@@ -1,0 +1,186 @@
+"""Initializers by the names of `keras.initializers`.
+
+``seed`` makes Keras's draws repeatable; PyTorch code starts from one seed for the whole model,
+so there it has no effect.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from specfmt.spec.fields import (
+    Bool,
+    Float,
+    Integer,
+    NaturalFloat,
+    FieldError,
+    Nullable,
+    Number,
+    OneOf,
+    Rule,
+    PositiveFloat,
+    Seed,
+    Text,
+    Tuple,
+)
+from specfmt.vocab.base import Word
+
+Mode = Annotated[Literal["fan_in", "fan_out", "fan_avg"], OneOf("fan_in", "fan_out", "fan_avg")]
+Distribution = Annotated[
+    Literal["uniform", "truncated_normal", "untruncated_normal", "normal"],
+    OneOf("uniform", "truncated_normal", "untruncated_normal", "normal"),
+]
+FanAxes = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer(), 1))]
+
+
+class NumberOrArray(Rule):
+    """A finite number, or nested lists of them up to ``depth`` deep."""
+
+    def __init__(self, depth: int = 5) -> None:
+        self.depth = depth
+        self.number = Number()
+
+    def check(self, value: Any) -> Any:
+        return self._check(value, self.depth)
+
+    def _check(self, value: Any, depth: int) -> Any:
+        if isinstance(value, (list, tuple)) and depth:
+            return tuple(self._check(item, depth - 1) for item in value)
+        try:
+            return self.number.check(value)
+        except FieldError:
+            raise FieldError("a number or an array of numbers", value) from None
+
+    def schema(self) -> dict[str, Any]:
+        schema = self.number.schema()
+        for _ in range(self.depth):
+            schema = {"anyOf": [self.number.schema(), {"type": "array", "items": schema}]}
+        return schema
+
+
+class InitializerWord(Word):
+    """What a weight holds before training."""
+
+    kind: ClassVar[str] = "initializer"
+
+
+class Zeros(InitializerWord):
+    """All 0."""
+
+
+class Ones(InitializerWord):
+    """All 1."""
+
+
+class Constant(InitializerWord):
+    """All ``value``; an array is spread over the weight's shape."""
+
+    value: Annotated[float | tuple[object, ...], NumberOrArray()] = 0.0
+
+
+class Identity(InitializerWord):
+    """``gain`` times the identity matrix; for weights of two axes only."""
+
+    gain: Float = 1.0
+
+
+class RandomNormal(InitializerWord):
+    """Normal with ``mean`` and ``stddev``."""
+
+    mean: Float = 0.0
+    stddev: NaturalFloat = 0.05
+    seed: Seed = None
+
+
+class RandomUniform(InitializerWord):
+    """Uniform from ``minval`` to ``maxval``."""
+
+    minval: Float = -0.05
+    maxval: Float = 0.05
+    seed: Seed = None
+
+
+class TruncatedNormal(InitializerWord):
+    """Normal, with draws beyond two ``stddev`` from ``mean`` drawn again."""
+
+    mean: Float = 0.0
+    stddev: NaturalFloat = 0.05
+    seed: Seed = None
+
+
+class VarianceScaling(InitializerWord):
+    """Variance `scale / n`, where n is ``fan_in``, ``fan_out`` or their mean, as ``mode`` says."""
+
+    scale: PositiveFloat = 1.0
+    mode: Mode = "fan_in"
+    distribution: Distribution = "truncated_normal"
+    seed: Seed = None
+    input_axes: FanAxes = None
+    output_axes: FanAxes = None
+
+
+class _NamedScaling(InitializerWord):
+    """A variance scaling with a name of its own: scale, mode and distribution are fixed."""
+
+    scale: ClassVar[float] = 1.0
+    mode: ClassVar[str] = "fan_in"
+    distribution: ClassVar[str] = "truncated_normal"
+
+    seed: Seed = None
+    input_axes: FanAxes = None
+    output_axes: FanAxes = None
+
+
+class GlorotUniform(_NamedScaling):
+    """Uniform within `sqrt(6 / (fan_in + fan_out))` of 0, also called Xavier uniform."""
+
+    mode: ClassVar[str] = "fan_avg"
+    distribution: ClassVar[str] = "uniform"
+
+
+class GlorotNormal(_NamedScaling):
+    """Truncated normal with variance `2 / (fan_in + fan_out)`, also called Xavier normal."""
+
+    mode: ClassVar[str] = "fan_avg"
+
+
+class HeUniform(_NamedScaling):
+    """Uniform within `sqrt(6 / fan_in)` of 0, also called Kaiming uniform."""
+
+    scale: ClassVar[float] = 2.0
+    distribution: ClassVar[str] = "uniform"
+
+
+class HeNormal(_NamedScaling):
+    """Truncated normal with variance `2 / fan_in`, also called Kaiming normal."""
+
+    scale: ClassVar[float] = 2.0
+
+
+class LecunUniform(_NamedScaling):
+    """Uniform within `sqrt(3 / fan_in)` of 0."""
+
+    distribution: ClassVar[str] = "uniform"
+
+
+class LecunNormal(_NamedScaling):
+    """Truncated normal with variance `1 / fan_in`."""
+
+
+class Orthogonal(InitializerWord):
+    """``gain`` times a random matrix with orthonormal rows or columns (all axes but the last
+    count as rows)."""
+
+    gain: Float = 1.0
+    seed: Seed = None
+
+
+class STFT(InitializerWord):
+    """The real or imaginary part of a windowed Fourier basis: (frame, 1, fft // 2 + 1)."""
+
+    side: Annotated[Literal["real", "imag"], OneOf("real", "imag")] = "real"
+    window: Annotated[str | None, Nullable(Text("the name of a window of scipy.signal"))] = "hann"
+    scaling: Annotated[
+        Literal["density", "spectrum"] | None, Nullable(OneOf("density", "spectrum"))
+    ] = "density"
+    periodic: Bool = False

@@ -1,0 +1,40 @@
+"""Regularizers by the names of `keras.regularizers`: penalties added to the loss."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from specfmt.spec.fields import NaturalFloat, OneOf
+from specfmt.vocab.base import Word
+
+
+class RegularizerWord(Word):
+    """A penalty on a weight or an output."""
+
+    kind: ClassVar[str] = "regularizer"
+
+
+class L1(RegularizerWord):
+    """`l1 * sum(|x|)`."""
+
+    l1: NaturalFloat = 0.01
+
+
+class L2(RegularizerWord):
+    """`l2 * sum(x^2)`; the gradient is `2 * l2 * x`."""
+
+    l2: NaturalFloat = 0.01
+
+
+class L1L2(RegularizerWord):
+    """`l1 * sum(|x|) + l2 * sum(x^2)`."""
+
+    l1: NaturalFloat = 0.0
+    l2: NaturalFloat = 0.0
+
+
+class OrthogonalRegularizer(RegularizerWord):
+    """`factor` times the mean absolute cosine between different rows (or columns)."""
+
+    factor: NaturalFloat = 0.01
+    mode: Annotated[Literal["rows", "columns"], OneOf("rows", "columns")] = "rows"

@@ -1,0 +1,42 @@
+"""Recurrent layers over masked sequences."""
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+def masked_rnn(
+    rnn: nn.RNNBase,
+    x: torch.Tensor,
+    mask: torch.Tensor,
+    state: torch.Tensor | tuple[torch.Tensor, torch.Tensor] | None = None,
+    zero_masked: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor]]:
+    """Run ``rnn`` over the steps (N, T) that ``mask`` keeps, wherever they stand.
+
+    A masked step keeps the state and repeats the output before it: zeros if there is none,
+    or always with ``zero_masked``.
+    """
+    count = mask.sum(1)
+    order = mask.int().argsort(dim=1, descending=True, stable=True)  # kept steps first
+    packed = pack_padded_sequence(
+        x.gather(1, order.unsqueeze(-1).expand_as(x)),
+        count.clamp(min=1).cpu(),
+        batch_first=True,
+        enforce_sorted=False,
+    )
+    packed, last = rnn(packed, state)
+    out, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
+
+    seen = mask.cumsum(1)  # how many kept steps there are up to each step
+    index = (seen - 1).clamp(min=0).unsqueeze(-1).expand(-1, -1, out.shape[-1])
+    shown = mask if zero_masked else seen > 0
+    out = out.gather(1, index).masked_fill(~shown.unsqueeze(-1), 0)
+
+    some = (count > 0).unsqueeze(-1)  # a sequence without any step keeps its state
+    if isinstance(last, tuple):
+        before = state if state is not None else (0 * last[0], 0 * last[1])
+        pairs = zip(last, before, strict=True)
+        return out, tuple(torch.where(some, new, old) for new, old in pairs)
+    before = state if state is not None else 0 * last
+    return out, torch.where(some, last, before)

@@ -1,0 +1,26 @@
+"""Cases of the layers that act in training alone; here at inference, where nothing happens."""
+
+from __future__ import annotations
+
+from tests.harness import Case
+
+CONV = {"type": "Conv2D", "filters": 6, "kernel_size": 3, "padding": "same"}
+DENSE = {"type": "Dense", "units": 4}
+
+CASES = [
+    Case({"type": "Dropout", "rate": 0.5}, (4,)),
+    Case([{"type": "Flatten"}, {"type": "Dropout", "rate": 0.5}, DENSE], (5, 4, 3)),
+    Case([CONV, {"type": "Dropout", "rate": 0.3}, CONV], (5, 6, 3), permutes=0),
+    Case([{"type": "Dropout", "rate": 0}, DENSE], (4,)),
+    Case([{"type": "Dropout", "rate": 1}, DENSE], (4,)),
+    Case({"type": "Dropout", "rate": 0.5, "noise_shape": [None, 1, 3], "seed": 3}, (5, 3)),
+    Case([CONV, {"type": "Dropout", "rate": 0.5, "noise_shape": [None, 1, 1, 6]}, CONV], (5, 6, 3), permutes=0),
+    Case({"type": "Dropout", "rate": 0.5, "noise_shape": [None, None, 1]}, (None, 3)),
+    Case({"type": "SpatialDropout1D", "rate": 0.5}, (None, 3)),
+    Case([CONV, {"type": "SpatialDropout2D", "rate": 0.5}, CONV], (5, 6, 3), permutes=0),
+    Case({"type": "SpatialDropout2D", "rate": 0.5, "data_format": "channels_first"}, (3, 5, 6)),
+    Case({"type": "GaussianNoise", "stddev": 0.5}, (5, 6, 3)),
+    Case([{"type": "GaussianNoise", "stddev": 0.0}, DENSE], (4,)),
+    Case([CONV, {"type": "GaussianDropout", "rate": 0.5, "seed": 1}, CONV], (5, 6, 3), permutes=0),
+    Case({"type": "GaussianDropout", "rate": 1.0}, (4,), torch=False),
+]
