@@ -70,6 +70,7 @@ def generate(
     axes: str = "torch",
     fidelity: str = "idiomatic",
     source: str = "",
+    script: str = "",
 ) -> str:
     graph = analyze(spec)
     if target == "torch":
@@ -77,10 +78,36 @@ def generate(
         from specfmt.targets.torch.program import Options
 
         options = Options(axes=axes, fidelity=fidelity)
+        if part == "train":
+            return torch.generate_training(
+                graph, style=style, options=options, source=source, script=script
+            )
         return torch.generate_model(graph, style=style, options=options, source=source)
     from specfmt.targets import keras
 
+    if part == "train":
+        return keras.generate_training(
+            graph, style=style, flavor=flavor, source=source, script=script
+        )
     return keras.generate_model(graph, style=style, flavor=flavor, source=source)
+
+
+def train(
+    content: bytes | str, file: str, target: str, build_folder: Path, options: list[str]
+) -> int:
+    """Write the training script below ``build_folder`` and run it; returns its exit code."""
+    import subprocess
+    import sys
+
+    from specfmt.files import write_whole
+    from specfmt.targets.naming import identifier
+
+    spec = loads(content, file=file)
+    path = build_folder / f"{identifier(spec.name)}_{target}.py"
+    source = "" if file.startswith("<") else Path(file).name
+    code = generate(spec, target, part="train", source=source, script=path.name)
+    write_whole(path, code)
+    return subprocess.run([sys.executable, str(path), *options], check=False).returncode
 
 
 def json_schema() -> dict[str, Any]:

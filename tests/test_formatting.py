@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from specfmt.spec.diagnostics import SpecError
@@ -172,6 +172,12 @@ CASES: list[tuple[str, str, str]] = [
         "x: &d {units: 1}\nlayers:\n- {<<: *d, type: A}\nspecfmt: 1\n",
         "x: &d {units: 1}\nlayers:\n  - {<<: *d, type: A}\nspecfmt: 1\n",
     ),
+    (
+        "blank lines in scalars and rows are no separators",
+        "layers: [{a: 'x\n\n\n  y'}, {b: 1,\n\n c: 2, k: [1, # c\n\n 2, 3]}]\n",
+        "layers:\n  - a: |-\n      x\n\n      y\n  - b: 1\n\n    c: 2\n    k:\n      - 1  # c\n\n"
+        "      - 2\n      - 3\n",
+    ),
     ("tags become values", "a: [!!str 1, !!float 2, !!int '3']\n", 'a: ["1", 2.0, 3]\n'),
     ("marks and directives go", "%YAML 1.2\n---\na: 1\n...\n", "a: 1\n"),
     ("lists in lists", "a:\n- - 1\n  - # c\n    - 2\n", "a:\n  - - 1\n    # c\n    - [2]\n"),
@@ -311,6 +317,8 @@ def _strings(data: Any) -> list[str]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=" -:?,[]{}#&*!|>'\"\n\tab01.~<\x85\u2028\\é", max_size=40))
+@example(">#0")
+@example(">#\x850")
 def test_any_readable_text_can_be_formatted(text: str) -> None:
     try:
         data = read(text).data

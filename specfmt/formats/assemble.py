@@ -218,7 +218,7 @@ class Assembler:
                 return args[0] if isinstance(args[0], list) else [args[0]]
         if not kwargs and len(args) > 1 and not takes_list and _all_names(args):
             return args
-        names = [name for name, _ in signature]
+        names = [name for name, _, _ in signature]
         if len(args) > len(names):
             return {"args": args, **kwargs}
         return {**dict(zip(names, args, strict=False)), **kwargs}
@@ -255,9 +255,9 @@ def _all_names(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
-def call_names(entry: Json) -> list[tuple[str, str]]:
-    """A layer's call arguments as (name, kind), Keras's first."""
+def call_names(entry: Json) -> list[tuple[str, str, bool]]:
+    """A layer's call arguments as (name, kind, required), Keras's first."""
     cls = layer_class(entry["type"])
     if cls is None:
-        return [("inputs", "tensor")]
-    return [(argument.name, argument.kind) for argument in cls.call_arguments]
+        return [("inputs", "tensor", True)]
+    return [(argument.name, argument.kind, argument.required) for argument in cls.call_arguments]

@@ -40,7 +40,7 @@ def op_defaults(name: str) -> Json | None:
 
 
 def _defaults(cls: Any, names: tuple[str, ...]) -> Json:
-    fields = cls.model_fields
+    fields = {field.alias or name: field for name, field in cls.model_fields.items()}
     return {
         name: MISSING if fields[name].is_required() else canonical(to_data(fields[name].default))
         for name in names

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from specfmt.formats import legacy_models
 from specfmt.formats.assemble import Record
-from specfmt.formats.graph_reader import INPUT, GraphReader
+from specfmt.formats.graph_reader import INPUT, GraphReader, drop_empty
 from specfmt.formats.layer_entries import layer_parts, output_rank
 from specfmt.formats.nodes import Call, Ref, collect_refs, read_call, read_tensors
 from specfmt.formats.operations import is_operation, operation_entry, settle_call
@@ -47,13 +47,13 @@ class FunctionalReader(GraphReader):
                 self.add_layer(item, layer_class_name, layer_config, layer_path, name, known, where)
             except SpecError as error:
                 self.problems.extend(error.diagnostics)
+        self.finish_reading()
         inputs = self.input_tensors(config, config_path)
         outputs = read_tensors(
             need(config, "output_layers", config_path, f"a {class_name}"),
             (*config_path, "output_layers"),
         )
         self.take_inputs(inputs, pending, (*config_path, "input_layers"))
-        self.finish_reading()
         self.check_names()
         self.settle(outputs, (*config_path, "output_layers"))
         return self.body(inputs, outputs)
@@ -103,7 +103,10 @@ class FunctionalReader(GraphReader):
         else:
             entry = self.layers.read(item, where, self.policy, rank, frozen=self.frozen)
             record = Record(name, {**entry, "name": name}, where, calls, class_name=class_name)
-            legacy_models.bind_states(record, self.context.legacy)
+            if self.context.legacy and entry["type"] != "Custom":
+                legacy_models.bind_states(record)
+                legacy_models.place_required(record)
+                drop_empty(calls)
         self.records.append(record)
         self.ranks[name] = output_rank(record.entry, rank)
 

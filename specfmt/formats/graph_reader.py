@@ -171,8 +171,7 @@ class GraphReader:
             fail("SF402", "expected at least one layer, received none")
         for record in self.records:
             if record.entry.get("type") == "Model":
-                for call in record.calls:
-                    _drop_empty_masks(call)
+                drop_empty(record.calls, ("mask",))  # Keras 3 notes that a model got no mask
         assembler = Assembler(self.inputs, self.records)
         entries = assembler.entries()
         body: Json = {"inputs": self.inputs, "layers": entries}
@@ -204,10 +203,14 @@ def _several_outputs(entry: Json) -> bool:
     )
 
 
-def _drop_empty_masks(call: Call) -> None:
-    """Keras 3 notes that a model got no mask; that is so unless said otherwise."""
-    if "mask" in call.kwargs and not _any_given(call.kwargs["mask"]):
-        del call.kwargs["mask"]
+def drop_empty(calls: list[Call], names: tuple[str, ...] | None = None) -> None:
+    """Drop keywords (those in ``names``, if given) that were not given: None, or nests of it."""
+    for call in calls:
+        call.kwargs = {
+            key: value
+            for key, value in call.kwargs.items()
+            if _any_given(value) or (names is not None and key not in names)
+        }
 
 
 def _any_given(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from specfmt.formats.assemble import Record
+from specfmt.formats.assemble import Record, call_names
 from specfmt.formats.input_shapes import input_spec
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.spec.diagnostics import Path
@@ -77,12 +77,22 @@ def graph_input(item: Any, path: Path) -> tuple[str, Json]:
     return name, input_spec([None, *shape], None if dtype == "float" else dtype, path)
 
 
-def bind_states(record: Record, legacy: bool) -> None:
+def bind_states(record: Record) -> None:
     """Keras 1 and 2 pass initial states in one list with the input; Keras 3 by name."""
-    if not legacy or record.entry.get("type") not in STATEFUL:
+    if record.entry.get("type") not in STATEFUL:
         return
     for call in record.calls:
         if len(call.args) == 1 and isinstance(call.args[0], list) and len(call.args[0]) > 1:
             first, *states = call.args[0]
             call.args = [first]
             call.kwargs = {"initial_state": states, **call.kwargs}
+
+
+def place_required(record: Record) -> None:
+    """Keras 2 writes every argument but the first by name; required ones go by position."""
+    required = [name for name, _, required in call_names(record.entry) if required]
+    for call in record.calls:
+        for name in required[len(call.args) :]:
+            if name not in call.kwargs:
+                break
+            call.args.append(call.kwargs.pop(name))

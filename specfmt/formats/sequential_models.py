@@ -22,6 +22,10 @@ class SequentialReader(GraphReader):
         last, _ = self.chain(layers, path, config.get("build_input_shape"), path)
         self.finish_reading()
         self.check_names()
+        if not self.records:
+            fail("SF402", "expected at least one layer, received none", path)
+        if self.inputs and any(NO_INPUT in call.refs() for r in self.records for call in r.calls):
+            fail("SF413", "expected the shape of every input, received some without", path)
         assembler = Assembler(self.inputs, self.records)
         entries = assembler.entries()
         body: Json = {"inputs": self.inputs} if self.inputs else {}

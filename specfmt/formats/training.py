@@ -302,7 +302,5 @@ def _before_tf_keras(context: Context) -> bool:
     if context.generation <= KERAS_1:
         return True
     version = context.version
-    old = version.startswith(("2.0", "2.1", "2.2", "2.3"))
-    return (
-        context.generation == KERAS_2 and old and not version.endswith("-tf") and not context.tfjs
-    )
+    old = version.startswith(("2.0.", "2.1.", "2.2.", "2.3.")) and not version.endswith("-tf")
+    return context.generation == KERAS_2 and old

@@ -6,7 +6,7 @@ from typing import Any
 
 from specfmt.graph.model import Graph, Node, Value, map_values
 from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.layer import Shape, ShapeError, Weight
+from specfmt.spec.layer import Op, Operand, Shape, ShapeError, Weight
 
 
 def show_shape(shape: Shape) -> str:
@@ -32,8 +32,10 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
         _infer_model(node, node.unit.graph, problems)
         return
     layer = node.unit.layer
-    operation = layer.is_operation
-    shapes, keywords = _split(node, lambda v: v.shape, first_only=not operation)
+    if isinstance(layer, Op):
+        shapes, keywords = list(map_values(node.args, _operand).values()), {}
+    else:
+        shapes, keywords = _split(node, lambda v: v.shape)
     try:
         result = layer.output_shape(*shapes, **keywords)
         weights = tuple(layer.weights(*shapes, **keywords))
@@ -47,12 +49,16 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     _keep_weights(node, weights, problems)
     several = bool(result) and isinstance(result[0], tuple)
     out_shapes: tuple[Any, ...] = result if several else (result,)
-    dtypes = layer.output_dtype(
-        compute_dtype(layer.dtype or policy), *(value.dtype for value in node.inputs())
-    )
+    dtypes: str | tuple[str, ...]
+    if isinstance(layer, Op):
+        dtypes, masks = layer.result_dtype(*shapes), False
+    else:
+        dtypes = layer.output_dtype(
+            compute_dtype(layer.dtype or policy), *(value.dtype for value in node.inputs())
+        )
+        masked, masked_keywords = _split(node, lambda v: v.masked)
+        masks = layer.output_mask(*masked, **masked_keywords)
     out_dtypes = (dtypes,) * len(out_shapes) if isinstance(dtypes, str) else dtypes
-    masked, masked_keywords = _split(node, lambda v: v.masked, first_only=not operation)
-    masks = layer.output_mask(*masked, **masked_keywords)
     out_masks = (masks,) * len(out_shapes) if isinstance(masks, bool) else masks
     node.outputs = tuple(
         Value(node.name if i == 0 else f"{node.name}:{i}", shape, dtype, mask, node, i)
@@ -60,11 +66,13 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     )
 
 
-def _split(node: Node, read: Any, *, first_only: bool) -> tuple[list[Any], dict[str, Any]]:
+def _operand(value: Value) -> Operand:
+    return Operand(value.shape or (), value.dtype)
+
+
+def _split(node: Node, read: Any) -> tuple[list[Any], dict[str, Any]]:
     """Arguments with ``read`` applied to every value: the first by position, others by name."""
     args = {name: map_values(item, read) for name, item in node.args.items()}
-    if not first_only:
-        return list(args.values()), {}
     args.pop("training", None)  # nothing static depends on it
     names = [argument.name for argument in node.layer.call_arguments]
     positional = [args.pop(names[0])] if names and names[0] in args else []

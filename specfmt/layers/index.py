@@ -7,7 +7,8 @@ from typing import Final
 FAMILIES: Final[dict[str, str]] = {
     "core": "Dense Activation Embedding Masking Identity",
     "convolutional": (
-        "Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose DepthwiseConv1D DepthwiseConv2D "
+        "Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D "
+        "DepthwiseConv2D "
         "SeparableConv1D SeparableConv2D"
     ),
     "pooling": (
@@ -17,7 +18,7 @@ FAMILIES: Final[dict[str, str]] = {
     ),
     "recurrent": "SimpleRNN LSTM GRU",
     "wrappers": "Bidirectional TimeDistributed",
-    "attention": "Attention AdditiveAttention MultiHeadAttention",
+    "attention": "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention",
     "normalization": (
         "BatchNormalization LayerNormalization GroupNormalization UnitNormalization "
         "RMSNormalization"
@@ -27,8 +28,8 @@ FAMILIES: Final[dict[str, str]] = {
         "Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout"
     ),
     "reshaping": (
-        "Flatten Reshape Permute RepeatVector ZeroPadding1D ZeroPadding2D Cropping1D Cropping2D "
-        "UpSampling1D UpSampling2D"
+        "Flatten Reshape Permute RepeatVector ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D "
+        "Cropping2D Cropping3D UpSampling1D UpSampling2D UpSampling3D"
     ),
     "merging": "Add Subtract Multiply Average Maximum Minimum Concatenate Dot",
     "activations": "ReLU LeakyReLU PReLU ELU Softmax",
@@ -39,7 +40,52 @@ INDEX: Final[dict[str, str]] = {
     name: family for family, names in FAMILIES.items() for name in names.split()
 }
 
-OPERATIONS: Final[dict[str, str]] = {
-    "add": "Add",
+OPERATION_FAMILIES: Final[dict[str, str]] = {
+    "operations": (
+        "add subtract multiply divide true_divide floor_divide mod power maximum minimum arctan2 "
+        "equal not_equal greater greater_equal less less_equal logical_and logical_or logical_xor "
+        "logical_not where negative absolute square sqrt rsqrt reciprocal exp expm1 log log1p log2 "
+        "log10 sin cos tan sinh cosh tanh arcsin arccos arctan sign floor ceil round clip erf cast "
+        "zeros_like ones_like"
+    ),
+    "activation_operations": (
+        "relu relu6 sigmoid softmax log_softmax gelu silu elu selu celu leaky_relu hard_sigmoid "
+        "hard_silu hard_tanh log_sigmoid softplus softsign soft_shrink hard_shrink tanh_shrink"
+    ),
+    "reductions": "sum mean max min prod std var any all argmax argmin logsumexp norm cumsum",
+    "array_operations": (
+        "reshape transpose squeeze expand_dims concatenate stack flip repeat tile broadcast_to "
+        "swapaxes moveaxis pad roll split getitem take one_hot matmul dot einsum"
+    ),
 }
-"""`keras.ops` name -> class in ``specfmt.layers.operations``."""
+"""Module in this package -> the functions of `keras.ops` that it defines."""
+
+ALIASES: Final[dict[str, str]] = {
+    "abs": "absolute",
+    "get_item": "getitem",
+    "swish": "silu",
+    "hard_swish": "hard_silu",
+}
+"""Further names of functions that Keras records under the first one."""
+
+
+def _class_name(function: str) -> str:
+    """Keras's class of a function of `keras.ops`: ``log_softmax`` -> ``LogSoftmax``."""
+    if function == "getitem":
+        return "GetItem"
+    return "".join(part.capitalize() for part in function.split("_"))
+
+
+OPERATIONS: Final[dict[str, str]] = {
+    name: _class_name(name) for names in OPERATION_FAMILIES.values() for name in names.split()
+}
+"""`keras.ops` name -> class; `OPERATION_MODULES` says where the class is."""
+
+OPERATION_MODULES: Final[dict[str, str]] = {
+    OPERATIONS[name]: module
+    for module, names in OPERATION_FAMILIES.items()
+    for name in names.split()
+}
+
+for _alias, _name in ALIASES.items():
+    OPERATIONS[_alias] = OPERATIONS[_name]

@@ -95,9 +95,7 @@ def channels_of(x: Shape, data_format: str | None) -> int | None:
     return x[1] if data_format == "channels_first" else x[-1]
 
 
-def with_spatial(
-    x: Shape, sizes: Shape, channels: int | None, data_format: str | None
-) -> Shape:
+def with_spatial(x: Shape, sizes: Shape, channels: int | None, data_format: str | None) -> Shape:
     """A shape with the batch axis of ``x``, these spatial sizes and this many channels."""
     if data_format == "channels_first":
         return (x[0], channels, *sizes)
@@ -114,9 +112,7 @@ def check_rank(x: Shape, rank: int, data_format: str | None = None) -> None:
         axes = RANK_NAMES[rank]
         order = f"channels, {axes}" if data_format == "channels_first" else f"{axes}, channels"
         hint = f"use the {len(x) - 2}D layer" if 1 <= len(x) - 2 <= 3 else "put a Reshape before it"
-        raise ShapeError(
-            f"{rank + 2} axes (batch, {order})", f"{len(x)}: shape {show(x)}", hint
-        )
+        raise ShapeError(f"{rank + 2} axes (batch, {order})", f"{len(x)}: shape {show(x)}", hint)
 
 
 def check_channels(x: Shape, data_format: str | None) -> int:
@@ -146,7 +142,7 @@ def check_fits(x: Shape, sizes: Shape, kernel: tuple[int, ...], field: str) -> N
         raise ShapeError(
             f"an input that a window of {window} fits into",
             f"shape {show(x)}",
-            'use padding: same, a smaller window, or fewer strides before this layer',
+            "use padding: same, a smaller window, or fewer strides before this layer",
             field=field,
         )
 

@@ -146,7 +146,11 @@ class Layer(BaseModel):
     @classmethod
     def own_fields(cls) -> tuple[str, ...]:
         """Keras's constructor arguments of this class, in Keras's order."""
-        return tuple(name for name in cls.model_fields if name not in COMMON_FIELDS)
+        return tuple(
+            field.alias or name
+            for name, field in cls.model_fields.items()
+            if name not in COMMON_FIELDS
+        )
 
     def output_shape(self, *args: Any, **kwargs: Any) -> Shapes:
         """The shape (or tuple of shapes) that a call returns.
@@ -193,17 +197,50 @@ class FloatLayer(Layer):
         return compute_dtype
 
 
+class Operand(tuple[int | None, ...]):
+    """The shape of an operation's tensor operand, with its dtype."""
+
+    dtype: str
+
+    def __new__(cls, shape: Shape, dtype: str) -> Operand:
+        self = super().__new__(cls, shape)
+        self.dtype = dtype
+        return self
+
+
 class Op(Layer):
     """Base class of tensor operations, the functions of `keras.ops`: ``{op: mean, inputs: x}``.
 
     ``inputs`` holds the positional arguments in order: a string names a tensor, numbers and
-    lists stand for themselves, ``{const: text}`` is a string constant.  The shape rule gets a
-    shape for each tensor and the constant itself for each constant.
+    lists stand for themselves, ``{const: text}`` is a string constant.  The rules get an
+    `Operand` (a shape with a dtype) for each tensor and the constant itself for each constant.
+
+    Class attributes:
+        function: The name in `keras.ops`.
+        keras_module: The module that holds Keras's class of the same name.
+        leading_fields: Fields that the function takes before its operands.
     """
 
     is_operation: ClassVar[bool] = True
+    supports_masking: ClassVar[bool] = False
     function: ClassVar[str] = ""
+    keras_module: ClassVar[str] = ""
+    leading_fields: ClassVar[tuple[str, ...]] = ()
     inputs: Operands = ()
+
+    def result_dtype(self, *operands: Any) -> str:
+        """The dtype that Keras declares: the first tensor's unless a class says otherwise."""
+        found: str = next(operand_dtypes(operands))
+        return found
+
+
+def operand_dtypes(operands: Any) -> Iterator[str]:
+    """The dtype of every tensor in a nest of operands."""
+    for item in operands:
+        if isinstance(item, Operand):
+            yield item.dtype
+        elif isinstance(item, (list, tuple)):
+            yield from operand_dtypes(item)
 
 
 def is_floating(dtype: str) -> bool:
@@ -289,6 +326,6 @@ def unknown_key(key: str, path: Path, cls: type[BaseModel], label: str) -> Diagn
         return Diagnostic(
             "SF124", f"`{key}` is an old spelling", path, f"today it is {today}", on_key=True
         )
-    known = [name for name in cls.model_fields]
+    known = [field.alias or name for name, field in cls.model_fields.items()]
     hint = did_you_mean(key, known) or f"{label} takes " + ", ".join(known)
     return Diagnostic("SF121", f"{label} has no field `{key}`", path, hint, on_key=True)

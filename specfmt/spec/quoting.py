@@ -76,7 +76,7 @@ def write_number(value: bool | int | float | None) -> str:
         return mantissa
     if "." not in mantissa:
         mantissa += ".0"  # without the point YAML 1.1 sees a string
-    return f"{mantissa}e{exponent[0]}{exponent[1:].lstrip('0')}"
+    return f"{mantissa}e{_short_exponent(exponent)}"
 
 
 def tidy_number(text: str) -> str | None:
@@ -99,4 +99,10 @@ def tidy_number(text: str) -> str | None:
     whole, point, fraction = mantissa.partition(".")
     if point:
         mantissa = f"{whole or '0'}.{fraction or '0'}"
-    return f"{sign}{mantissa}{mark}{exponent}"
+    return f"{sign}{mantissa}{mark}{_short_exponent(exponent)}"
+
+
+def _short_exponent(exponent: str) -> str:
+    """``-07`` as ``-7``; the sign stays, as YAML 1.1 requires it."""
+    sign = exponent[:1] if exponent[:1] in ("+", "-") else ""
+    return sign + (exponent[len(sign) :].lstrip("0") or exponent[-1:])

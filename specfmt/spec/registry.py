@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
 
-from specfmt.layers.index import INDEX, OPERATIONS
+from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
 from specfmt.spec.fields import FieldError, NestedError, Rule, did_you_mean
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.layer import Layer, Op, validate
@@ -17,13 +17,19 @@ PLUGIN_GROUP = "specfmt.layers"
 L = TypeVar("L", bound=type[Layer])
 
 
-def operation(name: str) -> Callable[[L], L]:
-    """Class decorator of an `Op`: ``name`` is its name in `keras.ops`."""
+def operation(name: str, module: str = "numpy") -> Callable[[L], L]:
+    """Class decorator of an `Op`.
+
+    Args:
+        name: Its name in `keras.ops`.
+        module: The module of `keras.src.ops` that holds Keras's class of the same name.
+    """
 
     def register(cls: L) -> L:
         cls.type_name = cls.__name__
-        cls.family = "operations"
+        cls.family = cls.__module__.rpartition(".")[2]
         cls.function = name  # type: ignore[attr-defined]
+        cls.keras_module = f"keras.src.ops.{module}"  # type: ignore[attr-defined]
         return cls
 
     return register
@@ -81,7 +87,8 @@ def op_class(name: str) -> type[Op] | None:
     type_name = OPERATIONS.get(name)
     if type_name is None:
         return None
-    found: type[Op] = getattr(import_module("specfmt.layers.operations"), type_name)
+    module = import_module(f"specfmt.layers.{OPERATION_MODULES[type_name]}")
+    found: type[Op] = getattr(module, type_name)
     return found
 
 

@@ -177,7 +177,7 @@ _FOLDED_HEADER = re.compile(r">(-?)\s*(?:#.*)?\Z")
 def _folded(node: Node, text: str) -> list[str]:
     """Header and lines of a folded scalar; nothing where its form cannot be kept as it is."""
     source = text[node.start : node.end]
-    head, *body = source[source.index(">") :].splitlines()
+    head, *body = re.split(r"\r\n?|\n", source[source.index(">") :])
     header = _FOLDED_HEADER.match(head)
     if header is None or not body or not is_literal(node.value.rstrip("\n")):
         return []

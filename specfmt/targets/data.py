@@ -62,6 +62,49 @@ class DataCode:
     has_test: bool = False
     has_validation: bool = False
     weighted: bool = False
+    standardize: bool = False
+
+    @property
+    def uses_seed(self) -> bool:
+        """Whether the function draws random numbers."""
+        return any("seed" in line for line in self.body)
+
+    @property
+    def unpack(self) -> str:
+        """The targets of the assignment that takes the function's result."""
+        train = "x_train, y_train" + (", weight_train" if self.weighted else "")
+        parts = [train, *["x_val, y_val"] * self.has_validation, *["x_test, y_test"] * self.has_test]
+        return parts[0] if len(parts) == 1 else ", ".join(f"({part})" for part in parts)
+
+    @property
+    def signature(self) -> str:
+        """The parameters of the function."""
+        return ", ".join(["path: Path | None"] * self.has_path + ["seed: int"] * self.uses_seed)
+
+    @property
+    def arguments(self) -> str:
+        """The arguments of its call."""
+        return ", ".join(["args.data"] * self.has_path + ["args.seed"] * self.uses_seed)
+
+    def standardize_lines(self) -> list[str]:
+        """Statements that standardize every part by the training part, and keep how."""
+        if not self.standardize:
+            return []
+        parts = ["x_train", *["x_val"] * self.has_validation, *["x_test"] * self.has_test]
+        return [
+            "mean, deviation = x_train.mean(axis=0), np.maximum(x_train.std(axis=0), 1e-7)",
+            'np.savez(args.out / "scaling.npz", mean=mean, deviation=deviation)',
+            *(f"{part} = ({part} - mean) / deviation" for part in parts),
+        ]
+
+    def standardize_sample(self) -> list[str]:
+        """Statements that standardize one sample as in training."""
+        if not self.standardize:
+            return []
+        return [
+            'with np.load(args.out / "scaling.npz") as scaling:',
+            '    sample = (sample - scaling["mean"]) / scaling["deviation"]',
+        ]
 
 
 def data_code(graph: Graph, train: TrainSpec, loader: str = "keras") -> DataCode:
@@ -117,6 +160,10 @@ class _Writer:
             if self.data.test_split:
                 self._split()
                 self.presplit = True
+            else:
+                self._line("x_train, y_train = x, y")
+                if result.weighted:
+                    self._line("weight_train = weight")
         else:
             self._shape("x_train", "y_train")
             self._shape("x_test", "y_test")
@@ -302,7 +349,7 @@ class _Writer:
         shape = (value.shape or ())[1:]
         expression = f'{x}.astype("{value.dtype}")'
         if self.data.scale is not None:
-            expression += f" / {_short(self.data.scale)}"
+            expression += f" / {number_source(self.data.scale)}"
         if len(shape) != 1 or self.data.flatten:
             sizes = ", ".join("-1" if size is None else str(size) for size in shape)
             if all(size is not None for size in shape) or shape.count(None) == 1:
@@ -320,7 +367,7 @@ class _Writer:
     def _shape_several(self, x: str, y: str) -> None:
         inputs = {value.dtype for value in self.inputs}
         if len(inputs) == 1 and len(self.inputs) > 1:
-            scale = f" / {_short(self.data.scale)}" if self.data.scale is not None else ""
+            scale = f" / {number_source(self.data.scale)}" if self.data.scale is not None else ""
             dtype = inputs.pop()
             self._line(
                 f'{x} = {{name: array.astype("{dtype}"){scale} for name, array in {x}.items()}}'
@@ -383,14 +430,13 @@ class _Writer:
         if first is None:
             return
         self.result.has_validation = True
-        x, y = ("x_train", "y_train") if self.presplit else ("x", "y")
+        x, y = "x_train", "y_train"
         self._line(
             f"x_val, y_val = {self._each(x, f':{first}')}, {self._each(y, f':{first}')}",
             f"{x}, {y} = {self._each(x, f'{first}:')}, {self._each(y, f'{first}:')}",
         )
         if self.result.weighted:
-            weight = "weight_train" if self.presplit else "weight"
-            self._line(f"{weight} = {weight}[{first}:]")
+            self._line(f"weight_train = weight_train[{first}:]")
 
     def _standardize(self) -> None:
         if not self.data.standardize:
@@ -406,27 +452,51 @@ class _Writer:
                     )
                 ]
             )
-        x = "x_train" if self.presplit else "x"
-        self._line(f"mean, deviation = {x}.mean(axis=0), {x}.std(axis=0)")
-        parts = [x] + ["x_val"] * self.result.has_validation + ["x_test"] * self.presplit
-        self._line(*(f"{part} = (({part} - mean) / deviation).astype(\"float32\")" for part in parts))
+        self.result.standardize = True
 
     def _finish(self) -> None:
         result = self.result
-        train = "x_train, y_train" if self.presplit else "x, y"
-        if result.weighted:
-            train += ", weight_train" if self.presplit else ", weight"
+        train = "x_train, y_train" + (", weight_train" if result.weighted else "")
         parts = [f"({train})"]
         if result.has_validation:
             parts.append("(x_val, y_val)")
         if self.presplit:
             parts.append("(x_test, y_test)")
         result.body.append(f"return {', '.join(parts)}" if len(parts) > 1 else f"return {train}")
-        result.returns = ", ".join(["tuple"] * len(parts))
+        single = len(self.inputs) == 1 and len(self.outputs) == 1
+        pair = "tuple[np.ndarray, np.ndarray]" if single else "tuple"
+        first = "tuple[np.ndarray, ...]" if result.weighted and single else pair
+        result.returns = (
+            first
+            if len(parts) == 1
+            else f"tuple[{', '.join([first, *[pair] * (len(parts) - 1)])}]"
+        )
+        result.doc = _document(self.data, result)
         if self.data.classes or result.classes:
             result.constants = [f"CLASSES = {literal(list(result.classes))}"]
         else:
             result.constants = []
+
+
+def _document(data: Data, result: DataCode) -> str:
+    """One line on what ``load_data`` gives."""
+    what = {
+        "sklearn": f"scikit-learn's {getattr(data, 'name', '')} data",
+        "keras": f"{getattr(data, 'name', '')}, downloaded or from a file",
+        "npz": "The arrays of an .npz file",
+        "csv": "The columns of a .csv file",
+        "inline": "The samples of the spec",
+        "synthetic": "Random samples",
+    }[data.source]
+    share = f"{data.test_split:.0%}".replace("%", " %")
+    parts = [what[:1].upper() + what[1:]]
+    if data.test_split:
+        parts.append(f"shuffled; the last {share} are for the test")
+    elif result.has_test:
+        parts.append("with its own test part")
+    if data.validation_first is not None:
+        parts.append(f"the first {data.validation_first:,} are for validation")
+    return f"{', '.join(parts)}."
 
 
 TORCHVISION = {
@@ -481,7 +551,7 @@ def _lists(value: Any) -> str:
     return literal(value)
 
 
-def _short(value: float) -> str:
+def number_source(value: float) -> str:
     """``255`` rather than ``255.0``."""
     return str(int(value)) if value.is_integer() else number(value)
 

@@ -341,6 +341,7 @@ SPELLED: Final = frozenset({"loss", "metric"})
 
 CONSTRUCTED: Final = frozenset(
     {
+        ("initializer", "Constant"),
         ("loss", "CategoricalGeneralizedCrossEntropy"),
         ("optimizer", "Lamb"),
         ("metric", "Accuracy"),

@@ -12,8 +12,8 @@ STEPS = [[[1.0, 2.0], [0.0, 0.0], [0.0, 3.0], [-1.5, 1.5], [0.0, 0.0]]] * 2
 OTHER = [[[0.5, -2.0], [3.0, 1.0], [0.0, 0.0], [1.5, -1.5], [0.0, 0.0]]] * 2
 
 
-def trunk(layer: dict[str, object], count: int = 2, permutes: int = 0) -> Case:
-    """Branches of convolutions that meet in ``layer`` and go on."""
+def trunk(layer: dict[str, object], count: int = 2, *, after: bool = True) -> Case:
+    """Branches of convolutions that meet in ``layer`` and go on; nothing may be permuted."""
     branches = [
         {**CONV, "name": f"branch{i}", "inputs": "in0", "kernel_size": 1 + 2 * i}
         for i in range(count)
@@ -21,9 +21,9 @@ def trunk(layer: dict[str, object], count: int = 2, permutes: int = 0) -> Case:
     merge = {**layer, "inputs": [f"branch{i}" for i in range(count)]}
     options = ",".join(f"{key}={value}" for key, value in layer.items() if key != "type")
     return Case(
-        [*branches, merge, CONV],
+        [*branches, merge, *([CONV] if after else [])],
         (6, 6, 3),
-        permutes=permutes,
+        permutes=0,
         name=f"{layer['type']}({options})-trunk",
     )
 
@@ -116,6 +116,6 @@ CASES = [
     Case({"type": "Dot", "axes": [2, 1]}, [(3, 4), (4,)]),
     Case({"type": "Dot", "axes": [3, 1]}, [(2, 3, 4), (4, 5, 2)]),
     Case({"type": "Dot", "axes": [1, 3]}, [(4, 2, 3), (2, 2, 4)]),
-    trunk({"type": "Dot", "axes": 3}),
-    trunk({"type": "Dot", "axes": [2, 1], "normalize": True}),
+    trunk({"type": "Dot", "axes": 3}, after=False),
+    trunk({"type": "Dot", "axes": [2, 1], "normalize": True}, after=False),
 ]

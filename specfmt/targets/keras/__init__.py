@@ -19,6 +19,8 @@ from specfmt.targets.keras.emit import (
     sequential_lines,
     subclass,
 )
+from specfmt.targets.keras.training import train_context
+from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.templates import fill
@@ -52,6 +54,31 @@ def generate_model(
     return wrap(fill("keras/model.py.j2", **model_context(graph, style, flavor, source)))
 
 
+def generate_training(
+    graph: Graph, *, style: str = "auto", flavor: str = "tf.keras", source: str = "", script: str = ""
+) -> str:
+    """A stand-alone script that trains, evaluates, saves and predicts.
+
+    Args:
+        graph: A graph without errors whose document has a ``train:`` section.
+        style, flavor, source: As for `generate_model`.
+        script: The script's own file name, for its usage line.
+
+    Raises:
+        SpecError: The training section cannot feed this model.
+    """
+    context = model_context(graph, style, flavor, source)
+    file: FileScope = context["file"]
+    names = [line.rpartition(" ")[2] for line in file.imports]
+    if context["model_class"] is not None:
+        names.append(context["model_class"].name)
+    context |= train_context(graph, names)
+    context["script"] = script or f"{identifier(graph.name)}_keras.py"
+    body = fill("keras/train.py.j2", **{**context, "imports": ""})
+    context["imports"] = import_block(body, flavor, [*file.imports, *context["script_imports"]])
+    return wrap(fill("keras/train.py.j2", **context))
+
+
 def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[str, Any]:
     """Everything that ``keras/model.py.j2`` reads."""
     if style == "sequential" and not (graph.is_chain or graph.is_sequential):
@@ -66,8 +93,9 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
             ]
         )
     file = FileScope()
-    imports = dict.fromkeys(custom_imports(graph))
-    file.scope.used.update(line.rpartition(" ")[2] for line in imports)
+    file.imports.update(dict.fromkeys(custom_imports(graph)))
+    file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
+    helpers = collect_helpers(unit.spec for unit in graph.walk_units())
     functions = nested_functions(graph, file)
     model_class: ModelClass | None = None
     if style == "subclass":
@@ -87,7 +115,7 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
         "functions": functions,
     }
     body = fill("keras/model.py.j2", imports="", **context)
-    context["imports"] = import_block(body, flavor, [*imports, *file.imports])
+    context["imports"] = import_block(body, flavor, list(file.imports))
     return context
 
 

@@ -23,6 +23,7 @@ from specfmt.targets.torch.expr import (
     Method,
     ModuleDef,
     Name,
+    OutWant,
     ParamDef,
     SelfAttr,
     Shape,
@@ -271,7 +272,7 @@ class Lower:
         return Tensor(tuple(shape), dtype, self.node.name, **kwargs)
 
     def step(
-        self, expr: Any, *outputs: Tensor, want: Want = "any", out_want: Want | None = None, **kwargs: Any
+        self, expr: Any, *outputs: Tensor, want: Want = "any", out_want: OutWant | None = None, **kwargs: Any
     ) -> Any:
         """Add a computation; returns its output, or the tuple of them."""
         self.owner.steps.append(

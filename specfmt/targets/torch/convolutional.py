@@ -178,9 +178,7 @@ def transposed(layer: TransposedConvolution, b: Lower, x: Tensor, **_: object) -
     out = layer.output_shape(x.shape)
     full = list(out)
     cut = {}
-    for axis, extra in zip(
-        spatial_axes(layer.rank, data_format(layer)), rest, strict=True
-    ):
+    for axis, extra in zip(spatial_axes(layer.rank, data_format(layer)), rest, strict=True):
         size = full[axis]
         full[axis] = None if size is None else size + extra
         if extra:

@@ -13,7 +13,7 @@ from specfmt.targets.imports import sorted_imports
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment
 from specfmt.targets.templates import read_text
-from specfmt.targets.torch.expr import ByOrder, ModuleDef, ParamDef, tensors_in
+from specfmt.targets.torch.expr import ByOrder, Chain, ModuleDef, ParamDef, tensors_in
 from specfmt.targets.torch.forward import Forward, shape_text
 from specfmt.targets.torch.initialize import reset_lines
 from specfmt.targets.torch.layout import written_layout
@@ -159,7 +159,7 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
             parts = [f"{name}={render(module)},"]
         else:
             parts = []
-            for call in module if isinstance(module, tuple) else (module,):
+            for call in module.modules if isinstance(module, Chain) else (module,):
                 kind = str(call.func).rpartition(".")[2].lower()
                 base = identifier(step.node.name)
                 name = base if base not in scope.used and base not in held else f"{base}_{kind}"

@@ -13,6 +13,8 @@ from typing import Any, Literal
 Shape = tuple[int | None, ...]
 Want = Literal["any", "keras", "channels"]
 """The axis order a step needs: Keras's order, channels moved to axis 1, or either."""
+OutWant = Literal["any", "keras", "channels", "free"]
+"""The order a step gives; ``free`` if it can give either, whatever it reads."""
 
 
 @dataclass(eq=False)
@@ -27,6 +29,7 @@ class Tensor:
             where their order may still be chosen.
         mask: Keras's mask (N, T) that travels along, if any.
         batch_axis: Where the batch stands; torch puts states of layers before it.
+        rows: The same value with axis 1 folded into the batch, and the size of that axis.
         keeps_name: Whether it is called ``name`` even where a chain would thread ``x`` through.
     """
 
@@ -36,6 +39,7 @@ class Tensor:
     flat: tuple[int, ...] | None = None
     mask: Tensor | None = None
     batch_axis: int = 0
+    rows: tuple[Tensor, Any] | None = None
     keeps_name: bool = False
 
     @property
@@ -205,7 +209,14 @@ class FlattenFrom(Expr):
     tensor: Tensor
 
 
-Stock = Call | tuple[Call, ...] | ByOrder
+@dataclass(frozen=True)
+class Chain(Expr):
+    """Several stock modules, one after the other."""
+
+    modules: tuple[Call, ...]
+
+
+Stock = Call | Chain | ByOrder
 """A stock module, a chain of them, or one for each order (None where there is none)."""
 
 
@@ -272,7 +283,7 @@ class Step:
     outputs: tuple[Tensor, ...]
     expr: Any
     want: Want = "any"
-    out_want: Want | Literal["free"] | None = None
+    out_want: OutWant | None = None
     node: Any = None
     module: Stock | None = None
     module_def: ModuleDef | None = None

@@ -196,8 +196,8 @@ def step_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
 
 
 def written_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
-    """Whether a step's axes are written channels-first: as it reads, or as it gives if free."""
-    if step.out_want == "free" and len(step.outputs) == 1:
+    """Whether a step's axes are written channels-first: as it gives, where that may differ."""
+    if step.out_want is not None and len(step.outputs) == 1:
         return channels.get(step.outputs[0])
     return step_layout(step, channels)
 

@@ -8,7 +8,7 @@ from specfmt.layers.reshaping import ZeroPadding
 from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
 from specfmt.spec.layer import Layer, Shape
 from specfmt.targets.torch.builder import Lower
-from specfmt.targets.torch.expr import ByOrder, Call, Expr, Pads, Tensor, Want, torch_axis
+from specfmt.targets.torch.expr import ByOrder, Call, Chain, Expr, Pads, Tensor, Want, torch_axis
 
 Sides = tuple[int, int]
 
@@ -23,7 +23,7 @@ def data_format(layer: Layer) -> str:
     return getattr(layer, "data_format", None) or "channels_last"
 
 
-def when_channels(layer: Layer, module: Call | tuple[Call, ...]) -> ByOrder:
+def when_channels(layer: Layer, module: Call | Chain) -> ByOrder:
     """A stock module that is right only where the channels stand at torch's axis 1."""
     if channels_want(layer) == "keras":
         return ByOrder(module, None)
@@ -49,9 +49,7 @@ def pad(b: Lower, x: Tensor, widths: dict[int, Sides], comment: str = "") -> Ten
         out[axis] = None if size is None else size + before + after
     pads = Pads(widths, x.rank)
     module = ByOrder(*(_pad_module(widths, x.rank, first) for first in (False, True)))
-    return b.call(
-        "F.pad", x, pads, out=tuple(out), want="any", module=module, comment=comment
-    )
+    return b.call("F.pad", x, pads, out=tuple(out), want="any", module=module, comment=comment)
 
 
 def _pad_module(widths: dict[int, Sides], rank: int, channels_first: bool) -> Call | None:

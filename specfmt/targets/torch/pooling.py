@@ -26,6 +26,7 @@ from specfmt.targets.torch.expr import (
     AxisSubscript,
     Binary,
     Call,
+    Chain,
     Method,
     Name,
     Tensor,
@@ -42,9 +43,7 @@ def max_pool(layer: Pool, b: Lower, x: Tensor, **_: object) -> Tensor:
     plan = SamePlan(layer, x)
     window = layer.window()
     if not plan.known:
-        padded = Call(
-            b.helper("same_pad"), (x, *window), {"value": Unary("-", Name("math.inf"))}
-        )
+        padded = Call(b.helper("same_pad"), (x, *window), {"value": Unary("-", Name("math.inf"))})
         return windowed(layer, b, x, "max", {}, operand=padded)
     return plan.crop(b, windowed(layer, b, x, "max", plan.options(), out=plan.out))
 
@@ -153,12 +152,14 @@ class SamePlan:
 @lower(GlobalMaxPooling2D)
 @lower(GlobalMaxPooling3D)
 def global_max_pool(layer: GlobalPool, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """``x.amax(dim=(2, 3))``."""
     return reduced(layer, b, x, "amax", "Max")
 
 
 @lower(GlobalAveragePooling2D)
 @lower(GlobalAveragePooling3D)
 def global_average_pool(layer: GlobalPool, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """``x.mean(dim=(2, 3))``."""
     return reduced(layer, b, x, "mean", "Avg")
 
 
@@ -192,7 +193,7 @@ def reduced(layer: GlobalPool, b: Lower, x: Tensor, method: str, kind: str) -> T
         x,
         method,
         out=layer.output_shape(x.shape),
-        module=when_channels(layer, pool if layer.keepdims else (pool, Call("nn.Flatten"))),
+        module=when_channels(layer, pool if layer.keepdims else Chain((pool, Call("nn.Flatten")))),
         dim=dims[0] if len(dims) == 1 else dims,
         **keepdim,
     )

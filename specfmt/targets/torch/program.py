@@ -234,7 +234,7 @@ def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
     )
     layouts = {_io_layout(t, inner.channels.get(t)) for t in inner.inputs.values() if t.has_layout}
     want = layouts.pop() if len(layouts) == 1 else "keras"
-    out_layouts = {inner.channels[t] for t in inner.outputs.values() if t.has_layout}
+    out_layouts = {inner.channels.get(t) for t in inner.outputs.values() if t.has_layout}
     out_want = (CHANNELS if out_layouts.pop() else KERAS) if len(out_layouts) == 1 else None
     expr: Any = Call(SelfAttr(module.attr), inputs)
     result = b.step(

@@ -69,6 +69,8 @@ def context(
     # (keras/src/layers/layer.py, "Populate mask argument(s)"), though it passes it on.
     heeded = x.mask if mask is None and not initial_state else mask
     carried = mask or x.mask
+    if heeded is not None:
+        heeded.keeps_name = True
     if not is_floating(x.dtype):
         x = b.method(x, "float", want="keras", dtype="float32")
     return Context(x, list(initial_state or ()), heeded, carried, training)
@@ -234,7 +236,9 @@ def run(b: Lower, layer: Recurrent, call: Context) -> Result:
         x = variational_dropout(b, x, dropout)
     if layer.go_backwards:
         x = b.method(x, "flip", 1, want="keras")
-        mask = mask and b.method(mask, "flip", 1, want="keras")
+        if mask is not None:
+            flipped = Tensor(mask.shape, "bool", f"{mask.name}_flipped", keeps_name=True)
+            mask = b.step(Method(mask, "flip", (1,)), flipped, want="keras")
     features = x.shape[2] or 0
     if stock:
         module = stock_module(b, {"": (layer, b.weights)}, features)

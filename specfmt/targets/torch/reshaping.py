@@ -21,9 +21,10 @@ from specfmt.layers.reshaping import (
     ZeroPadding3D,
 )
 from specfmt.layers.sizes import spatial_axes
-from specfmt.targets.torch.builder import Lower, axis, lower, one_order
+from specfmt.targets.torch.builder import Lower, TargetError, axis, lower, one_order
 from specfmt.targets.torch.expr import (
     AxisSubscript,
+    ByOrder,
     Call,
     Expr,
     Method,
@@ -33,6 +34,7 @@ from specfmt.targets.torch.expr import (
     Size,
     Spread,
     Tensor,
+    torch_order,
 )
 from specfmt.targets.torch.padding import (
     channels_want,
@@ -52,7 +54,12 @@ that lands below a whole number.
 
 @lower(Flatten)
 def flatten(layer: Flatten, b: Lower, x: Tensor, **_: object) -> Tensor:
-    if data_format(layer) == "channels_first" and x.rank > 2:
+    """``x.flatten(1)``; what follows takes the order in which the features come."""
+    if x.rank == 2:
+        return x
+    if x.rank == 1:
+        return b.method(x, "unsqueeze", 1, out=layer.output_shape(x.shape))
+    if data_format(layer) == "channels_first":
         x = relabelled(b, x, (*range(2, x.rank), 1))
     return b.flatten(x, layer.output_shape(x.shape))
 
@@ -91,11 +98,20 @@ def _reshaped(x: Tensor, out: Shape) -> Expr:
     return Method(x, "reshape", (Spread(PerAxis((batch, *sizes))),))
 
 
-def _unflatten(x: Tensor, out: Shape) -> Call | None:
+def _unflatten(x: Tensor, out: Shape) -> ByOrder | None:
+    """The stock module for a vector that becomes an image or a sequence."""
     if x.rank != 2 or x.flat is not None or None in out[1:]:
         return None
-    # PerAxis moves the last of several axes; the batch axis holds the place of the first.
-    return Call("nn.Unflatten", (1, AfterBatch(PerAxis(out))))
+    sizes = (torch_order(out, first)[1:] for first in (False, True))
+    return ByOrder(*(Call("nn.Unflatten", (1, shape)) for shape in sizes))
+
+
+def _resample(layer: UpSampling, b: Lower, x: Tensor, mode: str) -> Tensor:
+    raise TargetError(
+        f"PyTorch's interpolation has no mode that equals TensorFlow's {mode}",
+        "use interpolation: bilinear or nearest",
+        "interpolation",
+    )
 
 
 @lower(Permute)
@@ -130,6 +146,7 @@ def relabelled(b: Lower, x: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 @lower(RepeatVector)
 def repeat_vector(layer: RepeatVector, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """``x.unsqueeze(1).repeat(1, n, 1)``."""
     counts = PerAxis((1, layer.n, 1))
     added = Method(x, "unsqueeze", (axis(1, Tensor((None, None, None))),))
     return b.expr(
@@ -144,6 +161,7 @@ def repeat_vector(layer: RepeatVector, b: Lower, x: Tensor, **_: object) -> Tens
 @lower(ZeroPadding2D)
 @lower(ZeroPadding3D)
 def zero_padding(layer: ZeroPadding, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`F.pad`, which counts axes from the last."""
     axes = spatial_axes(layer.rank, data_format(layer))
     widths = {place: w for place, w in zip(axes, layer.sides(), strict=True) if any(w)}
     return pad(b, x, widths) if widths else x
@@ -153,6 +171,7 @@ def zero_padding(layer: ZeroPadding, b: Lower, x: Tensor, **_: object) -> Tensor
 @lower(Cropping2D)
 @lower(Cropping3D)
 def cropping(layer: Cropping, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """A slice: ``x[:, :, 1:-1]``."""
     axes = spatial_axes(layer.rank, data_format(layer))
     items = {
         place: slice(before or None, -after or None)
@@ -166,6 +185,7 @@ def cropping(layer: Cropping, b: Lower, x: Tensor, **_: object) -> Tensor:
 
 @lower(UpSampling1D)
 def up_sampling_1d(layer: UpSampling1D, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`Tensor.repeat_interleave` over the steps."""
     if layer.size == 1:
         return x
     module = Call("nn.Upsample", (), {"scale_factor": layer.size})

@@ -180,17 +180,22 @@ def _scaled(word: Any, shape: Shape, torch_shape: Shape) -> list[str]:
         if stock:
             return [stock]
     fan = _fan_text(word.mode, fan_in, fan_out, theirs)
+    before = []
+    if "+ {}" in fan:
+        before, fan = [f"fans = {fan}"], "fans"
     factor = 2 if word.mode == "fan_avg" else 1
     if distribution == "uniform":
         variance = _short(3 * factor * word.scale).removesuffix(".0")
         return [
+            *before,
             f"limit = math.sqrt({variance} / {fan})",
             "nn.init.uniform_({}, -limit, limit)",
         ]
     root = f"math.sqrt({_short(factor * word.scale).removesuffix('.0')} / {fan})"
     if distribution == "untruncated_normal":
-        return [f"nn.init.normal_({{}}, std={root})"]
+        return [*before, f"nn.init.normal_({{}}, std={root})"]
     return [
+        *before,
         f"std = {root} / {TRUNCATION}",
         "nn.init.trunc_normal_({}, std=std, a=-2 * std, b=2 * std)",
     ]
@@ -228,7 +233,7 @@ def _fan_text(mode: str, fan_in: int, fan_out: int, theirs: tuple[int, int] | No
     own = {theirs[1]: "{}[:, 0].numel()", theirs[0]: "{}[0].numel()"}
     if mode == "fan_avg":
         if fan_in + fan_out == sum(theirs):
-            return "({}[0].numel() + {}[:, 0].numel())"
+            return "{}[0].numel() + {}[:, 0].numel()"
         return f"({fan_in} + {fan_out})"
     fan = fan_out if mode == "fan_out" else fan_in
     return own.get(fan, str(fan))

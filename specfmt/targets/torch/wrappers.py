@@ -12,19 +12,17 @@ from specfmt.targets.torch.builder import Lower, TargetError, lower
 from specfmt.targets.torch.expr import (
     Axis,
     Binary,
+    ByOrder,
     Call,
-    FoldTime,
     Method,
     SelfAttr,
     Size,
     Subscript,
     Tensor,
-    UnfoldTime,
 )
 from specfmt.targets.torch.params import ByLayout
 from specfmt.targets.torch.recurrent import (
     Context,
-    Result,
     check_stateful,
     context,
     is_stock,
@@ -40,7 +38,17 @@ MERGES = {"sum": "+", "mul": "*"}
 
 # They treat every position on its own, so the time axis need not be folded away for them.
 POSITIONWISE = frozenset(
-    "Dense Activation ReLU LeakyReLU ELU Identity Rescaling GaussianNoise GaussianDropout".split()
+    (
+        "Dense",
+        "Activation",
+        "ReLU",
+        "LeakyReLU",
+        "ELU",
+        "Identity",
+        "Rescaling",
+        "GaussianNoise",
+        "GaussianDropout",
+    )
 )
 
 
@@ -57,19 +65,14 @@ def bidirectional(
     forward, backward = layer.directions()
     check_stateful(forward)
     call = context(b, x, initial_state, mask, training)
-    alike = is_one_module(forward, backward, call.training)
-    ahead, back = (both_ways if alike else each_way)(b, layer, forward, backward, call)
-    if layer.merge_mode is None:
-        outputs: list[Tensor] = [ahead.output, back.output]
-    elif layer.merge_mode == "concat" and ahead.output is back.output:
-        outputs = [ahead.output]
+    if is_one_module(forward, backward, call.training):
+        outputs, states = both_ways(b, layer.merge_mode, forward, backward, call)
     else:
-        outputs = [merge(b, layer.merge_mode, ahead.output, back.output)]
+        outputs, states = each_way(b, layer.merge_mode, forward, backward, call)
     if forward.return_sequences:
         for output in outputs:
             output.mask = call.carried
-    states = [*ahead.states, *back.states] if forward.return_state else []
-    results = (*outputs, *states)
+    results = (*outputs, *states) if forward.return_state else tuple(outputs)
     return results if len(results) > 1 else results[0]
 
 
@@ -88,60 +91,55 @@ def is_one_module(forward: Recurrent, backward: Recurrent, training: bool | None
 
 
 def both_ways(
-    b: Lower, layer: Bidirectional, forward: Recurrent, backward: Recurrent, call: Context
-) -> tuple[Result, Result]:
-    """Both directions by one module; for a concatenation they share one output."""
-    inner = b.inner(forward, "")
+    b: Lower, mode: str | None, forward: Recurrent, backward: Recurrent, call: Context
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Outputs and states of both directions by one module."""
     layers = {
         "": (forward, b.weights.under(inner_name(forward))),
         "_reverse": (backward, b.weights.under(inner_name(backward))),
     }
-    module = stock_module(inner, layers, call.x.shape[2] or 0, bidirectional=True)
+    features = call.x.shape[2] or 0
+    module = stock_module(b.inner(forward, ""), layers, features, bidirectional=True)
     out, last = run_stock(b, forward, module, call, directions=2)
-    joined = layer.merge_mode == "concat"
-    keep_states = forward.return_state or not forward.return_sequences
-    states = [
-        [
-            b.step(
-                Subscript(value, (place,)), state(b.inner(forward, part), forward, i), want="keras"
-            )
-            for i, value in enumerate(last)
-        ]
-        for place, part in ((-2, "forward"), (-1, "backward"))
-        if keep_states
-    ] or [[], []]
-    if not forward.return_sequences:
-        if joined and not forward.return_state:
-            # Read straight from h_n: the forward and the backward direction's last output.
-            halves = [Subscript(last[0], (place,)) for place in (-2, -1)]
-            shape = (call.x.shape[0], 2 * forward.units)
-            both = Tensor(shape, "float32", b.node.name)
-            b.step(Call("torch.cat", (tuple(halves),), {"dim": -1}), both, want="keras")
-            both = last_output(b, forward, both, call.states, call.mask)
-            return Result(both, states[0]), Result(both, states[1])
-        lasts = [last_output(b, forward, s[0], call.states, call.mask) for s in states]
-        return Result(lasts[0], states[0]), Result(lasts[1], states[1])
-    if joined:
-        return Result(out, states[0]), Result(out, states[1])
-    shape = (*out.shape[:2], forward.units)
-    halves_ = [Tensor(shape, "float32", f"{b.node.name}_{p}") for p in ("forward", "backward")]
-    b.step(Method(out, "chunk", (2,), {"dim": -1}), *halves_, want="keras")
-    return Result(halves_[0], states[0]), Result(halves_[1], states[1])
+    ends = []
+    for place, part in ((-2, "forward"), (-1, "backward")):
+        names = [state(b.inner(forward, part), forward, i) for i in range(forward.states)]
+        for value, name in zip(last, names, strict=True):
+            ends.append(b.step(Subscript(value, (place,)), name, want="keras"))
+    if forward.return_sequences:
+        if mode == "concat":
+            return [out], ends
+        shape = (*out.shape[:2], forward.units)
+        pair = [Tensor(shape, "float32", f"{b.node.name}_{p}") for p in ("forward", "backward")]
+        b.step(Method(out, "chunk", (2,), {"dim": -1}), *pair, want="keras")
+        return merged(b, mode, pair[0], pair[1]), ends
+    if mode == "concat" and not forward.return_state:
+        halves = tuple(Subscript(last[0], (place,)) for place in (-2, -1))
+        both = b.tensor((call.x.shape[0], 2 * forward.units))
+        b.step(Call("torch.cat", (halves,), {"dim": -1}), both, want="keras")
+        return [last_output(b, forward, both, call.states, call.mask)], ends
+    pair = [last_output(b, forward, h, call.states, call.mask) for h in ends[:: forward.states]]
+    return merged(b, mode, pair[0], pair[1]), ends
 
 
 def each_way(
-    b: Lower, layer: Bidirectional, forward: Recurrent, backward: Recurrent, call: Context
-) -> tuple[Result, Result]:
-    """A module for each direction."""
+    b: Lower, mode: str | None, forward: Recurrent, backward: Recurrent, call: Context
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Outputs and states of both directions by a module for each."""
     half = len(call.states) // 2
     ahead = b.inner(forward, "forward", inner_name(forward))
     back = b.inner(backward, "backward", inner_name(backward))
     first = run(ahead, forward, replace(call, states=call.states[:half]))
     second = run(back, backward, replace(call, states=call.states[half:]))
+    theirs = second.output
     if forward.return_sequences:
-        flipped = b.method(second.output, "flip", 1, want="keras")
-        second = Result(flipped, second.states)
-    return first, second
+        theirs = b.method(theirs, "flip", 1, want="keras")
+    return merged(b, mode, first.output, theirs), [*first.states, *second.states]
+
+
+def merged(b: Lower, mode: str | None, ahead: Tensor, back: Tensor) -> list[Tensor]:
+    """Both directions' outputs, in one where a mode is given."""
+    return [ahead, back] if mode is None else [merge(b, mode, ahead, back)]
 
 
 def merge(b: Lower, mode: str, ahead: Tensor, back: Tensor) -> Tensor:
@@ -170,7 +168,7 @@ def time_distributed(
     part.without_activation = b.without_activation
     if takes_batch_statistics(inner, part.trainable, training):
         y = step_by_step(part, inner, x, mask)
-    elif is_positionwise(inner, x):
+    elif is_positionwise(inner) and x.rows is None:
         y = part.lower(inner, x)
     else:
         y = folded(part, inner, x, mask)
@@ -185,7 +183,7 @@ def takes_batch_statistics(inner: Layer, trainable: bool, training: Any) -> bool
     return inner.type_name == "BatchNormalization" and trainable and training is not False
 
 
-def is_positionwise(inner: Layer, x: Tensor) -> bool:
+def is_positionwise(inner: Layer) -> bool:
     """Whether the layer treats every position on its own (and Dropout every element)."""
     if inner.type_name == "Dropout":
         return getattr(inner, "noise_shape", None) is None
@@ -223,18 +221,16 @@ def step_by_step(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None) -> Tens
 
 
 def folded(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None) -> Tensor:
-    """``(batch, time, ...)`` as ``(batch * time, ...)`` through the layer, and back."""
-    time: Any = x.shape[1]
-    if time is None:
-        time = b.step(Size(x, 1), Tensor((), "int64", "steps", keeps_name=True))
-    rows = Tensor((None, *x.shape[2:]), x.dtype, b.node.name)
-    b.step(FoldTime(x), rows, want="any" if x.rank > 3 else "keras", same_line=True)
+    """``(batch, time, ...)`` as ``(batch * time, ...)`` through the layer, and back.
+
+    The fold is kept with the result, so that another layer over time goes on from there.
+    """
+    rows, time = x.rows or fold(b, x)
+    rows.mask = None
     if mask is not None and mask.rank > 2:
-        rows.mask = b.step(
-            Method(mask, "flatten", (0, 1)),
-            Tensor((None, *mask.shape[2:]), "bool", mask.name),
-            want="keras",
-        )
+        shape = (None, *mask.shape[2:])
+        flat = Tensor(shape, "bool", mask.name, keeps_name=True)
+        rows.mask = b.step(Method(mask, "flatten", (0, 1)), flat, want="keras")
     elif mask is not None and isinstance(inner, (Recurrent, Bidirectional)):
         raise TargetError(
             f"a mask of shape (batch, time) says nothing about the steps that the inner "
@@ -243,8 +239,24 @@ def folded(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None) -> Tensor:
             "layer",
         )
     y: Tensor = b.lower(inner, rows)
-    out = (x.shape[0], x.shape[1], *y.shape[1:])
-    result = b.tensor(out, y.dtype)
+    result = b.tensor((x.shape[0], x.shape[1], *y.shape[1:]), y.dtype, rows=(y, time))
     want: Any = "any" if y.rank > 2 else "keras"
-    b.step(UnfoldTime(y, time), result, want=want, same_line=True)
+    apart = Method(y, "unflatten", (0, (-1, time)))
+    b.step(ByOrder(apart, _aside(apart)), result, want=want, same_line=True)
     return result
+
+
+def fold(b: Lower, x: Tensor) -> tuple[Tensor, Any]:
+    """The folded value, and how many time steps are in it."""
+    time: Any = x.shape[1]
+    if time is None:
+        time = b.step(Size(x, 1), Tensor((), "int64", "steps", keeps_name=True))
+    rows = Tensor((None, *x.shape[2:]), x.dtype, b.node.name)
+    together = ByOrder(Method(x, "flatten", (0, 1)), Method(_aside(x), "flatten", (0, 1)))
+    b.step(together, rows, want="any" if x.rank > 3 else "keras", same_line=True)
+    return rows, time
+
+
+def _aside(value: Any) -> Method:
+    """Channels-first they stand between batch and time: time and channels swapped."""
+    return Method(value, "transpose", (1, 2))

@@ -1,10 +1,11 @@
 """Statistics of a batch."""
 
 import torch
-from torch import Tensor
 
 
-def batch_moments(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+def batch_moments(
+    x: torch.Tensor, mask: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and biased variance of every channel (axis 1), masked positions left out."""
     axes = [axis for axis in range(x.ndim) if axis != 1]
     if mask is None:

@@ -2,14 +2,14 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 
 class BatchNorm(nn.Module):
-    """Batch normalization of axis 1 that averages the biased variance, as Keras does."""
+    """Batch normalization of axis 1, averaging the biased variance as Keras does."""
 
-    running_mean: Tensor
-    running_var: Tensor
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
 
     def __init__(
         self, features: int, eps: float, momentum: float, affine: bool = True
@@ -22,7 +22,9 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(features))
         self.register_buffer("running_var", torch.ones(features))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
         mean, var = self.running_mean, self.running_var
         if not self.training:
             return F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)

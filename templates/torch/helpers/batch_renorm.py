@@ -4,7 +4,6 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from .batch_moments import batch_moments
 from .batch_norm import BatchNorm
@@ -13,9 +12,9 @@ from .batch_norm import BatchNorm
 class BatchRenorm(BatchNorm):
     """Batch normalization corrected, in training, towards slower moving averages."""
 
-    running_std: Tensor
-    renorm_mean: Tensor
-    renorm_std: Tensor
+    running_std: torch.Tensor
+    renorm_mean: torch.Tensor
+    renorm_std: torch.Tensor
 
     def __init__(
         self,
@@ -35,7 +34,9 @@ class BatchRenorm(BatchNorm):
         self.register_buffer("renorm_mean", torch.zeros(features))
         self.register_buffer("renorm_std", torch.ones(features))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
         if not self.training:
             return super().forward(x)
         mean, var = batch_moments(x, mask)
@@ -51,7 +52,7 @@ class BatchRenorm(BatchNorm):
             x = x * self.weight.view_as(mean) + self.bias.view_as(mean)
         return x
 
-    def _update(self, mean: Tensor, std: Tensor) -> None:
+    def _update(self, mean: torch.Tensor, std: torch.Tensor) -> None:
         self.renorm_mean.lerp_(mean, self.renorm_momentum)
         self.renorm_std.lerp_(std, self.renorm_momentum)
         self.running_mean.lerp_(mean, self.momentum)

@@ -5,5 +5,5 @@ from torch import nn
 
 
 def each_step(module: nn.Module, x: torch.Tensor, dim: int) -> torch.Tensor:
-    """Call ``module`` on every slice along ``dim``: its statistics are those of one step."""
+    """Call ``module`` on each slice along ``dim``: its statistics are of one step."""
     return torch.stack([module(step) for step in x.unbind(dim)], dim)

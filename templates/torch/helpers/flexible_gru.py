@@ -13,8 +13,8 @@ from .scan_steps import scan_steps
 class FlexibleGRU(nn.Module):
     """GRU with any activations, masks, and dropout that stays the same over time.
 
-    The gates stand in the order of `nn.GRU`: reset, update, new. With ``reset_after`` the
-    reset gate acts on the state's product, as in `nn.GRU`; without, on the state itself.
+    The gates stand in the order of `nn.GRU`: reset, update, new. With ``reset_after``
+    the reset gate acts on the state's product, as in `nn.GRU`; without, on the state.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class FlexibleGRU(nn.Module):
         mask: torch.Tensor | None = None,
         zero_masked: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Map x (N, T, input_size) to outputs (N, T, hidden_size) and the last state."""
+        """Map x (N, T, features) to outputs (N, T, units) and the last state."""
         if state is None:
             state = x.new_zeros(len(x), self.hidden_size)
         keep_x = keep_h = None

@@ -43,7 +43,7 @@ class FlexibleLSTM(nn.Module):
         mask: torch.Tensor | None = None,
         zero_masked: bool = False,
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        """Map x (N, T, input_size) to outputs (N, T, hidden_size) and last states (h, c)."""
+        """Map x (N, T, features) to outputs (N, T, units) and last states (h, c)."""
         if state is None:
             zeros = x.new_zeros(len(x), self.hidden_size)
             state = (zeros, zeros)

@@ -10,7 +10,7 @@ from .scan_steps import scan_steps
 
 
 class FlexibleRNN(nn.Module):
-    """Recurrence ``h = activation(W x + U h + b)`` with any activation, masks and dropout."""
+    """``h = activation(W x + U h + b)`` with any activation, masks and dropout."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class FlexibleRNN(nn.Module):
         mask: torch.Tensor | None = None,
         zero_masked: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Map x (N, T, input_size) to outputs (N, T, hidden_size) and the last state."""
+        """Map x (N, T, features) to outputs (N, T, units) and the last state."""
         if state is None:
             state = x.new_zeros(len(x), self.hidden_size)
         rate = self.recurrent_dropout if self.training else 0.0

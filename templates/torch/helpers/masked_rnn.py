@@ -14,8 +14,8 @@ def masked_rnn(
 ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor]]:
     """Run ``rnn`` over the steps (N, T) that ``mask`` keeps, wherever they stand.
 
-    A masked step keeps the state and repeats the output before it: zeros if there is none,
-    or always with ``zero_masked``.
+    A masked step keeps the state and repeats the output before it: zeros if there is
+    none, or always with ``zero_masked``.
     """
     count = mask.sum(1)
     order = mask.int().argsort(dim=1, descending=True, stable=True)  # kept steps first
@@ -35,8 +35,7 @@ def masked_rnn(
 
     some = (count > 0).unsqueeze(-1)  # a sequence without any step keeps its state
     if isinstance(last, tuple):
-        before = state if state is not None else (0 * last[0], 0 * last[1])
-        pairs = zip(last, before, strict=True)
-        return out, tuple(torch.where(some, new, old) for new, old in pairs)
-    before = state if state is not None else 0 * last
-    return out, torch.where(some, last, before)
+        h, c = state if state is not None else map(torch.zeros_like, last)
+        return out, (torch.where(some, last[0], h), torch.where(some, last[1], c))
+    h = state if state is not None else torch.zeros_like(last)
+    return out, torch.where(some, last, h)

@@ -14,8 +14,8 @@ def scan_steps(
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
     """Go through ``x`` (N, T, ...) by ``state = step(x[:, t], *state)``.
 
-    The first state is the output. A masked step keeps the state and repeats the output before
-    it: zeros if there is none, or always with ``zero_masked``.
+    The first state is the output. A masked step keeps the state and repeats the output
+    before it: zeros if there is none, or always with ``zero_masked``.
     """
     outputs = []
     out = torch.zeros_like(state[0])
@@ -25,7 +25,9 @@ def scan_steps(
             out, state = new[0], new
         else:
             keep = mask[:, t, None]
-            out = torch.where(keep, new[0], 0 * out if zero_masked else out)
+            out = torch.where(
+                keep, new[0], torch.zeros_like(out) if zero_masked else out
+            )
             state = tuple(
                 torch.where(keep, a, b) for a, b in zip(new, state, strict=True)
             )

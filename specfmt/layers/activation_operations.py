@@ -1,0 +1,134 @@
+"""Activations of `keras.ops`, as graphs record them; one class each, named as Keras's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers.operations import Unary
+from specfmt.spec.fields import Axes, Bool, Float
+from specfmt.spec.layer import Shape, ShapeError
+from specfmt.spec.registry import operation
+
+@operation("relu", "nn")
+class Relu(Unary):
+    """`max(x, 0)`."""
+
+
+@operation("relu6", "nn")
+class Relu6(Unary):
+    """`min(max(x, 0), 6)`."""
+
+
+@operation("sigmoid", "nn")
+class Sigmoid(Unary):
+    """`1 / (1 + exp(-x))`."""
+
+
+class OverAxes(Unary):
+    """Base of the activations over an axis or several."""
+
+    axis: Axes = -1
+
+    def output_shape(self, x: Any) -> Shape:
+        rank = len(x)
+        for axis in (self.axis,) if isinstance(self.axis, int) else self.axis:
+            if not -rank <= axis < rank:
+                raise ShapeError(f"an axis from {-rank} to {rank - 1}", str(axis), field="axis")
+        return tuple(x)
+
+
+@operation("softmax", "nn")
+class Softmax(OverAxes):
+    """`exp(x) / sum(exp(x))` over ``axis``."""
+
+
+@operation("log_softmax", "nn")
+class LogSoftmax(OverAxes):
+    """The logarithm of the softmax over ``axis``."""
+
+
+@operation("gelu", "nn")
+class Gelu(Unary):
+    """`x * P(X <= x)` for a standard normal X; ``approximate`` writes P with tanh."""
+
+    approximate: Bool = True
+
+
+@operation("silu", "nn")
+class Silu(Unary):
+    """`x * sigmoid(x)`, also called swish."""
+
+
+@operation("elu", "nn")
+class Elu(Unary):
+    """`x` where `x > 0`, else `alpha * (exp(x) - 1)`."""
+
+    alpha: Float = 1.0
+
+
+@operation("selu", "nn")
+class Selu(Unary):
+    """`1.0507 * elu(x, alpha=1.6733)`."""
+
+
+@operation("celu", "nn")
+class Celu(Unary):
+    """`max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)`."""
+
+    alpha: Float = 1.0
+
+
+@operation("leaky_relu", "nn")
+class LeakyRelu(Unary):
+    """`x` where `x >= 0`, else `negative_slope * x`."""
+
+    negative_slope: Float = 0.2
+
+
+@operation("hard_sigmoid", "nn")
+class HardSigmoid(Unary):
+    """`clip(x / 6 + 0.5, 0, 1)`."""
+
+
+@operation("hard_silu", "nn")
+class HardSilu(Unary):
+    """`x * clip(x / 6 + 0.5, 0, 1)`, also called hard swish."""
+
+
+@operation("hard_tanh", "nn")
+class HardTanh(Unary):
+    """`clip(x, -1, 1)`."""
+
+
+@operation("log_sigmoid", "nn")
+class LogSigmoid(Unary):
+    """`-log(1 + exp(-x))`."""
+
+
+@operation("softplus", "nn")
+class Softplus(Unary):
+    """`log(1 + exp(x))`."""
+
+
+@operation("softsign", "nn")
+class Softsign(Unary):
+    """`x / (1 + |x|)`."""
+
+
+@operation("soft_shrink", "nn")
+class SoftShrink(Unary):
+    """`x` moved towards 0 by ``threshold``, 0 within it."""
+
+    threshold: Float = 0.5
+
+
+@operation("hard_shrink", "nn")
+class HardShrink(Unary):
+    """`x` where `|x| > threshold`, else 0."""
+
+    threshold: Float = 0.5
+
+
+@operation("tanh_shrink", "nn")
+class TanhShrink(Unary):
+    """`x - tanh(x)`."""

@@ -1,0 +1,389 @@
+"""Attention layers: Luong-style, Bahdanau-style, several heads, grouped heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from specfmt.spec.fields import (
+    Bool,
+    Either,
+    Fraction,
+    Integer,
+    Nullable,
+    OneOf,
+    OptionalBool,
+    OptionalPositiveInt,
+    PositiveInt,
+    Seed,
+    Tuple,
+)
+from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError, Shapes, Weight
+from specfmt.spec.registry import layer
+from specfmt.vocab.base import Term
+from specfmt.vocab.fields import GLOROT_UNIFORM, ONES, ZEROS, Constraint, Initializer, Regularizer
+
+LIST_CALL = (
+    Argument("inputs", "tensors"),
+    Argument("mask", "tensors", required=False),
+    Argument("training", "value", required=False),
+    Argument("return_attention_scores", "value", required=False),
+    Argument("use_causal_mask", "value", required=False),
+)
+HEADS_CALL = (
+    Argument("query"),
+    Argument("value"),
+    Argument("key", required=False),
+    Argument("query_mask", required=False),
+    Argument("value_mask", required=False),
+    Argument("key_mask", required=False),
+    Argument("attention_mask", required=False),
+    Argument("return_attention_scores", "value", required=False),
+    Argument("training", "value", required=False),
+    Argument("use_causal_mask", "value", required=False),
+)
+
+ScoreMode = Annotated[Literal["dot", "concat"], OneOf("dot", "concat")]
+Sizes = Annotated[
+    int | tuple[int, ...] | None,
+    Nullable(Either(Integer(1), Tuple(Integer(1)), expected="a size or a list of sizes")),
+]
+OptionalAxes = Annotated[
+    int | tuple[int, ...] | None,
+    Nullable(Either(Integer(), Tuple(Integer()), expected="an axis or a list of axes")),
+]
+
+SCALING: Final = frozenset(
+    "VarianceScaling GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal".split()
+)
+"""Initializers that look at the fans of a kernel."""
+
+
+def volume(*sizes: int | None) -> int:
+    """A product in which an unknown size counts as one."""
+    return prod(size or 1 for size in sizes)
+
+
+class ListAttention(FloatLayer):
+    """Base of the layers that read ``[query, value]`` or ``[query, value, key]``."""
+
+    call_arguments = LIST_CALL
+
+    def output_shape(
+        self, inputs: list[Shape], return_attention_scores: bool = False, **rest: Any
+    ) -> Shapes:
+        if len(inputs) not in (2, 3):
+            raise ShapeError(
+                "two or three inputs: query, value and perhaps key",
+                f"{len(inputs)}",
+                "list them in that order",
+                field="inputs",
+            )
+        query, value, key = inputs[0], inputs[1], inputs[-1]
+        if min(len(query), len(value), len(key)) < 2:
+            raise ShapeError("inputs of shape (N, steps, features)", f"shape {query}")
+        if None not in (query[-1], key[-1]) and query[-1] != key[-1]:
+            raise ShapeError(
+                "query and key of one size", f"{query[-1]} and {key[-1]} features", field="inputs"
+            )
+        if None not in (value[-2], key[-2]) and value[-2] != key[-2]:
+            raise ShapeError(
+                "as many keys as values", f"{key[-2]} and {value[-2]}", field="inputs"
+            )
+        output = (*query[:-1], value[-1])
+        return (output, (*query[:-1], key[-2])) if return_attention_scores else output
+
+    def macs(self, output: Shapes, inputs: list[Shape], **rest: Any) -> int:
+        query, value, key = inputs[0], inputs[1], inputs[-1]
+        scores = volume(*query[1:-1], key[-2])
+        return scores * (volume(query[-1]) + volume(value[-1]))
+
+    def output_mask(self, *masked: Any, **kwargs: Any) -> bool | tuple[bool, ...]:
+        given = kwargs.get("mask")
+        query = masked[0][0] if given is None else given[0] is not None
+        return (query, False) if kwargs.get("return_attention_scores") else query
+
+
+@layer
+class Attention(ListAttention):
+    """Dot-product attention (Luong): weighs values by how well their keys fit the query."""
+
+    use_scale: Bool = False
+    score_mode: ScoreMode = "dot"
+    dropout: Fraction = 0.0
+    seed: Seed = None
+
+    def weights(self, inputs: list[Shape], **rest: Any) -> Iterator[Weight]:
+        if self.use_scale:
+            yield Weight("scale", (), ONES)
+        if self.score_mode == "concat":
+            yield Weight("concat_score_weight", (), ONES)
+
+
+@layer
+class AdditiveAttention(ListAttention):
+    """Additive attention (Bahdanau): scores are sums of `tanh(query + key)`."""
+
+    use_scale: Bool = True
+    dropout: Fraction = 0.0
+    seed: Seed = None
+
+    def output_shape(
+        self, inputs: list[Shape], return_attention_scores: bool = False, **rest: Any
+    ) -> Shapes:
+        if self.use_scale and inputs[0][-1] is None:
+            raise ShapeError("a last axis of known size", f"shape {inputs[0]}", field="inputs")
+        return super().output_shape(inputs, return_attention_scores)
+
+    def weights(self, inputs: list[Shape], **rest: Any) -> Iterator[Weight]:
+        if self.use_scale:
+            yield Weight("scale", (inputs[0][-1] or 0,), GLOROT_UNIFORM)
+
+
+class HeadsAttention(FloatLayer):
+    """Base of the layers that project query, key and value to several heads."""
+
+    call_arguments = HEADS_CALL
+
+    if TYPE_CHECKING:  # fields of the subclasses, which have them in Keras's order
+        dropout: Fraction
+        use_bias: Bool
+        flash_attention: OptionalBool
+        kernel_initializer: Initializer
+        bias_initializer: Initializer
+
+    def projection(
+        self, name: str, store: str, features: tuple[int, ...], out: tuple[int, ...]
+    ) -> Iterator[Weight]:
+        """Kernel and bias of a projection of some axes to others."""
+        fans = len(features)
+        init = self.kernel_initializer
+        if init.type in SCALING and not {"input_axes", "output_axes"} <= init.args.keys():
+            axes = {
+                "input_axes": tuple(range(fans)),
+                "output_axes": tuple(range(fans, fans + len(out))),
+            }
+            init = Term("initializer", init.type, {**init.args, **axes})
+        for part, shape in (("kernel", (*features, *out)), ("bias", out)):
+            if part == "bias" and not self.use_bias:
+                return
+            yield Weight(
+                f"{name}/{part}",
+                shape,
+                init if part == "kernel" else self.bias_initializer,
+                regularizer=getattr(self, f"{part}_regularizer"),
+                constraint=getattr(self, f"{part}_constraint"),
+                store=store,
+            )
+
+    def check(self, query: Shape, value: Shape, key: Shape, *, scores: bool) -> None:
+        """What both kinds of head attention ask of a call.
+
+        Raises:
+            ShapeError: Keras would refuse the shapes or options.
+        """
+        for name, shape in (("query", query), ("value", value), ("key", key)):
+            if len(shape) < 3 or shape[-1] is None:
+                raise ShapeError(
+                    f"a {name} of shape (N, steps, features) with known features",
+                    f"shape {shape}",
+                    field="inputs",
+                )
+        if value[1:-1] != key[1:-1]:
+            raise ShapeError(
+                "value and key of one shape, the features apart",
+                f"shapes {value} and {key}",
+                field="inputs",
+            )
+        if len(query) != len(value):
+            raise ShapeError(
+                "query and value of as many axes",
+                f"shapes {query} and {value}",
+                field="inputs",
+            )
+        if self.flash_attention and (scores or self.dropout):
+            raise ShapeError(
+                "neither dropout nor attention scores with flash attention",
+                "attention scores" if scores else f"dropout {self.dropout:g}",
+                "remove `flash_attention`",
+                field="flash_attention",
+            )
+
+    def output_mask(self, *masked: Any, **kwargs: Any) -> bool | tuple[bool, ...]:
+        query = bool(masked[0])
+        return (query, False) if kwargs.get("return_attention_scores") else query
+
+
+@layer
+class MultiHeadAttention(HeadsAttention):
+    """Attention by several heads, each with keys of ``key_dim`` and values of ``value_dim``."""
+
+    num_heads: PositiveInt
+    key_dim: PositiveInt
+    value_dim: OptionalPositiveInt = None
+    dropout: Fraction = 0.0
+    use_bias: Bool = True
+    output_shape_: Sizes = Field(default=None, alias="output_shape")
+    attention_axes: OptionalAxes = None
+    sliding_window: OptionalPositiveInt = None
+    flash_attention: OptionalBool = None
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    bias_initializer: Initializer = ZEROS
+    kernel_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    use_gate: Bool = False
+    seed: Seed = None
+
+    @property
+    def value_size(self) -> int:
+        """The size of a head's values."""
+        return self.value_dim or self.key_dim
+
+    def out(self, query: Shape) -> tuple[int, ...]:
+        """The output's axes in place of the features."""
+        sizes = self.output_shape_
+        if isinstance(sizes, int):
+            return (sizes,)
+        return sizes or (query[-1] or 0,)
+
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """The axes that attend, from 0 on, in the order given."""
+        given = self.attention_axes
+        if given is None:
+            return tuple(range(1, rank - 1))
+        return tuple(k % rank for k in ((given,) if isinstance(given, int) else given))
+
+    def output_shape(
+        self,
+        query: Shape,
+        value: Shape,
+        key: Shape | None = None,
+        return_attention_scores: bool = False,
+        **rest: Any,
+    ) -> Shapes:
+        self.check(query, value, key or value, scores=return_attention_scores)
+        rank = len(query)
+        if any(k in (0, rank - 1) for k in self.axes(rank)) or not self.axes(rank):
+            raise ShapeError(
+                f"attention axes from 1 to {rank - 2}",
+                f"{self.attention_axes} for shape {query}",
+                field="attention_axes",
+            )
+        output = (*query[:-1], *self.out(query))
+        if not return_attention_scores:
+            return output
+        # Keras declares this whatever the lengths of query and key are.
+        return output, (query[0], self.num_heads, query[1], query[1])
+
+    def weights(
+        self, query: Shape, value: Shape, key: Shape | None = None, **rest: Any
+    ) -> Iterator[Weight]:
+        sources = {"query": query, "key": key or value, "gate": query, "value": value}
+        for name, source in sources.items():
+            if name == "gate" and not self.use_gate:
+                continue
+            size = self.key_dim if name in ("query", "key") else self.value_size
+            store = "_gate_dense" if name == "gate" else f"{name}_dense"
+            heads = (self.num_heads, size)
+            yield from self.projection(name, store, (source[-1] or 0,), heads)
+        heads = (self.num_heads, self.value_size)
+        yield from self.projection("attention_output", "output_dense", heads, self.out(query))
+
+    def macs(
+        self, output: Shapes, query: Shape, value: Shape, key: Shape | None = None, **rest: Any
+    ) -> int:
+        key = key or value
+        keys, values = self.num_heads * self.key_dim, self.num_heads * self.value_size
+        gate = values if self.use_gate else 0
+        steps, sources = volume(*query[1:-1]), volume(*value[1:-1])
+        attended = volume(*(value[k] for k in self.axes(len(query))))
+        return (
+            steps * volume(query[-1]) * (keys + gate)
+            + sources * (volume(key[-1]) * keys + volume(value[-1]) * values)
+            + steps * attended * (keys + values)
+            + steps * values * volume(*self.out(query))
+        )
+
+
+@layer
+class GroupQueryAttention(HeadsAttention):
+    """Attention whose query heads share fewer heads of keys and values."""
+
+    head_dim: PositiveInt
+    num_query_heads: PositiveInt
+    num_key_value_heads: PositiveInt
+    dropout: Fraction = 0.0
+    use_bias: Bool = True
+    sliding_window: OptionalPositiveInt = None
+    flash_attention: OptionalBool = None
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    bias_initializer: Initializer = ZEROS
+    kernel_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    use_gate: Bool = False
+    seed: Seed = None
+
+    def output_shape(
+        self,
+        query: Shape,
+        value: Shape,
+        key: Shape | None = None,
+        return_attention_scores: bool = False,
+        **rest: Any,
+    ) -> Shapes:
+        key = key or value
+        self.check(query, value, key, scores=return_attention_scores)
+        if len(query) != 3:
+            raise ShapeError("inputs of shape (N, steps, features)", f"shape {query}")
+        if self.num_query_heads % self.num_key_value_heads:
+            raise ShapeError(
+                "query heads in equal groups",
+                f"{self.num_query_heads} for {self.num_key_value_heads} heads of keys and values",
+                "make the first a multiple of the second",
+                field="num_query_heads",
+            )
+        if query[-1] != value[-1]:
+            raise ShapeError(
+                "query and value of as many features",
+                f"{query[-1]} and {value[-1]}",
+                field="inputs",
+            )
+        if not return_attention_scores:
+            return query
+        return query, (query[0], self.num_query_heads, query[1], key[1])
+
+    def weights(
+        self, query: Shape, value: Shape, key: Shape | None = None, **rest: Any
+    ) -> Iterator[Weight]:
+        sources = {"query": query, "key": key or value, "gate": query, "value": value}
+        for name, source in sources.items():
+            if name == "gate" and not self.use_gate:
+                continue
+            shared = name in ("key", "value")
+            count = self.num_key_value_heads if shared else self.num_query_heads
+            out = (count, self.head_dim)
+            yield from self.projection(name, f"_{name}_dense", (source[-1] or 0,), out)
+        heads = (self.num_query_heads, self.head_dim)
+        features = (query[-1] or 0,)
+        yield from self.projection("attention_output", "_output_dense", heads, features)
+
+    def macs(
+        self, output: Shapes, query: Shape, value: Shape, key: Shape | None = None, **rest: Any
+    ) -> int:
+        key = key or value
+        heads = self.num_query_heads * self.head_dim
+        shared = self.num_key_value_heads * self.head_dim
+        projections = 3 if self.use_gate else 2
+        steps, sources = volume(query[1]), volume(value[1])
+        return (
+            steps * volume(query[-1]) * heads * projections
+            + sources * (volume(key[-1]) + volume(value[-1])) * shared
+            + 2 * steps * sources * heads
+        )

@@ -1,0 +1,378 @@
+"""Element-wise operations of `keras.ops`: arithmetic, comparisons, elementary functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.spec.fields import DType, Float, Int
+from specfmt.spec.layer import Op, Operand, Shape, ShapeError
+from specfmt.spec.promotion import operand_dtype, result_type
+from specfmt.spec.registry import operation
+
+
+def operand_shape(item: Any) -> Shape:
+    """The shape of an operand: a tensor's own, () for a number, nested lists as arrays."""
+    if isinstance(item, Operand):
+        return tuple(item)
+    if isinstance(item, (list, tuple)):
+        return (len(item), *(operand_shape(item[0]) if item else ()))
+    return ()
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """Several shapes as one, by NumPy's rule; a known size beats an unknown one.
+
+    Raises:
+        ShapeError: Two sizes of an axis differ and neither is 1.
+    """
+    rank = max(len(shape) for shape in shapes)
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    result: list[int | None] = []
+    for sizes in zip(*padded, strict=True):
+        known = {size for size in sizes if size not in (None, 1)}
+        if len(known) > 1:
+            raise ShapeError(
+                "operands whose sizes agree or are 1, from the last axis on",
+                "shapes " + ", ".join(str(tuple(shape)) for shape in shapes),
+            )
+        result.append(known.pop() if known else None if None in sizes else 1)
+    return tuple(result)
+
+
+class Unary(Op):
+    """Base of the functions of one tensor that keep its shape and dtype."""
+
+    def output_shape(self, x: Any) -> Shape:
+        return operand_shape(x)
+
+
+class FloatUnary(Unary):
+    """Base of the functions whose result is floating."""
+
+    def result_dtype(self, x: Any) -> str:
+        dtype = operand_dtype(x)
+        return "float32" if dtype == "int64" else result_type(dtype, "float")
+
+
+class Binary(Op):
+    """Base of the functions of two operands that broadcast."""
+
+    def output_shape(self, x1: Any, x2: Any) -> Shape:
+        return broadcast(operand_shape(x1), operand_shape(x2))
+
+    def result_dtype(self, *operands: Any) -> str:
+        return result_type(*(operand_dtype(item) for item in operands))
+
+
+class FloatBinary(Binary):
+    """Base of the functions of two operands whose result is floating."""
+
+    def result_dtype(self, *operands: Any) -> str:
+        return result_type(*(operand_dtype(item) for item in operands), "float")
+
+
+class Comparison(Binary):
+    """Base of the functions of two operands that give true or false."""
+
+    def result_dtype(self, *operands: Any) -> str:
+        return "bool"
+
+
+@operation("add")
+class Add(Binary):
+    """`x1 + x2`."""
+
+
+@operation("subtract")
+class Subtract(Binary):
+    """`x1 - x2`."""
+
+
+@operation("multiply")
+class Multiply(Binary):
+    """`x1 * x2`."""
+
+
+@operation("divide")
+class Divide(FloatBinary):
+    """`x1 / x2`."""
+
+
+@operation("true_divide")
+class TrueDivide(FloatBinary):
+    """`x1 / x2`."""
+
+
+@operation("floor_divide")
+class FloorDivide(Binary):
+    """`x1 // x2`: the quotient rounded down."""
+
+
+@operation("mod")
+class Mod(Binary):
+    """`x1 % x2`, with the sign of ``x2``."""
+
+    def result_dtype(self, *operands: Any) -> str:
+        dtype = super().result_dtype(*operands)
+        return "int32" if dtype == "bool" else dtype
+
+
+@operation("power")
+class Power(Binary):
+    """`x1 ** x2`."""
+
+
+@operation("maximum")
+class Maximum(Binary):
+    """The larger of two, element by element."""
+
+
+@operation("minimum")
+class Minimum(Binary):
+    """The smaller of two, element by element."""
+
+
+@operation("arctan2")
+class Arctan2(FloatBinary):
+    """The angle of the point (x2, x1)."""
+
+
+@operation("equal")
+class Equal(Comparison):
+    """`x1 == x2`."""
+
+
+@operation("not_equal")
+class NotEqual(Comparison):
+    """`x1 != x2`."""
+
+
+@operation("greater")
+class Greater(Comparison):
+    """`x1 > x2`."""
+
+
+@operation("greater_equal")
+class GreaterEqual(Comparison):
+    """`x1 >= x2`."""
+
+
+@operation("less")
+class Less(Comparison):
+    """`x1 < x2`."""
+
+
+@operation("less_equal")
+class LessEqual(Comparison):
+    """`x1 <= x2`."""
+
+
+@operation("logical_and")
+class LogicalAnd(Comparison):
+    """True where both operands are."""
+
+
+@operation("logical_or")
+class LogicalOr(Comparison):
+    """True where either operand is."""
+
+
+@operation("logical_xor")
+class LogicalXor(Comparison):
+    """True where exactly one operand is."""
+
+
+@operation("logical_not")
+class LogicalNot(Unary):
+    """True where the operand is not."""
+
+    def result_dtype(self, x: Any) -> str:
+        return "bool"
+
+
+@operation("where")
+class Where(Op):
+    """``x1`` where the condition holds, else ``x2``."""
+
+    def output_shape(self, condition: Any, x1: Any, x2: Any) -> Shape:
+        return broadcast(*(operand_shape(item) for item in (condition, x1, x2)))
+
+    def result_dtype(self, condition: Any, x1: Any, x2: Any) -> str:
+        return result_type(operand_dtype(x1), operand_dtype(x2))
+
+
+@operation("negative")
+class Negative(Unary):
+    """`-x`."""
+
+
+@operation("absolute")
+class Absolute(Unary):
+    """`|x|`."""
+
+
+@operation("square")
+class Square(Unary):
+    """`x * x`."""
+
+    def result_dtype(self, x: Any) -> str:
+        return "int32" if operand_dtype(x) == "bool" else operand_dtype(x)
+
+
+@operation("sqrt")
+class Sqrt(FloatUnary):
+    """The square root."""
+
+
+@operation("rsqrt", "math")
+class Rsqrt(Unary):
+    """`1 / sqrt(x)`."""
+
+
+@operation("reciprocal")
+class Reciprocal(Unary):
+    """`1 / x`."""
+
+    def result_dtype(self, x: Any) -> str:
+        """Keras declares float32 whatever it reads."""
+        return "float32"
+
+
+@operation("exp")
+class Exp(FloatUnary):
+    """`e ** x`."""
+
+
+@operation("expm1")
+class Expm1(FloatUnary):
+    """`e ** x - 1`, exact for small x."""
+
+
+@operation("log")
+class Log(FloatUnary):
+    """The natural logarithm."""
+
+
+@operation("log1p")
+class Log1p(FloatUnary):
+    """The natural logarithm of `1 + x`, exact for small x."""
+
+
+@operation("log2")
+class Log2(FloatUnary):
+    """The logarithm to base 2."""
+
+
+@operation("log10")
+class Log10(FloatUnary):
+    """The logarithm to base 10."""
+
+
+@operation("sin")
+class Sin(FloatUnary):
+    """The sine of an angle in radians."""
+
+
+@operation("cos")
+class Cos(FloatUnary):
+    """The cosine of an angle in radians."""
+
+
+@operation("tan")
+class Tan(FloatUnary):
+    """The tangent of an angle in radians."""
+
+
+@operation("sinh")
+class Sinh(FloatUnary):
+    """The hyperbolic sine."""
+
+
+@operation("cosh")
+class Cosh(FloatUnary):
+    """The hyperbolic cosine."""
+
+
+@operation("tanh")
+class Tanh(FloatUnary):
+    """The hyperbolic tangent."""
+
+
+@operation("arcsin")
+class Arcsin(FloatUnary):
+    """The angle whose sine is x."""
+
+
+@operation("arccos")
+class Arccos(FloatUnary):
+    """The angle whose cosine is x."""
+
+
+@operation("arctan")
+class Arctan(FloatUnary):
+    """The angle whose tangent is x."""
+
+
+@operation("sign")
+class Sign(Unary):
+    """-1, 0 or 1."""
+
+
+@operation("floor")
+class Floor(FloatUnary):
+    """The largest whole number not above x."""
+
+
+@operation("ceil")
+class Ceil(FloatUnary):
+    """The smallest whole number not below x."""
+
+
+@operation("round")
+class Round(Unary):
+    """Rounded to ``decimals`` digits, halves to even."""
+
+    decimals: Int = 0
+
+
+@operation("clip")
+class Clip(Unary):
+    """Limited to the range from ``x_min`` to ``x_max``."""
+
+    x_min: Float
+    x_max: Float
+
+    def result_dtype(self, x: Any) -> str:
+        return "int32" if operand_dtype(x) == "bool" else operand_dtype(x)
+
+
+@operation("erf", "math")
+class Erf(Unary):
+    """The error function."""
+
+
+@operation("cast", "core")
+class Cast(Unary):
+    """The same numbers in another dtype."""
+
+    dtype: DType
+
+    def result_dtype(self, x: Any) -> str:
+        return self.dtype
+
+
+class Like(Unary):
+    """Base of the constants with the shape of a tensor; ``dtype`` defaults to the tensor's."""
+
+    def result_dtype(self, x: Any) -> str:
+        return self.dtype or operand_dtype(x)
+
+
+@operation("zeros_like")
+class ZerosLike(Like):
+    """Zeros in the shape of a tensor."""
+
+
+@operation("ones_like")
+class OnesLike(Like):
+    """Ones in the shape of a tensor."""

@@ -1,0 +1,214 @@
+"""Reductions of `keras.ops`: a number of elements becomes one."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, Any, Literal
+
+from specfmt.spec.fields import (
+    Axes,
+    Bool,
+    Either,
+    Integer,
+    Nullable,
+    Number,
+    OneOf,
+    OptionalFloat,
+    OptionalInt,
+    Tuple,
+)
+from specfmt.spec.layer import Op, Shape, ShapeError
+from specfmt.spec.promotion import operand_dtype, result_type
+from specfmt.spec.registry import operation
+
+OptionalAxes = Annotated[
+    Axes | None,
+    Nullable(Either(Integer(), Tuple(Integer()), expected="an axis or a list of axes")),
+]
+NormOrder = Annotated[
+    float | Literal["fro", "nuc", "inf", "-inf"] | None,
+    Nullable(
+        Either(
+            Number(), OneOf("fro", "nuc", "inf", "-inf"), expected='a number, "fro", "nuc" or "inf"'
+        )
+    ),
+]
+
+WIDER = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
+"""What sums of narrow integers are kept in."""
+
+
+def check_axis(axis: int, rank: int, field: str = "axis") -> int:
+    """An axis counted from the front.
+
+    Raises:
+        ShapeError: There is no such axis.
+    """
+    if not -rank <= axis < rank:
+        raise ShapeError(f"an axis from {-rank} to {rank - 1}", str(axis), field=field)
+    return axis % rank
+
+
+def reduced_axes(axis: Any, rank: int) -> tuple[int, ...]:
+    """The axes that a reduction runs over, counted from the front; null means all."""
+    if axis is None:
+        return tuple(range(rank))
+    return tuple(check_axis(a, rank) for a in ((axis,) if isinstance(axis, int) else axis))
+
+
+def is_whole(dtype: str) -> bool:
+    """Whether a dtype is not floating."""
+    return "int" in dtype or dtype == "bool"
+
+
+class Reduction(Op):
+    """Base of the reductions; without ``axis`` over everything, the batch included."""
+
+    axis: OptionalAxes = None
+    keepdims: Bool = False
+
+    def output_shape(self, x: Any) -> Shape:
+        axes = reduced_axes(self.axis, len(x))
+        if self.keepdims:
+            return tuple(1 if k in axes else size for k, size in enumerate(x))
+        return tuple(size for k, size in enumerate(x) if k not in axes)
+
+
+@operation("sum")
+class Sum(Reduction):
+    """The sum."""
+
+    def result_dtype(self, x: Any) -> str:
+        dtype = result_type(operand_dtype(x))
+        return WIDER.get(dtype, dtype)
+
+
+@operation("mean")
+class Mean(Reduction):
+    """The mean."""
+
+    def result_dtype(self, x: Any) -> str:
+        dtype = operand_dtype(x)
+        return result_type(dtype, "float32") if is_whole(dtype) else dtype
+
+
+class Extreme(Reduction):
+    """Base of the largest and smallest element; ``initial`` takes part as one more element."""
+
+    initial: OptionalFloat = None
+
+
+@operation("max")
+class Max(Extreme):
+    """The largest element."""
+
+
+@operation("min")
+class Min(Extreme):
+    """The smallest element."""
+
+
+@operation("prod")
+class Prod(Reduction):
+    """The product."""
+
+    def result_dtype(self, x: Any) -> str:
+        dtype = operand_dtype(x)
+        return self.dtype or WIDER.get(dtype, dtype)
+
+
+@operation("std")
+class Std(Reduction):
+    """The standard deviation, dividing by the number of elements."""
+
+    def result_dtype(self, x: Any) -> str:
+        return "float32" if is_whole(operand_dtype(x)) else operand_dtype(x)
+
+
+@operation("var")
+class Var(Reduction):
+    """The variance, dividing by the number of elements."""
+
+    def result_dtype(self, x: Any) -> str:
+        return result_type(operand_dtype(x), "float")
+
+
+class Logical(Reduction):
+    """Base of the reductions to true or false."""
+
+    def result_dtype(self, x: Any) -> str:
+        return "bool"
+
+
+@operation("any")
+class Any_(Logical):
+    """Whether any element is true."""
+
+
+@operation("all")
+class All(Logical):
+    """Whether all elements are true."""
+
+
+@operation("argmax")
+class Argmax(Reduction):
+    """The place of the largest element along one axis, or of all elements in a row."""
+
+    axis: OptionalInt = None
+
+    def result_dtype(self, x: Any) -> str:
+        return "int32"
+
+
+@operation("argmin")
+class Argmin(Argmax):
+    """The place of the smallest element along one axis, or of all elements in a row."""
+
+
+@operation("logsumexp", "math")
+class Logsumexp(Reduction):
+    """`log(sum(exp(x)))`."""
+
+    def result_dtype(self, x: Any) -> str:
+        """Keras declares float32 whatever it reads."""
+        return "float32"
+
+
+@operation("norm", "linalg")
+class Norm(Op):
+    """The norm of vectors along one axis, or of matrices along two; 2 or Frobenius by default."""
+
+    ord: NormOrder = None
+    axis: OptionalAxes = None
+    keepdims: Bool = False
+
+    def output_shape(self, x: Any) -> Shape:
+        axes = reduced_axes(self.axis, len(x))
+        if self.ord is not None and len(axes) > 2:
+            raise ShapeError(
+                "at most two axes for this `ord`", f"{len(axes)} axes of shape {tuple(x)}",
+                "name one or two axes", field="axis",
+            )  # fmt: skip
+        if isinstance(self.ord, str) and self.ord in ("fro", "nuc") and len(axes) != 2:
+            raise ShapeError("two axes for a matrix norm", f"{len(axes)}", field="ord")
+        return Reduction.output_shape(self, x)  # type: ignore[arg-type]
+
+    def result_dtype(self, x: Any) -> str:
+        return "float32" if is_whole(operand_dtype(x)) else operand_dtype(x)
+
+
+@operation("cumsum")
+class Cumsum(Op):
+    """Running sums along ``axis``; without it along all elements in a row."""
+
+    axis: OptionalInt = None
+
+    def output_shape(self, x: Any) -> Shape:
+        if self.axis is None:
+            return (None if None in x else prod(x),)
+        check_axis(self.axis, len(x))
+        return tuple(x)
+
+    def result_dtype(self, x: Any) -> str:
+        dtype = self.dtype or operand_dtype(x)
+        return "int32" if dtype == "bool" else dtype

@@ -1,0 +1,116 @@
+"""Callbacks by the names of `keras.callbacks`: what training does besides, after every epoch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from specfmt.spec.fields import (
+    AnyMapping,
+    Bool,
+    Either,
+    Float,
+    Int,
+    Integer,
+    NaturalInt,
+    Nullable,
+    OneOf,
+    OptionalFloat,
+    PositiveFloat,
+    Str,
+    Text,
+    Tuple,
+)
+from specfmt.vocab.base import Word
+
+Mode = Annotated[Literal["auto", "min", "max"], OneOf("auto", "min", "max")]
+Frequency = Annotated[
+    Literal["epoch"] | int,
+    Either(OneOf("epoch"), Integer(1), expected='"epoch" or a number of batches'),
+]
+
+
+class CallbackWord(Word):
+    """Something that watches training and acts on it."""
+
+    kind: ClassVar[str] = "callback"
+
+
+class EarlyStopping(CallbackWord):
+    """Stops when ``monitor`` has not got better by ``min_delta`` for ``patience`` epochs."""
+
+    monitor: Str = "val_loss"
+    min_delta: Float = 0.0
+    patience: NaturalInt = 0
+    verbose: Int = 0
+    mode: Mode = "auto"
+    baseline: OptionalFloat = None
+    restore_best_weights: Bool = False
+    start_from_epoch: NaturalInt = 0
+
+
+class ModelCheckpoint(CallbackWord):
+    """Saves the model (or its weights) after every epoch, or only when ``monitor`` is best."""
+
+    filepath: Annotated[str, Text("a path that ends in .keras or .weights.h5")]
+    monitor: Str = "val_loss"
+    verbose: Int = 0
+    save_best_only: Bool = False
+    save_weights_only: Bool = False
+    mode: Mode = "auto"
+    save_freq: Frequency = "epoch"
+    initial_value_threshold: OptionalFloat = None
+
+
+class ReduceLROnPlateau(CallbackWord):
+    """Multiplies the learning rate by ``factor`` when ``monitor`` has not got better for
+    ``patience`` epochs."""
+
+    monitor: Str = "val_loss"
+    factor: PositiveFloat = 0.1
+    patience: NaturalInt = 10
+    verbose: Int = 0
+    mode: Mode = "auto"
+    min_delta: Float = 0.0001
+    cooldown: NaturalInt = 0
+    min_lr: Float = 0.0
+
+
+class CSVLogger(CallbackWord):
+    """Writes the values of every epoch as a line of a CSV file."""
+
+    filename: Str
+    separator: Str = ","
+    append: Bool = False
+
+
+class TensorBoard(CallbackWord):
+    """Writes logs that TensorBoard shows."""
+
+    log_dir: Str = "logs"
+    histogram_freq: NaturalInt = 0
+    write_graph: Bool = True
+    write_images: Bool = False
+    write_steps_per_second: Bool = False
+    update_freq: Annotated[
+        Literal["batch", "epoch"] | int,
+        Either(
+            OneOf("batch", "epoch"), Integer(1), expected='"batch", "epoch" or a number of batches'
+        ),
+    ] = "epoch"
+    profile_batch: Annotated[
+        int | tuple[int, ...],
+        Either(
+            Integer(0), Tuple(Integer(0), 2, 2), expected="a batch number or a list of two of them"
+        ),
+    ] = 0
+    embeddings_freq: NaturalInt = 0
+    embeddings_metadata: Annotated[
+        str | dict[str, Any] | None,
+        Nullable(Either(Text(), AnyMapping(), expected="a path, or a mapping of layers to paths")),
+    ] = None
+
+
+class TerminateOnNaN(CallbackWord):
+    """Stops when the loss is not a number or infinite."""
+
+    raise_error: Bool = False

@@ -1,0 +1,288 @@
+"""Losses by the names of `keras.losses`; `y` is the target, `p` the prediction."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from specfmt.spec.fields import (
+    DTYPES,
+    POLICIES,
+    Axes,
+    Axis,
+    Bool,
+    Either,
+    Float,
+    Fraction,
+    NaturalFloat,
+    Nullable,
+    Number,
+    OneOf,
+    OptionalInt,
+    Str,
+    Tuple,
+)
+from specfmt.vocab.base import Word
+
+REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
+
+Reduction = Annotated[
+    Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None,
+    Nullable(OneOf(*REDUCTIONS)),
+]
+OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES, *POLICIES))]
+OptionalAxes = Annotated[
+    int | tuple[int, ...] | None, Nullable(Axes.__metadata__[0])  # type: ignore[attr-defined]
+]
+ClassWeights = Annotated[
+    float | tuple[float, ...],
+    Either(Number(), Tuple(Number(), 1), expected="a number or a list with one for each class"),
+]
+
+
+class LossWord(Word):
+    """What training makes small.
+
+    Class attributes:
+        on_logits: The activation whose inputs the loss can take instead of its outputs
+            (``from_logits``): ``Softmax``, ``Sigmoid`` or nothing.
+        targets: What it compares with: ``values`` (as the output), ``classes`` (integers), or
+            ``one_hot``.
+    """
+
+    kind: ClassVar[str] = "loss"
+    on_logits: ClassVar[str] = ""
+    targets: ClassVar[str] = "values"
+
+
+class MeanSquaredError(LossWord):
+    """`mean((y - p)^2)`."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "mean_squared_error"
+    dtype: OptionalDType = None
+
+
+class MeanAbsoluteError(LossWord):
+    """`mean(|y - p|)`."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "mean_absolute_error"
+    dtype: OptionalDType = None
+
+
+class MeanAbsolutePercentageError(LossWord):
+    """`100 * mean(|y - p| / max(|y|, 1e-7))`."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "mean_absolute_percentage_error"
+    dtype: OptionalDType = None
+
+
+class MeanSquaredLogarithmicError(LossWord):
+    """`mean((log(1 + y) - log(1 + p))^2)`, both cut below at 1e-7."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "mean_squared_logarithmic_error"
+    dtype: OptionalDType = None
+
+
+class Huber(LossWord):
+    """`(y - p)^2 / 2` where `|y - p| <= delta`, else `delta * (|y - p| - delta / 2)`."""
+
+    delta: Float = 1.0
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "huber_loss"
+    dtype: OptionalDType = None
+
+
+class LogCosh(LossWord):
+    """`mean(log(cosh(p - y)))`."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "log_cosh"
+    dtype: OptionalDType = None
+
+
+class CosineSimilarity(LossWord):
+    """`-cos(y, p)` along ``axis``."""
+
+    axis: Axis = -1
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "cosine_similarity"
+    dtype: OptionalDType = None
+
+
+class BinaryCrossentropy(LossWord):
+    """`mean(-y log(p) - (1 - y) log(1 - p))`; ``label_smoothing`` moves y towards 1/2."""
+
+    on_logits: ClassVar[str] = "Sigmoid"
+
+    from_logits: Bool = False
+    label_smoothing: Fraction = 0.0
+    axis: Axis = -1
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "binary_crossentropy"
+    dtype: OptionalDType = None
+
+
+class BinaryFocalCrossentropy(LossWord):
+    """Binary cross-entropy times `(1 - p_of_the_truth)^gamma`; ``apply_class_balancing`` weighs
+    the classes by ``alpha`` and `1 - alpha`."""
+
+    on_logits: ClassVar[str] = "Sigmoid"
+
+    apply_class_balancing: Bool = False
+    alpha: Float = 0.25
+    gamma: Float = 2.0
+    from_logits: Bool = False
+    label_smoothing: Fraction = 0.0
+    axis: Axis = -1
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "binary_focal_crossentropy"
+    dtype: OptionalDType = None
+
+
+class CategoricalCrossentropy(LossWord):
+    """`-sum(y log(p))` with one-hot y; ``label_smoothing`` spreads part of y evenly."""
+
+    on_logits: ClassVar[str] = "Softmax"
+    targets: ClassVar[str] = "one_hot"
+
+    from_logits: Bool = False
+    label_smoothing: Fraction = 0.0
+    axis: Axis = -1
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "categorical_crossentropy"
+    dtype: OptionalDType = None
+
+
+class CategoricalFocalCrossentropy(LossWord):
+    """`-sum(alpha (1 - p)^gamma y log(p))` with one-hot y."""
+
+    on_logits: ClassVar[str] = "Softmax"
+    targets: ClassVar[str] = "one_hot"
+
+    alpha: ClassWeights = 0.25
+    gamma: Float = 2.0
+    from_logits: Bool = False
+    label_smoothing: Fraction = 0.0
+    axis: Axis = -1
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "categorical_focal_crossentropy"
+    dtype: OptionalDType = None
+
+
+class SparseCategoricalCrossentropy(LossWord):
+    """`-log(p[y])` with class numbers y; those equal to ``ignore_class`` do not count."""
+
+    on_logits: ClassVar[str] = "Softmax"
+    targets: ClassVar[str] = "classes"
+
+    from_logits: Bool = False
+    ignore_class: OptionalInt = None
+    reduction: Reduction = "sum_over_batch_size"
+    axis: Axis = -1
+    name: Str = "sparse_categorical_crossentropy"
+    dtype: OptionalDType = None
+
+
+class CrossentropyByShape(LossWord):
+    """Binary, sparse categorical or categorical cross-entropy, as output and target say."""
+
+
+class CategoricalGeneralizedCrossEntropy(LossWord):
+    """`(1 - p[y]^q) / q` with class numbers y: between absolute error and cross-entropy."""
+
+    targets: ClassVar[str] = "classes"
+
+    q: Annotated[float, Number(above=0, below=1)] = 0.5
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "categorical_generalized_cross_entropy"
+    dtype: OptionalDType = None
+
+
+class KLDivergence(LossWord):
+    """`sum(y log(y / p))`, both kept within 1e-7 and 1."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "kl_divergence"
+    dtype: OptionalDType = None
+
+
+class Poisson(LossWord):
+    """`mean(p - y log(p))`."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "poisson"
+    dtype: OptionalDType = None
+
+
+class Hinge(LossWord):
+    """`mean(max(1 - y p, 0))` with y of -1 and 1 (0 counts as -1)."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "hinge"
+    dtype: OptionalDType = None
+
+
+class SquaredHinge(LossWord):
+    """`mean(max(1 - y p, 0)^2)` with y of -1 and 1 (0 counts as -1)."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "squared_hinge"
+    dtype: OptionalDType = None
+
+
+class CategoricalHinge(LossWord):
+    """`max(max((1 - y) p) - sum(y p) + 1, 0)` with one-hot y."""
+
+    targets: ClassVar[str] = "one_hot"
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "categorical_hinge"
+    dtype: OptionalDType = None
+
+
+class Dice(LossWord):
+    """`1 - 2 sum(y p) / (sum(y) + sum(p))` over ``axis``, by default over everything."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "dice"
+    axis: OptionalAxes = None
+    dtype: OptionalDType = None
+
+
+class Tversky(LossWord):
+    """Dice with ``alpha`` for false positives and ``beta`` for false negatives."""
+
+    alpha: NaturalFloat = 0.5
+    beta: NaturalFloat = 0.5
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "tversky"
+    axis: OptionalAxes = None
+    dtype: OptionalDType = None
+
+
+class Circle(LossWord):
+    """Circle loss over all pairs of a batch of normalized embeddings, with class numbers y."""
+
+    targets: ClassVar[str] = "classes"
+
+    gamma: Float = 80.0
+    margin: Float = 0.4
+    remove_diagonal: Bool = True
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "circle"
+    dtype: OptionalDType = None
+
+
+class CTC(LossWord):
+    """Connectionist temporal classification; class 0 of the logits (N, T, C) is the blank."""
+
+    targets: ClassVar[str] = "classes"
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: Str = "ctc"
+    dtype: OptionalDType = None
+
+

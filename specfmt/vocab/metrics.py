@@ -1,0 +1,543 @@
+"""Metrics by the names of `keras.metrics`; `y` is the target, `p` the prediction.
+
+The value of an epoch is that of all its samples together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from specfmt.spec.fields import (
+    DTYPES,
+    POLICIES,
+    Axis,
+    Bool,
+    Either,
+    Float,
+    Fraction,
+    Integer,
+    NaturalInt,
+    Nullable,
+    Number,
+    OneOf,
+    OptionalInt,
+    OptionalPositiveInt,
+    OptionalStr,
+    PositiveFloat,
+    PositiveInt,
+    Str,
+    Tuple,
+)
+from specfmt.vocab.base import Word
+
+OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES, *POLICIES))]
+Thresholds = Annotated[
+    float | tuple[float, ...] | None,
+    Nullable(
+        Either(
+            Number(minimum=0, maximum=1),
+            Tuple(Number(minimum=0, maximum=1), 1),
+            expected="a number from 0 to 1 or a list of them",
+        )
+    ),
+]
+ThresholdList = Annotated[
+    tuple[float, ...] | None, Nullable(Tuple(Number(minimum=0, maximum=1), 1))
+]
+Average = Annotated[
+    Literal["micro", "macro", "weighted"] | None, Nullable(OneOf("micro", "macro", "weighted"))
+]
+OptionalThreshold = Annotated[float | None, Nullable(Number(above=0, maximum=1))]
+Curve = Annotated[
+    Literal["ROC", "PR", "PRGAIN", "roc", "pr", "prgain"],
+    OneOf("ROC", "PR", "PRGAIN", "roc", "pr", "prgain"),
+]
+Summation = Annotated[
+    Literal["interpolation", "minoring", "majoring"],
+    OneOf("interpolation", "minoring", "majoring"),
+]
+Aggregation = Annotated[
+    Literal["uniform_average", "variance_weighted_average"] | None,
+    Nullable(OneOf("uniform_average", "variance_weighted_average")),
+]
+ClassIds = Annotated[tuple[int, ...], Tuple(Integer(0), 1)]
+LabelWeights = Annotated[tuple[float, ...] | None, Nullable(Tuple(Number(), 1))]
+ThresholdCount = Annotated[int, Integer(2)]
+
+
+class MetricWord(Word):
+    """A number that says how good predictions are.
+
+    Class attributes:
+        takes: What it compares with, as for losses: ``values``, ``classes`` or ``one_hot``.
+        better: ``up`` or ``down``: in which direction it gets better; empty where Keras does
+            not say.
+    """
+
+    kind: ClassVar[str] = "metric"
+    takes: ClassVar[str] = "values"
+    better: ClassVar[str] = ""
+
+
+class AccuracyByShape(MetricWord):
+    """Binary, sparse categorical or categorical accuracy, as output and target say."""
+
+    better: ClassVar[str] = "up"
+
+
+class Accuracy(MetricWord):
+    """How often `y == p`, both class numbers."""
+
+    better: ClassVar[str] = "up"
+
+    name: Str = "accuracy"
+    dtype: OptionalDType = None
+
+
+class BinaryAccuracy(MetricWord):
+    """How often `p > threshold` agrees with y of 0 and 1."""
+
+    better: ClassVar[str] = "up"
+
+    name: Str = "binary_accuracy"
+    dtype: OptionalDType = None
+    threshold: Float = 0.5
+
+
+class CategoricalAccuracy(MetricWord):
+    """How often the largest element of p is that of one-hot y."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "one_hot"
+
+    name: Str = "categorical_accuracy"
+    dtype: OptionalDType = None
+
+
+class SparseCategoricalAccuracy(MetricWord):
+    """How often the largest element of p is number y."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "classes"
+
+    name: Str = "sparse_categorical_accuracy"
+    dtype: OptionalDType = None
+
+
+class TopKCategoricalAccuracy(MetricWord):
+    """How often one-hot y is among the ``k`` largest elements of p."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "one_hot"
+
+    k: PositiveInt = 5
+    name: Str = "top_k_categorical_accuracy"
+    dtype: OptionalDType = None
+
+
+class SparseTopKCategoricalAccuracy(MetricWord):
+    """How often number y is among the ``k`` largest elements of p (``from_sorted_ids``: among
+    the first ``k`` numbers in p)."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "classes"
+
+    k: PositiveInt = 5
+    name: Str = "sparse_top_k_categorical_accuracy"
+    dtype: OptionalDType = None
+    from_sorted_ids: Bool = False
+
+
+class AUC(MetricWord):
+    """The area under the ROC or precision-recall curve, by ``num_thresholds`` thresholds."""
+
+    better: ClassVar[str] = "up"
+
+    num_thresholds: ThresholdCount = 200
+    curve: Curve = "ROC"
+    summation_method: Summation = "interpolation"
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+    thresholds: ThresholdList = None
+    multi_label: Bool = False
+    num_labels: OptionalPositiveInt = None
+    label_weights: LabelWeights = None
+    from_logits: Bool = False
+
+
+class Precision(MetricWord):
+    """True positives by predicted positives; `p > thresholds` is positive."""
+
+    better: ClassVar[str] = "up"
+
+    thresholds: Thresholds = None
+    top_k: OptionalPositiveInt = None
+    class_id: OptionalInt = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class Recall(MetricWord):
+    """True positives by actual positives; `p > thresholds` is positive."""
+
+    better: ClassVar[str] = "up"
+
+    thresholds: Thresholds = None
+    top_k: OptionalPositiveInt = None
+    class_id: OptionalInt = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class PrecisionAtRecall(MetricWord):
+    """The best precision where recall is at least ``recall``."""
+
+    better: ClassVar[str] = "up"
+
+    recall: Fraction
+    num_thresholds: PositiveInt = 200
+    class_id: OptionalInt = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class RecallAtPrecision(MetricWord):
+    """The best recall where precision is at least ``precision``."""
+
+    better: ClassVar[str] = "up"
+
+    precision: Fraction
+    num_thresholds: PositiveInt = 200
+    class_id: OptionalInt = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class SensitivityAtSpecificity(MetricWord):
+    """The best sensitivity (recall) where specificity is at least ``specificity``."""
+
+    better: ClassVar[str] = "up"
+
+    specificity: Fraction
+    num_thresholds: PositiveInt = 200
+    class_id: OptionalInt = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class SpecificityAtSensitivity(MetricWord):
+    """The best specificity where sensitivity (recall) is at least ``sensitivity``."""
+
+    better: ClassVar[str] = "up"
+
+    sensitivity: Fraction
+    num_thresholds: PositiveInt = 200
+    class_id: OptionalInt = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class TruePositives(MetricWord):
+    """How many samples with y of 1 have `p > thresholds`."""
+
+    thresholds: Thresholds = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class TrueNegatives(MetricWord):
+    """How many samples with y of 0 have `p <= thresholds`."""
+
+    thresholds: Thresholds = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class FalsePositives(MetricWord):
+    """How many samples with y of 0 have `p > thresholds`."""
+
+    thresholds: Thresholds = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class FalseNegatives(MetricWord):
+    """How many samples with y of 1 have `p <= thresholds`."""
+
+    thresholds: Thresholds = None
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class FBetaScore(MetricWord):
+    """`(1 + beta^2) * precision * recall / (beta^2 * precision + recall)` for each class, or
+    averaged; without ``threshold`` the largest element of p counts."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "one_hot"
+
+    average: Average = None
+    beta: PositiveFloat = 1.0
+    threshold: OptionalThreshold = None
+    name: Str = "fbeta_score"
+    dtype: OptionalDType = None
+
+
+class F1Score(MetricWord):
+    """`2 * precision * recall / (precision + recall)` for each class, or averaged; without
+    ``threshold`` the largest element of p counts."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "one_hot"
+
+    average: Average = None
+    threshold: OptionalThreshold = None
+    name: Str = "f1_score"
+    dtype: OptionalDType = None
+
+
+class IoU(MetricWord):
+    """Intersection over union of class numbers, averaged over ``target_class_ids``."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "classes"
+
+    num_classes: PositiveInt
+    target_class_ids: ClassIds
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+    ignore_class: OptionalInt = None
+    sparse_y_true: Bool = True
+    sparse_y_pred: Bool = True
+    axis: Axis = -1
+
+
+class BinaryIoU(MetricWord):
+    """Intersection over union of y and `p >= threshold`, averaged over ``target_class_ids``."""
+
+    better: ClassVar[str] = "up"
+
+    target_class_ids: ClassIds = (0, 1)
+    threshold: Float = 0.5
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+
+
+class MeanIoU(MetricWord):
+    """Intersection over union of class numbers, averaged over all classes."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "classes"
+
+    num_classes: PositiveInt
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+    ignore_class: OptionalInt = None
+    sparse_y_true: Bool = True
+    sparse_y_pred: Bool = True
+    axis: Axis = -1
+
+
+class OneHotIoU(MetricWord):
+    """Intersection over union of one-hot y and the largest elements of p, averaged over
+    ``target_class_ids``."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "one_hot"
+
+    num_classes: PositiveInt
+    target_class_ids: ClassIds
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+    ignore_class: OptionalInt = None
+    sparse_y_pred: Bool = False
+    axis: Axis = -1
+
+
+class OneHotMeanIoU(MetricWord):
+    """Intersection over union of one-hot y and the largest elements of p, averaged over all
+    classes."""
+
+    better: ClassVar[str] = "up"
+    takes: ClassVar[str] = "one_hot"
+
+    num_classes: PositiveInt
+    name: OptionalStr = None
+    dtype: OptionalDType = None
+    ignore_class: OptionalInt = None
+    sparse_y_pred: Bool = False
+    axis: Axis = -1
+
+
+class MeanSquaredError(MetricWord):
+    """`mean((y - p)^2)`."""
+
+    better: ClassVar[str] = "down"
+
+    name: Str = "mean_squared_error"
+    dtype: OptionalDType = None
+
+
+class RootMeanSquaredError(MetricWord):
+    """`sqrt(mean((y - p)^2))`."""
+
+    better: ClassVar[str] = "down"
+
+    name: Str = "root_mean_squared_error"
+    dtype: OptionalDType = None
+
+
+class MeanAbsoluteError(MetricWord):
+    """`mean(|y - p|)`."""
+
+    better: ClassVar[str] = "down"
+
+    name: Str = "mean_absolute_error"
+    dtype: OptionalDType = None
+
+
+class MeanAbsolutePercentageError(MetricWord):
+    """`100 * mean(|y - p| / max(|y|, 1e-7))`."""
+
+    better: ClassVar[str] = "down"
+
+    name: Str = "mean_absolute_percentage_error"
+    dtype: OptionalDType = None
+
+
+class MeanSquaredLogarithmicError(MetricWord):
+    """`mean((log(1 + y) - log(1 + p))^2)`."""
+
+    better: ClassVar[str] = "down"
+
+    name: Str = "mean_squared_logarithmic_error"
+    dtype: OptionalDType = None
+
+
+class CosineSimilarity(MetricWord):
+    """`cos(y, p)` along ``axis``."""
+
+    better: ClassVar[str] = "up"
+
+    name: Str = "cosine_similarity"
+    dtype: OptionalDType = None
+    axis: Axis = -1
+
+
+class LogCoshError(MetricWord):
+    """`mean(log(cosh(p - y)))`."""
+
+    better: ClassVar[str] = "down"
+
+    name: Str = "logcosh"
+    dtype: OptionalDType = None
+
+
+class R2Score(MetricWord):
+    """`1 - sum((y - p)^2) / sum((y - mean(y))^2)`; adjusted for ``num_regressors`` if given."""
+
+    better: ClassVar[str] = "up"
+
+    class_aggregation: Aggregation = "uniform_average"
+    num_regressors: NaturalInt = 0
+    name: Str = "r2_score"
+    dtype: OptionalDType = None
+
+
+class PearsonCorrelation(MetricWord):
+    """The correlation of y and p along ``axis``."""
+
+    better: ClassVar[str] = "up"
+
+    name: Str = "pearson_correlation"
+    dtype: OptionalDType = None
+    axis: Axis = -1
+
+
+class ConcordanceCorrelation(MetricWord):
+    """Lin's concordance of y and p along ``axis``, as Keras computes it."""
+
+    better: ClassVar[str] = "up"
+
+    name: Str = "concordance_correlation"
+    dtype: OptionalDType = None
+    axis: Axis = -1
+
+
+class KLDivergence(MetricWord):
+    """`sum(y log(y / p))`."""
+
+    name: Str = "kl_divergence"
+    dtype: OptionalDType = None
+
+
+class Poisson(MetricWord):
+    """`mean(p - y log(p))`."""
+
+    name: Str = "poisson"
+    dtype: OptionalDType = None
+
+
+class BinaryCrossentropy(MetricWord):
+    """`mean(-y log(p) - (1 - y) log(1 - p))`."""
+
+    better: ClassVar[str] = "down"
+
+    name: Str = "binary_crossentropy"
+    dtype: OptionalDType = None
+    from_logits: Bool = False
+    label_smoothing: Fraction = 0.0
+
+
+class CategoricalCrossentropy(MetricWord):
+    """`-sum(y log(p))` with one-hot y."""
+
+    better: ClassVar[str] = "down"
+    takes: ClassVar[str] = "one_hot"
+
+    name: Str = "categorical_crossentropy"
+    dtype: OptionalDType = None
+    from_logits: Bool = False
+    label_smoothing: Fraction = 0.0
+    axis: Axis = -1
+
+
+class SparseCategoricalCrossentropy(MetricWord):
+    """`-log(p[y])` with class numbers y."""
+
+    better: ClassVar[str] = "down"
+    takes: ClassVar[str] = "classes"
+
+    name: Str = "sparse_categorical_crossentropy"
+    dtype: OptionalDType = None
+    from_logits: Bool = False
+    ignore_class: OptionalInt = None
+    axis: Axis = -1
+
+
+class Hinge(MetricWord):
+    """`mean(max(1 - y p, 0))` with y of -1 and 1 (0 counts as -1)."""
+
+    better: ClassVar[str] = "down"
+
+    name: Str = "hinge"
+    dtype: OptionalDType = None
+
+
+class SquaredHinge(MetricWord):
+    """`mean(max(1 - y p, 0)^2)` with y of -1 and 1 (0 counts as -1)."""
+
+    better: ClassVar[str] = "down"
+
+    name: Str = "squared_hinge"
+    dtype: OptionalDType = None
+
+
+class CategoricalHinge(MetricWord):
+    """`max(max((1 - y) p) - sum(y p) + 1, 0)` with one-hot y."""
+
+    better: ClassVar[str] = "down"
+    takes: ClassVar[str] = "one_hot"
+
+    name: Str = "categorical_hinge"
+    dtype: OptionalDType = None

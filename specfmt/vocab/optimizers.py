@@ -1,0 +1,250 @@
+"""Optimizers by the names of `keras.optimizers`; `g` is the gradient, `w` the weight."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final
+
+from specfmt.spec.fields import (
+    Bool,
+    Float,
+    Fraction,
+    Integer,
+    NaturalFloat,
+    Nullable,
+    OptionalPositiveInt,
+    OptionalStr,
+    PositiveFloat,
+    PositiveInt,
+    Text,
+    Tuple,
+)
+from specfmt.vocab.base import Word
+from specfmt.vocab.fields import LearningRate, Optimizer
+
+OptionalNaturalFloat = Annotated[float | None, Nullable(NaturalFloat.__metadata__[0])]  # type: ignore[attr-defined]
+AccumulationSteps = Annotated[int | None, Nullable(Integer(2))]
+
+COMMON: Final = (
+    "weight_decay",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+    "name",
+)
+"""Arguments of every optimizer, in Keras's order, after its own."""
+
+
+class OptimizerWord(Word):
+    """How gradients change the weights.
+
+    The common arguments: ``weight_decay`` takes `weight_decay * learning_rate * w` from every
+    weight before its update; of ``clipnorm`` (each weight's gradient), ``global_clipnorm`` (all
+    together) and ``clipvalue`` (each element) at most one is given; ``use_ema`` keeps moving
+    averages of the weights and takes them in the end.
+
+    Class attributes:
+        in_torch: Whether specfmt writes it for PyTorch.
+    """
+
+    kind: ClassVar[str] = "optimizer"
+    in_torch: ClassVar[bool] = True
+
+    weight_decay: OptionalNaturalFloat = None
+    clipnorm: OptionalNaturalFloat = None
+    clipvalue: OptionalNaturalFloat = None
+    global_clipnorm: OptionalNaturalFloat = None
+    use_ema: Bool = False
+    ema_momentum: Fraction = 0.99
+    ema_overwrite_frequency: OptionalPositiveInt = None
+    loss_scale_factor: OptionalNaturalFloat = None
+    gradient_accumulation_steps: AccumulationSteps = None
+    name: OptionalStr = None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Puts a class's own arguments before the common ones, as Keras has them."""
+        fields = cls.__pydantic_fields__
+        own = [name for name in cls.__annotations__ if name in fields]
+        for name in (*own, *(name for name in COMMON if name not in own)):
+            fields[name] = fields.pop(name)
+
+
+class SGD(OptimizerWord):
+    """`w -= learning_rate * g`, or with a velocity: `v = momentum * v - learning_rate * g`,
+    `w += v` (``nesterov``: `w += momentum * v - learning_rate * g`)."""
+
+    learning_rate: LearningRate = 0.01
+    momentum: Fraction = 0.0
+    nesterov: Bool = False
+
+
+class RMSprop(OptimizerWord):
+    """`w -= learning_rate * g / sqrt(v + epsilon)`, where `v` is a moving average of `g^2`
+    (``centered``: of the variance)."""
+
+    learning_rate: LearningRate = 0.001
+    rho: Fraction = 0.9
+    momentum: NaturalFloat = 0.0
+    epsilon: NaturalFloat = 1e-7
+    centered: Bool = False
+
+
+class Adagrad(OptimizerWord):
+    """`w -= learning_rate * g / sqrt(a + epsilon)`, where `a` adds up `g^2`."""
+
+    learning_rate: LearningRate = 0.001
+    initial_accumulator_value: NaturalFloat = 0.1
+    epsilon: NaturalFloat = 1e-7
+
+
+class Adadelta(OptimizerWord):
+    """Steps as large as earlier steps, relative to moving averages of `g^2`."""
+
+    learning_rate: LearningRate = 0.001
+    rho: Fraction = 0.95
+    epsilon: NaturalFloat = 1e-7
+
+
+class Adam(OptimizerWord):
+    """`w -= learning_rate * m / (sqrt(v) + epsilon)` with moving averages `m` of g and `v` of
+    `g^2`, corrected for their start."""
+
+    learning_rate: LearningRate = 0.001
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: NaturalFloat = 1e-7
+    amsgrad: Bool = False
+
+
+class AdamW(OptimizerWord):
+    """Adam with weight decay."""
+
+    learning_rate: LearningRate = 0.001
+    weight_decay: OptionalNaturalFloat = 0.004
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: NaturalFloat = 1e-7
+    amsgrad: Bool = False
+
+
+class Adamax(OptimizerWord):
+    """Adam with the largest `|g|` so far (decaying by ``beta_2``) in place of `sqrt(v)`."""
+
+    learning_rate: LearningRate = 0.001
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: NaturalFloat = 1e-7
+
+
+class Nadam(OptimizerWord):
+    """Adam with Nesterov momentum."""
+
+    learning_rate: LearningRate = 0.001
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: NaturalFloat = 1e-7
+
+
+class Lion(OptimizerWord):
+    """`w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)` with a moving average `m`."""
+
+    learning_rate: LearningRate = 0.001
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.99
+
+
+class Adafactor(OptimizerWord):
+    """Adam with little memory: `v` is the product of its row and column averages."""
+
+    learning_rate: LearningRate = 0.001
+    beta_2_decay: Float = -0.8
+    epsilon_1: NaturalFloat = 1e-30
+    epsilon_2: NaturalFloat = 0.001
+    clip_threshold: PositiveFloat = 1.0
+    relative_step: Bool = True
+
+
+class Ftrl(OptimizerWord):
+    """Follow the regularized leader: for sparse linear models."""
+
+    in_torch: ClassVar[bool] = False
+
+    learning_rate: LearningRate = 0.001
+    learning_rate_power: Float = -0.5
+    initial_accumulator_value: NaturalFloat = 0.1
+    l1_regularization_strength: NaturalFloat = 0.0
+    l2_regularization_strength: NaturalFloat = 0.0
+    l2_shrinkage_regularization_strength: NaturalFloat = 0.0
+    beta: Float = 0.0
+
+
+class Lamb(OptimizerWord):
+    """Adam whose steps are scaled to the norm of each weight: for large batches."""
+
+    in_torch: ClassVar[bool] = False
+
+    learning_rate: LearningRate = 0.001
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: NaturalFloat = 1e-7
+
+
+class Muon(OptimizerWord):
+    """Momentum made orthogonal for matrices, Adam for all other weights."""
+
+    in_torch: ClassVar[bool] = False
+
+    learning_rate: LearningRate = 0.001
+    adam_beta_1: Fraction = 0.9
+    adam_beta_2: Fraction = 0.999
+    adam_weight_decay: OptionalNaturalFloat = 0.004
+    epsilon: NaturalFloat = 1e-7
+    weight_decay: OptionalNaturalFloat = 0.004
+    clipnorm: OptionalNaturalFloat = None
+    clipvalue: OptionalNaturalFloat = None
+    global_clipnorm: OptionalNaturalFloat = None
+    use_ema: Bool = False
+    ema_momentum: Fraction = 0.99
+    ema_overwrite_frequency: OptionalPositiveInt = None
+    loss_scale_factor: OptionalNaturalFloat = None
+    gradient_accumulation_steps: AccumulationSteps = None
+    name: OptionalStr = None
+    exclude_layers: Annotated[tuple[str, ...] | None, Nullable(Tuple(Text()))] = None
+    exclude_embeddings: Bool = True
+    muon_a: Float = 3.4445
+    muon_b: Float = -4.775
+    muon_c: Float = 2.0315
+    adam_lr_ratio: Float = 1.0
+    momentum: Fraction = 0.95
+    ns_steps: PositiveInt = 5
+    nesterov: Bool = True
+    rms_rate: Float = 0.2
+
+
+class ScheduleFreeAdamW(OptimizerWord):
+    """AdamW that averages its iterates instead of lowering the learning rate."""
+
+    in_torch: ClassVar[bool] = False
+
+    learning_rate: LearningRate = 0.0025
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: NaturalFloat = 1e-8
+    warmup_steps: Annotated[int, Integer(0)] = 0
+
+
+class LossScaleOptimizer(Word):
+    """Another optimizer with a loss scale that adapts itself: for float16."""
+
+    kind: ClassVar[str] = "optimizer"
+    in_torch: ClassVar[bool] = False
+
+    inner_optimizer: Optimizer
+    initial_scale: PositiveFloat = 32768.0
+    dynamic_growth_steps: PositiveInt = 2000
+    name: OptionalStr = None

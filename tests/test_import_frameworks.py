@@ -1,0 +1,211 @@
+"""Models built in real Keras 3 and real Keras 2: what comes in is what was written in Python.
+
+Both frameworks run in one process each time; keras.applications are in the slow part.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+from specfmt.formats.defaults import knows_layer  # noqa: E402
+from specfmt.formats.keras_json import document_from_keras_json  # noqa: E402
+from tests.test_import_corpus import check_references  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+REQUIRED = {
+    "units": 3, "filters": 4, "kernel_size": 3, "pool_size": 3, "rate": 0.5, "output_dim": 4,
+    "input_dim": 5, "num_heads": 2, "key_dim": 3, "height": 4, "width": 5, "factor": 0.25,
+    "n": 3, "dims": [2, 1], "target_shape": [4], "axes": 1, "equation": "ab,bc->ac",
+    "num_bins": 3, "stddev": 0.5, "scale": 2.0, "activation": "relu", "head_dim": 4,
+    "num_query_heads": 2, "num_key_value_heads": 1, "height_factor": 0.2, "width_factor": 0.2,
+    "max_number": 3, "output_size": 3, "num_tokens": 4, "output_shape": [7],
+}  # fmt: skip
+NOT_LAYERS = {"Layer", "Wrapper", "InputSpec", "InputLayer", "Lambda", "Pipeline", "TFSMLayer",
+              "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}  # fmt: skip
+DRAWN = {"RandomCrop": {"seed"}}
+"""Arguments that Keras draws when they are not given."""
+
+
+def sequential_of(keras, layer):
+    return json.loads(keras.Sequential([layer]).to_json())
+
+
+def test_a_layer_comes_in_with_the_arguments_it_was_given():
+    """For every layer class: nothing but the required arguments, although the JSON has all."""
+    import keras
+
+    seen = 0
+    for name in sorted(dir(keras.layers)):
+        cls = getattr(keras.layers, name)
+        if not inspect.isclass(cls) or name in NOT_LAYERS or cls.__name__ != name or not knows_layer(name):
+            continue
+        given = {
+            p.name: REQUIRED[p.name]
+            for p in inspect.signature(cls).parameters.values()
+            if p.default is p.empty and p.name in REQUIRED
+        }
+        python = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+        if name in ("CategoryEncoding", "Discretization"):
+            given = python = {"CategoryEncoding": {"num_tokens": 4}, "Discretization": {"num_bins": 3}}[name]
+        if name in ("TimeDistributed", "SpectralNormalization"):
+            given, python = {"layer": {"type": "Dense", "units": 3}}, {"layer": keras.layers.Dense(3, name="dense")}
+        if name == "Bidirectional":
+            given, python = {"layer": {"type": "LSTM", "units": 3}}, {"layer": keras.layers.LSTM(3, name="lstm")}
+        if name == "RNN":
+            given, python = {"cell": {"type": "GRUCell", "units": 3}}, {"cell": keras.layers.GRUCell(3, name="gru_cell")}
+        if name == "StackedRNNCells":
+            continue  # a cell, not a layer of a model
+        model = sequential_of(keras, cls(**python, name="x"))
+        (entry,) = document_from_keras_json(model)[0]["layers"]
+        left = {key: value for key, value in entry.items() if key not in DRAWN.get(name, ())}
+        assert left == {"type": name, "name": "x", **given}, name
+        seen += 1
+    assert seen >= 40
+
+
+def test_arguments_that_differ_are_kept():
+    import keras
+
+    layers = keras.layers
+    cases = [
+        (layers.Conv2D(4, (3, 2), strides=2, padding="same", dilation_rate=1, groups=2,
+                       activation="leaky_relu", data_format="channels_first",
+                       kernel_initializer=keras.initializers.RandomNormal(stddev=0.02, seed=3),
+                       kernel_regularizer=keras.regularizers.L1L2(0.5, 0.25),
+                       bias_constraint="non_neg", trainable=False, dtype="float64"),
+         {"filters": 4, "kernel_size": [3, 2], "strides": 2, "padding": "same", "groups": 2,
+          "activation": "leaky_relu", "data_format": "channels_first",
+          "kernel_initializer": {"type": "RandomNormal", "stddev": 0.02, "seed": 3},
+          "kernel_regularizer": {"type": "L1L2", "l1": 0.5, "l2": 0.25},
+          "bias_constraint": "non_neg", "trainable": False, "dtype": "float64"}),
+        (layers.MaxPooling2D((2, 3), strides=(2, 3)), {"pool_size": [2, 3]}),
+        (layers.MaxPooling2D(3, strides=1), {"pool_size": 3, "strides": 1}),
+        (layers.ZeroPadding2D(((1, 2), (3, 4))), {"padding": [[1, 2], [3, 4]]}),
+        (layers.ZeroPadding2D(2), {"padding": 2}),
+        (layers.LSTM(3, recurrent_activation="hard_sigmoid", unit_forget_bias=False),
+         {"units": 3, "recurrent_activation": "hard_sigmoid", "unit_forget_bias": False}),
+        (layers.Dense(2, activation=None, kernel_initializer="he_normal", kernel_regularizer="l2"),
+         {"units": 2, "kernel_initializer": "he_normal", "kernel_regularizer": "l2"}),
+        (layers.BatchNormalization(axis=1, momentum=0.9), {"axis": 1, "momentum": 0.9}),
+    ]  # fmt: skip
+    for layer, expected in cases:
+        layer.name  # noqa: B018
+        (entry,) = document_from_keras_json(sequential_of(keras, layer))[0]["layers"]
+        entry.pop("name", None)
+        type_name = entry.pop("type")
+        assert entry == expected, type_name
+
+
+def test_applications():
+    import keras
+
+    for name in ("MobileNetV2", "InceptionV3", "EfficientNetB0", "NASNetMobile", "ConvNeXtTiny"):
+        model = getattr(keras.applications, name)(weights=None)
+        document, warnings = document_from_keras_json(model.to_json())
+        assert [w.code for w in warnings if w.code != "SF431"] == []
+        assert document["style"] == "functional" if name == "x" else True
+        assert sum("reuse" not in e for e in document["layers"]) == len(model.operations) - 1
+        check_references(document)
+        keras.backend.clear_session()
+
+
+def test_graph_forms_of_keras_3():
+    import keras
+    from keras import layers, ops
+
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    shared = layers.Dense(3, name="shared")
+    inner_in = keras.Input((3,), name="inner_in")
+    inner = keras.Model(inner_in, layers.Dense(2, name="inside")(inner_in), name="inner")
+    left, right = inner(shared(a)), inner(shared(b))
+    joined = ops.multiply(left, 2.0) + right[:, :1]
+    model = keras.Model({"a": a, "b": b}, {"joined": joined, "left": left})
+    document, _ = document_from_keras_json(model.to_json())
+    assert document["input_structure"] == {"a": "a", "b": "b"}
+    assert list(document["outputs"]) == ["joined", "left"]
+    assert document["outputs"]["left"] == "inner"
+    kinds = [e.get("type") or e.get("reuse") or e.get("op") for e in document["layers"]]
+    assert sorted(kinds) == sorted(["Dense", "shared", "Model", "inner", "multiply", "getitem", "add"])
+    check_references(document)
+
+
+def test_graph_forms_of_keras_2():
+    import tensorflow as tf
+    import tf_keras as keras
+
+    layers = keras.layers
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    shared = layers.Dense(3, name="shared")
+    inner_in = keras.Input((3,), name="inner_in")
+    inner = keras.Model(inner_in, layers.Dense(2, name="inside")(inner_in), name="inner")
+    chain = keras.Sequential([layers.Dense(2, name="first")], name="chain")
+    left, right = inner(shared(a)), inner(shared(b))
+    joined = tf.nn.relu(left * 2.0) + right
+    model = keras.Model([a, b], [joined, left, right, chain(a)])
+    document, warnings = document_from_keras_json(model.to_json())
+    assert not warnings
+    assert document["outputs"][1:] == ["inner", "inner_call_1", "chain"]
+    nested = {e["name"]: e for e in document["layers"] if e.get("type") == "Model"}
+    assert nested["inner"]["style"] == "functional"
+    assert nested["chain"]["inputs"] == {"first_input": {"shape": [4]}}
+    check_references(document)
+
+
+def test_layers_of_keras_2_and_3_mean_the_same():
+    """The same Python, written by both, gives the same entries."""
+    import keras
+    import tf_keras
+
+    calls = [
+        ("Conv2D", dict(filters=4, kernel_size=3, activation="relu", padding="same"), (8, 8, 3)),
+        ("DepthwiseConv2D", dict(kernel_size=3, strides=2), (8, 8, 3)),
+        ("SeparableConv2D", dict(filters=4, kernel_size=3), (8, 8, 3)),
+        ("Conv2DTranspose", dict(filters=4, kernel_size=3), (8, 8, 3)),
+        ("BatchNormalization", dict(momentum=0.9), (8, 8, 3)),
+        ("LayerNormalization", dict(epsilon=1e-5), (8, 3)),
+        ("LSTM", dict(units=3, return_sequences=True), (8, 3)),
+        ("GRU", dict(units=3, recurrent_dropout=0.5), (8, 3)),
+        ("SimpleRNN", dict(units=3), (8, 3)),
+        ("Dense", dict(units=3, kernel_regularizer="l2", kernel_initializer="he_uniform"), (3,)),
+        ("Embedding", dict(input_dim=5, output_dim=2), (3,)),
+        ("LeakyReLU", {}, (3,)),
+        ("PReLU", dict(shared_axes=[1, 2]), (8, 8, 3)),
+        ("MaxPooling2D", dict(pool_size=3, strides=2), (8, 8, 3)),
+        ("ZeroPadding2D", dict(padding=2), (8, 8, 3)),
+        ("UpSampling2D", dict(size=3, interpolation="bilinear"), (8, 8, 3)),
+        ("SpatialDropout2D", dict(rate=0.25), (8, 8, 3)),
+        ("GroupNormalization", dict(groups=3), (8, 8, 3)),
+        ("Rescaling", dict(scale=0.5, offset=1.0), (8, 8, 3)),
+        ("Reshape", dict(target_shape=(3, 8)), (8, 3)),
+        ("Permute", dict(dims=(2, 1)), (8, 3)),
+    ]  # fmt: skip
+    for name, arguments, shape in calls:
+        found = []
+        for library in (keras, tf_keras):
+            layer = getattr(library.layers, name)(**arguments, name="x")
+            model = library.Sequential([library.Input(shape, name="i"), layer])
+            document, _ = document_from_keras_json(model.to_json())
+            found.append(document["layers"])
+            assert document["inputs"] == {"i": {"shape": list(shape)}}
+        assert found[0] == found[1], name
+
+
+def test_thresholded_relu_of_keras_2_is_relu_with_a_threshold():
+    import keras
+    import numpy as np
+    import tf_keras
+
+    x = np.array([-1.0, 0.0, 0.4999, 0.5, 0.5001, 2.0], "float32")
+    old = tf_keras.layers.ThresholdedReLU(theta=0.5)
+    model = tf_keras.Sequential([tf_keras.Input((6,)), old])
+    (entry,) = document_from_keras_json(model.to_json())[0]["layers"]
+    new = getattr(keras.layers, entry["type"])(threshold=entry["threshold"])
+    np.testing.assert_array_equal(np.asarray(old(x)), np.asarray(new(x)))

@@ -1,0 +1,144 @@
+"""Mutated real files: whatever is done to them, the import ends in a document or a SpecError."""
+
+import json
+import random
+from copy import deepcopy
+
+import pytest
+
+from specfmt.formats.keras_json import document_from_keras_json
+from specfmt.formats.pages import FORMAT_PAGES
+from specfmt.spec.diagnostics import SpecError
+from tests.test_import_corpus import FILES
+from tests.test_import_graph import (
+    DENSE,
+    call,
+    functional,
+    input_3,
+    layer_3,
+    op_3,
+    tensor,
+)
+
+JUNK = [
+    None, True, False, 0, 1, -1, 2**70, 1.5, -0.0, float("inf"), float("nan"), "", "x", "Dense",
+    "float32", "channels_first", "_CONSTANT_VALUE", "\ud800", "a" * 300, [], {}, [[]], [None],
+    ["a", 0, 0], [["a", 0, 0, {}]], {"class_name": "Dense"}, {"class_name": "Dense", "config": {}},
+    {"class_name": "Lambda", "config": {"function": "x"}}, {"class_name": 3, "config": []},
+    {"name": "Dense"}, {"args": [], "kwargs": {}}, {"const": 1}, [1, [2, [3, [4]]]],
+    {"class_name": "__keras_tensor__", "config": {"keras_history": ["a", 0, 0]}},
+    {"class_name": "Sequential", "config": {"layers": []}},
+    {"class_name": "Functional", "config": {"layers": [], "input_layers": [], "output_layers": []}},
+    {"class_name": "function", "config": "f", "module": "builtins"},
+]  # fmt: skip
+
+MODEL = functional(
+    [input_3("a", (5, 4)), input_3("b", (5, 4)),
+     layer_3("shared", "LSTM", {"units": 4, "return_state": True, "return_sequences": True},
+             call(tensor("a"), training=False), call(tensor("b"), initial_state=[tensor("a")])),
+     op_3("add", "Add", {}, call(tensor("shared"), tensor("shared", 1, 1))),
+     layer_3("d", "Dense", {**DENSE, "kernel_regularizer": {
+         "module": "keras.regularizers", "class_name": "L2", "config": {"l2": 0.5}}},
+             call(tensor("add")))],
+    {"a": ["a", 0, 0], "b": ["b", 0, 0]}, [["d", 0, 0], ["shared", 1, 2]],
+)  # fmt: skip
+MODEL["compile_config"] = {"loss": "mse", "metrics": ["mae"], "optimizer": {
+    "module": "keras.optimizers", "class_name": "SGD", "config": {"learning_rate": 0.1}}}  # fmt: skip
+
+
+def sources():
+    models = [MODEL]
+    models += [json.loads(path.read_text()) for path in FILES if path.stat().st_size < 40_000]
+    return models
+
+
+def places(value, found):
+    """Every container in a value."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, (dict, list)) and item:
+            found.append(item)
+            stack.extend(item.values() if isinstance(item, dict) else item)
+    return found
+
+
+def mutate(model, rng):
+    model = deepcopy(model)
+    for _ in range(rng.choice([1, 1, 1, 2, 5])):
+        containers = places(model, [])
+        if not containers:
+            break
+        place = rng.choice(containers)
+        key = rng.choice(list(place)) if isinstance(place, dict) else rng.randrange(len(place))
+        action = rng.randrange(6)
+        if action == 0:
+            del place[key]
+        elif action == 1 and isinstance(place, list):
+            place.insert(key, deepcopy(rng.choice(place)))
+        elif action == 2:
+            other = rng.choice(containers)
+            place[key] = deepcopy(other)
+        elif action == 3 and isinstance(place, dict):
+            value = place.pop(key)
+            place[rng.choice([*place, "name"])] = value
+        elif action == 4 and isinstance(place, list):
+            rng.shuffle(place)
+        else:
+            place[key] = deepcopy(rng.choice(JUNK))
+    return model
+
+
+def damage(text, rng):
+    position = rng.randrange(len(text))
+    action = rng.randrange(4)
+    if action == 0:
+        return text[:position]
+    if action == 1:
+        return text[:position] + rng.choice("{}[]\",:0\x00\\e-") + text[position + 1 :]
+    if action == 2:
+        end = min(len(text), position + rng.randrange(1, 200))
+        return text[:position] + text[end:]
+    return text[:position] + "\n<<<<<<< HEAD\n" + text[position:]
+
+
+def survive(source):
+    """Import; True if it gave a document."""
+    try:
+        document, warnings = document_from_keras_json(source)
+    except SpecError as error:
+        assert error.diagnostics
+        for found in error.diagnostics:
+            assert found.code in FORMAT_PAGES, found
+            assert all(isinstance(part, (str, int)) for part in found.path)
+        return False
+    assert document["layers"]
+    assert all(w.code in FORMAT_PAGES for w in warnings)
+    json.dumps(document)
+    return True
+
+
+def run(count, seed):
+    rng = random.Random(seed)
+    models = sources()
+    outcomes = []
+    for _ in range(count):
+        model = mutate(rng.choice(models), rng)
+        if rng.random() < 0.2:
+            text = json.dumps(model)
+            outcomes.append(survive(damage(text, rng)))
+        else:
+            outcomes.append(survive(model))
+    return outcomes
+
+
+def test_some_mutations():
+    outcomes = run(400, seed=1)
+    assert any(outcomes)
+    assert not all(outcomes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_many_mutations(seed):
+    run(1_000, seed=100 + seed)
