@@ -90,7 +90,8 @@ class Case:
 def random_inputs(case: Case, batch: int = 3, seed: int = 0) -> list[np.ndarray]:
     """Data for every input: normal floats (negative ones too), or integers in range."""
     if case.inputs:
-        return [np.asarray(x) for x in case.inputs]
+        dtypes = (*case.dtypes, *("float32",) * len(case.inputs))
+        return [np.asarray(x, dtype) for x, dtype in zip(case.inputs, dtypes, strict=False)]
     rng = np.random.default_rng(seed)
     arrays = []
     for index, shape in enumerate(case.input_shapes()):

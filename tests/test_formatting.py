@@ -399,13 +399,21 @@ def test_a_thousand_layers_are_written_quickly() -> None:
     assert written < reference
 
 
-def test_formatting_is_linear() -> None:
+ROWS = {
+    "layers": ("layers:\n", "- units: 8  # c\n  type: Dense\n  x: [[1, [2, [3]]], {a: b}]\n", ""),
+    "one line": ("a:\n\n  [", "{b: 1}, ", "]\n"),
+    "comments in brackets": ("a: [\n", "1, # c\n", "]\n"),
+    "comments in front": ("", "# c\n", "a: 1\n"),
+    "comments behind": ("- - - a\n", "   # c\n", ""),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_formatting_is_linear(name: str) -> None:
+    start, row, end = ROWS[name]
     times = []
-    for count in (300, 2400):
-        text = (
-            "layers:\n" + "- units: 8  # c\n  type: Dense\n  x: [[1, [2, [3]]], {a: b}]\n" * count
-        )
-        start = time.perf_counter()
-        format_text(text)
-        times.append(time.perf_counter() - start)
+    for count in (1500, 12_000):
+        begun = time.perf_counter()
+        format_text(start + row * count + end)
+        times.append(time.perf_counter() - begun)
     assert times[1] < 8 * 3 * times[0]

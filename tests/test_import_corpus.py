@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from specfmt.formats.defaults import knows_layer
 from specfmt.formats.keras_json import document_from_keras_json, document_from_located
+from specfmt.formats.operations import operation_class
 from specfmt.formats.sources import read_source
+from specfmt.spec.naming import automatic_names
 
 CORPUS = Path(
     os.environ.get("SPECFMT_CORPUS")
@@ -24,6 +27,10 @@ CUSTOM = {
     "E009": {"Lambda"},
 }
 """Files with layers that no Keras has, by the start of their name."""
+
+
+NOT_YET = {"ConvLSTM2D", "AlphaDropout"}
+"""Layers of Keras 3 that are custom layers for as long as specfmt does not define them."""
 
 
 def edges_of(entry):
@@ -43,12 +50,11 @@ def names_in(value):
 
 def check_references(document):
     """Every name that an entry reads is an input or stands above it."""
-    from specfmt.spec.naming import automatic_names
-
     entries = document["layers"]
     known = set(document.get("inputs", {}))
     names = automatic_names(
-        (e.get("type") or e.get("op"), e.get("name"), e.get("reuse")) for e in entries
+        (e.get("type") or operation_class(e.get("op")), e.get("name"), e.get("reuse"))
+        for e in entries
     )
     assert len(set(names)) == len(names)
     for entry, name in zip(entries, names, strict=True):
@@ -77,7 +83,8 @@ def test_real_file_imports(path):
     assert document["layers"]
     check_references(document)
     assert json.loads(json.dumps(document)) == document
-    expected = CUSTOM.get(path.name.split("__")[0], set())
+    expected = set(CUSTOM.get(path.name.split("__")[0], ()))
+    expected |= {name for name in NOT_YET if not knows_layer(name)} & set(customs(document))
     assert set(customs(document)) == expected
     assert all(w.severity == "warning" and w.code.startswith("SF43") for w in warnings)
     assert bool(warnings) == bool(expected)

@@ -211,11 +211,9 @@ class Assembler:
         kwargs = map_refs(call.kwargs, self.tensor)
         signature = call_names(record.entry)
         takes_list = signature[0][1] == "tensors"
-        if not kwargs and len(args) == 1:
-            if isinstance(args[0], str) and not takes_list:
-                return args[0]
-            if takes_list and _all_names(args[0]):
-                return args[0] if isinstance(args[0], list) else [args[0]]
+        single = not kwargs and len(args) == 1
+        if single and (isinstance(args[0], str) or (takes_list and _all_names(args[0]))):
+            return args[0]
         if not kwargs and len(args) > 1 and not takes_list and _all_names(args):
             return args
         names = [name for name, _, _ in signature]

@@ -17,12 +17,14 @@ class Context:
         generation: Keras's major version whose spellings and defaults hold in the source.
         version: Keras's version where the source says it.
         tfjs: The source is a tf.js ``model.json``.
+        dim_ordering: Keras 1's global setting, for layers that do not repeat it.
         warnings: What was kept opaque or could not be carried over.
     """
 
     generation: int
     version: str = ""
     tfjs: bool = False
+    dim_ordering: str = "tf"
     warnings: list[Diagnostic] = field(default_factory=list)
 
     @property

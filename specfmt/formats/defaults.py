@@ -66,7 +66,12 @@ def word_name(kind: str, spelling: str) -> str | None:
 
 
 def word_type(kind: str, spelling: str) -> str:
-    """The class name of a word under any of its spellings; an unknown one stays as it is."""
+    """What stands as ``type`` of a word: its class name, for an activation its bare name.
+
+    An unknown word stays as it is.
+    """
+    if kind == "activation":
+        return word_name(kind, spelling) or spelling
     return WORDS.get(kind, {}).get(spelling, spelling)
 
 

@@ -6,10 +6,16 @@ from typing import Any, Final
 
 from specfmt.formats import legacy_models
 from specfmt.formats.assemble import Record
+from specfmt.formats.defaults import op_defaults
 from specfmt.formats.graph_reader import INPUT, GraphReader, drop_empty
 from specfmt.formats.layer_entries import layer_parts, output_rank
 from specfmt.formats.nodes import Call, Ref, collect_refs, read_call, read_tensors
-from specfmt.formats.operations import is_operation, operation_entry, settle_call
+from specfmt.formats.operations import (
+    is_operation,
+    knows_operation,
+    operation_entry,
+    settle_call,
+)
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, need, show
 from specfmt.formats.tf_operations import CLASSES as TF_OPERATIONS
 from specfmt.formats.tf_operations import (
@@ -87,7 +93,7 @@ class FunctionalReader(GraphReader):
             for i, node in enumerate(nodes)
         ]
         rank = self.input_rank(calls)
-        if is_operation(item):
+        if is_operation(item) and knows_operation(class_name):
             entry = operation_entry(
                 class_name, as_map(config, config_path, "the config of an operation")
             )
@@ -97,9 +103,9 @@ class FunctionalReader(GraphReader):
         elif class_name in TF_OPERATIONS:
             record = self.tf_operation(item, class_name, config, config_path, name, calls, where)
         elif class_name == "Merge":
-            record = Record(
-                name, legacy_models.merge_entry(config, config_path, name), where, calls
-            )
+            entry = legacy_models.merge_entry(config, config_path, name)
+            record = Record(name, entry, where, calls)
+            drop_empty(calls)
         else:
             entry = self.layers.read(item, where, self.policy, rank, frozen=self.frozen)
             record = Record(name, {**entry, "name": name}, where, calls, class_name=class_name)
@@ -135,6 +141,8 @@ class FunctionalReader(GraphReader):
                     entry, helpers = convert_node(config, call, config_path), []
                 else:
                     entry, helpers = convert_function(class_name, config, call, name)
+                if op_defaults(entry["op"]) is None:
+                    raise UnsupportedError(f"specfmt does not know the operation {entry['op']}")
                 for helper in helpers:
                     self.records.append(
                         Record(helper.name, helper.entry, where, [helper.call], keep_name=False)

@@ -8,11 +8,26 @@ from specfmt.formats.context import KERAS_0, KERAS_1, KERAS_2, KERAS_3
 from specfmt.formats.locate import Located
 
 KERAS_1_KEYS: Final = frozenset(
-    (
-        "nb_filter border_mode W_regularizer U_regularizer b_regularizer W_constraint "
-        "b_constraint U_constraint inner_activation inner_init dim_ordering subsample nb_row "
-        "input_dtype pool_length dropout_W consume_less concat_axis"
-    ).split()
+    [
+        "nb_filter",
+        "border_mode",
+        "W_regularizer",
+        "U_regularizer",
+        "b_regularizer",
+        "W_constraint",
+        "b_constraint",
+        "U_constraint",
+        "inner_activation",
+        "inner_init",
+        "dim_ordering",
+        "subsample",
+        "nb_row",
+        "input_dtype",
+        "pool_length",
+        "dropout_W",
+        "consume_less",
+        "concat_axis",
+    ]
 )
 KERAS_1_CLASSES: Final = frozenset(["Merge", "TimeDistributedDense", "Highway", "MaxoutDense"])
 MAX_LOOK: Final = 20_000
@@ -34,9 +49,27 @@ def detect_generation(source: Located) -> int:
     return _by_looks(topology)
 
 
+def find_dim_ordering(source: Located, generation: int) -> str:
+    """Keras 1's global ``dim_ordering``, as the first layer that writes it says."""
+    level: list[Any] = [source.topology]
+    looked = 0
+    while level and looked < MAX_LOOK:
+        below: list[Any] = []
+        for value in level:
+            looked += 1
+            if isinstance(value, dict):
+                if value.get("dim_ordering") in ("th", "tf"):
+                    return str(value["dim_ordering"])
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+        level = [value for value in below if isinstance(value, (dict, list))]
+    return "th" if generation == KERAS_0 else "tf"
+
+
 def _by_looks(topology: Any) -> int:
     """Breadth first, so that the layers of the outermost model decide."""
-    level = [topology]
+    level: list[Any] = [topology]
     looked = 0
     while level and looked < MAX_LOOK:
         below: list[Any] = []

@@ -19,6 +19,10 @@ SEQUENCES = (
 """Keras 1 layers whose ``input_dim`` is the size of a step."""
 
 
+OLD_DTYPES = {"float": "float32", "double": "float64", "half": "float16", "int": "int32"}
+"""Names of dtypes in files of Keras 1 and 2."""
+
+
 def input_spec(batch_shape: Any, dtype: Any, path: Path) -> Json:
     """An input from its shape with the batch axis.
 
@@ -32,8 +36,8 @@ def input_spec(batch_shape: Any, dtype: Any, path: Path) -> Json:
     spec: Json = {"shape": shape}
     if dtype is not None and not isinstance(dtype, str):
         fail("SF403", f"expected a dtype, received {show(dtype)}", path)
-    if dtype and dtype != "float32":
-        spec["dtype"] = dtype
+    if dtype and OLD_DTYPES.get(dtype, dtype) != "float32":
+        spec["dtype"] = OLD_DTYPES.get(dtype, dtype)
     if batch is not None:
         spec["batch_size"] = batch
     return spec

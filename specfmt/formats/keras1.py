@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from specfmt.formats.context import KERAS_0
+from specfmt.formats.context import KERAS_0, Context
 from specfmt.formats.reading import Json, fail, show
 from specfmt.spec.diagnostics import Path
 
@@ -112,7 +112,7 @@ NO_EQUIVALENT: Final = {
 _HINT = "rebuild this part of the model in Keras 3"
 
 
-def modernise(class_name: str, config: Json, generation: int, path: Path) -> tuple[str, Json]:
+def modernise(class_name: str, config: Json, context: Context, path: Path) -> tuple[str, Json]:
     """A layer of Keras 0 or 1 with Keras 2's class and argument names.
 
     Raises:
@@ -128,7 +128,7 @@ def modernise(class_name: str, config: Json, generation: int, path: Path) -> tup
         )
     config = dict(config)
     old_class, class_name = class_name, CLASSES.get(class_name, class_name)
-    _add_missing(class_name, config, generation)
+    _add_missing(class_name, config, context)
     _check_meaning(old_class, config, path)
     own = CLASS_ARGUMENTS.get(class_name, {})
     result: Json = {}
@@ -153,7 +153,7 @@ def _value(key: str, value: Any) -> Any:
     return value
 
 
-def _add_missing(class_name: str, config: Json, generation: int) -> None:
+def _add_missing(class_name: str, config: Json, context: Context) -> None:
     """Arguments that the source leaves to the defaults of its time."""
     if class_name in RECURRENT:
         config.setdefault("inner_init", "orthogonal")
@@ -164,11 +164,11 @@ def _add_missing(class_name: str, config: Json, generation: int) -> None:
         config["unit_forget_bias"] = config.pop("forget_bias_init", "one") in ("one", "ones")
     if class_name == "GRU":
         config["reset_after"] = False
-    if class_name == "BatchNormalization" and generation == KERAS_0:
+    if class_name == "BatchNormalization" and context.generation == KERAS_0:
         config.setdefault("epsilon", 1e-6)
         config.setdefault("momentum", 0.9)
-    if class_name in ("Conv2D", "MaxPooling2D", "AveragePooling2D") and generation == KERAS_0:
-        config.setdefault("dim_ordering", "th")
+    if class_name.endswith(("2D", "3D", "2DTranspose")):
+        config.setdefault("dim_ordering", context.dim_ordering)
 
 
 def _check_meaning(class_name: str, config: Json, path: Path) -> None:

@@ -63,6 +63,12 @@ NOT_ARGUMENTS: Final = frozenset({"vocabulary_size"})
 HIDDEN_DEFAULTS: Final[dict[str, Any]] = {"oov_method": "floormod"}
 """Arguments that a class passes on to its base without naming them, at their defaults."""
 
+OWN_DTYPES: Final = {
+    "Hashing": ("output_mode", "int64"),
+    "HashedCrossing": ("output_mode", "int64"),
+}
+"""Layers whose dtype is not the model's where this field has its default."""
+
 LAYER_FIELDS: Final = ("layer", "backward_layer", "cell")
 LAYER_LIST_FIELDS: Final = ("cells",)
 """Fields that hold layers."""

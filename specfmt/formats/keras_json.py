@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.formats.context import Context
-from specfmt.formats.generation import detect_generation
+from specfmt.formats.context import KERAS_1, Context
+from specfmt.formats.generation import detect_generation, find_dim_ordering
 from specfmt.formats.layer_entries import MODELS, layer_parts
 from specfmt.formats.locate import Located, locate
 from specfmt.formats.models import ModelReader
@@ -49,6 +49,8 @@ def document_from_located(source: Located) -> tuple[Json, list[Diagnostic]]:
         SpecError: With SF4xx findings.
     """
     context = Context(detect_generation(source), source.version or "", tfjs=source.tfjs)
+    if context.generation <= KERAS_1:
+        context.dim_ordering = find_dim_ordering(source, context.generation)
     try:
         return _document(source, context), context.warnings
     except RecursionError:

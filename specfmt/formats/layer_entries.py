@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from specfmt.formats import keras1, keras2
 from specfmt.formats.context import KERAS_1, Context
-from specfmt.formats.defaults import drop_defaults, knows_layer, layer_defaults
+from specfmt.formats.defaults import drop_defaults, knows_layer, layer_defaults, word_type
 from specfmt.formats.floats import clean_numbers
 from specfmt.formats.keras3 import (
     BACKWARD,
@@ -16,10 +16,11 @@ from specfmt.formats.keras3 import (
     HIDDEN_DEFAULTS,
     LAYER_FIELDS,
     LAYER_LIST_FIELDS,
+    OWN_DTYPES,
     simplify,
 )
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
-from specfmt.formats.words import field_kind, read_word
+from specfmt.formats.words import field_kind, plain_word, read_word
 from specfmt.spec.diagnostics import Path
 from specfmt.spec.naming import to_snake_case
 
@@ -27,6 +28,17 @@ MODELS: Final = {"Model", "Functional", "Sequential", "Container", "Graph", "Mod
 """Class names of whole models, oldest and newest."""
 
 LAMBDA: Final = "Lambda"
+LAYER_ACTIVATIONS: Final = {
+    "ReLU": "relu",
+    "LeakyReLU": "leaky_relu",
+    "ELU": "elu",
+    "Softmax": "softmax",
+}
+"""Layers without weights that may stand for an activation, and the functions they apply."""
+
+LAYER_ACTIVATION_DEFAULTS: Final = {"leaky_relu": {"negative_slope": 0.3}}
+"""Where the layer's default is not the function's."""
+
 NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
@@ -198,6 +210,9 @@ class LayerReader:
         policy_name = read_policy(dtype, (*config_path, "dtype"))
         if type_name == "Embedding" and str(policy_name).startswith("int"):
             policy_name = None  # Keras 2.0 wrote the dtype of an embedding's input here
+        field, own = OWN_DTYPES.get(type_name, ("", None))
+        if own is not None and field not in values:
+            policy = own
         if policy_name is not None and policy_name != policy:
             entry["dtype"] = policy_name
         return entry
@@ -215,7 +230,7 @@ class LayerReader:
         if self.context.tfjs:
             fields = {snake_key(key): value for key, value in fields.items()}
         if self.context.generation <= KERAS_1:
-            class_name, fields = keras1.modernise(class_name, fields, self.context.generation, path)
+            class_name, fields = keras1.modernise(class_name, fields, self.context, path)
         if self.context.legacy:
             class_name, fields = keras2.modernise(class_name, fields, path)
         return class_name, dict(fields)
@@ -224,7 +239,7 @@ class LayerReader:
         kind = field_kind(key)
         if kind is not None:
             if kind == "activation" and self._is_layer(value):
-                return self._nested(value, path, policy)
+                return self._layer_activation(value, path, policy)
             return read_word(value, kind, path, self.context)
         if key in LAYER_FIELDS and isinstance(value, dict):
             return self._nested(value, path, policy)
@@ -246,6 +261,17 @@ class LayerReader:
             and "name" in value["config"]
             and self._is_keras(value)
         )
+
+    def _layer_activation(self, value: Json, path: Path, policy: Any) -> Any:
+        """An activation given as a layer: the function that the layer applies."""
+        kind = LAYER_ACTIVATIONS.get(value["class_name"])
+        if kind is None:
+            return read_word(value, "activation", path, self.context)
+        entry = self.read(value, path, policy)
+        entry.pop("name", None)
+        arguments = {**LAYER_ACTIVATION_DEFAULTS.get(kind, {}), **entry}
+        del arguments["type"]
+        return plain_word("activation", word_type("activation", kind), arguments)
 
     def _nested(self, value: Any, path: Path, policy: Any) -> Json:
         """A layer in a field; its name is left out where it is the type's own."""

@@ -45,6 +45,11 @@ def is_operation(item: Any) -> bool:
     return isinstance(module, str) and module.startswith(MODULE_PREFIX)
 
 
+def knows_operation(class_name: str) -> bool:
+    """Whether specfmt defines the operation of this class."""
+    return op_defaults(operation_name(class_name)) is not None
+
+
 def operation_name(class_name: str) -> str:
     """``ExpandDims`` -> ``expand_dims``."""
     return IRREGULAR.get(class_name) or to_snake_case(class_name)

@@ -87,9 +87,9 @@ what the model computes. Examples:
 
 | option | meaning | instead |
 |---|---|---|
-| `BatchNormalization(mode=1)` | statistics of each sample | `LayerNormalization` is close, not equal |
+| `BatchNormalization(mode=1)` | statistics of a sample | `LayerNormalization` is close |
 | `BatchNormalization(mode=2)` | batch statistics at inference too | call with `training: true` |
-| `Embedding(dropout=...)` | drops whole words | `SpatialDropout1D` is close, not equal |
+| `Embedding(dropout=...)` | drops whole words | `SpatialDropout1D` is close |
 | `time_major=True` | time is the first axis | `Permute` around the layer |
 | `border_mode="full"` | padding on every side | `ZeroPadding` and `valid` |
 | `Merge(mode="cos")`, a function as mode | | operations of `keras.ops` |

@@ -116,7 +116,7 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
     arguments = {
         key: _argument(item, context)
         for key, item in config.items()
-        if not (key == "dtype" and context.legacy)
+        if not (context.legacy and (key == "dtype" or item is None))
     }
     return plain_word(kind, type_name, arguments)
 
@@ -202,10 +202,10 @@ def _modernise(type_name: str, config: Json, kind: str, path: Path) -> tuple[str
 
 
 def _named_scaling(config: Json) -> tuple[str, Json]:
-    distribution = config.get("distribution", "truncated_normal")
-    if distribution == "normal":
+    distribution = config.get("distribution")
+    if distribution in (None, "normal"):  # None: tf.js did not write its own words
         distribution = "truncated_normal"
-    scale, mode = config.get("scale", 1.0), config.get("mode", "fan_in")
+    scale, mode = config.get("scale") or 1.0, config.get("mode") or "fan_in"
     known = isinstance(scale, (int, float)) and isinstance(mode, str)
     name = (
         SCALINGS.get((scale, mode, distribution))

@@ -69,15 +69,18 @@ class Builder:
         for index in self._order():
             self._add(index)
         outputs, form = self._outputs(inputs)
+        nodes, unused = _needed(list(self.nodes.values()), outputs)
+        kept = {node.unit for node in nodes}
         return Graph(
             name=self.name,
             spec=self.spec,
             inputs=inputs,
             input_specs=self.spec.inputs or {},
-            nodes=list(self.nodes.values()),
-            units=list(self.units.values()),
+            nodes=nodes,
+            units=[unit for unit in self.units.values() if unit in kept],
             outputs=outputs,
             output_form=form,
+            unused=unused,
         )
 
     def _inputs(self) -> dict[str, Value]:
@@ -410,6 +413,21 @@ class Builder:
                     key += "_"
                 outputs[key] = value
         return outputs, form
+
+
+def _needed(nodes: list[Node], outputs: dict[str, Value]) -> tuple[list[Node], list[Node]]:
+    """Calls that some output needs, and the others, which Keras leaves out of the model."""
+    needed = set(outputs.values())
+    unused: list[Node] = []
+    for node in reversed(nodes):
+        if any(value in needed for value in node.outputs):
+            needed.update(node.inputs())
+        else:
+            unused.append(node)
+            if node in node.unit.calls:
+                node.unit.calls.remove(node)
+    left_out = set(unused)
+    return [node for node in nodes if node not in left_out], unused[::-1]
 
 
 def _positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:

@@ -117,6 +117,7 @@ class Graph:
         inputs: Input name -> value.
         outputs: Output name -> value.
         output_form: ``single``, ``list`` or ``mapping``, as the document wrote them.
+        unused: Calls that no output needs; Keras leaves them out of the model.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Graph:
     units: list[Unit]
     outputs: dict[str, Value]
     output_form: str = "single"
+    unused: list[Node] = field(default_factory=list)
 
     def count(self, *, trainable: bool | None = None) -> int:
         """The number of parameters: all, or only (not) trainable ones."""

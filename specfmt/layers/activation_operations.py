@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from specfmt.layers.operations import Unary
-from specfmt.spec.fields import Axes, Bool, Float
-from specfmt.spec.layer import Shape, ShapeError
+from specfmt.layers.reductions import OptionalAxes, reduced_axes
+from specfmt.spec.fields import Bool, Float
+from specfmt.spec.layer import Operand, Shape
 from specfmt.spec.registry import operation
+
 
 @operation("relu", "nn")
 class Relu(Unary):
@@ -27,13 +27,10 @@ class Sigmoid(Unary):
 class OverAxes(Unary):
     """Base of the activations over an axis or several."""
 
-    axis: Axes = -1
+    axis: OptionalAxes = -1
 
-    def output_shape(self, x: Any) -> Shape:
-        rank = len(x)
-        for axis in (self.axis,) if isinstance(self.axis, int) else self.axis:
-            if not -rank <= axis < rank:
-                raise ShapeError(f"an axis from {-rank} to {rank - 1}", str(axis), field="axis")
+    def output_shape(self, x: Operand) -> Shape:
+        reduced_axes(self.axis, len(x))
         return tuple(x)
 
 

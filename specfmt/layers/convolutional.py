@@ -13,6 +13,7 @@ from specfmt.layers.sizes import (
     check_rank,
     show,
     spatial_sizes,
+    transposed_extent,
     transposed_size,
     window_size,
     with_spatial,
@@ -198,6 +199,18 @@ class TransposedConvolution(Window):
         given: Size | None = self.output_padding
         return (None,) * self.rank if given is None else expand(given, self.rank)
 
+    def _extents(self) -> Iterator[int]:
+        """`transposed_extent` of each axis."""
+        sizes = zip(
+            self.sized("kernel_size"),
+            self.sized("strides"),
+            self.output_paddings(),
+            self.sized("dilation_rate"),
+            strict=True,
+        )
+        for kernel, stride, extra, dilation in sizes:
+            yield transposed_extent(kernel, stride, self.padding, extra, dilation)
+
     def output_shape(self, x: Shape) -> Shape:
         check_rank(x, self.rank, self.data_format)
         self.check_strides()
@@ -210,6 +223,13 @@ class TransposedConvolution(Window):
                     "the output can only grow by less than one stride",
                     field="output_padding",
                 )
+        if self.padding == "same" and 0 in self._extents():
+            raise ShapeError(
+                "output_padding of at least 1 where padding: same meets an even kernel",
+                f"output_padding {self.output_padding}",
+                "TensorFlow cannot run it with 0; leave output_padding out",
+                field="output_padding",
+            )
         sizes = tuple(
             transposed_size(size, kernel, stride, self.padding, extra, dilation)
             for size, kernel, stride, extra, dilation in zip(

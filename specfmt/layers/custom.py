@@ -10,7 +10,7 @@ from specfmt.spec.fields import AnyMapping, Integer, Nullable, OptionalStr, Text
 from specfmt.spec.layer import Argument, Layer, Shape
 from specfmt.spec.registry import layer
 
-ClassPath = Annotated[str, Text("a dotted path: package.module.Class", r"^[A-Za-z_][\w.>]*\Z")]
+ClassPath = Annotated[str, Text("a dotted path: package.module.Class", r"^[A-Za-z_][\w.>]*$(?!\n)")]
 OutputShape = Annotated[
     tuple[int | None, ...] | None, Nullable(Tuple(Nullable(Integer(0)), 0))
 ]

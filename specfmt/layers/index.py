@@ -55,8 +55,9 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
     "reductions": "sum mean max min prod std var any all argmax argmin logsumexp norm cumsum",
     "array_operations": (
         "reshape transpose squeeze expand_dims concatenate stack flip repeat tile broadcast_to "
-        "swapaxes moveaxis pad roll split getitem take one_hot matmul dot einsum"
+        "swapaxes moveaxis pad roll split"
     ),
+    "product_operations": "getitem take one_hot matmul dot einsum",
 }
 """Module in this package -> the functions of `keras.ops` that it defines."""
 

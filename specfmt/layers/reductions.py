@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from specfmt.spec.fields import (
     Axes,
@@ -17,7 +17,7 @@ from specfmt.spec.fields import (
     OptionalInt,
     Tuple,
 )
-from specfmt.spec.layer import Op, Shape, ShapeError
+from specfmt.spec.layer import Op, Operand, Shape, ShapeError
 from specfmt.spec.promotion import operand_dtype, result_type
 from specfmt.spec.registry import operation
 
@@ -49,11 +49,22 @@ def check_axis(axis: int, rank: int, field: str = "axis") -> int:
     return axis % rank
 
 
-def reduced_axes(axis: Any, rank: int) -> tuple[int, ...]:
+def reduced_axes(axis: int | tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
     """The axes that a reduction runs over, counted from the front; null means all."""
     if axis is None:
         return tuple(range(rank))
-    return tuple(check_axis(a, rank) for a in ((axis,) if isinstance(axis, int) else axis))
+    axes = (axis,) if isinstance(axis, int) else axis
+    return tuple(check_axis(number, rank) for number in axes)
+
+
+def reduced_shape(
+    x: Shape, axis: int | tuple[int, ...] | None, *, keepdims: bool = False
+) -> Shape:
+    """The shape after a reduction."""
+    axes = reduced_axes(axis, len(x))
+    if keepdims:
+        return tuple(1 if k in axes else size for k, size in enumerate(x))
+    return tuple(size for k, size in enumerate(x) if k not in axes)
 
 
 def is_whole(dtype: str) -> bool:
@@ -67,18 +78,15 @@ class Reduction(Op):
     axis: OptionalAxes = None
     keepdims: Bool = False
 
-    def output_shape(self, x: Any) -> Shape:
-        axes = reduced_axes(self.axis, len(x))
-        if self.keepdims:
-            return tuple(1 if k in axes else size for k, size in enumerate(x))
-        return tuple(size for k, size in enumerate(x) if k not in axes)
+    def output_shape(self, x: Operand) -> Shape:
+        return reduced_shape(x, self.axis, keepdims=self.keepdims)
 
 
 @operation("sum")
 class Sum(Reduction):
     """The sum."""
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         dtype = result_type(operand_dtype(x))
         return WIDER.get(dtype, dtype)
 
@@ -87,7 +95,7 @@ class Sum(Reduction):
 class Mean(Reduction):
     """The mean."""
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         dtype = operand_dtype(x)
         return result_type(dtype, "float32") if is_whole(dtype) else dtype
 
@@ -112,7 +120,7 @@ class Min(Extreme):
 class Prod(Reduction):
     """The product."""
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         dtype = operand_dtype(x)
         return self.dtype or WIDER.get(dtype, dtype)
 
@@ -121,7 +129,7 @@ class Prod(Reduction):
 class Std(Reduction):
     """The standard deviation, dividing by the number of elements."""
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         return "float32" if is_whole(operand_dtype(x)) else operand_dtype(x)
 
 
@@ -129,19 +137,19 @@ class Std(Reduction):
 class Var(Reduction):
     """The variance, dividing by the number of elements."""
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         return result_type(operand_dtype(x), "float")
 
 
 class Logical(Reduction):
     """Base of the reductions to true or false."""
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         return "bool"
 
 
 @operation("any")
-class Any_(Logical):
+class Any(Logical):
     """Whether any element is true."""
 
 
@@ -156,7 +164,7 @@ class Argmax(Reduction):
 
     axis: OptionalInt = None
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         return "int32"
 
 
@@ -169,7 +177,7 @@ class Argmin(Argmax):
 class Logsumexp(Reduction):
     """`log(sum(exp(x)))`."""
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         """Keras declares float32 whatever it reads."""
         return "float32"
 
@@ -182,7 +190,7 @@ class Norm(Op):
     axis: OptionalAxes = None
     keepdims: Bool = False
 
-    def output_shape(self, x: Any) -> Shape:
+    def output_shape(self, x: Operand) -> Shape:
         axes = reduced_axes(self.axis, len(x))
         if self.ord is not None and len(axes) > 2:
             raise ShapeError(
@@ -191,9 +199,9 @@ class Norm(Op):
             )  # fmt: skip
         if isinstance(self.ord, str) and self.ord in ("fro", "nuc") and len(axes) != 2:
             raise ShapeError("two axes for a matrix norm", f"{len(axes)}", field="ord")
-        return Reduction.output_shape(self, x)  # type: ignore[arg-type]
+        return reduced_shape(x, self.axis, keepdims=self.keepdims)
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         return "float32" if is_whole(operand_dtype(x)) else operand_dtype(x)
 
 
@@ -203,12 +211,12 @@ class Cumsum(Op):
 
     axis: OptionalInt = None
 
-    def output_shape(self, x: Any) -> Shape:
+    def output_shape(self, x: Operand) -> Shape:
         if self.axis is None:
             return (None if None in x else prod(x),)
         check_axis(self.axis, len(x))
         return tuple(x)
 
-    def result_dtype(self, x: Any) -> str:
+    def result_dtype(self, x: Operand) -> str:
         dtype = self.dtype or operand_dtype(x)
         return "int32" if dtype == "bool" else dtype

@@ -223,22 +223,16 @@ def unused_layer(graph: Graph) -> Iterator[Diagnostic]:
 
     Read it somewhere, add it to `outputs:`, or remove it.
     """
-    needed = set(graph.outputs.values())
-    unused = []
-    for node in reversed(graph.nodes):
-        if any(value in needed for value in node.outputs):
-            needed.update(node.inputs())
-        else:
-            unused.append(node)
-    for node in reversed(unused):
+    for node in graph.unused:
         yield warning(
             "SF606",
             f"expected {node.name} to be read by a layer or named in `outputs`, it is not",
             node.path,
             "read it, add it to `outputs`, or remove it",
         )
+    read = {value for node in graph.nodes for value in node.inputs()}
     for name, value in graph.inputs.items():
-        if value not in needed:
+        if value not in read and value not in graph.outputs.values():
             yield warning(
                 "SF606",
                 f"expected input {name} to be read by a layer, it is not",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from specfmt.spec.written import Entry, Item
 
 _MODELINE = re.compile(r"#!|#\s*(?:yaml-language-server|\$schema|vim?:|-\*-)")
+_MARGIN = re.compile(r"[ -]*")
 _LINE = re.compile(r"#[^\r\n]*")
 
 
@@ -55,14 +56,20 @@ def attach(root: Item, tree: Node, text: str, lines: Lines) -> list[str]:
     found = _Attachment()
     for comment in comments:
         after = bisect_right(starts, comment.offset)
-        _place(comment, entries[after - 1] if after else None, entries[after:][:1], root, found)
+        _place(
+            comment, entries[after - 1] if after else None, entries[after : after + 1], root, found
+        )
     blank = _blank_lines(tree, text, lines)
+    margins: dict[int, int] = {}  # where the text of a line begins, dashes left out
     for entry in entries:
-        begins = not text[entry.start - lines.place(entry.start)[1] + 1 : entry.start].strip(" -")
-        end = entry.lines[0] if begins else 0
+        line, column = lines.place(entry.start)
+        if line not in margins:
+            margin = _MARGIN.match(text, entry.start - column + 1)
+            margins[line] = margin.end() if margin else 0
+        end = entry.lines[0] if entry.start <= margins[line] else 0
         entry.above = _with_blanks(found.above.get(id(entry), []), end, blank)
-        if entry is entry.parent.entries[0] and entry.above[:1] == [""]:
-            del entry.above[0]
+        if entry is entry.parent.entries[0] and entry.above and not entry.above[0]:
+            entry.above = entry.above[1:]
     for item in (root, *(entry.value for entry in entries)):
         item.tail = _with_blanks(found.tails.get(id(item), []), 0, blank)
     return _take_head(entries[0])
@@ -78,11 +85,11 @@ def _blank_lines(tree: Node, text: str, lines: Lines) -> set[int]:
 
 
 def _preorder(item: Item) -> Iterator[Entry]:
-    stack = item.entries[::-1]
+    stack = list(reversed(item.entries))
     while stack:
         entry = stack.pop()
         yield entry
-        stack += entry.value.entries[::-1]
+        stack += reversed(entry.value.entries)
 
 
 def find_comments(tree: Node, text: str, lines: Lines) -> Iterator[Comment]:
@@ -187,7 +194,7 @@ def _with_blanks(comments: list[Comment], end: int, blank: set[int]) -> list[str
 
 
 def _take_head(first: Entry) -> list[str]:
-    lines = first.above
+    lines = list(first.above)
     cut = len(lines) - lines[::-1].index("") if "" in lines else 0
     if not cut and lines and _MODELINE.match(lines[0]):
         cut = 1

@@ -425,15 +425,21 @@ def expand(size: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
     return (size,) * rank if isinstance(size, int) else size
 
 
-def did_you_mean(word: object, choices: Iterable[str]) -> str:
-    """A hint that names the closest choice, or nothing."""
+def close_matches(word: object, choices: Iterable[str]) -> tuple[str, ...]:
+    """The choice that a misspelt word probably means, or nothing."""
     if not isinstance(word, str) or len(word) > 80:
-        return ""
+        return ()
     import difflib
 
     table = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(word.lower(), table, n=1, cutoff=0.6)
-    return f"did you mean {table[close[0]]}?" if close else ""
+    return tuple(table[match] for match in close)
+
+
+def did_you_mean(word: object, choices: Iterable[str]) -> str:
+    """A hint that names the closest choice, or nothing."""
+    close = close_matches(word, choices)
+    return f"did you mean {close[0]}?" if close else ""
 
 
 def error_to_diagnostic(error: FieldError, path: Path) -> Diagnostic:

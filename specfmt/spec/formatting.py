@@ -7,6 +7,7 @@ fits and no comment is inside; the rest is in block style, indented by two space
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from specfmt.spec.comments import attach
@@ -159,9 +160,9 @@ def _reordered(data: Any, role: Role) -> Any:
 def _arrange(item: Item, role: Role, *, sort: bool = True) -> None:
     """Put keys in order, and mark what cannot stand on one line."""
     if item.kind == "map" and sort:
-        item.entries.sort(key=lambda entry: _rank(role, entry.name))
-    if item.entries and item.entries[0].above[:1] == [""]:
-        del item.entries[0].above[0]
+        item.entries = sorted(item.entries, key=lambda entry: _rank(role, entry.name))
+    if item.entries and item.entries[0].above and not item.entries[0].above[0]:
+        item.entries[0].above = item.entries[0].above[1:]
     broken = item.is_literal or bool(item.folded or (item.entries and item.tail))
     for entry in item.entries:
         _arrange(entry.value, _child_role(role, entry.name), sort=sort)
@@ -224,7 +225,7 @@ class _Emitter:
         self._comments([f"{entry.side}"] if entry.side else [], margin)
         while True:
             self._comments([line for line in first.above if line], margin)
-            first.above = []
+            first.above = ()
             if not first.value.entries or first.key is not None or first.value.anchor:
                 break
             first = first.value.entries[0]
@@ -251,7 +252,7 @@ class _Emitter:
         self.lines.append(f"{prefix}{side}")
         self._block(item, margin + "  ")
 
-    def _comments(self, comments: list[str], margin: str) -> None:
+    def _comments(self, comments: Sequence[str], margin: str) -> None:
         self.lines += [f"{margin}{line}" if line else "" for line in comments]
 
 

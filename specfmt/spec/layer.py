@@ -23,6 +23,7 @@ from specfmt.spec.fields import (
     NestedError,
     OptionalName,
     OptionalPolicy,
+    close_matches,
     did_you_mean,
     error_to_diagnostic,
     show,
@@ -228,7 +229,7 @@ class Op(Layer):
     leading_fields: ClassVar[tuple[str, ...]] = ()
     inputs: Operands = ()
 
-    def result_dtype(self, *operands: Any) -> str:
+    def result_dtype(self, *operands: Any, **kwargs: Any) -> str:
         """The dtype that Keras declares: the first tensor's unless a class says otherwise."""
         found: str = next(operand_dtypes(operands))
         return found
@@ -303,8 +304,14 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
 
 
 def findings(error: ValidationError, cls: type[BaseModel], label: str) -> Iterator[Diagnostic]:
-    """Pydantic's errors as diagnostics in our words."""
-    for item in error.errors(include_url=False):
+    """Pydantic's errors as diagnostics in our words.
+
+    A field that is missing because its key is misspelt is one finding, not two.
+    """
+    errors = error.errors(include_url=False)
+    extra = [str(item["loc"][-1]) for item in errors if item["type"] == "extra_forbidden"]
+    meant = {name for key in extra for name in _meant(key, cls, label)}
+    for item in errors:
         path = tuple(item["loc"])
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, NestedError):
@@ -312,20 +319,35 @@ def findings(error: ValidationError, cls: type[BaseModel], label: str) -> Iterat
         elif isinstance(cause, FieldError):
             yield error_to_diagnostic(cause, path)
         elif item["type"] == "missing":
-            yield Diagnostic("SF122", f"expected {label} to have `{path[-1]}`, it is missing", path[:-1])
+            if path[-1] not in meant:
+                message = f"expected {label} to have `{path[-1]}`, it is missing"
+                yield Diagnostic("SF122", message, path[:-1])
         elif item["type"] == "extra_forbidden":
             yield unknown_key(str(path[-1]), path, cls, label)
         else:
             yield Diagnostic("SF123", f"{item['msg']}, received {show(item['input'])}", path)
 
 
+def keys_of(cls: type[BaseModel]) -> list[str]:
+    """The keys that stand for a class's fields in a spec, in order."""
+    return [field.alias or name for name, field in cls.model_fields.items()]
+
+
+def _meant(key: str, cls: type[BaseModel], label: str) -> tuple[str, ...]:
+    """The key that was probably meant by an unknown one, if any."""
+    known = keys_of(cls)
+    old = old_key(label, key, known)
+    if old is not None:
+        return (old.today,)
+    return close_matches(key, known)
+
+
 def unknown_key(key: str, path: Path, cls: type[BaseModel], label: str) -> Diagnostic:
     """A key that ``cls`` does not have: an old spelling, a typo, or nonsense."""
-    today = old_key(label, key)
-    if today:
-        return Diagnostic(
-            "SF124", f"`{key}` is an old spelling", path, f"today it is {today}", on_key=True
-        )
-    known = [field.alias or name for name, field in cls.model_fields.items()]
+    known = keys_of(cls)
+    old = old_key(label, key, known)
+    if old is not None:
+        return Diagnostic("SF124", old.message, path, old.hint, on_key=True)
+    message = f"expected a field of {label}, received {show(key)}"
     hint = did_you_mean(key, known) or f"{label} takes " + ", ".join(known)
-    return Diagnostic("SF121", f"{label} has no field `{key}`", path, hint, on_key=True)
+    return Diagnostic("SF121", message, path, hint, on_key=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
@@ -71,15 +71,38 @@ def build_layer(data: dict[str, Any]) -> Layer:
     Raises:
         NestedError: With every finding, paths relative to ``data``.
     """
-    from specfmt.spec.spellings import old_type
-
     type_name = data.get("type")
     cls = layer_class(type_name) if isinstance(type_name, str) else None
     if cls is None:
-        hint = old_type(type_name) or did_you_mean(type_name, layer_types())
-        text = FieldError("the type of a layer", type_name).message
-        raise NestedError([Diagnostic("SF120", text, ("type",), hint)])
-    return validate(cls, {key: item for key, item in data.items() if key != "type"}, cls.type_name)
+        raise NestedError(_unknown_type(data))
+    return validate(cls, _fields(data), cls.type_name)
+
+
+def _fields(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in data.items() if key != "type"}
+
+
+def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
+    """What is wrong with a layer whose type is not known; an old type's fields are checked too."""
+    from specfmt.spec.spellings import old_type
+
+    if "type" not in data:
+        yield Diagnostic("SF122", "expected a layer to have `type`, it is missing")
+        return
+    type_name = data["type"]
+    old = old_type(type_name)
+    cls = layer_class(old.today) if old is not None and old.today else None
+    if old is not None and (cls is not None or old.today in ("", "Model")):
+        yield Diagnostic("SF124", old.message, ("type",), old.hint)
+        if cls is not None:
+            try:
+                validate(cls, _fields(data), cls.type_name)
+            except NestedError as error:
+                yield from error.diagnostics
+        return
+    known = [*layer_types(), "Model"]
+    hint = did_you_mean(type_name, known) or "`specfmt layers` lists all types"
+    yield Diagnostic("SF120", FieldError("the type of a layer", type_name).message, ("type",), hint)
 
 
 def op_class(name: str) -> type[Op] | None:

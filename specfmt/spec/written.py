@@ -7,7 +7,8 @@ one emitter writes both, so both have the same canonical form.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from specfmt.spec.diagnostics import Diagnostic, SpecError
@@ -48,10 +49,10 @@ class Item:
 
     kind: Kind
     text: str = ""
-    folded: list[str] = field(default_factory=list)
+    folded: Sequence[str] = ()  # tuples by default: a large spec has many leaves
     anchor: str = ""
-    entries: list[Entry] = field(default_factory=list)
-    tail: list[str] = field(default_factory=list)
+    entries: Sequence[Entry] = ()
+    tail: Sequence[str] = ()
     broken: bool = False
     flow: bool = False
     start: int = 0
@@ -82,7 +83,7 @@ class Entry:
     key: Item | None
     value: Item
     parent: Item
-    above: list[str] = field(default_factory=list)
+    above: Sequence[str] = ()
     side: str = ""
     start: int = 0
     column: int = 0
@@ -114,10 +115,12 @@ def from_data(value: Any, depth: int = 0) -> Item:
         raise SpecError([Diagnostic(code="SF107", message=TOO_DEEP[0], hint=TOO_DEEP[1])])
     if isinstance(value, dict):
         item = Item("map")
+        entries: list[Entry] = []
         for key, part in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"expected a string as key, received {key!r}")
-            item.entries.append(Entry(Item("string", key), from_data(part, depth + 1), item))
+            entries.append(Entry(Item("string", key), from_data(part, depth + 1), item))
+        item.entries = entries
         return item
     if isinstance(value, (list, tuple)):
         item = Item("seq")
@@ -131,11 +134,12 @@ def from_node(node: Node, text: str, lines: Lines) -> Item:
     item = _from_scalar(node, text) if node.kind in ("scalar", "alias") else Item("map")
     item.start, item.end, item.flow = node.start, node.end, node.flow
     item.anchor = f"&{node.anchor}" if node.anchor else ""
+    entries: list[Entry] = []
     if node.kind == "map":
         for key, value in node.pairs:
             entry = Entry(from_node(key, text, lines), from_node(value, text, lines), item)
             _locate(entry, key.start, key.end, value, lines)
-            item.entries.append(entry)
+            entries.append(entry)
     elif node.kind == "seq":
         item.kind = "seq"
         for value in node.items:
@@ -143,7 +147,8 @@ def from_node(node: Node, text: str, lines: Lines) -> Item:
             dash = value.start if node.flow else text.rfind("-", node.start, value.start)
             _locate(entry, max(dash, node.start), value.start, value, lines)
             entry.start = value.start
-            item.entries.append(entry)
+            entries.append(entry)
+    item.entries = entries
     return item
 
 

@@ -62,7 +62,10 @@ def describe_code(graph: Graph, train: TrainSpec, classes: tuple[str, ...]) -> D
 
     kinds = {name: output_kind(graph, train, name) for name in graph.outputs}
     if len(kinds) == 1:
-        text = phrase(next(iter(kinds.values())), "prediction")
+        kind = next(iter(kinds.values()))
+        if kind == "value":
+            return Describe("np.ndarray", ["return np.array2string(prediction, precision=3)"])
+        text = phrase(kind, "prediction")
         return Describe("np.ndarray", [f'return f"{text}"'])
     lines = [f"{identifier(name)} = prediction[{string(name)}]" for name in kinds]
     parts = ", ".join(f"{comment(name)} {phrase(kind, identifier(name))}" for name, kind in kinds.items())

@@ -40,7 +40,7 @@ def word_class(kind: str, type_name: str) -> type[Word]:
 
 @cache
 def bare_names(kind: str) -> dict[str, str]:
-    """Canonical type name -> the bare name Keras gives it (``GlorotUniform`` -> ``glorot_uniform``)."""
+    """Canonical type name -> Keras's bare name: ``GlorotUniform`` -> ``glorot_uniform``."""
     names: dict[str, str] = {}
     for spelling, type_name in INDEX[kind].items():
         names.setdefault(type_name, spelling)
@@ -132,11 +132,7 @@ class TermRule(Rule):
         table = INDEX[self.kind]
         if isinstance(value, str):
             if value not in table:
-                raise FieldError(
-                    f"the name of {_article(self.kind)}",
-                    value,
-                    old_word(self.kind, value) or did_you_mean(value, table),
-                )
+                raise unknown_word(self.kind, value)
             type_name = table[value]
             if required_arguments(self.kind, type_name):
                 needed = ", ".join(required_arguments(self.kind, type_name))
@@ -151,23 +147,13 @@ class TermRule(Rule):
         raise FieldError(f"the name of {_article(self.kind)} or {{type: Name, ...}}", value)
 
     def _from_mapping(self, value: dict[str, Any]) -> Term:
-        from specfmt.spec.diagnostics import Diagnostic
-        from specfmt.spec.fields import NestedError
+        from specfmt.spec.fields import NestedError, error_to_diagnostic
         from specfmt.spec.layer import explicit_arguments, validate
 
         table = INDEX[self.kind]
         spelling = value["type"]
         if spelling not in table:
-            raise NestedError(
-                [
-                    Diagnostic(
-                        "SF123",
-                        f'expected the name of {_article(self.kind)}, received "{spelling}"',
-                        ("type",),
-                        old_word(self.kind, spelling) or did_you_mean(spelling, table),
-                    )
-                ]
-            )
+            raise NestedError([error_to_diagnostic(unknown_word(self.kind, spelling), ("type",))])
         type_name = table[spelling]
         word = validate(
             word_class(self.kind, type_name),
@@ -189,12 +175,15 @@ def required_arguments(kind: str, type_name: str) -> tuple[str, ...]:
     return REQUIRED.get((kind, type_name), ())
 
 
-def old_word(kind: str, name: str) -> str:
-    """A hint for a name of an earlier Keras, or nothing."""
-    from specfmt.spec.spellings import OLD_WORDS
+def unknown_word(kind: str, name: str) -> FieldError:
+    """What to say of a name that the vocabulary has not: an old spelling, a typo, or nonsense."""
+    from specfmt.spec.spellings import FIX_HINT, today_word
 
-    today = OLD_WORDS.get(kind, {}).get(name)
-    return f"today it is spelled {today}" if today else ""
+    today = today_word(kind, name)
+    if today in INDEX[kind]:
+        return FieldError(f"{kind} {today}", name, FIX_HINT, "SF124")
+    hint = did_you_mean(name, INDEX[kind]) or "one of " + ", ".join(bare_names(kind).values())
+    return FieldError(f"the name of {_article(kind)}", name, hint)
 
 
 def _article(kind: str) -> str:

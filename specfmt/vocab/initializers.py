@@ -10,15 +10,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from specfmt.spec.fields import (
     Bool,
+    FieldError,
     Float,
     Integer,
     NaturalFloat,
-    FieldError,
     Nullable,
     Number,
     OneOf,
-    Rule,
     PositiveFloat,
+    Rule,
     Seed,
     Text,
     Tuple,

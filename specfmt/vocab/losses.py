@@ -30,9 +30,7 @@ Reduction = Annotated[
     Nullable(OneOf(*REDUCTIONS)),
 ]
 OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES, *POLICIES))]
-OptionalAxes = Annotated[
-    int | tuple[int, ...] | None, Nullable(Axes.__metadata__[0])  # type: ignore[attr-defined]
-]
+OptionalAxes = Annotated[int | tuple[int, ...] | None, Nullable(Axes.__metadata__[0])]
 ClassWeights = Annotated[
     float | tuple[float, ...],
     Either(Number(), Tuple(Number(), 1), expected="a number or a list with one for each class"),
@@ -284,5 +282,3 @@ class CTC(LossWord):
     reduction: Reduction = "sum_over_batch_size"
     name: Str = "ctc"
     dtype: OptionalDType = None
-
-

@@ -21,7 +21,7 @@ from specfmt.spec.fields import (
 from specfmt.vocab.base import Word
 from specfmt.vocab.fields import LearningRate, Optimizer
 
-OptionalNaturalFloat = Annotated[float | None, Nullable(NaturalFloat.__metadata__[0])]  # type: ignore[attr-defined]
+OptionalNaturalFloat = Annotated[float | None, Nullable(NaturalFloat.__metadata__[0])]
 AccumulationSteps = Annotated[int | None, Nullable(Integer(2))]
 
 COMMON: Final = (

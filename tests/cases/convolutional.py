@@ -19,6 +19,8 @@ def same(type_: str, filters: int | None, kernel: Any, strides: Any = 1, **optio
 
 
 FIRST = {"data_format": "channels_first"}
+"""No case here has as many filters as columns: Keras 3.15's TensorFlow `add`, called eagerly,
+takes the last axis for the channels then and adds the bias along it."""
 
 CASES = [
     # Sizes, strides and kernels, odd and even, known and unknown (T3).
@@ -38,8 +40,8 @@ CASES = [
     Case(conv("Conv2D", 4, 3), (None, None, 2)),
     # Groups, biases, activations, data formats, trainability.
     Case(conv("Conv2D", 6, 3, groups=3, activation="softmax"), (5, 6, 6)),
-    Case(same("Conv2D", 4, 3, 2, **FIRST), (3, 8, 7)),
-    Case(same("Conv2D", 4, [2, 3], 2, activation="softmax", **FIRST), (2, None, 7)),
+    Case(same("Conv2D", 5, 3, 2, **FIRST), (3, 8, 7)),
+    Case(same("Conv2D", 5, [2, 3], 2, activation="softmax", **FIRST), (2, None, 7)),
     Case(conv("Conv2D", 4, 3, trainable=False), (6, 7, 3)),
     Case([conv("Conv2D", 4, 3, **FIRST), same("Conv2D", 5, 3, 2)], (3, 8, 9), name="mixed-formats"),
     # One kernel over pictures of two sizes, whose paddings differ.
@@ -74,7 +76,7 @@ CASES = [
     Case(same("DepthwiseConv1D", None, 4, dilation_rate=2), (9, 3)),
     Case(conv("SeparableConv2D", 5, 3, activation="relu"), (6, 7, 3)),
     Case(same("SeparableConv2D", 5, 3, 2, depth_multiplier=2, use_bias=False), (8, 8, 3)),
-    Case(same("SeparableConv2D", 5, 3, 3, **FIRST), (3, 8, 10)),
+    Case(same("SeparableConv2D", 5, 3, 3, **FIRST), (3, 8, 11)),
     Case(same("SeparableConv1D", 5, 3, 2, depth_multiplier=2), (8, 3)),
     Case(conv("SeparableConv1D", 5, 2, dilation_rate=3), (None, 3), sizes=(9,)),
     # Transposed (T6): what PyTorch's arguments can say, and what must be cut.

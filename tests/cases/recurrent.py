@@ -271,6 +271,10 @@ EVERY_STEP = [
     Case(each({"type": "Conv1D", "filters": 4, "kernel_size": 3}), (3, 7, 2)),
     Case(each({"type": "Embedding", "input_dim": 9, "output_dim": 3}), (4, 5), dtypes=("int32",)),
     Case(each({"type": "Softmax"}), (4, 3)),
+    Case(
+        each({"type": "BatchNormalization"}, inputs={"inputs": "in0", "training": False}),
+        (4, 3),
+    ),
     masked(each({"type": "Dense", "units": 2}), rnn("LSTM"), name="TimeDistributed-mask"),
     Case(
         [EMBED, each(rnn("GRU"))],

@@ -10,8 +10,10 @@ SHAPE = (4, 5, 6)
 
 
 def of(activation: Any, shape: tuple[Any, ...] = (6,), **options: Any) -> Case:
-    name = activation if isinstance(activation, str) else ",".join(
-        f"{k}={v}" for k, v in activation.items()
+    name = (
+        activation
+        if isinstance(activation, str)
+        else ",".join(f"{k}={v}" for k, v in activation.items())
     )
     layer = {"type": "Activation", "activation": activation}
     return Case(layer, shape, name=f"activation-{name}-{'x'.join(map(str, shape))}", **options)
@@ -21,10 +23,10 @@ PLAIN = (
     "linear relu leaky_relu relu6 elu celu selu sigmoid hard_sigmoid log_sigmoid sparse_sigmoid "
     "tanh hard_tanh tanh_shrink silu swish hard_silu hard_swish gelu mish softplus squareplus "
     "sparse_plus softsign soft_shrink hard_shrink exponential"
-).split()
+)
 
 CASES = [
-    *(of(name) for name in PLAIN),
+    *(of(name) for name in PLAIN.split()),
     *(
         of({"type": "relu", **arguments})
         for arguments in (

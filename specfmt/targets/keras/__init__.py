@@ -95,7 +95,6 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
     file = FileScope()
     file.imports.update(dict.fromkeys(custom_imports(graph)))
     file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
-    helpers = collect_helpers(unit.spec for unit in graph.walk_units())
     functions = nested_functions(graph, file)
     model_class: ModelClass | None = None
     if style == "subclass":
@@ -110,6 +109,7 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
         "helpers": collect_helpers(unit.layer for unit in graph.walk_units()),
+        "file": file,
         "model_class": model_class,
         "model_doc": model_doc(graph),
         "functions": functions,

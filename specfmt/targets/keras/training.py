@@ -195,15 +195,18 @@ def show_lines(graph: Graph, train: TrainSpec, data: DataCode) -> list[str]:
         ]
     if graph.output_form == "list":
         lines.append(f"predictions = dict(zip({literal(names)}, predictions, strict=True))")
+    variables = {name: identifier(name) for name in names}
     answers = ", ".join(
-        f"{comment(name)} {label_source(graph, train, name, f'y_{part}[{string(name)}][index]', data)}"
-        for name in names
+        f"{comment(name)} {label_source(graph, train, name, variable, data)}"
+        for name, variable in variables.items()
     )
+    picked = ", ".join(f"y_{part}[{string(name)}][index]" for name in names)
     return [
         *lines,
         "for index in range(3):",
         "    prediction = {name: values[index] for name, values in predictions.items()}",
-        f"    print(f'{answers}: predicted {{describe(prediction)}}')",
+        f"    {', '.join(variables.values())} = {picked}",
+        f'    print(f"{answers}: predicted {{describe(prediction)}}")',
     ]
 
 

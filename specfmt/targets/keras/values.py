@@ -51,6 +51,11 @@ def term_source(term: Term) -> str:
         return activation_name(term)
     if not term.args and not must_construct(term.kind, term.type):
         return literal(term.name)
+    return construction(term)
+
+
+def construction(term: Term) -> str:
+    """The call that constructs a word, whether or not it has arguments."""
     arguments = ", ".join(word_arguments(term))
     return f"keras.{NAMESPACES[term.kind]}.{term.type}({arguments})"
 
@@ -63,7 +68,8 @@ def word_arguments(term: Term) -> list[str]:
     positional = True
     for key, value in explicit_arguments(spec).items():
         positional = positional and fields[key].is_required()
-        source = value_source(_as_lists(value))
+        # A name inside a word means nothing to Keras: `LossScaleOptimizer("adam")` fails.
+        source = construction(value) if isinstance(value, Term) else literal(_as_lists(value))
         sources.append(source if positional else f"{fields[key].alias or key}={source}")
     return sources
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, as_axes
-from specfmt.targets.torch.builder import Lower, axis, lower
+from specfmt.targets.torch.builder import Lower, axis as axis_of, lower
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary
 from specfmt.targets.torch.functions import activation
 from specfmt.vocab.base import Term
@@ -66,9 +66,7 @@ def softmax(layer: Softmax, b: Lower, x: Tensor, mask: Tensor | None = None) -> 
     given, mask = mask, mask or x.mask
     axes = as_axes(layer.axis)
     if mask is None:
-        if len(axes) == 1:
-            return apply_word(b, "Softmax", x, axis=axes[0])
-        return b.expr(_softmax(x, axes, x), x)
+        return softmax_over(b, x, axes)
     want: Any = "any" if mask.rank == x.rank and x.flat is None else "keras"
     if mask.dtype != "bool":
         mask = b.expr(Binary(">", mask, 0.5), mask, want=want, dtype="bool")
@@ -79,9 +77,20 @@ def softmax(layer: Softmax, b: Lower, x: Tensor, mask: Tensor | None = None) -> 
     return y
 
 
+def softmax_over(
+    b: Lower, x: Tensor, axis: int | tuple[int, ...] | None, word: str = "Softmax"
+) -> Tensor:
+    """A softmax (or ``LogSoftmax``) over one axis, several, or (None) all."""
+    axes = tuple(range(x.rank)) if axis is None else as_axes(axis)
+    if len(axes) == 1:
+        return apply_word(b, word, x, axis=axes[0])
+    value = _softmax(x, axes, x)
+    return b.expr(value if word == "Softmax" else value.obj, x)
+
+
 def _softmax(value: Any, axes: tuple[int, ...], x: Tensor) -> Method:
     if len(axes) == 1:
-        return Method(value, "softmax", (), {"dim": axis(axes[0], x)})
-    dims = tuple(axis(k, x) for k in axes)
+        return Method(value, "softmax", (), {"dim": axis_of(axes[0], x)})
+    dims = tuple(axis_of(k, x) for k in axes)
     total = Method(value, "logsumexp", (), {"dim": dims, "keepdim": True})
     return Method(Binary("-", value, total), "exp")

@@ -100,6 +100,7 @@ class ClassBuilder:
         self.scope = Scope(RESERVED)
         self.attrs: dict[tuple[Unit, str], str] = {}
         self.fidelity = fidelity
+        self.memo: dict[tuple[Any, ...], Tensor] = {}
 
     def attr(self, unit: Unit, suffix: str) -> str:
         """The attribute name of a unit's part, the same at every call."""

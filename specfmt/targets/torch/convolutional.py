@@ -166,7 +166,7 @@ def transposed(layer: TransposedConvolution, b: Lower, x: Tensor, **_: object) -
         layer.filters,
         compact(kernel),
         params=params,
-        comment="TensorFlow crops the end more than the start: forward slices" if any(rest) else "",
+        comment="TensorFlow cuts the end more than the start: forward slices" if any(rest) else "",
         **non_defaults(
             stride=(strides, 1),
             padding=(tuple(before for before, _ in crops), 0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -139,6 +140,7 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
     modules: list[str] = []
     held = set()
     remarks = Remarks()
+    steps_of = Counter(step.node for step in program.steps)
     for step in program.steps:
         order = written_layout(step, program.channels)
         module = step.module.pick(order) if isinstance(step.module, ByOrder) else step.module
@@ -162,7 +164,8 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
             for call in module.modules if isinstance(module, Chain) else (module,):
                 kind = str(call.func).rpartition(".")[2].lower()
                 base = identifier(step.node.name)
-                name = base if base not in scope.used and base not in held else f"{base}_{kind}"
+                taken = base in scope.used or base in held or steps_of[step.node] > 1
+                name = f"{base}_{kind}" if taken else base
                 parts.append(f"{scope.claim(name)}={render(call)},")
         previous = step.outputs[0]
         shape = shape_text(previous, program.channels.get(previous, False))

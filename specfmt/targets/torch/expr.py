@@ -179,6 +179,14 @@ class Relabel(Expr):
 
 
 @dataclass(frozen=True)
+class Rearrange(Expr):
+    """Keras's Permute: ``dims`` counts axes from 1; one `permute` between any two orders."""
+
+    tensor: Tensor
+    dims: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Subscripts(Expr):
     """The subscripts of `torch.einsum`: a letter for each Keras axis, in torch's order."""
 
@@ -321,7 +329,7 @@ def tensors_in(expr: Any) -> Iterator[Tensor]:
         yield from tensors_in(expr.items)
     elif isinstance(expr, Pads):
         yield from tensors_in(tuple(expr.widths.values()))
-    elif isinstance(expr, (Size, FlattenFrom, Relabel)):
+    elif isinstance(expr, (Size, FlattenFrom, Relabel, Rearrange)):
         yield expr.tensor
     elif isinstance(expr, Spread):
         yield from tensors_in(expr.items)

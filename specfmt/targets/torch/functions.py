@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specfmt.targets.torch.builder import Lower, TargetError, axis
-from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary
+from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary, Want
 from specfmt.vocab.activations import SLOPE
 from specfmt.vocab.base import Term
 
@@ -59,7 +59,7 @@ def _shrink(function: str, module: str) -> Function:
 
 
 @activation_lowering("Linear")
-def _linear(spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _linear(_spec: Any, _b: Lower, x: Tensor) -> Tensor:
     return x
 
 
@@ -80,7 +80,9 @@ ACTIVATIONS |= {
     "Softsign": _stock("F.softsign", "nn.Softsign"),
     "SoftShrink": _shrink("F.softshrink", "nn.Softshrink"),
     "HardShrink": _shrink("F.hardshrink", "nn.Hardshrink"),
-    "Threshold": _stock("F.threshold", "nn.Threshold", threshold="threshold", value="default_value"),
+    "Threshold": _stock(
+        "F.threshold", "nn.Threshold", threshold="threshold", value="default_value"
+    ),
     "Exponential": _stock("torch.exp", ""),
 }
 
@@ -100,14 +102,16 @@ def relu(
                 return b.call("F.relu", x, module=Call("nn.ReLU"))
             if max_value == 6:
                 return b.call("F.relu6", x, module=Call("nn.ReLU6"))
-            return b.method(x, "clamp", 0.0, max_value, module=Call("nn.Hardtanh", (0.0, max_value)))
+            return b.method(
+                x, "clamp", 0.0, max_value, module=Call("nn.Hardtanh", (0.0, max_value))
+            )
         if max_value is None:
             module = Call("nn.Threshold", (threshold, 0.0))
             return b.call("F.threshold", x, threshold, 0.0, module=module)
         passed = Call("F.threshold", (x, threshold, 0.0))
         return b.expr(Method(passed, "clamp", (0.0, max_value)), x)
     if max_value is None and not threshold:
-        kwargs = {"negative_slope": negative_slope}
+        kwargs: dict[str, Any] = {"negative_slope": negative_slope}
         return b.call("F.leaky_relu", x, module=Call("nn.LeakyReLU", (), kwargs), **kwargs)
     above: Any = Call("F.threshold", (x, threshold, 0.0)) if threshold else x
     if max_value is not None:
@@ -127,7 +131,7 @@ def _celu(spec: Any, b: Lower, x: Tensor) -> Tensor:
 
 
 def _alpha(spec: Any, b: Lower, x: Tensor, function: str, module: str) -> Tensor:
-    kwargs = {} if spec.alpha == 1 else {"alpha": spec.alpha}
+    kwargs: dict[str, Any] = {} if spec.alpha == 1 else {"alpha": spec.alpha}
     return b.call(function, x, module=Call(module, (), kwargs), **kwargs)
 
 
@@ -140,14 +144,14 @@ def _hard_sigmoid(spec: Any, b: Lower, x: Tensor) -> Tensor:
 
 
 @activation_lowering("SparseSigmoid")
-def _sparse_sigmoid(spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _sparse_sigmoid(_spec: Any, b: Lower, x: Tensor) -> Tensor:
     line = Binary("/", Binary("+", x, 1.0), 2.0)
     return b.expr(Method(line, "clamp", (0.0, 1.0)), x)
 
 
 @activation_lowering("Gelu")
 def _gelu(spec: Any, b: Lower, x: Tensor) -> Tensor:
-    kwargs = {"approximate": "tanh"} if spec.approximate else {}
+    kwargs: dict[str, Any] = {"approximate": "tanh"} if spec.approximate else {}
     return b.call("F.gelu", x, module=Call("nn.GELU", (), kwargs), **kwargs)
 
 
@@ -158,7 +162,7 @@ def _squareplus(spec: Any, b: Lower, x: Tensor) -> Tensor:
 
 
 @activation_lowering("SparsePlus")
-def _sparse_plus(spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _sparse_plus(_spec: Any, b: Lower, x: Tensor) -> Tensor:
     curve = Binary("/", Binary("**", Call("F.relu", (Binary("+", x, 1),)), 2), 4)
     return b.expr(Call("torch.where", (Binary("<", x, 1), curve, x)), x)
 
@@ -189,5 +193,5 @@ def _glu(spec: Any, b: Lower, x: Tensor) -> Tensor:
     out = tuple(n // 2 if i == k and n is not None else n for i, n in enumerate(x.shape))
     dim = axis(k, x)
     # Halves of flattened features depend on their order, so it must be Keras's.
-    want = "any" if x.flat is None else "keras"
+    want: Want = "any" if x.flat is None else "keras"
     return b.call("F.glu", x, dim=dim, out=out, want=want, module=Call("nn.GLU", (), {"dim": dim}))

@@ -12,7 +12,17 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable
 
-from specfmt.targets.torch.expr import Method, Relabel, Step, Tensor, tensors_in
+from specfmt.targets.torch.expr import (
+    Expr,
+    Method,
+    Rearrange,
+    Relabel,
+    Step,
+    Tensor,
+    tensors_in,
+    torch_axis,
+    torch_order,
+)
 
 KERAS, CHANNELS = "keras", "channels"
 INFINITE = 1 << 30
@@ -176,6 +186,8 @@ def insert_permutes(
                 for tensor in dict.fromkeys(tensors_in(step.expr))
             }
             step.expr = substitute(step.expr, table)
+        if isinstance(step.expr, Rearrange):
+            step.expr = _rearranged(step.expr, step.outputs[0], channels)
         result.append(step)
     final = {
         tensor: convert(tensor, layout == CHANNELS, None) for tensor, layout in outputs.items()
@@ -200,6 +212,20 @@ def written_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
     if step.out_want is not None and len(step.outputs) == 1:
         return channels.get(step.outputs[0])
     return step_layout(step, channels)
+
+
+def _rearranged(expr: Rearrange, output: Tensor, channels: dict[Tensor, bool]) -> Expr:
+    """The torch call that a Permute comes to between the orders chosen for it."""
+    source = expr.tensor
+    first, rank = channels.get(source, False), source.rank
+    wanted = torch_order((0, *expr.dims), channels.get(output, False))
+    axes = tuple(torch_axis(axis, rank, first and rank > 2) for axis in wanted)
+    moved = [place for place, axis in enumerate(axes) if place != axis]
+    if not moved:
+        return Relabel(source)
+    if len(moved) == 2:
+        return Method(source, "transpose", tuple(moved))
+    return Method(source, "permute", axes)
 
 
 def _permute(tensor: Tensor, to_channels: bool) -> Method:

@@ -174,14 +174,13 @@ def global_average_pool_1d(
     (steps,) = spatial_axes(1, data_format(layer))
     shape = list(x.shape)
     shape[3 - steps] = 1
-    kept = b.tensor(tuple(shape), "bool")
-    kept.name = "kept"
+    kept = Tensor(tuple(shape), "bool", "kept", keeps_name=True)
     b.step(AxisSubscript(mask, {3 - steps: None}, 3), kept)
     options = {"dim": axis(steps, x)} | ({"keepdim": True} if layer.keepdims else {})
-    total = Method(Method(x, "masked_fill", (Unary("~", kept), 0)), "sum", (), options)
-    return b.expr(
-        Binary("/", total, Method(kept, "sum", (), options)), x, out=layer.output_shape(x.shape)
-    )
+    out = layer.output_shape(x.shape)
+    total = b.method(b.method(x, "masked_fill", Unary("~", kept), 0), "sum", out=out, **options)
+    total.name = f"{b.node.name}_total"
+    return b.expr(Binary("/", total, Method(kept, "sum", (), options)), x, out=out)
 
 
 def reduced(layer: GlobalPool, b: Lower, x: Tensor, method: str, kind: str) -> Tensor:

@@ -21,7 +21,7 @@ from specfmt.layers.reshaping import (
     ZeroPadding3D,
 )
 from specfmt.layers.sizes import spatial_axes
-from specfmt.targets.torch.builder import Lower, TargetError, axis, lower, one_order
+from specfmt.targets.torch.builder import Lower, axis, lower, one_order
 from specfmt.targets.torch.expr import (
     AxisSubscript,
     ByOrder,
@@ -29,6 +29,7 @@ from specfmt.targets.torch.expr import (
     Expr,
     Method,
     PerAxis,
+    Rearrange,
     Relabel,
     Shape,
     Size,
@@ -106,14 +107,6 @@ def _unflatten(x: Tensor, out: Shape) -> ByOrder | None:
     return ByOrder(*(Call("nn.Unflatten", (1, shape)) for shape in sizes))
 
 
-def _resample(layer: UpSampling, b: Lower, x: Tensor, mode: str) -> Tensor:
-    raise TargetError(
-        f"PyTorch's interpolation has no mode that equals TensorFlow's {mode}",
-        "use interpolation: bilinear or nearest",
-        "interpolation",
-    )
-
-
 @lower(Permute)
 def permute(layer: Permute, b: Lower, x: Tensor, **_: object) -> Tensor:
     """`Tensor.permute`; moving the channels to the front or back costs nothing in a trunk."""
@@ -123,11 +116,8 @@ def permute(layer: Permute, b: Lower, x: Tensor, **_: object) -> Tensor:
         return x
     if x.rank > 2 and layer.dims in ((last, *range(1, last)), (*range(2, x.rank), 1)):
         return relabelled(b, x, layer.dims)
-    if layer.dims[-1] == last and x.rank == 4:
-        return b.method(x, "transpose", axis(1, x), axis(2, x), out=out)
-    if x.rank == 4 and layer.dims == (3, 2, 1):
-        return b.method(x, "transpose", 1, 3, out=out, want="keras")
-    return b.method(x, "permute", 0, *layer.dims, out=out, want="keras")
+    result: Tensor = b.step(Rearrange(x, layer.dims), b.tensor(out, x.dtype), out_want="free")
+    return result
 
 
 def relabelled(b: Lower, x: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -218,7 +208,7 @@ def up_sampling(layer: UpSampling, b: Lower, x: Tensor, **_: object) -> Tensor:
         assert isinstance(y, Expr)
         return b.expr(y, x, out=out)
     if mode not in ("nearest", "bilinear"):
-        return _resample(layer, b, x, mode)
+        return b.call(b.helper("resample"), x, factors, mode, out=out, want=channels_want(layer))
     options = {"scale_factor": compact(factors)} | ({} if mode == "nearest" else {"mode": mode})
     return b.call(
         "F.interpolate",

@@ -129,9 +129,7 @@ def _draw_values(init: Term, shape: Shape, torch_shape: Shape | None = None) -> 
         if init.type == "RandomNormal":
             return [f"nn.init.normal_({{}}{mean}, std={number(word.stddev)})"]
         low, high = (_short(word.mean + side * 2 * word.stddev) for side in (-1, 1))
-        return [
-            f"nn.init.trunc_normal_({{}}{mean}, std={number(word.stddev)}, a={low}, b={high})"
-        ]
+        return [f"nn.init.trunc_normal_({{}}{mean}, std={number(word.stddev)}, a={low}, b={high})"]
     if hasattr(word, "distribution"):
         return _scaled(word, shape, shape if torch_shape is None else torch_shape)
     return None
@@ -314,9 +312,7 @@ def _fourier(name: str, word: Any, shape: Shape) -> list[str]:
                 )
             ]
         )
-    lines.append(
-        f"window = torch.signal.windows.{word.window}({frame}, sym={not word.periodic})"
-    )
+    lines.append(f"window = torch.signal.windows.{word.window}({frame}, sym={not word.periodic})")
     scale = {"density": " / window.square().sum().sqrt()", "spectrum": " / window.abs().sum()"}
     lines.append(f"{name} *= window.view(-1, 1, 1){scale.get(word.scaling, '')}")
     return lines

@@ -166,12 +166,15 @@ def time_distributed(
     mask = mask or x.mask
     part = b.inner(inner, "", inner_name(inner))
     part.without_activation = b.without_activation
+    said: dict[str, Any] = {}
+    if training is not None and any(a.name == "training" for a in inner.call_arguments):
+        said["training"] = training
     if takes_batch_statistics(inner, part.trainable, training):
-        y = step_by_step(part, inner, x, mask)
+        y = step_by_step(part, inner, x, mask, said)
     elif is_positionwise(inner) and x.rows is None:
-        y = part.lower(inner, x)
+        y = part.lower(inner, x, **said)
     else:
-        y = folded(part, inner, x, mask)
+        y = folded(part, inner, x, mask, said)
     if y is x:
         return x
     y.mask = mask
@@ -192,12 +195,14 @@ def is_positionwise(inner: Layer) -> bool:
     return inner.type_name in POSITIONWISE and not over_axis
 
 
-def step_by_step(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None) -> Tensor:
+def step_by_step(
+    b: Lower, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]
+) -> Tensor:
     """The module called for every step, so that the statistics are those of one step."""
     one = Tensor((x.shape[0], *x.shape[2:]), x.dtype, x.name)
     steps = b.owner.steps
     before = len(steps)
-    y = b.lower(inner, one)
+    y = b.lower(inner, one, **said)
     made = steps[before:]
     del steps[before:]
     module = made[0].module_def if len(made) == 1 else None
@@ -220,7 +225,7 @@ def step_by_step(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None) -> Tens
     return result
 
 
-def folded(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None) -> Tensor:
+def folded(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]) -> Tensor:
     """``(batch, time, ...)`` as ``(batch * time, ...)`` through the layer, and back.
 
     The fold is kept with the result, so that another layer over time goes on from there.
@@ -238,7 +243,7 @@ def folded(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None) -> Tensor:
             "mask the inner sequences: (batch, time, steps)",
             "layer",
         )
-    y: Tensor = b.lower(inner, rows)
+    y: Tensor = b.lower(inner, rows, **said)
     result = b.tensor((x.shape[0], x.shape[1], *y.shape[1:]), y.dtype, rows=(y, time))
     want: Any = "any" if y.rank > 2 else "keras"
     apart = Method(y, "unflatten", (0, (-1, time)))

@@ -37,11 +37,14 @@ class FlexibleGRU(nn.Module):
         self.recurrent_dropout = recurrent_dropout
         self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))
-        self.bias_ih = self.bias_hh = None
         if bias:
             self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))
+        else:
+            self.register_parameter("bias_ih", None)
         if bias and reset_after:
             self.bias_hh = nn.Parameter(torch.empty(3 * hidden_size))
+        else:
+            self.register_parameter("bias_hh", None)
 
     def forward(
         self,

@@ -34,7 +34,10 @@ class FlexibleLSTM(nn.Module):
         self.recurrent_dropout = recurrent_dropout
         self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.empty(4 * hidden_size)) if bias else None
+        if bias:
+            self.bias = nn.Parameter(torch.empty(4 * hidden_size))
+        else:
+            self.register_parameter("bias", None)
 
     def forward(
         self,

@@ -26,7 +26,10 @@ class FlexibleRNN(nn.Module):
         self.recurrent_dropout = recurrent_dropout
         self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.empty(hidden_size)) if bias else None
+        if bias:
+            self.bias = nn.Parameter(torch.empty(hidden_size))
+        else:
+            self.register_parameter("bias", None)
 
     def forward(
         self,

@@ -1,5 +1,7 @@
 """Recurrent layers over masked sequences."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -9,13 +11,13 @@ def masked_rnn(
     rnn: nn.RNNBase,
     x: torch.Tensor,
     mask: torch.Tensor,
-    state: torch.Tensor | tuple[torch.Tensor, torch.Tensor] | None = None,
+    state: Any = None,
     zero_masked: bool = False,
-) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor]]:
+) -> tuple[torch.Tensor, Any]:
     """Run ``rnn`` over the steps (N, T) that ``mask`` keeps, wherever they stand.
 
     A masked step keeps the state and repeats the output before it: zeros if there is
-    none, or always with ``zero_masked``.
+    none, or always with ``zero_masked``. States are given and returned as by ``rnn``.
     """
     count = mask.sum(1)
     order = mask.int().argsort(dim=1, descending=True, stable=True)  # kept steps first

@@ -1,7 +1,7 @@
 """Grouped attention that returns its weights."""
 
-from .scored_multi_head_attention import ScoredMultiHeadAttention
 from .group_query_attention import GroupQueryAttention
+from .scored_multi_head_attention import ScoredMultiHeadAttention
 
 
 class ScoredGroupQueryAttention(GroupQueryAttention, ScoredMultiHeadAttention):

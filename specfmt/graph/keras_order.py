@@ -1,0 +1,102 @@
+"""The order in which Keras keeps a model's layers and weights.
+
+A Sequential keeps its layers as written.  A functional model sorts them by depth (the longest
+way to an output), and within a depth by a depth-first walk from the outputs: the rule of
+`keras.src.ops.function.map_graph`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from specfmt.graph.model import Graph, Node, Unit, Value, values_in
+
+Operation = Unit | str
+"""A unit, or the name of a model input (Keras's InputLayer)."""
+
+
+def keras_layers(graph: Graph) -> list[Operation]:
+    """Inputs and units in the order of Keras's `model.layers` (operations included)."""
+    if graph.is_sequential:
+        return [*graph.inputs, *graph.units]
+    walk, first_seen = _walk(graph)
+    depths = _depths(graph, walk)
+    for name in graph.inputs:
+        depths.setdefault(name, 0)
+        first_seen.setdefault(name, -1)
+    return sorted(depths, key=lambda item: (-depths[item], first_seen[item]))
+
+
+def keras_units(graph: Graph) -> list[Unit]:
+    """The units alone, in Keras's order."""
+    return [item for item in keras_layers(graph) if isinstance(item, Unit)]
+
+
+def walk_layers(graph: Graph) -> Iterator[Unit]:
+    """Units that are layers, nested models entered, in the order of Keras's `model.weights`."""
+    for unit in keras_units(graph):
+        if unit.graph is not None:
+            yield from walk_layers(unit.graph)
+        else:
+            yield unit
+
+
+Source = Node | str
+
+
+def arguments_in_order(node: Node) -> list[Value]:
+    """The tensors of a call as Keras flattens them: by position, then keywords by name."""
+    items = list(node.args.items())
+    keywords = sorted(items[node.positional :])
+    return [value for _, item in (*items[: node.positional], *keywords) for value in values_in(item)]
+
+
+def _walk(graph: Graph) -> tuple[list[Source], dict[Operation, int]]:
+    """Calls and inputs from inputs to outputs, and when each operation was first met."""
+    names = {value: name for name, value in graph.inputs.items()}
+
+    def source(value: Value) -> Source:
+        return names[value] if value.node is None else value.node
+
+    finished: set[Source] = set()
+    order: list[Source] = []
+    first_seen: dict[Operation, int] = {}
+    for output in graph.outputs.values():
+        stack: list[tuple[Source, Iterator[Value]]] = []
+
+        def enter(item: Source, stack: list[tuple[Source, Iterator[Value]]] = stack) -> None:
+            operation = item if isinstance(item, str) else item.unit
+            first_seen.setdefault(operation, len(first_seen))
+            reads = [] if isinstance(item, str) else arguments_in_order(item)
+            stack.append((item, iter(reads)))
+
+        if source(output) not in finished:
+            enter(source(output))
+        while stack:
+            item, reads = stack[-1]
+            for value in reads:
+                below = source(value)
+                if below not in finished:
+                    enter(below)
+                    break
+            else:
+                stack.pop()
+                finished.add(item)
+                order.append(item)
+    return order, first_seen
+
+
+def _depths(graph: Graph, walk: list[Source]) -> dict[Operation, int]:
+    names = {value: name for name, value in graph.inputs.items()}
+    by_node: dict[Source, int] = {}
+    by_operation: dict[Operation, int] = {}
+    for item in reversed(walk):
+        operation = item if isinstance(item, str) else item.unit
+        depth = max(by_node.setdefault(item, 0), by_operation.get(operation, 0))
+        by_operation[operation] = by_node[item] = depth
+        if isinstance(item, str):
+            continue
+        for value in arguments_in_order(item):
+            below = names[value] if value.node is None else value.node
+            by_node[below] = max(depth + 1, by_node.get(below, 0))
+    return by_operation

@@ -1,0 +1,353 @@
+"""Operations of `keras.ops` that move, join, cut and multiply arrays."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, Any, Literal
+
+from specfmt.layers.operations import Unary, broadcast
+from specfmt.layers.reductions import check_axis, reduced_axes
+from specfmt.spec.fields import (
+    Axes,
+    Axis,
+    Either,
+    Integer,
+    Nullable,
+    OneOf,
+    OptionalFloat,
+    OptionalInt,
+    Tuple,
+)
+from specfmt.spec.layer import Op, Operand, Shape, ShapeError
+from specfmt.spec.promotion import operand_dtype, result_type
+from specfmt.spec.registry import operation
+
+OptionalAxes = Annotated[
+    int | tuple[int, ...] | None,
+    Nullable(Either(Integer(), Tuple(Integer()), expected="an axis or a list of axes")),
+]
+Counts = Annotated[
+    int | tuple[int, ...],
+    Either(Integer(0), Tuple(Integer(0), 1), expected="a number or a list of numbers"),
+]
+Whole = Annotated[
+    int | tuple[int, ...],
+    Either(Integer(), Tuple(Integer(), 1), expected="a whole number or a list of them"),
+]
+Sizes = Annotated[tuple[int, ...], Tuple(Integer(-1))]
+OptionalOrder = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer()))]
+PadWidth = Annotated[
+    int | tuple[Any, ...],
+    Either(
+        Integer(0),
+        Tuple(Integer(0), 2, 2),
+        Tuple(Tuple(Integer(0), 1, 2), 1),
+        expected="a number, [before, after], or [[before, after], ...] for every axis",
+    ),
+]
+
+
+def _flat_size(x: Shape) -> int | None:
+    return None if None in x else prod(size or 0 for size in x)
+
+
+@operation("reshape")
+class Reshape(Unary):
+    """The same elements in another shape, the batch axis included; -1 is worked out."""
+
+    newshape: Sizes
+
+    def output_shape(self, x: Operand) -> Shape:
+        new, size = self.newshape, _flat_size(x)
+        if new.count(-1) > 1:
+            raise ShapeError("at most one -1", str(list(new)), field="newshape")
+        if size is None:
+            return tuple(None if n == -1 else n for n in new)
+        known = prod(n for n in new if n != -1)
+        if (known != size) if -1 not in new else (not known or size % known):
+            raise ShapeError(
+                f"a shape of {size} elements", f"{list(new)} for {tuple(x)}", field="newshape"
+            )
+        return tuple(size // known if n == -1 else n for n in new)
+
+
+def order_of(axes: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
+    """The axes of a transpose, counted from the front; null reverses them."""
+    if axes is None:
+        return tuple(reversed(range(rank)))
+    order = tuple(check_axis(axis, rank, "axes") for axis in axes)
+    if sorted(order) != list(range(rank)):
+        raise ShapeError(f"each axis from 0 to {rank - 1} once", str(list(axes)), field="axes")
+    return order
+
+
+class Reordering(Op):
+    """Base of the operations that put axes in another order."""
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        """Which axis of the input each axis of the output is."""
+        raise NotImplementedError(self.type_name)
+
+    def output_shape(self, x: Operand) -> Shape:
+        return tuple(x[k] for k in self.order(len(x)))
+
+
+@operation("transpose")
+class Transpose(Reordering):
+    """Axes in another order, the batch axis included; reversed without ``axes``."""
+
+    axes: OptionalOrder = None
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        return order_of(self.axes, rank)
+
+
+@operation("swapaxes")
+class Swapaxes(Reordering):
+    """Two axes exchanged."""
+
+    axis1: Axis
+    axis2: Axis
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        a, b = check_axis(self.axis1, rank, "axis1"), check_axis(self.axis2, rank, "axis2")
+        order = list(range(rank))
+        order[a], order[b] = b, a
+        return tuple(order)
+
+
+@operation("moveaxis")
+class Moveaxis(Reordering):
+    """Axes moved to other places, the others kept in order."""
+
+    source: Axes
+    destination: Axes
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        source = [check_axis(axis, rank, "source") for axis in _tuple(self.source)]
+        places = [check_axis(axis, rank, "destination") for axis in _tuple(self.destination)]
+        if len(source) != len(places):
+            raise ShapeError(
+                f"{len(source)} places to move to", str(len(places)), field="destination"
+            )
+        order = [axis for axis in range(rank) if axis not in source]
+        for place, axis in sorted(zip(places, source, strict=True)):
+            order.insert(place, axis)
+        return tuple(order)
+
+
+def _tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (value,) if isinstance(value, int) else value
+
+
+@operation("squeeze")
+class Squeeze(Unary):
+    """Without axes of size 1: those named, or all."""
+
+    axis: OptionalAxes = None
+
+    def squeezed(self, x: Shape) -> tuple[int, ...]:
+        """The axes that go, counted from the front."""
+        if self.axis is None:
+            return tuple(k for k, size in enumerate(x) if size == 1)
+        axes = reduced_axes(self.axis, len(x))
+        for k in axes:
+            if x[k] != 1:
+                raise ShapeError(f"axis {k} to have size 1", f"shape {tuple(x)}", field="axis")
+        return axes
+
+    def output_shape(self, x: Operand) -> Shape:
+        gone = self.squeezed(x)
+        return tuple(size for k, size in enumerate(x) if k not in gone)
+
+
+@operation("expand_dims")
+class ExpandDims(Unary):
+    """New axes of size 1 at the places ``axis``, counted in the result."""
+
+    axis: Axes
+
+    def places(self, x: Shape) -> tuple[int, ...]:
+        """Where the new axes stand in the result, in ascending order."""
+        axes = _tuple(self.axis)
+        return tuple(sorted(check_axis(axis, len(x) + len(axes)) for axis in axes))
+
+    def output_shape(self, x: Operand) -> Shape:
+        result = list(x)
+        for place in self.places(x):
+            result.insert(place, 1)
+        return tuple(result)
+
+
+class Joining(Op):
+    """Base of the operations on a list of tensors."""
+
+    def result_dtype(self, xs: Any) -> str:
+        return result_type(*(operand_dtype(x) for x in xs))
+
+    @staticmethod
+    def check(xs: Any, axis: int | None) -> None:
+        """Shapes agree, but for ``axis``."""
+        first = xs[0]
+        for x in xs:
+            same = len(x) == len(first) and all(
+                k == axis or a is None or b is None or a == b
+                for k, (a, b) in enumerate(zip(x, first, strict=True))
+            )
+            if not same:
+                raise ShapeError(
+                    "tensors of one shape" + ("" if axis is None else f" but for axis {axis}"),
+                    "shapes " + ", ".join(str(tuple(item)) for item in xs),
+                )
+
+
+@operation("concatenate")
+class Concatenate(Joining):
+    """A list of tensors one after the other along ``axis``."""
+
+    axis: Axis = 0
+
+    def output_shape(self, xs: Any) -> Shape:
+        axis = check_axis(self.axis, len(xs[0]))
+        self.check(xs, axis)
+        parts = [x[axis] for x in xs]
+        total = None if None in parts else sum(parts)
+        return (*xs[0][:axis], total, *xs[0][axis + 1 :])
+
+
+@operation("stack")
+class Stack(Joining):
+    """A list of tensors along a new axis."""
+
+    axis: Axis = 0
+
+    def output_shape(self, xs: Any) -> Shape:
+        axis = check_axis(self.axis, len(xs[0]) + 1)
+        self.check(xs, None)
+        return (*xs[0][:axis], len(xs), *xs[0][axis:])
+
+
+class Along(Unary):
+    """Base of the operations that may name axes and keep the shape."""
+
+    axis: OptionalAxes = None
+
+    def output_shape(self, x: Operand) -> Shape:
+        reduced_axes(self.axis, len(x))
+        return tuple(x)
+
+
+@operation("flip")
+class Flip(Along):
+    """Elements in reverse order along axes, or along all."""
+
+
+@operation("roll")
+class Roll(Along):
+    """Elements moved on by ``shift``, those beyond the end to the front."""
+
+    shift: Whole
+    axis: OptionalAxes = None
+
+
+@operation("repeat")
+class Repeat(Unary):
+    """Each element several times, along ``axis`` or of all elements in a row."""
+
+    repeats: Counts
+    axis: OptionalInt = None
+
+    def output_shape(self, x: Operand) -> Shape:
+        counts = _tuple(self.repeats)
+        axis = 0 if self.axis is None else check_axis(self.axis, len(x))
+        size = _flat_size(x) if self.axis is None else x[axis]
+        if size is not None and len(counts) > 1 and len(counts) != size:
+            raise ShapeError(f"{size} counts", str(len(counts)), field="repeats")
+        if size is not None:
+            size = size * counts[0] if len(counts) == 1 else sum(counts)
+        return (size,) if self.axis is None else (*x[:axis], size, *x[axis + 1 :])
+
+
+@operation("tile")
+class Tile(Unary):
+    """The whole tensor several times along each axis."""
+
+    repeats: Counts
+
+    def output_shape(self, x: Operand) -> Shape:
+        counts = _tuple(self.repeats)
+        rank = max(len(counts), len(x))
+        counts = (1,) * (rank - len(counts)) + counts
+        sizes = (1,) * (rank - len(x)) + tuple(x)
+        return tuple(None if n is None else n * c for n, c in zip(sizes, counts, strict=True))
+
+
+@operation("broadcast_to")
+class BroadcastTo(Unary):
+    """The same numbers repeated up to ``shape``."""
+
+    shape: Annotated[tuple[int, ...], Tuple(Integer(0))]
+
+    def output_shape(self, x: Operand) -> Shape:
+        broadcast(tuple(x), self.shape)
+        return self.shape
+
+
+@operation("pad")
+class Pad(Unary):
+    """Elements added before and after axes, the batch axis included."""
+
+    pad_width: PadWidth
+    mode: Annotated[
+        Literal["constant", "reflect", "symmetric"], OneOf("constant", "reflect", "symmetric")
+    ] = "constant"
+    constant_values: OptionalFloat = None
+
+    def widths(self, rank: int) -> tuple[tuple[int, int], ...]:
+        """(before, after) of every axis."""
+        given = self.pad_width
+        if isinstance(given, int):
+            return ((given, given),) * rank
+        if isinstance(given[0], int):
+            return ((given[0], given[1]),) * rank
+        pairs = tuple((pair[0], pair[-1]) for pair in given)
+        if len(pairs) not in (1, rank):
+            raise ShapeError(f"{rank} pairs, one an axis", str(len(pairs)), field="pad_width")
+        return pairs * rank if len(pairs) == 1 else pairs
+
+    def output_shape(self, x: Operand) -> Shape:
+        widths = self.widths(len(x))
+        return tuple(
+            None if n is None else n + before + after
+            for n, (before, after) in zip(x, widths, strict=True)
+        )
+
+
+@operation("split")
+class Split(Op):
+    """Equal parts along ``axis``, or parts cut at given places: several outputs."""
+
+    indices_or_sections: Annotated[
+        int | tuple[int, ...],
+        Either(Integer(1), Tuple(Integer()), expected="a number of parts or a list of places"),
+    ]
+    axis: Axis = 0
+
+    def output_shape(self, x: Operand) -> tuple[Shape, ...]:
+        axis = check_axis(self.axis, len(x))
+        size, where = x[axis], self.indices_or_sections
+        parts: list[int | None]
+        if isinstance(where, int):
+            if size is not None and size % where:
+                raise ShapeError(
+                    f"a size that {where} divides", f"{size}", field="indices_or_sections"
+                )
+            parts = [None if size is None else size // where] * where
+        elif size is None:
+            parts = [None] * (len(where) + 1)
+        else:
+            cuts = [0, *where, size]
+            parts = [
+                len(range(*slice(a, b).indices(size))) for a, b in zip(cuts, cuts[1:], strict=False)
+            ]
+        return tuple((*x[:axis], part, *x[axis + 1 :]) for part in parts)

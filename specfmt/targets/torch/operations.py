@@ -1,0 +1,292 @@
+"""PyTorch lowerings of element-wise operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from specfmt.layers import operations as ops
+from specfmt.spec.layer import Operand
+from specfmt.spec.promotion import operand_dtype, torch_result_type
+from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.expr import Attr, Binary, Call, Method, Name, Tensor, Unary, Want
+
+TORCH_DTYPES = frozenset(
+    "float32 float64 float16 bfloat16 int8 int16 int32 int64 uint8 bool complex64 complex128".split()
+)
+"""Dtypes in which PyTorch can compute."""
+
+
+def torch_dtype(dtype: str) -> Name:
+    """``torch.int32``.
+
+    Raises:
+        TargetError: PyTorch does not compute in this dtype.
+    """
+    if dtype not in TORCH_DTYPES:
+        raise TargetError(f"PyTorch does not compute in {dtype}", "cast to another dtype", "dtype")
+    return Name(f"torch.{dtype}")
+
+
+def to_dtype(value: Any, dtype: str) -> Any:
+    """A tensor expression in another dtype; written in the short form where there is one."""
+    short = {"float32": "float", "int64": "long", "bool": "bool"}.get(dtype)
+    if short is not None:
+        return Method(value, short)
+    return Method(value, "to", (torch_dtype(dtype),))
+
+
+def as_operand(item: Any) -> Any:
+    """A tensor as the layer's rules see it; constants as they are."""
+    if isinstance(item, Tensor):
+        return Operand(item.shape, item.dtype)
+    if isinstance(item, tuple):
+        return tuple(as_operand(inner) for inner in item)
+    return item
+
+
+def tensors_of(items: Iterable[Any]) -> list[Tensor]:
+    """The tensors among operands."""
+    return [item for item in items if isinstance(item, Tensor)]
+
+
+def joint_want(tensors: list[Tensor], rank: int) -> Want:
+    """The order in which tensors can broadcast: any if each has ``rank`` axes or is a number."""
+    flats = {tensor.flat for tensor in tensors}
+    if len(flats) > 1 or any(tensor.rank not in (0, rank) for tensor in tensors):
+        return "keras"
+    return "any"
+
+
+def constant(item: Any, like: Tensor) -> Any:
+    """A constant operand: a number as it is, a list as a tensor beside ``like``."""
+    if not isinstance(item, (tuple, list)):
+        return item
+    kwargs = {"device": Attr(like, "device")}
+    return Call("torch.tensor", (_lists(item),), kwargs)
+
+
+def _lists(item: Any) -> Any:
+    return [_lists(inner) for inner in item] if isinstance(item, (tuple, list)) else item
+
+
+class Operands:
+    """The operands of an element-wise operation, ready to be written.
+
+    Attributes:
+        tensors: The tensors among them.
+        shape, dtype: Of the result, as Keras declares them.
+        want: The order in which they can meet.
+    """
+
+    def __init__(self, layer: Any, items: tuple[Any, ...]) -> None:
+        seen = tuple(as_operand(item) for item in items)
+        self.items = items
+        self.tensors = tensors_of(items)
+        self.shape = layer.output_shape(*seen)
+        self.dtype = layer.result_dtype(*seen)
+        self.natural = torch_result_type(*(operand_dtype(item) for item in seen))
+        lists = any(isinstance(item, tuple) for item in items)
+        rank = len(self.shape)
+        self.want: Want = "keras" if lists and rank > 2 else joint_want(self.tensors, rank)
+
+    def written(self, dtype: str | None = None) -> list[Any]:
+        """The operands as expressions, tensors in ``dtype`` if it is given."""
+        return [
+            (item if dtype in (None, item.dtype) else to_dtype(item, dtype or ""))
+            if isinstance(item, Tensor)
+            else constant(item, self.tensors[0])
+            for item in self.items
+        ]
+
+    def promoted(self) -> list[Any]:
+        """The operands in Keras's dtype, where PyTorch would choose another."""
+        torch_dtype(self.dtype)
+        return self.written(self.dtype if self.natural != self.dtype else None)
+
+    def finish(self, b: Lower, expr: Any, module: Call | None = None) -> Tensor:
+        """The step."""
+        first = self.tensors[0]
+        y = b.tensor(self.shape, self.dtype)
+        y.flat = first.flat if self.want == "any" and len(self.shape) == 2 else None
+        same = tuple(self.shape) == first.shape
+        result: Tensor = b.step(expr, y, want=self.want, module=module, same_line=same)
+        return result
+
+
+def _infix(operator: str, *, floating: bool = False) -> Callable[..., Tensor]:
+    """A Python operator; where PyTorch promotes otherwise the operands are cast first."""
+
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2))
+        if floating and operands.natural in ("int", "int32", "int64", "bool"):
+            left, right = operands.written()  # true division makes float32 of integers
+        else:
+            left, right = operands.promoted()
+        return operands.finish(b, Binary(operator, left, right))
+
+    return lowering
+
+
+for _class, _operator in (
+    (ops.Add, "+"),
+    (ops.Subtract, "-"),
+    (ops.Multiply, "*"),
+    (ops.FloorDivide, "//"),
+    (ops.Mod, "%"),
+    (ops.Power, "**"),
+):
+    lower(_class)(_infix(_operator))
+for _class in (ops.Divide, ops.TrueDivide):
+    lower(_class)(_infix("/", floating=True))
+
+
+def _comparison(operator: str) -> Callable[..., Tensor]:
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2))
+        left, right = operands.written()
+        return operands.finish(b, Binary(operator, left, right))
+
+    return lowering
+
+
+for _class, _operator in (
+    (ops.Equal, "=="),
+    (ops.NotEqual, "!="),
+    (ops.Greater, ">"),
+    (ops.GreaterEqual, ">="),
+    (ops.Less, "<"),
+    (ops.LessEqual, "<="),
+):
+    lower(_class)(_comparison(_operator))
+
+
+def _logical(operator: str) -> Callable[..., Tensor]:
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2))
+        left, right = (
+            bool(item) if not isinstance(item, (Tensor, tuple)) else value
+            for item, value in zip(operands.items, operands.written("bool"), strict=True)
+        )
+        return operands.finish(b, Binary(operator, left, right))
+
+    return lowering
+
+
+for _class, _operator in ((ops.LogicalAnd, "&"), (ops.LogicalOr, "|"), (ops.LogicalXor, "^")):
+    lower(_class)(_logical(_operator))
+
+
+def _extreme(function: str, bound: str) -> Callable[..., Tensor]:
+    """`torch.maximum`, or a clamp where one operand is a number."""
+
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2))
+        left, right = operands.promoted()
+        if isinstance(x1, (int, float)):
+            x1, x2, left, right = x2, x1, right, left
+        if isinstance(x2, (int, float)):
+            return operands.finish(b, Method(left, "clamp", (), {bound: right}))
+        return operands.finish(b, Call(function, (left, right)))
+
+    return lowering
+
+
+lower(ops.Maximum)(_extreme("torch.maximum", "min"))
+lower(ops.Minimum)(_extreme("torch.minimum", "max"))
+
+
+@lower(ops.Arctan2)
+def arctan2(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+    operands = Operands(layer, (x1, x2))
+    like = operands.tensors[0]
+    left, right = (
+        value if isinstance(item, Tensor) else Call("torch.full_like", (like, item))
+        for item, value in zip(operands.items, operands.promoted(), strict=True)
+    )
+    return operands.finish(b, Call("torch.atan2", (left, right)))
+
+
+@lower(ops.Where)
+def where(layer: Any, b: Lower, condition: Any, x1: Any, x2: Any) -> Tensor:
+    operands = Operands(layer, (condition, x1, x2))
+    test, left, right = operands.written()
+    if isinstance(condition, Tensor) and condition.dtype != "bool":
+        test = Method(condition, "bool")
+    return operands.finish(b, Call("torch.where", (test, left, right)))
+
+
+def _named(function: str, *, floating: bool = False) -> Callable[..., Tensor]:
+    """A torch function of one tensor; PyTorch's make float32 of integers by themselves."""
+
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        operands = Operands(layer, (x,))
+        value: Any = x if operands.dtype == x.dtype or floating else to_dtype(x, operands.dtype)
+        return operands.finish(b, Call(function, (value,)))
+
+    return lowering
+
+
+_FLOATING = {
+    ops.Sqrt: "sqrt", ops.Exp: "exp", ops.Expm1: "expm1", ops.Log: "log", ops.Log1p: "log1p",
+    ops.Log2: "log2", ops.Log10: "log10", ops.Sin: "sin", ops.Cos: "cos", ops.Tan: "tan",
+    ops.Sinh: "sinh", ops.Cosh: "cosh", ops.Tanh: "tanh", ops.Arcsin: "asin", ops.Arccos: "acos",
+    ops.Arctan: "atan", ops.Rsqrt: "rsqrt", ops.Reciprocal: "reciprocal", ops.Erf: "erf",
+}  # fmt: skip
+_KEEPING = {
+    ops.Absolute: "abs", ops.Square: "square", ops.Sign: "sign", ops.Floor: "floor",
+    ops.Ceil: "ceil",
+}  # fmt: skip
+
+for _class, _function in _FLOATING.items():
+    lower(_class)(_named(f"torch.{_function}", floating=True))
+for _class, _function in _KEEPING.items():
+    lower(_class)(_named(f"torch.{_function}"))
+
+
+@lower(ops.Negative)
+def negative(layer: Any, b: Lower, x: Tensor) -> Tensor:
+    return b.expr(Unary("-", x), x)
+
+
+@lower(ops.LogicalNot)
+def logical_not(layer: Any, b: Lower, x: Tensor) -> Tensor:
+    return b.expr(Unary("~", x if x.dtype == "bool" else Method(x, "bool")), x, dtype="bool")
+
+
+@lower(ops.Round)
+def round_(layer: ops.Round, b: Lower, x: Tensor) -> Tensor:
+    if not x.dtype.startswith(("float", "bfloat")):
+        return x
+    kwargs = {"decimals": layer.decimals} if layer.decimals else {}
+    return b.call("torch.round", x, **kwargs)
+
+
+@lower(ops.Clip)
+def clip(layer: ops.Clip, b: Lower, x: Tensor) -> Tensor:
+    operands = Operands(layer, (x,))
+    value = x if x.dtype == operands.dtype else to_dtype(x, operands.dtype)
+    bounds = (layer.x_min, layer.x_max)
+    if "int" in operands.dtype:
+        bounds = (int(layer.x_min), int(layer.x_max))
+    return operands.finish(b, Method(value, "clamp", bounds))
+
+
+@lower(ops.Cast)
+def cast(layer: ops.Cast, b: Lower, x: Tensor) -> Tensor:
+    dtype = str(layer.dtype)
+    torch_dtype(dtype)
+    return x if x.dtype == dtype else b.expr(to_dtype(x, dtype), x, dtype=dtype)
+
+
+def _like(function: str) -> Callable[..., Tensor]:
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        dtype = layer.result_dtype(as_operand(x))
+        kwargs = {} if dtype == x.dtype else {"dtype": torch_dtype(dtype)}
+        return b.expr(Call(function, (x,), kwargs), x, dtype=dtype)
+
+    return lowering
+
+
+lower(ops.ZerosLike)(_like("torch.zeros_like"))
+lower(ops.OnesLike)(_like("torch.ones_like"))

@@ -1,0 +1,187 @@
+"""PyTorch lowerings of operations that pick elements and that multiply arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers import product_operations as ops
+from specfmt.layers.reductions import check_axis
+from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.expr import (
+    AxisSubscript,
+    Call,
+    Method,
+    Subscript,
+    Subscripts,
+    Tensor,
+    Want,
+)
+from specfmt.targets.torch.operations import Operands, as_operand, to_dtype
+from specfmt.targets.torch.reductions import wants_dropping
+
+
+@lower(ops.GetItem)
+def getitem(layer: ops.GetItem, b: Lower, x: Tensor) -> Tensor:
+    """A subscript; PyTorch has no negative steps, so those axes are flipped afterwards."""
+    items = layer.items(x.shape)
+    flips: list[int] = []
+    sizes = iter(enumerate(x.shape))
+    ready: list[Any] = []
+    for item in items:
+        if item is None:
+            ready.append(None)
+            continue
+        k, size = next(sizes)
+        if isinstance(item, slice) and (item.step or 1) < 0:
+            item = _forwards(item, size)
+            flips.append(k)
+        ready.append(item)
+    shape = layer.output_shape(as_operand(x))
+    y = b.tensor(shape, x.dtype)
+    want: Want
+    out_want: Want | None = None
+    expr: Any
+    if None in ready:
+        want = "keras"
+        expr = Subscript(x, _trimmed(ready))
+    else:
+        gone = tuple(k for k, item in enumerate(ready) if isinstance(item, int))
+        want, out_want = wants_dropping(x, gone)
+        cut = {k: item for k, item in enumerate(ready) if item != slice(None)}
+        expr = AxisSubscript(x, cut, x.rank) if cut else x
+    if x.flat is not None:
+        want = out_want = "keras"
+    if flips:
+        if len(shape) != x.rank:
+            # The axes that are flipped have moved: count them in the result.
+            want, out_want = "keras", None
+            expr = AxisSubscript(x, {k: i for k, i in enumerate(ready) if i != slice(None)}, x.rank)
+            left = [k for k, item in enumerate(ready) if not isinstance(item, int)]
+            if None in ready:
+                raise TargetError("a new axis and a negative step in one subscript", field="key")
+            expr = Method(expr, "flip", tuple(left.index(k) for k in flips))
+        else:
+            expr = Method(expr, "flip", tuple(axis(k, x) for k in flips))
+    if isinstance(expr, Tensor):
+        return x
+    result: Tensor = b.step(expr, y, want=want, out_want=out_want)
+    return result
+
+
+def _trimmed(items: list[Any]) -> tuple[Any, ...]:
+    """Without the whole axes at the end."""
+    while items and items[-1] == slice(None):
+        items = items[:-1]
+    return tuple(items)
+
+
+def _forwards(item: slice, size: int | None) -> slice:
+    """The slice with the same elements in ascending order.
+
+    Raises:
+        TargetError: Which they are depends on a size not known.
+    """
+    if item.start is None and item.stop is None and item.step == -1:
+        return slice(None)
+    if size is None:
+        raise TargetError(
+            "a slice with a negative step over an axis of unknown size",
+            "give the axis a size, or use the operation flip",
+            "key",
+        )
+    places = range(*item.indices(size))
+    if not places:
+        return slice(0, 0)
+    step = -item.step
+    return slice(places[-1], places[0] + 1, step if step > 1 else None)
+
+
+@lower(ops.Take)
+def take(layer: ops.Take, b: Lower, x: Tensor, indices: Any) -> Tensor:
+    """Indexing along one axis; negative indices count from the end in both."""
+    shape = layer.output_shape(as_operand(x), as_operand(indices))
+    y = b.tensor(shape, x.dtype)
+    if isinstance(indices, Tensor) and indices.dtype not in ("int32", "int64"):
+        indices = b.expr(to_dtype(indices, "int64"), indices, dtype="int64")
+    item = _lists(indices)
+    if layer.axis is None:
+        flat = Method(x, "flatten") if x.rank > 1 else x
+        step: Tensor = b.step(Subscript(flat, (item,)), y, want="keras")
+        return step
+    k = check_axis(layer.axis, x.rank)
+    want: Want = "any"
+    out_want: Want | None = None
+    if isinstance(item, int):
+        want, out_want = wants_dropping(x, (k,))
+    elif isinstance(item, Tensor) or (item and isinstance(item[0], list)) or x.flat is not None:
+        want = "keras"
+    result: Tensor = b.step(AxisSubscript(x, {k: item}, x.rank), y, want=want, out_want=out_want)
+    return result
+
+
+def _lists(item: Any) -> Any:
+    return [_lists(inner) for inner in item] if isinstance(item, (tuple, list)) else item
+
+
+@lower(ops.OneHot)
+def one_hot(layer: ops.OneHot, b: Lower, x: Tensor) -> Tensor:
+    """`F.one_hot` reads int64 and puts the classes last."""
+    dtype = layer.result_dtype(as_operand(x))
+    y = b.tensor(layer.output_shape(as_operand(x)), dtype)
+    ids: Any = x if x.dtype == "int64" else to_dtype(x, "int64")
+    expr: Any = Call("F.one_hot", (ids, layer.num_classes))
+    if layer.axis != -1:
+        expr = Method(expr, "movedim", (-1, layer.axis))
+    if dtype != "int64":
+        expr = to_dtype(expr, dtype)
+    result: Tensor = b.step(expr, y, want="keras")
+    return result
+
+
+@lower(ops.Matmul)
+def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
+    from specfmt.targets.torch.expr import Binary
+
+    operands = Operands(layer, (x1, x2))
+    left, right = operands.promoted()
+    operands.want = "keras"
+    y = operands.finish(b, Binary("@", left, right))
+    y.flat = None
+    return y
+
+
+@lower(ops.Dot)
+def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
+    """NumPy's dot: the product of matrices, or `tensordot` beyond two axes."""
+    from specfmt.targets.torch.expr import Binary
+
+    operands = Operands(layer, (x1, x2))
+    left, right = operands.promoted()
+    operands.want = "keras"
+    ranks = [item.rank if isinstance(item, Tensor) else 0 for item in (x1, x2)]
+    if 0 in ranks:
+        expr: Any = Binary("*", left, right)
+    elif max(ranks) <= 2 or ranks[1] == 1:
+        expr = Binary("@", left, right)
+    else:
+        dims = ([ranks[0] - 1], [ranks[1] - 2])
+        expr = Call("torch.tensordot", (left, right), {"dims": dims})
+    y = operands.finish(b, expr)
+    y.flat = None
+    return y
+
+
+@lower(ops.Einsum)
+def einsum(layer: ops.Einsum, b: Lower, *operands: Any) -> Tensor:
+    """`torch.einsum`; its letters follow the layout unless an ellipsis hides axes."""
+    held = Operands(layer, operands)
+    terms, output = layer.terms(len(operands))
+    names: Any = Subscripts(tuple(terms), output)
+    held.want = "any"
+    if "..." in layer.subscripts:
+        names, held.want = f"{','.join(terms)}->{output}", "keras"
+    elif any(x.flat is not None for x in held.tensors):
+        held.want = "keras"
+    y = held.finish(b, Call("torch.einsum", (names, *held.promoted())))
+    y.flat = None
+    return y
