@@ -36,6 +36,17 @@ def dump(spec: ModelSpec) -> str:
     return dump_yaml(spec.to_data())
 
 
+def format_spec(text: str | bytes, *, file: str = "<string>", fix: bool = False) -> str:
+    """A spec in its canonical form; with ``fix`` its old spellings are rewritten."""
+    if fix:
+        from specfmt.spec.fixes import fix_text
+
+        return fix_text(text, file)
+    from specfmt.spec.formatting import format_text
+
+    return format_text(text, file)
+
+
 def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
     try:
         document = read(text, file)

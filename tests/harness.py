@@ -137,6 +137,8 @@ def keras_weights(graph: Any, model: Any) -> dict[Any, dict[str, Any]]:
     """Unit -> {weight name below the layer: Keras variable}, nested models entered."""
     found: dict[Any, dict[str, Any]] = {}
     for unit in graph.units:
+        if getattr(unit.spec, "is_operation", False):
+            continue
         layer = model.get_layer(unit.name)
         if unit.graph is not None:
             found |= keras_weights(unit.graph, layer)
@@ -155,6 +157,9 @@ def randomize(model: Any, seed: int = 1) -> None:
         if "variance" in variable.path:
             value = np.abs(value) + 0.5
         variable.assign(value.astype("float32"))
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()  # Normalization computes with a copy of its weights
 
 
 def state_dict(program: Any, weights: dict[Any, dict[str, Any]]) -> dict[str, Any]:

@@ -14,22 +14,57 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-from specfmt.formats.defaults import knows_layer  # noqa: E402
-from specfmt.formats.keras_json import document_from_keras_json  # noqa: E402
-from tests.test_import_corpus import check_references  # noqa: E402
+from specfmt.formats.defaults import knows_layer
+from specfmt.formats.keras_json import document_from_keras_json, document_from_located
+from specfmt.formats.sources import read_source
+from tests.test_import_corpus import check_references
 
 pytestmark = pytest.mark.slow
 
 REQUIRED = {
-    "units": 3, "filters": 4, "kernel_size": 3, "pool_size": 3, "rate": 0.5, "output_dim": 4,
-    "input_dim": 5, "num_heads": 2, "key_dim": 3, "height": 4, "width": 5, "factor": 0.25,
-    "n": 3, "dims": [2, 1], "target_shape": [4], "axes": 1, "equation": "ab,bc->ac",
-    "num_bins": 3, "stddev": 0.5, "scale": 2.0, "activation": "relu", "head_dim": 4,
-    "num_query_heads": 2, "num_key_value_heads": 1, "height_factor": 0.2, "width_factor": 0.2,
-    "max_number": 3, "output_size": 3, "num_tokens": 4, "output_shape": [7],
-}  # fmt: skip
-NOT_LAYERS = {"Layer", "Wrapper", "InputSpec", "InputLayer", "Lambda", "Pipeline", "TFSMLayer",
-              "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}  # fmt: skip
+    "units": 3,
+    "filters": 4,
+    "kernel_size": 3,
+    "pool_size": 3,
+    "rate": 0.5,
+    "output_dim": 4,
+    "input_dim": 5,
+    "num_heads": 2,
+    "key_dim": 3,
+    "height": 4,
+    "width": 5,
+    "factor": 0.25,
+    "n": 3,
+    "dims": [2, 1],
+    "target_shape": [4],
+    "axes": 1,
+    "equation": "ab,bc->ac",
+    "num_bins": 3,
+    "stddev": 0.5,
+    "scale": 2.0,
+    "activation": "relu",
+    "head_dim": 4,
+    "num_query_heads": 2,
+    "num_key_value_heads": 1,
+    "height_factor": 0.2,
+    "width_factor": 0.2,
+    "max_number": 3,
+    "output_size": 3,
+    "num_tokens": 4,
+    "output_shape": [7],
+}
+NOT_LAYERS = {
+    "Layer",
+    "Wrapper",
+    "InputSpec",
+    "InputLayer",
+    "Lambda",
+    "Pipeline",
+    "TFSMLayer",
+    "JaxLayer",
+    "FlaxLayer",
+    "TorchModuleWrapper",
+}
 DRAWN = {"RandomCrop": {"seed"}}
 """Arguments that Keras draws when they are not given."""
 
@@ -45,7 +80,12 @@ def test_a_layer_comes_in_with_the_arguments_it_was_given():
     seen = 0
     for name in sorted(dir(keras.layers)):
         cls = getattr(keras.layers, name)
-        if not inspect.isclass(cls) or name in NOT_LAYERS or cls.__name__ != name or not knows_layer(name):
+        if (
+            not inspect.isclass(cls)
+            or name in NOT_LAYERS
+            or cls.__name__ != name
+            or not knows_layer(name)
+        ):
             continue
         given = {
             p.name: REQUIRED[p.name]
@@ -54,13 +94,25 @@ def test_a_layer_comes_in_with_the_arguments_it_was_given():
         }
         python = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
         if name in ("CategoryEncoding", "Discretization"):
-            given = python = {"CategoryEncoding": {"num_tokens": 4}, "Discretization": {"num_bins": 3}}[name]
+            given = python = {
+                "CategoryEncoding": {"num_tokens": 4},
+                "Discretization": {"num_bins": 3},
+            }[name]
         if name in ("TimeDistributed", "SpectralNormalization"):
-            given, python = {"layer": {"type": "Dense", "units": 3}}, {"layer": keras.layers.Dense(3, name="dense")}
+            given, python = (
+                {"layer": {"type": "Dense", "units": 3}},
+                {"layer": keras.layers.Dense(3, name="dense")},
+            )
         if name == "Bidirectional":
-            given, python = {"layer": {"type": "LSTM", "units": 3}}, {"layer": keras.layers.LSTM(3, name="lstm")}
+            given, python = (
+                {"layer": {"type": "LSTM", "units": 3}},
+                {"layer": keras.layers.LSTM(3, name="lstm")},
+            )
         if name == "RNN":
-            given, python = {"cell": {"type": "GRUCell", "units": 3}}, {"cell": keras.layers.GRUCell(3, name="gru_cell")}
+            given, python = (
+                {"cell": {"type": "GRUCell", "units": 3}},
+                {"cell": keras.layers.GRUCell(3, name="gru_cell")},
+            )
         if name == "StackedRNNCells":
             continue  # a cell, not a layer of a model
         model = sequential_of(keras, cls(**python, name="x"))
@@ -76,28 +128,54 @@ def test_arguments_that_differ_are_kept():
 
     layers = keras.layers
     cases = [
-        (layers.Conv2D(4, (3, 2), strides=2, padding="same", dilation_rate=1, groups=2,
-                       activation="leaky_relu", data_format="channels_first",
-                       kernel_initializer=keras.initializers.RandomNormal(stddev=0.02, seed=3),
-                       kernel_regularizer=keras.regularizers.L1L2(0.5, 0.25),
-                       bias_constraint="non_neg", trainable=False, dtype="float64"),
-         {"filters": 4, "kernel_size": [3, 2], "strides": 2, "padding": "same", "groups": 2,
-          "activation": "leaky_relu", "data_format": "channels_first",
-          "kernel_initializer": {"type": "RandomNormal", "stddev": 0.02, "seed": 3},
-          "kernel_regularizer": {"type": "L1L2", "l1": 0.5, "l2": 0.25},
-          "bias_constraint": "non_neg", "trainable": False, "dtype": "float64"}),
+        (
+            layers.Conv2D(
+                4,
+                (3, 2),
+                strides=2,
+                padding="same",
+                dilation_rate=1,
+                groups=2,
+                activation="leaky_relu",
+                data_format="channels_first",
+                kernel_initializer=keras.initializers.RandomNormal(stddev=0.02, seed=3),
+                kernel_regularizer=keras.regularizers.L1L2(0.5, 0.25),
+                bias_constraint="non_neg",
+                trainable=False,
+                dtype="float64",
+            ),
+            {
+                "filters": 4,
+                "kernel_size": [3, 2],
+                "strides": 2,
+                "padding": "same",
+                "groups": 2,
+                "activation": "leaky_relu",
+                "data_format": "channels_first",
+                "kernel_initializer": {"type": "RandomNormal", "stddev": 0.02, "seed": 3},
+                "kernel_regularizer": {"type": "L1L2", "l1": 0.5, "l2": 0.25},
+                "bias_constraint": "non_neg",
+                "trainable": False,
+                "dtype": "float64",
+            },
+        ),
         (layers.MaxPooling2D((2, 3), strides=(2, 3)), {"pool_size": [2, 3]}),
         (layers.MaxPooling2D(3, strides=1), {"pool_size": 3, "strides": 1}),
         (layers.ZeroPadding2D(((1, 2), (3, 4))), {"padding": [[1, 2], [3, 4]]}),
         (layers.ZeroPadding2D(2), {"padding": 2}),
-        (layers.LSTM(3, recurrent_activation="hard_sigmoid", unit_forget_bias=False),
-         {"units": 3, "recurrent_activation": "hard_sigmoid", "unit_forget_bias": False}),
-        (layers.Dense(2, activation=None, kernel_initializer="he_normal", kernel_regularizer="l2"),
-         {"units": 2, "kernel_initializer": "he_normal", "kernel_regularizer": "l2"}),
+        (
+            layers.LSTM(3, recurrent_activation="hard_sigmoid", unit_forget_bias=False),
+            {"units": 3, "recurrent_activation": "hard_sigmoid", "unit_forget_bias": False},
+        ),
+        (
+            layers.Dense(
+                2, activation=None, kernel_initializer="he_normal", kernel_regularizer="l2"
+            ),
+            {"units": 2, "kernel_initializer": "he_normal", "kernel_regularizer": "l2"},
+        ),
         (layers.BatchNormalization(axis=1, momentum=0.9), {"axis": 1, "momentum": 0.9}),
-    ]  # fmt: skip
+    ]
     for layer, expected in cases:
-        layer.name  # noqa: B018
         (entry,) = document_from_keras_json(sequential_of(keras, layer))[0]["layers"]
         entry.pop("name", None)
         type_name = entry.pop("type")
@@ -111,7 +189,6 @@ def test_applications():
         model = getattr(keras.applications, name)(weights=None)
         document, warnings = document_from_keras_json(model.to_json())
         assert [w.code for w in warnings if w.code != "SF431"] == []
-        assert document["style"] == "functional" if name == "x" else True
         assert sum("reuse" not in e for e in document["layers"]) == len(model.operations) - 1
         check_references(document)
         keras.backend.clear_session()
@@ -133,7 +210,9 @@ def test_graph_forms_of_keras_3():
     assert list(document["outputs"]) == ["joined", "left"]
     assert document["outputs"]["left"] == "inner"
     kinds = [e.get("type") or e.get("reuse") or e.get("op") for e in document["layers"]]
-    assert sorted(kinds) == sorted(["Dense", "shared", "Model", "inner", "multiply", "getitem", "add"])
+    assert sorted(kinds) == sorted(
+        ["Dense", "shared", "Model", "inner", "multiply", "getitem", "add"]
+    )
     check_references(document)
 
 
@@ -165,28 +244,36 @@ def test_layers_of_keras_2_and_3_mean_the_same():
     import tf_keras
 
     calls = [
-        ("Conv2D", dict(filters=4, kernel_size=3, activation="relu", padding="same"), (8, 8, 3)),
-        ("DepthwiseConv2D", dict(kernel_size=3, strides=2), (8, 8, 3)),
-        ("SeparableConv2D", dict(filters=4, kernel_size=3), (8, 8, 3)),
-        ("Conv2DTranspose", dict(filters=4, kernel_size=3), (8, 8, 3)),
-        ("BatchNormalization", dict(momentum=0.9), (8, 8, 3)),
-        ("LayerNormalization", dict(epsilon=1e-5), (8, 3)),
-        ("LSTM", dict(units=3, return_sequences=True), (8, 3)),
-        ("GRU", dict(units=3, recurrent_dropout=0.5), (8, 3)),
-        ("SimpleRNN", dict(units=3), (8, 3)),
-        ("Dense", dict(units=3, kernel_regularizer="l2", kernel_initializer="he_uniform"), (3,)),
-        ("Embedding", dict(input_dim=5, output_dim=2), (3,)),
+        (
+            "Conv2D",
+            {"filters": 4, "kernel_size": 3, "activation": "relu", "padding": "same"},
+            (8, 8, 3),
+        ),
+        ("DepthwiseConv2D", {"kernel_size": 3, "strides": 2}, (8, 8, 3)),
+        ("SeparableConv2D", {"filters": 4, "kernel_size": 3}, (8, 8, 3)),
+        ("Conv2DTranspose", {"filters": 4, "kernel_size": 3}, (8, 8, 3)),
+        ("BatchNormalization", {"momentum": 0.9}, (8, 8, 3)),
+        ("LayerNormalization", {"epsilon": 1e-5}, (8, 3)),
+        ("LSTM", {"units": 3, "return_sequences": True}, (8, 3)),
+        ("GRU", {"units": 3, "recurrent_dropout": 0.5}, (8, 3)),
+        ("SimpleRNN", {"units": 3}, (8, 3)),
+        (
+            "Dense",
+            {"units": 3, "kernel_regularizer": "l2", "kernel_initializer": "he_uniform"},
+            (3,),
+        ),
+        ("Embedding", {"input_dim": 5, "output_dim": 2}, (3,)),
         ("LeakyReLU", {}, (3,)),
-        ("PReLU", dict(shared_axes=[1, 2]), (8, 8, 3)),
-        ("MaxPooling2D", dict(pool_size=3, strides=2), (8, 8, 3)),
-        ("ZeroPadding2D", dict(padding=2), (8, 8, 3)),
-        ("UpSampling2D", dict(size=3, interpolation="bilinear"), (8, 8, 3)),
-        ("SpatialDropout2D", dict(rate=0.25), (8, 8, 3)),
-        ("GroupNormalization", dict(groups=3), (8, 8, 3)),
-        ("Rescaling", dict(scale=0.5, offset=1.0), (8, 8, 3)),
-        ("Reshape", dict(target_shape=(3, 8)), (8, 3)),
-        ("Permute", dict(dims=(2, 1)), (8, 3)),
-    ]  # fmt: skip
+        ("PReLU", {"shared_axes": [1, 2]}, (8, 8, 3)),
+        ("MaxPooling2D", {"pool_size": 3, "strides": 2}, (8, 8, 3)),
+        ("ZeroPadding2D", {"padding": 2}, (8, 8, 3)),
+        ("UpSampling2D", {"size": 3, "interpolation": "bilinear"}, (8, 8, 3)),
+        ("SpatialDropout2D", {"rate": 0.25}, (8, 8, 3)),
+        ("GroupNormalization", {"groups": 3}, (8, 8, 3)),
+        ("Rescaling", {"scale": 0.5, "offset": 1.0}, (8, 8, 3)),
+        ("Reshape", {"target_shape": (3, 8)}, (8, 3)),
+        ("Permute", {"dims": (2, 1)}, (8, 3)),
+    ]
     for name, arguments, shape in calls:
         found = []
         for library in (keras, tf_keras):
@@ -209,3 +296,22 @@ def test_thresholded_relu_of_keras_2_is_relu_with_a_threshold():
     (entry,) = document_from_keras_json(model.to_json())[0]["layers"]
     new = getattr(keras.layers, entry["type"])(threshold=entry["threshold"])
     np.testing.assert_array_equal(np.asarray(old(x)), np.asarray(new(x)))
+
+
+def test_every_file_that_keras_saves_holds_the_same_model(tmp_path):
+    import keras
+    import tf_keras
+
+    for library in (keras, tf_keras):
+        layers = library.layers
+        x = library.Input((5, 4), name="x")
+        y = layers.Bidirectional(layers.LSTM(3, name="lstm"), name="b")(x)
+        model = library.Model(x, layers.Dense(1, activation="hard_sigmoid", name="d")(y))
+        model.compile("sgd", "mse")
+        expected = document_from_keras_json(model.to_json())[0]
+        for name in ("m.keras", "m.h5"):
+            model.save(tmp_path / name)
+            document, warnings = document_from_located(read_source(tmp_path / name))
+            assert not warnings
+            assert document.pop("train")["loss"] == "mse"
+            assert document == {k: v for k, v in expected.items() if k != "train"}

@@ -21,29 +21,83 @@ from tests.test_import_graph import (
 )
 
 JUNK = [
-    None, True, False, 0, 1, -1, 2**70, 1.5, -0.0, float("inf"), float("nan"), "", "x", "Dense",
-    "float32", "channels_first", "_CONSTANT_VALUE", "\ud800", "a" * 300, [], {}, [[]], [None],
-    ["a", 0, 0], [["a", 0, 0, {}]], {"class_name": "Dense"}, {"class_name": "Dense", "config": {}},
-    {"class_name": "Lambda", "config": {"function": "x"}}, {"class_name": 3, "config": []},
-    {"name": "Dense"}, {"args": [], "kwargs": {}}, {"const": 1}, [1, [2, [3, [4]]]],
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2**70,
+    1.5,
+    -0.0,
+    float("inf"),
+    float("nan"),
+    "",
+    "x",
+    "Dense",
+    "float32",
+    "channels_first",
+    "_CONSTANT_VALUE",
+    "\ud800",
+    "a" * 300,
+    [],
+    {},
+    [[]],
+    [None],
+    ["a", 0, 0],
+    [["a", 0, 0, {}]],
+    {"class_name": "Dense"},
+    {"class_name": "Dense", "config": {}},
+    {"class_name": "Lambda", "config": {"function": "x"}},
+    {"class_name": 3, "config": []},
+    {"name": "Dense"},
+    {"args": [], "kwargs": {}},
+    {"const": 1},
+    [1, [2, [3, [4]]]],
     {"class_name": "__keras_tensor__", "config": {"keras_history": ["a", 0, 0]}},
     {"class_name": "Sequential", "config": {"layers": []}},
     {"class_name": "Functional", "config": {"layers": [], "input_layers": [], "output_layers": []}},
     {"class_name": "function", "config": "f", "module": "builtins"},
-]  # fmt: skip
+]
 
 MODEL = functional(
-    [input_3("a", (5, 4)), input_3("b", (5, 4)),
-     layer_3("shared", "LSTM", {"units": 4, "return_state": True, "return_sequences": True},
-             call(tensor("a"), training=False), call(tensor("b"), initial_state=[tensor("a")])),
-     op_3("add", "Add", {}, call(tensor("shared"), tensor("shared", 1, 1))),
-     layer_3("d", "Dense", {**DENSE, "kernel_regularizer": {
-         "module": "keras.regularizers", "class_name": "L2", "config": {"l2": 0.5}}},
-             call(tensor("add")))],
-    {"a": ["a", 0, 0], "b": ["b", 0, 0]}, [["d", 0, 0], ["shared", 1, 2]],
-)  # fmt: skip
-MODEL["compile_config"] = {"loss": "mse", "metrics": ["mae"], "optimizer": {
-    "module": "keras.optimizers", "class_name": "SGD", "config": {"learning_rate": 0.1}}}  # fmt: skip
+    [
+        input_3("a", (5, 4)),
+        input_3("b", (5, 4)),
+        layer_3(
+            "shared",
+            "LSTM",
+            {"units": 4, "return_state": True, "return_sequences": True},
+            call(tensor("a"), training=False),
+            call(tensor("b"), initial_state=[tensor("a")]),
+        ),
+        op_3("add", "Add", {}, call(tensor("shared"), tensor("shared", 1, 1))),
+        layer_3(
+            "d",
+            "Dense",
+            {
+                **DENSE,
+                "kernel_regularizer": {
+                    "module": "keras.regularizers",
+                    "class_name": "L2",
+                    "config": {"l2": 0.5},
+                },
+            },
+            call(tensor("add")),
+        ),
+    ],
+    {"a": ["a", 0, 0], "b": ["b", 0, 0]},
+    [["d", 0, 0], ["shared", 1, 2]],
+)
+MODEL["compile_config"] = {
+    "loss": "mse",
+    "metrics": ["mae"],
+    "optimizer": {
+        "module": "keras.optimizers",
+        "class_name": "SGD",
+        "config": {"learning_rate": 0.1},
+    },
+}
 
 
 def sources():
@@ -95,11 +149,18 @@ def damage(text, rng):
     if action == 0:
         return text[:position]
     if action == 1:
-        return text[:position] + rng.choice("{}[]\",:0\x00\\e-") + text[position + 1 :]
+        return text[:position] + rng.choice('{}[]",:0\x00\\e-') + text[position + 1 :]
     if action == 2:
         end = min(len(text), position + rng.randrange(1, 200))
         return text[:position] + text[end:]
     return text[:position] + "\n<<<<<<< HEAD\n" + text[position:]
+
+
+def check_findings(diagnostics):
+    assert diagnostics
+    for found in diagnostics:
+        assert found.code in FORMAT_PAGES, found
+        assert all(isinstance(part, (str, int)) for part in found.path)
 
 
 def survive(source):
@@ -107,10 +168,7 @@ def survive(source):
     try:
         document, warnings = document_from_keras_json(source)
     except SpecError as error:
-        assert error.diagnostics
-        for found in error.diagnostics:
-            assert found.code in FORMAT_PAGES, found
-            assert all(isinstance(part, (str, int)) for part in found.path)
+        check_findings(error.diagnostics)
         return False
     assert document["layers"]
     assert all(w.code in FORMAT_PAGES for w in warnings)

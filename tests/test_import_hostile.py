@@ -22,7 +22,11 @@ def findings(source):
     for found in caught.value.diagnostics:
         assert found.code in FORMAT_PAGES
         assert found.message.startswith("expected ")
-        assert ", received " in found.message or "missing" in found.message or "not installed" in found.message
+        assert (
+            ", received " in found.message
+            or "missing" in found.message
+            or "not installed" in found.message
+        )
     return [(found.code, found.pointer) for found in caught.value.diagnostics]
 
 
@@ -42,24 +46,27 @@ def changed(path, value):
 TEXT = json.dumps(GOOD, indent=1)
 
 
-@pytest.mark.parametrize(("text", "code"), [
-    ("", "SF400"),
-    ("   \n ", "SF400"),
-    ("no json", "SF400"),
-    (TEXT[: len(TEXT) // 2], "SF400"),
-    (TEXT.replace("\n", "\n<<<<<<< HEAD\n", 1), "SF400"),
-    (b"\xff\xfe\x00\x01", "SF400"),
-    ('{"class_name": "\\ud800", "config": []}', "SF400"),
-    ("[" * 100_000, "SF401"),
-    ("[" * 500 + "]" * 500, "SF401"),
-    ('{"a":' * 10_000 + "1" + "}" * 10_000, "SF401"),
-    ("9" * 10_000, "SF400"),
-    ("null", "SF402"),
-    ("[1, 2]", "SF402"),
-    ('"text"', "SF400"),
-    ('{"class_name": "MyModel", "config": {"layers": []}}', "SF402"),
-    ('{"modelTopology": {"node": [{"op": "Placeholder"}]}}', "SF402"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "SF400"),
+        ("   \n ", "SF400"),
+        ("no json", "SF400"),
+        (TEXT[: len(TEXT) // 2], "SF400"),
+        (TEXT.replace("\n", "\n<<<<<<< HEAD\n", 1), "SF400"),
+        (b"\xff\xfe\x00\x01", "SF400"),
+        ('{"class_name": "\\ud800", "config": []}', "SF400"),
+        ("[" * 100_000, "SF401"),
+        ("[" * 500 + "]" * 500, "SF401"),
+        ('{"a":' * 10_000 + "1" + "}" * 10_000, "SF401"),
+        ("9" * 10_000, "SF400"),
+        ("null", "SF402"),
+        ("[1, 2]", "SF402"),
+        ('"text"', "SF400"),
+        ('{"class_name": "MyModel", "config": {"layers": []}}', "SF402"),
+        ('{"modelTopology": {"node": [{"op": "Placeholder"}]}}', "SF402"),
+    ],
+)
 def test_what_is_no_architecture(text, code):
     assert [found for found, _ in findings(text)] == [code]
 
@@ -76,35 +83,76 @@ def test_too_many_bytes():
 LAYERS = ("config", "layers")
 
 
-@pytest.mark.parametrize(("path", "value", "code", "pointer"), [
-    (LAYERS, ..., "SF404", "/config"),
-    (LAYERS, 3, "SF403", "/config/layers"),
-    ((*LAYERS, 1), "x", "SF403", "/config/layers/1"),
-    ((*LAYERS, 1, "class_name"), ["Dense"], "SF403", "/config/layers/1/class_name"),
-    ((*LAYERS, 1, "config"), None, "SF403", "/config/layers/1/config"),
-    ((*LAYERS, 1, "name"), "a", "SF410", "/config/layers/1"),
-    ((*LAYERS, 1, "inbound_nodes"), "d", "SF403", "/config/layers/1/inbound_nodes"),
-    ((*LAYERS, 1, "inbound_nodes", 0, "args", 0), tensor("nobody"), "SF411", "/config/layers/1/inbound_nodes/0"),
-    ((*LAYERS, 1, "inbound_nodes", 0, "args", 0), tensor("a", 4), "SF411", "/config/layers/1/inbound_nodes/0"),
-    ((*LAYERS, 1, "inbound_nodes", 0, "args", 0), tensor("a", 0, 4), "SF411", "/config/layers/1/inbound_nodes/0"),
-    ((*LAYERS, 1, "inbound_nodes", 0, "args", 0), tensor("d"), "SF412", "/config/layers/1"),
-    ((*LAYERS, 1, "inbound_nodes", 0, "args", 0, "config", "keras_history", 1), -1, "SF403",
-     "/config/layers/1/inbound_nodes/0/args/0/config/keras_history/1"),
-    ((*LAYERS, 0, "config", "batch_shape"), "wide", "SF403", "/config/layers/0/config/batch_shape"),
-    ((*LAYERS, 0, "config", "batch_shape", 1), -4, "SF403", "/config/layers/0/config/batch_shape/1"),
-    ((*LAYERS, 0, "config", "batch_shape"), ..., "SF404", "/config/layers/0/config"),
-    ((*LAYERS, 1, "config", "kernel_initializer"), 7, "SF403", "/config/layers/1/config/kernel_initializer"),
-    ((*LAYERS, 1, "config", "kernel_initializer"), "nothing", "SF424",
-     "/config/layers/1/config/kernel_initializer"),
-    ((*LAYERS, 1, "config", "dtype"), 3, "SF403", "/config/layers/1/config/dtype"),
-    (("config", "input_layers"), ["d", 0, 0], "SF413", "/config/input_layers"),
-    (("config", "input_layers"), [], "SF413", "/config/input_layers"),
-    (("config", "input_layers"), [["a", 0, 0], ["a", 0, 0]], "SF413", "/config/input_layers"),
-    (("config", "output_layers"), ["x", 0, 0], "SF411", "/config/output_layers"),
-    (("config", "output_layers"), [], "SF413", "/config/output_layers"),
-    (("config", "output_layers"), {"o": 1}, "SF403", "/config/output_layers/o"),
-    (("config", "name"), 3, "SF403", "/config/name"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "value", "code", "pointer"),
+    [
+        (LAYERS, ..., "SF404", "/config"),
+        (LAYERS, 3, "SF403", "/config/layers"),
+        ((*LAYERS, 1), "x", "SF403", "/config/layers/1"),
+        ((*LAYERS, 1, "class_name"), ["Dense"], "SF403", "/config/layers/1/class_name"),
+        ((*LAYERS, 1, "config"), None, "SF403", "/config/layers/1/config"),
+        ((*LAYERS, 1, "name"), "a", "SF410", "/config/layers/1"),
+        ((*LAYERS, 1, "inbound_nodes"), "d", "SF403", "/config/layers/1/inbound_nodes"),
+        (
+            (*LAYERS, 1, "inbound_nodes", 0, "args", 0),
+            tensor("nobody"),
+            "SF411",
+            "/config/layers/1/inbound_nodes/0",
+        ),
+        (
+            (*LAYERS, 1, "inbound_nodes", 0, "args", 0),
+            tensor("a", 4),
+            "SF411",
+            "/config/layers/1/inbound_nodes/0",
+        ),
+        (
+            (*LAYERS, 1, "inbound_nodes", 0, "args", 0),
+            tensor("a", 0, 4),
+            "SF411",
+            "/config/layers/1/inbound_nodes/0",
+        ),
+        ((*LAYERS, 1, "inbound_nodes", 0, "args", 0), tensor("d"), "SF412", "/config/layers/1"),
+        (
+            (*LAYERS, 1, "inbound_nodes", 0, "args", 0, "config", "keras_history", 1),
+            -1,
+            "SF403",
+            "/config/layers/1/inbound_nodes/0/args/0/config/keras_history/1",
+        ),
+        (
+            (*LAYERS, 0, "config", "batch_shape"),
+            "wide",
+            "SF403",
+            "/config/layers/0/config/batch_shape",
+        ),
+        (
+            (*LAYERS, 0, "config", "batch_shape", 1),
+            -4,
+            "SF403",
+            "/config/layers/0/config/batch_shape/1",
+        ),
+        ((*LAYERS, 0, "config", "batch_shape"), ..., "SF404", "/config/layers/0/config"),
+        (
+            (*LAYERS, 1, "config", "kernel_initializer"),
+            7,
+            "SF403",
+            "/config/layers/1/config/kernel_initializer",
+        ),
+        (
+            (*LAYERS, 1, "config", "kernel_initializer"),
+            "nothing",
+            "SF424",
+            "/config/layers/1/config/kernel_initializer",
+        ),
+        ((*LAYERS, 1, "config", "dtype"), 3, "SF403", "/config/layers/1/config/dtype"),
+        (("config", "input_layers"), ["d", 0, 0], "SF413", "/config/input_layers"),
+        (("config", "input_layers"), [], "SF413", "/config/input_layers"),
+        (("config", "input_layers"), [["a", 0, 0], ["a", 0, 0]], "SF413", "/config/input_layers"),
+        (("config", "output_layers"), ["x", 0, 0], "SF411", "/config/output_layers"),
+        (("config", "output_layers"), [], "SF413", "/config/output_layers"),
+        (("config", "output_layers"), {"o": 1}, "SF403", "/config/output_layers/o"),
+        (("config", "name"), 3, "SF403", "/config/name"),
+    ],
+)
 def test_damage_is_found_where_it_is(path, value, code, pointer):
     assert findings(changed(path, value)) == [(code, pointer)]
 

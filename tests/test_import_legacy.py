@@ -36,14 +36,34 @@ SLOPE = {"type": "hard_sigmoid", "slope": 0.2}
 CASES_1 = [
     (
         "Convolution2D",
-        {"nb_filter": 4, "nb_row": 3, "nb_col": 5, "border_mode": "same", "subsample": [2, 2],
-         "dim_ordering": "th", "init": "he_uniform", "bias": False, "activation": "relu",
-         "W_regularizer": {"name": "WeightRegularizer", "l1": 0.0, "l2": 0.10000000149011612},
-         "b_regularizer": None, "activity_regularizer": None, "W_constraint": None,
-         "b_constraint": None},
-        {"type": "Conv2D", "filters": 4, "kernel_size": [3, 5], "strides": 2, "padding": "same",
-         "data_format": "channels_first", "activation": "relu", "use_bias": False,
-         "kernel_initializer": "he_uniform", "kernel_regularizer": {"type": "L2", "l2": 0.1}},
+        {
+            "nb_filter": 4,
+            "nb_row": 3,
+            "nb_col": 5,
+            "border_mode": "same",
+            "subsample": [2, 2],
+            "dim_ordering": "th",
+            "init": "he_uniform",
+            "bias": False,
+            "activation": "relu",
+            "W_regularizer": {"name": "WeightRegularizer", "l1": 0.0, "l2": 0.10000000149011612},
+            "b_regularizer": None,
+            "activity_regularizer": None,
+            "W_constraint": None,
+            "b_constraint": None,
+        },
+        {
+            "type": "Conv2D",
+            "filters": 4,
+            "kernel_size": [3, 5],
+            "strides": 2,
+            "padding": "same",
+            "data_format": "channels_first",
+            "activation": "relu",
+            "use_bias": False,
+            "kernel_initializer": "he_uniform",
+            "kernel_regularizer": {"type": "L2", "l2": 0.1},
+        },
     ),
     (
         "AtrousConvolution2D",
@@ -58,108 +78,252 @@ CASES_1 = [
     (
         "SeparableConvolution2D",
         {"nb_filter": 4, "nb_row": 3, "nb_col": 3, "init": "he_uniform", "depth_multiplier": 2},
-        {"type": "SeparableConv2D", "filters": 4, "kernel_size": 3, "depth_multiplier": 2,
-         "depthwise_initializer": "he_uniform"},
+        {
+            "type": "SeparableConv2D",
+            "filters": 4,
+            "kernel_size": 3,
+            "depth_multiplier": 2,
+            "depthwise_initializer": "he_uniform",
+        },
     ),
     ("MaxPooling1D", {"pool_length": 3, "stride": 3}, {"type": "MaxPooling1D", "pool_size": 3}),
-    ("MaxPooling2D", {"pool_size": [2, 2], "strides": [1, 1], "border_mode": "same"},
-     {"type": "MaxPooling2D", "strides": 1, "padding": "same"}),
+    (
+        "MaxPooling2D",
+        {"pool_size": [2, 2], "strides": [1, 1], "border_mode": "same"},
+        {"type": "MaxPooling2D", "strides": 1, "padding": "same"},
+    ),
     ("UpSampling1D", {"length": 3}, {"type": "UpSampling1D", "size": 3}),
     ("Dropout", {"p": 0.25}, {"type": "Dropout", "rate": 0.25}),
     ("GaussianNoise", {"sigma": 0.5}, {"type": "GaussianNoise", "stddev": 0.5}),
-    ("TimeDistributedDense", {"output_dim": 3, "init": "uniform"},
-     {"type": "Dense", "units": 3, "kernel_initializer": "random_uniform"}),
-    ("Dense", {"output_dim": 3, "W_constraint": {"name": "MaxNorm", "m": 3, "axis": 0}},
-     {"type": "Dense", "units": 3, "kernel_constraint": {"type": "MaxNorm", "max_value": 3}}),
-    ("Dense", {"output_dim": 3, "init": "he_normal"},
-     {"type": "Dense", "units": 3, "kernel_initializer": {
-         "type": "VarianceScaling", "scale": 2.0, "distribution": "untruncated_normal"}}),
-    ("LSTM", {"output_dim": 3, "forget_bias_init": "zero", "dropout_W": 0.5, "dropout_U": 0.25,
-              "inner_activation": "hard_sigmoid", "inner_init": "orthogonal",
-              "consume_less": "cpu"},
-     {"type": "LSTM", "units": 3, "recurrent_activation": SLOPE,
-      "recurrent_initializer": {"type": "Orthogonal", "gain": 1.1}, "unit_forget_bias": False,
-      "dropout": 0.5, "recurrent_dropout": 0.25}),
-    ("GRU", {"output_dim": 3, "inner_activation": "sigmoid", "inner_init": "glorot_uniform"},
-     {"type": "GRU", "units": 3, "recurrent_initializer": "glorot_uniform", "reset_after": False}),
-    ("Embedding", {"input_dim": 10, "output_dim": 4, "init": "uniform", "mask_zero": True,
-                   "dropout": 0.0, "W_regularizer": None},
-     {"type": "Embedding", "input_dim": 10, "output_dim": 4, "mask_zero": True}),
-    ("BatchNormalization", {"mode": 0, "axis": 1, "epsilon": 1e-06, "momentum": 0.9},
-     {"type": "BatchNormalization", "axis": 1, "momentum": 0.9, "epsilon": 1e-06}),
+    (
+        "TimeDistributedDense",
+        {"output_dim": 3, "init": "uniform"},
+        {"type": "Dense", "units": 3, "kernel_initializer": "random_uniform"},
+    ),
+    (
+        "Dense",
+        {"output_dim": 3, "W_constraint": {"name": "MaxNorm", "m": 3, "axis": 0}},
+        {"type": "Dense", "units": 3, "kernel_constraint": {"type": "MaxNorm", "max_value": 3}},
+    ),
+    (
+        "Dense",
+        {"output_dim": 3, "init": "he_normal"},
+        {
+            "type": "Dense",
+            "units": 3,
+            "kernel_initializer": {
+                "type": "VarianceScaling",
+                "scale": 2.0,
+                "distribution": "untruncated_normal",
+            },
+        },
+    ),
+    (
+        "LSTM",
+        {
+            "output_dim": 3,
+            "forget_bias_init": "zero",
+            "dropout_W": 0.5,
+            "dropout_U": 0.25,
+            "inner_activation": "hard_sigmoid",
+            "inner_init": "orthogonal",
+            "consume_less": "cpu",
+        },
+        {
+            "type": "LSTM",
+            "units": 3,
+            "recurrent_activation": SLOPE,
+            "recurrent_initializer": {"type": "Orthogonal", "gain": 1.1},
+            "unit_forget_bias": False,
+            "dropout": 0.5,
+            "recurrent_dropout": 0.25,
+        },
+    ),
+    (
+        "GRU",
+        {"output_dim": 3, "inner_activation": "sigmoid", "inner_init": "glorot_uniform"},
+        {
+            "type": "GRU",
+            "units": 3,
+            "recurrent_initializer": "glorot_uniform",
+            "reset_after": False,
+        },
+    ),
+    (
+        "Embedding",
+        {
+            "input_dim": 10,
+            "output_dim": 4,
+            "init": "uniform",
+            "mask_zero": True,
+            "dropout": 0.0,
+            "W_regularizer": None,
+        },
+        {"type": "Embedding", "input_dim": 10, "output_dim": 4, "mask_zero": True},
+    ),
+    (
+        "BatchNormalization",
+        {"mode": 0, "axis": 1, "epsilon": 1e-06, "momentum": 0.9},
+        {"type": "BatchNormalization", "axis": 1, "momentum": 0.9, "epsilon": 1e-06},
+    ),
     ("LeakyReLU", {"alpha": 0.30000001192092896}, {"type": "LeakyReLU"}),
     ("Activation", {"activation": "hard_sigmoid"}, {"type": "Activation", "activation": SLOPE}),
-]  # fmt: skip
+]
 
 CASES_2 = [
     ("LeakyReLU", {"alpha": 0.10000000149011612}, {"type": "LeakyReLU", "negative_slope": 0.1}),
-    ("LeakyReLU", {"alpha": {"type": "ndarray", "value": 0.5}},
-     {"type": "LeakyReLU", "negative_slope": 0.5}),
+    (
+        "LeakyReLU",
+        {"alpha": {"type": "ndarray", "value": 0.5}},
+        {"type": "LeakyReLU", "negative_slope": 0.5},
+    ),
     ("ThresholdedReLU", {"theta": 0.75}, {"type": "ReLU", "threshold": 0.75}),
-    ("BatchNormalizationV1", {"axis": [3], "momentum": 0.9},
-     {"type": "BatchNormalization", "momentum": 0.9}),
+    (
+        "BatchNormalizationV1",
+        {"axis": [3], "momentum": 0.9},
+        {"type": "BatchNormalization", "momentum": 0.9},
+    ),
     ("BatchNormalization", {"axis": [1]}, {"type": "BatchNormalization", "axis": 1}),
-    ("DepthwiseConv2D",
-     {"kernel_size": [3, 3], "groups": 1, "depth_multiplier": 1,
-      "depthwise_initializer": {"class_name": "VarianceScaling", "config": {
-          "scale": 1.0, "mode": "fan_avg", "distribution": "uniform", "seed": None}},
-      "kernel_initializer": {"class_name": "HeNormal", "config": {}}},
-     {"type": "DepthwiseConv2D", "kernel_size": 3}),
-    ("Conv2D", {"filters": 2, "kernel_size": [1, 1], "activation": "swish",
-                "kernel_regularizer": {"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.0}}},
-     {"type": "Conv2D", "filters": 2, "kernel_size": 1, "activation": "silu"}),
-    ("Conv2D", {"filters": 2, "kernel_size": [3, 3], "kernel_initializer": {
-        "class_name": "VarianceScaling",
-        "config": {"scale": 2.0, "mode": "fan_in", "distribution": "normal", "seed": 7}}},
-     {"type": "Conv2D", "filters": 2, "kernel_size": 3,
-      "kernel_initializer": {"type": "HeNormal", "seed": 7}}),
-    ("LSTM", {"units": 3, "time_major": False, "implementation": 2},
-     {"type": "LSTM", "units": 3, "recurrent_activation": SLOPE}),
-    ("GRU", {"units": 3, "recurrent_activation": "sigmoid"},
-     {"type": "GRU", "units": 3, "reset_after": False}),
+    (
+        "DepthwiseConv2D",
+        {
+            "kernel_size": [3, 3],
+            "groups": 1,
+            "depth_multiplier": 1,
+            "depthwise_initializer": {
+                "class_name": "VarianceScaling",
+                "config": {
+                    "scale": 1.0,
+                    "mode": "fan_avg",
+                    "distribution": "uniform",
+                    "seed": None,
+                },
+            },
+            "kernel_initializer": {"class_name": "HeNormal", "config": {}},
+        },
+        {"type": "DepthwiseConv2D", "kernel_size": 3},
+    ),
+    (
+        "Conv2D",
+        {
+            "filters": 2,
+            "kernel_size": [1, 1],
+            "activation": "swish",
+            "kernel_regularizer": {"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.0}},
+        },
+        {"type": "Conv2D", "filters": 2, "kernel_size": 1, "activation": "silu"},
+    ),
+    (
+        "Conv2D",
+        {
+            "filters": 2,
+            "kernel_size": [3, 3],
+            "kernel_initializer": {
+                "class_name": "VarianceScaling",
+                "config": {"scale": 2.0, "mode": "fan_in", "distribution": "normal", "seed": 7},
+            },
+        },
+        {
+            "type": "Conv2D",
+            "filters": 2,
+            "kernel_size": 3,
+            "kernel_initializer": {"type": "HeNormal", "seed": 7},
+        },
+    ),
+    (
+        "LSTM",
+        {"units": 3, "time_major": False, "implementation": 2},
+        {"type": "LSTM", "units": 3, "recurrent_activation": SLOPE},
+    ),
+    (
+        "GRU",
+        {"units": 3, "recurrent_activation": "sigmoid"},
+        {"type": "GRU", "units": 3, "reset_after": False},
+    ),
     ("CuDNNGRU", {"units": 3}, {"type": "GRU", "units": 3}),
-    ("ConvLSTM2D", {"filters": 2, "kernel_size": [3, 3]},
-     {"type": "ConvLSTM2D", "filters": 2, "kernel_size": 3, "recurrent_activation": SLOPE}),
-    ("SpatialDropout2D", {"rate": 0.5, "noise_shape": None, "data_format": "channels_last"},
-     {"type": "SpatialDropout2D", "rate": 0.5}),
-    ("ZeroPadding2D", {"padding": [[1, 1], [2, 2]], "data_format": "channels_last"},
-     {"type": "ZeroPadding2D", "padding": [1, 2]}),
-    ("ZeroPadding2D", {"padding": [[0, 1], [0, 1]]},
-     {"type": "ZeroPadding2D", "padding": [[0, 1], [0, 1]]}),
-    ("MultiHeadAttention",
-     {"num_heads": 2, "key_dim": 3, "value_dim": 3, "attention_axes": [1, 2],
-      "query_shape": [None, 8, 8, 3], "softmax_robust_masking": False},
-     {"type": "MultiHeadAttention", "num_heads": 2, "key_dim": 3}),
-]  # fmt: skip
+    (
+        "ConvLSTM2D",
+        {"filters": 2, "kernel_size": [3, 3]},
+        {"type": "ConvLSTM2D", "filters": 2, "kernel_size": 3, "recurrent_activation": SLOPE},
+    ),
+    (
+        "SpatialDropout2D",
+        {"rate": 0.5, "noise_shape": None, "data_format": "channels_last"},
+        {"type": "SpatialDropout2D", "rate": 0.5},
+    ),
+    (
+        "ZeroPadding2D",
+        {"padding": [[1, 1], [2, 2]], "data_format": "channels_last"},
+        {"type": "ZeroPadding2D", "padding": [1, 2]},
+    ),
+    (
+        "ZeroPadding2D",
+        {"padding": [[0, 1], [0, 1]]},
+        {"type": "ZeroPadding2D", "padding": [[0, 1], [0, 1]]},
+    ),
+    (
+        "MultiHeadAttention",
+        {
+            "num_heads": 2,
+            "key_dim": 3,
+            "value_dim": 3,
+            "attention_axes": [1, 2],
+            "query_shape": [None, 8, 8, 3],
+            "softmax_robust_masking": False,
+        },
+        {"type": "MultiHeadAttention", "num_heads": 2, "key_dim": 3},
+    ),
+]
 
 
-@pytest.mark.parametrize(("name", "config", "expected"), CASES_1, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("name", "config", "expected"), CASES_1, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_keras_1(name, config, expected):
     assert only(name, config) == expected
 
 
-@pytest.mark.parametrize(("name", "config", "expected"), CASES_2, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("name", "config", "expected"), CASES_2, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_keras_2(name, config, expected):
     if not knows_layer(expected["type"]):
         pytest.skip(f"specfmt does not define {expected['type']} yet")
     assert only(name, config, "2.4.0") == expected
 
 
-@pytest.mark.parametrize(("mode", "expected"), [
-    ("sum", {"type": "Add"}),
-    ("mul", {"type": "Multiply"}),
-    ("ave", {"type": "Average"}),
-    ("max", {"type": "Maximum"}),
-    ("concat", {"type": "Concatenate", "axis": 1}),
-    ("dot", {"type": "Dot", "axes": [2, 1]}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("sum", {"type": "Add"}),
+        ("mul", {"type": "Multiply"}),
+        ("ave", {"type": "Average"}),
+        ("max", {"type": "Maximum"}),
+        ("concat", {"type": "Concatenate", "axis": 1}),
+        ("dot", {"type": "Dot", "axes": [2, 1]}),
+    ],
+)
 def test_merge_of_keras_1(mode, expected):
-    branch = {"class_name": "Sequential", "config": [{"class_name": "Dense", "config": {
-        "name": "left", "output_dim": 2, "batch_input_shape": [None, 4]}}]}  # fmt: skip
+    branch = {
+        "class_name": "Sequential",
+        "config": [
+            {
+                "class_name": "Dense",
+                "config": {"name": "left", "output_dim": 2, "batch_input_shape": [None, 4]},
+            }
+        ],
+    }
     other = json.loads(json.dumps(branch).replace("left", "right"))
-    merge = {"name": "m", "mode": mode, "concat_axis": 1, "dot_axes": [[2], [1]],
-             "layers": [branch, other]}  # fmt: skip
-    document, _ = document_from_keras_json(sequential(("Merge", merge), ("Dense", {"output_dim": 1, "name": "out"})))
+    merge = {
+        "name": "m",
+        "mode": mode,
+        "concat_axis": 1,
+        "dot_axes": [[2], [1]],
+        "layers": [branch, other],
+    }
+    document, _ = document_from_keras_json(
+        sequential(("Merge", merge), ("Dense", {"output_dim": 1, "name": "out"}))
+    )
     assert list(document["inputs"]) == ["left_input", "right_input"]
     assert [e.get("name") for e in document["layers"]] == ["left", "right", "m", "out"]
     assert document["layers"][2] == {**expected, "name": "m", "inputs": ["left", "right"]}
@@ -167,11 +331,20 @@ def test_merge_of_keras_1(mode, expected):
 
 
 def test_keras_0_writes_layers_flat():
-    model = {"name": "Sequential", "layers": [
-        {"name": "Dense", "output_dim": 4, "input_dim": 3, "init": "uniform", "activation": "linear"},
-        {"name": "Activation", "activation": "tanh", "beta": 0.1, "target": 0},
-        {"name": "Dense", "output_dim": 2, "init": "glorot_uniform", "activation": "softmax"},
-    ]}  # fmt: skip
+    model = {
+        "name": "Sequential",
+        "layers": [
+            {
+                "name": "Dense",
+                "output_dim": 4,
+                "input_dim": 3,
+                "init": "uniform",
+                "activation": "linear",
+            },
+            {"name": "Activation", "activation": "tanh", "beta": 0.1, "target": 0},
+            {"name": "Dense", "output_dim": 2, "init": "glorot_uniform", "activation": "softmax"},
+        ],
+    }
     document, _ = document_from_keras_json(model)
     assert document["inputs"] == {"dense_input": {"shape": [3]}}
     assert document["layers"] == [
@@ -184,13 +357,17 @@ def test_keras_0_writes_layers_flat():
 def test_keras_0_graph():
     model = {
         "name": "Graph",
-        "input_config": [{"name": "a", "input_shape": [3], "dtype": "float"},
-                         {"name": "b", "input_shape": [3], "dtype": "float"}],
+        "input_config": [
+            {"name": "a", "input_shape": [3], "dtype": "float"},
+            {"name": "b", "input_shape": [3], "dtype": "float"},
+        ],
         "nodes": {"h": {"name": "Dense", "output_dim": 4}, "o": {"name": "Dense", "output_dim": 1}},
-        "node_config": [{"name": "h", "input": "a"},
-                        {"name": "o", "inputs": ["h", "b"], "merge_mode": "concat"}],
+        "node_config": [
+            {"name": "h", "input": "a"},
+            {"name": "o", "inputs": ["h", "b"], "merge_mode": "concat"},
+        ],
         "output_config": [{"name": "out", "input": "o"}],
-    }  # fmt: skip
+    }
     document, _ = document_from_keras_json(model)
     assert document["inputs"] == {"a": {"shape": [3]}, "b": {"shape": [3]}}
     assert document["outputs"] == {"out": "o"}
@@ -205,16 +382,32 @@ REFUSED = [
     ("BatchNormalization", {"mode": 1}, "SF420", "mode", "1.2.2"),
     ("BatchNormalization", {"mode": 2}, "SF420", "mode", "1.2.2"),
     ("Embedding", {"input_dim": 5, "output_dim": 2, "dropout": 0.5}, "SF420", "dropout", "1.2.2"),
-    ("Convolution2D", {"nb_filter": 1, "nb_row": 1, "nb_col": 1, "border_mode": "full"}, "SF420",
-     "border_mode", "1.2.2"),
-    ("Deconvolution2D", {"nb_filter": 1, "nb_row": 3, "nb_col": 3, "subsample": [2, 2],
-                         "output_shape": [None, 9, 9, 1]}, "SF420", "subsample", "1.2.2"),
+    (
+        "Convolution2D",
+        {"nb_filter": 1, "nb_row": 1, "nb_col": 1, "border_mode": "full"},
+        "SF420",
+        "border_mode",
+        "1.2.2",
+    ),
+    (
+        "Deconvolution2D",
+        {
+            "nb_filter": 1,
+            "nb_row": 3,
+            "nb_col": 3,
+            "subsample": [2, 2],
+            "output_shape": [None, 9, 9, 1],
+        },
+        "SF420",
+        "subsample",
+        "1.2.2",
+    ),
     ("Dense", {"output_dim": 2, "init": "mystery"}, "SF424", "init", "1.2.2"),
     ("Highway", {}, "SF422", None, "1.2.2"),
     ("LSTM", {"units": 3, "time_major": True}, "SF420", "time_major", "2.4.0"),
     ("DepthwiseConv2D", {"kernel_size": 3, "groups": 2}, "SF420", "groups", "2.4.0"),
     ("Dense", {"units": 3, "mystery": 3}, "SF421", "mystery", "2.4.0"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "config", "code", "key", "version"), REFUSED)
@@ -229,10 +422,12 @@ def test_meaning_that_keras_3_lacks_is_refused(name, config, code, key, version)
 
 def test_findings_of_all_layers_are_collected():
     with pytest.raises(SpecError) as caught:
-        document_from_keras_json(sequential(
-            ("Dense", {"name": "a", "output_dim": 1, "input_dim": 2, "init": "mystery"}),
-            ("BatchNormalization", {"name": "b", "mode": 2}),
-        ))  # fmt: skip
+        document_from_keras_json(
+            sequential(
+                ("Dense", {"name": "a", "output_dim": 1, "input_dim": 2, "init": "mystery"}),
+                ("BatchNormalization", {"name": "b", "mode": 2}),
+            )
+        )
     assert [d.code for d in caught.value.diagnostics] == ["SF424", "SF420"]
 
 
@@ -240,10 +435,13 @@ def test_input_of_a_first_layer():
     cases = [
         ("Dense", {"output_dim": 1, "input_dim": 5}, {"shape": [5]}),
         ("LSTM", {"output_dim": 1, "input_dim": 5, "input_length": 7}, {"shape": [7, 5]}),
-        ("Embedding", {"input_dim": 9, "output_dim": 2, "input_length": 7, "input_dtype": "int32"},
-         {"shape": [7], "dtype": "int32"}),
+        (
+            "Embedding",
+            {"input_dim": 9, "output_dim": 2, "input_length": 7, "input_dtype": "int32"},
+            {"shape": [7], "dtype": "int32"},
+        ),
         ("Dense", {"output_dim": 1, "batch_input_shape": [4, 5]}, {"shape": [5], "batch_size": 4}),
-    ]  # fmt: skip
+    ]
     for name, config, expected in cases:
         document, _ = document_from_keras_json(sequential((name, {"name": "x", **config})))
         assert document["inputs"] == {"x_input": expected}
@@ -251,6 +449,10 @@ def test_input_of_a_first_layer():
 
 def test_no_version_is_told_by_the_spelling():
     assert only("Dense", {"output_dim": 3, "b_constraint": None}, version=None) == {
-        "type": "Dense", "units": 3}  # fmt: skip
+        "type": "Dense",
+        "units": 3,
+    }
     assert only("Dense", {"units": 3, "bias_constraint": None}, version=None) == {
-        "type": "Dense", "units": 3}  # fmt: skip
+        "type": "Dense",
+        "units": 3,
+    }

@@ -16,11 +16,20 @@ MODEL_3 = functional(
     [input_3("a"), layer_3("d", "Dense", DENSE, call(tensor("a")))], ["a", 0, 0], ["d", 0, 0]
 )
 MODEL_2 = sequential(
-    ("Dense", {"name": "d", "units": 3, "batch_input_shape": [None, 4], "activation": "hard_sigmoid"}),
+    (
+        "Dense",
+        {"name": "d", "units": 3, "batch_input_shape": [None, 4], "activation": "hard_sigmoid"},
+    ),
     version="2.4.0",
 )
-TRAINING = {"loss": "mse", "metrics": ["acc"], "optimizer_config": {
-    "class_name": "SGD", "config": {"learning_rate": 0.009999999776482582, "momentum": 0.5}}}  # fmt: skip
+TRAINING = {
+    "loss": "mse",
+    "metrics": ["acc"],
+    "optimizer_config": {
+        "class_name": "SGD",
+        "config": {"learning_rate": 0.009999999776482582, "momentum": 0.5},
+    },
+}
 
 
 def layers_of(path):
@@ -29,17 +38,21 @@ def layers_of(path):
 
 
 EXPECTED_3 = [{"type": "Dense", "name": "d", "units": 3}]
-EXPECTED_2 = [{"type": "Dense", "name": "d", "units": 3,
-               "activation": {"type": "hard_sigmoid", "slope": 0.2}}]  # fmt: skip
+EXPECTED_2 = [
+    {"type": "Dense", "name": "d", "units": 3, "activation": {"type": "hard_sigmoid", "slope": 0.2}}
+]
 
 
-@pytest.mark.parametrize("wrap", [
-    lambda model: model,
-    json.dumps,
-    lambda model: {"model": model, "owner": "me"},
-    lambda model: {"data": {"architecture": json.dumps(model)}},
-    lambda model: [1, {"deep": [model]}],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda model: model,
+        json.dumps,
+        lambda model: {"model": model, "owner": "me"},
+        lambda model: {"data": {"architecture": json.dumps(model)}},
+        lambda model: [1, {"deep": [model]}],
+    ],
+)
 @pytest.mark.parametrize(("model", "expected"), [(MODEL_3, EXPECTED_3), (MODEL_2, EXPECTED_2)])
 def test_json_plain_quoted_and_wrapped(tmp_path, wrap, model, expected):
     path = tmp_path / "file.txt"
@@ -57,10 +70,13 @@ def test_findings_in_a_wrapper_point_into_it(tmp_path):
     assert caught.value.diagnostics[0].pointer == "/model/config/layers/1/config/dtype"
 
 
-@pytest.mark.parametrize("topology", [
-    {"model_config": MODEL_2, "training_config": TRAINING, "keras_version": "2.4.0"},
-    {**MODEL_2, "training_config": TRAINING, "keras_version": "tfjs-layers 1.2.0"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "topology",
+    [
+        {"model_config": MODEL_2, "training_config": TRAINING, "keras_version": "2.4.0"},
+        {**MODEL_2, "training_config": TRAINING, "keras_version": "tfjs-layers 1.2.0"},
+    ],
+)
 def test_tfjs(tmp_path, topology):
     path = tmp_path / "model.json"
     manifest = [{"paths": ["a.bin"], "weights": [{"name": "d/kernel", "shape": [4, 3]}]}]
@@ -68,22 +84,42 @@ def test_tfjs(tmp_path, topology):
     document, _ = document_from_located(read_source(path))
     assert document["layers"] == EXPECTED_2
     assert document["train"] == {
-        "loss": "mse", "optimizer": {"type": "SGD", "momentum": 0.5}, "metrics": ["acc"]}  # fmt: skip
+        "loss": "mse",
+        "optimizer": {"type": "SGD", "momentum": 0.5},
+        "metrics": ["acc"],
+    }
 
 
 def test_tfjs_in_camel_case(tmp_path):
-    config = {"name": "c", "filters": 2, "kernelSize": [3, 3], "dataFormat": "channelsFirst",
-              "batchInputShape": [None, 1, 8, 8], "useBias": False, "activation": "hardSigmoid"}  # fmt: skip
-    topology = {"class_name": "Sequential", "config": {"name": "s", "layers": [
-        {"class_name": "Conv2D", "config": config}]}, "keras_version": "tfjs-layers 0.8"}  # fmt: skip
+    config = {
+        "name": "c",
+        "filters": 2,
+        "kernelSize": [3, 3],
+        "dataFormat": "channelsFirst",
+        "batchInputShape": [None, 1, 8, 8],
+        "useBias": False,
+        "activation": "hardSigmoid",
+    }
+    topology = {
+        "class_name": "Sequential",
+        "config": {"name": "s", "layers": [{"class_name": "Conv2D", "config": config}]},
+        "keras_version": "tfjs-layers 0.8",
+    }
     path = tmp_path / "model.json"
     path.write_text(json.dumps({"modelTopology": topology}))
     document, _ = document_from_located(read_source(path))
     assert document["inputs"] == {"c_input": {"shape": [1, 8, 8]}}
-    assert document["layers"] == [{
-        "type": "Conv2D", "name": "c", "filters": 2, "kernel_size": 3, "use_bias": False,
-        "data_format": "channels_first", "activation": {"type": "hard_sigmoid", "slope": 0.2},
-    }]  # fmt: skip
+    assert document["layers"] == [
+        {
+            "type": "Conv2D",
+            "name": "c",
+            "filters": 2,
+            "kernel_size": 3,
+            "use_bias": False,
+            "data_format": "channels_first",
+            "activation": {"type": "hard_sigmoid", "slope": 0.2},
+        }
+    ]
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.bin"])
@@ -122,8 +158,14 @@ def broken_files(tmp_path):
     with zipfile.ZipFile(tmp_path / "bomb.keras", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", b" " * (65 * 2**20))
     (tmp_path / "empty.json").write_bytes(b"")
-    return {"no_config.keras": "SF402", "cut.keras": "SF400", "cut.h5": "SF400",
-            "weights.h5": "SF402", "bomb.keras": "SF401", "empty.json": "SF400"}  # fmt: skip
+    return {
+        "no_config.keras": "SF402",
+        "cut.keras": "SF400",
+        "cut.h5": "SF400",
+        "weights.h5": "SF402",
+        "bomb.keras": "SF401",
+        "empty.json": "SF400",
+    }
 
 
 def test_broken_files(tmp_path):

@@ -23,6 +23,12 @@ def knows_layer(type_name: str) -> bool:
     return type_name != "Custom" and layer_class(type_name) is not None
 
 
+def layer_module(type_name: str) -> str:
+    """The module that holds Keras's class of a known type."""
+    cls = layer_class(type_name)
+    return cls.keras_module if cls is not None else ""
+
+
 @cache
 def layer_defaults(type_name: str) -> Json:
     """Field -> default as data, in the class's order; `MISSING` where a field is required."""

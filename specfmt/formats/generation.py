@@ -8,7 +8,7 @@ from specfmt.formats.context import KERAS_0, KERAS_1, KERAS_2, KERAS_3
 from specfmt.formats.locate import Located
 
 KERAS_1_KEYS: Final = frozenset(
-    [
+    {
         "nb_filter",
         "border_mode",
         "W_regularizer",
@@ -27,7 +27,7 @@ KERAS_1_KEYS: Final = frozenset(
         "dropout_W",
         "consume_less",
         "concat_axis",
-    ]
+    }
 )
 KERAS_1_CLASSES: Final = frozenset(["Merge", "TimeDistributedDense", "Highway", "MaxoutDense"])
 MAX_LOOK: Final = 20_000

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from specfmt.formats import keras1, keras2
 from specfmt.formats.context import KERAS_1, Context
-from specfmt.formats.defaults import drop_defaults, knows_layer, layer_defaults, word_type
+from specfmt.formats.defaults import drop_defaults, knows_layer, layer_defaults, layer_module, word_type
 from specfmt.formats.floats import clean_numbers
 from specfmt.formats.keras3 import (
     BACKWARD,
@@ -22,6 +22,7 @@ from specfmt.formats.keras3 import (
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.formats.words import field_kind, plain_word, read_word
 from specfmt.spec.diagnostics import Path
+from specfmt.spec.layer import KERAS_LAYERS
 from specfmt.spec.naming import to_snake_case
 
 MODELS: Final = {"Model", "Functional", "Sequential", "Container", "Graph", "ModelV2", "Network"}
@@ -175,7 +176,7 @@ class LayerReader:
         if not self._is_keras(item):
             return self._custom(item, class_name, config, path)
         type_name, fields = self._modernise(class_name, config, config_path)
-        if not knows_layer(type_name):
+        if not knows_layer(type_name) or not _stands_in(layer_module(type_name), item):
             return self._custom(item, class_name, config, path)
         if class_name == "CuDNNLSTM":
             self.context.warn(
@@ -328,6 +329,14 @@ class LayerReader:
                     (*path, _source_key(config, key, config.get(key))),
                     "remove it if the model does not depend on it",
                 )
+
+
+def _stands_in(module: str, item: Any) -> bool:
+    """Whether a class may be that of ``module``; one of an application must say so."""
+    said = item.get("module") if isinstance(item, dict) else None
+    return module == KERAS_LAYERS or (
+        isinstance(said, str) and said.rpartition(".")[2] == module.rpartition(".")[2]
+    )
 
 
 _TFJS_WORDS: Final = frozenset(["data_format", "padding", "merge_mode", "interpolation"])

@@ -10,6 +10,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from specfmt.graph.infer import infer
+from specfmt.graph.masks import settle_masks
 from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.spec.diagnostics import Diagnostic, Path
 from specfmt.spec.document import Broken, Model, ModelSpec, Reuse
@@ -71,7 +72,7 @@ class Builder:
         outputs, form = self._outputs(inputs)
         nodes, unused = _needed(list(self.nodes.values()), outputs)
         kept = {node.unit for node in nodes}
-        return Graph(
+        graph = Graph(
             name=self.name,
             spec=self.spec,
             inputs=inputs,
@@ -82,6 +83,8 @@ class Builder:
             output_form=form,
             unused=unused,
         )
+        settle_masks(graph, self.policy)
+        return graph
 
     def _inputs(self) -> dict[str, Value]:
         declared = self.spec.inputs
@@ -236,7 +239,8 @@ class Builder:
                         f"reuse {self.entries[target].reuse} instead",
                     )
             return unit
-        frozen = not (self.trainable and entry.trainable)
+        reaches = not isinstance(entry, Layer) or entry.trainable_reaches_parts
+        frozen = not (self.trainable and (entry.trainable or not reaches))
         graph = None
         if isinstance(entry, Model):
             graph = Builder(

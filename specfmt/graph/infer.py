@@ -32,10 +32,12 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
         _infer_model(node, node.unit.graph, problems)
         return
     layer = node.unit.layer
+    shapes: list[Any]
+    keywords: dict[str, Any]
     if isinstance(layer, Op):
         shapes, keywords = list(map_values(node.args, _operand).values()), {}
     else:
-        shapes, keywords = _split(node, lambda v: v.shape)
+        shapes, keywords = split_arguments(node, lambda v: v.shape)
     try:
         result = layer.output_shape(*shapes, **keywords)
         weights = tuple(layer.weights(*shapes, **keywords))
@@ -50,13 +52,14 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     several = bool(result) and isinstance(result[0], tuple)
     out_shapes: tuple[Any, ...] = result if several else (result,)
     dtypes: str | tuple[str, ...]
+    masks: bool | tuple[bool, ...]
     if isinstance(layer, Op):
         dtypes, masks = layer.result_dtype(*shapes), False
     else:
         dtypes = layer.output_dtype(
             compute_dtype(layer.dtype or policy), *(value.dtype for value in node.inputs())
         )
-        masked, masked_keywords = _split(node, lambda v: v.masked)
+        masked, masked_keywords = split_arguments(node, lambda v: v.masked)
         masks = layer.output_mask(*masked, **masked_keywords)
     out_dtypes = (dtypes,) * len(out_shapes) if isinstance(dtypes, str) else dtypes
     out_masks = (masks,) * len(out_shapes) if isinstance(masks, bool) else masks
@@ -70,7 +73,7 @@ def _operand(value: Value) -> Operand:
     return Operand(value.shape or (), value.dtype)
 
 
-def _split(node: Node, read: Any) -> tuple[list[Any], dict[str, Any]]:
+def split_arguments(node: Node, read: Any) -> tuple[list[Any], dict[str, Any]]:
     """Arguments with ``read`` applied to every value: the first by position, others by name."""
     args = {name: map_values(item, read) for name, item in node.args.items()}
     args.pop("training", None)  # nothing static depends on it

@@ -89,6 +89,7 @@ class Node:
         positional: How many of the arguments the document gives by position.
         call_index: Which call of the unit this is, from 0.
         macs: Multiply-accumulates for one sample.
+        unmasked: Masked values that have lost their mask by the time this call looks at it.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Node:
     positional: int = 1
     outputs: tuple[Value, ...] = ()
     macs: int = 0
+    unmasked: frozenset[Value] = frozenset()
 
     @property
     def layer(self) -> Layer:

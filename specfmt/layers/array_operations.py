@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from specfmt.layers.operations import Unary, broadcast
+from specfmt.layers.operations import OptionalScalar, Unary, broadcast
 from specfmt.layers.reductions import check_axis, reduced_axes
 from specfmt.spec.fields import (
     Axes,
@@ -14,7 +15,6 @@ from specfmt.spec.fields import (
     Integer,
     Nullable,
     OneOf,
-    OptionalFloat,
     OptionalInt,
     Tuple,
 )
@@ -227,8 +227,9 @@ class Stack(Joining):
         return (*xs[0][:axis], len(xs), *xs[0][axis:])
 
 
-class Along(Unary):
-    """Base of the operations that may name axes and keep the shape."""
+@operation("flip")
+class Flip(Unary):
+    """Elements in reverse order along axes, or along all."""
 
     axis: OptionalAxes = None
 
@@ -237,17 +238,20 @@ class Along(Unary):
         return tuple(x)
 
 
-@operation("flip")
-class Flip(Along):
-    """Elements in reverse order along axes, or along all."""
-
-
 @operation("roll")
-class Roll(Along):
+class Roll(Unary):
     """Elements moved on by ``shift``, those beyond the end to the front."""
 
     shift: Whole
     axis: OptionalAxes = None
+
+    def output_shape(self, x: Operand) -> Shape:
+        axes = reduced_axes(self.axis, len(x))
+        if isinstance(self.shift, tuple) and len(self.shift) != len(axes):
+            raise ShapeError(
+                f"{len(axes)} shifts, one an axis", str(len(self.shift)), field="shift"
+            )
+        return tuple(x)
 
 
 @operation("repeat")
@@ -297,11 +301,13 @@ class BroadcastTo(Unary):
 class Pad(Unary):
     """Elements added before and after axes, the batch axis included."""
 
+    call_fields: ClassVar[tuple[str, ...]] = ("constant_values",)
+
     pad_width: PadWidth
     mode: Annotated[
         Literal["constant", "reflect", "symmetric"], OneOf("constant", "reflect", "symmetric")
     ] = "constant"
-    constant_values: OptionalFloat = None
+    constant_values: OptionalScalar = None
 
     def widths(self, rank: int) -> tuple[tuple[int, int], ...]:
         """(before, after) of every axis."""
@@ -347,7 +353,5 @@ class Split(Op):
             parts = [None] * (len(where) + 1)
         else:
             cuts = [0, *where, size]
-            parts = [
-                len(range(*slice(a, b).indices(size))) for a, b in zip(cuts, cuts[1:], strict=False)
-            ]
+            parts = [len(range(*slice(a, b).indices(size))) for a, b in pairwise(cuts)]
         return tuple((*x[:axis], part, *x[axis + 1 :]) for part in parts)

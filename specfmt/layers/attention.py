@@ -56,8 +56,14 @@ OptionalAxes = Annotated[
     Nullable(Either(Integer(), Tuple(Integer()), expected="an axis or a list of axes")),
 ]
 
-SCALING: Final = frozenset(
-    "VarianceScaling GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal".split()
+SCALING: Final = (
+    "VarianceScaling",
+    "GlorotUniform",
+    "GlorotNormal",
+    "HeUniform",
+    "HeNormal",
+    "LecunUniform",
+    "LecunNormal",
 )
 """Initializers that look at the fans of a kernel."""
 
@@ -90,9 +96,7 @@ class ListAttention(FloatLayer):
                 "query and key of one size", f"{query[-1]} and {key[-1]} features", field="inputs"
             )
         if None not in (value[-2], key[-2]) and value[-2] != key[-2]:
-            raise ShapeError(
-                "as many keys as values", f"{key[-2]} and {value[-2]}", field="inputs"
-            )
+            raise ShapeError("as many keys as values", f"{key[-2]} and {value[-2]}", field="inputs")
         output = (*query[:-1], value[-1])
         return (output, (*query[:-1], key[-2])) if return_attention_scores else output
 
@@ -147,6 +151,7 @@ class HeadsAttention(FloatLayer):
     """Base of the layers that project query, key and value to several heads."""
 
     call_arguments = HEADS_CALL
+    trainable_reaches_parts = False
 
     if TYPE_CHECKING:  # fields of the subclasses, which have them in Keras's order
         dropout: Fraction
@@ -220,6 +225,8 @@ class HeadsAttention(FloatLayer):
 @layer
 class MultiHeadAttention(HeadsAttention):
     """Attention by several heads, each with keys of ``key_dim`` and values of ``value_dim``."""
+
+    takes_masks_of = ("query", "value", "key")
 
     num_heads: PositiveInt
     key_dim: PositiveInt

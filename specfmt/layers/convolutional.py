@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from specfmt.layers.sizes import (
     channels_of,
     check_channels,
     check_fits,
     check_rank,
+    count,
     show,
     spatial_sizes,
     transposed_extent,
     transposed_size,
+    variable,
     window_size,
     with_spatial,
 )
@@ -114,11 +116,11 @@ class Convolution(Window):
         check_rank(x, self.rank, self.data_format)
         self.check_strides()
         channels = check_channels(x, self.data_format)
-        for what, count in (("filters", self.filters), ("input channels", channels)):
-            if count % self.groups:
+        for what, number in (("filters", self.filters), ("input channels", channels)):
+            if number % self.groups:
                 raise ShapeError(
                     f"{what} to be a multiple of groups={self.groups}",
-                    f"{count} {what}" + ("" if what == "filters" else f" in shape {show(x)}"),
+                    f"{number} {what}" + ("" if what == "filters" else f" in shape {show(x)}"),
                     f"choose groups that divide {self.filters} and {channels}",
                     field="groups",
                 )
@@ -126,23 +128,11 @@ class Convolution(Window):
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = (channels_of(x, self.data_format) or 0) // self.groups
-        yield Weight(
-            "kernel",
-            (*self.sized("kernel_size"), channels, self.filters),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        yield variable(self, "kernel", (*self.sized("kernel_size"), channels, self.filters))
         if self.use_bias:
-            yield Weight(
-                "bias",
-                (self.filters,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            yield variable(self, "bias", (self.filters,))
 
-    def macs(self, output: Shape, x: Shape) -> int:
+    def macs(self, output: Any, x: Shape) -> int:
         channels = (channels_of(x, self.data_format) or 0) // self.groups
         return count(output) * prod(self.sized("kernel_size")) * channels
 
@@ -155,7 +145,7 @@ class Conv1D(Convolution):
 
     kernel_size: Size1
     strides: Size1 = 1
-    padding: CausalPadding = "valid"
+    padding: CausalPadding = "valid"  # type: ignore[assignment]  # wider than the others'
     dilation_rate: Size1 = 1
 
 
@@ -199,7 +189,7 @@ class TransposedConvolution(Window):
         given: Size | None = self.output_padding
         return (None,) * self.rank if given is None else expand(given, self.rank)
 
-    def _extents(self) -> Iterator[int]:
+    def extents(self) -> Iterator[int]:
         """`transposed_extent` of each axis."""
         sizes = zip(
             self.sized("kernel_size"),
@@ -223,7 +213,7 @@ class TransposedConvolution(Window):
                     "the output can only grow by less than one stride",
                     field="output_padding",
                 )
-        if self.padding == "same" and 0 in self._extents():
+        if self.padding == "same" and 0 in self.extents():
             raise ShapeError(
                 "output_padding of at least 1 where padding: same meets an even kernel",
                 f"output_padding {self.output_padding}",
@@ -244,23 +234,15 @@ class TransposedConvolution(Window):
         return with_spatial(x, sizes, self.filters, self.data_format)
 
     def weights(self, x: Shape) -> Iterator[Weight]:
-        yield Weight(
+        yield variable(
+            self,
             "kernel",
             (*self.sized("kernel_size"), self.filters, channels_of(x, self.data_format) or 0),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
         )
         if self.use_bias:
-            yield Weight(
-                "bias",
-                (self.filters,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            yield variable(self, "bias", (self.filters,))
 
-    def macs(self, output: Shape, x: Shape) -> int:
+    def macs(self, output: Any, x: Shape) -> int:
         return count(x) * prod(self.sized("kernel_size")) * self.filters
 
 
@@ -326,23 +308,16 @@ class Depthwise(Window):
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = channels_of(x, self.data_format) or 0
-        yield Weight(
+        yield variable(
+            self,
             "kernel",
             (*self.sized("kernel_size"), channels, self.depth_multiplier),
-            self.depthwise_initializer,
-            regularizer=self.depthwise_regularizer,
-            constraint=self.depthwise_constraint,
+            "depthwise",
         )
         if self.use_bias:
-            yield Weight(
-                "bias",
-                (channels * self.depth_multiplier,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            yield variable(self, "bias", (channels * self.depth_multiplier,))
 
-    def macs(self, output: Shape, x: Shape) -> int:
+    def macs(self, output: Any, x: Shape) -> int:
         return count(output) * prod(self.sized("kernel_size"))
 
 
@@ -391,30 +366,22 @@ class Separable(Window):
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = channels_of(x, self.data_format) or 0
-        yield Weight(
+        yield variable(
+            self,
             "depthwise_kernel",
             (*self.sized("kernel_size"), channels, self.depth_multiplier),
-            self.depthwise_initializer,
-            regularizer=self.depthwise_regularizer,
-            constraint=self.depthwise_constraint,
+            "depthwise",
         )
-        yield Weight(
+        yield variable(
+            self,
             "pointwise_kernel",
             (*(1,) * self.rank, channels * self.depth_multiplier, self.filters),
-            self.pointwise_initializer,
-            regularizer=self.pointwise_regularizer,
-            constraint=self.pointwise_constraint,
+            "pointwise",
         )
         if self.use_bias:
-            yield Weight(
-                "bias",
-                (self.filters,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            yield variable(self, "bias", (self.filters,))
 
-    def macs(self, output: Shape, x: Shape) -> int:
+    def macs(self, output: Any, x: Shape) -> int:
         between = (channels_of(x, self.data_format) or 0) * self.depth_multiplier
         positions = count(spatial_sizes(output, self.data_format), skip=0)
         return positions * between * (prod(self.sized("kernel_size")) + self.filters)
@@ -434,8 +401,3 @@ class SeparableConv1D(Separable):
 @layer
 class SeparableConv2D(Separable):
     """Depthwise separable convolution over height and width."""
-
-
-def count(shape: Shape, skip: int = 1) -> int:
-    """The number of elements of one sample; a size not known counts as one."""
-    return prod(size or 1 for size in shape[skip:])

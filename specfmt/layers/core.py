@@ -23,10 +23,12 @@ from specfmt.vocab.fields import (
     LINEAR,
     RANDOM_UNIFORM,
     ZEROS,
-    Activation as ActivationName,
     Constraint,
     Initializer,
     Regularizer,
+)
+from specfmt.vocab.fields import (
+    Activation as ActivationName,
 )
 
 HE_UNIFORM: Final = Term("initializer", "HeUniform")
@@ -41,12 +43,16 @@ def lora_weights(
 ) -> Iterator[Weight]:
     """The two factors that LoRA trains in place of a matrix of ``shape``, if ``rank`` is given."""
     if rank is not None:
-        yield Weight(
-            f"{name}_a", (shape[0], rank), HE_UNIFORM, dtype="float32", regularizer=regularizer
-        )
-        yield Weight(
-            f"{name}_b", (rank, shape[1]), ZEROS, dtype="float32", regularizer=regularizer
-        )
+        factors = (("a", (shape[0], rank), HE_UNIFORM), ("b", (rank, shape[1]), ZEROS))
+        for letter, size, init in factors:
+            yield Weight(
+                f"{name}_{letter}",
+                size,
+                init,
+                dtype="float32",
+                regularizer=regularizer,
+                merged_into=name.removeprefix("lora_"),
+            )
 
 
 @layer
@@ -171,6 +177,9 @@ class Identity(Layer):
 
     call_arguments = INPUTS_ONLY
 
+    def returns_input(self) -> bool:
+        return True
+
 
 @layer
 class Activation(FloatLayer):
@@ -179,3 +188,6 @@ class Activation(FloatLayer):
     call_arguments = INPUTS_ONLY
 
     activation: ActivationName
+
+    def returns_input(self) -> bool:
+        return self.activation.type == "Linear"

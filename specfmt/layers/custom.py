@@ -11,9 +11,7 @@ from specfmt.spec.layer import Argument, Layer, Shape
 from specfmt.spec.registry import layer
 
 ClassPath = Annotated[str, Text("a dotted path: package.module.Class", r"^[A-Za-z_][\w.>]*$(?!\n)")]
-OutputShape = Annotated[
-    tuple[int | None, ...] | None, Nullable(Tuple(Nullable(Integer(0)), 0))
-]
+OutputShape = Annotated[tuple[int | None, ...] | None, Nullable(Tuple(Nullable(Integer(0)), 0))]
 
 
 @layer
@@ -30,7 +28,7 @@ class Custom(Layer):
     open_call: ClassVar[bool] = True
 
     class_: ClassPath = Field(alias="class")
-    config: Annotated[dict[str, Any], AnyMapping()] = {}
+    config: Annotated[dict[str, Any], AnyMapping()] = Field(default={})
     registered_name: OptionalStr = None
     build_config: Annotated[dict[str, Any] | None, Nullable(AnyMapping())] = None
     shape: OutputShape = None

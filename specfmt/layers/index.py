@@ -24,15 +24,14 @@ FAMILIES: Final[dict[str, str]] = {
         "RMSNormalization"
     ),
     "preprocessing": "Rescaling Normalization",
-    "regularization": (
-        "Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout"
-    ),
+    "regularization": ("Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout"),
     "reshaping": (
         "Flatten Reshape Permute RepeatVector ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D "
         "Cropping2D Cropping3D UpSampling1D UpSampling2D UpSampling3D"
     ),
     "merging": "Add Subtract Multiply Average Maximum Minimum Concatenate Dot",
     "activations": "ReLU LeakyReLU PReLU ELU Softmax",
+    "applications": "LayerScale CustomScaleLayer",
     "custom": "Custom",
 }
 

@@ -82,6 +82,8 @@ class Subtract(Merge):
 class Multiply(Merge):
     """Product of its inputs; a masked step counts as 1."""
 
+    reads_masks = True
+
 
 @layer
 class Average(Merge):
@@ -92,10 +94,14 @@ class Average(Merge):
 class Maximum(Merge):
     """Largest of its inputs, element by element."""
 
+    reads_masks = True
+
 
 @layer
 class Minimum(Merge):
     """Smallest of its inputs, element by element."""
+
+    reads_masks = True
 
 
 @layer

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from specfmt.spec.fields import DType, Float, Int
+from specfmt.spec.fields import DType, Int, Nullable, Number
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError
 from specfmt.spec.promotion import operand_dtype, result_type
 from specfmt.spec.registry import operation
+
+
+class ScalarRule(Number):
+    """A finite number that stays whole where it is written whole: tensors may be whole too."""
+
+    def check(self, value: Any) -> Any:
+        super().check(value)
+        return value
+
+
+Scalar = Annotated[float, ScalarRule()]
+OptionalScalar = Annotated[float | None, Nullable(ScalarRule())]
 
 
 def operand_shape(item: Any) -> Shape:
@@ -339,8 +351,8 @@ class Round(Unary):
 class Clip(Unary):
     """Limited to the range from ``x_min`` to ``x_max``."""
 
-    x_min: Float
-    x_max: Float
+    x_min: Scalar
+    x_max: Scalar
 
     def result_dtype(self, x: Any) -> str:
         return "int32" if operand_dtype(x) == "bool" else operand_dtype(x)

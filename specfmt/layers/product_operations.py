@@ -18,6 +18,7 @@ from specfmt.spec.fields import (
     Rule,
     Text,
     Tuple,
+    as_integer,
 )
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError
 from specfmt.spec.promotion import operand_dtype, result_type
@@ -36,20 +37,18 @@ class KeyRule(Rule):
         return self._item(value)
 
     def _item(self, value: Any) -> Any:
-        if value is None or (type(value) is int):
-            return value
+        if value is None or as_integer(value) is not None:
+            return value if value is None else Integer().check(value)
         if isinstance(value, dict) and set(value) == {"slice"}:
             return {"slice": self._slice.check(value["slice"])}
         if isinstance(value, dict) and value.get("ellipsis") is True and len(value) == 1:
             return value
-        raise FieldError(
-            "an index, null, {slice: [start, stop, step]} or {ellipsis: true}", value
-        )
+        raise FieldError("an index, null, {slice: [start, stop, step]} or {ellipsis: true}", value)
 
     def schema(self) -> dict[str, Any]:
         item = {
             "anyOf": [
-                {"type": "integer"},
+                Integer().schema(),
                 {"type": "null"},
                 _only("slice", self._slice.schema()),
                 _only("ellipsis", {"const": True}),
@@ -70,6 +69,8 @@ def _only(key: str, value: dict[str, Any]) -> dict[str, Any]:
 @operation("getitem")
 class GetItem(Op):
     """`x[key]`: indices, slices, new axes and an ellipsis."""
+
+    call_fields: ClassVar[tuple[str, ...]] = ("key",)
 
     key: Annotated[Any, KeyRule()]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Literal
 
+from specfmt.layers.operations import OptionalScalar
 from specfmt.spec.fields import (
     Axes,
     Bool,
     Either,
+    FieldError,
     Integer,
     Nullable,
-    Number,
-    OneOf,
-    OptionalFloat,
     OptionalInt,
+    Rule,
     Tuple,
 )
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError
@@ -25,14 +25,26 @@ OptionalAxes = Annotated[
     Axes | None,
     Nullable(Either(Integer(), Tuple(Integer()), expected="an axis or a list of axes")),
 ]
-NormOrder = Annotated[
-    float | Literal["fro", "nuc", "inf", "-inf"] | None,
-    Nullable(
-        Either(
-            Number(), OneOf("fro", "nuc", "inf", "-inf"), expected='a number, "fro", "nuc" or "inf"'
-        )
-    ),
-]
+
+
+class OrderRule(Rule):
+    """The order of a norm: a number, "fro", "nuc", "inf" or "-inf"."""
+
+    _words = ("fro", "nuc", "inf", "-inf")
+
+    def check(self, value: object) -> float | str:
+        if value in self._words:
+            return str(value) if value in ("fro", "nuc") else float(str(value))
+        if type(value) in (int, float) and value == value:
+            number = float(value)  # type: ignore[arg-type]
+            return int(number) if number.is_integer() else number
+        raise FieldError('a number, "fro", "nuc", "inf" or "-inf"', value)
+
+    def schema(self) -> dict[str, object]:
+        return {"anyOf": [{"type": "number"}, {"type": "string", "enum": list(self._words)}]}
+
+
+NormOrder = Annotated[float | Literal["fro", "nuc"] | None, Nullable(OrderRule())]
 
 WIDER = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
 """What sums of narrow integers are kept in."""
@@ -57,9 +69,7 @@ def reduced_axes(axis: int | tuple[int, ...] | None, rank: int) -> tuple[int, ..
     return tuple(check_axis(number, rank) for number in axes)
 
 
-def reduced_shape(
-    x: Shape, axis: int | tuple[int, ...] | None, *, keepdims: bool = False
-) -> Shape:
+def reduced_shape(x: Shape, axis: int | tuple[int, ...] | None, *, keepdims: bool = False) -> Shape:
     """The shape after a reduction."""
     axes = reduced_axes(axis, len(x))
     if keepdims:
@@ -103,7 +113,7 @@ class Mean(Reduction):
 class Extreme(Reduction):
     """Base of the largest and smallest element; ``initial`` takes part as one more element."""
 
-    initial: OptionalFloat = None
+    initial: OptionalScalar = None
 
 
 @operation("max")
@@ -213,7 +223,7 @@ class Cumsum(Op):
 
     def output_shape(self, x: Operand) -> Shape:
         if self.axis is None:
-            return (None if None in x else prod(x),)
+            return (None if None in x else prod(size or 0 for size in x),)
         check_axis(self.axis, len(x))
         return tuple(x)
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from specfmt.spec.fields import DataFormat, Fraction, Integer, Nullable, Seed, Tuple
+from specfmt.spec.fields import Fraction, Integer, Nullable, OptionalDataFormat, Seed, Tuple
 from specfmt.spec.layer import FloatLayer, Shape, ShapeError
 from specfmt.spec.registry import layer
 
 NoiseShape = Annotated[tuple[int | None, ...] | None, Nullable(Tuple(Nullable(Integer(1))))]
 
 
+class TrainingOnly(FloatLayer):
+    """Base of layers that return their input at inference."""
+
+    def returns_input(self) -> bool:
+        return True
+
+
 @layer
-class Dropout(FloatLayer):
+class Dropout(TrainingOnly):
     """In training sets a fraction ``rate`` of elements to 0 and scales the others up.
 
     ``noise_shape`` (with the batch axis; null = as the input) is what the noise is drawn
@@ -41,7 +48,7 @@ class Dropout(FloatLayer):
 
 
 @layer
-class SpatialDropout1D(FloatLayer):
+class SpatialDropout1D(TrainingOnly):
     """Dropout of whole features: (N, T, F) with one decision for each N and F."""
 
     rate: Fraction
@@ -52,11 +59,11 @@ class SpatialDropout1D(FloatLayer):
 
 
 @layer
-class SpatialDropout2D(FloatLayer):
+class SpatialDropout2D(TrainingOnly):
     """Dropout of whole feature maps: one decision for each sample and channel."""
 
     rate: Fraction
-    data_format: DataFormat | None = None
+    data_format: OptionalDataFormat = None
     seed: Seed = None
 
     def output_shape(self, x: Shape, training: object = None) -> Shape:
@@ -70,7 +77,7 @@ def _of_rank(x: Shape, rank: int) -> Shape:
 
 
 @layer
-class GaussianNoise(FloatLayer):
+class GaussianNoise(TrainingOnly):
     """In training adds normal noise of standard deviation ``stddev``."""
 
     stddev: Fraction
@@ -78,7 +85,7 @@ class GaussianNoise(FloatLayer):
 
 
 @layer
-class GaussianDropout(FloatLayer):
+class GaussianDropout(TrainingOnly):
     """In training multiplies by normal noise of mean 1 and variance `rate / (1 - rate)`."""
 
     rate: Fraction

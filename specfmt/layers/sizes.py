@@ -1,4 +1,4 @@
-"""Sizes and paddings of windows that slide over an axis, as TensorFlow computes them.
+"""Sizes, paddings and weights of windows that slide over axes, as TensorFlow computes them.
 
 One axis at a time; None is a size not known until run time.  Source: TensorFlow's
 `GetWindowedOutputSizeVerbose` and Keras's `compute_conv_output_shape`,
@@ -7,7 +7,10 @@ One axis at a time; None is a size not known until run time.  Source: TensorFlow
 
 from __future__ import annotations
 
-from specfmt.spec.layer import Shape, ShapeError
+from math import prod
+from typing import Any
+
+from specfmt.spec.layer import Shape, ShapeError, Weight
 
 RANK_NAMES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
 
@@ -151,3 +154,20 @@ def show(x: Shape) -> str:
     """A shape for messages: ``(N, 28, 28, 1)``, another unknown size as ``?``."""
     sizes = ["N" if i == 0 and s is None else "?" if s is None else str(s) for i, s in enumerate(x)]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def variable(layer: Any, name: str, shape: tuple[int, ...], words: str = "") -> Weight:
+    """A weight with what the layer's fields ``{words}_initializer`` and so on say of it."""
+    words = words or name
+    return Weight(
+        name,
+        shape,
+        getattr(layer, f"{words}_initializer"),
+        regularizer=getattr(layer, f"{words}_regularizer"),
+        constraint=getattr(layer, f"{words}_constraint"),
+    )
+
+
+def count(shape: Shape, skip: int = 1) -> int:
+    """The number of elements of one sample; a size not known counts as one."""
+    return prod(size or 1 for size in shape[skip:])

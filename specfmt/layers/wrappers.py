@@ -41,6 +41,7 @@ class Bidirectional(Layer):
     """Runs a recurrent layer over the sequence in both directions and merges the outputs."""
 
     call_arguments: ClassVar[tuple[Argument, ...]] = RNN_ARGUMENTS
+    trainable_reaches_parts: ClassVar[bool] = False
 
     layer: Annotated[Any, LayerRule(*RNN_LAYERS)]
     merge_mode: MergeMode = "concat"
@@ -134,6 +135,7 @@ class TimeDistributed(Layer):
         Argument("training", "value", required=False),
         Argument("mask", required=False),
     )
+    trainable_reaches_parts: ClassVar[bool] = False
 
     layer: Annotated[Any, LayerRule()]
 

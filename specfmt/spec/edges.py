@@ -58,12 +58,12 @@ class OperandsRule(Rule):
     def check(self, value: Any) -> Any:
         if isinstance(value, list):
             return tuple(self.check(item) for item in value)
-        if isinstance(value, dict) and len(value) != 1:
+        if isinstance(value, dict) and set(value) != {"const"}:
             raise FieldError("a tensor name, a number, a list, or {const: text}", value)
         return value
 
     def schema(self) -> dict[str, Any]:
-        return {}
+        return {"$ref": "#/$defs/operands"}
 
 
 Operands = Annotated[Any, OperandsRule()]

@@ -182,6 +182,9 @@ _LAYER_DOCS: dict[str, str] = {
     "noise_shape": "The shape of the random mask, batch axis included; 1 shares one decision "
     "along an axis, null takes the input's size.",
     "GaussianNoise.stddev": "The standard deviation of the noise.",
+    "init_values": "What the factors start from.",
+    "projection_dim": "The number of channels.",
+    "CustomScaleLayer.scale": "What the second input is multiplied by.",
     # -- shapes
     "target_shape": "The new shape without the batch axis; one size may be -1 and is worked out.",
     "dims": "The new order of the axes, counted from 1; the batch axis stays.",
@@ -191,7 +194,6 @@ _LAYER_DOCS: dict[str, str] = {
     "size": "The factor by which each spatial axis grows.",
     "interpolation": "nearest repeats elements; the others compute values in between.",
     # -- merging
-    "Concatenate.axis": "The axis along which the inputs follow each other; -1 is the last one.",
     "axes": "The axis to sum over, or a pair: one of each input. The batch axis counts as 0.",
     "normalize": "Scale both inputs to length 1 first: the result is the cosine.",
     # -- activations
@@ -204,6 +206,48 @@ _LAYER_DOCS: dict[str, str] = {
     "alpha_constraint": "What the learned slopes are held to after every step.",
     "shared_axes": "Axes, counted from 1, along which one slope is shared.",
     "Softmax.axis": "The axis (or axes) along which the outputs sum to 1.",
+    # -- operations
+    "Op.inputs": (
+        "The positional arguments in order: names of tensors, numbers, lists of them, "
+        "{const: text} for a string."
+    ),
+    "Op.name": "The name of the result; the operation's own (mean, mean_1, ...) if left out.",
+    "decimals": "How many decimal places are kept.",
+    "x_min": "The lowest value that is returned.",
+    "x_max": "The highest value that is returned.",
+    "Reduction.axis": "The axis or axes that are reduced; all if null.",
+    "Argmax.axis": "The axis that is searched; all elements in a row if null.",
+    "Norm.axis": "The axis, or the two of a matrix, that the norm is taken over.",
+    "Reduction.keepdims": "Keep the reduced axes, with size 1.",
+    "Norm.keepdims": "Keep the reduced axes, with size 1.",
+    "initial": "The result of reducing nothing, and a bound on the result.",
+    "ord": "Which norm: a number, inf, -inf, fro or nuc; the Euclidean one if null.",
+    "newshape": "The new shape, batch axis included; one size may be -1 and is worked out.",
+    "Transpose.axes": "The new order of the axes, counted from 0; reversed if null.",
+    "Squeeze.axis": "The axis (or axes) of size 1 to take out; all of them if null.",
+    "ExpandDims.axis": "Where the new axis of size 1 stands.",
+    "Concatenate.axis": "The axis along which the inputs follow each other; -1 is the last one.",
+    "Stack.axis": "Where the new axis stands.",
+    "Flip.axis": "The axis (or axes) to reverse; all if null.",
+    "Repeat.axis": "The axis to repeat along; all elements in a row if null.",
+    "Repeat.repeats": "How often each element is repeated.",
+    "Tile.repeats": "How often the whole is repeated along each axis.",
+    "BroadcastTo.shape": "The new shape, batch axis included.",
+    "axis1": "One of the axes to swap.",
+    "axis2": "The other one.",
+    "source": "Which axes to move.",
+    "destination": "Where they are moved to.",
+    "pad_width": "How much to add: an integer, or [before, after] for each axis.",
+    "Pad.mode": "constant, reflect or symmetric.",
+    "constant_values": "What stands in the added places; 0 if null.",
+    "shift": "How far elements move; those beyond the end come in at the start.",
+    "Roll.axis": "The axis to move along; all elements in a row if null.",
+    "indices_or_sections": "The number of equal parts, or the places to cut at.",
+    "Split.axis": "The axis to cut along.",
+    "key": "What to take: an index, or {slice: [start, stop, step]}, for each axis.",
+    "OneHot.axis": "Where the new axis stands.",
+    "OneHot.sparse": "Whether the result is a sparse tensor.",
+    "subscripts": "Einstein's notation, such as `bij,bjk->bik`.",
 }
 
 DOCS: dict[str, str] = {**WORD_DOCS, **_LAYER_DOCS}

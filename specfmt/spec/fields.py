@@ -7,7 +7,7 @@ Checks that need more than the value itself (ranks, other fields) belong to the 
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic_core import core_schema
@@ -35,6 +35,8 @@ DTYPES = (
     "complex64",
     "complex128",
 )
+LARGEST_INTEGER = 2**53 - 1
+"""What JSON readers, editors among them, hold exactly; far beyond any tensor's size."""
 POLICIES = ("mixed_float16", "mixed_bfloat16")
 
 
@@ -134,15 +136,14 @@ class Integer(Rule):
             or (self.maximum is not None and number > self.maximum)
         ):
             raise FieldError(self.expected(), value)
+        if abs(number) > LARGEST_INTEGER:
+            raise FieldError(self.expected(), value, f"the largest is {LARGEST_INTEGER}")
         return number
 
     def schema(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": "integer"}
-        if self.minimum is not None:
-            schema["minimum"] = self.minimum
-        if self.maximum is not None:
-            schema["maximum"] = self.maximum
-        return schema
+        low = -LARGEST_INTEGER if self.minimum is None else self.minimum
+        high = LARGEST_INTEGER if self.maximum is None else self.maximum
+        return {"type": "integer", "minimum": low, "maximum": high}
 
 
 class Number(Rule):
@@ -172,7 +173,7 @@ class Number(Rule):
         return "a number" + "".join(f" {part}" for part in (" and ".join(filter(None, (low, high))),) if part)
 
     def check(self, value: Any) -> float:
-        if type(value) not in (int, float) or not math.isfinite(value):
+        if type(value) not in (int, float) or not -sys.float_info.max <= value <= sys.float_info.max:
             raise FieldError(self.expected(), value)
         if (
             (self.minimum is not None and value < self.minimum)
@@ -181,22 +182,16 @@ class Number(Rule):
             or (self.below is not None and value >= self.below)
         ):
             raise FieldError(self.expected(), value)
-        try:
-            return float(value)
-        except OverflowError:
-            raise FieldError(self.expected(), value) from None
+        return float(value)
 
     def schema(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": "number"}
-        for key, bound in (
-            ("minimum", self.minimum),
-            ("maximum", self.maximum),
-            ("exclusiveMinimum", self.above),
-            ("exclusiveMaximum", self.below),
-        ):
-            if bound is not None:
-                schema[key] = bound
-        return schema
+        low = {"exclusiveMinimum": self.above}
+        if self.above is None:
+            low = {"minimum": -sys.float_info.max if self.minimum is None else self.minimum}
+        high = {"exclusiveMaximum": self.below}
+        if self.below is None:
+            high = {"maximum": sys.float_info.max if self.maximum is None else self.maximum}
+        return {"type": "number", **low, **high}
 
 
 class Boolean(Rule):
@@ -286,6 +281,28 @@ class Tuple(Rule):
         if self.maximum is not None:
             schema["maxItems"] = self.maximum
         return schema
+
+
+def choice_schema(tag: str, definitions: Mapping[str, str]) -> dict[str, Any]:
+    """The JSON Schema of an object whose ``tag`` decides which definition it follows.
+
+    Editors understand this form best: they complete the tags, offer the fields of the one
+    that is given, and name all tags in their message.
+    """
+    return {
+        "type": "object",
+        "properties": {tag: {"type": "string", "enum": list(definitions)}},
+        "required": [tag],
+        "allOf": [branch_schema(tag, value, name) for value, name in definitions.items()],
+    }
+
+
+def branch_schema(tag: str, value: str, definition: str) -> dict[str, Any]:
+    """``definition`` holds where ``tag`` is ``value``."""
+    return {
+        "if": {"properties": {tag: {"const": value}}, "required": [tag]},
+        "then": {"$ref": f"#/$defs/{definition}"},
+    }
 
 
 class Either(Rule):

@@ -36,21 +36,30 @@ _LAYER_LAST = ("inputs", "layers", "outputs")
 Role = Literal["root", "layers", "layer", "section", "models", "ports", "value"]
 
 
-def format_text(text: str, file: str = "<string>") -> str:
+def format_text(
+    text: str | bytes,
+    file: str = "<string>",
+    *,
+    change: Callable[[Item], None] | None = None,
+    meant: Any = None,
+) -> str:
     """A spec in its canonical form, with its comments.
 
     Args:
         text: A spec in YAML or JSON; it stays in its format.
         file: The name that diagnostics show.
+        change: What to change in the document before it is written.
+        meant: The data that the changed document stands for.
 
     Raises:
         SpecError: The text cannot be read (SF1xx).
         RuntimeError: The result would not mean the same; nothing should be written then.
     """
     document = read(text, file)
-    result = _format_json(document) if document.is_json else _format_yaml(document)
+    data = document.data if change is None else meant
+    result = _format_json(data) if document.is_json else _format_yaml(document, change)
     try:
-        same = _fingerprint(read(result, file).data) == _fingerprint(document.data)
+        same = _fingerprint(read(result, file).data) == _fingerprint(data)
     except SpecError as error:
         raise RuntimeError(f"{file}: formatting gave a text that cannot be read") from error
     if not same:
@@ -81,20 +90,26 @@ def _fingerprint(data: Any) -> str:
     return json.dumps(data, sort_keys=True)
 
 
-def _format_yaml(document: Document) -> str:
+def _format_yaml(document: Document, change: Callable[[Item], None] | None) -> str:
     from specfmt.spec.positions import Lines, compose_yaml
 
     text = document.text
     tree = compose_yaml(text)
     assert tree is not None  # an empty document cannot be read
     lines = Lines(text)
-    item = from_node(tree, text, lines)
-    head = attach(item, tree, text, lines)
+
+    def build() -> tuple[Item, list[str]]:
+        item = from_node(tree, text, lines)
+        head = attach(item, tree, text, lines)
+        if change is not None:
+            change(item)
+        return item, head
+
+    item, head = build()
     meant = _bindings(item)
     _arrange(item, "root")
     if _bindings(item) != meant:  # an alias would come before its anchor: keep the order
-        item = from_node(tree, text, lines)
-        head = attach(item, tree, text, lines)
+        item, head = build()
         _arrange(item, "root", sort=False)
     return _Emitter().document(item, head)
 
@@ -115,9 +130,8 @@ def _bindings(root: Item) -> dict[int, int | None]:
     return bound
 
 
-def _format_json(document: Document) -> str:
-    data = _reordered(document.data, "root")
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+def _format_json(data: Any) -> str:
+    return json.dumps(_reordered(data, "root"), indent=2, ensure_ascii=False) + "\n"
 
 
 # ------------------------------------------------------------------------------ order

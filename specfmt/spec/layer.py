@@ -74,6 +74,8 @@ class Weight:
         regularizer, constraint: What training does to it besides.
         store: The attribute path below the layer in a ``.weights.h5`` file where it differs
             from the layer's own group, such as ``cell``, then the index within that group.
+        merged_into: The weight to which Keras adds this one when it saves, so that files do not
+            hold it: the two factors of LoRA, whose product is added.
         pieces: (length, initializer) for each part along the first axis, where parts start
             from initializers of their own; ``init`` is then that of most of it.
     """
@@ -86,6 +88,7 @@ class Weight:
     regularizer: Term | None = None
     constraint: Term | None = None
     store: str = ""
+    merged_into: str = ""
     pieces: tuple[tuple[int, Term], ...] = ()
 
     @property
@@ -114,6 +117,9 @@ class Argument:
 
 ONE_INPUT = (Argument("inputs"), Argument("training", "value", required=False))
 
+KERAS_LAYERS = "keras.layers"
+"""Where Keras keeps its layers; those of an application stand in the application's module."""
+
 COMMON_FIELDS = ("name", "inputs", "activity_regularizer", "trainable", "dtype")
 """Fields that every layer has; they come after a layer's own."""
 
@@ -127,6 +133,12 @@ class Layer(BaseModel):
         call_arguments: What ``call`` takes, in Keras's order.
         supports_masking: Whether Keras lets a mask through (a layer without it drops the mask).
         open_call: Whether a call takes arguments that `call_arguments` does not name.
+        keras_module: The module that holds Keras's class of the same name.
+        reads_masks: Whether the values depend on the masks that travel with its inputs, other
+            than as a ``..._mask`` argument.
+        takes_masks_of: Call arguments whose masks a call takes off, for all that run later.
+        trainable_reaches_parts: Whether ``trainable: false`` freezes all its weights.  Keras
+            gives some layers parts that the constructor's argument does not reach.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -137,6 +149,10 @@ class Layer(BaseModel):
     supports_masking: ClassVar[bool] = True
     is_operation: ClassVar[bool] = False
     open_call: ClassVar[bool] = False
+    keras_module: ClassVar[str] = KERAS_LAYERS
+    reads_masks: ClassVar[bool] = False
+    takes_masks_of: ClassVar[tuple[str, ...]] = ()
+    trainable_reaches_parts: ClassVar[bool] = True
 
     name: OptionalName = None
     inputs: Edges = None
@@ -173,7 +189,7 @@ class Layer(BaseModel):
         `output_shape`."""
         yield from ()
 
-    def macs(self, output: Shapes, *args: Any, **kwargs: Any) -> int:
+    def macs(self, output: Any, *args: Any, **kwargs: Any) -> int:
         """Multiply-accumulates for one sample; a size not known counts as one."""
         return 0
 
@@ -181,10 +197,14 @@ class Layer(BaseModel):
         """The dtype that a call returns: the compute dtype, unless the input is not floating."""
         return dtypes[0] if dtypes and not is_floating(dtypes[0]) else compute_dtype
 
-    def output_mask(self, *masked: bool, **kwargs: bool) -> bool | tuple[bool, ...]:
+    def output_mask(self, *masked: Any, **kwargs: Any) -> bool | tuple[bool, ...]:
         """Whether the outputs carry a Keras mask, given (bound like shapes) which inputs do."""
         first: Any = masked[0] if masked else False
         return self.supports_masking and (any(first) if isinstance(first, list) else bool(first))
+
+    def returns_input(self) -> bool:
+        """Whether a call at inference returns the very tensor it reads, mask and all."""
+        return False
 
 
 class FloatLayer(Layer):
@@ -220,6 +240,7 @@ class Op(Layer):
         function: The name in `keras.ops`.
         keras_module: The module that holds Keras's class of the same name.
         leading_fields: Fields that the function takes before its operands.
+        call_fields: Fields that Keras's class takes in its call, not in its constructor.
     """
 
     is_operation: ClassVar[bool] = True
@@ -227,6 +248,7 @@ class Op(Layer):
     function: ClassVar[str] = ""
     keras_module: ClassVar[str] = ""
     leading_fields: ClassVar[tuple[str, ...]] = ()
+    call_fields: ClassVar[tuple[str, ...]] = ()
     inputs: Operands = ()
 
     def result_dtype(self, *operands: Any, **kwargs: Any) -> str:

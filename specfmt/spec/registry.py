@@ -8,16 +8,17 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
-from specfmt.spec.fields import FieldError, NestedError, Rule, did_you_mean
 from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.fields import FieldError, NestedError, Rule, choice_schema, did_you_mean
 from specfmt.spec.layer import Layer, Op, validate
 
 PLUGIN_GROUP = "specfmt.layers"
 
 L = TypeVar("L", bound=type[Layer])
+OpType = TypeVar("OpType", bound=type[Op])
 
 
-def operation(name: str, module: str = "numpy") -> Callable[[L], L]:
+def operation(name: str, module: str = "numpy") -> Callable[[OpType], OpType]:
     """Class decorator of an `Op`.
 
     Args:
@@ -25,11 +26,10 @@ def operation(name: str, module: str = "numpy") -> Callable[[L], L]:
         module: The module of `keras.src.ops` that holds Keras's class of the same name.
     """
 
-    def register(cls: L) -> L:
-        cls.type_name = cls.__name__
-        cls.family = cls.__module__.rpartition(".")[2]
-        cls.function = name  # type: ignore[attr-defined]
-        cls.keras_module = f"keras.src.ops.{module}"  # type: ignore[attr-defined]
+    def register(cls: OpType) -> OpType:
+        layer(cls)
+        cls.function = name
+        cls.keras_module = f"keras.src.ops.{module}"
         return cls
 
     return register
@@ -155,5 +155,5 @@ class LayerRule(Rule):
 
     def schema(self) -> dict[str, Any]:
         if self.types:
-            return {"$ref": "#/$defs/layer", "properties": {"type": {"enum": list(self.types)}}}
+            return choice_schema("type", {name: f"layer_{name}" for name in self.types})
         return {"$ref": "#/$defs/layer"}

@@ -16,14 +16,31 @@ from pydantic import BaseModel
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
 from specfmt.spec.field_docs import field_doc
-from specfmt.spec.fields import Rule
+from specfmt.spec.fields import Rule, branch_schema, choice_schema
 from specfmt.spec.layer import COMMON_FIELDS, to_data
 from specfmt.spec.registry import layer_class, op_class
 from specfmt.vocab.base import word_class
 from specfmt.vocab.index import INDEX as WORDS
 from specfmt.vocab.index import MODULES, REQUIRED
 
-ID = "https://specfmt.dev/schema/specfmt.schema.json"
+SHARED_FROM = 3
+"""How many classes have a field alike before it gets a definition of its own."""
+DEPTH, WIDTH = 4, 100
+
+
+_OPERANDS: dict[str, Any] = {
+    "anyOf": [
+        {"type": ["string", "number", "boolean", "null"]},
+        {"type": "array", "items": {"$ref": "#/$defs/operands"}},
+        {
+            "type": "object",
+            "properties": {"const": {}},
+            "required": ["const"],
+            "additionalProperties": False,
+        },
+    ]
+}
+"""What an operation reads: see `edges.OperandsRule`."""
 
 
 def rule_of(cls: type[BaseModel], field: str) -> Rule:
@@ -41,7 +58,8 @@ def json_schema() -> dict[str, Any]:
         "reuse": object_schema(Reuse),
         "train": object_schema(_train_class()),
         "entry": _entry(),
-        "layer": _choice("type", {name: f"layer_{name}" for name in INDEX}),
+        "operands": _OPERANDS,
+        "layer": choice_schema("type", {name: f"layer_{name}" for name in INDEX}),
     }
     defs |= _train_defs()
     for name in INDEX:
@@ -57,11 +75,31 @@ def json_schema() -> dict[str, Any]:
         defs |= _word_defs(kind)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": ID,
         "title": "specfmt model spec, version 1",
         **object_schema(ModelSpec),
-        "$defs": defs,
+        "$defs": _shared_fields(defs) | defs,
     }
+
+
+def _shared_fields(defs: dict[str, Any]) -> dict[str, Any]:
+    """Move the schemas of fields that many classes have alike into definitions of their own."""
+    uses: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for definition in defs.values():
+        for name, schema in definition.get("properties", {}).items():
+            if len(schema) > 1:
+                key = (name, json.dumps(schema, sort_keys=True))
+                uses.setdefault(key, []).append(definition["properties"])
+    shared: dict[str, Any] = {}
+    for (name, _), holders in uses.items():
+        if len(holders) < SHARED_FROM:
+            continue
+        label = f"field_{name}"
+        while label in shared:
+            label += "_"
+        shared[label] = holders[0][name]
+        for properties in holders:
+            properties[name] = {"$ref": f"#/$defs/{label}"}
+    return shared
 
 
 def _train_class() -> type[BaseModel]:
@@ -99,6 +137,7 @@ def object_schema(cls: type[BaseModel], tag: tuple[str, str] | None = None) -> d
             schema["default"] = default
         properties[key] = schema
     return {
+        **({"title": tag[1]} if tag is not None else {}),
         "type": "object",
         "description": doc,
         "properties": properties,
@@ -111,45 +150,23 @@ def _summary(cls: type[BaseModel]) -> str:
     return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
-def _choice(tag: str, names: dict[str, str]) -> dict[str, Any]:
-    """An object whose ``tag`` decides which definition it follows."""
-    return {
-        "type": "object",
-        "properties": {tag: {"type": "string", "enum": list(names)}},
-        "required": [tag],
-        "allOf": [_branch(tag, value, ref) for value, ref in names.items()],
-    }
-
-
-def _branch(tag: str, value: str, ref: str) -> dict[str, Any]:
-    return {
-        "if": {"properties": {tag: {"const": value}}, "required": [tag]},
-        "then": {"$ref": f"#/$defs/{ref}"},
-    }
-
-
 def _entry() -> dict[str, Any]:
+    """An entry of a layer list.
+
+    The keys of a reuse or an operation are told where ``reuse`` or ``op`` stands, so that an
+    editor offers a layer its own fields alone.
+    """
     types = {name: f"layer_{name}" for name in (*INDEX, "Model")}
+    operations = {"op": {"type": "string", "enum": list(OPERATIONS)}}
     return {
         "type": "object",
-        "properties": {
-            "type": {
-                "type": "string",
-                "enum": list(types),
-                "description": "The layer's class, as Keras names it.",
-            },
-            "reuse": {"description": "The layer or model to call again, sharing its weights."},
-            "op": {
-                "type": "string",
-                "enum": list(OPERATIONS),
-                "description": "A tensor operation of keras.ops.",
-            },
-        },
+        "properties": {"type": {"type": "string", "enum": list(types)}},
         "oneOf": [{"required": ["type"]}, {"required": ["reuse"]}, {"required": ["op"]}],
         "allOf": [
-            *(_branch("type", name, ref) for name, ref in types.items()),
+            *(branch_schema("type", name, ref) for name, ref in types.items()),
             {"if": {"required": ["reuse"]}, "then": {"$ref": "#/$defs/reuse"}},
-            *(_branch("op", name, f"op_{name}") for name in OPERATIONS),
+            {"if": {"required": ["op"]}, "then": {"properties": operations}},
+            *(branch_schema("op", name, f"op_{name}") for name in OPERATIONS),
         ],
     }
 
@@ -163,7 +180,7 @@ def _word_defs(kind: str) -> dict[str, Any]:
         kind: {
             "anyOf": [
                 {"type": "string", "enum": bare},
-                _choice("type", types),
+                choice_schema("type", types),
             ]
         }
     }
@@ -181,7 +198,21 @@ def _word_defs(kind: str) -> dict[str, Any]:
 
 def schema_text() -> str:
     """The content of ``schema/specfmt.schema.json``."""
-    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+    return _write(json_schema(), "") + "\n"
+
+
+def _write(value: Any, margin: str) -> str:
+    """JSON with a line for every key down to the fields of a class."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(margin) == DEPTH or len(margin) + len(line) <= WIDTH:
+        return line
+    inner = margin + " "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {_write(item, inner)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(inner + part for part in parts) + f"\n{margin}}}"
+    if isinstance(value, list) and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(inner + _write(item, inner) for item in value) + f"\n{margin}]"
+    return line
 
 
 def schema_file() -> Path:

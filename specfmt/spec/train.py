@@ -27,6 +27,7 @@ from specfmt.spec.fields import (
     Str,
     Text,
     Tuple,
+    choice_schema,
     did_you_mean,
     error_to_diagnostic,
 )
@@ -200,9 +201,8 @@ class NumbersRule(Rule):
     def _items(self, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return tuple(self._items(item) for item in value)
-        if type(value) is int:
-            return value
-        return Number().check(value)
+        number = Number().check(value)
+        return value if type(value) is int else number
 
     def schema(self) -> dict[str, Any]:
         nested = {"$ref": "#/$defs/numbers"}
@@ -337,22 +337,11 @@ def schema_definitions(
         },
         "number_or_list": {
             "anyOf": [
-                {"type": "number"},
+                Number().schema(),
                 {"type": "array", "items": {"$ref": "#/$defs/number_or_list"}},
             ]
         },
-        "data": {
-            "type": "object",
-            "properties": {"source": {"type": "string", "enum": list(SOURCES)}},
-            "required": ["source"],
-            "allOf": [
-                {
-                    "if": {"properties": {"source": {"const": name}}, "required": ["source"]},
-                    "then": {"$ref": f"#/$defs/data_{name}"},
-                }
-                for name in SOURCES
-            ],
-        },
+        "data": choice_schema("source", {name: f"data_{name}" for name in SOURCES}),
     }
     for name, cls in SOURCES.items():
         definitions[f"data_{name}"] = object_schema(cls, tag=("source", name))

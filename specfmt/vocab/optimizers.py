@@ -125,7 +125,7 @@ class AdamW(OptimizerWord):
     """Adam with weight decay."""
 
     learning_rate: LearningRate = 0.001
-    weight_decay: OptionalNaturalFloat = 0.004
+    weight_decay: NaturalFloat = 0.004
     beta_1: Fraction = 0.9
     beta_2: Fraction = 0.999
     epsilon: NaturalFloat = 1e-7

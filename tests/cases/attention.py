@@ -91,7 +91,9 @@ CASES = [
     Case(heads(attention_axes=[1]), (3, 4, 5)),
     Case(heads(attention_axes=-2), (3, 4, 5)),
     Case(heads(attention_axes=[1, 3], value_dim=4, output_shape=6), (3, 2, 4, 5)),
-    Case(heads(attention_axes=[2], call=IMAGE_MASK), ((3, 4, 5), (4, 4)), dtypes=("float32", "bool")),
+    Case(
+        heads(attention_axes=[2], call=IMAGE_MASK), ((3, 4, 5), (4, 4)), dtypes=("float32", "bool")
+    ),
     Case(
         heads(call=IMAGE_MASK, dropout=0.2),
         ((2, 3, 5), (2, 3, 2, 3)),
@@ -109,4 +111,37 @@ CASES = [
     embedded(heads("q", "v", **GQA)),
     embedded(heads("q", "v", **GQA, dropout=0.1)),
     embedded(heads("q", "v"), POOL),
+    embedded(heads("q", "v", name="a"), {"type": "Add", "inputs": ["q", "a"]}, POOL),
+    embedded(
+        {"type": "LayerNormalization", "name": "n", "inputs": "q"},
+        heads("n", "n", name="a"),
+        {"type": "Add", "inputs": ["q", "a"]},
+        POOL,
+        outputs=None,
+    ),
+    embedded(
+        *(heads("q", "v", name=name) for name in ("first", "second", "third")),
+        outputs=["first", "second", "third"],
+    ),
+    embedded(
+        heads("q", "q", name="self"),
+        heads("self", "v", name="cross"),
+        heads("cross", "v", name="again"),
+        POOL,
+    ),
+    embedded(
+        {"type": "Dropout", "rate": 0.1, "name": "d", "inputs": "q"},
+        {"type": "Identity", "name": "i", "inputs": "d"},
+        heads("i", "v", name="a"),
+        {"type": "Multiply", "inputs": ["q", "a"], "name": "product"},
+        {**POOL, "name": "p", "inputs": "product"},
+        outputs=["product", "p"],
+    ),
+    embedded(
+        heads("q", "v", name="a"),
+        {"type": "LSTM", "units": 2, "name": "r", "inputs": {"sequences": "q", "training": False}},
+        {"type": "LSTM", "units": 2, "name": "s", "inputs": {"sequences": "q"}},
+        plain(ATT, "q", "a", name="t"),
+        outputs=["a", "r", "s", "t"],
+    ),
 ]

@@ -54,6 +54,17 @@ CASES = [
         outputs=["shared", "again"],
         name="Conv2D-shared-between-sizes",
     ),
+    # Inside a wrapper, and in another precision.
+    Case(
+        [
+            {"type": "TimeDistributed", "layer": same("Conv2D", 4, 3, 2)},
+            {"type": "TimeDistributed", "layer": {"type": "Flatten"}},
+            {"type": "LSTM", "units": 2},
+        ],
+        (3, 8, 7, 2),
+        name="TimeDistributed-Conv2D-Flatten",
+    ),
+    Case(conv("Conv2D", 4, 3, dtype="float64"), (6, 7, 3)),
     # One and three axes.
     Case(conv("Conv1D", 4, 3), (7, 3)),
     Case(same("Conv1D", 4, 3, 2), (8, 3)),

@@ -48,5 +48,26 @@ CASES = [
     Case([CONV, {"type": "Identity"}, CONV], (5, 6, 3)),
     Case([CONV, {"type": "Activation", "activation": "softmax"}, CONV], (5, 6, 3)),
     Case({"type": "Activation", "activation": "relu"}, (4,)),
-    Case([{"type": "Masking"}, {"type": "Activation", "activation": "tanh"}, POOL], (5, 2), inputs=(STEPS,)),
+    Case(
+        [{"type": "Masking"}, {"type": "Activation", "activation": "tanh"}, POOL],
+        (5, 2),
+        inputs=(STEPS,),
+    ),
+    # A class of the user's own: PyTorch says that it cannot (SF303).
+    Case(
+        {"type": "Custom", "class": "keras.layers.ReLU", "config": {"max_value": 1.0}},
+        (4,),
+        torch=False,
+    ),
+    Case({"type": "Custom", "class": "keras.layers.Add"}, [(4,), (4,)], torch=False),
+    Case(
+        {
+            "type": "Custom",
+            "class": "keras.layers.Reshape",
+            "config": {"target_shape": [2, 2]},
+            "shape": [2, 2],
+        },
+        (4,),
+        torch=False,
+    ),
 ]

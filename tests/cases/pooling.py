@@ -43,6 +43,19 @@ CASES = [
             Case(pool(kind, 3, 2, "same", **FIRST), (2, 8, 7)),
         )
     ),
+    # Zeros beside what a ReLU gives are the pooling's own padding; beside others they count.
+    *(
+        Case(
+            [
+                {"type": "Activation", "activation": before},
+                {"type": "ZeroPadding2D", "padding": width},
+                pool("MaxPooling2D", 3, 2),
+            ],
+            (6, 7, 2),
+            name=f"{before}-ZeroPadding2D({width})-MaxPooling2D",
+        )
+        for before, width in (("relu", 1), ("relu", 2), ("relu", [1, 0]), ("tanh", 1))
+    ),
     Case(pool("MaxPooling1D", 2), (7, 3)),
     Case(pool("MaxPooling1D", 3, 2, "same"), (8, 3)),
     Case(pool("MaxPooling1D", 2, 1, "same"), (None, 3)),
@@ -67,6 +80,8 @@ CASES = [
             Case({"type": f"{kind}3D", "keepdims": True, **FIRST}, (3, 5, 4, 2)),
         )
     ),
+    Case({"type": "GlobalAveragePooling1D"}, (5, 3), dtypes=("int32",)),
+    Case(pool("MaxPooling2D", 2), (5, 6, 3), dtypes=("int32",)),
     # The mean of the steps that the mask keeps (T18).
     Case([MASKED, {"type": "GlobalAveragePooling1D"}], (5, 2), inputs=(STEPS,)),
     Case(

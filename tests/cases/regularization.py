@@ -14,7 +14,11 @@ CASES = [
     Case([{"type": "Dropout", "rate": 0}, DENSE], (4,)),
     Case([{"type": "Dropout", "rate": 1}, DENSE], (4,)),
     Case({"type": "Dropout", "rate": 0.5, "noise_shape": [None, 1, 3], "seed": 3}, (5, 3)),
-    Case([CONV, {"type": "Dropout", "rate": 0.5, "noise_shape": [None, 1, 1, 6]}, CONV], (5, 6, 3), permutes=0),
+    Case(
+        [CONV, {"type": "Dropout", "rate": 0.5, "noise_shape": [None, 1, 1, 6]}, CONV],
+        (5, 6, 3),
+        permutes=0,
+    ),
     Case({"type": "Dropout", "rate": 0.5, "noise_shape": [None, None, 1]}, (None, 3)),
     Case({"type": "SpatialDropout1D", "rate": 0.5}, (None, 3)),
     Case([CONV, {"type": "SpatialDropout2D", "rate": 0.5}, CONV], (5, 6, 3), permutes=0),

@@ -120,7 +120,8 @@ CASES = [
         {"type": "DepthwiseConv2D", "kernel_size": 3, "strides": 2},
         shape=(6, 8, 3),
     ),
-    Case({"type": "Cropping1D", "cropping": [2, 1]}, (6, 3)),
+    Case({"type": "ZeroPadding1D"}, (6, 3), dtypes=("int32",)),
+    Case({"type": "Cropping1D", "cropping": [2, 1]}, (6, 3), dtypes=("bool",)),
     Case({"type": "Cropping1D", "cropping": [0, 2]}, (None, 3)),
     Case({"type": "Cropping2D", "cropping": [[1, 2], [0, 1]]}, (6, 7, 3)),
     Case({"type": "Cropping2D", "cropping": [1, [2, 0]], **FIRST}, (3, None, 7)),
@@ -129,6 +130,8 @@ CASES = [
     # Nearest repeats; bilinear is PyTorch's with align_corners=False (T9).
     Case({"type": "UpSampling1D", "size": 3}, (4, 2)),
     Case({"type": "UpSampling2D"}, (4, 3, 2)),
+    Case({"type": "UpSampling2D"}, (4, 3, 2), dtypes=("uint8",)),
+    Case({"type": "RepeatVector", "n": 2}, (4,), dtypes=("int64",)),
     Case({"type": "UpSampling2D", "size": [3, 5]}, (None, 3, 2)),
     Case({"type": "UpSampling2D", "size": [41, 2]}, (3, 3, 2)),
     Case({"type": "UpSampling2D", "size": 2, "interpolation": "bilinear"}, (4, 3, 2)),

@@ -8,7 +8,7 @@ from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.spec.diagnostics import Diagnostic, SpecError
-from specfmt.spec.layer import Layer
+from specfmt.spec.layer import KERAS_LAYERS, Layer, Op
 from specfmt.targets.source import literal
 
 KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")
@@ -42,7 +42,7 @@ def _is_serialized(value: Any) -> bool:
 
 
 def custom_imports(graph: Graph) -> list[str]:
-    """Import lines for every custom layer of a graph.
+    """Import lines for every layer of a graph that is not in `keras.layers`.
 
     Raises:
         SpecError: A layer's class cannot be imported from anywhere.
@@ -51,6 +51,9 @@ def custom_imports(graph: Graph) -> list[str]:
     problems = []
     for unit in graph.walk_units():
         for layer in held_layers(unit.layer):
+            if not isinstance(layer, Op) and layer.keras_module != KERAS_LAYERS:
+                imports[f"from {layer.keras_module} import {layer.type_name}"] = None
+                continue
             dotted: str = getattr(layer, "class_", "")
             module, _, class_name = dotted.rpartition(".")
             if not dotted or module.startswith(KERAS_MODULES):

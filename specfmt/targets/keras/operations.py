@@ -53,17 +53,38 @@ def operation_source(
     if named:
         module = layer.keras_module
         file.imports[f"from {module} import {layer.type_name}"] = None
-        created = [*(f"{k}={literal(v)}" for k, v in keywords.items()), f"name={literal(layer.name)}"]
-        return layer.type_name, created, f"({', '.join(operands)})"
+        called = [f"{k}={call_field(k, v)}" for k, v in keywords.items() if k in layer.call_fields]
+        created = [f"{k}={literal(v)}" for k, v in keywords.items() if k not in layer.call_fields]
+        created.append(f"name={literal(layer.name)}")
+        return layer.type_name, created, f"({', '.join((*operands, *called))})"
     if function == "getitem":
         return f"{operands[0]}[{subscript(layer.key)}]", [], None
     if function in WRITTEN and len(operands) == 2 and not keywords:
         return f"{operands[0]} {OPERATORS[function]} {operands[1]}", [], None
     return (
         f"keras.ops.{function}",
-        [*operands, *(f"{key}={literal(value)}" for key, value in keywords.items())],
+        [
+            *(literal(keywords.pop(key)) for key in layer.leading_fields),
+            *operands,
+            *(f"{key}={literal(value)}" for key, value in keywords.items()),
+        ],
         "",
     )
+
+
+def call_field(key: str, value: Any) -> str:
+    """A field that Keras's class takes in its call; a key becomes slices."""
+    if key != "key":
+        return literal(value)
+    items = value if isinstance(value, tuple) else (value,)
+    texts = []
+    for item in items:
+        if isinstance(item, dict):
+            bounds = item.get("slice")
+            texts.append("..." if bounds is None else f"slice({', '.join(map(literal, bounds))})")
+        else:
+            texts.append(literal(item))
+    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
 
 def _is_automatic(name: str, type_name: str) -> bool:

@@ -43,6 +43,7 @@ class TrainContext:
     show: list[str]
     predict: list[str]
     load: str
+    device: str = '    parser.add_argument("--device", help="for example gpu:0 or cpu:0")'
 
 
 def train_context(graph: Graph, custom: list[str]) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def train_context(graph: Graph, custom: list[str]) -> dict[str, Any]:
     sample = sample_code(graph, train)
     rate = learning_rate_default(train)
     context = TrainContext(
-        title=f"Train {comment(graph.name)}.",
+        title=string(f"Train {comment(graph.name)}."),
         out=f"runs/{identifier(graph.name)}",
         epochs=train.epochs,
         batch_size=train.batch_size if isinstance(train.batch_size, int) else 0,
@@ -85,22 +86,12 @@ def train_context(graph: Graph, custom: list[str]) -> dict[str, Any]:
     }
     return {
         "train": context,
-        "data": _Data(data, path_help(train) if data.has_path else ""),
+        "data": data,
+        "path_help": string(path_help(train)),
         "sample": sample,
         "describe": describe_code(graph, train, data.classes),
         "script_imports": imports,
     }
-
-
-class _Data:
-    """`DataCode` and the help of ``--data``, for the template."""
-
-    def __init__(self, code: DataCode, path_help: str) -> None:
-        self._code = code
-        self.path_help = path_help
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._code, name)
 
 
 def compile_lines(train: TrainSpec, rate: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from specfmt.spec.layer import COMMON_FIELDS, Layer, explicit_arguments
+from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
 from specfmt.spec.naming import to_snake_case
 from specfmt.targets.source import literal
 from specfmt.vocab.activations import HardSigmoid
@@ -165,7 +165,8 @@ def layer_call(layer: Layer, name: str | None = None) -> tuple[str, list[str]]:
         from specfmt.targets.keras.custom import custom_call
 
         return custom_call(layer, name or layer.name)
-    return f"layers.{layer.type_name}", argument_sources(layer, name=name or layer.name)
+    space = "layers." if layer.keras_module == KERAS_LAYERS else ""
+    return f"{space}{layer.type_name}", argument_sources(layer, name=name or layer.name)
 
 
 def layer_source(layer: Layer, name: str | None = None) -> str:

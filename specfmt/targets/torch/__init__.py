@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
 from specfmt.graph.model import Graph
+from specfmt.targets.naming import identifier
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.templates import fill
 from specfmt.targets.torch import emit
@@ -29,7 +34,44 @@ def generate_model(
     return wrap(fill("torch/model.py.j2", **model_context(program, style, source)))
 
 
-def model_context(program: ClassProgram, style: str, source: str) -> dict[str, object]:
+def generate_training(
+    graph: Graph,
+    *,
+    style: str = "auto",
+    options: Options | None = None,
+    source: str = "",
+    script: str = "",
+) -> str:
+    """A stand-alone script that trains, evaluates, saves and predicts.
+
+    A final softmax or sigmoid under a cross-entropy is left out of the model: it trains on
+    logits, and ``predict`` gives the probabilities.
+
+    Args:
+        graph: A graph without errors whose document has a ``train:`` section.
+        style, options, source: As for `generate_model`.
+        script: The script's own file name, for its usage line.
+
+    Raises:
+        SpecError: PyTorch cannot express the model or its training as asked.
+    """
+    from specfmt.targets.torch.training import logit_outputs, train_context
+
+    options = options or Options()
+    program = lower_graph(graph, replace(options, logits=logit_outputs(graph)))
+    training = train_context(graph, program, options.fidelity)
+    context = model_context(program, style, source, training["helper_names"])
+    context |= training
+    context["script"] = script or f"{identifier(graph.name)}_torch.py"
+    body = fill("torch/train.py.j2", **{**context, "imports": ""})
+    imports = [*context["helper_imports"], *training["script_imports"]]
+    context["imports"] = emit.import_block(body, imports)
+    return wrap(fill("torch/train.py.j2", **context))
+
+
+def model_context(
+    program: ClassProgram, style: str, source: str, extra_helpers: Iterable[str] = ()
+) -> dict[str, Any]:
     """Everything that ``torch/model.py.j2`` reads."""
     sequential = emit.sequential_context(program) if style in ("auto", "sequential") else None
     if style == "sequential" and sequential is None:
@@ -39,12 +81,14 @@ def model_context(program: ClassProgram, style: str, source: str) -> dict[str, o
         for cls in program.classes()
         if sequential is None or cls is not program
     ]
-    names = list(dict.fromkeys(h for cls in program.classes() for h in cls.builder.helpers))
+    asked = [helper for cls in program.classes() for helper in cls.builder.helpers]
+    names = list(dict.fromkeys([*asked, *extra_helpers]))
     helper_imports, helpers = emit.helper_sources(names)
-    context: dict[str, object] = {
+    context: dict[str, Any] = {
         "doc": document_line(program.graph),
         "source": f" from {comment(source)}" if source else "",
         "helpers": helpers,
+        "helper_imports": helper_imports,
         "classes": classes,
         "sequential": sequential,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, as_axes
-from specfmt.targets.torch.builder import Lower, axis as axis_of, lower
+from specfmt.targets.torch.builder import Lower, lower
+from specfmt.targets.torch.builder import axis as axis_of
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary
 from specfmt.targets.torch.functions import activation
 from specfmt.vocab.base import Term

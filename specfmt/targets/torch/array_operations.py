@@ -7,12 +7,25 @@ from typing import Any
 from specfmt.layers import array_operations as ops
 from specfmt.layers.reductions import check_axis, reduced_axes
 from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
-from specfmt.targets.torch.expr import Attr, AxisSubscript, Call, Method, Pads, PerAxis, Tensor, Want
+from specfmt.targets.torch.expr import (
+    Attr,
+    AxisSubscript,
+    Call,
+    Method,
+    OutWant,
+    Pads,
+    PerAxis,
+    Rearrange,
+    Tensor,
+    Want,
+)
 from specfmt.targets.torch.operations import as_operand, to_dtype
 from specfmt.targets.torch.reductions import wants_dropping
 
 
-def moved(b: Lower, layer: Any, x: Tensor, expr: Any, want: Want, out_want: Want | None = None) -> Tensor:
+def moved(
+    b: Lower, layer: Any, x: Tensor, expr: Any, want: Want, out_want: OutWant | None = None
+) -> Tensor:
     """A step that only moves elements of ``x``."""
     shape = layer.output_shape(as_operand(x))
     y = b.tensor(shape, x.dtype)
@@ -32,6 +45,8 @@ def permuted(layer: Any, b: Lower, x: Tensor) -> Tensor:
     changed = [k for k, axis_ in enumerate(order) if k != axis_]
     if not changed:
         return x
+    if order[0] == 0 and x.rank > 2:
+        return moved(b, layer, x, Rearrange(x, order[1:]), "any", "free")
     if len(changed) == 2:
         return moved(b, layer, x, Method(x, "transpose", tuple(changed)), "keras")
     return moved(b, layer, x, Method(x, "permute", order), "keras")
@@ -49,7 +64,9 @@ def squeeze(layer: ops.Squeeze, b: Lower, x: Tensor) -> Tensor:
         return x
     want, out_want = wants_dropping(x, gone)
     dims = tuple(axis(k, x) for k in gone)
-    return moved(b, layer, x, Method(x, "squeeze", (dims if len(dims) > 1 else dims[0],)), want, out_want)
+    return moved(
+        b, layer, x, Method(x, "squeeze", (dims if len(dims) > 1 else dims[0],)), want, out_want
+    )
 
 
 @lower(ops.ExpandDims)
@@ -92,7 +109,9 @@ def stack(layer: ops.Stack, b: Lower, tensors: tuple[Tensor, ...]) -> Tensor:
     y = b.tensor(layer.output_shape(seen), dtype)
     dim = check_axis(layer.axis, tensors[0].rank + 1)
     kwargs = {"dim": -1 if dim == tensors[0].rank else dim}
-    result: Tensor = b.step(Call("torch.stack", (_together(tensors, dtype),), kwargs), y, want="keras")
+    result: Tensor = b.step(
+        Call("torch.stack", (_together(tensors, dtype),), kwargs), y, want="keras"
+    )
     return result
 
 
@@ -173,4 +192,3 @@ def split(layer: ops.Split, b: Lower, x: Tensor) -> Any:
     kwargs = {"dim": axis(layer.axis, x)}
     name, arg = ("chunk", where) if isinstance(where, int) else ("tensor_split", where)
     return b.step(Method(x, name, (arg,), kwargs), *outputs, want=want)
-

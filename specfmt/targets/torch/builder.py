@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 from specfmt.graph.model import Node, Unit
 from specfmt.spec.diagnostics import Diagnostic
@@ -50,13 +50,13 @@ def lower(cls: type[Layer]) -> Callable[[Lowering], Lowering]:
     return register
 
 
-def find_lowering(layer: Layer) -> Lowering | None:
-    """The lowering of a layer, importing the module that mirrors the layer's family."""
-    if type(layer) not in LOWERINGS:
-        name = f"specfmt.targets.torch.{layer.family}"
+def find_lowering(cls: type[Layer]) -> Lowering | None:
+    """The lowering of a layer class, importing the module that mirrors the layer's family."""
+    if cls not in LOWERINGS:
+        name = f"specfmt.targets.torch.{cls.family}"
         if find_spec(name) is not None:
             import_module(name)
-    return LOWERINGS.get(type(layer))
+    return LOWERINGS.get(cls)
 
 
 class TargetError(Exception):
@@ -156,7 +156,7 @@ class Lower:
 
     def lower(self, layer: Layer, *args: Any, **kwargs: Any) -> Any:
         """Lower an inner layer: ``b.inner(layer, "cell", "lstm_cell").lower(layer, x)``."""
-        lowering = find_lowering(layer)
+        lowering = find_lowering(type(layer))
         if lowering is None:
             raise TargetError(f"{layer.type_name} has no PyTorch lowering", code="SF300")
         return lowering(layer, self, *args, **kwargs)
@@ -175,7 +175,7 @@ class Lower:
         heavy: bool | None = None,
         frozen: tuple[str, ...] = (),
         buffers: tuple[str, ...] = (),
-        mode: Literal["", "eval", "train"] = "",
+        stays_eval: bool = False,
         comment: str = "",
         **kwargs: Any,
     ) -> ModuleDef:
@@ -189,7 +189,7 @@ class Lower:
             heavy: Whether it gets a line of its own (default: it has a matrix).
             frozen: Those of ``params`` that training leaves alone.
             buffers: Those of ``params`` that are buffers, besides ``running_...``.
-            mode: ``eval`` or ``train`` where it stays in that mode whatever the model is in.
+            stays_eval: Whether it stays in evaluation mode while the model trains.
             comment: A remark for the reader, above its definition; said once in a class.
         """
         suffix = self._suffix(suffix)
@@ -211,15 +211,10 @@ class Lower:
                 heavy,
                 frozen,
                 buffers,
-                mode,
+                stays_eval,
                 comment,
             )
             self.owner.modules[key] = known
-        elif known.mode != mode:
-            raise TargetError(
-                f"{self.unit.name} is called with different values of `training`",
-                "let its calls agree",
-            )
         return known
 
     def parameter(

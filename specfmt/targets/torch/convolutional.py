@@ -34,7 +34,14 @@ from specfmt.targets.torch.padding import (
     data_format,
     non_defaults,
 )
-from specfmt.targets.torch.params import WeightExpr
+from specfmt.targets.torch.params import ByLayout, WeightExpr
+
+Params = dict[str, WeightExpr | ByLayout]
+
+
+def bias_option(use_bias: bool) -> dict[str, Any]:
+    """``bias=False``, where it is."""
+    return {} if use_bias else {"bias": False}
 
 
 def channels_first_kernel(kernel: WeightExpr) -> WeightExpr:
@@ -58,7 +65,7 @@ def convolution(layer: Convolution, b: Lower, x: Tensor, **_: object) -> Tensor:
     kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
     dilation = layer.sized("dilation_rate")
     source, padding = conv_padding(b, layer, x, kernel, strides, dilation)
-    params = {"weight": channels_first_kernel(b.weights.kernel)}
+    params: Params = {"weight": channels_first_kernel(b.weights.kernel)}
     if layer.use_bias:
         params["bias"] = b.weights.bias
     conv = b.module(
@@ -70,7 +77,7 @@ def convolution(layer: Convolution, b: Lower, x: Tensor, **_: object) -> Tensor:
         **non_defaults(stride=(strides, 1)),
         **({"padding": padding} if padding else {}),
         **non_defaults(dilation=(dilation, 1), groups=((layer.groups,), 1)),
-        **({} if layer.use_bias else {"bias": False}),
+        **bias_option(layer.use_bias),
     )
     out = layer.output_shape(x.shape)
     y = b.apply(conv, source, out=out, want=channels_want(layer))
@@ -81,7 +88,7 @@ def convolution(layer: Convolution, b: Lower, x: Tensor, **_: object) -> Tensor:
 @lower(DepthwiseConv2D)
 def depthwise(layer: Depthwise, b: Lower, x: Tensor, **_: object) -> Tensor:
     """A convolution with as many groups as channels."""
-    params = {"weight": depthwise_kernel(b.weights.kernel)}
+    params: Params = {"weight": depthwise_kernel(b.weights.kernel)}
     if layer.use_bias:
         params["bias"] = b.weights.bias
     y = _depthwise(layer, b, x, params, bias=layer.use_bias)
@@ -92,7 +99,7 @@ def depthwise(layer: Depthwise, b: Lower, x: Tensor, **_: object) -> Tensor:
 @lower(SeparableConv2D)
 def separable(layer: Separable, b: Lower, x: Tensor, **_: object) -> Tensor:
     """A depthwise convolution without bias, then a 1 x 1 convolution."""
-    params = {"weight": depthwise_kernel(b.weights.depthwise_kernel)}
+    params: Params = {"weight": depthwise_kernel(b.weights.depthwise_kernel)}
     between = _depthwise(layer, b, x, params, bias=False, suffix="depthwise")
     params = {"weight": channels_first_kernel(b.weights.pointwise_kernel)}
     if layer.use_bias:
@@ -104,7 +111,7 @@ def separable(layer: Separable, b: Lower, x: Tensor, **_: object) -> Tensor:
         1,
         params=params,
         suffix="pointwise",
-        **({} if layer.use_bias else {"bias": False}),
+        **bias_option(layer.use_bias),
     )
     out = layer.output_shape(x.shape)
     y = b.apply(pointwise, between, out=out, want=channels_want(layer))
@@ -115,7 +122,7 @@ def _depthwise(
     layer: Depthwise | Separable,
     b: Lower,
     x: Tensor,
-    params: dict[str, Any],
+    params: Params,
     *,
     bias: bool,
     suffix: str = "",
@@ -134,7 +141,7 @@ def _depthwise(
         **non_defaults(stride=(strides, 1)),
         **({"padding": padding} if padding else {}),
         **non_defaults(dilation=(dilation, 1), groups=((channels,), 1)),
-        **({} if bias else {"bias": False}),
+        **bias_option(bias),
     )
     out = layer.windows(x.shape, channels * layer.depth_multiplier)
     return b.apply(conv, source, out=out, want=channels_want(layer))
@@ -157,7 +164,7 @@ def transposed(layer: TransposedConvolution, b: Lower, x: Tensor, **_: object) -
         for k, s, extra, d in zip(kernel, strides, layer.output_paddings(), dilation, strict=True)
     ]
     rest = [max(after - before, 0) for before, after in crops]
-    params = {"weight": channels_first_kernel(b.weights.kernel)}
+    params: Params = {"weight": channels_first_kernel(b.weights.kernel)}
     if layer.use_bias:
         params["bias"] = b.weights.bias
     conv = b.module(
@@ -172,7 +179,7 @@ def transposed(layer: TransposedConvolution, b: Lower, x: Tensor, **_: object) -
             padding=(tuple(before for before, _ in crops), 0),
             output_padding=(tuple(max(before - after, 0) for before, after in crops), 0),
         ),
-        **({} if layer.use_bias else {"bias": False}),
+        **bias_option(layer.use_bias),
         **non_defaults(dilation=(dilation, 1)),
     )
     out = layer.output_shape(x.shape)

@@ -13,8 +13,9 @@ from specfmt.targets.torch.builder import (
     lower,
     map_layout,
 )
-from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary
+from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary, Want
 from specfmt.targets.torch.functions import activation
+from specfmt.targets.torch.params import ByLayout, WeightExpr
 
 INDEX_DTYPES = ("int32", "int64")
 
@@ -39,13 +40,13 @@ def dense(layer: Dense, b: Lower, x: Tensor, training: object = None) -> Tensor:
     check_quantized(layer.dtype)
     features = x.shape[-1]
     kernel = map_layout(flat_rows(x, b.weights.kernel), lambda kernel: kernel.T)
-    params = {"weight": kernel}
+    params: dict[str, WeightExpr | ByLayout] = {"weight": kernel}
     if layer.use_bias:
         params["bias"] = b.weights.bias
-    bias = {} if layer.use_bias else {"bias": False}
+    bias: dict[str, Any] = {} if layer.use_bias else {"bias": False}
     frozen = () if layer.lora_rank is None else ("weight",)
     linear = b.module("nn.Linear", features, layer.units, params=params, frozen=frozen, **bias)
-    want = "any" if x.rank == 2 else "keras"
+    want: Want = "any" if x.rank == 2 else "keras"
     out = (*x.shape[:-1], layer.units)
     y = b.apply(linear, x, out=out, want=want)
     y.flat = None
@@ -64,7 +65,7 @@ def embedding(layer: Embedding, b: Lower, x: Tensor) -> Tensor:
     out = (*x.shape, layer.output_dim)
     ids = x if x.dtype in INDEX_DTYPES else b.method(x, "int", want="keras", dtype="int32")
     frozen = () if layer.lora_rank is None else ("weight",)
-    params = {"weight": b.weights.embeddings}
+    params: dict[str, WeightExpr | ByLayout] = {"weight": b.weights.embeddings}
     table = b.module(
         "nn.Embedding", layer.input_dim, layer.output_dim, params=params, frozen=frozen
     )

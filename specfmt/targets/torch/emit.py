@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class ClassContext:
     name: str
     doc: str
     definitions: list[str]
-    modes: list[str]
+    frozen: list[str]
     reset: list[str]
     reset_doc: str
     arguments: str
@@ -52,7 +53,7 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
     """Statements of ``__init__`` that create a module or parameter."""
     render = Renderer({}, None)
     if isinstance(item, ModuleDef):
-        mode = f".{item.mode}()" if item.mode else ""
+        mode = ".eval()" if item.stays_eval else ""
         lines = [f"self.{item.attr} = {render(item.ctor)}{mode}"]
         frozen = frozen_names(item, program)
         if len(frozen) > 1 and len(frozen) == sum(not item.is_buffer(name) for name in item.params):
@@ -86,18 +87,18 @@ def frozen_names(item: ModuleDef, program: ClassProgram) -> list[str]:
 def class_context(program: ClassProgram) -> ClassContext:
     """One class, ready for the template."""
     forward = Forward(program)
-    definitions, modes = [], []
+    definitions, frozen = [], []
     remarks = Remarks()
     for item in program.definitions():
         definitions += [*remarks.before(item), *definition(item, program)]
-        if isinstance(item, ModuleDef) and item.mode:
-            modes.append(f"self.{item.attr}.{item.mode}()")
+        if isinstance(item, ModuleDef) and item.stays_eval:
+            frozen.append(f"self.{item.attr}.eval()")
     reset, reset_doc = reset_lines(program, "self")
     return ClassContext(
         name=program.name,
         doc=model_doc(program),
         definitions=definitions,
-        modes=modes,
+        frozen=frozen,
         reset=reset,
         reset_doc=reset_doc,
         arguments=", ".join(f"{name}: torch.Tensor" for name in forward.arguments),
@@ -118,7 +119,7 @@ class Remarks:
         if not text or text in self.said:
             return []
         self.said.add(text)
-        return [f"# {text}"]
+        return [f"# {line}" for line in textwrap.wrap(text, 72)]
 
 
 def returns(program: ClassProgram) -> str:
@@ -152,7 +153,7 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
         if step.comment:
             modules.append(f"# {step.comment}")
         if step.module_def is not None:
-            once = step.module_def.attr not in held and not step.module_def.mode
+            once = step.module_def.attr not in held and not step.module_def.stays_eval
             if not once or frozen_names(step.module_def, program):
                 return None
             held.add(step.module_def.attr)

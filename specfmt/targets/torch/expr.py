@@ -240,7 +240,7 @@ class ModuleDef:
         heavy: Whether it stands on a line of its own in forward.
         frozen: Those of ``params`` that training leaves alone.
         buffers: Those of ``params`` that are buffers, besides ``running_...``.
-        mode: ``eval`` or ``train`` where it stays in that mode whatever the model is in.
+        stays_eval: Whether it stays in evaluation mode while the model trains.
         comment: A remark for the reader, above its definition.
     """
 
@@ -251,12 +251,17 @@ class ModuleDef:
     heavy: bool = False
     frozen: tuple[str, ...] = ()
     buffers: tuple[str, ...] = ()
-    mode: Literal["", "eval", "train"] = ""
+    stays_eval: bool = False
     comment: str = ""
 
     def is_buffer(self, name: str) -> bool:
         """Whether an entry of ``params`` is a buffer."""
         return name.startswith("running_") or name in self.buffers
+
+    @property
+    def counts_batches(self) -> bool:
+        """Whether PyTorch's own module keeps a count beside its running statistics."""
+        return str(self.ctor.func).startswith("nn.") and "running_mean" in self.params
 
 
 @dataclass(eq=False)

@@ -13,12 +13,16 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 
 from specfmt.targets.torch.expr import (
+    Call,
     Expr,
     Method,
+    OutWant,
     Rearrange,
     Relabel,
     Step,
+    Subscripts,
     Tensor,
+    Want,
     tensors_in,
     torch_axis,
     torch_order,
@@ -57,8 +61,9 @@ def _turn(
     step: Step, steps: list[Step], inputs: dict[Tensor, str], outputs: dict[Tensor, str]
 ) -> None:
     """Choose which way a swap of two axes is free, by the number of permutes it leaves."""
-    costs = {}
-    for way in ((CHANNELS, KERAS), (KERAS, CHANNELS)):
+    costs: dict[tuple[Want, OutWant], int] = {}
+    ways: tuple[tuple[Want, OutWant], ...] = (("channels", "keras"), ("keras", "channels"))
+    for way in ways:
         step.want, step.out_want = way
         node_of, readers = _edges(steps, inputs, outputs)
         side = _min_cut(node_of, readers)
@@ -134,10 +139,11 @@ def _augmenting_path(capacity: dict[Node, dict[Node, int]]) -> list[tuple[Node, 
     parents = _search(capacity, KERAS)
     if KERAS not in parents:
         return []
-    path, node = [], KERAS
+    path: list[tuple[Node, Node]] = []
+    node: Node = KERAS
     while (parent := parents[node]) is not None:
         path.append((parent, node))
-        node = parent  # type: ignore[assignment]
+        node = parent
     return path
 
 
@@ -188,6 +194,8 @@ def insert_permutes(
             step.expr = substitute(step.expr, table)
         if isinstance(step.expr, Rearrange):
             step.expr = _rearranged(step.expr, step.outputs[0], channels)
+        elif isinstance(step.expr, Call) and step.expr.args[:1]:
+            step.expr = _subscripted(step, channels)
         result.append(step)
     final = {
         tensor: convert(tensor, layout == CHANNELS, None) for tensor, layout in outputs.items()
@@ -208,8 +216,13 @@ def step_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
 
 
 def written_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
-    """Whether a step's axes are written channels-first: as it gives, where that may differ."""
-    if step.out_want is not None and len(step.outputs) == 1:
+    """Whether a step's axes are written channels-first.
+
+    As it gives, where that may differ from what it reads; but as it reads where both are
+    fixed (a reduction over the channels, whose axes are the input's).
+    """
+    fixed = step.want != "any" and step.out_want in (KERAS, CHANNELS)
+    if step.out_want is not None and len(step.outputs) == 1 and not fixed:
         return channels.get(step.outputs[0])
     return step_layout(step, channels)
 
@@ -226,6 +239,23 @@ def _rearranged(expr: Rearrange, output: Tensor, channels: dict[Tensor, bool]) -
     if len(moved) == 2:
         return Method(source, "transpose", tuple(moved))
     return Method(source, "permute", axes)
+
+
+def _subscripted(step: Step, channels: dict[Tensor, bool]) -> Call:
+    """An einsum with its letters in the orders chosen for its operands and its result."""
+    call: Call = step.expr
+    names = call.args[0]
+    if not isinstance(names, Subscripts):
+        return call
+    reads = bool(step_layout(step, channels))
+    gives = channels.get(step.outputs[0], False)
+    inputs = (_ordered(letters, reads) for letters in names.inputs)
+    text = f"{','.join(inputs)}->{_ordered(names.output, gives)}"
+    return Call(call.func, (text, *call.args[1:]), call.kwargs)
+
+
+def _ordered(letters: str, first: bool) -> str:
+    return "".join(torch_order(tuple(letters), first and len(letters) > 2))
 
 
 def _permute(tensor: Tensor, to_channels: bool) -> Method:

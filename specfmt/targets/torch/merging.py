@@ -164,7 +164,9 @@ def extreme(function: str) -> Callable[..., Tensor]:
                 # Each side is read twice: it becomes a value of its own.
                 best, other = _named(b, best, tensors[:count]), _named(b, other, [tensor])
                 if mask is not None:
-                    other = _named(b, Call("torch.where", (column(mask), other, best)), [other, best])
+                    other = _named(
+                        b, Call("torch.where", (column(mask), other, best)), [other, best]
+                    )
                 if known is not None:
                     best = Call("torch.where", (column(known), best, other))
             known = (
@@ -229,7 +231,9 @@ def _concatenated_mask(b: Lower, tensors: list[Tensor], k: int) -> Tensor:
         if tensor.mask is None:
             every = AxisSubscript(first, {rank - 1: 0}, rank)
             kwargs = {"dtype": _torch("bool")}
-            parts.append(mask_tensor(b, tensor.shape[:-1], Call("torch.ones_like", (every,), kwargs)))
+            parts.append(
+                mask_tensor(b, tensor.shape[:-1], Call("torch.ones_like", (every,), kwargs))
+            )
         else:
             parts.append(tensor.mask)
     shape = list(parts[0].shape)
@@ -266,5 +270,5 @@ def dot(layer: Dot, b: Lower, tensors: list[Tensor]) -> Tensor:
         kept = [letter for letter in (*first[1:], *second[1:]) if letter != "z"]
         names = Subscripts(("".join(first), "".join(second)), "".join(("n", *kept)))
         expr = Call("torch.einsum", (names, x, y))
-    b.step(expr, out, want=want, out_want="keras" if want == "keras" else None)
+    b.step(expr, out, want=want, out_want="free")
     return out

@@ -28,7 +28,7 @@ from specfmt.targets.torch.expr import (
 )
 from specfmt.targets.torch.params import ByLayout, WeightExpr, constant
 
-UNBIASED = "PyTorch averages the unbiased variance into running_var, Keras the biased one."
+UNBIASED = "PyTorch averages the unbiased variance, Keras the biased one."
 SYNCHRONIZED = (
     "Keras synchronizes the statistics of all devices: under DistributedDataParallel use "
     "nn.SyncBatchNorm.convert_sync_batchnorm."
@@ -37,7 +37,7 @@ SYNCHRONIZED = (
 Params = dict[str, WeightExpr | ByLayout]
 
 
-def affine(b: Lower, x: Tensor, size: int, *, weight: str = "gamma") -> tuple[Params, dict[str, Any]]:
+def affine(b: Lower, x: Tensor, size: int) -> tuple[Params, dict[str, Any]]:
     """``weight`` and ``bias`` of a stock module whose ``affine`` has both or neither.
 
     Where Keras has only one, the other is a frozen constant.
@@ -46,12 +46,11 @@ def affine(b: Lower, x: Tensor, size: int, *, weight: str = "gamma") -> tuple[Pa
         b: The builder.
         x: The input, whose flattened features the vectors follow.
         size: How many features there are.
-        weight: Keras's name of the scale.
 
     Returns:
         The parameters, and ``affine=False`` if there are none.
     """
-    names = {"weight": (weight, 1.0), "bias": ("beta", 0.0)}
+    names = {"weight": ("gamma", 1.0), "bias": ("beta", 0.0)}
     if not any(keras in b.weights for keras, _ in names.values()):
         return {}, {"affine": False}
     return {
@@ -100,7 +99,11 @@ def batch_normalization(
     training: bool | None = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """`nn.BatchNorm1d`, `2d` or `3d`; a helper where training needs masks, renorm or exactness."""
+    """`nn.BatchNorm1d`, `2d` or `3d`; a helper where training needs masks, renorm or exactness.
+
+    ``training`` in a recorded call has no effect: Keras's `operation_fn` overwrites it by the
+    mode in which the model runs.
+    """
     (features,) = sized_axes(layer.axis, x.shape)
     (k,) = normal_axes(layer.axis, x.shape)
     mask = mask or x.mask
@@ -111,13 +114,9 @@ def batch_normalization(
     params["running_var"] = flat_rows(x, b.weights.moving_variance)
     kwargs: dict[str, Any] = {"eps": layer.epsilon, "momentum": rounded(1 - layer.momentum)}
     kwargs |= switch
-    if not b.trainable or training is False:
-        kwargs["mode"] = "eval"
-    elif training:
-        kwargs["mode"] = "train"
-    trains = kwargs.get("mode") != "eval"
-    if trains and layer.synchronized:
-        kwargs["comment"] = SYNCHRONIZED
+    trains = b.trainable
+    if not trains:
+        kwargs["stays_eval"] = True
     if trains and layer.renorm:
         return renormalize(layer, b, x, k, mask, params, kwargs)
     if trains and mask is not None:
@@ -127,7 +126,7 @@ def batch_normalization(
         module = b.module(b.helper("BatchNorm"), features, params=params, **kwargs)
         return per_channel(b, module, x, k, None)
     if trains:
-        kwargs.setdefault("comment", UNBIASED)
+        kwargs["comment"] = SYNCHRONIZED if layer.synchronized else UNBIASED
     rank = min(max(x.rank, 3), 5)
     name = {3: "nn.BatchNorm1d", 4: "nn.BatchNorm2d", 5: "nn.BatchNorm3d"}[rank]
     if x.rank > 5:
@@ -295,9 +294,7 @@ def group_normalization(layer: GroupNormalization, b: Lower, x: Tensor) -> Tenso
     (k,) = normal_axes(layer.axis, x.shape)
     params, switch = affine(b, x, channels)
     groups = channels if layer.groups == -1 else layer.groups
-    module = b.module(
-        "nn.GroupNorm", groups, channels, params=params, eps=layer.epsilon, **switch
-    )
+    module = b.module("nn.GroupNorm", groups, channels, params=params, eps=layer.epsilon, **switch)
     if x.rank == 2:
         # Groups are of neighbours in Keras's order.
         return b.apply(module, x, want="keras")

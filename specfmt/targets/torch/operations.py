@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from specfmt.layers import operations as ops
-from specfmt.spec.layer import Operand
+from specfmt.spec.layer import Op, Operand
 from specfmt.spec.promotion import operand_dtype, torch_result_type
-from specfmt.targets.torch.builder import Lower, TargetError, lower
-from specfmt.targets.torch.expr import Attr, Binary, Call, Method, Name, Tensor, Unary, Want
+from specfmt.targets.torch.builder import Lower, Lowering, TargetError, lower
+from specfmt.targets.torch.expr import (
+    Attr,
+    Binary,
+    Call,
+    Method,
+    Name,
+    OutWant,
+    Tensor,
+    Unary,
+    Want,
+)
 
-TORCH_DTYPES = frozenset(
-    "float32 float64 float16 bfloat16 int8 int16 int32 int64 uint8 bool complex64 complex128".split()
+TORCH_DTYPES: Final = frozenset(
+    [
+        "float32",
+        "float64",
+        "float16",
+        "bfloat16",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "bool",
+        "complex64",
+        "complex128",
+    ]
 )
 """Dtypes in which PyTorch can compute."""
 
@@ -104,14 +127,20 @@ class Operands:
         torch_dtype(self.dtype)
         return self.written(self.dtype if self.natural != self.dtype else None)
 
-    def finish(self, b: Lower, expr: Any, module: Call | None = None) -> Tensor:
+    def finish(self, b: Lower, expr: Any, out_want: OutWant | None = None) -> Tensor:
         """The step."""
         first = self.tensors[0]
         y = b.tensor(self.shape, self.dtype)
         y.flat = first.flat if self.want == "any" and len(self.shape) == 2 else None
         same = tuple(self.shape) == first.shape
-        result: Tensor = b.step(expr, y, want=self.want, module=module, same_line=same)
+        result: Tensor = b.step(expr, y, want=self.want, out_want=out_want, same_line=same)
         return result
+
+
+def _register(make: Callable[[str], Lowering], names: Mapping[type[Op], str]) -> None:
+    """The same lowering for several classes, each with its own torch name."""
+    for cls, name in names.items():
+        lower(cls)(make(name))
 
 
 def _infix(operator: str, *, floating: bool = False) -> Callable[..., Tensor]:
@@ -128,17 +157,19 @@ def _infix(operator: str, *, floating: bool = False) -> Callable[..., Tensor]:
     return lowering
 
 
-for _class, _operator in (
-    (ops.Add, "+"),
-    (ops.Subtract, "-"),
-    (ops.Multiply, "*"),
-    (ops.FloorDivide, "//"),
-    (ops.Mod, "%"),
-    (ops.Power, "**"),
-):
-    lower(_class)(_infix(_operator))
-for _class in (ops.Divide, ops.TrueDivide):
-    lower(_class)(_infix("/", floating=True))
+_register(
+    _infix,
+    {
+        ops.Add: "+",
+        ops.Subtract: "-",
+        ops.Multiply: "*",
+        ops.FloorDivide: "//",
+        ops.Mod: "%",
+        ops.Power: "**",
+    },
+)
+for _divide in (ops.Divide, ops.TrueDivide):
+    lower(_divide)(_infix("/", floating=True))
 
 
 def _comparison(operator: str) -> Callable[..., Tensor]:
@@ -150,15 +181,17 @@ def _comparison(operator: str) -> Callable[..., Tensor]:
     return lowering
 
 
-for _class, _operator in (
-    (ops.Equal, "=="),
-    (ops.NotEqual, "!="),
-    (ops.Greater, ">"),
-    (ops.GreaterEqual, ">="),
-    (ops.Less, "<"),
-    (ops.LessEqual, "<="),
-):
-    lower(_class)(_comparison(_operator))
+_register(
+    _comparison,
+    {
+        ops.Equal: "==",
+        ops.NotEqual: "!=",
+        ops.Greater: ">",
+        ops.GreaterEqual: ">=",
+        ops.Less: "<",
+        ops.LessEqual: "<=",
+    },
+)
 
 
 def _logical(operator: str) -> Callable[..., Tensor]:
@@ -173,8 +206,7 @@ def _logical(operator: str) -> Callable[..., Tensor]:
     return lowering
 
 
-for _class, _operator in ((ops.LogicalAnd, "&"), (ops.LogicalOr, "|"), (ops.LogicalXor, "^")):
-    lower(_class)(_logical(_operator))
+_register(_logical, {ops.LogicalAnd: "&", ops.LogicalOr: "|", ops.LogicalXor: "^"})
 
 
 def _extreme(function: str, bound: str) -> Callable[..., Tensor]:
@@ -227,13 +259,13 @@ def _named(function: str, *, floating: bool = False) -> Callable[..., Tensor]:
     return lowering
 
 
-_FLOATING = {
+_FLOATING: Final[dict[type[Op], str]] = {
     ops.Sqrt: "sqrt", ops.Exp: "exp", ops.Expm1: "expm1", ops.Log: "log", ops.Log1p: "log1p",
     ops.Log2: "log2", ops.Log10: "log10", ops.Sin: "sin", ops.Cos: "cos", ops.Tan: "tan",
     ops.Sinh: "sinh", ops.Cosh: "cosh", ops.Tanh: "tanh", ops.Arcsin: "asin", ops.Arccos: "acos",
     ops.Arctan: "atan", ops.Rsqrt: "rsqrt", ops.Reciprocal: "reciprocal", ops.Erf: "erf",
 }  # fmt: skip
-_KEEPING = {
+_KEEPING: Final[dict[type[Op], str]] = {
     ops.Absolute: "abs", ops.Square: "square", ops.Sign: "sign", ops.Floor: "floor",
     ops.Ceil: "ceil",
 }  # fmt: skip
@@ -259,17 +291,14 @@ def round_(layer: ops.Round, b: Lower, x: Tensor) -> Tensor:
     if not x.dtype.startswith(("float", "bfloat")):
         return x
     kwargs = {"decimals": layer.decimals} if layer.decimals else {}
-    return b.call("torch.round", x, **kwargs)
+    return b.expr(Call("torch.round", (x,), kwargs), x)
 
 
 @lower(ops.Clip)
 def clip(layer: ops.Clip, b: Lower, x: Tensor) -> Tensor:
     operands = Operands(layer, (x,))
     value = x if x.dtype == operands.dtype else to_dtype(x, operands.dtype)
-    bounds = (layer.x_min, layer.x_max)
-    if "int" in operands.dtype:
-        bounds = (int(layer.x_min), int(layer.x_max))
-    return operands.finish(b, Method(value, "clamp", bounds))
+    return operands.finish(b, Method(value, "clamp", (layer.x_min, layer.x_max)))
 
 
 @lower(ops.Cast)

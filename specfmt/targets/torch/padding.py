@@ -8,9 +8,20 @@ from specfmt.layers.reshaping import ZeroPadding
 from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
 from specfmt.spec.layer import Layer, Shape
 from specfmt.targets.torch.builder import Lower
-from specfmt.targets.torch.expr import ByOrder, Call, Chain, Expr, Pads, Tensor, Want, torch_axis
+from specfmt.targets.torch.expr import (
+    ByOrder,
+    Call,
+    Chain,
+    Expr,
+    Pads,
+    Step,
+    Tensor,
+    Want,
+    torch_axis,
+)
 
 Sides = tuple[int, int]
+NEVER_NEGATIVE = ("F.relu", "F.relu6", "torch.sigmoid")
 
 
 def channels_want(layer: Layer) -> Want:
@@ -131,14 +142,14 @@ def call_shapes(b: Lower, layer: Layer, x: Tensor) -> list[Shape]:
 
 
 def unpadded(b: Lower, layer: Layer, x: Tensor, axes: range) -> tuple[Tensor, Any]:
-    """The input of a symmetric ZeroPadding before this convolution, and its width.
+    """The input of a symmetric ZeroPadding before this layer, and its width; else ``x`` and 0.
 
-    The padding becomes the convolution's own; the ZeroPadding's step stays where something
-    else reads it.
+    The padding becomes the convolution's (or pooling's) own; the ZeroPadding's step stays
+    where something else reads it.
     """
     if b.unit.spec is not layer or len(b.unit.calls) != 1:
         return x, 0
-    step = next((step for step in reversed(b.owner.steps) if x in step.outputs), None)
+    step = maker(b, x)
     padding = step.node.unit.spec if step is not None and step.node is not None else None
     if step is None or not isinstance(padding, ZeroPadding) or not _is_pad(step.expr):
         return x, 0
@@ -148,6 +159,17 @@ def unpadded(b: Lower, layer: Layer, x: Tensor, axes: range) -> tuple[Tensor, An
         return x, 0
     source: Tensor = step.expr.args[0]
     return source, compact(tuple(before for before, _ in sides))
+
+
+def maker(b: Lower, x: Tensor) -> Step | None:
+    """The step that gives a value."""
+    return next((step for step in reversed(b.owner.steps) if x in step.outputs), None)
+
+
+def is_never_negative(b: Lower, x: Tensor) -> bool:
+    """Whether a value comes straight from an activation without negative values."""
+    step = maker(b, x)
+    return step is not None and isinstance(step.expr, Call) and step.expr.func in NEVER_NEGATIVE
 
 
 def _is_pad(expr: Expr) -> bool:

@@ -204,6 +204,22 @@ def constant(value: float, *shape: int) -> WeightExpr:
 
 
 @dataclass(frozen=True)
+class Counter(WeightExpr):
+    """A count that torch keeps for itself (``num_batches_tracked``) and Keras has not."""
+
+    def sources(self) -> Iterator[str]:
+        yield from ()
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        import numpy as np
+
+        return np.zeros(self.shape, "int64")
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        """Nothing to give back."""
+
+
+@dataclass(frozen=True)
 class Literal(WeightExpr):
     """Numbers of the spec itself, row-major: no weight of Keras, and none of the `state_dict`."""
 

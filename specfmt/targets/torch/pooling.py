@@ -21,6 +21,8 @@ from specfmt.layers.pooling import (
     Pool,
 )
 from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
+from specfmt.spec.fields import expand
+from specfmt.spec.layer import is_floating
 from specfmt.targets.torch.builder import Lower, axis, lower
 from specfmt.targets.torch.expr import (
     AxisSubscript,
@@ -32,7 +34,14 @@ from specfmt.targets.torch.expr import (
     Tensor,
     Unary,
 )
-from specfmt.targets.torch.padding import channels_want, compact, data_format, when_channels
+from specfmt.targets.torch.padding import (
+    channels_want,
+    compact,
+    data_format,
+    is_never_negative,
+    unpadded,
+    when_channels,
+)
 
 
 @lower(MaxPooling1D)
@@ -45,7 +54,24 @@ def max_pool(layer: Pool, b: Lower, x: Tensor, **_: object) -> Tensor:
     if not plan.known:
         padded = Call(b.helper("same_pad"), (x, *window), {"value": Unary("-", Name("math.inf"))})
         return windowed(layer, b, x, "max", {}, operand=padded)
-    return plan.crop(b, windowed(layer, b, x, "max", plan.options(), out=plan.out))
+    options, operand = plan.options(), x
+    if not options:
+        operand, options = zeros_as_padding(layer, b, x)
+    return plan.crop(b, windowed(layer, b, operand, "max", options, out=plan.out))
+
+
+def zeros_as_padding(layer: Pool, b: Lower, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
+    """The input before a ZeroPadding2D, and ``padding=`` for it, where that is the same.
+
+    Beside values that are never negative, zeros count as little as minus infinity does.
+    """
+    pool, _ = layer.window()
+    axes = spatial_axes(layer.rank, data_format(layer))
+    source, padding = unpadded(b, layer, x, axes)
+    fits = all(2 * p <= k for p, k in zip(expand(padding, layer.rank), pool, strict=True))
+    if padding and fits and is_never_negative(b, source):
+        return source, {"padding": padding}
+    return x, {}
 
 
 @lower(AveragePooling1D)
@@ -176,7 +202,9 @@ def global_average_pool_1d(
     shape[3 - steps] = 1
     kept = Tensor(tuple(shape), "bool", "kept", keeps_name=True)
     b.step(AxisSubscript(mask, {3 - steps: None}, 3), kept)
-    options = {"dim": axis(steps, x)} | ({"keepdim": True} if layer.keepdims else {})
+    options: dict[str, Any] = {"dim": axis(steps, x)} | (
+        {"keepdim": True} if layer.keepdims else {}
+    )
     out = layer.output_shape(x.shape)
     total = b.method(b.method(x, "masked_fill", Unary("~", kept), 0), "sum", out=out, **options)
     total.name = f"{b.node.name}_total"
@@ -186,7 +214,9 @@ def global_average_pool_1d(
 def reduced(layer: GlobalPool, b: Lower, x: Tensor, method: str, kind: str) -> Tensor:
     """``x.mean(dim=(2, 3))``, in whichever layout."""
     dims = tuple(axis(place, x) for place in spatial_axes(layer.rank, data_format(layer)))
-    keepdim = {"keepdim": True} if layer.keepdims else {}
+    options: dict[str, Any] = {"keepdim": True} if layer.keepdims else {}
+    if method == "mean" and not is_floating(x.dtype):
+        x = b.method(x, "float", dtype="float32")
     pool = Call(f"nn.Adaptive{kind}Pool{layer.rank}d", (1,))
     return b.method(
         x,
@@ -194,5 +224,5 @@ def reduced(layer: GlobalPool, b: Lower, x: Tensor, method: str, kind: str) -> T
         out=layer.output_shape(x.shape),
         module=when_channels(layer, pool if layer.keepdims else Chain((pool, Call("nn.Flatten")))),
         dim=dims[0] if len(dims) == 1 else dims,
-        **keepdim,
+        **options,
     )

@@ -37,6 +37,14 @@ def scaled(x: Any, factor: Any) -> Any:
     return x if factor == 1 else Binary("*", x, factor)
 
 
+def placed(b: Lower, x: Tensor, expr: Any, y: Tensor) -> Tensor:
+    """``y`` as what ``expr`` computes, or ``x`` where there is nothing to compute."""
+    if isinstance(expr, Tensor):
+        return x
+    b.step(expr, y, same_line=True)
+    return y
+
+
 @lower(Rescaling)
 def rescaling(layer: Rescaling, b: Lower, x: Tensor) -> Tensor:
     """``x / 255`` and the like."""
@@ -48,10 +56,7 @@ def rescaling(layer: Rescaling, b: Lower, x: Tensor) -> Tensor:
     if offset != 0:
         negative = isinstance(offset, float) and offset < 0
         expr = Binary("-", expr, -offset) if negative else Binary("+", expr, offset)
-    if expr is x:
-        return x
-    b.step(expr, y, same_line=True)
-    return y
+    return placed(b, x, expr, y)
 
 
 @lower(Normalization)
@@ -69,10 +74,7 @@ def normalization(layer: Normalization, b: Lower, x: Tensor) -> Tensor:
     else:
         centered = whole if mean == 0 else Binary("-", whole, mean)
         expr = centered if deviation == 1 else Binary("/", centered, deviation)
-    if expr is x:
-        return x
-    b.step(expr, y, same_line=True)
-    return y
+    return placed(b, x, expr, y)
 
 
 def adapted(b: Lower, y: Tensor, kept: tuple[int, ...]) -> tuple[Any, Any]:

@@ -9,8 +9,10 @@ from specfmt.layers.reductions import check_axis
 from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
 from specfmt.targets.torch.expr import (
     AxisSubscript,
+    Binary,
     Call,
     Method,
+    OutWant,
     Subscript,
     Subscripts,
     Tensor,
@@ -39,7 +41,7 @@ def getitem(layer: ops.GetItem, b: Lower, x: Tensor) -> Tensor:
     shape = layer.output_shape(as_operand(x))
     y = b.tensor(shape, x.dtype)
     want: Want
-    out_want: Want | None = None
+    out_want: OutWant | None = None
     expr: Any
     if None in ready:
         want = "keras"
@@ -110,7 +112,7 @@ def take(layer: ops.Take, b: Lower, x: Tensor, indices: Any) -> Tensor:
         return step
     k = check_axis(layer.axis, x.rank)
     want: Want = "any"
-    out_want: Want | None = None
+    out_want: OutWant | None = None
     if isinstance(item, int):
         want, out_want = wants_dropping(x, (k,))
     elif isinstance(item, Tensor) or (item and isinstance(item[0], list)) or x.flat is not None:
@@ -140,8 +142,6 @@ def one_hot(layer: ops.OneHot, b: Lower, x: Tensor) -> Tensor:
 
 @lower(ops.Matmul)
 def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
-    from specfmt.targets.torch.expr import Binary
-
     operands = Operands(layer, (x1, x2))
     left, right = operands.promoted()
     operands.want = "keras"
@@ -153,8 +153,6 @@ def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
 @lower(ops.Dot)
 def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
     """NumPy's dot: the product of matrices, or `tensordot` beyond two axes."""
-    from specfmt.targets.torch.expr import Binary
-
     operands = Operands(layer, (x1, x2))
     left, right = operands.promoted()
     operands.want = "keras"
@@ -177,11 +175,12 @@ def einsum(layer: ops.Einsum, b: Lower, *operands: Any) -> Tensor:
     held = Operands(layer, operands)
     terms, output = layer.terms(len(operands))
     names: Any = Subscripts(tuple(terms), output)
-    held.want = "any"
+    out_want: OutWant | None
+    held.want, out_want = "any", "free"
     if "..." in layer.subscripts:
-        names, held.want = f"{','.join(terms)}->{output}", "keras"
+        names, held.want, out_want = f"{','.join(terms)}->{output}", "keras", None
     elif any(x.flat is not None for x in held.tensors):
         held.want = "keras"
-    y = held.finish(b, Call("torch.einsum", (names, *held.promoted())))
+    y = held.finish(b, Call("torch.einsum", (names, *held.promoted())), out_want)
     y.flat = None
     return y

@@ -17,10 +17,11 @@ from specfmt.targets.torch.expr import (
     SelfAttr,
     Step,
     Tensor,
+    Want,
     tensors_in,
 )
 from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes, substitute
-from specfmt.targets.torch.params import ByLayout, Constant, Literal, WeightExpr
+from specfmt.targets.torch.params import ByLayout, Constant, Counter, Literal, WeightExpr
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,10 @@ class ClassProgram:
 
     def definitions(self) -> Iterator[ModuleDef | ParamDef]:
         """Modules and parameters in the order in which the layers stand."""
-        yield from sorted(
-            (*self.builder.modules.values(), *self.builder.parameters.values()),
-            key=lambda item: self._rank[item.attr],
-        )
+        rank = self._rank
+        items: list[ModuleDef | ParamDef] = [*self.builder.modules.values()]
+        items += self.builder.parameters.values()
+        yield from sorted(items, key=lambda item: rank[item.attr])
 
     @property
     def _rank(self) -> dict[str, int]:
@@ -123,6 +124,9 @@ class ClassProgram:
                     buffer = item.is_buffer(name)
                     frozen = name in item.frozen or buffer or isinstance(value, Constant)
                     yield TorchParam(f"{prefix}{item.attr}.{name}", value, item.unit, not frozen, buffer)
+                if item.counts_batches:
+                    key = f"{prefix}{item.attr}.num_batches_tracked"
+                    yield TorchParam(key, Counter(()), item.unit, trainable=False, buffer=True)
 
 
 def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> ClassProgram:
@@ -209,12 +213,13 @@ def _lower_node(
     *,
     without_activation: bool,
 ) -> Any:
-    args = map_values(node.args, tensors.__getitem__)
+    bare = {value: alias(builder, tensors[value]) for value in node.unmasked}
+    args = map_values(node.args, lambda value: bare.get(value) or tensors[value])
     b = Lower(builder, node, without_activation=without_activation)
     if node.unit in nested:
         return _call_model(b, nested[node.unit], args)
     layer = node.layer
-    lowering = find_lowering(layer)
+    lowering = find_lowering(type(layer))
     if lowering is None:
         raise TargetError(
             f"{layer.type_name} has no PyTorch lowering", "generate the Keras target", code="SF300"
@@ -233,9 +238,11 @@ def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
         Tensor(value.shape or (), value.dtype, value.name) for value in b.node.outputs
     )
     layouts = {_io_layout(t, inner.channels.get(t)) for t in inner.inputs.values() if t.has_layout}
-    want = layouts.pop() if len(layouts) == 1 else "keras"
+    want: Want = layouts.pop() if len(layouts) == 1 else "keras"
     out_layouts = {inner.channels.get(t) for t in inner.outputs.values() if t.has_layout}
-    out_want = (CHANNELS if out_layouts.pop() else KERAS) if len(out_layouts) == 1 else None
+    out_want: Want | None = None
+    if len(out_layouts) == 1:
+        out_want = "channels" if out_layouts.pop() else "keras"
     expr: Any = Call(SelfAttr(module.attr), inputs)
     result = b.step(
         expr, *outputs, want=want, out_want=out_want, module_def=module, module=module.ctor, heavy=True

@@ -10,11 +10,11 @@ from typing import Any
 
 from specfmt.layers import reductions as ops
 from specfmt.targets.torch.builder import Lower, axis, lower
-from specfmt.targets.torch.expr import Call, Method, Tensor, Want
+from specfmt.targets.torch.expr import Call, Method, OutWant, Tensor, Want
 from specfmt.targets.torch.operations import as_operand, to_dtype, torch_dtype
 
 
-def wants_dropping(x: Tensor, gone: tuple[int, ...]) -> tuple[Want, Want | None]:
+def wants_dropping(x: Tensor, gone: tuple[int, ...]) -> tuple[Want, OutWant | None]:
     """The order in which axes can be dropped, and the order of what is left.
 
     As long as the batch stays and the channels stay, what is left stands in the order of
@@ -87,8 +87,7 @@ def _extreme(name: str, bound: str) -> Callable[..., Tensor]:
         r = Reducer(layer, b, x)
         expr = Method(x, name, (), r.kwargs())
         if layer.initial is not None:
-            limit = int(layer.initial) if ops.is_whole(x.dtype) else layer.initial
-            expr = Method(expr, "clamp", (), {bound: limit})
+            expr = Method(expr, "clamp", (), {bound: layer.initial})
         return r.finish(expr)
 
     return lowering
@@ -180,10 +179,6 @@ def norm(layer: ops.Norm, b: Lower, x: Tensor) -> Tensor:
     r = Reducer(layer, b, x)
     r.as_floating()
     order: Any = layer.ord
-    if isinstance(order, float) and order.is_integer():
-        order = int(order)
-    if order in ("inf", "-inf"):
-        order = float(order)
     if len(r.axes) == 2 and order is not None and order != "fro":
         kwargs = r.kwargs(always=True)
         return r.finish(Call("torch.linalg.matrix_norm", (r.value, order), kwargs))

@@ -24,7 +24,6 @@ from specfmt.targets.torch.expr import (
     Size,
     Spread,
     Subscript,
-    Subscripts,
     Tensor,
     Unary,
     torch_axis,
@@ -157,13 +156,6 @@ class Renderer:
 
     def _relabel(self, expr: Relabel) -> tuple[str, int]:
         return self.write(expr.tensor)
-
-    def _subscripts(self, expr: Subscripts) -> tuple[str, int]:
-        def ordered(letters: str) -> str:
-            return "".join(torch_order(tuple(letters), self._moved(len(letters))))
-
-        inputs = ",".join(ordered(letters) for letters in expr.inputs)
-        return literal(f"{inputs}->{ordered(expr.output)}"), ATOM
 
     def _pads(self, expr: Pads) -> tuple[str, int]:
         widths: list[tuple[Any, Any]] = [(0, 0)] * expr.rank

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from specfmt.layers.reshaping import (
     Cropping,
     Cropping1D,
@@ -101,7 +103,7 @@ def _reshaped(x: Tensor, out: Shape) -> Expr:
 
 def _unflatten(x: Tensor, out: Shape) -> ByOrder | None:
     """The stock module for a vector that becomes an image or a sequence."""
-    if x.rank != 2 or x.flat is not None or None in out[1:]:
+    if x.rank != 2 or len(out) < 3 or x.flat is not None or None in out[1:]:
         return None
     sizes = (torch_order(out, first)[1:] for first in (False, True))
     return ByOrder(*(Call("nn.Unflatten", (1, shape)) for shape in sizes))
@@ -209,7 +211,9 @@ def up_sampling(layer: UpSampling, b: Lower, x: Tensor, **_: object) -> Tensor:
         return b.expr(y, x, out=out)
     if mode not in ("nearest", "bilinear"):
         return b.call(b.helper("resample"), x, factors, mode, out=out, want=channels_want(layer))
-    options = {"scale_factor": compact(factors)} | ({} if mode == "nearest" else {"mode": mode})
+    options: dict[str, Any] = {"scale_factor": compact(factors)} | (
+        {} if mode == "nearest" else {"mode": mode}
+    )
     return b.call(
         "F.interpolate",
         x,

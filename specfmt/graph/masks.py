@@ -1,0 +1,118 @@
+"""Masks that Keras loses on the way, in the order in which it runs a model.
+
+A mask travels twice.  While a functional model is built, it is worked out for every symbolic
+tensor, and a layer that takes a ``mask`` argument and is called with one tensor alone has
+that mask recorded as an argument of the call (`Layer.__call__` of Keras 3.15).  While the
+model runs, masks are attached to the values, which is what all other layers look at; and
+there `MultiHeadAttention` takes them off the tensors it reads.  What runs after it and reads
+one of them sees no mask: an `Add` around it, a second attention over the same memory.
+"After" is the order of `keras.src.ops.function.Function`: by depth, counted from the outputs.
+
+`Value.masked` is the mask of the symbolic tensor; `Node.unmasked` says where it is lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from specfmt.graph.infer import compute_dtype, split_arguments
+from specfmt.graph.model import Graph, Node, Unit, Value
+from specfmt.spec.layer import Layer, is_floating
+
+
+def settle_masks(graph: Graph, policy: Any) -> None:
+    """Fill in `Node.unmasked` of a graph in which a layer takes masks off what it reads.
+
+    Args:
+        graph: The graph.
+        policy: The model's dtype policy.
+    """
+    if not any(takes_masks(node.unit) for node in graph.nodes):
+        return
+    if not any(value.masked for node in graph.nodes for value in node.outputs):
+        return
+    same: dict[Value, Value] = {}
+    carries: dict[Value, bool] = {value: value.masked for value in graph.inputs.values()}
+
+    def attached(value: Value) -> bool:
+        return carries[same.get(value, value)]
+
+    for node in execution_order(graph):
+        carries.update({value: value.masked for value in node.outputs})
+        layer = node.unit.spec
+        if not isinstance(layer, Layer) or layer.is_operation:
+            continue
+        dtype = compute_dtype(layer.dtype or policy)
+        lost = frozenset(v for v in node.inputs() if v.masked and not attached(v))
+        if lost and not _is_recorded(node, layer, dtype):
+            if layer.reads_masks or _takes_mask(layer):
+                node.unmasked = lost
+            flags, keywords = split_arguments(node, attached)
+            masks = layer.output_mask(*flags, **keywords)
+            several = (masks,) * len(node.outputs) if isinstance(masks, bool) else masks
+            carries.update(zip(node.outputs, several, strict=True))
+        first = next(node.inputs(), None)
+        if layer.returns_input() and first is not None and not _is_cast(first, dtype):
+            same[node.outputs[0]] = same.get(first, first)
+        for argument in layer.takes_masks_of:
+            value = node.args.get(argument)
+            if isinstance(value, Value) and not _is_cast(value, dtype):
+                carries[same.get(value, value)] = False
+
+
+def _takes_mask(layer: Layer) -> bool:
+    return any(argument.name.endswith("mask") for argument in layer.call_arguments)
+
+
+def _is_recorded(node: Node, layer: Layer, dtype: str) -> bool:
+    """Whether the symbolic tensor's mask is an argument of the recorded call."""
+    if not any(argument.name == "mask" for argument in layer.call_arguments):
+        return False
+    values = list(node.args.values())
+    return len(values) == 1 and isinstance(values[0], Value) and values[0].dtype == dtype
+
+
+def takes_masks(unit: Unit) -> bool:
+    """Whether a unit is a layer that takes masks off what it reads."""
+    return isinstance(unit.spec, Layer) and bool(unit.spec.takes_masks_of)
+
+
+def _is_cast(value: Value, dtype: str) -> bool:
+    """Whether Keras hands the layer a copy of the tensor in its compute dtype."""
+    return is_floating(value.dtype) and value.dtype != dtype
+
+
+def execution_order(graph: Graph) -> list[Node]:
+    """The calls in the order of `Function._run_through_graph` (`map_graph`, `_build_map`)."""
+    finished = _finished(graph)
+    depths: dict[Node, int] = {}
+    unit_depths: dict[Unit, int] = {}
+    for node in reversed(finished):
+        depth = max(depths.setdefault(node, 0), unit_depths.get(node.unit, 0))
+        depths[node] = unit_depths[node.unit] = depth
+        for value in node.inputs():
+            if value.node is not None:
+                depths[value.node] = max(depth + 1, depths.get(value.node, 0))
+    by_depth: dict[int, list[Node]] = defaultdict(list)
+    for node, depth in depths.items():
+        by_depth[depth].append(node)
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def _finished(graph: Graph) -> list[Node]:
+    """Calls in the order in which a depth-first search from the outputs leaves them."""
+    finished: dict[Node, None] = {}
+    for output in graph.outputs.values():
+        stack = [] if output.node is None else [(output.node, output.node.inputs())]
+        while stack:
+            node, parents = stack[-1]
+            parent = next(
+                (v.node for v in parents if v.node is not None and v.node not in finished), None
+            )
+            if parent is None:
+                stack.pop()
+                finished[node] = None
+            else:
+                stack.append((parent, parent.inputs()))
+    return list(finished)

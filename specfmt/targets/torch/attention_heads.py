@@ -1,0 +1,364 @@
+"""PyTorch lowerings of attention by several heads: helper modules around SDPA."""
+
+from __future__ import annotations
+
+from functools import reduce
+from math import prod
+from typing import Any
+
+from specfmt.layers.attention import GroupQueryAttention, HeadsAttention, MultiHeadAttention
+from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.expr import (
+    Binary,
+    Call,
+    Method,
+    ModuleDef,
+    SelfAttr,
+    Size,
+    Subscript,
+    Tensor,
+)
+from specfmt.targets.torch.params import ByLayout, WeightExpr
+
+ALL = slice(None)
+
+
+def boolean(mask: Tensor) -> Any:
+    """A mask as booleans."""
+    return mask if mask.dtype == "bool" else Method(mask, "bool")
+
+
+def step(b: Lower, expr: Any, shape: tuple[int | None, ...], dtype: str, name: str) -> Tensor:
+    """A computation in Keras's order, under a name of its own."""
+    y: Tensor = b.tensor(shape, dtype, keeps_name=True)
+    y.name = name
+    b.step(expr, y, want="keras")
+    return y
+
+
+def linear(b: Lower, keras: str, name: str, rows: int) -> dict[str, WeightExpr | ByLayout]:
+    """The parameters of a projection as an `nn.Linear` that reads ``rows`` features."""
+    params: dict[str, WeightExpr | ByLayout] = {
+        f"{name}.weight": b.weights[f"{keras}/kernel"].reshape(rows, -1).T
+    }
+    if f"{keras}/bias" in b.weights:
+        params[f"{name}.bias"] = b.weights[f"{keras}/bias"].reshape(-1)
+    return params
+
+
+def head_mask(
+    b: Lower,
+    query: Tensor,
+    key: Tensor,
+    masks: list[Tensor | None],
+    attention_mask: Tensor | None,
+    *,
+    causal: bool,
+    window: int | None,
+) -> Tensor | None:
+    """The mask (N, heads, T, S) that Keras makes of all masks; None if there is none.
+
+    Args:
+        b: The builder.
+        query, key: What attends to what, (N, T, ...) and (N, S, ...).
+        masks: Those of query, value and key.
+        attention_mask: The call's own.
+        causal: Whether steps attend to earlier ones only.
+        window: Keras's ``sliding_window``.
+    """
+    lengths = (query.shape[1], key.shape[1])
+    known: Any = (query, key) if None in lengths else lengths
+    memo = ("head_mask", known, *masks, attention_mask, causal, window)
+    if memo in b.owner.memo:
+        return b.owner.memo[memo]
+    terms: list[Any] = []
+    for index, mask in enumerate(masks):
+        if mask is None or mask in masks[1:index]:
+            continue
+        if mask.rank != 2 or (attention_mask is not None and attention_mask.rank != 3):
+            raise TargetError(
+                "masks whose axes Keras does not line up",
+                "stop the mask before this layer, or give an attention mask of shape (N, T, S)",
+            )
+        where = (ALL, None, ALL, None) if index == 0 else (ALL, None, None, ALL)
+        terms.append(Subscript(boolean(mask), where))
+    if causal:
+        terms.append(Call(b.helper("causal_mask"), (query, key)))
+    if window is not None:
+        terms.append(Call(b.helper("window_mask"), (query, key, window)))
+    if attention_mask is not None:
+        terms.insert(0, over_heads(attention_mask, 1, 0))
+    if not terms:
+        return None
+    whole = reduce(lambda left, right: Binary("&", left, right), terms)
+    result = step(b, whole, (query.shape[0], 1, *lengths), "bool", "mask")
+    b.owner.memo[memo] = result
+    return result
+
+
+def over_heads(mask: Tensor, axes: int, others: int) -> Any:
+    """An attention mask (N, T..., S...) with its attention axes as one and an axis for heads.
+
+    Args:
+        mask: Keras's mask.
+        axes: How many axes attend.
+        others: How many axes besides the batch do not.
+    """
+    given = mask.rank - 2 * axes
+    missing = 2 + others - given
+    if given < 1 or missing < 0:
+        raise TargetError(
+            f"expected an attention mask of {1 + 2 * axes} to {2 + others + 2 * axes} axes, "
+            f"received one of {mask.rank}",
+            "give it the shape (N, T, S)",
+        )
+    result = boolean(mask)
+    if axes > 1:
+        result = Method(Method(result, "flatten", (-axes, -1)), "flatten", (-1 - axes, -2))
+    for _ in range(missing):
+        result = Method(result, "unsqueeze", (-3,))
+    return result
+
+
+def call_heads(
+    b: Lower,
+    module: ModuleDef,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    out: int,
+    heads: int,
+    *,
+    scored: bool,
+    causal: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Call a helper module; the second value is the attention weights, if it gives them."""
+    kwargs: dict[str, Any] = {}
+    if mask is not None:
+        kwargs["mask"] = mask
+    elif causal and not scored:
+        kwargs["is_causal"] = True
+    y = b.tensor((*query.shape[:-1], out))
+    expr = Call(SelfAttr(module.attr), (query, key, value), kwargs)
+    if not scored:
+        b.step(expr, y, want="keras", module_def=module, heavy=True)
+        return y, None
+    weights = b.tensor((*query.shape[:-2], heads, query.shape[-2], key.shape[-2]))
+    weights.name = f"{b.node.name}_weights"
+    b.step(expr, y, weights, want="keras", module_def=module, heavy=True)
+    return y, weights
+
+
+def options(layer: HeadsAttention, *, bias: bool) -> dict[str, Any]:
+    """Constructor arguments that all helper modules take."""
+    kwargs: dict[str, Any] = {}
+    if layer.dropout:
+        kwargs["dropout"] = layer.dropout
+    return kwargs if bias else kwargs | {"bias": False}
+
+
+def variant(name: str, *, gate: bool, scored: bool) -> str:
+    """The helper class with a gate or returned weights."""
+    return f"{'Gated' if gate else ''}{'Scored' if scored else ''}{name}"
+
+
+@lower(MultiHeadAttention)
+def multi_head_attention(
+    layer: MultiHeadAttention,
+    b: Lower,
+    query: Tensor,
+    value: Tensor,
+    key: Tensor | None = None,
+    query_mask: Tensor | None = None,
+    value_mask: Tensor | None = None,
+    key_mask: Tensor | None = None,
+    attention_mask: Tensor | None = None,
+    return_attention_scores: bool = False,
+    training: bool | None = None,
+    use_causal_mask: bool = False,
+) -> Any:
+    """A helper module: projections around `F.scaled_dot_product_attention`.
+
+    Keras overwrites ``query_mask`` by the mask that travels with the query.
+    """
+    key_mask = key_mask or (key.mask if key is not None else None)
+    key = value if key is None else key
+    masks = [query.mask, value_mask or value.mask, key_mask]
+    axes = layer.axes(query.rank)
+    causal, window = use_causal_mask, layer.sliding_window
+    scored = return_attention_scores
+    if query.rank == 3:
+        alone = not scored and window is None and attention_mask is None and not any(masks)
+        mask = None
+        if not (causal and alone):
+            mask = head_mask(b, query, key, masks, attention_mask, causal=causal, window=window)
+    else:
+        if causal or window is not None or any(masks):
+            raise TargetError(
+                f"masks of steps for inputs of {query.rank} axes",
+                "give an `attention_mask`, or stop the mask before this layer",
+            )
+        mask = None
+        if attention_mask is not None:
+            others = query.rank - 2 - len(axes)
+            over = over_heads(attention_mask, len(axes), others)
+            mask = step(b, over, (None,) * (4 + others), "bool", "mask")
+            # Beyond three axes Keras takes the path where a query without keys gives zeros.
+            scored = scored or not layer.dropout
+    sizes = layer.out(query.shape)
+    module = heads_module(layer, b, query, key, value, prod(sizes), scored=scored)
+    moved = {x: arranged(b, x, tuple(sorted(axes))) for x in (query, key, value)}
+    y, weights = call_heads(
+        b,
+        module,
+        moved[query],
+        moved[key],
+        moved[value],
+        mask,
+        prod(sizes),
+        layer.num_heads,
+        scored=scored,
+        causal=causal,
+    )
+    y = restored(b, y, query, tuple(sorted(axes)))
+    if len(sizes) > 1:
+        out = (*query.shape[:-1], *sizes)
+        y = b.method(y, "unflatten", -1, sizes, out=out, want="keras")
+    if not return_attention_scores:
+        return y
+    if len(axes) > 1:
+        if tuple(sorted(axes)) != axes:
+            raise TargetError(
+                "attention scores over axes out of order", "sort them", "attention_axes"
+            )
+        weights = spread(b, weights, query, key, axes)
+    return y, weights
+
+
+def heads_module(
+    layer: MultiHeadAttention,
+    b: Lower,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: int,
+    *,
+    scored: bool,
+) -> ModuleDef:
+    """The helper module of a layer, its arguments where they differ from the defaults."""
+    dim, kdim, vdim = (x.shape[-1] or 0 for x in (query, key, value))
+    kwargs: dict[str, Any] = {}
+    if layer.value_size != layer.key_dim:
+        kwargs["value_dim"] = layer.value_size
+    for name, size in (("kdim", kdim), ("vdim", vdim), ("out_dim", out)):
+        if size != dim:
+            kwargs[name] = size
+    kwargs |= options(layer, bias=layer.use_bias)
+    params = {
+        **linear(b, "query", "query", dim),
+        **linear(b, "key", "key", kdim),
+        **linear(b, "value", "value", vdim),
+        **linear(b, "attention_output", "output", layer.num_heads * layer.value_size),
+    }
+    if layer.use_gate:
+        params |= linear(b, "gate", "gate", dim)
+    helper = b.helper(variant("MultiHeadAttention", gate=layer.use_gate, scored=scored))
+    return b.module(helper, dim, layer.num_heads, layer.key_dim, params=params, **kwargs)
+
+
+def arranged(b: Lower, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """``x`` with the axes that attend as one, just before the features."""
+    others = [k for k in range(1, x.rank - 1) if k not in axes]
+    order = (0, *others, *axes, x.rank - 1)
+    if len(axes) == 1 and order == tuple(range(x.rank)):
+        return x
+    expr: Any = x
+    if order != tuple(range(x.rank)):
+        expr = Method(expr, "permute", order)
+    if len(axes) > 1:
+        expr = Method(expr, "flatten", (-1 - len(axes), -2))
+    steps = [x.shape[k] for k in axes]
+    count = None if None in steps else prod(n or 1 for n in steps)
+    shape = (x.shape[0], *(x.shape[k] for k in others), count, x.shape[-1])
+    return step(b, expr, shape, x.dtype, x.name)
+
+
+def restored(b: Lower, y: Tensor, query: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The reverse of `arranged`, features aside."""
+    rank = query.rank
+    others = [k for k in range(1, rank - 1) if k not in axes]
+    order = (0, *others, *axes, rank - 1)
+    if len(axes) == 1 and order == tuple(range(rank)):
+        return y
+    expr: Any = y
+    if len(axes) > 1:
+        expr = Method(expr, "unflatten", (-2, sizes_of(query, axes)))
+    if order != tuple(range(rank)):
+        expr = Method(expr, "permute", tuple(order.index(k) for k in range(rank)))
+    z = b.tensor((*query.shape[:-1], y.shape[-1]))
+    b.step(expr, z, want="keras")
+    return z
+
+
+def sizes_of(x: Tensor, axes: tuple[int, ...]) -> tuple[Any, ...]:
+    """The sizes of some axes, those not known until run time as expressions."""
+    return tuple(Size(x, k) if x.shape[k] is None else x.shape[k] for k in axes)
+
+
+def spread(
+    b: Lower, weights: Tensor | None, query: Tensor, key: Tensor, axes: tuple[int, ...]
+) -> Tensor:
+    """Attention weights with the axes that attend apart again."""
+    assert weights is not None
+    expr = Method(weights, "unflatten", (-1, sizes_of(key, axes)))
+    expr = Method(expr, "unflatten", (-1 - len(axes), sizes_of(query, axes)))
+    found = (*(query.shape[k] for k in axes), *(key.shape[k] for k in axes))
+    return step(b, expr, (*weights.shape[:-2], *found), "float32", weights.name)
+
+
+@lower(GroupQueryAttention)
+def group_query_attention(
+    layer: GroupQueryAttention,
+    b: Lower,
+    query: Tensor,
+    value: Tensor,
+    key: Tensor | None = None,
+    query_mask: Tensor | None = None,
+    value_mask: Tensor | None = None,
+    key_mask: Tensor | None = None,
+    attention_mask: Tensor | None = None,
+    return_attention_scores: bool = False,
+    training: bool | None = None,
+    use_causal_mask: bool = False,
+) -> Any:
+    """A helper module whose heads of keys and values serve groups of query heads."""
+    key_mask = key_mask or (key.mask if key is not None else None)
+    key = value if key is None else key
+    masks = [query_mask or query.mask, value_mask or value.mask, key_mask]
+    causal, window, scored = use_causal_mask, layer.sliding_window, return_attention_scores
+    alone = not scored and window is None and attention_mask is None and not any(masks)
+    mask = None
+    if not (causal and alone):
+        mask = head_mask(b, query, key, masks, attention_mask, causal=causal, window=window)
+    dim, kdim = query.shape[-1] or 0, key.shape[-1] or 0
+    kwargs = options(layer, bias=layer.use_bias)
+    if kdim != dim:
+        kwargs["kdim"] = kdim
+    heads = layer.num_query_heads
+    params = {
+        **linear(b, "query", "query", dim),
+        **linear(b, "key", "key", kdim),
+        **linear(b, "value", "value", dim),
+        **linear(b, "attention_output", "output", heads * layer.head_dim),
+    }
+    if layer.use_gate:
+        params |= linear(b, "gate", "gate", dim)
+    helper = b.helper(variant("GroupQueryAttention", gate=layer.use_gate, scored=scored))
+    module = b.module(
+        helper, dim, heads, layer.num_key_value_heads, layer.head_dim, params=params, **kwargs
+    )
+    y, weights = call_heads(
+        b, module, query, key, value, mask, dim, heads, scored=scored, causal=causal
+    )
+    return (y, weights) if scored else y

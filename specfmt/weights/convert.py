@@ -1,0 +1,302 @@
+"""Trained weights from one framework to the other, by the parameter expressions of the lowerings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from specfmt.files import whole_file
+from specfmt.graph.keras_order import walk_layers
+from specfmt.graph.model import Graph, Unit
+from specfmt.spec.diagnostics import Diagnostic
+from specfmt.targets.torch.params import Constant, Counter, WeightExpr
+from specfmt.targets.torch.program import ClassProgram, Options, TorchParam, lower_graph
+from specfmt.weights import keras3, keras_h5, legacy_h5, safetensors, torch_zip
+from specfmt.weights.arrays import Array
+from specfmt.weights.hdf5 import opened
+from specfmt.weights.problems import fail, left_over, misshapen, missing, problem, raise_all
+from specfmt.weights.sources import KerasWeights, Stored, Tensor, TorchWeights
+
+Progress = Callable[[str, int, int], None]
+"""Called with a weight's name, its bytes and the bytes of all, when the weight is written."""
+
+TORCH: Final[dict[str, Any]] = {
+    ".safetensors": safetensors.write,
+    ".pt": torch_zip.write,
+    ".pth": torch_zip.write,
+}
+KERAS: Final = ".weights.h5"
+HDF5_MAGIC: Final = b"\x89HDF\r\n\x1a\n"
+
+
+def convert(
+    graph: Graph,
+    source: Path,
+    dest: Path,
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Convert a weight file; what stood at ``dest`` is replaced at the very end or not at all.
+
+    Args:
+        graph: The model.
+        source: ``.keras``, ``.weights.h5``, ``.h5``, ``.safetensors`` or ``.pt``, told by content.
+        dest: ``.safetensors``, ``.pt`` or ``.weights.h5``, told by name.
+        options: How the PyTorch program is generated.
+        progress: Called for each weight.
+
+    Returns:
+        The number of tensors written.
+
+    Raises:
+        SpecError: With every SF5xx finding.
+        OSError: A file cannot be read or written.
+    """
+    to_keras = dest.name.endswith(KERAS)
+    if not to_keras and dest.suffix not in TORCH:
+        fail(
+            "SF506",
+            f"expected a destination named {', '.join(TORCH)} or {KERAS}, received {dest.name}",
+            dest,
+            "the name says the format",
+        )
+    program = lower_graph(graph, options or Options())
+    with ExitStack() as stack:
+        weights = Weights(graph, program, source, stack)
+        if to_keras:
+            units = list(_progressing_units(weights.keras_units(), progress))
+            with whole_file(dest) as temporary:
+                keras_h5.write(temporary, graph, units)
+            return sum(len(unit.weights) for unit, _ in units)
+        tensors = list(_progressing(weights.torch_tensors(), progress))
+        with whole_file(dest) as temporary:
+            TORCH[dest.suffix](temporary, tensors)
+        return len(tensors)
+
+
+class Weights:
+    """A weight file, as either framework sees it.
+
+    Args:
+        graph: The model.
+        program: Its PyTorch program.
+        source: The file.
+        stack: Keeps the file open.
+
+    Raises:
+        SpecError: The file does not hold this model's weights.
+    """
+
+    def __init__(self, graph: Graph, program: ClassProgram, source: Path, stack: ExitStack) -> None:
+        self.graph, self.source = graph, source
+        self.params = list(program.parameters())
+        self.keras: KerasWeights | None = None
+        self.torch: TorchWeights = {}
+        kind = file_kind(source)
+        if kind == "hdf5":
+            self.keras = read_keras(graph, stack.enter_context(opened(source)), source)
+        else:
+            self.torch = safetensors.read(source) if kind == "safetensors" else torch_zip.read(source)
+            raise_all(list(self._check_torch()))
+
+    def _check_torch(self) -> Iterator[Diagnostic]:
+        known = set()
+        for param in self.params:
+            known.add(param.key)
+            stored = self.torch.get(param.key)
+            if stored is None:
+                if not isinstance(param.value, Constant | Counter):
+                    yield missing(param.key, param.value.shape, param.key, self.source)
+            elif stored.shape != param.value.shape:
+                yield misshapen(
+                    param.key, param.value.shape, stored.shape, param.key, self.source
+                )
+            elif isinstance(param.value, Constant):
+                yield from self._check_constant(param, param.value.value, stored)
+        yield from left_over((key for key in self.torch if key not in known), self.source)
+
+    def _check_constant(
+        self, param: TorchParam, value: float, stored: Stored
+    ) -> Iterator[Diagnostic]:
+        if not np.array_equal(stored.read(), np.full(stored.shape, value, stored.dtype)):
+            message = f"expected {param.key} to be all {value:g}, received other values"
+            hint = "Keras has no such weight; leave the parameter frozen when training"
+            yield problem("SF507", message, self.source, hint)
+
+    # -- to PyTorch ------------------------------------------------------------------------
+
+    def torch_tensors(self) -> Iterator[Tensor]:
+        """Every entry of the `state_dict`."""
+        for param in self.params:
+            stored = self.torch.get(param.key)
+            if stored is not None:
+                yield Tensor(param.key, stored.shape, stored.dtype, stored.read)
+            else:
+                dtype = self._dtype(param)
+                yield Tensor(param.key, param.value.shape, dtype, partial(self._compute, param, dtype))
+
+    def _dtype(self, param: TorchParam) -> np.dtype[Any]:
+        if isinstance(param.value, Counter):
+            return np.dtype("int64")
+        first = next(param.value.sources(), None)
+        stored = self.keras.get((param.unit, first)) if self.keras and first else None
+        return np.dtype("float32") if stored is None else stored.dtype
+
+    def _compute(self, param: TorchParam, dtype: np.dtype[Any]) -> Array:
+        value: Array = param.value.forward(partial(self._read, param.unit))
+        return value.astype(dtype, copy=False)
+
+    def _read(self, unit: Unit, name: str) -> Array:
+        assert self.keras is not None
+        stored = self.keras.get((unit, name))
+        if stored is None:  # a factor that Keras has merged into another weight
+            weight = next(w for w in unit.weights if w.name == name)
+            return np.zeros(weight.shape, "float32")
+        return stored.read()
+
+    # -- to Keras --------------------------------------------------------------------------
+
+    def keras_units(self) -> Iterator[tuple[Unit, Callable[[], dict[str, Array]]]]:
+        """Every layer with weights, and how to compute them."""
+        by_unit: dict[Unit, list[TorchParam]] = {}
+        for param in self.params:
+            by_unit.setdefault(param.unit, []).append(param)
+        for unit in walk_layers(self.graph):
+            if unit.weights and self.keras is not None:
+                yield unit, partial(self._read_unit, unit)
+            elif unit.weights:
+                yield unit, partial(gather, unit, by_unit.get(unit, []), self.torch)
+
+    def _read_unit(self, unit: Unit) -> dict[str, Array]:
+        return {weight.name: self._read(unit, weight.name) for weight in unit.weights}
+
+
+def gather(unit: Unit, params: list[TorchParam], tensors: TorchWeights) -> dict[str, Array]:
+    """A layer's Keras weights from the torch parameters made of them.
+
+    A weight that no torch parameter is made of (the count of `Normalization`) is zero.
+    """
+    arrays: dict[str, Array] = {}
+    shapes = {weight.name: weight.shape for weight in unit.weights}
+
+    def write(name: str, index: Any, value: Array) -> None:
+        if index is ... and value.shape == shapes[name]:
+            arrays[name] = value
+            return
+        if name not in arrays:
+            arrays[name] = np.zeros(shapes[name], value.dtype)
+        arrays[name][index] = value
+
+    for param in params:
+        stored = tensors.get(param.key)
+        if stored is not None:
+            _scatter(param.value, stored, write)
+    for weight in unit.weights:
+        if weight.name not in arrays:
+            arrays[weight.name] = np.zeros(weight.shape, weight.dtype or "float32")
+    return arrays
+
+
+def _scatter(value: WeightExpr, stored: Stored, write: Callable[[str, Any, Array], None]) -> None:
+    if next(value.sources(), None) is not None:
+        value.scatter(stored.read(), write)
+
+
+def read_keras(graph: Graph, file: Any, source: Path) -> KerasWeights:
+    """The weights of an open HDF5 file, whichever layout it has.
+
+    Raises:
+        SpecError: With every finding.
+    """
+    if legacy_h5.is_layout(file):
+        return legacy_h5.Reader(file, source).read(graph)
+    if keras3.is_layout(file):
+        return keras3.Reader(file, source).read(graph)
+    fail(
+        "SF500",
+        "expected an HDF5 file with the weights of a Keras model, received another one",
+        source,
+        "save it with `model.save_weights('model.weights.h5')`",
+    )
+
+
+def file_kind(file: Path) -> str:
+    """``hdf5`` (also inside a ``.keras``), ``torch`` or ``safetensors``, told by content.
+
+    Raises:
+        SpecError: SF500 if it is none of them, SF505 for a pickle outside an archive.
+    """
+    with file.open("rb") as stream:
+        head = stream.read(16)
+    if head.startswith(HDF5_MAGIC):
+        return "hdf5"
+    if head.startswith(b"PK"):
+        import zipfile
+
+        try:
+            with zipfile.ZipFile(file) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            fail(
+                "SF500",
+                f"expected a .keras or .pt archive, received one that cannot be read: {error}",
+                file,
+                "the file is cut off or damaged; save it again",
+            )
+        return "torch" if any(name.endswith("/data.pkl") for name in names) else "hdf5"
+    if safetensors.looks_like(head):
+        return "safetensors"
+    if head[:1] == b"\x80":
+        fail(
+            "SF505",
+            "expected a .pt archive, received a bare pickle, which could run anything",
+            file,
+            "save it with PyTorch 1.6 or later: torch.save(model.state_dict(), 'weights.pt')",
+        )
+    fail(
+        "SF500",
+        "expected .keras, .weights.h5, .h5, .safetensors or .pt, received none of them",
+        file,
+        "the content decides, not the name",
+    )
+
+
+def _progressing(tensors: Iterator[Tensor], progress: Progress | None) -> Iterator[Tensor]:
+    """The same tensors, each saying so when it is computed."""
+    found = list(tensors)
+    total = sum(_size(tensor) for tensor in found)
+    for tensor in found:
+        if progress is None:
+            yield tensor
+            continue
+
+        def value(tensor: Tensor = tensor, progress: Progress = progress) -> Array:
+            array = tensor.value()
+            progress(tensor.key, _size(tensor), total)
+            return array
+
+        yield Tensor(tensor.key, tensor.shape, tensor.dtype, value)
+
+
+def _size(tensor: Tensor) -> int:
+    return int(np.prod(tensor.shape, dtype=np.int64)) * tensor.dtype.itemsize
+
+
+def _progressing_units(units: Any, progress: Progress | None) -> Iterator[Any]:
+    found = list(units)
+    total = sum(4 * unit.count() for unit, _ in found)
+    for unit, compute in found:
+
+        def value(unit: Unit = unit, compute: Any = compute) -> Any:
+            arrays = compute()
+            if progress is not None:
+                progress(unit.name, 4 * unit.count(), total)
+            return arrays
+
+        yield unit, value

@@ -1,0 +1,230 @@
+"""HDF5 files, opened so that nothing outside them is read and nothing blows up."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+
+from specfmt.weights.arrays import Array, widen_bfloat16
+from specfmt.weights.problems import fail, unreadable
+
+MEMBER: Final = "model.weights.h5"
+"""The weights inside a ``.keras`` archive."""
+
+BOMB_FLOOR: Final = 2**28
+BOMB_RATIO: Final = 100
+"""An archive member above the floor may unpack to so many times its size, as in Keras."""
+
+LOCAL_HEADER: Final = 30
+"""Bytes of a zip member's local header before its name."""
+
+
+def h5py_module(file: Path) -> Any:
+    """h5py, or a finding that it is missing."""
+    try:
+        import h5py  # type: ignore[import-untyped]
+    except ImportError:
+        fail(
+            "SF500",
+            "expected h5py to read and write HDF5 files, it is not installed",
+            file,
+            "pip install h5py",
+        )
+    return h5py
+
+
+class Window(io.RawIOBase):
+    """A stretch of a file as a file of its own: a zip member that is stored as it is."""
+
+    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
+        self.stream, self.start, self.size = stream, start, size
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.position, io.SEEK_END: self.size}[whence]
+        self.position = max(0, base + offset)
+        return self.position
+
+    def tell(self) -> int:
+        return self.position
+
+    def readinto(self, buffer: Any) -> int:
+        count = max(0, min(len(buffer), self.size - self.position))
+        self.stream.seek(self.start + self.position)
+        done = 0
+        with memoryview(buffer) as view:
+            while done < count:
+                got = self.stream.readinto(view[done:count])  # type: ignore[attr-defined]
+                if not got:
+                    break
+                done += got
+        self.position += done
+        return done
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Any]:
+    """The HDF5 file, or the one inside a ``.keras`` archive, open for reading.
+
+    Raises:
+        SpecError: SF500 if it is damaged, SF505 if it would unpack to far more than its size.
+    """
+    h5py = h5py_module(file)
+    try:
+        with file.open("rb") as stream:
+            if stream.read(4) != b"PK\x03\x04":
+                with h5py.File(file, "r") as found:
+                    yield found
+                return
+            with archive_member(file, stream) as member, h5py.File(member, "r") as found:
+                yield found
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, EOFError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        unreadable(file, "an HDF5 file", error)
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        unreadable(file, "a .keras archive", error)
+
+
+@contextmanager
+def archive_member(file: Path, stream: BinaryIO) -> Iterator[BinaryIO]:
+    """The weights of a ``.keras`` archive as a file that can be read at any place."""
+    with zipfile.ZipFile(stream) as archive:
+        if MEMBER not in archive.namelist():
+            fail(
+                "SF500",
+                f"expected a .keras archive with {MEMBER}, received one without",
+                file,
+                "save the model again with `model.save('model.keras')`",
+            )
+        info = archive.getinfo(MEMBER)
+        if info.file_size > max(BOMB_FLOOR, BOMB_RATIO * info.compress_size):
+            fail(
+                "SF505",
+                f"expected {MEMBER} to unpack to at most {BOMB_RATIO} times its size, received "
+                f"{info.file_size} bytes from {info.compress_size}",
+                file,
+                "such an archive is made to exhaust memory; do not open it",
+            )
+        if info.compress_type != zipfile.ZIP_STORED:
+            with tempfile.TemporaryFile() as unpacked, archive.open(info) as packed:
+                shutil.copyfileobj(packed, unpacked, 2**20)
+                yield unpacked  # type: ignore[misc]
+            return
+        with archive.open(info) as member:  # reading to the end holds it against its checksum
+            while member.read(2**22):
+                continue
+        stream.seek(info.header_offset + LOCAL_HEADER - 4)
+        lengths = stream.read(4)
+        start = info.header_offset + LOCAL_HEADER
+        start += int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        yield io.BufferedReader(Window(stream, start, info.file_size), 2**16)  # type: ignore[misc]
+
+
+def child(group: Any, path: str, file: Path) -> Any:
+    """The group or dataset at ``path`` below ``group``, or None.
+
+    Raises:
+        SpecError: SF505 for a link to another place or data in another file.
+    """
+    h5py = h5py_module(file)
+    current = group
+    for part in path.split("/"):
+        if not isinstance(current, h5py.Group) or part not in current:
+            return None
+        link = current.get(part, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            fail("SF505", f"expected plain data at {path}, received a link", file, _OWN_DATA)
+        current = current[part]
+    if isinstance(current, h5py.Dataset) and (current.external or current.is_virtual):
+        fail("SF505", f"expected the data of {path} in the file, received a reference", file, _OWN_DATA)
+    return current
+
+
+_OWN_DATA: Final = "such a file reads other files when opened; do not open it"
+
+
+def text_list(attributes: Any, name: str) -> list[str] | None:
+    """An attribute that lists names, joined where Keras had to cut it; None if there is none."""
+    if name in attributes:
+        return [_text(item) for item in attributes[name]]
+    found: list[str] = []
+    chunk = 0
+    while f"{name}{chunk}" in attributes:
+        found += [_text(item) for item in attributes[f"{name}{chunk}"]]
+        chunk += 1
+    return found if chunk else None
+
+
+def text_attribute(attributes: Any, name: str) -> str | None:
+    """A text attribute, or None."""
+    return _text(attributes[name]) if name in attributes else None
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def datasets(group: Any, prefix: str, file: Path) -> Iterator[str]:
+    """The paths of all datasets below a group."""
+    h5py = h5py_module(file)
+    for name in group:
+        path = f"{prefix}/{name}" if prefix else name
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            fail("SF505", f"expected plain data at {path}, received a link", file, _OWN_DATA)
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            yield from datasets(item, path, file)
+        else:
+            yield path
+
+
+def kind(dataset: Any) -> np.dtype[Any]:
+    """The kind of numbers that `read_dataset` gives."""
+    if _is_bfloat16(dataset):
+        return np.dtype("float32")
+    return np.dtype(dataset.dtype).newbyteorder("=")
+
+
+def _is_bfloat16(dataset: Any) -> bool:
+    if text_attribute(dataset.attrs, "dtype") == "bfloat16":
+        return True
+    return dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2
+
+
+def read_dataset(dataset: Any, file: Path) -> Array:
+    """A dataset's numbers, in this machine's byte order; bfloat16 as float32.
+
+    Raises:
+        SpecError: SF500 if its bytes cannot be read, SF505 if it has far more than are stored.
+    """
+    size, stored = prod(dataset.shape) * dataset.dtype.itemsize, dataset.id.get_storage_size()
+    if size > max(BOMB_FLOOR, BOMB_RATIO * 10 * stored):
+        fail("SF505", f"expected data of {size} bytes, received {stored} stored", file, _OWN_DATA)
+    try:
+        if _is_bfloat16(dataset):
+            bits = np.empty(dataset.shape, dataset.dtype)
+            dataset.read_direct(bits)
+            return widen_bfloat16(bits.view("uint16"))
+        values = np.empty(dataset.shape, kind(dataset))
+        if values.size:
+            dataset.read_direct(values)
+        return values
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        unreadable(file, f"the data of {dataset.name}", error)

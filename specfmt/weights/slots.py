@@ -1,0 +1,102 @@
+"""Where Keras 3 keeps each weight of a model in its files.
+
+A ``.weights.h5`` file (and the one inside a ``.keras`` archive) has a group for each layer,
+named after the class and counted in the order of `model.layers`; below it ``vars/0``, ``vars/1``.
+Source: `_save_state` and `_save_container_state` of `keras/src/saving/saving_lib.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from specfmt.graph.keras_order import keras_layers
+from specfmt.graph.model import Graph, Unit
+from specfmt.spec.layer import Weight
+from specfmt.spec.naming import to_snake_case
+
+INPUT_LAYER = "input_layer"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Slot:
+    """One Keras weight and its place.
+
+    Attributes:
+        unit: The layer that owns it.
+        weight: What it is.
+        owners: Names of the nested models around the layer, outermost first.
+        group: The layer's group: ``layers/functional/layers/dense_1``.
+        index: Its number among the weights of ``weight.store`` below that group.
+    """
+
+    unit: Unit
+    weight: Weight
+    owners: tuple[str, ...]
+    group: str
+    index: int
+
+    @property
+    def name(self) -> str:
+        """``encoder/dense/kernel``."""
+        return "/".join((*self.owners, self.unit.name, self.weight.name))
+
+    @property
+    def place(self) -> str:
+        """``layers/lstm/cell/vars/0``."""
+        store = f"/{self.weight.store}" if self.weight.store else ""
+        return f"{self.group}{store}/vars/{self.index}"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Member:
+    """A layer or nested model of a model, and the name of its group."""
+
+    unit: Unit
+    group: str
+
+
+def class_group(unit: Unit) -> str:
+    """Keras's class name in snake case: what groups are named after."""
+    if unit.graph is not None:
+        return "sequential" if unit.graph.is_sequential else "functional"
+    dotted: str = getattr(unit.spec, "class_", "")
+    return to_snake_case(dotted.rpartition(".")[2] if dotted else unit.type_name)
+
+
+def members(graph: Graph) -> list[Member]:
+    """The layers of one model in Keras's order, with their groups."""
+    counts: dict[str, int] = {}
+    found = []
+    for item in keras_layers(graph):
+        if isinstance(item, Unit) and not is_operation(item):
+            name = class_group(item)
+        elif isinstance(item, str) and not graph.is_sequential:
+            name = INPUT_LAYER
+        else:
+            continue  # operations and a Sequential's input have no place in `model.layers`
+        ordinal = counts.get(name, 0)
+        counts[name] = ordinal + 1
+        if isinstance(item, Unit):
+            found.append(Member(item, f"{name}_{ordinal}" if ordinal else name))
+    return found
+
+
+def is_operation(unit: Unit) -> bool:
+    """Whether a unit is a tensor operation, which Keras does not count as a layer."""
+    return bool(getattr(unit.spec, "is_operation", False))
+
+
+def slots(graph: Graph, prefix: str = "", owners: tuple[str, ...] = ()) -> Iterator[Slot]:
+    """Every weight of a model, nested models entered, in the order of Keras's `model.weights`."""
+    for member in members(graph):
+        unit, group = member.unit, f"{prefix}layers/{member.group}"
+        if unit.graph is not None:
+            yield from slots(unit.graph, f"{group}/", (*owners, unit.name))
+            continue
+        counts: dict[str, int] = {}
+        for weight in unit.weights:
+            index = counts.get(weight.store, 0)
+            if not weight.merged_into:
+                counts[weight.store] = index + 1
+            yield Slot(unit, weight, owners, group, index)

@@ -1,0 +1,229 @@
+"""``.pt``: the zip archive of `torch.save`, read and written without PyTorch.
+
+The archive holds ``data.pkl``, a pickle whose tensors name their storages, and a member a storage.
+The pickle is read by a reader that knows six names and calls nothing else: what PyTorch allows
+under ``weights_only=True``, and less.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from specfmt.weights.arrays import Array, widen_bfloat16, write_array
+from specfmt.weights.problems import fail, unreadable
+from specfmt.weights.sources import Stored, Tensor
+
+STORAGES: Final = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "|i1",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
+}
+NAMES: Final = {np.dtype(k): n for n, k in STORAGES.items() if k != "bfloat16"}
+NESTED: Final = ("state_dict", "model_state_dict", "model")
+"""Where checkpoints of training loops keep the `state_dict`."""
+
+MAX_PICKLE: Final = 64 * 2**20
+WHAT: Final = "a .pt file of torch.save"
+SAFE_HINT: Final = "save the weights alone: torch.save(model.state_dict(), 'weights.pt')"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A storage that the pickle names: the kind of its numbers and its member."""
+
+    kind: str
+    member: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A tensor: a stretch of a storage with steps along its axes."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> View:
+    """What `torch._utils._rebuild_tensor_v2` makes, as data."""
+    numbers = (offset, *shape, *strides)
+    if not isinstance(storage, Storage) or not all(type(n) is int and n >= 0 for n in numbers):
+        raise pickle.UnpicklingError("a tensor without a storage")
+    return View(storage, offset, tuple(shape), tuple(strides))
+
+
+class _Unsafe(Exception):
+    """The pickle names something that would be called."""
+
+
+class _Reader(pickle.Unpickler):
+    """Knows how tensors are pickled, and nothing else."""
+
+    known: Final[dict[tuple[str, str], Any]] = {
+        ("collections", "OrderedDict"): OrderedDict,
+        ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
+        ("torch._utils", "_rebuild_parameter"): lambda view, *rest: view,
+        **{("torch", name): kind for name, kind in STORAGES.items()},
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return self.known[module, name]
+        except KeyError:
+            raise _Unsafe(f"{module}.{name}") from None
+
+    def persistent_load(self, pid: Any) -> Storage:
+        word, kind, member = pid[:3]
+        if word != "storage" or kind not in STORAGES.values() or not isinstance(member, str):
+            raise pickle.UnpicklingError("an unknown kind of storage")
+        return Storage(kind, member)
+
+
+def read(file: Path) -> Mapping[str, Stored]:
+    """The tensors of a file, not read yet.
+
+    Raises:
+        SpecError: SF500 if the file is damaged, SF504 if it holds no tensors, SF505 if it would
+            run code.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = [n for n in archive.namelist() if n.endswith("/data.pkl")]
+            if len(names) != 1:
+                unreadable(file, WHAT, "it has no data.pkl")
+            folder = names[0].removesuffix("data.pkl")
+            if archive.getinfo(names[0]).file_size > MAX_PICKLE:
+                fail("SF505", f"expected a small {names[0]}, received a huge one", file, SAFE_HINT)
+            order = f"{folder}byteorder"
+            if order in archive.namelist() and archive.read(order) != b"little":
+                unreadable(file, WHAT, "its numbers are big-endian")
+            value = _Reader(io.BytesIO(archive.read(names[0]))).load()
+            stored = [i for i in archive.infolist() if i.compress_type == zipfile.ZIP_STORED]
+            sizes = {info.filename: info.file_size for info in stored}
+    except _Unsafe as error:
+        fail("SF505", f"expected tensors alone, received a pickle that calls {error}", file, SAFE_HINT)
+    except (
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+        EOFError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        NotImplementedError,
+        RuntimeError,
+        RecursionError,
+        MemoryError,
+        struct.error,
+    ) as error:
+        unreadable(file, WHAT, error)
+    found = {}
+    for key, view in _tensors(value, file).items():
+        kind = view.storage.kind
+        dtype = np.dtype("<u2" if kind == "bfloat16" else kind)
+        member = f"{folder}data/{view.storage.member}"
+        last = view.offset + sum((n - 1) * s for n, s in zip(view.shape, view.strides, strict=True))
+        if prod(view.shape) and (last + 1) * dtype.itemsize > sizes.get(member, 0):
+            unreadable(file, WHAT, f"the data of {key} is not all there")
+        given = np.dtype("f4") if kind == "bfloat16" else dtype
+        found[key] = Stored(view.shape, given, partial(_read, file, member, view, dtype), key)
+    return found
+
+
+def _tensors(value: Any, file: Path) -> dict[str, View]:
+    """The `state_dict`, perhaps inside a checkpoint."""
+    if isinstance(value, dict) and not any(isinstance(v, View) for v in value.values()):
+        value = next((value[n] for n in NESTED if isinstance(value.get(n), dict)), value)
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        fail("SF504", "expected a mapping of tensors, received something else", file, SAFE_HINT)
+    others = [key for key, item in value.items() if not isinstance(item, View)]
+    if others:
+        fail("SF504", f"expected tensors alone, received {others[0]}", file, SAFE_HINT)
+    return value
+
+
+def _read(file: Path, member: str, view: View, dtype: np.dtype[Any]) -> Array:
+    if not prod(view.shape):
+        return np.empty(view.shape, np.float32 if view.storage.kind == "bfloat16" else dtype)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            info = archive.getinfo(member)
+            values = np.empty(info.file_size // dtype.itemsize, dtype)
+            target = values.view(np.uint8).data
+            with archive.open(info) as stream:
+                done = 0
+                while done < len(target):
+                    got = stream.readinto(target[done : done + 2**22])
+                    if not got:
+                        raise EOFError("it ends too early")
+                    done += got
+                stream.read(1)  # the end of the member is where its checksum is compared
+    except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, NotImplementedError) as error:
+        unreadable(file, WHAT, error)
+    steps = tuple(step * dtype.itemsize for step in view.strides)
+    array = np.lib.stride_tricks.as_strided(values[view.offset :], view.shape, steps, writeable=False)
+    return widen_bfloat16(array) if view.storage.kind == "bfloat16" else array
+
+
+def write(path: Path, tensors: Iterable[Tensor]) -> None:
+    """Write a `state_dict` that `torch.load` reads, one tensor at a time."""
+    entries = list(tensors)
+    for tensor in entries:
+        if tensor.dtype.newbyteorder("<") not in NAMES:
+            fail("SF504", f"expected numbers for {tensor.key}, received {tensor.dtype}", path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("weights/data.pkl", b"".join(_pickle(entries)))
+        archive.writestr("weights/byteorder", b"little")
+        for index, tensor in enumerate(entries):
+            info = zipfile.ZipInfo(f"weights/data/{index}")
+            with archive.open(info, "w", force_zip64=True) as stream:
+                write_array(stream, tensor.value())  # type: ignore[arg-type]
+        archive.writestr("weights/version", b"3\n")
+
+
+def _pickle(entries: list[Tensor]) -> Iterator[bytes]:
+    """The pickle of an `OrderedDict` of tensors, opcode by opcode (protocol 2)."""
+    empty_dict = b"ccollections\nOrderedDict\n)R"
+    yield b"\x80\x02" + empty_dict + b"("
+    for index, tensor in enumerate(entries):
+        storage = NAMES[tensor.dtype.newbyteorder("<")]
+        strides = [prod(tensor.shape[i + 1 :]) for i in range(len(tensor.shape))]
+        yield _text(tensor.key) + b"ctorch._utils\n_rebuild_tensor_v2\n("
+        yield b"(" + _text("storage") + f"ctorch\n{storage}\n".encode() + _text(str(index))
+        yield _text("cpu") + _integer(prod(tensor.shape)) + b"tQ" + _integer(0)
+        yield b"(" + b"".join(map(_integer, tensor.shape)) + b"t"
+        yield b"(" + b"".join(map(_integer, strides)) + b"t"
+        yield b"\x89" + empty_dict + b"tR"
+    yield b"u."
+
+
+def _text(value: str) -> bytes:
+    data = value.encode()
+    return b"X" + struct.pack("<I", len(data)) + data
+
+
+def _integer(value: int) -> bytes:
+    if value < 2**31:
+        return b"J" + struct.pack("<i", value)
+    data = value.to_bytes(9, "little", signed=True)
+    return b"\x8a" + bytes([len(data)]) + data

@@ -1,0 +1,12 @@
+"""A metric: false positives."""
+
+from .confusion_counts import ConfusionCounts
+from .plain_number import plain_number
+
+
+class FalsePositives(ConfusionCounts):
+    """How many samples there are with a negative target that are predicted positive."""
+
+    def result(self) -> float | list[float]:
+        """The number at each threshold."""
+        return plain_number(self.fp)

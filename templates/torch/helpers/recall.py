@@ -1,0 +1,13 @@
+"""A metric: recall."""
+
+from .confusion_counts import ConfusionCounts
+from .plain_number import plain_number
+from .ratio import ratio
+
+
+class Recall(ConfusionCounts):
+    """True positives by actual positives."""
+
+    def result(self) -> float | list[float]:
+        """The recall at each threshold."""
+        return plain_number(ratio(self.tp, self.tp + self.fn))

@@ -1,0 +1,12 @@
+"""A metric: true negatives."""
+
+from .confusion_counts import ConfusionCounts
+from .plain_number import plain_number
+
+
+class TrueNegatives(ConfusionCounts):
+    """How many samples there are with a negative target that are predicted negative."""
+
+    def result(self) -> float | list[float]:
+        """The number at each threshold."""
+        return plain_number(self.tn)
