@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +10,15 @@ from specfmt.spec.diagnostics import Diagnostic
 
 def render(found: Sequence[Diagnostic], form: str, *, files: int = 1) -> str:
     """Findings in a format: ``text``, ``json``, ``github`` or ``sarif``."""
-    if form == "json":
-        return json.dumps([diagnostic.to_dict() for diagnostic in found], indent=2)
     if form == "github":
         return "\n".join(_github(diagnostic) for diagnostic in found)
-    if form == "sarif":
-        return json.dumps(_sarif(found), indent=2)
-    return _text(found, files)
+    if form == "text":
+        return _text(found, files)
+    import json
+
+    if form == "json":
+        return json.dumps([diagnostic.to_dict() for diagnostic in found], indent=2)
+    return json.dumps(_sarif(found), indent=2)
 
 
 def _text(found: Sequence[Diagnostic], files: int) -> str:

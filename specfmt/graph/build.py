@@ -11,7 +11,7 @@ from typing import Any
 
 from specfmt.graph.infer import infer
 from specfmt.graph.masks import settle_masks
-from specfmt.graph.model import Graph, Node, Unit, Value
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, flatten, map_leaves
 from specfmt.spec.diagnostics import Diagnostic, Path
 from specfmt.spec.document import Broken, Model, ModelSpec, Reuse
 from specfmt.spec.fields import did_you_mean, show
@@ -31,6 +31,12 @@ class _Unresolved:
 
 
 UNRESOLVED = _Unresolved()
+
+MODEL_ARGUMENTS = ("training", "mask")
+"""What the call of a nested model takes besides its inputs."""
+
+SPECIAL = frozenset({"const", "slice", "ellipsis"})
+"""Keys of mappings that stand for a constant, not for a nest of tensors."""
 
 
 class Builder:
@@ -58,6 +64,7 @@ class Builder:
         self.values: dict[str, Value] = {}
         self.nodes: dict[int, Node] = {}
         self.units: dict[str, Unit] = {}
+        self.form: Any = None
 
     def report(
         self, code: str, message: str, path: Path, hint: str = "", *, on_key: bool = False
@@ -69,7 +76,7 @@ class Builder:
         self._index_names(inputs)
         for index in self._order():
             self._add(index)
-        outputs, form = self._outputs(inputs)
+        outputs, form, nest = self._outputs(inputs)
         nodes, unused = _needed(list(self.nodes.values()), outputs)
         kept = {node.unit for node in nodes}
         graph = Graph(
@@ -82,6 +89,8 @@ class Builder:
             outputs=outputs,
             output_form=form,
             unused=unused,
+            input_nest=self._input_nest(inputs),
+            output_nest=nest,
         )
         settle_masks(graph, self.policy)
         return graph
@@ -128,15 +137,7 @@ class Builder:
         """Names of the tensors that an entry reads, in order."""
         entry = self.entries[index]
         edges = _edges(entry)
-        if isinstance(entry, Op):
-            return list(_strings(edges))
-        if edges is None:
-            return []
-        if isinstance(edges, str):
-            return [edges]
-        if isinstance(edges, dict):
-            return [name for value in edges.values() for name in _strings(value)]
-        return list(edges)
+        return list(_strings(edges))
 
     def _producer(self, name: str) -> int | None:
         """The entry that gives tensor ``name``, or None for an input or an unknown name."""
@@ -151,7 +152,7 @@ class Builder:
         readers: list[list[int]] = [[] for _ in self.entries]
         for index, entry in enumerate(self.entries):
             needs = {self._producer(name) for name in self._references(index)} - {None}
-            if _edges(entry) is None and not isinstance(entry, Op) and index:
+            if _reads_previous(entry) and index:
                 needs.add(index - 1)
             if isinstance(entry, Reuse) and entry.reuse in self.by_name:
                 needs.add(self.by_name[entry.reuse])
@@ -205,8 +206,10 @@ class Builder:
         if unit is None:
             self.values[name] = Value(name, None, "float32")
             return
+        self.form = None
         args = self._bind(entry, unit, index, path)
         node = Node(name, unit, args or {}, (*self.path, *path), len(unit.calls))
+        node.form = self.form
         node.positional = _positional_count(entry, unit, node.args)
         if args is None:
             node.outputs = (Value(name, None, "float32", node=node),)
@@ -251,7 +254,7 @@ class Builder:
                 policy=entry.dtype or self.policy,
                 name=name,
             ).graph()
-        unit = Unit(name, entry, graph, (*self.path, *path), trainable=not frozen)
+        unit = Unit(name, entry, graph, (*self.path, *path), trainable=not frozen, policy=entry.dtype or self.policy)
         self.units[name] = unit
         return unit
 
@@ -263,7 +266,7 @@ class Builder:
         if output.isdigit() and base in self.values:
             producer = self.values[base].node
             if self.values[base].shape is None:
-                return UNRESOLVED
+                return self._unknown_output(base, int(output)) if len(output) < 4 else UNRESOLVED
             count = len(producer.outputs) if producer else 1
             self.report(
                 "SF206",
@@ -279,11 +282,26 @@ class Builder:
             )
         return UNRESOLVED
 
+    def _unknown_output(self, base: str, output: int) -> Value | _Unresolved:
+        """An output of a call of which nothing is known, not even how many outputs it has."""
+        node = self.values[base].node
+        if node is None:
+            return UNRESOLVED
+        for number in range(len(node.outputs), output + 1):
+            value = Value(f"{base}:{number}", None, "float32", node=node, index=number)
+            self.values[value.name] = value
+            node.outputs = (*node.outputs, value)
+        return node.outputs[output]
+
     def _bind(self, entry: Any, unit: Unit, index: int, path: Path) -> dict[str, Any] | None:
         """Call arguments by name, or None where one is missing or leads nowhere."""
         key = "call" if isinstance(entry, Model) else "inputs"
         edges = _edges(entry)
         before = len(self.problems)
+        if isinstance(entry, Op) and _reads_previous(entry):
+            previous = self._previous(index, path, key)
+            bound = {} if previous is None else {"0": previous}
+            return None if isinstance(previous, _Unresolved) or not bound else bound
         if isinstance(entry, Op):
             items = edges if isinstance(edges, tuple) else (edges,)
             bound = {
@@ -292,7 +310,9 @@ class Builder:
             }
             unknown = any(isinstance(v, _Unresolved) for v in _leaves(bound))
             return None if unknown or len(self.problems) > before else bound
-        if edges is None:
+        if unit.graph is not None:
+            bound = self._bind_model(unit, unit.graph, edges, index, path, key)
+        elif edges is None:
             previous = self._previous(index, path, key)
             bound = {} if previous is None else self._positional(unit, [previous], path)
         elif isinstance(edges, str):
@@ -316,6 +336,45 @@ class Builder:
                 )
         return None if len(self.problems) > before else bound
 
+    def _bind_model(
+        self, unit: Unit, inner: Graph, edges: Any, index: int, path: Path, key: str
+    ) -> dict[str, Any]:
+        """Call arguments of a nested model by the names of its inputs."""
+        extra: dict[str, Any] = {}
+        if edges is None:
+            form: Any = self._previous(index, path, key)
+            if form is None:
+                return {}
+        else:
+            where: Path = (*path, key)
+            if isinstance(edges, dict):
+                own = set(inner.inputs)
+                extra = {k: v for k, v in edges.items() if k in MODEL_ARGUMENTS and k not in own}
+                named = {k: v for k, v in edges.items() if k not in extra}
+                nest, args = inner.input_nest, named.get("args")
+                if set(named) == {"args"} and "args" not in own and _is_one(args):
+                    edges, where = args[0], (*where, "args", 0)
+                elif isinstance(nest, dict) and set(named) == set(nest):
+                    edges = named
+                else:
+                    return self._by_name(unit, {**named, **extra}, where)
+            form = self._nest(edges, where)
+        names = [value.name for value in flatten(inner.input_nest) if value is not None]
+        values = flatten(form)
+        if len(values) > len(names):
+            return self._positional(unit, values, path)
+        self.form = form
+        bound = dict(zip(names, values, strict=False))
+        return {**bound, **(self._by_name(unit, extra, (*path, key)) if extra else {})}
+
+    def _nest(self, item: Any, path: Path) -> Any:
+        """Tensor names in a nest as values."""
+        if isinstance(item, dict):
+            return {key: self._nest(inner, (*path, key)) for key, inner in item.items()}
+        if isinstance(item, (list, tuple)):
+            return [self._nest(inner, (*path, i)) for i, inner in enumerate(item)]
+        return self._resolve(item, path) if isinstance(item, str) else item
+
     def _previous(self, index: int, path: Path, key: str) -> Value | _Unresolved | None:
         if index:
             name = self.names[index - 1]
@@ -335,14 +394,14 @@ class Builder:
     def _positional(
         self, unit: Unit, values: list[Value | _Unresolved], path: Path
     ) -> dict[str, Any]:
+        if _open_signature(unit):
+            return _open_arguments(values)
         signature = [item for item in _signature(unit) if item[2] != "value"]
         for place, (name, _, kind) in enumerate(signature):
             if kind == "tensors" and place < len(values):
                 # A list argument takes all that is left: [x, h, c] is x with its states.
                 names = [before for before, _, _ in signature[:place]]
                 return {**dict(zip(names, values, strict=False)), name: values[place:]}
-        if len(values) > len(signature) and _open_signature(unit):
-            return {signature[0][0]: values}
         if len(values) > len(signature):
             names = ", ".join(name for name, _, _ in signature)
             self.report(
@@ -359,7 +418,10 @@ class Builder:
         bound: dict[str, Any] = {}
         for argument, item in edges.items():
             kind = kinds.get(argument)
-            if kind is None and not _open_signature(unit):
+            if argument == "args" and isinstance(item, tuple) and _open_signature(unit):
+                values = [self._nest(inner, (*path, argument, i)) for i, inner in enumerate(item)]
+                bound.update(_open_arguments(values))
+            elif kind is None and not _open_signature(unit):
                 self.report(
                     "SF205",
                     f"{unit.type_name} has no call argument `{argument}`",
@@ -373,50 +435,70 @@ class Builder:
                 value = self._resolve(item, (*path, argument))
                 bound[argument] = [value] if kind == "tensors" else value
             else:
-                bound[argument] = [
-                    self._resolve(name, (*path, argument, i)) if isinstance(name, str) else name
-                    for i, name in enumerate(item)
-                ]
+                bound[argument] = self._nest(item, (*path, argument))
         return bound
 
     def _operand(self, item: Any, path: Path) -> Any:
         if isinstance(item, str):
             return self._resolve(item, path)
         if isinstance(item, dict) and "const" in item:
-            return item["const"]
+            return _constant(item["const"])
         if isinstance(item, tuple):
             return tuple(self._operand(inner, (*path, i)) for i, inner in enumerate(item))
         return item
 
-    def _outputs(self, inputs: dict[str, Value]) -> tuple[dict[str, Value], str]:
+    def _input_nest(self, inputs: dict[str, Value]) -> Any:
+        """The inputs in the structure in which Keras takes them."""
+        said = self.spec.input_structure
+        values = list(inputs.values())
+        if said is None:
+            return values[0] if len(values) == 1 else values
+        names = _names_in(said)
+        for name, path in names:
+            if name not in inputs:
+                self.report(
+                    "SF201",
+                    f"expected the name of an input, received {show(name)}",
+                    ("input_structure", *path),
+                    did_you_mean(name, inputs),
+                )
+        found = [name for name, _ in names]
+        if all(name in inputs for name in found) and sorted(found) != sorted(inputs):
+            self.report(
+                "SF214",
+                f"expected each input once, received {', '.join(found)}",
+                ("input_structure",),
+                "the inputs are " + ", ".join(inputs),
+            )
+        return map_leaves(said, lambda name: inputs.get(name))
+
+    def _outputs(self, inputs: dict[str, Value]) -> tuple[dict[str, Value], str, Any]:
         said = self.spec.outputs
         if said is None:
             if not self.entries:
                 if not any(d.path[len(self.path) :][:1] == ("layers",) for d in self.problems):
                     self.report("SF212", "expected at least one layer, received none", ("layers",))
-                return {}, "single"
+                return {}, "single", None
             name = self.names[-1]
             last = self.values.get(name) or Value(name, None, "float32")
             node = last.node
             if node is not None and len(node.outputs) > 1:
-                return {v.name: v for v in node.outputs}, "list"
-            return {name: last}, "single"
-        if isinstance(said, str):
-            named, form = [(said, said, ("outputs",))], "single"
-        elif isinstance(said, dict):
-            named = [(key, name, ("outputs", key)) for key, name in said.items()]
-            form = "mapping"
-        else:
-            named = [(name, name, ("outputs", i)) for i, name in enumerate(said)]
-            form = "list"
+                return {v.name: v for v in node.outputs}, "list", list(node.outputs)
+            return {name: last}, "single", last
+        form = (
+            "single" if isinstance(said, str) else "mapping" if isinstance(said, dict) else "list"
+        )
         outputs: dict[str, Value] = {}
-        for key, name, path in named:
-            value = self._resolve(name, path)
+        found: dict[str, Value] = {}
+        for name, path in _names_in(said):
+            value = self._resolve(name, ("outputs", *path))
             if isinstance(value, Value):
+                found[name] = value
+                key = str(path[0]) if form == "mapping" and len(path) == 1 else name
                 while key in outputs:
                     key += "_"
                 outputs[key] = value
-        return outputs, form
+        return outputs, form, map_leaves(said, found.get)
 
 
 def _needed(nodes: list[Node], outputs: dict[str, Value]) -> tuple[list[Node], list[Node]]:
@@ -437,10 +519,12 @@ def _needed(nodes: list[Node], outputs: dict[str, Value]) -> tuple[list[Node], l
 def _positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:
     """How many arguments stand by position: all of a list, the first one of a mapping."""
     edges = _edges(entry)
-    if isinstance(edges, tuple):
+    if isinstance(edges, tuple) and unit.graph is None:
         lists = {name for name, _, kind in _signature(unit)[1:] if kind == "tensors"}
         return len(args) - len(lists & set(args))
     if isinstance(edges, dict):
+        if "args" in edges and _open_signature(unit):
+            return sum(key == "inputs" or key.startswith("*") for key in args)
         signature = _signature(unit)
         return int(bool(signature) and signature[0][0] == next(iter(args), None))
     return 1
@@ -450,13 +534,46 @@ def _edges(entry: Any) -> Any:
     return entry.call if isinstance(entry, Model) else entry.inputs
 
 
+def _reads_previous(entry: Any) -> bool:
+    """Whether an entry does not say what it reads, so that it reads the one before it."""
+    edges = _edges(entry)
+    return edges is None or (isinstance(entry, Op) and edges == ())
+
+
 def _strings(item: Any) -> Any:
-    """Tensor names in a nest of operands."""
+    """Tensor names in a nest of operands or arguments."""
     if isinstance(item, str):
         yield item
     elif isinstance(item, (list, tuple)):
         for inner in item:
             yield from _strings(inner)
+    elif isinstance(item, dict) and not SPECIAL & set(item):
+        for inner in item.values():
+            yield from _strings(inner)
+
+
+def _constant(value: Any) -> Any:
+    """A constant operand: ``{value: [...], dtype: float32}`` is an array."""
+    if isinstance(value, dict) and "value" in value and isinstance(value.get("dtype"), str):
+        return Array(value["value"], value["dtype"], value.get("tensor") is True)
+    return value
+
+
+def _is_one(args: Any) -> bool:
+    return isinstance(args, (list, tuple)) and len(args) == 1
+
+
+def _open_arguments(values: list[Any]) -> dict[str, Any]:
+    """Positional arguments of a call whose signature is not known: the first is ``inputs``."""
+    return {"inputs" if i == 0 else f"*{i}": value for i, value in enumerate(values)}
+
+
+def _names_in(nest: Any, path: Path = ()) -> list[tuple[str, Path]]:
+    """Every name in a nest, and where it stands."""
+    if isinstance(nest, str):
+        return [(nest, path)]
+    items = nest.items() if isinstance(nest, dict) else enumerate(nest)
+    return [found for key, item in items for found in _names_in(item, (*path, key))]
 
 
 def _leaves(args: Any) -> Any:
@@ -472,7 +589,7 @@ def _leaves(args: Any) -> Any:
 def _signature(unit: Unit) -> list[tuple[str, bool, str]]:
     """Call arguments as (name, required, kind)."""
     if unit.graph is not None:
-        extra = [("training", False, "value")]
+        extra = [("training", False, "value"), ("mask", False, "tensor")]
         return [
             (name, not spec.optional, "tensor") for name, spec in unit.graph.input_specs.items()
         ] + extra

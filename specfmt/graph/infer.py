@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.model import Graph, Node, Value, map_values
+from specfmt.graph.model import Array, Graph, Node, Value, map_values
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError, Weight
 
 
 def show_shape(shape: Shape) -> str:
     """``(None, 4)`` as ``(N, 4)``; another unknown size is ``?``."""
-    sizes = ["N" if i == 0 and s is None else "?" if s is None else str(s) for i, s in enumerate(shape)]
+    sizes = [
+        "N" if i == 0 and s is None else "?" if s is None else str(s) for i, s in enumerate(shape)
+    ]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
@@ -35,10 +37,12 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     shapes: list[Any]
     keywords: dict[str, Any]
     if isinstance(layer, Op):
-        shapes, keywords = list(map_values(node.args, _operand).values()), {}
+        shapes, keywords = [_operands(item) for item in node.args.values()], {}
     else:
         shapes, keywords = split_arguments(node, lambda v: v.shape)
     try:
+        if isinstance(layer, Op):
+            layer.check_operands(shapes)
         result = layer.output_shape(*shapes, **keywords)
         weights = tuple(layer.weights(*shapes, **keywords))
         node.macs = layer.macs(result, *shapes, **keywords)
@@ -49,6 +53,9 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
         node.outputs = (Value(node.name, None, "float32", node=node),)
         return
     _keep_weights(node, weights, problems)
+    if result is None:
+        node.outputs = (Value(node.name, None, "float32", node=node),)
+        return
     several = bool(result) and isinstance(result[0], tuple)
     out_shapes: tuple[Any, ...] = result if several else (result,)
     dtypes: str | tuple[str, ...]
@@ -65,12 +72,17 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     out_masks = (masks,) * len(out_shapes) if isinstance(masks, bool) else masks
     node.outputs = tuple(
         Value(node.name if i == 0 else f"{node.name}:{i}", shape, dtype, mask, node, i)
-        for i, (shape, dtype, mask) in enumerate(zip(out_shapes, out_dtypes, out_masks, strict=True))
+        for i, (shape, dtype, mask) in enumerate(
+            zip(out_shapes, out_dtypes, out_masks, strict=True)
+        )
     )
 
 
-def _operand(value: Value) -> Operand:
-    return Operand(value.shape or (), value.dtype)
+def _operands(item: Any) -> Any:
+    """An operation's argument: an `Operand` for every tensor and array in it."""
+    if isinstance(item, (Value, Array)):
+        return Operand(item.shape or (), item.dtype)
+    return tuple(map(_operands, item)) if isinstance(item, tuple) else item
 
 
 def split_arguments(node: Node, read: Any) -> tuple[list[Any], dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from specfmt.graph.model import Graph, Node, Unit, Value, values_in
+from specfmt.graph.model import Graph, Node, Unit, Value, flatten
 
 Operation = Unit | str
 """A unit, or the name of a model input (Keras's InputLayer)."""
@@ -47,8 +47,14 @@ Source = Node | str
 def arguments_in_order(node: Node) -> list[Value]:
     """The tensors of a call as Keras flattens them: by position, then keywords by name."""
     items = list(node.args.items())
-    keywords = sorted(items[node.positional :])
-    return [value for _, item in (*items[: node.positional], *keywords) for value in values_in(item)]
+    graph = node.unit.graph
+    if node.form is not None and graph is not None:
+        keywords = {key: item for key, item in items if key not in graph.inputs}
+        leaves = flatten([node.form, keywords])
+    else:
+        positional = [item for _, item in items[: node.positional]]
+        leaves = flatten([positional, dict(items[node.positional :])])
+    return [leaf for leaf in leaves if isinstance(leaf, Value)]
 
 
 def _walk(graph: Graph) -> tuple[list[Source], dict[Operation, int]]:
@@ -61,7 +67,7 @@ def _walk(graph: Graph) -> tuple[list[Source], dict[Operation, int]]:
     finished: set[Source] = set()
     order: list[Source] = []
     first_seen: dict[Operation, int] = {}
-    for output in graph.outputs.values():
+    for output in flatten(graph.output_nest):
         stack: list[tuple[Source, Iterator[Value]]] = []
 
         def enter(item: Source, stack: list[tuple[Source, Iterator[Value]]] = stack) -> None:

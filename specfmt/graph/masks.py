@@ -17,7 +17,7 @@ from collections import defaultdict
 from typing import Any
 
 from specfmt.graph.infer import compute_dtype, split_arguments
-from specfmt.graph.model import Graph, Node, Unit, Value
+from specfmt.graph.model import Graph, Node, Unit, Value, flatten
 from specfmt.spec.layer import Layer, is_floating
 
 
@@ -103,7 +103,7 @@ def execution_order(graph: Graph) -> list[Node]:
 def _finished(graph: Graph) -> list[Node]:
     """Calls in the order in which a depth-first search from the outputs leaves them."""
     finished: dict[Node, None] = {}
-    for output in graph.outputs.values():
+    for output in flatten(graph.output_nest):
         stack = [] if output.node is None else [(output.node, output.node.inputs())]
         while stack:
             node, parents = stack[-1]

@@ -37,6 +37,30 @@ class Value:
     index: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A constant array among the operands of an operation: nested lists, and their dtype.
+
+    Attributes:
+        value: The numbers.
+        dtype: Keras's dtype name.
+        is_tensor: Whether it is a tensor of the backend, not an array of numpy.
+    """
+
+    value: Any
+    dtype: str
+    is_tensor: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        sizes = []
+        value = self.value
+        while isinstance(value, (list, tuple)):
+            sizes.append(len(value))
+            value = value[0] if value else None
+        return tuple(sizes)
+
+
 @dataclass(eq=False, slots=True)
 class Unit:
     """A layer or nested model, with its weights; shared by all its calls.
@@ -46,6 +70,7 @@ class Unit:
         graph: The nested model's graph, else None.
         weights: In Keras's order; empty for a nested model (they are its graph's).
         trainable: False if the layer or a model around it is frozen.
+        policy: The dtype policy that holds for it, its own or that of a model around it.
         path: Where the definition stands in the document.
     """
 
@@ -54,6 +79,7 @@ class Unit:
     graph: Graph | None
     path: Path
     trainable: bool = True
+    policy: Any = None
     weights: tuple[Weight, ...] = ()
     weights_known: bool = False
     calls: list[Node] = field(default_factory=list)
@@ -89,6 +115,8 @@ class Node:
         positional: How many of the arguments the document gives by position.
         call_index: Which call of the unit this is, from 0.
         macs: Multiply-accumulates for one sample.
+        form: What a nested model reads in the form in which the document gives it: a nest of
+            values; None for a layer.
         unmasked: Masked values that have lost their mask by the time this call looks at it.
     """
 
@@ -100,6 +128,7 @@ class Node:
     positional: int = 1
     outputs: tuple[Value, ...] = ()
     macs: int = 0
+    form: Any = None
     unmasked: frozenset[Value] = frozenset()
 
     @property
@@ -118,7 +147,10 @@ class Graph:
     Attributes:
         inputs: Input name -> value.
         outputs: Output name -> value.
-        output_form: ``single``, ``list`` or ``mapping``, as the document wrote them.
+        output_form: ``single``, ``list`` or ``mapping``, as the document wrote them; nested
+            outputs count by the outermost, and stand in ``outputs`` side by side.
+        input_nest, output_nest: The inputs and outputs as Keras takes and gives them: a value,
+            or a list or a dict, which may nest.
         unused: Calls that no output needs; Keras leaves them out of the model.
     """
 
@@ -131,10 +163,21 @@ class Graph:
     outputs: dict[str, Value]
     output_form: str = "single"
     unused: list[Node] = field(default_factory=list)
+    input_nest: Any = None
+    output_nest: Any = None
 
     def count(self, *, trainable: bool | None = None) -> int:
         """The number of parameters: all, or only (not) trainable ones."""
         return sum(unit.count(trainable=trainable) for unit in self.units)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether all weights are known: no custom layer, and none behind one."""
+        return all(
+            unit.graph.is_counted if unit.graph is not None else unit.weights_known
+            for unit in self.units
+            if unit.graph is not None or not getattr(unit.spec, "is_operation", False)
+        )
 
     @property
     def macs(self) -> int:
@@ -145,6 +188,8 @@ class Graph:
     def is_chain(self) -> bool:
         """One input, one output, and every call reads only the value before it, once."""
         if len(self.inputs) != 1 or self.output_form != "single":
+            return False
+        if not isinstance(self.input_nest, Value):
             return False
         (previous,) = self.inputs.values()
         for node in self.nodes:
@@ -196,3 +241,21 @@ def map_values(args: Any, change: Any) -> Any:
     if isinstance(args, (list, tuple)):
         return type(args)(map_values(item, change) for item in args)
     return args
+
+
+def flatten(nest: Any) -> list[Any]:
+    """The leaves of a nest in Keras's order: a dict's by key."""
+    if isinstance(nest, dict):
+        return [leaf for key in sorted(nest) for leaf in flatten(nest[key])]
+    if isinstance(nest, (list, tuple)):
+        return [leaf for item in nest for leaf in flatten(item)]
+    return [nest]
+
+
+def map_leaves(nest: Any, change: Any) -> Any:
+    """The same nest with ``change`` applied to every leaf; tuples become lists."""
+    if isinstance(nest, dict):
+        return {key: map_leaves(item, change) for key, item in nest.items()}
+    if isinstance(nest, (list, tuple)):
+        return [map_leaves(item, change) for item in nest]
+    return change(nest)

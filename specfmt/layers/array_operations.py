@@ -182,6 +182,8 @@ class ExpandDims(Unary):
 class Joining(Op):
     """Base of the operations on a list of tensors."""
 
+    operands: ClassVar[tuple[str, ...]] = ("tensors",)
+
     def result_dtype(self, xs: Any) -> str:
         return result_type(*(operand_dtype(x) for x in xs))
 

@@ -321,6 +321,8 @@ class MultiHeadAttention(HeadsAttention):
 class GroupQueryAttention(HeadsAttention):
     """Attention whose query heads share fewer heads of keys and values."""
 
+    keras_class = "GroupedQueryAttention"
+
     head_dim: PositiveInt
     num_query_heads: PositiveInt
     num_key_value_heads: PositiveInt

@@ -6,21 +6,39 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from specfmt.spec.fields import AnyMapping, Integer, Nullable, OptionalStr, Text, Tuple
-from specfmt.spec.layer import Argument, Layer, Shape
+from specfmt.spec.fields import (
+    DTYPES,
+    AnyMapping,
+    Either,
+    Integer,
+    Nullable,
+    OneOf,
+    OptionalStr,
+    Text,
+    Tuple,
+)
+from specfmt.spec.layer import Argument, Layer
 from specfmt.spec.registry import layer
 
-ClassPath = Annotated[str, Text("a dotted path: package.module.Class", r"^[A-Za-z_][\w.>]*$(?!\n)")]
-OutputShape = Annotated[tuple[int | None, ...] | None, Nullable(Tuple(Nullable(Integer(0)), 0))]
+ClassPath = Annotated[
+    str, Text("a dotted path: package.module.Class", r"^[A-Za-z_][A-Za-z0-9_.>]*$(?!\n)")
+]
+SIZES = Tuple(Nullable(Integer(0)), 0)
+OutputShape = Annotated[
+    tuple[Any, ...] | None,
+    Nullable(Either(SIZES, Tuple(SIZES, 1), expected="a shape, or a list with one an output")),
+]
+OutputDType = Annotated[str | None, Nullable(OneOf(*DTYPES))]
 
 
 @layer
 class Custom(Layer):
     """A class of the user's own: generates an import and a call, survives every round trip.
 
-    ``class`` is the dotted path to the class; ``config`` its keyword arguments.  Its output
-    shape cannot be known, so ``shape`` (without the batch axis) may say it; the first
-    input's is taken otherwise.  Its call may take any arguments.
+    ``class`` is the dotted path to the class; ``config`` its keyword arguments.  ``shape`` says
+    its output's shape (without the batch axis; a list of shapes for several outputs) and
+    ``output_dtype`` its dtype; without ``shape`` the shapes behind it stay unknown.  Its call
+    may take any arguments.
     """
 
     call_arguments = (Argument("inputs", required=False),)
@@ -32,10 +50,19 @@ class Custom(Layer):
     registered_name: OptionalStr = None
     build_config: Annotated[dict[str, Any] | None, Nullable(AnyMapping())] = None
     shape: OutputShape = None
+    output_dtype_: OutputDType = Field(default=None, alias="output_dtype")
 
-    def output_shape(self, *args: Any, **kwargs: Any) -> Shape:
+    def output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        if self.shape is None:
+            return None
         first = next(_shapes((*args, *kwargs.values())), (None,))
-        return first if self.shape is None else (first[0] if first else None, *self.shape)
+        batch = first[:1] or (None,)
+        if self.shape and isinstance(self.shape[0], tuple):
+            return tuple((*batch, *shape) for shape in self.shape)
+        return (*batch, *self.shape)
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
+        return self.output_dtype_ or super().output_dtype(compute_dtype, *dtypes)
 
 
 def _shapes(items: Any) -> Any:

@@ -68,7 +68,7 @@ class Groups(Integer):
         return super().check(value)
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "integer", "minimum": -1, "not": {"const": 0}}
+        return {**super().schema(), "minimum": -1, "not": {"const": 0}}
 
 
 def normal_axes(axes: int | tuple[int, ...], x: Shape) -> tuple[int, ...]:

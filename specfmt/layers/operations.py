@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from specfmt.spec.fields import DType, Int, Nullable, Number
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError
@@ -68,6 +68,8 @@ class FloatUnary(Unary):
 
 class Binary(Op):
     """Base of the functions of two operands that broadcast."""
+
+    operands: ClassVar[tuple[str, ...]] = ("any", "any")
 
     def output_shape(self, x1: Any, x2: Any) -> Shape:
         return broadcast(operand_shape(x1), operand_shape(x2))
@@ -205,6 +207,8 @@ class LogicalNot(Unary):
 @operation("where")
 class Where(Op):
     """``x1`` where the condition holds, else ``x2``."""
+
+    operands: ClassVar[tuple[str, ...]] = ("any", "any", "any")
 
     def output_shape(self, condition: Any, x1: Any, x2: Any) -> Shape:
         return broadcast(*(operand_shape(item) for item in (condition, x1, x2)))

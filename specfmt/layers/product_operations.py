@@ -113,6 +113,8 @@ def _as_slice(item: Any) -> Any:
 class Take(Op):
     """Elements by index along ``axis``, or of all elements in a row."""
 
+    operands: ClassVar[tuple[str, ...]] = ("tensor", "any")
+
     axis: OptionalInt = None
 
     def output_shape(self, x: Operand, indices: Any) -> Shape:
@@ -189,6 +191,7 @@ class Einsum(Op):
     """Sums of products by Einstein's notation: ``bij,bjk->bik``."""
 
     leading_fields: ClassVar[tuple[str, ...]] = ("subscripts",)
+    operands: ClassVar[tuple[str, ...]] = ("...",)
 
     subscripts: Annotated[
         str, Text("subscripts such as ij,jk->ik", r"^[A-Za-z., ]+(->[A-Za-z. ]*)?$(?!\n)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import inf, prod
 from typing import Annotated, Literal
 
 from specfmt.layers.operations import OptionalScalar
@@ -36,7 +36,10 @@ class OrderRule(Rule):
         if value in self._words:
             return str(value) if value in ("fro", "nuc") else float(str(value))
         if type(value) in (int, float) and value == value:
-            number = float(value)  # type: ignore[arg-type]
+            try:
+                number = float(value)  # type: ignore[arg-type]
+            except OverflowError:  # as large as infinity, like 1e400
+                return inf if value > 0 else -inf  # type: ignore[operator]
             return int(number) if number.is_integer() else number
         raise FieldError('a number, "fro", "nuc", "inf" or "-inf"', value)
 

@@ -12,7 +12,6 @@ from specfmt.spec.fields import (
     DTYPES,
     AnyMapping,
     Bool,
-    Either,
     FieldError,
     Integer,
     Name,
@@ -84,30 +83,35 @@ class InputsRule(Rule):
         }
 
 
-class OutputsRule(Either):
-    """A tensor name, a list of them, or a mapping from output name to tensor name."""
+class NestRule(Rule):
+    """A tensor name, or a list or a mapping of them, which may nest."""
 
-    def __init__(self) -> None:
-        reference = Text("the name of a tensor", r"\S")
-        super().__init__(
-            reference,
-            Tuple(reference, 1),
-            _References(),
-            expected="a tensor name, a list of names, or {output name: tensor name}",
-        )
+    _name = Text("the name of a tensor", r"\S")
 
-
-class _References(AnyMapping):
-    _item = Text("the name of a tensor", r"\S")
-
-    def check(self, value: Any) -> dict[str, Any]:
-        mapping = super().check(value)
-        if not mapping:
-            raise FieldError("at least one output", value)
-        return {key: self._item.check(item) for key, item in mapping.items()}
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._name.check(value)
+        if isinstance(value, (list, tuple)) and value:
+            return tuple(self.check(item) for item in value)
+        if isinstance(value, dict) and value:
+            mapping = AnyMapping().check(value)
+            return {key: self.check(item) for key, item in mapping.items()}
+        raise FieldError("a tensor name, a list of names, or a mapping from name to tensor name", value)
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "object", "minProperties": 1, "additionalProperties": self._item.schema()}
+        return {"$ref": "#/$defs/tensors"}
+
+
+def nest_schema() -> dict[str, Any]:
+    """The definition ``tensors`` of the JSON Schema, to which `NestRule` refers."""
+    again = NestRule().schema()
+    return {
+        "anyOf": [
+            NestRule._name.schema(),
+            {"type": "array", "minItems": 1, "items": again},
+            {"type": "object", "minProperties": 1, "additionalProperties": again},
+        ]
+    }
 
 
 class Reuse(BaseModel):
@@ -123,6 +127,8 @@ class Reuse(BaseModel):
 
 class Broken(BaseModel):
     """Stands for an entry that could not be read, so that the others are still checked."""
+
+    model_config = ConfigDict(defer_build=True)
 
     name: str | None = None
     inputs: Any = None
@@ -157,7 +163,8 @@ class Model(BaseModel):
     style: Annotated[Style | None, Nullable(OneOf("sequential", "functional"))] = None
     inputs: Annotated[dict[str, InputSpec] | None, Nullable(InputsRule())] = None
     layers: Entries
-    outputs: Annotated[Any, Nullable(OutputsRule())] = None
+    outputs: Annotated[Any, Nullable(NestRule())] = None
+    input_structure: Annotated[Any, Nullable(NestRule())] = None
     call: Edges = None
     trainable: Bool = True
     dtype: OptionalPolicy = None
@@ -194,7 +201,8 @@ class ModelSpec(BaseModel):
     style: Annotated[Style | None, Nullable(OneOf("sequential", "functional"))] = None
     inputs: Annotated[dict[str, InputSpec] | None, Nullable(InputsRule())] = None
     layers: Entries
-    outputs: Annotated[Any, Nullable(OutputsRule())] = None
+    outputs: Annotated[Any, Nullable(NestRule())] = None
+    input_structure: Annotated[Any, Nullable(NestRule())] = None
     train: Annotated[Any, Nullable(TrainRule())] = None
     trainable: Bool = True
     dtype: OptionalPolicy = None
@@ -313,7 +321,13 @@ def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
         return None, problems
 
 
-_READERS: dict[str, Any] = {"layers": (), "inputs": None, "train": None, "outputs": None}
+_READERS: dict[str, Any] = {
+    "layers": (),
+    "inputs": None,
+    "train": None,
+    "outputs": None,
+    "input_structure": None,
+}
 
 
 def _read(key: str, value: Any, problems: list[Diagnostic]) -> Any:
@@ -325,7 +339,7 @@ def _read(key: str, value: Any, problems: list[Diagnostic]) -> Any:
         return InputsRule().check(value)
     if key == "train":
         return TrainRule().check(value)
-    return OutputsRule().check(value)
+    return NestRule().check(value)
 
 
 class _Checked(tuple):  # type: ignore[type-arg]

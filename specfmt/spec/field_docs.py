@@ -20,9 +20,11 @@ _LAYER_DOCS: dict[str, str] = {
     ),
     "layers": "The entries in order; each reads the one before it unless it has `inputs`.",
     "outputs": (
-        "What the model returns: a tensor name, a list of them, or {output name: tensor name}; "
+        "What the model returns: a tensor name, or a list or mapping of them, which may nest; "
         "the last layer if left out."
     ),
+    "input_structure": "How the model takes several inputs: lists and mappings of their names; "
+    "one after the other if left out.",
     "train": "How the model is trained: data, loss, optimizer and how long.",
     "ModelSpec.name": "The model's name.",
     "ModelSpec.inputs": "The model's inputs: {name: {shape: [...]}}.",
@@ -36,7 +38,7 @@ _LAYER_DOCS: dict[str, str] = {
     "InputSpec.dtype": "The dtype of the input's elements.",
     "InputSpec.batch_size": "A fixed number of samples a batch; any number if null.",
     "InputSpec.sparse": "The input is a sparse tensor.",
-    "InputSpec.ragged": "The input is a ragged tensor (Keras target only).",
+    "InputSpec.ragged": "The input is a ragged tensor, which the Keras target alone can take.",
     "InputSpec.optional": "The input may be None when the model is called.",
     "reuse": "The name of the layer or model to call again, sharing its weights.",
     "Reuse.name": "The name of this call's output.",

@@ -170,10 +170,12 @@ class Number(Rule):
             high = f"at most {self.maximum:g}"
         elif self.below is not None:
             high = f"below {self.below:g}"
-        return "a number" + "".join(f" {part}" for part in (" and ".join(filter(None, (low, high))),) if part)
+        bounds = " and ".join(filter(None, (low, high)))
+        return f"a number {bounds}" if bounds else "a number"
 
     def check(self, value: Any) -> float:
-        if type(value) not in (int, float) or not -sys.float_info.max <= value <= sys.float_info.max:
+        largest = sys.float_info.max
+        if type(value) not in (int, float) or not -largest <= value <= largest:
             raise FieldError(self.expected(), value)
         if (
             (self.minimum is not None and value < self.minimum)
@@ -516,8 +518,8 @@ OptionalDataFormat = Annotated[
 Padding = Annotated[Literal["valid", "same"], OneOf("valid", "same")]
 CausalPadding = Annotated[Literal["valid", "same", "causal"], OneOf("valid", "same", "causal")]
 
-NAME_PATTERN = r"^[^/\x00-\x1f\x7f]+\Z"
-SCHEMA_NAME_PATTERN = r"^[^/\u0000-\u001f\u007f]+$"
+NAME_PATTERN = r"^[^/\x00-\x1f\x7f]+$(?!\n)"
+"""Patterns mean the same in Python and in the editors' JavaScript: `$` alone would not."""
 
 
 class NameRule(Text):
@@ -525,9 +527,6 @@ class NameRule(Text):
 
     def __init__(self) -> None:
         super().__init__("a name: text without '/' and control characters", NAME_PATTERN)
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": SCHEMA_NAME_PATTERN}
 
 
 Name = Annotated[str, NameRule()]

@@ -7,7 +7,7 @@ fits and no comment is inside; the rest is in block style, indented by two space
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from specfmt.spec.comments import attach

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticUndefined
 
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.edges import Edges, Operands
@@ -23,6 +25,7 @@ from specfmt.spec.fields import (
     NestedError,
     OptionalName,
     OptionalPolicy,
+    Rule,
     close_matches,
     did_you_mean,
     error_to_diagnostic,
@@ -134,6 +137,7 @@ class Layer(BaseModel):
         supports_masking: Whether Keras lets a mask through (a layer without it drops the mask).
         open_call: Whether a call takes arguments that `call_arguments` does not name.
         keras_module: The module that holds Keras's class of the same name.
+        keras_class: The class's own name, where Keras exports it under another.
         reads_masks: Whether the values depend on the masks that travel with its inputs, other
             than as a ``..._mask`` argument.
         takes_masks_of: Call arguments whose masks a call takes off, for all that run later.
@@ -150,6 +154,7 @@ class Layer(BaseModel):
     is_operation: ClassVar[bool] = False
     open_call: ClassVar[bool] = False
     keras_module: ClassVar[str] = KERAS_LAYERS
+    keras_class: ClassVar[str] = ""
     reads_masks: ClassVar[bool] = False
     takes_masks_of: ClassVar[tuple[str, ...]] = ()
     trainable_reaches_parts: ClassVar[bool] = True
@@ -176,6 +181,9 @@ class Layer(BaseModel):
         first by position, a ``tensors`` argument as a list of shapes, the others by keyword,
         constants as they are, absent optional arguments left out.  The default is the first
         input's shape.
+
+        Returns:
+            None where the shape cannot be known (a custom layer that does not say it).
 
         Raises:
             ShapeError: The layer cannot take these shapes.
@@ -241,6 +249,8 @@ class Op(Layer):
         keras_module: The module that holds Keras's class of the same name.
         leading_fields: Fields that the function takes before its operands.
         call_fields: Fields that Keras's class takes in its call, not in its constructor.
+        operands: What it reads, in order: ``tensor``; ``any`` for a tensor or a constant;
+            ``tensors`` for a list; a last ``...`` for any number of tensors.
     """
 
     is_operation: ClassVar[bool] = True
@@ -249,7 +259,38 @@ class Op(Layer):
     keras_module: ClassVar[str] = ""
     leading_fields: ClassVar[tuple[str, ...]] = ()
     call_fields: ClassVar[tuple[str, ...]] = ()
+    operands: ClassVar[tuple[str, ...]] = ("tensor",)
     inputs: Operands = ()
+
+    def check_operands(self, items: list[Any]) -> None:
+        """Hold the operands of a call against what the class reads.
+
+        Raises:
+            ShapeError: One too many, one missing, or one of another kind.
+        """
+        kinds = self.operands
+        if kinds[-1] == "...":
+            kinds = ("tensor",) * max(len(items), 1)
+        if len(items) != len(kinds):
+            many = f"{len(kinds)} operand" + ("s" if len(kinds) > 1 else "")
+            hint = "write a list in a list: `inputs: [[a, b]]`" if kinds == ("tensors",) else ""
+            raise ShapeError(many, str(len(items)), hint, field="inputs", code="SF204")
+        for kind, item in zip(kinds, items, strict=True):
+            if kind == "tensor" and not isinstance(item, Operand):
+                raise ShapeError("a tensor", "a constant", field="inputs", code="SF204")
+            if kind == "tensors" and not (
+                item
+                and not isinstance(item, Operand)
+                and isinstance(item, (tuple, list))
+                and all(isinstance(inner, Operand) for inner in item)
+            ):
+                hint = "write a list in a list: `inputs: [[a, b]]`"
+                received = "something else"
+                raise ShapeError("a list of tensors", received, hint, field="inputs", code="SF204")
+        if not any(True for _ in operand_dtypes(items)):
+            raise ShapeError(
+                "a tensor among the operands", "constants", field="inputs", code="SF204"
+            )
 
     def result_dtype(self, *operands: Any, **kwargs: Any) -> str:
         """The dtype that Keras declares: the first tensor's unless a class says otherwise."""
@@ -308,8 +349,38 @@ def to_data(value: Any) -> Any:
 M = TypeVar("M", bound=BaseModel)
 
 
+class Slot(NamedTuple):
+    """A field as `validate` needs it: its key in a spec, its name, rule and default."""
+
+    key: str
+    name: str
+    rule: Rule
+    default: Any
+
+
+@cache
+def slots_of(cls: type[BaseModel]) -> tuple[Slot, ...] | None:
+    """The slots of a class all of whose checks are rules, else None.
+
+    A plugin's class may use Pydantic's own types and validators.
+    """
+    decorators = cls.__pydantic_decorators__
+    if decorators.field_validators or decorators.model_validators:
+        return None
+    found = []
+    for name, field in cls.model_fields.items():
+        rule = field.metadata[0] if len(field.metadata) == 1 else None
+        if not isinstance(rule, Rule) or field.default_factory is not None:
+            return None
+        found.append(Slot(field.alias or name, name, rule, field.default))
+    return tuple(found)
+
+
 def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
     """Build ``cls`` from plain data.
+
+    Where all checks are rules they are called directly: Pydantic's core schema of the classes
+    that a small spec uses would cost more time than all else that is done with it.
 
     Args:
         cls: A layer, word or document class.
@@ -319,21 +390,44 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
     Raises:
         NestedError: With every finding, paths relative to ``data``.
     """
-    try:
-        return cls.model_validate(data)
-    except ValidationError as error:
-        raise NestedError(findings(error, cls, label)) from None
+    slots = slots_of(cls)
+    if slots is None:
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise NestedError(_pydantic_findings(error, cls, label)) from None
+    values: dict[str, Any] = {}
+    missing: list[Path] = []
+    problems: list[Diagnostic] = []
+    for key, name, rule, default in slots:
+        if key not in data:
+            if default is PydanticUndefined:
+                missing.append((key,))
+            values[name] = default
+            continue
+        try:
+            values[name] = rule.check(data[key])
+        except FieldError as error:
+            problems.append(error_to_diagnostic(error, (key,)))
+        except NestedError as error:
+            problems += [d.under((key,)) for d in error.diagnostics]
+    given = {slot.name for slot in slots if slot.key in data}
+    unknown: list[Path] = []
+    if len(given) < len(data):
+        known = {slot.key for slot in slots}
+        unknown = [(key,) for key in data if key not in known]
+    if problems or missing or unknown:
+        raise NestedError([*problems, *_key_findings(missing, unknown, cls, label)])
+    return cls.model_construct(given, **values)
 
 
-def findings(error: ValidationError, cls: type[BaseModel], label: str) -> Iterator[Diagnostic]:
-    """Pydantic's errors as diagnostics in our words.
-
-    A field that is missing because its key is misspelt is one finding, not two.
-    """
-    errors = error.errors(include_url=False)
-    extra = [str(item["loc"][-1]) for item in errors if item["type"] == "extra_forbidden"]
-    meant = {name for key in extra for name in _meant(key, cls, label)}
-    for item in errors:
+def _pydantic_findings(
+    error: ValidationError, cls: type[BaseModel], label: str
+) -> Iterator[Diagnostic]:
+    """Pydantic's errors as diagnostics in our words."""
+    missing: list[Path] = []
+    unknown: list[Path] = []
+    for item in error.errors(include_url=False):
         path = tuple(item["loc"])
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, NestedError):
@@ -341,13 +435,25 @@ def findings(error: ValidationError, cls: type[BaseModel], label: str) -> Iterat
         elif isinstance(cause, FieldError):
             yield error_to_diagnostic(cause, path)
         elif item["type"] == "missing":
-            if path[-1] not in meant:
-                message = f"expected {label} to have `{path[-1]}`, it is missing"
-                yield Diagnostic("SF122", message, path[:-1])
+            missing.append(path)
         elif item["type"] == "extra_forbidden":
-            yield unknown_key(str(path[-1]), path, cls, label)
+            unknown.append(path)
         else:
             yield Diagnostic("SF123", f"{item['msg']}, received {show(item['input'])}", path)
+    yield from _key_findings(missing, unknown, cls, label)
+
+
+def _key_findings(
+    missing: list[Path], unknown: list[Path], cls: type[BaseModel], label: str
+) -> Iterator[Diagnostic]:
+    """Findings about keys; a field missing because its key is misspelt is one, not two."""
+    meant = {name for path in unknown for name in _meant(str(path[-1]), cls, label)}
+    for path in missing:
+        if path[-1] not in meant:
+            message = f"expected {label} to have `{path[-1]}`, it is missing"
+            yield Diagnostic("SF122", message, path[:-1])
+    for path in unknown:
+        yield unknown_key(str(path[-1]), path, cls, label)
 
 
 def keys_of(cls: type[BaseModel]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from specfmt.layers.index import INDEX, OPERATIONS
-from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
+from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, nest_schema
 from specfmt.spec.field_docs import field_doc
 from specfmt.spec.fields import Rule, branch_schema, choice_schema
 from specfmt.spec.layer import COMMON_FIELDS, to_data
@@ -55,6 +55,7 @@ def json_schema() -> dict[str, Any]:
     """The whole schema as data."""
     defs: dict[str, Any] = {
         "input": object_schema(InputSpec),
+        "tensors": nest_schema(),
         "reuse": object_schema(Reuse),
         "train": object_schema(_train_class()),
         "entry": _entry(),
@@ -179,7 +180,7 @@ def _word_defs(kind: str) -> dict[str, Any]:
     definitions: dict[str, Any] = {
         kind: {
             "anyOf": [
-                {"type": "string", "enum": bare},
+                *([{"type": "string", "enum": bare}] if bare else []),
                 choice_schema("type", types),
             ]
         }

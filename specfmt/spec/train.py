@@ -181,7 +181,7 @@ class CsvData(Data):
     path: Str
     features: Annotated[Any, _NAMES]
     target: Annotated[Any, _NAMES]
-    delimiter: Annotated[str, Text("one character", r"^.\Z")] = ","
+    delimiter: Annotated[str, Text("one character", r"^.$(?!\n)")] = ","
     sample_weight: Annotated[str | None, Nullable(Text("a column's name", r"\S"))] = None
 
 
@@ -206,9 +206,8 @@ class NumbersRule(Rule):
 
     def schema(self) -> dict[str, Any]:
         nested = {"$ref": "#/$defs/numbers"}
-        return {
-            "anyOf": [nested, {"type": "object", "minProperties": 1, "additionalProperties": nested}]
-        }
+        named = {"type": "object", "minProperties": 1, "additionalProperties": nested}
+        return {"anyOf": [nested, named]}
 
 
 Numbers = Annotated[Any, NumbersRule()]
@@ -279,7 +278,7 @@ class BatchSizeRule(Rule):
             raise FieldError("a positive integer or full", value) from None
 
     def schema(self) -> dict[str, Any]:
-        return {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "full"}]}
+        return {"anyOf": [Integer(1).schema(), {"const": "full"}]}
 
 
 class ClassWeightRule(MappingOf):

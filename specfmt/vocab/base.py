@@ -88,8 +88,9 @@ class Term:
     @property
     def spec(self) -> Any:
         if self._spec is None:
-            cls = word_class(self.kind, self.type)
-            self._spec = cls.model_validate(self.args)
+            from specfmt.spec.layer import validate
+
+            self._spec = validate(word_class(self.kind, self.type), self.args, self.type)
         return self._spec
 
     def to_data(self) -> str | dict[str, Any]:

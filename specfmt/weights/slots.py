@@ -61,7 +61,8 @@ def class_group(unit: Unit) -> str:
     if unit.graph is not None:
         return "sequential" if unit.graph.is_sequential else "functional"
     dotted: str = getattr(unit.spec, "class_", "")
-    return to_snake_case(dotted.rpartition(".")[2] if dotted else unit.type_name)
+    own = dotted.rpartition(".")[2] or unit.layer.keras_class or unit.type_name
+    return to_snake_case(own)
 
 
 def members(graph: Graph) -> list[Member]:

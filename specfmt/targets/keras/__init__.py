@@ -150,9 +150,12 @@ def model_doc(graph: Graph) -> str:
 
     def side(values: dict[str, Value]) -> str:
         return ", ".join(
-            f"{comment(name)} {show_shape(value.shape or ())}" for name, value in values.items()
+            comment(name) + ("" if value.shape is None else f" {show_shape(value.shape)}")
+            for name, value in values.items()
         )
 
     total, trainable = graph.count(), graph.count(trainable=True)
     counts = f"{total:,} parameters" + ("" if total == trainable else f", {trainable:,} trainable")
+    if not graph.is_counted:
+        counts += " besides those of custom layers and what follows them"
     return f"{side(graph.inputs)} -> {side(graph.outputs)}; {counts}."

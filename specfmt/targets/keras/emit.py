@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from specfmt.graph.model import Graph, Node, Unit, Value
+from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
 from specfmt.spec.layer import Op
 from specfmt.targets.keras.operations import operation_source
 from specfmt.targets.keras.values import layer_call
@@ -131,14 +131,16 @@ class Body:
     def arguments(self, node: Node) -> list[str]:
         """The arguments of one call, positional ones first."""
         if node.unit.graph is not None:
-            tensors = [self.source(item) for item in node.args.values() if isinstance(item, Value)]
-            constants = [
+            inner = node.unit.graph
+            form = node.form
+            if form is None:
+                form = map_leaves(inner.input_nest, lambda value: node.args.get(value.name))
+            keywords = [
                 f"{key}={self.source(item)}"
                 for key, item in node.args.items()
-                if not isinstance(item, Value)
+                if key not in inner.inputs
             ]
-            first = tensors[0] if len(node.unit.graph.inputs) == 1 else f"[{', '.join(tensors)}]"
-            return [first, *constants]
+            return [self.source(form), *keywords]
         return [
             self.source(item) if index < node.positional else f"{key}={self.source(item)}"
             for index, (key, item) in enumerate(node.args.items())
@@ -150,6 +152,9 @@ class Body:
             return self.names[item]
         if isinstance(item, list):
             return f"[{', '.join(self.source(inner) for inner in item)}]"
+        if isinstance(item, dict):
+            inner = ", ".join(f"{literal(key)}: {self.source(v)}" for key, v in item.items())
+            return "{" + inner + "}"
         if isinstance(item, tuple):
             inner = ", ".join(self.source(part) for part in item)
             return f"({inner},)" if len(item) == 1 else f"({inner})"
@@ -157,12 +162,7 @@ class Body:
 
     def returned(self) -> str:
         """The outputs in the form in which the document gives them."""
-        names = {key: self.names[value] for key, value in self.graph.outputs.items()}
-        if self.graph.output_form == "mapping":
-            return "{" + ", ".join(f"{literal(k)}: {v}" for k, v in names.items()) + "}"
-        if self.graph.output_form == "single":
-            return next(iter(names.values()))
-        return f"[{', '.join(names.values())}]"
+        return self.source(self.graph.output_nest)
 
 
 def model_arguments(graph: Graph) -> list[str]:
@@ -181,8 +181,7 @@ def functional_lines(graph: Graph, file: FileScope) -> list[str]:
         body.lines.append(f"{body.names[value]} = {input_source(graph, name)}")
     body.lines.append("")
     body.calls(indent=4)
-    inputs = [body.names[value] for value in graph.inputs.values()]
-    into = inputs[0] if len(inputs) == 1 else f"[{', '.join(inputs)}]"
+    into = body.source(graph.input_nest)
     body.lines += statement(
         "return keras.Model", [into, body.returned(), *model_arguments(graph)], "", 4
     )
@@ -227,27 +226,40 @@ def subclass(graph: Graph, file: FileScope) -> ModelClass:
             body.hold(node.unit)
     definitions, body.lines = body.lines, []
     scope = Scope({*file.scope.used, "inputs"})
-    inputs = list(graph.inputs.values())
+    whole = isinstance(graph.input_nest, Value)
     for name, value in graph.inputs.items():
-        body.names[value] = (
-            "inputs" if len(inputs) == 1 else scope.claim(identifier(name, "inputs"))
-        )
+        body.names[value] = "inputs" if whole else scope.claim(identifier(name, "inputs"))
     body.scope = scope
-    if len(inputs) > 1:
-        body.lines.append(f"{', '.join(body.names[value] for value in inputs)} = inputs")
+    if not whole:
+        body.lines += unpacking(graph.input_nest, "inputs", body.names)
     body.calls(indent=8)
     body.lines.append(f"return {body.returned()}")
-    sources = [input_source(graph, name) for name in graph.inputs]
+    sources = {value: input_source(graph, name) for name, value in graph.inputs.items()}
     name = file.scope.claim(class_name(graph.name))
-    argument = sources[0] if len(sources) == 1 else f"[{', '.join(sources)}]"
+    argument = Body(graph, file, owner="self")
+    argument.names = sources
     return ModelClass(
         name=name,
         keyword=", ".join(model_arguments(graph)),
         definitions=definitions,
         calls=body.lines,
         inputs="inputs",
-        build=[f"model = {name}()", f"model({argument})", "return model"],
+        build=[f"model = {name}()", f"model({argument.source(graph.input_nest)})", "return model"],
     )
+
+
+def unpacking(nest: Any, source: str, names: dict[Value, str]) -> list[str]:
+    """Statements that give every tensor of a nest its name."""
+    if isinstance(nest, Value):
+        return [f"{names[nest]} = {source}"]
+    if isinstance(nest, dict):
+        parts = [(f"{source}[{literal(key)}]", item) for key, item in nest.items()]
+    elif all(isinstance(item, Value) for item in nest):
+        end = "," if len(nest) == 1 else ""
+        return [f"{', '.join(names[item] for item in nest)}{end} = {source}"]
+    else:
+        parts = [(f"{source}[{index}]", item) for index, item in enumerate(nest)]
+    return [line for part, item in parts for line in unpacking(item, part, names)]
 
 
 def dir_of_model() -> set[str]:

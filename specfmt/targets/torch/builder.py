@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Node, Unit
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.layer import Layer
@@ -111,6 +112,26 @@ class ClassBuilder:
         return self.attrs[key]
 
 
+def parameter_dtype(unit: Unit) -> str:
+    """The dtype of a layer's parameters where it is not float32, else nothing.
+
+    Raises:
+        TargetError: Mixed precision: Keras casts float32 weights at every use.
+    """
+    policy = unit.policy
+    dtype = compute_dtype(policy)
+    if dtype == "float32" or not unit.weights:
+        return ""
+    name = policy.get("config", {}).get("name", "") if isinstance(policy, dict) else str(policy)
+    if name.startswith("mixed_"):
+        raise TargetError(
+            f"PyTorch layers have one dtype, the policy {name} has two",
+            "use float32 and train under torch.autocast",
+            "dtype",
+        )
+    return dtype
+
+
 class Lower:
     """The builder as one call of one unit sees it.
 
@@ -137,6 +158,7 @@ class Lower:
         self.weights = weights or Weights({w.name: w.shape for w in node.unit.weights})
         self.part = part
         self.trainable = node.unit.trainable if trainable is None else trainable
+        self.dtype = parameter_dtype(node.unit) if node.unit.graph is None else ""
 
     def inner(self, layer: Layer, part: str, prefix: str = "") -> Lower:
         """The builder for a layer held inside this one (wrappers).
@@ -213,6 +235,7 @@ class Lower:
                 buffers,
                 stays_eval,
                 comment,
+                self.dtype,
             )
             self.owner.modules[key] = known
         return known
@@ -226,7 +249,7 @@ class Lower:
         known = self.owner.parameters.get(key)
         if known is None:
             attr = self.owner.attr(self.unit, suffix)
-            known = ParamDef(attr, value, self.unit, trainable and self.trainable)
+            known = ParamDef(attr, value, self.unit, trainable and self.trainable, self.dtype)
             self.owner.parameters[key] = known
         return SelfAttr(known.attr)
 

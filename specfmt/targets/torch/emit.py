@@ -54,7 +54,7 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
     render = Renderer({}, None)
     if isinstance(item, ModuleDef):
         mode = ".eval()" if item.stays_eval else ""
-        lines = [f"self.{item.attr} = {render(item.ctor)}{mode}"]
+        lines = [f"self.{item.attr} = {render(item.creation)}{mode}"]
         frozen = frozen_names(item, program)
         if len(frozen) > 1 and len(frozen) == sum(not item.is_buffer(name) for name in item.params):
             return [*lines, f"self.{item.attr}.requires_grad_(False)"]
@@ -66,7 +66,8 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
         view = f".view({shape})" if len(value.shape) > 1 else ""
         return [f'self.register_buffer("{item.attr}", {tensor}{view}, persistent=False)']
     shape = ", ".join(str(size) for size in value.shape)
-    empty = f"torch.empty({shape})" if shape else "torch.empty(())"
+    dtype = f", dtype=torch.{item.dtype}" if item.dtype else ""
+    empty = f"torch.empty({shape or '()'}{dtype})"
     if item.trainable:
         return [f"self.{item.attr} = nn.Parameter({empty})"]
     return [f'self.register_buffer("{item.attr}", {empty})']
@@ -159,7 +160,7 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
             held.add(step.module_def.attr)
             modules += remarks.before(step.module_def)
             name = step.module_def.attr
-            parts = [f"{name}={render(module)},"]
+            parts = [f"{name}={render(step.module_def.creation)},"]
         else:
             parts = []
             for call in module.modules if isinstance(module, Chain) else (module,):

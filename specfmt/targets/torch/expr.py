@@ -242,6 +242,7 @@ class ModuleDef:
         buffers: Those of ``params`` that are buffers, besides ``running_...``.
         stays_eval: Whether it stays in evaluation mode while the model trains.
         comment: A remark for the reader, above its definition.
+        dtype: Its parameters' dtype where that is not float32.
     """
 
     attr: str
@@ -253,6 +254,12 @@ class ModuleDef:
     buffers: tuple[str, ...] = ()
     stays_eval: bool = False
     comment: str = ""
+    dtype: str = ""
+
+    @property
+    def creation(self) -> Call | Method:
+        """The constructor call, brought to the dtype."""
+        return Method(self.ctor, "to", (Name(f"torch.{self.dtype}"),)) if self.dtype else self.ctor
 
     def is_buffer(self, name: str) -> bool:
         """Whether an entry of ``params`` is a buffer."""
@@ -272,6 +279,7 @@ class ParamDef:
     value: Any
     unit: Any
     trainable: bool = True
+    dtype: str = ""
 
 
 @dataclass(eq=False)

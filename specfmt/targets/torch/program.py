@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Graph, Node, Unit, Value, map_values
 from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.spec.layer import is_floating
 from specfmt.targets.naming import Scope, class_name
+from specfmt.targets.templates import data_folder
 from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, find_lowering
 from specfmt.targets.torch.expr import (
     Call,
     ModuleDef,
+    Name,
     ParamDef,
     SelfAttr,
     Step,
@@ -142,6 +146,14 @@ def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> C
     return program
 
 
+def free_class_name(name: str) -> str:
+    """A class name for a model that no helper of the file can have."""
+    wish = class_name(name)
+    helpers = (data_folder("templates") / "torch" / "helpers").iterdir()
+    taken = {path.stem.replace("_", "") for path in helpers}
+    return f"{wish}Model" if wish.lower() in taken else wish
+
+
 def _lower(
     graph: Graph, options: Options, scope: Scope, problems: list[Diagnostic]
 ) -> ClassProgram:
@@ -151,7 +163,7 @@ def _lower(
             inner = Options(options.axes, options.fidelity)
             nested[unit] = _lower(unit.graph, inner, scope, problems)
     builder = ClassBuilder(fidelity=options.fidelity)
-    program = ClassProgram(scope.claim(class_name(graph.name)), graph, builder, nested=nested)
+    program = ClassProgram(scope.claim(free_class_name(graph.name)), graph, builder, nested=nested)
     tensors: dict[Value, Tensor] = {}
     for name, value in graph.inputs.items():
         tensors[value] = Tensor(value.shape or (), value.dtype, name)
@@ -226,9 +238,31 @@ def _lower_node(
         )
     if layer.is_operation:
         return lowering(layer, b, *args.values())
+    args = map_nest(args, lambda tensor: autocast(b, tensor))
     first = layer.call_arguments[0].name
     positional = [args.pop(first)] if first in args else []
     return lowering(layer, b, *positional, **args)
+
+
+def autocast(b: Lower, tensor: Tensor) -> Tensor:
+    """A floating input in the dtype that the layer computes in, as Keras casts it."""
+    wanted = compute_dtype(b.unit.policy)
+    if not is_floating(tensor.dtype) or tensor.dtype == wanted:
+        return tensor
+    cast = b.method(tensor, "to", Name(f"torch.{wanted}"), dtype=wanted)
+    cast.mask = tensor.mask
+    return cast
+
+
+def map_nest(args: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The same nest with ``change`` applied to every tensor."""
+    if isinstance(args, Tensor):
+        return change(args)
+    if isinstance(args, dict):
+        return {key: map_nest(item, change) for key, item in args.items()}
+    if isinstance(args, (list, tuple)):
+        return type(args)(map_nest(item, change) for item in args)
+    return args
 
 
 def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
