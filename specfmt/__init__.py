@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from specfmt.graph.model import Graph
     from specfmt.spec.document import ModelSpec
+    from specfmt.verify.report import Report
 
 __version__ = "0.1.0"
 
@@ -23,11 +24,13 @@ __all__ = [
     "SpecError",
     "analyze",
     "check",
+    "convert_weights",
     "dump",
     "generate",
     "json_schema",
     "load",
     "loads",
+    "verify",
 ]
 
 
@@ -102,3 +105,44 @@ def json_schema() -> dict[str, Any]:
     from specfmt.api import json_schema as function
 
     return function()
+
+
+def convert_weights(
+    spec: ModelSpec, source: str | Path, dest: str | Path, **options: Any
+) -> int:
+    """Carry trained weights across: Keras files to PyTorch files and back.
+
+    Args:
+        spec: The model.
+        source: ``.keras``, ``.weights.h5``, ``.h5``, ``.safetensors`` or ``.pt``; its content says
+            which.
+        dest: ``.safetensors``, ``.pt`` or ``.weights.h5``; its name says which.
+        **options: ``axes`` and ``fidelity`` as given to `generate`; ``progress``, a function
+            called with each weight's name, its bytes and the bytes of all.
+
+    Returns:
+        The number of tensors written.
+
+    Raises:
+        SpecError: The file does not hold this model's weights, or is damaged; all findings.
+        OSError: A file cannot be read or written.
+    """
+    from specfmt.api import convert_weights as function
+
+    return function(spec, source, dest, **options)
+
+
+def verify(spec: ModelSpec, **options: Any) -> Report:
+    """Build both generated programs in processes of their own and compare what they compute.
+
+    Args:
+        spec: The model.
+        **options: ``weights`` (a file; else random ones), ``targets``, ``seed``, ``batches``,
+            ``layerwise`` (compare every layer), ``tolerance``, ``fidelity``, ``progress``.
+
+    Raises:
+        SpecError: The spec has mistakes, or a program cannot be run.
+    """
+    from specfmt.api import verify as function
+
+    return function(spec, **options)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.document import ModelSpec, parse_document
 from specfmt.spec.reading import Document, read
+
+if TYPE_CHECKING:
+    from specfmt.migrate import Migration
+    from specfmt.verify.report import Report
 
 
 def load(path: str | Path) -> ModelSpec:
@@ -125,3 +129,36 @@ def json_schema() -> dict[str, Any]:
     from specfmt.spec.schema import json_schema as function
 
     return function()
+
+
+def convert_weights(
+    spec: ModelSpec,
+    source: str | Path,
+    dest: str | Path,
+    *,
+    axes: str = "torch",
+    fidelity: str = "idiomatic",
+    progress: Any = None,
+) -> int:
+    from specfmt.targets.torch.program import Options
+    from specfmt.weights.convert import convert
+
+    options = Options(axes=axes, fidelity=fidelity)
+    return convert(analyze(spec), Path(source), Path(dest), options=options, progress=progress)
+
+
+def verify(spec: ModelSpec, **options: Any) -> Report:
+    from specfmt.verify.run import verify as function
+
+    return function(spec, **options)
+
+
+def migrate(source: Path, folder: Path, *, progress: Any = None) -> Migration:
+    """A ``.keras`` or ``.h5`` model as a folder with spec, PyTorch source and weights.
+
+    Raises:
+        SpecError: The source cannot be read, or PyTorch cannot express it.
+    """
+    from specfmt.migrate import migrate as function
+
+    return function(source, folder, progress=progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -105,15 +106,18 @@ class Documents:
         return value
 
 
-def _places(value: Any) -> Any:
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place of a value as its holder and key; the whole value has no holder."""
     yield None, None
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    stack = [(value, key) for key, _ in items] if isinstance(value, (dict, list)) else []
+    stack = [value]
     while stack:
-        holder, key = stack.pop()
-        yield holder, key
-        inner = holder[key]
-        if isinstance(inner, dict):
-            stack += [(inner, name) for name in inner]
-        elif isinstance(inner, list):
-            stack += [(inner, index) for index in range(len(inner))]
+        holder = stack.pop()
+        if isinstance(holder, dict):
+            keys: list[Any] = list(holder)
+        elif isinstance(holder, list):
+            keys = list(range(len(holder)))
+        else:
+            continue
+        for key in keys:
+            yield holder, key
+            stack.append(holder[key])

@@ -75,9 +75,7 @@ CASES = [
     ),
     # Categorical cross-entropy.
     *with_reductions({"type": "CategoricalCrossentropy"}, predictions="softmax"),
-    *with_reductions(
-        {"type": "CategoricalCrossentropy"}, predictions="softmax", logits="Softmax"
-    ),
+    *with_reductions({"type": "CategoricalCrossentropy"}, predictions="softmax", logits="Softmax"),
     LossCase({"type": "CategoricalCrossentropy", "from_logits": True}),
     LossCase({"type": "CategoricalCrossentropy", "label_smoothing": 0.1}, logits="Softmax"),
     LossCase({"type": "CategoricalCrossentropy", "label_smoothing": 0.1}, predictions="softmax"),
@@ -200,9 +198,7 @@ def test_loss(case: LossCase) -> None:
     word = term("loss", case.loss)
     batch_free: Any = (None, *case.shape[1:])
     options: dict[str, Any] = {"from_logits_of": case.logits, "target_kind": case.kind}
-    code = loss_code(
-        word, output_shape=batch_free, channels_first=case.channels_first, **options
-    )
+    code = loss_code(word, output_shape=batch_free, channels_first=case.channels_first, **options)
     p, y = predictions(case, rng), targets(case, code, rng)
     theirs_y = y
     own = type(word.spec).targets
@@ -263,9 +259,7 @@ def test_every_loss_has_a_form_and_a_case() -> None:
 
 def test_idiomatic_forms() -> None:
     def form(value: Any, logits: Any = None, shape: Any = (None, 3), **options: Any) -> Any:
-        code = loss_code(
-            term("loss", value), from_logits_of=logits, output_shape=shape, **options
-        )
+        code = loss_code(term("loss", value), from_logits_of=logits, output_shape=shape, **options)
         return code.create, code.call
 
     plain = "loss_fn({prediction}, {target})"

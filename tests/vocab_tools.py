@@ -7,13 +7,13 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-import math  # noqa: E402
-from collections.abc import Iterable  # noqa: E402
-from typing import Any  # noqa: E402
+import math
+from collections.abc import Iterable
+from typing import Any
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from specfmt.vocab.base import Term, TermRule  # noqa: E402
+from specfmt.vocab.base import Term, TermRule
 
 TOLERANCE = 1e-5
 

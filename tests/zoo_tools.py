@@ -73,6 +73,16 @@ def inputs_for(model: Any, size: int | None, batch: int, seed: int = 3) -> np.nd
     return rng.uniform(0, 255, (batch, *shape, 3)).astype("float32")
 
 
+def spread_logits(name: str, model: Any, options: dict[str, Any]) -> None:
+    """Scale the last layer so that the softmax answers with more than a single one."""
+    raw = getattr(keras().applications, name)(weights=None, classifier_activation=None, **options)
+    for variable, value in zip(raw.variables, model.variables, strict=True):
+        variable.assign(value)
+    logits = np.asarray(raw(inputs_for(model, options.get("input_shape", [None])[0], 1), training=False))
+    last = [v for v in model.trainable_variables if len(v.shape) > 1][-1]
+    last.assign(np.asarray(last) * np.float32(1.5 / logits.std()))
+
+
 def float64_copy(name: str, options: dict[str, Any], weights: Path) -> Any:
     """The Keras model in double precision with the same weights."""
     k = keras()
@@ -101,6 +111,7 @@ def check_model(
     options: dict[str, Any] = {} if size is None else {"input_shape": (size, size, 3)}
     model = getattr(k.applications, name)(weights=None, **options)
     randomize(model, seed=len(name))
+    spread_logits(name, model, options)
     document, _ = document_from_keras_json(model.to_json())
     graph = build_graph(document)
     assert graph.count() == model.count_params()

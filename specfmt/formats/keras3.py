@@ -148,3 +148,46 @@ def _query_rank(build_config: Any) -> int | None:
     shapes = build_config.get("shapes_dict")
     shape = shapes.get("query_shape") if isinstance(shapes, dict) else None
     return len(shape) if isinstance(shape, list) else None
+
+
+def complete(type_name: str, config: Json, args: dict[str, Any] | None) -> None:
+    """A layer's config as Keras resolves it: the inverse of `simplify`, in place.
+
+    Args:
+        type_name: Keras 3's class name.
+        config: Every argument, as the spec has it.
+        args: The arguments of the layer's first call; None if it is not built.
+    """
+    rank = spatial_rank(type_name)
+    for key, value in config.items():
+        if key == "data_format" and value is None:
+            config[key] = RESOLVED_DATA_FORMAT
+        elif key in SIZE_FIELDS and rank and value is not None:
+            config[key] = per_axis(value, rank, pairs=(type_name, key) in PAIR_SIZES)
+        elif (type_name, key) in FACTOR_LOWS and isinstance(value, (int, float)):
+            config[key] = [0 if FACTOR_LOWS[type_name, key] == "zero" else -value, value]
+    strides, pool = POOL_STRIDES
+    if pool in config and config.get(strides) is None:
+        config[strides] = config[pool]
+
+
+def spatial_rank(type_name: str) -> int:
+    """The number of spatial axes that a class's name tells, or 0."""
+    tail = type_name[-2:]
+    return int(tail[0]) if tail in ("1D", "2D", "3D") else 0
+
+
+def per_axis(value: Any, rank: int, *, pairs: bool) -> Any:
+    """One number as one for each axis; as (before, after) for each axis where sizes are pairs."""
+    items = list(value) if isinstance(value, (list, tuple)) else [value] * rank
+    if not pairs:
+        return items
+    return [list(item) if isinstance(item, (list, tuple)) else [item, item] for item in items]
+
+
+PAIR_SIZES: Final = frozenset(
+    (f"{name}{rank}D", key)
+    for name, key in (("ZeroPadding", "padding"), ("Cropping", "cropping"))
+    for rank in (2, 3)
+)
+"""Sizes that are pairs (before, after) on each axis."""

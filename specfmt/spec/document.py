@@ -132,7 +132,7 @@ class Broken(BaseModel):
 
     name: str | None = None
     inputs: Any = None
-    type_name: ClassVar[str] = "broken"
+    type_name: str = "entry"
 
 
 class EntriesRule(Rule):
@@ -276,7 +276,13 @@ def parse_entries(value: Any) -> tuple[tuple[Any, ...], list[Diagnostic]]:
             problems.extend(d.under((index,)) for d in error.diagnostics)
         known = item if isinstance(item, dict) else {}
         name = known.get("name")
-        entries.append(Broken.model_construct(name=name if isinstance(name, str) else None))
+        kind = known.get("type")
+        entries.append(
+            Broken.model_construct(
+                name=name if isinstance(name, str) else None,
+                type_name=kind if isinstance(kind, str) else "entry",
+            )
+        )
     return tuple(entries), problems
 
 

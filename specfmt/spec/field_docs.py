@@ -78,6 +78,7 @@ _LAYER_DOCS: dict[str, str] = {
     "config": "The class's keyword arguments, as its `get_config` returns them.",
     "registered_name": "The name under which Keras has the class registered, if it has.",
     "build_config": "What Keras needs to build the layer's weights again.",
+    "output_dtype_": "The output's dtype; the layer's compute dtype if left out.",
     "Custom.shape": "The output's shape without the batch axis; the first input's if left out.",
     # -- convolutions and pooling
     "filters": "The number of output channels.",
@@ -256,13 +257,9 @@ DOCS: dict[str, str] = {**WORD_DOCS, **_LAYER_DOCS}
 
 
 def field_doc(cls: type[BaseModel], field: str) -> str:
-    """The description of a field.
-
-    Raises:
-        KeyError: Neither ``Class.field`` nor ``field`` is described.
-    """
+    """The description of a field; empty for a field of a plugin that nobody described."""
     for base in cls.__mro__:
         text = DOCS.get(f"{base.__name__}.{field}")
         if text is not None:
             return text
-    return DOCS[field]
+    return DOCS.get(field, "")

@@ -19,7 +19,7 @@ from specfmt.spec.field_docs import field_doc
 from specfmt.spec.fields import Rule, branch_schema, choice_schema
 from specfmt.spec.layer import COMMON_FIELDS, to_data
 from specfmt.spec.registry import layer_class, op_class
-from specfmt.vocab.base import word_class
+from specfmt.vocab.base import CUSTOM, word_class
 from specfmt.vocab.index import INDEX as WORDS
 from specfmt.vocab.index import MODULES, REQUIRED
 
@@ -74,6 +74,7 @@ def json_schema() -> dict[str, Any]:
         defs[f"op_{name}"] = object_schema(operation, tag=("op", name))
     for kind in MODULES:
         defs |= _word_defs(kind)
+    defs["word_Custom"] = object_schema(word_class("", CUSTOM), tag=("type", CUSTOM))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "specfmt model spec, version 1",
@@ -131,7 +132,8 @@ def object_schema(cls: type[BaseModel], tag: tuple[str, str] | None = None) -> d
         field = cls.model_fields[name]
         key = field.alias or name
         schema = dict(rule_of(cls, name).schema())
-        schema["description"] = field_doc(cls, name)
+        if description := field_doc(cls, name):
+            schema["description"] = description
         if field.is_required():
             required.append(key)
         elif (default := to_data(field.default)) not in (None, "", [], {}):
@@ -176,7 +178,7 @@ def _word_defs(kind: str) -> dict[str, Any]:
     """A vocabulary: a bare name, or an object with ``type`` and that word's arguments."""
     table = WORDS[kind]
     bare = [name for name, cls in table.items() if not REQUIRED.get((kind, cls))]
-    types = {name: f"{kind}_{cls}" for name, cls in table.items()}
+    types = {name: f"{kind}_{cls}" for name, cls in table.items()} | {CUSTOM: "word_Custom"}
     definitions: dict[str, Any] = {
         kind: {
             "anyOf": [

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from specfmt.spec.fields import FieldError, Rule, did_you_mean
-from specfmt.vocab.index import CONSTRUCTED, INDEX, MODULES, REQUIRED, SPELLED
+from specfmt.vocab.index import CONSTRUCTED, INDEX, REQUIRED, SPELLED, module_of
 
 
 class Word(BaseModel):
@@ -31,10 +31,15 @@ class Word(BaseModel):
     extra_fields: ClassVar[tuple[str, ...]] = ()
 
 
+CUSTOM = "Custom"
+"""The type of a word that specfmt does not know."""
+
+
 @cache
 def word_class(kind: str, type_name: str) -> type[Word]:
     """The Pydantic class behind a canonical type name, importing its module."""
-    cls: type[Word] = getattr(import_module(f"specfmt.vocab.{MODULES[kind]}"), type_name)
+    module = "custom" if type_name == CUSTOM else module_of(kind, type_name)
+    cls: type[Word] = getattr(import_module(f"specfmt.vocab.{module}"), type_name)
     return cls
 
 
@@ -50,7 +55,8 @@ def bare_names(kind: str) -> dict[str, str]:
 def written_type(kind: str, type_name: str) -> str:
     """What stands behind ``type:`` in a spec: the class name, or the bare name of a word that
     is a function in Keras (activations)."""
-    return type_name if type_name in INDEX[kind] else bare_names(kind)[type_name]
+    known = type_name in INDEX[kind] or type_name == CUSTOM
+    return type_name if known else bare_names(kind)[type_name]
 
 
 def must_construct(kind: str, type_name: str) -> bool:
@@ -63,10 +69,11 @@ class Term:
 
     ``term.type`` is the class name, ``term.name`` the bare name (for losses and metrics as
     the user spelled it, which is what logs call it), ``term.spec`` the Pydantic instance with
-    every argument filled in.
+    every argument filled in.  ``term.constructed`` says that a loss or metric was given as
+    ``{type: Name}``: Keras writes an object for it, not a name.
     """
 
-    __slots__ = ("_spec", "args", "kind", "spelling", "type")
+    __slots__ = ("_spec", "args", "constructed", "kind", "spelling", "type")
 
     def __init__(
         self,
@@ -74,11 +81,14 @@ class Term:
         type_name: str,
         args: dict[str, Any] | None = None,
         spelling: str = "",
+        *,
+        constructed: bool = False,
     ) -> None:
         self.kind = kind
         self.type = type_name
         self.args = args or {}
         self.spelling = spelling
+        self.constructed = constructed or (kind in SPELLED and bool(self.args))
         self._spec: Any = None
 
     @property
@@ -97,13 +107,13 @@ class Term:
         """The shortest way to write this term in a spec."""
         from specfmt.spec.layer import to_data
 
-        if not self.args:
+        if not self.args and not self.constructed:
             return self.name
         arguments = {key: to_data(value) for key, value in self.args.items()}
         return {"type": written_type(self.kind, self.type), **arguments}
 
-    def _key(self) -> tuple[str, str, str, dict[str, Any]]:
-        return (self.kind, self.type, "" if self.args else self.name, self.args)
+    def _key(self) -> tuple[str, str, str, dict[str, Any], bool]:
+        return (self.kind, self.type, "" if self.args else self.name, self.args, self.constructed)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Term):
@@ -153,6 +163,8 @@ class TermRule(Rule):
 
         table = INDEX[self.kind]
         spelling = value["type"]
+        if spelling == CUSTOM:
+            return self._custom(value)
         if spelling not in table:
             raise NestedError([error_to_diagnostic(unknown_word(self.kind, spelling), ("type",))])
         type_name = table[spelling]
@@ -162,9 +174,16 @@ class TermRule(Rule):
             written_type(self.kind, type_name),
         )
         given = explicit_arguments(word)
-        return Term(
-            self.kind, type_name, given, spelling if self.kind in SPELLED and not given else ""
-        )
+        return Term(self.kind, type_name, given, constructed=self.kind in SPELLED)
+
+    def _custom(self, value: dict[str, Any]) -> Term:
+        from specfmt.spec.layer import explicit_arguments, keys_of, validate
+
+        cls = word_class(self.kind, CUSTOM)
+        given = {key: item for key, item in value.items() if key != "type"}
+        keys = dict(zip(cls.model_fields, keys_of(cls), strict=True))
+        arguments = explicit_arguments(validate(cls, given, CUSTOM))
+        return Term(self.kind, CUSTOM, {keys[key]: item for key, item in arguments.items()})
 
     def schema(self) -> dict[str, Any]:
         ref = {"$ref": f"#/$defs/{self.kind}"}

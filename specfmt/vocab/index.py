@@ -1,7 +1,7 @@
 """Every accepted name of every word, without importing the classes behind them.
 
 ``INDEX[kind]`` maps a spelling to the class name; the first spelling of a class is the bare
-name that Keras writes.  ``MODULES[kind]`` names the module.  Tests hold the index against the
+name that Keras writes.  `module_of` names the module.  Tests hold the index against the
 modules and against Keras's own tables, both ways.
 """
 
@@ -20,6 +20,30 @@ MODULES: Final[dict[str, str]] = {
     "metric": "metrics",
     "callback": "callbacks",
 }
+
+MEAN_METRICS: Final = frozenset(
+    {
+        "MeanSquaredError",
+        "RootMeanSquaredError",
+        "MeanAbsoluteError",
+        "MeanAbsolutePercentageError",
+        "MeanSquaredLogarithmicError",
+        "CosineSimilarity",
+        "LogCoshError",
+        "R2Score",
+        "PearsonCorrelation",
+        "ConcordanceCorrelation",
+        "KLDivergence",
+        "Poisson",
+        "BinaryCrossentropy",
+        "CategoricalCrossentropy",
+        "SparseCategoricalCrossentropy",
+        "Hinge",
+        "SquaredHinge",
+        "CategoricalHinge",
+    }
+)
+"""Metrics that stand in a module of their own, ``mean_metrics``."""
 
 INDEX: Final[dict[str, dict[str, str]]] = {
     "activation": {
@@ -349,3 +373,10 @@ CONSTRUCTED: Final = frozenset(
     }
 )
 """Words that Keras code must construct: Keras finds no such name, or something else under it."""
+
+
+def module_of(kind: str, type_name: str) -> str:
+    """The module below `specfmt.vocab` that holds a word's class."""
+    if kind == "metric" and type_name in MEAN_METRICS:
+        return "mean_metrics"
+    return MODULES[kind]

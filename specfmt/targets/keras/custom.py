@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from specfmt.graph.model import Graph
-from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
 from specfmt.spec.layer import KERAS_LAYERS, Layer, Op
+from specfmt.targets.keras.values import terms_in
 from specfmt.targets.source import literal
+from specfmt.vocab.base import CUSTOM, Term
 
 KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")
 
@@ -48,7 +50,7 @@ def custom_imports(graph: Graph) -> list[str]:
         SpecError: A layer's class cannot be imported from anywhere.
     """
     imports: dict[str, None] = {}
-    problems = []
+    problems: list[Diagnostic] = []
     for unit in graph.walk_units():
         for layer in held_layers(unit.layer):
             if not isinstance(layer, Op) and layer.keras_module != KERAS_LAYERS:
@@ -70,9 +72,33 @@ def custom_imports(graph: Graph) -> list[str]:
                     "write `class: package.module.Class`, the place where the class is defined",
                 )
             )
+        for term in terms_in(unit.layer):
+            if term.type == CUSTOM:
+                imports.update(_word_import(term, unit.path, unit.name, problems))
+    for term in terms_in(getattr(graph.spec, "train", None)):
+        if term.type == CUSTOM:
+            imports.update(_word_import(term, ("train",), "train", problems))
     if problems:
         raise SpecError(problems)
     return list(imports)
+
+
+def _word_import(
+    term: Term, path: Path, owner: str, problems: list[Diagnostic]
+) -> dict[str, None]:
+    """The import line of a word of the user's own."""
+    module, name = term.spec.place
+    if name.isidentifier() and _is_module(module) and module != "builtins":
+        return {f"from {module} import {name}": None}
+    problems.append(
+        Diagnostic(
+            "SF303",
+            f"expected a {term.kind} that can be imported for {owner}, received {term.spec.class_}",
+            path,
+            "write `class: package.module.Class`, the place where it is defined",
+        )
+    )
+    return {}
 
 
 def _is_module(module: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_argu
 from specfmt.spec.naming import to_snake_case
 from specfmt.targets.source import literal
 from specfmt.vocab.activations import HardSigmoid
-from specfmt.vocab.base import Term, must_construct
+from specfmt.vocab.base import CUSTOM, Term, must_construct
 
 NAMESPACES = {
     "activation": "activations",
@@ -47,17 +48,31 @@ def term_source(term: Term) -> str:
     Activations are functions in Keras, so one with arguments is the name of a small function
     that the file defines: `collect_helpers` gives it.
     """
-    if term.kind == "activation" and term.args:
+    if term.type != CUSTOM and term.kind == "activation" and term.args:
         return activation_name(term)
-    if not term.args and not must_construct(term.kind, term.type):
+    if not term.constructed and not term.args and not must_construct(term.kind, term.type):
         return literal(term.name)
     return construction(term)
 
 
 def construction(term: Term) -> str:
     """The call that constructs a word, whether or not it has arguments."""
+    if term.type == CUSTOM:
+        return custom_word(term)
     arguments = ", ".join(word_arguments(term))
     return f"keras.{NAMESPACES[term.kind]}.{term.type}({arguments})"
+
+
+def custom_word(term: Term) -> str:
+    """A word of the user's own: the function, or the object that its class makes."""
+    word = term.spec
+    _, name = word.place
+    if word.is_function:
+        return str(name)
+    config = word.config or {}
+    if all(key.isidentifier() and not keyword.iskeyword(key) for key in config):
+        return f"{name}({', '.join(f'{key}={literal(item)}' for key, item in config.items())})"
+    return f"{name}.from_config({literal(config)})"
 
 
 def word_arguments(term: Term) -> list[str]:
@@ -121,7 +136,7 @@ def collect_helpers(values: Iterable[Any]) -> list[str]:
     """
     functions: dict[str, str] = {}
     for term in terms_in(values):
-        if term.kind == "activation" and term.args:
+        if term.kind == "activation" and term.args and term.type != CUSTOM:
             functions.setdefault(activation_name(term), activation_function(term))
     return list(functions.values())
 

@@ -246,9 +246,7 @@ def _best_at(r: _Request) -> Made:
     field = next(iter(type(r.spec).model_fields))
     if r.spec.class_id is not None:
         _check_matrix(r, "class_id")
-    rest = _arguments(
-        num_thresholds=(r.spec.num_thresholds, 200), class_id=(r.spec.class_id, None)
-    )
+    rest = _arguments(num_thresholds=(r.spec.num_thresholds, 200), class_id=(r.spec.class_id, None))
     head = f"{string(rate)}, {string(other)}, {number(getattr(r.spec, field))}"
     return f"BestAt({head}{', ' if rest else ''}{rest})", ("BestAt",)
 
@@ -313,9 +311,7 @@ def _iou(r: _Request) -> Made:
     )
     create = f"IntersectionOverUnion({size}{', ' if rest else ''}{rest})"
     if type(spec).__name__ == "BinaryIoU":
-        return _converted(
-            create, "IntersectionOverUnion", f"p >= {number(spec.threshold)}", "y"
-        )
+        return _converted(create, "IntersectionOverUnion", f"p >= {number(spec.threshold)}", "y")
     p = "p" if spec.sparse_y_pred else f"p.argmax(dim={r.dim})"
     y = f"y.argmax(dim={r.dim})" if not getattr(spec, "sparse_y_true", False) and r.one_hot else "y"
     return _converted(create, "IntersectionOverUnion", p, y)

@@ -128,7 +128,9 @@ def optimizer_code(
 
 def _clipping(spec: Any, model: str) -> tuple[list[str], list[str]]:
     """Statements that clip gradients, and their helpers; Keras takes at most one way."""
-    given = [k for k in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(spec, k) is not None]
+    given = [
+        k for k in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(spec, k) is not None
+    ]
     if len(given) > 1:
         raise TargetError(
             f"{' and '.join(given)} cannot both be set", "keep one of them", given[1], "SF304"
@@ -176,7 +178,9 @@ OPTIMIZERS: dict[str, Callable[[Any, bool, bool], _Form]] = {}
 def _optimizer(
     name: str,
 ) -> Callable[[Callable[[Any, bool, bool], _Form]], Callable[[Any, bool, bool], _Form]]:
-    def register(function: Callable[[Any, bool, bool], _Form]) -> Callable[[Any, bool, bool], _Form]:
+    def register(
+        function: Callable[[Any, bool, bool], _Form],
+    ) -> Callable[[Any, bool, bool], _Form]:
         OPTIMIZERS[name] = function
         return function
 

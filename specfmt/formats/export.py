@@ -1,0 +1,30 @@
+"""Specs as Keras architecture JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from specfmt.formats.reading import Json
+from specfmt.formats.write_models import ModelWriter
+from specfmt.graph.model import Graph
+
+FORMATS: Final = ("keras3", "keras2")
+
+
+def export_text(graph: Graph, form: str = "keras3") -> str:
+    """The JSON text of a model in one of `FORMATS`."""
+    return json.dumps(export_data(graph, form), ensure_ascii=False)
+
+
+def export_data(graph: Graph, form: str = "keras3") -> Json:
+    """The JSON of a model as data.
+
+    Args:
+        graph: A graph without errors.
+        form: ``keras3`` (what Keras 3.15's `to_json` writes) or ``keras2`` (tf_keras 2).
+
+    Raises:
+        SpecError: The format cannot express the model.
+    """
+    return ModelWriter(graph).model()

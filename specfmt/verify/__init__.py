@@ -1,0 +1,1 @@
+"""Proof that both generated programs compute the same."""

@@ -1,0 +1,45 @@
+"""A word that specfmt does not know: a class or function of the user's own, kept whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from specfmt.spec.fields import AnyMapping, Either, Nullable, OptionalStr, Text
+from specfmt.vocab.base import Word
+
+ClassPath = Annotated[str, Text("a dotted path: package.module.Class", r"^[A-Za-z_][\w.>]*$(?!\n)")]
+Config = Annotated[
+    dict[str, Any] | str | None,
+    Nullable(
+        Either(
+            AnyMapping(),
+            Text("the name of a function", r"\S"),
+            expected="a mapping of arguments, or the name of a function",
+        )
+    ),
+]
+
+
+class Custom(Word):
+    """A word of the user's own: an activation, initializer, loss, metric, optimizer, ...
+
+    ``class`` is the dotted path to the class and ``config`` its arguments; for a function
+    ``class`` ends in ``.function`` and ``config`` is its name.
+    """
+
+    class_: ClassPath = Field(alias="class")
+    config: Config = Field(default=None)
+    registered_name: OptionalStr = None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The module, and the name of the class or function in it."""
+        module, _, name = self.class_.rpartition(".")
+        return module, self.config if self.is_function and isinstance(self.config, str) else name
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the word is a function, not an object of a class."""
+        return self.class_.rpartition(".")[2] == "function"
