@@ -232,3 +232,68 @@ def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
             click.echo(f"{path} is out of date; run: specfmt schema -o {path}", err=True)
         ctx.exit(0 if fresh else 1)
     write(schema_text(), out)
+
+
+@main.command()
+@click.argument("file", type=SpecFile)
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".safetensors, .pt or .weights.h5.")
+@click.option("--axes", type=click.Choice(["torch", "keras"]), default="torch", help="As given to `generate`.")
+@click.option("--fidelity", type=click.Choice(["idiomatic", "exact"]), default="idiomatic")
+def weights(file: str, source: Path, out: Path, **options: str) -> None:
+    """Carry trained weights across: Keras files to PyTorch's and back."""
+    import specfmt
+    from specfmt.progress import weight_progress
+
+    spec = read_spec(file)
+    with weight_progress() as progress:
+        count = specfmt.convert_weights(spec, source, out, progress=progress, **options)
+    click.echo(f"{out}: {count} tensors", err=True)
+
+
+@main.command()
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder.")
+@click.option("--no-verify", is_flag=True, help="Do not compare the two programs at the end.")
+@click.pass_context
+def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> None:
+    """Migrate a saved Keras model: spec, PyTorch source, weights, and the proof of equality."""
+    from specfmt import api
+    from specfmt.progress import show_report, steps, weight_progress
+
+    with weight_progress() as progress:
+        done = api.migrate(source, out, progress=progress)
+    report(done.warnings)
+    for path in (done.spec, done.source, done.weights, done.usage):
+        click.echo(path)
+    if not no_verify:
+        with steps() as say:
+            found = api.verify(done.model, weights=done.weights, progress=say)
+        show_report(found)
+        ctx.exit(0 if found.ok else 1)
+
+
+@main.command()
+@click.argument("file", type=SpecFile)
+@click.option("--weights", "-w", "source", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Trained ones.")
+@click.option("--target", "-t", "targets", type=click.Choice(["keras", "torch"]), multiple=True, help="Only these.")
+@click.option("--seed", type=int, default=0, help="Of random weights and inputs.")
+@click.option("--layerwise", is_flag=True, help="Compare the output of every layer.")
+@click.option("--fidelity", type=click.Choice(["idiomatic", "exact"]), default="idiomatic")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.pass_context
+def verify(ctx: click.Context, file: str, source: Path | None, as_json: bool, **options: Any) -> None:
+    """Build both programs, compare counts, shapes, outputs, gradients; exit 1 if they differ."""
+    import json
+
+    import specfmt
+    from specfmt.progress import show_report, steps
+
+    spec = read_spec(file)
+    with steps() as say:
+        found = specfmt.verify(spec, weights=source, progress=say, **options)
+    if as_json:
+        click.echo(json.dumps(found.to_data(), indent=2))
+    else:
+        show_report(found, every=options["layerwise"])
+    ctx.exit(0 if found.ok else 1)

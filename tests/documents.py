@@ -1,5 +1,6 @@
 """Random documents made from the JSON Schema itself, right ones and slightly wrong ones."""
 
+# ruff: noqa: E501 (a case of a table is one line)
 from __future__ import annotations
 
 import copy
@@ -19,8 +20,32 @@ JUNK: tuple[Any, ...] = (
     {"0": 1.0}, {"const": "x"}, {"x": None}, {"shape": [4]}, {"units": 3}, {"a": ["x"]}, {"a": [[1]]},
     {"rmax": 1.0}, {"slice": [None, 2]}, {"ellipsis": True}, {"ellipsis": 1}, {"slice": 3}, {"": "x"},
 )  # fmt: skip
-KEYS = ("name", "type", "units", "inputs", "dtype", "nonsense", "lr", "input_shape", "op", "reuse", "")
-STRINGS = ("x", "a", "features", "x:1", "hidden_1", "a.b.C", "Class", ",", "val_loss", "0", "ij,jk->ik")
+KEYS = (
+    "name",
+    "type",
+    "units",
+    "inputs",
+    "dtype",
+    "nonsense",
+    "lr",
+    "input_shape",
+    "op",
+    "reuse",
+    "",
+)
+STRINGS = (
+    "x",
+    "a",
+    "features",
+    "x:1",
+    "hidden_1",
+    "a.b.C",
+    "Class",
+    ",",
+    "val_loss",
+    "0",
+    "ij,jk->ik",
+)
 
 
 class Documents:
@@ -63,7 +88,9 @@ class Documents:
         extra = schema.get("additionalProperties", {})
         low = schema.get("minProperties", 0)
         if extra is not False and (low or "properties" not in schema):
-            digits = "pattern" in schema.get("propertyNames", {}) and "0-9" in str(schema["propertyNames"])
+            digits = "pattern" in schema.get("propertyNames", {}) and "0-9" in str(
+                schema["propertyNames"]
+            )
             for number in range(low, low + random.randint(0, 1) + 1 if depth < 5 else low):
                 key = str(number) if digits else random.choice(STRINGS)
                 found[key] = self.sample(extra, random, depth + 1)

@@ -13,6 +13,7 @@ from tests.yaml_server import YamlServer, server_script
 
 pytestmark = pytest.mark.slow
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 HEAD = """\
 specfmt: 1
 inputs:
@@ -121,6 +122,6 @@ def test_a_misspelt_type_lists_the_types(server: YamlServer) -> None:
     assert all(f'"{name}"' in problems[0] for name in INDEX)
 
 
-@pytest.mark.parametrize("path", sorted(Path("examples").rglob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_examples_are_without_fault(server: YamlServer, path: Path) -> None:
     assert server.problems(path.read_text(encoding="utf-8")) == []

@@ -28,6 +28,7 @@ from tests.documents import Documents
 SCHEMA = json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 DOCUMENTS = Documents(SCHEMA)
+EXAMPLES = Path(__file__).parents[1] / "examples"
 FRAGMENTS = [name for name in SCHEMA["$defs"] if name.startswith(("layer_", "op_"))]
 
 
@@ -47,7 +48,11 @@ def doc_key(cls: type[BaseModel], field: str) -> str | None:
 
 
 def test_every_field_is_described_and_no_description_is_left_over() -> None:
-    keys = {(cls.__name__, field): doc_key(cls, field) for cls in classes() for field in cls.model_fields}
+    keys = {
+        (cls.__name__, field): doc_key(cls, field)
+        for cls in classes()
+        for field in cls.model_fields
+    }
     assert [place for place, key in keys.items() if key is None] == []
     assert set(DOCS) - set(keys.values()) == set()
 
@@ -87,7 +92,7 @@ def test_a_layers_definition(name: str) -> None:
     cls: Any = Model if name == "Model" else layer_class(name)
     definition = SCHEMA["$defs"][f"layer_{name}"]
     keys = [field.alias or key for key, field in cls.model_fields.items()]
-    assert list(definition["properties"])[0] == "type"
+    assert next(iter(definition["properties"])) == "type"
     assert sorted(definition["properties"]) == sorted(["type", *keys])
     needed = [field.alias or key for key, field in cls.model_fields.items() if field.is_required()]
     assert definition["required"] == ["type", *needed]
@@ -146,7 +151,9 @@ def test_every_type_is_judged_alike() -> None:
     accepted = 0
     for name in FRAGMENTS * 4:
         entry = DOCUMENTS.sample(SCHEMA["$defs"][name], random)
-        accepted += spoil({"specfmt": 1, "inputs": {"x": {"shape": [4]}}, "layers": [entry]}, random)
+        accepted += spoil(
+            {"specfmt": 1, "inputs": {"x": {"shape": [4]}}, "layers": [entry]}, random
+        )
     assert accepted > len(FRAGMENTS), "most samples should be right"
 
 
@@ -154,7 +161,11 @@ def test_every_type_is_judged_alike() -> None:
 @settings(max_examples=250, deadline=None)
 def test_whole_documents_are_judged_alike(random: Random, part: str) -> None:
     if part:
-        document = {"specfmt": 1, "layers": [], "train": DOCUMENTS.sample(SCHEMA["$defs"][part], random)}
+        document = {
+            "specfmt": 1,
+            "layers": [],
+            "train": DOCUMENTS.sample(SCHEMA["$defs"][part], random),
+        }
     else:
         document = DOCUMENTS.sample(SCHEMA, random)
     spoil(document, random)
@@ -162,10 +173,16 @@ def test_whole_documents_are_judged_alike(random: Random, part: str) -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text(max_size=5),
         lambda inner: (
             st.lists(inner, max_size=4)
-            | st.dictionaries(st.sampled_from(["specfmt", "layers", "inputs", "type", "units", "x"]), inner)
+            | st.dictionaries(
+                st.sampled_from(["specfmt", "layers", "inputs", "type", "units", "x"]), inner
+            )
         ),
         max_leaves=12,
     )
@@ -175,6 +192,6 @@ def test_any_data_is_judged_alike(document: Any) -> None:
     check(document)
 
 
-@pytest.mark.parametrize("path", sorted(Path("examples").rglob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_examples_fit(path: Path) -> None:
     assert check(read(path.read_bytes()).data)

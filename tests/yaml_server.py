@@ -43,7 +43,9 @@ class YamlServer:
         self.documents = 0
         self.diagnostics: dict[str, list[dict[str, Any]]] = {}
         capabilities = {"textDocument": {"completion": {"completionItem": {}}}}
-        self.request("initialize", {"processId": None, "rootUri": None, "capabilities": capabilities})
+        self.request(
+            "initialize", {"processId": None, "rootUri": None, "capabilities": capabilities}
+        )
         self.send({"method": "initialized", "params": {}})
 
     def close(self) -> None:

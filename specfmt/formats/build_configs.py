@@ -18,8 +18,19 @@ SHAPE_ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Call arguments whose shapes a layer's ``build`` takes, where there is more than the first."""
 
-UNBUILT: Final = frozenset()
-"""Layers of which Keras notes no shape: they have no ``build`` of their own."""
+UNBUILT: Final = frozenset(
+    (
+        "Activation ActivityRegularization AlphaDropout Dropout ELU GaussianDropout GaussianNoise "
+        "Identity LeakyReLU Masking ReLU Softmax SpatialDropout1D SpatialDropout2D "
+        "SpatialDropout3D UnitNormalization Reshape"
+    ).split()
+    + [
+        f"{kind}Pooling{rank}D"
+        for kind in ("Max", "Average", "GlobalMax", "GlobalAverage", "AdaptiveMax", "AdaptiveAverage")
+        for rank in (1, 2, 3)
+    ]
+)
+"""Layers of which Keras notes no shape: they are built when they are made."""
 
 
 def build_config(type_name: str, args: dict[str, Any]) -> Json | None:

@@ -7,6 +7,7 @@ one such resolution back; the rules are tables, so that they can be read in both
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from specfmt.formats.reading import Json
@@ -162,19 +163,38 @@ def complete(type_name: str, config: Json, args: dict[str, Any] | None) -> None:
     for key, value in config.items():
         if key == "data_format" and value is None:
             config[key] = RESOLVED_DATA_FORMAT
-        elif key in SIZE_FIELDS and rank and value is not None:
-            config[key] = per_axis(value, rank, pairs=(type_name, key) in PAIR_SIZES)
+        elif (type_name, key) in PAIR_SIZES:
+            config[key] = per_axis(value, rank if rank > 1 else 2, pairs=rank > 1)
+        elif key in SIZE_FIELDS and rank and value is not None and (type_name, key) not in NUMBERS:
+            config[key] = per_axis(value, rank, pairs=False)
+        elif type_name in AXIS_LISTS and key == "axis" and isinstance(value, int):
+            config[key] = [value]
+        elif value is None and (type_name, key, None) in RESOLVED:
+            config[key] = RESOLVED[type_name, key, value]
         elif (type_name, key) in FACTOR_LOWS and isinstance(value, (int, float)):
             config[key] = [0 if FACTOR_LOWS[type_name, key] == "zero" else -value, value]
     strides, pool = POOL_STRIDES
     if pool in config and config.get(strides) is None:
         config[strides] = config[pool]
+    if type_name in PLAIN_DTYPE:
+        del config["trainable"]
+        if config["dtype"]["class_name"] == "DTypePolicy":
+            config["dtype"] = config["dtype"]["config"]["name"].removeprefix("mixed_")
+    if config.get("renorm") and config.get("renorm_clipping") is None:
+        config["renorm_clipping"] = {}
+    if config.get("lora_rank") and args is not None:
+        config["lora_alpha"] = config["lora_rank"]  # `enable_lora`, which `build` calls
+    if "value_dim" in config and not config["value_dim"]:
+        config["value_dim"] = config["key_dim"]
+    query = (args or {}).get("query")
+    if "attention_axes" in config and config["attention_axes"] is None and query is not None:
+        config["attention_axes"] = list(range(1, len(query.shape) - 1))
 
 
 def spatial_rank(type_name: str) -> int:
     """The number of spatial axes that a class's name tells, or 0."""
-    tail = type_name[-2:]
-    return int(tail[0]) if tail in ("1D", "2D", "3D") else 0
+    found = re.search("([123])D", type_name)
+    return int(found[1]) if found else 0
 
 
 def per_axis(value: Any, rank: int, *, pairs: bool) -> Any:
@@ -188,6 +208,49 @@ def per_axis(value: Any, rank: int, *, pairs: bool) -> Any:
 PAIR_SIZES: Final = frozenset(
     (f"{name}{rank}D", key)
     for name, key in (("ZeroPadding", "padding"), ("Cropping", "cropping"))
-    for rank in (2, 3)
+    for rank in (1, 2, 3)
 )
-"""Sizes that are pairs (before, after) on each axis."""
+"""Sizes that are pairs (before, after): one pair, or one on each axis."""
+
+AXIS_LISTS: Final = frozenset({"LayerNormalization", "Normalization", "RMSNormalization"})
+"""Layers that write ``axis`` as a list."""
+
+RESOLVED: Final[dict[tuple[str, str, Any], Any]] = {
+    ("Normalization", "axis", None): [],
+}
+"""What Keras makes of an argument that is not given."""
+
+NUMBERS: Final = frozenset(
+    [("UpSampling1D", "size")]
+    + [
+        (f"{kind}{rank}D", "padding")
+        for rank in (1, 2, 3)
+        for kind in (
+            "Conv",
+            "DepthwiseConv",
+            "SeparableConv",
+            "ConvLSTM",
+            "MaxPooling",
+            "AveragePooling",
+        )
+    ]
+    + [(f"Conv{rank}DTranspose", "padding") for rank in (1, 2, 3)]
+)
+"""Fields named like sizes that are none."""
+
+PLAIN_DTYPE: Final = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"})
+"""Layers that write the name of their compute dtype, and not whether they are trained."""
+
+UNWRITTEN: Final[dict[str, frozenset[str]]] = {
+    **dict.fromkeys(("LSTM", "GRU"), frozenset({"use_cudnn"})),
+    **dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), frozenset({"flash_attention"})),
+    "SimpleRNN": frozenset({"seed"}),
+    "Embedding": frozenset({"weights"}),
+    "CategoryEncoding": frozenset({"sparse"}),
+    "RandomGrayscale": frozenset({"seed"}),
+    "MaxNumBoundingBoxes": frozenset({"fill_value"}),
+}
+"""Arguments that a class does not write."""
+
+WRITTEN_WHERE_SET: Final = frozenset({"lora_rank", "lora_alpha"})
+"""Arguments that are written only where they have a value."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from specfmt.formats.build_configs import build_config
-from specfmt.formats.keras3 import complete
+from specfmt.formats.build_configs import build_config, shapes
+from specfmt.formats.keras3 import UNWRITTEN, WRITTEN_WHERE_SET, complete
 from specfmt.formats.reading import Json
 from specfmt.formats.write_words import plain, serialized
-from specfmt.layers.wrappers import inner_name
-from specfmt.spec.layer import KERAS_LAYERS, Layer, Shape
-from specfmt.vocab.base import Term
+from specfmt.layers.wrappers import Bidirectional, inner_name
+from specfmt.spec.layer import KERAS_LAYERS, Layer
 
-WRITES_ACTIVITY: Final = frozenset()
+WRITES_ACTIVITY: Final = frozenset(
+    (
+        "Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D "
+        "ConvLSTM2D ConvLSTM3D DepthwiseConv1D DepthwiseConv2D EinsumDense Embedding GRU "
+        "GroupQueryAttention LSTM MultiHeadAttention SeparableConv1D SeparableConv2D SimpleRNN"
+    ).split()
+)
 """Layers that write ``activity_regularizer`` even where there is none."""
 
 
@@ -65,20 +70,26 @@ class LayerWriter:
             "trainable": trainable,
             "dtype": policy_config(layer.dtype or self.policy),
         }
-        values = {key: self._value(key, value, trainable) for key, value in own.items()}
+        if isinstance(layer, Bidirectional):
+            own["layer"], own["backward_layer"] = layer.directions()
+        inner = inner_arguments(layer, args)
+        values = {
+            key: self._value(value, trainable, inner)
+            for key, value in own.items()
+            if key not in UNWRITTEN.get(layer.type_name, ())
+            and not (key in WRITTEN_WHERE_SET and value is None)
+        }
         if layer.activity_regularizer is not None or layer.type_name in WRITES_ACTIVITY:
             values["activity_regularizer"] = plain(layer.activity_regularizer)
         config.update(values)
         complete(layer.type_name, config, args)
         return config
 
-    def _value(self, key: str, value: Any, trainable: bool) -> Any:
+    def _value(self, value: Any, trainable: bool, inner: dict[str, Any] | None) -> Any:
         if isinstance(value, Layer):
-            return self.write(value, inner_name(value), trainable and value.trainable, None)
-        if isinstance(value, Term):
-            return plain(value)
+            return self.write(value, inner_name(value), trainable and value.trainable, inner)
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], Layer):
-            return [self._value(key, item, trainable) for item in value]
+            return [self._value(item, trainable, inner) for item in value]
         return plain(value)
 
     def _custom(self, layer: Any, name: str) -> Json:
@@ -99,6 +110,11 @@ def _attribute(layer: Layer, field: str) -> str:
     return next(n for n, info in type(layer).model_fields.items() if info.alias == field)
 
 
-def inner_shape(shape: Shape) -> list[int | None]:
-    """The shape of one time step."""
-    return [shape[0], *shape[2:]]
+def inner_arguments(layer: Layer, args: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The arguments with which a wrapper builds the layer that it holds, as shapes."""
+    if args is None:
+        return None
+    shape = shapes(next(iter(args.values())))
+    if layer.type_name == "TimeDistributed" and isinstance(shape, list):
+        shape = [shape[0], *shape[2:]]
+    return {"sequences": shape}

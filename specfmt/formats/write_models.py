@@ -9,9 +9,17 @@ from specfmt.formats.reading import Json
 from specfmt.formats.write_layers import LayerWriter, policy_config
 from specfmt.formats.write_words import plain, serialized
 from specfmt.graph.keras_order import keras_layers
-from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_leaves
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_leaves, values_in
 from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.layers.recurrent import Recurrent
 from specfmt.spec.layer import Op
+from specfmt.targets.keras.operations import is_automatic
+
+WRITES_DTYPE: Final = frozenset({"prod", "cumsum", "cumprod", "one_hot", "cast", "zeros_like", "ones_like"})
+"""Operations that write a ``dtype``."""
+
+ALWAYS_GIVEN: Final = frozenset({"constant_values"})
+"""Arguments of an operation's call that `keras.ops` passes on even where they are None."""
 
 FUNCTIONAL: Final = ("keras.src.models.functional", "Functional")
 SEQUENTIAL: Final = ("keras", "Sequential")
@@ -110,6 +118,8 @@ class ModelWriter:
             attribute = name if name in fields else next(n for n in fields if fields[n].alias == name)
             if name not in op.call_fields:
                 config[name] = plain(getattr(op, attribute))
+        if op.function in WRITES_DTYPE:
+            config["dtype"] = op.dtype
         return serialized(op.keras_module, op.type_name, config, op.type_name)
 
     def _call(self, node: Node) -> Json:
@@ -125,10 +135,16 @@ class ModelWriter:
         if isinstance(unit.spec, Op):
             called = {k: self.argument(getattr(unit.spec, k)) for k in unit.spec.call_fields}
             key = [called.pop("key")] if "key" in called else []
-            given = {k: v for k, v in called.items() if v is not None}
+            passed = ALWAYS_GIVEN if is_automatic(unit.name, unit.type_name) else frozenset()
+            given = {k: v for k, v in called.items() if v is not None or k in passed}
             return {"args": [value for _, value in items] + key, "kwargs": given}
         count = node.positional
-        return {"args": [value for _, value in items[:count]], "kwargs": dict(items[count:])}
+        keywords = dict(items[count:])
+        if not keywords and records_mask(node):
+            keywords["mask"] = None
+            if isinstance(node.unit.spec, Recurrent):
+                keywords["training"] = False
+        return {"args": [value for _, value in items[:count]], "kwargs": keywords}
 
     def argument(self, item: Any) -> Any:
         """An argument of a call: tensors and constants as Keras writes them."""
@@ -178,6 +194,19 @@ class ModelWriter:
         inner = None if value.node is None else value.node.unit.graph
         born = inner is not None and not inner.is_sequential
         return [name, index + born, tensor]
+
+
+def records_mask(node: Node) -> bool:
+    """Whether Keras notes the mask of the only tensor argument of a call, given or not.
+
+    `Layer.__call__` of Keras 3.15, step 6.
+    """
+    layer = node.layer
+    if layer.open_call or "mask" in node.args:
+        return False
+    tensors = [item for item in node.args.values() if any(True for _ in values_in(item))]
+    alone = len(tensors) == 1 and isinstance(tensors[0], Value)
+    return alone and any(argument.name == "mask" for argument in layer.call_arguments)
 
 
 def unknown_shape(value: Value) -> Diagnostic:

@@ -308,18 +308,27 @@ def branch_schema(tag: str, value: str, definition: str) -> dict[str, Any]:
 
 
 class Either(Rule):
-    """The first of several rules that accepts the value."""
+    """The first of several rules that accepts the value.
+
+    Where none does, what is wrong inside of the value tells more than that it fits no rule.
+    """
 
     def __init__(self, *rules: Rule, expected: str) -> None:
         self.rules, self.expected = rules, expected
 
     def check(self, value: Any) -> Any:
+        hint = ""
+        inner: FieldError | NestedError | None = None
         for rule in self.rules:
             try:
                 return rule.check(value)
-            except (FieldError, NestedError):
-                continue
-        raise FieldError(self.expected, value)
+            except NestedError as error:
+                inner = error
+            except FieldError as error:
+                hint = hint or error.hint
+                if error.code != "SF123":
+                    inner = inner or error
+        raise inner or FieldError(self.expected, value, hint)
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [rule.schema() for rule in self.rules]}

@@ -185,7 +185,9 @@ def old_key(label: str, key: str, fields: Collection[str]) -> Old | None:
     if key in KERNEL_KEYS and "kernel_size" in fields:
         return Old("kernel_size", f"expected `kernel_size`, {received}")
     if key == "decay" and "learning_rate" in fields:
-        return Old("", f"expected a schedule such as InverseTimeDecay as `learning_rate`, {received}")
+        return Old(
+            "", f"expected a schedule such as InverseTimeDecay as `learning_rate`, {received}"
+        )
     if key == "weights" and is_layer:
         hint = "remove it; `specfmt weights` carries trained weights"
         return Old("", f"expected no weights in {label}, received `{key}`", hint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from specfmt.graph.model import Graph
@@ -374,8 +373,3 @@ def list_shape(value: Any) -> tuple[int, ...]:
         value = value[0] if value else None
     return tuple(shape)
 
-
-def is_known_size(shape: tuple[int | None, ...]) -> int | None:
-    """The number of elements of a sample, if no size is unknown."""
-    sizes = [size for size in shape if size is not None]
-    return prod(sizes) if len(sizes) == len(shape) else None

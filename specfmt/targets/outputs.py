@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from specfmt.graph.model import Graph
@@ -108,33 +109,49 @@ def gives_logits(graph: Graph, train: TrainSpec, name: str) -> bool:
     return loss is not None and bool(getattr(loss.spec, "from_logits", False))
 
 
-def metrics_of(
-    graph: Graph, train: TrainSpec, name: str, *, weighted: bool = False
-) -> list[tuple[str, Term]]:
-    """Log name and metric of one output; several outputs put their name before it."""
-    given = train.weighted_metrics if weighted else train.metrics
-    nested = isinstance(given, tuple) and any(isinstance(item, tuple) for item in given)
-    if isinstance(given, dict) or nested or len(graph.outputs) > 1:
-        given = item_of(given, graph, name)
-    shapes = graph.outputs[name].shape or (), target_shape(graph, train, name)
+@dataclass(frozen=True)
+class Metric:
+    """One thing that is measured besides the loss.
+
+    Attributes:
+        key: Its name in logs; several outputs put their name before it.
+        term: The metric, ``accuracy`` resolved by the shapes.
+        weighted: Whether sample and class weights count.
+    """
+
+    key: str
+    term: Term
+    weighted: bool
+
+
+def metrics_of(graph: Graph, train: TrainSpec, name: str) -> list[Metric]:
+    """The metrics of one output; those of weighted ones that are there already say so."""
+    found: dict[str, Metric] = {}
     prefix = "" if len(graph.outputs) == 1 else f"{name}_"
-    found = []
-    for item in given if isinstance(given, tuple) else (given,):
-        if isinstance(item, Term):
+    shapes = graph.outputs[name].shape or (), target_shape(graph, train, name)
+    for weighted, given in ((False, train.metrics), (True, train.weighted_metrics)):
+        nested = isinstance(given, tuple) and any(isinstance(item, tuple) for item in given)
+        if isinstance(given, dict) or nested or len(graph.outputs) > 1:
+            given = item_of(given, graph, name)
+        for item in given if isinstance(given, tuple) else (given,):
+            if not isinstance(item, Term):
+                continue
             metric = resolve(item, *shapes)
-            key = item.args.get("name") or (item.name if not item.args else metric.spec.name)
-            found.append((f"{prefix}{key}", metric))
-    return found
+            plain = item.name if not item.args else metric.spec.name
+            key = f"{prefix}{plain}"
+            if key in found and weighted:
+                key = f"{prefix}weighted_{plain}"
+            base, number = key, 0
+            while key in found:
+                number += 1
+                key = f"{base}_{number}"
+            found[key] = Metric(key, metric, weighted)
+    return list(found.values())
 
 
-def all_metrics(graph: Graph, train: TrainSpec) -> dict[str, Term]:
-    """Log name -> metric, of all outputs."""
-    return {
-        key: metric
-        for name in graph.outputs
-        for weighted in (False, True)
-        for key, metric in metrics_of(graph, train, name, weighted=weighted)
-    }
+def all_metrics(graph: Graph, train: TrainSpec) -> list[Metric]:
+    """The metrics of all outputs."""
+    return [metric for name in graph.outputs for metric in metrics_of(graph, train, name)]
 
 
 def has_many_values(metric: Term) -> bool:
@@ -160,5 +177,5 @@ def log_names(graph: Graph, train: TrainSpec) -> list[str]:
     trained = [name for name in graph.outputs if loss_term(train, graph, name) is not None]
     if len(graph.outputs) > 1:
         names += [f"{name}_loss" for name in trained]
-    names += all_metrics(graph, train)
+    names += [metric.key for metric in all_metrics(graph, train)]
     return names + [f"val_{name}" for name in names] * has_validation(train)

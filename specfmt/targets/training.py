@@ -1,39 +1,45 @@
-"""What the training scripts of all targets share: data, samples, predictions, arguments."""
+"""What the training scripts of all targets share: samples, predictions, answers, arguments."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from specfmt.graph.model import Graph
-from specfmt.spec.document import ModelSpec
 from specfmt.spec.train import CsvData, KerasData, TrainSpec
-from specfmt.targets.data import SAMPLE_SHAPES, DataCode, loss_term, number_source
-from specfmt.targets.naming import identifier
+from specfmt.targets.data import DataCode, number_source
+from specfmt.targets.data_sources import SAMPLE_SHAPES
+from specfmt.targets.naming import Scope, identifier
+from specfmt.targets.outputs import (
+    gives_logits,
+    output_kind,
+    resolved_loss,
+    takes_class_numbers,
+)
 from specfmt.targets.source import comment, literal, string
 
-CLASS_LOSSES = frozenset(
-    ("SparseCategoricalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy")
-)
+FUNCTIONS = (
+    "build_model", "describe", "load_data", "main", "parse_arguments", "predict", "predict_file",
+    "read_sample", "save_history", "train", "train_epoch", "evaluate", "to_dataset", "penalty",
+    "constrain", "new_metrics", "pad_sequences", "reset_parameters",
+)  # fmt: skip
+"""Functions of training scripts, whose names no variable may hide."""
+
+MODULES = ("argparse", "csv", "keras", "layers", "math", "nn", "np", "plt", "torch", "tqdm", "F")
+"""Modules that training scripts import."""
 
 
-def train_section(graph: Graph) -> TrainSpec:
-    """The ``train:`` section of a graph's document; Keras's defaults where there is none."""
-    spec = graph.spec
-    train = spec.train if isinstance(spec, ModelSpec) else None
-    return train if isinstance(train, TrainSpec) else TrainSpec()
+def script_scope(taken: Iterable[str] = ()) -> Scope:
+    """Names for variables of a training script."""
+    return Scope((*FUNCTIONS, *MODULES, *taken))
 
 
-def output_kind(graph: Graph, train: TrainSpec, name: str) -> str:
-    """How to read an output: ``classes``, ``binary`` or ``value``."""
-    value = graph.outputs[name]
-    units = value.shape[-1] if value.shape and len(value.shape) == 2 else None
-    loss = loss_term(train, graph, name)
-    one_hot = train.data is not None and train.data.one_hot
-    if units is not None and units > 1 and ((loss and loss.type in CLASS_LOSSES) or one_hot):
-        return "classes"
-    if units == 1 and loss is not None and loss.type.startswith("Binary"):
-        return "binary"
-    return "value"
+def output_variables(graph: Graph) -> dict[str, str]:
+    """Output -> the variable that holds its answer or prediction where they are printed."""
+    scope = script_scope(
+        ("prediction", "predictions", "index", "values", "args", "model", "path", "sample")
+    )
+    return {name: scope.claim(identifier(name, "output")) for name in graph.outputs}
 
 
 @dataclass(frozen=True)
@@ -49,27 +55,64 @@ class Describe:
     lines: list[str]
 
 
-def describe_code(graph: Graph, train: TrainSpec, classes: tuple[str, ...]) -> Describe:
+def describe_code(graph: Graph, train: TrainSpec, data: DataCode) -> Describe:
     """How one sample's prediction is put into words."""
-
-    def phrase(kind: str, p: str) -> str:
-        if kind == "classes":
-            label = f"CLASSES[{p}.argmax()]" if classes else f"{p}.argmax()"
-            return f"{{{label}}} ({{{p}.max():.0%}})"
-        if kind == "binary":
-            return f"{{{p}[0]:.0%}}"
-        return f"{{np.array2string({p}, precision=3)}}"
-
-    kinds = {name: output_kind(graph, train, name) for name in graph.outputs}
-    if len(kinds) == 1:
-        kind = next(iter(kinds.values()))
-        if kind == "value":
-            return Describe("np.ndarray", ["return np.array2string(prediction, precision=3)"])
-        text = phrase(kind, "prediction")
+    if len(graph.outputs) == 1:
+        (name,) = graph.outputs
+        text = _phrase(graph, train, data, name, "prediction")
+        if text.startswith("{np.array2string") and text.endswith("}"):
+            return Describe("np.ndarray", [f"return {text[1:-1]}"])
         return Describe("np.ndarray", [f'return f"{text}"'])
-    lines = [f"{identifier(name)} = prediction[{string(name)}]" for name in kinds]
-    parts = ", ".join(f"{comment(name)} {phrase(kind, identifier(name))}" for name, kind in kinds.items())
-    return Describe("dict[str, np.ndarray]", [*lines, f'return f"{parts}"'])
+    variables = output_variables(graph)
+    lines = [f"{variable} = prediction[{string(name)}]" for name, variable in variables.items()]
+    parts = [
+        f"{label(name)} {_phrase(graph, train, data, name, variable)}"
+        for name, variable in variables.items()
+    ]
+    return Describe("dict[str, np.ndarray]", [*lines, f'return f"{", ".join(parts)}"'])
+
+
+def label(name: str) -> str:
+    """An output's name inside an f-string."""
+    return comment(name).replace('"', "'").replace("{", "{{").replace("}", "}}")
+
+
+def _phrase(graph: Graph, train: TrainSpec, data: DataCode, name: str, p: str) -> str:
+    """One output's prediction ``p`` as placeholders of an f-string."""
+    kind, logits = output_kind(graph, train, name), gives_logits(graph, train, name)
+    if kind == "classes":
+        text = _class_name(graph, data, name, f"{p}.argmax()")
+        return text if logits or not _sums_to_one(graph, train, name) else f"{text} ({{{p}.max():.0%}})"
+    if kind == "binary":
+        if len(data.classes) == 2:
+            threshold = "0" if logits else "0.5"
+            return f"{{CLASSES[int({p}[0] > {threshold})]}}" + ("" if logits else f" ({{{p}[0]:.0%}})")
+        return f"{{{p}[0]:.2f}}" if logits else f"{{{p}[0]:.0%}}"
+    return f"{{np.array2string({p}, precision=3)}}"
+
+
+def _sums_to_one(graph: Graph, train: TrainSpec, name: str) -> bool:
+    """Whether an output's largest element can be read as a probability."""
+    loss = resolved_loss(graph, train, name)
+    return loss is not None and "ross" in loss.type
+
+
+def _class_name(graph: Graph, data: DataCode, name: str, index: str) -> str:
+    units = (graph.outputs[name].shape or (0,))[-1]
+    return f"{{CLASSES[{index}]}}" if len(data.classes) == units else f"{{{index}}}"
+
+
+def answer_source(graph: Graph, train: TrainSpec, name: str, target: str, data: DataCode) -> str:
+    """How the right answer for an output is printed: placeholders of an f-string."""
+    kind = output_kind(graph, train, name)
+    if kind == "classes":
+        numbers = takes_class_numbers(graph, train, name)
+        return _class_name(graph, data, name, target if numbers else f"{target}.argmax()")
+    if kind == "binary":
+        if len(data.classes) == 2:
+            return f"{{CLASSES[int({target}.item())]}}"
+        return f"{{{target}.item():.0f}}"
+    return f"{{np.array2string({target}, precision=3)}}"
 
 
 @dataclass(frozen=True)
@@ -99,8 +142,11 @@ def picture_shape(graph: Graph, train: TrainSpec) -> tuple[int, ...] | None:
         return None
     (value,) = graph.inputs.values()
     shape = tuple(size or 0 for size in (value.shape or ())[1:])
-    if len(shape) == 3 and shape[-1] in (1, 3) and 0 not in shape:
-        return shape
+    if len(shape) == 3 and 0 not in shape:
+        if shape[-1] in (1, 3):
+            return shape
+        if shape[0] in (1, 3):
+            return (*shape[1:], shape[0])
     known = SAMPLE_SHAPES.get(getattr(train.data, "name", ""), ())
     if isinstance(train.data, KerasData) and len(known) >= 2:
         return known
@@ -109,9 +155,11 @@ def picture_shape(graph: Graph, train: TrainSpec) -> tuple[int, ...] | None:
 
 def sample_code(graph: Graph, train: TrainSpec) -> Sample:
     """How ``--predict FILE`` reads one sample."""
+    scale = train.data.scale if train.data is not None else None
+    divide = "" if scale is None else f" / {number_source(scale)}"
     if len(graph.inputs) > 1:
         items = ", ".join(
-            f'{string(name)}: data[{string(name)}].astype("{value.dtype}")[None]'
+            f'{string(name)}: data[{string(name)}].astype("{value.dtype}")[None]{divide}'
             for name, value in graph.inputs.items()
         )
         return Sample(
@@ -122,12 +170,10 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
             "an .npz file with one sample for each input",
         )
     (value,) = graph.inputs.values()
-    scale = train.data.scale if train.data is not None else None
-    read = f'np.load(path).astype("{value.dtype}")'
-    if scale is not None:
-        read += f" / {number_source(scale)}"
-    size = ", ".join(str(s) if s is not None else "-1" for s in (value.shape or ())[1:])
-    reshape = f"return sample.reshape(1, {size})" if size else "return sample.reshape(1)"
+    read = f'np.load(path).astype("{value.dtype}"){divide}'
+    shape = (value.shape or ())[1:]
+    size = ", ".join("-1" if size is None else str(size) for size in (1, *shape))
+    reshape = f"return sample.reshape({size})" if shape.count(None) < 2 else "return sample[None]"
     picture = picture_shape(graph, train)
     if picture is None:
         return Sample(
@@ -139,8 +185,10 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
         )
     height, width, *channels = picture
     mode = "RGB" if channels == [3] else "L"
-    pixels = 'np.asarray(picture, "float32")' + (" / 255" if scale is not None else "")
     light = "1" if scale is not None else "255"
+    pixels = f'np.asarray(picture, dtype="{value.dtype}")' + (" / 255" if scale is not None else "")
+    first = len(shape) == 3 and channels == [3] and shape[0] == 3 != shape[-1]
+    moved = ["    sample = sample.transpose(2, 0, 1)"] if first else []
     return Sample(
         True,
         [
@@ -151,6 +199,7 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
             f"    sample = {pixels}",
             "    if invert:",
             f"        sample = {light} - sample",
+            *moved,
             reshape,
         ],
         "np.ndarray",
@@ -160,20 +209,6 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
     )
 
 
-def label_source(graph: Graph, train: TrainSpec, name: str, target: str, data: DataCode) -> str:
-    """How the right answer for an output is printed: a placeholder of an f-string."""
-    kind = output_kind(graph, train, name)
-    one_hot = train.data is not None and train.data.one_hot
-    loss = loss_term(train, graph, name)
-    if kind == "classes":
-        hot = one_hot or (loss is not None and loss.type != "SparseCategoricalCrossentropy")
-        index = f"{target}.argmax()" if hot else target
-        return f"{{CLASSES[{index}]}}" if data.classes else f"{{{index}}}"
-    if kind == "binary":
-        return f"{{{target}.item():.0f}}"
-    return f"{{np.array2string({target}, precision=3)}}"
-
-
 def learning_rate_default(train: TrainSpec) -> str:
     """The optimizer's learning rate as source; empty where it is a schedule or has none."""
     rate = getattr(train.optimizer.spec, "learning_rate", None)
@@ -181,9 +216,9 @@ def learning_rate_default(train: TrainSpec) -> str:
 
 
 def path_help(train: TrainSpec) -> str:
-    """The help of ``--data``."""
+    """The help of ``--data``; argparse fills in ``%``, so it is doubled."""
     if isinstance(train.data, KerasData):
         return "an .npz file with x_train, y_train, x_test, y_test instead of the download"
-    if isinstance(train.data, CsvData):
-        return f"another .csv file than {comment(train.data.path)}"
-    return f"another .npz file than {comment(getattr(train.data, 'path', ''))}"
+    kind = ".csv" if isinstance(train.data, CsvData) else ".npz"
+    path = comment(getattr(train.data, "path", "")).replace("%", "%%")
+    return f"another {kind} file than {path}"

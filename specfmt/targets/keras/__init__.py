@@ -69,10 +69,7 @@ def generate_training(
     """
     context = model_context(graph, style, flavor, source)
     file: FileScope = context["file"]
-    names = [line.rpartition(" ")[2] for line in file.imports]
-    if context["model_class"] is not None:
-        names.append(context["model_class"].name)
-    context |= train_context(graph, names)
+    context |= train_context(graph)
     context["script"] = script or f"{identifier(graph.name)}_keras.py"
     body = fill("keras/train.py.j2", **{**context, "imports": ""})
     context["imports"] = import_block(body, flavor, [*file.imports, *context["script_imports"]])

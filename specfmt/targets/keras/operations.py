@@ -49,11 +49,15 @@ def operation_source(
     keywords = {
         key: value for key, value in explicit_arguments(layer).items() if key not in ("name", "inputs")
     }
-    named = layer.name is not None and not _is_automatic(layer.name, layer.type_name)
+    named = layer.name is not None and not is_automatic(layer.name, layer.type_name)
     if named:
         module = layer.keras_module
         file.imports[f"from {module} import {layer.type_name}"] = None
-        called = [f"{k}={call_field(k, v)}" for k, v in keywords.items() if k in layer.call_fields]
+        called = [
+            call_field(k, v) if k == "key" else f"{k}={call_field(k, v)}"
+            for k, v in keywords.items()
+            if k in layer.call_fields
+        ]
         created = [f"{k}={literal(v)}" for k, v in keywords.items() if k not in layer.call_fields]
         created.append(f"name={literal(layer.name)}")
         return layer.type_name, created, f"({', '.join((*operands, *called))})"
@@ -87,7 +91,8 @@ def call_field(key: str, value: Any) -> str:
     return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
 
-def _is_automatic(name: str, type_name: str) -> bool:
+def is_automatic(name: str, type_name: str) -> bool:
+    """Whether a name is what Keras gives an operation of this class by itself."""
     base = to_snake_case(type_name)
     return name == base or name.removeprefix(f"{base}_").isdigit()
 

@@ -10,19 +10,24 @@ from specfmt.spec.train import TrainSpec
 from specfmt.targets.data import DataCode, data_code
 from specfmt.targets.keras.values import NAMESPACES, value_source, word_arguments
 from specfmt.targets.naming import identifier
+from specfmt.targets.outputs import all_metrics, has_many_values, train_section
 from specfmt.targets.source import comment, literal, string
 from specfmt.targets.training import (
+    answer_source,
     describe_code,
-    label_source,
+    label,
     learning_rate_default,
+    output_variables,
     path_help,
     sample_code,
-    train_section,
 )
 from specfmt.vocab.base import Term
 
 PATH_ARGUMENTS = ("filepath", "filename", "log_dir")
 """Arguments of callbacks that name a file; it goes below ``--out``."""
+
+MANY_EPOCHS = 50
+"""From here on, one progress bar over all epochs reads better than one for each."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +43,16 @@ class TrainContext:
     seed: int
     standardize: list[str]
     compile: list[str]
+    bar: bool
     fit: list[str]
-    evaluate: str
+    value: str
     show: list[str]
     predict: list[str]
-    load: str
     device: str = '    parser.add_argument("--device", help="for example gpu:0 or cpu:0")'
 
 
-def train_context(graph: Graph, custom: list[str]) -> dict[str, Any]:
+def train_context(graph: Graph) -> dict[str, Any]:
     """Everything of the template that a model file does not have.
-
-    Args:
-        graph: The model.
-        custom: Names of custom classes that loading the saved model needs.
 
     Raises:
         SpecError: The training section cannot feed this model.
@@ -60,6 +61,8 @@ def train_context(graph: Graph, custom: list[str]) -> dict[str, Any]:
     data = data_code(graph, train)
     sample = sample_code(graph, train)
     rate = learning_rate_default(train)
+    many = any(has_many_values(metric.term) for metric in all_metrics(graph, train))
+    bar = train.epochs > MANY_EPOCHS
     context = TrainContext(
         title=string(f"Train {comment(graph.name)}."),
         out=f"runs/{identifier(graph.name)}",
@@ -70,26 +73,28 @@ def train_context(graph: Graph, custom: list[str]) -> dict[str, Any]:
         seed=0 if train.seed is None else train.seed,
         standardize=data.standardize_lines(),
         compile=compile_lines(train, rate),
-        fit=fit_lines(train, data),
-        evaluate="x_test, y_test",
+        bar=bar,
+        fit=fit_lines(graph, train, data, bar=bar),
+        value="{np.round(value, 4)}" if many else "{value:.4f}",
         show=show_lines(graph, train, data),
         predict=predict_lines(graph, data),
-        load=f", custom_objects={{{', '.join(f'{string(n)}: {n}' for n in custom)}}}" if custom else "",
     )
     imports = {
         "import argparse",
         "import csv",
         "from pathlib import Path",
         "import matplotlib.pyplot as plt",
+        "from matplotlib.ticker import MaxNLocator",
         *data.imports,
         *sample.imports,
+        *["from tqdm import tqdm"] * bar,
     }
     return {
         "train": context,
         "data": data,
         "path_help": string(path_help(train)),
         "sample": sample,
-        "describe": describe_code(graph, train, data.classes),
+        "describe": describe_code(graph, train, data),
         "script_imports": imports,
     }
 
@@ -134,24 +139,30 @@ def nested_source(value: Any) -> str:
     return value_source(value)
 
 
-def fit_lines(train: TrainSpec, data: DataCode) -> list[str]:
+def fit_lines(graph: Graph, train: TrainSpec, data: DataCode, *, bar: bool) -> list[str]:
     """``history = model.fit(...)``."""
     batch = "args.batch_size"
     if train.batch_size == "full":
-        batch = "args.batch_size or len(x_train)"
+        several = len(graph.inputs) > 1
+        x = f"x_train[{string(next(iter(graph.inputs)))}]" if several else "x_train"
+        batch = f"args.batch_size or len({x})"
     arguments = ["x_train", "y_train", "epochs=args.epochs", f"batch_size={batch}"]
     if data.weighted:
         arguments.append("sample_weight=weight_train")
     if data.has_validation:
-        arguments.append("validation_data=(x_val, y_val)")
+        arguments.append(f"validation_data=({data.part('val')})")
     elif train.validation_split:
         arguments.append(f"validation_split={literal(train.validation_split)}")
     if not train.shuffle:
         arguments.append("shuffle=False")
     if train.class_weight is not None:
         arguments.append(f"class_weight={literal(train.class_weight)}")
-    if train.callbacks:
-        arguments.append(f"callbacks=[{', '.join(callback_source(t) for t in train.callbacks)}]")
+    callbacks = [callback_source(term) for term in train.callbacks]
+    if bar:
+        callbacks.append("keras.callbacks.LambdaCallback(on_epoch_end=show)")
+        arguments.append("verbose=0")
+    if callbacks:
+        arguments.append(f"callbacks=[{', '.join(callbacks)}]")
     return [f"history = model.fit({', '.join(arguments)})"]
 
 
@@ -174,47 +185,63 @@ def callback_source(term: Term) -> str:
 def show_lines(graph: Graph, train: TrainSpec, data: DataCode) -> list[str]:
     """Statements that print a few predictions beside the right answers."""
     part = "test" if data.has_test else "train"
-    x = _first("x", part, len(graph.inputs) > 1)
+    x = _first("x", part, several=len(graph.inputs) > 1)
     lines = [f"predictions = model.predict({x}, verbose=0)"]
     names = list(graph.outputs)
     if len(names) == 1:
-        label = label_source(graph, train, names[0], "answer", data)
+        text = answer_source(graph, train, names[0], "answer", data)
         return [
             *lines,
+            *_single(graph),
             f"for prediction, answer in zip(predictions, y_{part}[:3], strict=True):",
-            f'    print(f"{label}: predicted {{describe(prediction)}}")',
+            f'    print(f"{text}: predicted {{describe(prediction)}}")',
         ]
-    if graph.output_form == "list":
-        lines.append(f"predictions = dict(zip({literal(names)}, predictions, strict=True))")
-    variables = {name: identifier(name) for name in names}
+    variables = output_variables(graph)
     answers = ", ".join(
-        f"{comment(name)} {label_source(graph, train, name, variable, data)}"
+        f"{label(name)} {answer_source(graph, train, name, variable, data)}"
         for name, variable in variables.items()
     )
-    picked = ", ".join(f"y_{part}[{string(name)}][index]" for name in names)
     return [
         *lines,
-        "for index in range(3):",
+        *_as_dict(graph),
+        "for index in range(len(next(iter(predictions.values())))):",
         "    prediction = {name: values[index] for name, values in predictions.items()}",
-        f"    {', '.join(variables.values())} = {picked}",
+        *(f"    {variable} = y_{part}[{string(name)}][index]" for name, variable in variables.items()),
         f'    print(f"{answers}: predicted {{describe(prediction)}}")',
     ]
 
 
-def _first(name: str, part: str, several: bool) -> str:
+def _first(name: str, part: str, *, several: bool) -> str:
     if several:
-        return f"{{key: array[:3] for key, array in {name}_{part}.items()}}"
+        return f"{{name: array[:3] for name, array in {name}_{part}.items()}}"
     return f"{name}_{part}[:3]"
+
+
+def _single(graph: Graph) -> list[str]:
+    """The only output, out of the list or dict that the model gives."""
+    if graph.output_form == "single":
+        return []
+    key = "0" if graph.output_form == "list" else string(next(iter(graph.outputs)))
+    return [f"predictions = predictions[{key}]"]
+
+
+def _as_dict(graph: Graph) -> list[str]:
+    if graph.output_form != "list":
+        return []
+    names = literal(list(graph.outputs))
+    return [f"predictions = dict(zip({names}, predictions, strict=True))"]
 
 
 def predict_lines(graph: Graph, data: DataCode) -> list[str]:
     """Statements that print the prediction for one sample."""
     lines = data.standardize_sample()
-    names = list(graph.outputs)
-    if len(names) == 1:
+    if len(graph.outputs) == 1 and graph.output_form == "single":
         return [*lines, "print(describe(model.predict(sample, verbose=0)[0]))"]
     lines.append("predictions = model.predict(sample, verbose=0)")
-    if graph.output_form == "list":
-        lines.append(f"predictions = dict(zip({literal(names)}, predictions, strict=True))")
-    lines.append("print(describe({name: values[0] for name, values in predictions.items()}))")
-    return lines
+    if len(graph.outputs) == 1:
+        return [*lines, *_single(graph), "print(describe(predictions[0]))"]
+    return [
+        *lines,
+        *_as_dict(graph),
+        "print(describe({name: values[0] for name, values in predictions.items()}))",
+    ]

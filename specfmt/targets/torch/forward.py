@@ -92,9 +92,7 @@ class Forward:
                 lines.append(Line([step]))
         return lines
 
-    def _joins(
-        self, step: Step, line: Line, uses: Counter[Tensor], returned: set[Tensor]
-    ) -> bool:
+    def _joins(self, step: Step, line: Line, uses: Counter[Tensor], returned: set[Tensor]) -> bool:
         previous = line.last
         if len(previous.outputs) != 1 or step.comment:
             return False
@@ -109,11 +107,19 @@ class Forward:
             return False
         # The names are not final yet; the estimate only has to be close.
         names = {
-            t: (t.name if len(t.name) > 1 else "x", ATOM) for t in (*line.reads(), *reads)
+            t: ("x" if uses[t] == 1 and t not in self.names else t.name, ATOM)
+            for t in (*line.reads(), *reads)
         }
         text = self._text(Line([*line.steps, step]), names)
-        comment = self._comment(step)
-        return INDENT + len("return ") + len(text) + len(comment) <= WIDTH
+        chained = uses[step.outputs[0]] == 1 and step.outputs[0] not in returned
+        target = (
+            "x = "
+            if chained
+            else "return "
+            if step.outputs[0] in returned
+            else f"{step.outputs[0].name} = "
+        )
+        return INDENT + len(target) + len(text) + len(self._comment(step)) <= WIDTH
 
     def _is_permute(self, step: Step) -> bool:
         return step.node is not None and step.same_line and step.module is None

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from specfmt.spec.layer import Shape
 from specfmt.targets.source import literal, number
 from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.scores import changed_arguments, smoothed, torch_dim
 from specfmt.vocab.base import Term
 
 Activation = Literal["Softmax", "Sigmoid"]
@@ -73,6 +74,9 @@ class _Request:
 
     def dim_argument(self) -> str:
         return "" if self.dim == -1 else f", dim={self.dim}"
+
+    def smoothed(self, classes: int) -> str:
+        return smoothed(self.t, self.spec.label_smoothing, classes)
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ def loss_code(
     last = len(output_shape) - 1
     axis = getattr(spec, "axis", -1)
     axis = last if not isinstance(axis, int) else axis % len(output_shape)
-    dim = _torch_dim(axis, len(output_shape), channels_first)
+    dim = torch_dim(axis, len(output_shape), channels_first=channels_first)
     request = _Request(term, spec, from_logits_of is not None, output_shape, kind, dim)
     values = LOSSES[term.type](request)
     create, call = _reduced(values, spec.reduction)
@@ -164,13 +168,6 @@ def loss_code(
         "torch.int64" if classes else "torch.float32",
         _target_shape(term, output_shape, axis, classes=classes),
     )
-
-
-def _torch_dim(axis: int, rank: int, channels_first: bool) -> int:
-    """Keras's axis as torch's, -1 for the last."""
-    if rank in (4, 5) and channels_first and axis:
-        return 1 if axis == rank - 1 else axis + 1
-    return -1 if axis == rank - 1 else axis
 
 
 def _target_shape(term: Term, shape: Shape, axis: int, *, classes: bool) -> Shape:
@@ -263,18 +260,11 @@ def _poisson(r: _Request) -> _Values:
 
 @_loss("BinaryCrossentropy")
 def _bce(r: _Request) -> _Values:
-    target = r.t
-    if r.spec.label_smoothing:
-        smoothing = r.spec.label_smoothing
-        target = f"{r.t} * {_short(1 - smoothing)} + {_short(smoothing / 2)}"
+    target = r.smoothed(2)
     if r.logits:
         return _elementwise(r, "nn.BCEWithLogitsLoss", target=target)
     clipped = _Request(r.term, r.spec, r.on_logits, r.shape, r.kind, r.dim, f"{r.p}.{CLIP}")
     return _elementwise(clipped, "nn.BCELoss", target=target)
-
-
-def _short(value: float) -> str:
-    return number(float(f"{value:.12g}"))
 
 
 @_loss("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
@@ -295,12 +285,9 @@ def _crossentropy(r: _Request) -> _Values:
                 "use sparse_categorical_crossentropy",
                 code="SF304",
             )
-        target = r.t
-        if smoothing:
-            size = r.shape[-1]
-            target = f"{r.t} * {_short(1 - smoothing)} + {_short(smoothing / (size or 1))}"
         helper = "probability_crossentropy"
-        return _Values(f"{helper}({r.p}, {target}{r.dim_argument()})", helpers=(helper,))
+        call = f"{helper}({r.p}, {r.smoothed(r.shape[-1] or 1)}{r.dim_argument()})"
+        return _Values(call, helpers=(helper,))
     # Keras renormalizes clipped probabilities, which is what the softmax of their log does.
     p = r.p if r.logits else f"{r.p}.{CLIP}.log()"
     t = r.t
@@ -346,13 +333,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def _helper(r: _Request) -> _Values:
     """A helper function with those arguments that differ from its defaults."""
     name = HELPERS[r.term.type]
-    given = [
-        f", {key}={literal(getattr(r.spec, key))}"
-        for key, default in ARGUMENTS.get(r.term.type, {}).items()
-        if getattr(r.spec, key) != default
-    ]
+    defaults = ARGUMENTS.get(r.term.type, {})
+    given = changed_arguments(**{key: (getattr(r.spec, key), defaults[key]) for key in defaults})
     dim = "" if r.term.type in ("Circle", "CTC") else r.dim_argument()
-    call = f"{name}({r.p}, {r.t}{''.join(given)}{dim})"
+    call = f"{name}({', '.join((r.p, r.t, *given))}{dim})"
     if r.term.type == "Circle":
         # Keras masks out samples whose circle loss is 0, and averages over the others.
         count = f"{call}.count_nonzero()"
@@ -364,10 +348,6 @@ def _helper(r: _Request) -> _Values:
 @_loss("BinaryFocalCrossentropy")
 def _binary_focal(r: _Request) -> _Values:
     arguments = []
-    target = r.t
-    if r.spec.label_smoothing:
-        smoothing = r.spec.label_smoothing
-        target = f"{r.t} * {_short(1 - smoothing)} + {_short(smoothing / 2)}"
     if r.spec.apply_class_balancing:
         arguments.append(f"alpha={number(r.spec.alpha)}")
     if r.spec.gamma != 2:
@@ -376,16 +356,13 @@ def _binary_focal(r: _Request) -> _Values:
         arguments.append("from_logits=True")
     extra = "".join(f", {argument}" for argument in arguments) + r.dim_argument()
     name = "binary_focal_crossentropy"
-    return _Values(f"{name}({r.p}, {target}{extra})", helpers=(name,))
+    return _Values(f"{name}({r.p}, {r.smoothed(2)}{extra})", helpers=(name,))
 
 
 @_loss("CategoricalFocalCrossentropy")
 def _categorical_focal(r: _Request) -> _Values:
     p = f"{r.p}.softmax(dim={r.dim})" if r.logits else r.p
-    target = r.t
-    if r.spec.label_smoothing:
-        smoothing, size = r.spec.label_smoothing, r.shape[-1] or 1
-        target = f"{r.t} * {_short(1 - smoothing)} + {_short(smoothing / size)}"
+    target = r.smoothed(r.shape[-1] or 1)
     extra = ""
     if r.spec.alpha != 0.25:
         extra += f", alpha={literal(r.spec.alpha)}"
@@ -407,6 +384,6 @@ def _overlap(r: _Request) -> _Values:
         axes = (r.spec.axis,) if isinstance(r.spec.axis, int) else r.spec.axis
         rank = len(r.shape)
         channels_first = r.dim == 1 and rank in (4, 5)
-        dims = tuple(_torch_dim(axis % rank, rank, channels_first) for axis in axes)
+        dims = tuple(torch_dim(axis, rank, channels_first=channels_first) for axis in axes)
         extra += f", dim={literal(dims[0] if len(dims) == 1 else dims)}"
     return _Values(f"{name}({r.p}, {r.t}{extra})", helpers=(name,))

@@ -383,12 +383,16 @@ def _categorical_hinge(r: _Request) -> Made:
 # -- cross-entropies ---------------------------------------------------------------------------
 
 
+def _smoothed(y: str, smoothing: float, classes: int) -> str:
+    if not smoothing:
+        return y
+    kept, spread = (number(float(f"{v:.12g}")) for v in (1 - smoothing, smoothing / classes))
+    return f"{y} * {kept} + {spread}"
+
+
 @_metric("BinaryCrossentropy")
 def _bce(r: _Request) -> Made:
-    y = r.values
-    if r.spec.label_smoothing:
-        keep = number(float(f"{1 - r.spec.label_smoothing:.12g}"))
-        y = f"{y} * {keep} + {number(r.spec.label_smoothing / 2)}"
+    y = _smoothed(r.values, r.spec.label_smoothing, 2)
     if r.logits:
         return _mean(f'F.binary_cross_entropy_with_logits(p, {y}, reduction="none")')
     return _mean(f'F.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), {y}, reduction="none")')
@@ -400,10 +404,7 @@ def _categorical_crossentropy(r: _Request) -> Made:
     if r.logits:
         extra = f", label_smoothing={number(smoothing)}" if smoothing else ""
         return _crossentropy(r, "p", extra, one_hot=r.one_hot)
-    y = r.as_one_hot
-    if smoothing:
-        keep = number(float(f"{1 - smoothing:.12g}"))
-        y = f"{y} * {keep} + {number(smoothing / (r.output[-1] or 1))}"
+    y = _smoothed(r.as_one_hot, smoothing, r.output[-1] or 1)
     return _function("probability_crossentropy", r, y)
 
 

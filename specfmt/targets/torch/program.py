@@ -266,8 +266,13 @@ def map_nest(args: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
-    module = b.module(inner.name, heavy=True)
     inputs = tuple(args[name] for name in inner.inputs if name in args)
+    if any(tensor.mask for tensor in inputs) or any(value.masked for value in b.node.outputs):
+        raise TargetError(
+            "a mask crosses the border of a nested model, which a module's forward cannot carry",
+            "put the layers that make and read the mask into one model",
+        )
+    module = b.module(inner.name, heavy=True)
     outputs = tuple(
         Tensor(value.shape or (), value.dtype, value.name) for value in b.node.outputs
     )

@@ -1,0 +1,137 @@
+"""Generated PyTorch code against hand-written models: time of inference and of a training step.
+
+    python benchmarks/zoo.py [--models ResNet50,VGG16] [--threads 2] [--rounds 15]
+
+Needs `pytorchcv` (pip install pytorchcv --no-deps) and Keras for the architectures.  Both models
+run in turn, so that a busy machine slows both; the table shows the median of the ratios of
+neighbouring runs.  A ratio of 1 means: as fast as by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from torch import nn
+
+PAIRS = {
+    "ResNet50": "resnet50",
+    "MobileNetV2": "mobilenetv2_w1",
+    "EfficientNetB0": "efficientnet_b0b",
+    "VGG16": "vgg16",
+    "DenseNet121": "densenet121",
+}
+"""Keras's model and the hand-written one of the same architecture."""
+
+SIZE = 224
+
+
+def generated(name: str) -> nn.Module:
+    """The PyTorch program that specfmt makes of a Keras application."""
+    import keras
+
+    from specfmt.formats.keras_json import document_from_keras_json
+    from specfmt.graph.build import build
+    from specfmt.spec.document import parse_document
+    from specfmt.targets.torch import generate_model
+
+    text = getattr(keras.applications, name)(weights=None).to_json()
+    keras.backend.clear_session()
+    spec, problems = parse_document(document_from_keras_json(text)[0])
+    assert spec is not None and not problems
+    namespace: dict[str, Any] = {"__name__": "generated"}
+    exec(generate_model(build(spec)[0], style="subclass"), namespace)
+    return namespace["build_model"]()
+
+
+def by_hand(name: str) -> nn.Module:
+    """The hand-written model."""
+    from pytorchcv.model_provider import get_model
+
+    return get_model(PAIRS[name], pretrained=False)
+
+
+def inference(model: nn.Module, batch: int) -> Callable[[], None]:
+    """One forward pass without gradients."""
+    model.eval()
+    x = torch.rand(batch, 3, SIZE, SIZE)
+
+    def run() -> None:
+        with torch.inference_mode():
+            model(x)
+
+    return run
+
+
+def training(model: nn.Module, batch: int) -> Callable[[], None]:
+    """Forward, backward and a step of SGD."""
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    x, target = torch.rand(batch, 3, SIZE, SIZE), torch.zeros(batch, dtype=torch.int64)
+
+    def run() -> None:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), target).backward()
+        optimizer.step()
+
+    return run
+
+
+def seconds(run: Callable[[], None]) -> float:
+    """How long one run takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def ratio(ours: Callable[[], None], theirs: Callable[[], None], rounds: int) -> tuple[float, float, float]:
+    """Median times of both, and the median ratio of neighbouring runs."""
+    ours(), theirs()
+    pairs = []
+    for index in range(rounds):
+        if index % 2:
+            second = seconds(theirs)
+            first = seconds(ours)
+        else:
+            first = seconds(ours)
+            second = seconds(theirs)
+        pairs.append((first, second))
+    return (
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+        statistics.median(a / b for a, b in pairs),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default=",".join(PAIRS))
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--rounds", type=int, default=15)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    print(f"{'model':<16} {'what':<18} {'specfmt':>9} {'by hand':>9} {'ratio':>6}")
+    for name in args.models.split(","):
+        ours, theirs = generated(name), by_hand(name)
+        for what, make, batch, rounds in (
+            ("inference, 1", inference, 1, 2 * args.rounds),
+            ("inference, 8", inference, 8, args.rounds),
+            ("training step, 8", training, 8, max(3, args.rounds // 2)),
+        ):
+            a, b, r = ratio(make(ours, batch), make(theirs, batch), rounds)
+            print(f"{name:<16} {what:<18} {a * 1e3:7.1f}ms {b * 1e3:7.1f}ms {r:6.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

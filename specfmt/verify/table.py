@@ -1,0 +1,63 @@
+"""A report as a table for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from specfmt.verify.report import Difference, Report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WORDS = {"keras": "Keras", "torch": "PyTorch", "spec": "spec"}
+SHOWN = 12
+"""Rows of gradients and layers that are shown: those that differ most."""
+
+
+def show(report: Report, console: Console, *, every: bool = False) -> None:
+    """Print a report; ``every`` layer where it was asked for."""
+    table = Table(title="Keras and PyTorch")
+    for title, justify in (("what", "left"), ("name", "left"), ("max abs", "right"), ("max rel", "right"), ("", "left")):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    counts = report.params
+    mark = _mark(report.counts_agree)
+    listed = ", ".join(f"{WORDS[key]} {count:,}" for key, count in counts.items())
+    table.add_row("parameters", listed, "", "", mark)
+    tried = len(report.shapes)
+    table.add_row("shapes", f"{tried} input{'s' * (tried != 1)}", "", "", _mark(report.shapes_agree))
+    _rows(table, "output", report.outputs)
+    _rows(table, "gradient", _largest(report.gradients))
+    _rows(table, "after a step", report.after_step)
+    _rows(table, "layer", report.layers if every else _largest(report.layers))
+    console.print(table)
+    if len(report.gradients) > SHOWN:
+        console.print(f"{len(report.gradients)} gradients compared; the largest differences shown.")
+    if report.skipped:
+        console.print(report.skipped)
+    if report.rounding is not None:
+        r = report.rounding
+        console.print(
+            f"float32 against float64: Keras {r.keras:.1e}, PyTorch {r.torch:.1e}; "
+            f"both in float64 differ by {r.both:.1e}"
+            + (": rounding." if r.explains else ".")
+        )
+    if report.first:
+        console.print(f"The first layer that differs is {report.first}.")
+    console.print("equal" if report.ok else "NOT equal")
+
+
+def _mark(ok: bool) -> str:
+    return "ok" if ok else "DIFFERS"
+
+
+def _largest(items: list[Difference]) -> list[Difference]:
+    apart = [item for item in items if not item.ok]
+    rest = sorted((i for i in items if i.ok), key=lambda item: -item.max_rel)
+    return (apart + rest)[: max(SHOWN, len(apart))] if len(items) > SHOWN else items
+
+
+def _rows(table: Table, what: str, items: list[Difference]) -> None:
+    for item in items:
+        table.add_row(what, item.name, f"{item.max_abs:.1e}", f"{item.max_rel:.1e}", _mark(item.ok))
