@@ -95,7 +95,9 @@ def seconds(run: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def ratio(ours: Callable[[], None], theirs: Callable[[], None], rounds: int) -> tuple[float, float, float]:
+def ratio(
+    ours: Callable[[], None], theirs: Callable[[], None], rounds: int
+) -> tuple[float, float, float]:
     """Median times of both, and the median ratio of neighbouring runs."""
     ours(), theirs()
     pairs = []

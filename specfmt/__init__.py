@@ -26,10 +26,12 @@ __all__ = [
     "check",
     "convert_weights",
     "dump",
+    "from_keras_json",
     "generate",
     "json_schema",
     "load",
     "loads",
+    "to_keras_json",
     "verify",
 ]
 
@@ -107,9 +109,7 @@ def json_schema() -> dict[str, Any]:
     return function()
 
 
-def convert_weights(
-    spec: ModelSpec, source: str | Path, dest: str | Path, **options: Any
-) -> int:
+def convert_weights(spec: ModelSpec, source: str | Path, dest: str | Path, **options: Any) -> int:
     """Carry trained weights across: Keras files to PyTorch files and back.
 
     Args:
@@ -146,3 +146,29 @@ def verify(spec: ModelSpec, **options: Any) -> Report:
     from specfmt.api import verify as function
 
     return function(spec, **options)
+
+
+def from_keras_json(text: str | bytes) -> ModelSpec:
+    """The spec of a Keras architecture JSON, of any generation from 0.2 to 3.15.
+
+    Raises:
+        SpecError: It is damaged, or has no meaning in Keras 3.
+    """
+    from specfmt.api import from_keras_json as function
+
+    return function(text)
+
+
+def to_keras_json(spec: ModelSpec, format: str = "keras3") -> str:
+    """A spec as Keras architecture JSON.
+
+    Args:
+        spec: The model.
+        format: ``keras3`` (what Keras 3.15's `to_json` writes) or ``keras2`` (for tf_keras 2).
+
+    Raises:
+        SpecError: The spec has mistakes, or the format cannot express it.
+    """
+    from specfmt.api import to_keras_json as function
+
+    return function(spec, format)

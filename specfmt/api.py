@@ -111,6 +111,7 @@ def train(
     content: bytes | str, file: str, target: str, build_folder: Path, options: list[str]
 ) -> int:
     """Write the training script below ``build_folder`` and run it; returns its exit code."""
+    import os
     import subprocess
     import sys
 
@@ -122,7 +123,11 @@ def train(
     source = "" if file.startswith("<") else Path(file).name
     code = generate(spec, target, part="train", source=source, script=path.name)
     write_whole(path, code)
-    return subprocess.run([sys.executable, str(path), *options], check=False).returncode
+    # TensorFlow's start-up log would drown the script's own output.
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+    return subprocess.run(
+        [sys.executable, str(path), *options], env=environment, check=False
+    ).returncode
 
 
 def json_schema() -> dict[str, Any]:
@@ -162,3 +167,49 @@ def migrate(source: Path, folder: Path, *, progress: Any = None) -> Migration:
     from specfmt.migrate import migrate as function
 
     return function(source, folder, progress=progress)
+
+
+def from_keras_json(text: str | bytes) -> ModelSpec:
+    from specfmt.formats.keras_json import document_from_keras_json
+
+    spec, _ = _imported(*document_from_keras_json(text))
+    return spec
+
+
+def import_source(path: str | Path, content: bytes | None = None) -> tuple[str, list[Diagnostic]]:
+    """The spec text of a saved architecture, and what was kept opaque or left out.
+
+    Args:
+        path: A file of any kind that `formats.sources.read_source` knows.
+        content: Its content where it is no file (standard input).
+
+    Raises:
+        SpecError: It holds no architecture, or one that cannot be read.
+    """
+    from specfmt.formats.keras_json import document_from_located
+    from specfmt.formats.sources import from_text, read_source
+
+    source = read_source(Path(path)) if content is None else from_text(content)
+    spec, warnings = _imported(*document_from_located(source))
+    return dump(spec), warnings
+
+
+def _imported(
+    data: dict[str, Any], warnings: list[Diagnostic]
+) -> tuple[ModelSpec, list[Diagnostic]]:
+    spec, problems = parse_document(data)
+    if problems or spec is None:
+        raise SpecError(problems)
+    return spec, warnings
+
+
+def to_keras_json(spec: ModelSpec, format: str = "keras3") -> str:
+    from specfmt.formats.export import export_text
+
+    graph, problems = build(spec)
+    # A Sequential without an input is one that is not built: Keras writes it all the same.
+    unbuilt = graph.is_sequential and not graph.input_specs
+    errors = [p for p in problems if p.severity == "error" and not (unbuilt and p.code == "SF207")]
+    if errors:
+        raise SpecError(errors)
+    return export_text(graph, format)

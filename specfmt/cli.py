@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from specfmt.spec.document import ModelSpec
 
 SpecFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=str)
-OUT = click.option("-o", "--out", type=click.Path(path_type=Path), help="Write to this file instead of stdout.")
-TARGET = click.option("--target", "-t", type=click.Choice(["keras", "torch"]), required=True, help="The framework.")
+OUT = click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Write to this file instead of stdout."
+)
+TARGET = click.option(
+    "--target", "-t", type=click.Choice(["keras", "torch"]), required=True, help="The framework."
+)
 
 
 class Commands(click.Group):
@@ -36,7 +40,9 @@ class Commands(click.Group):
             sys.stderr.close()
             ctx.exit(1)
         except OSError as error:
-            raise click.ClickException(f"{error.filename or ''}: {error.strerror or error}") from None
+            raise click.ClickException(
+                f"{error.filename or ''}: {error.strerror or error}"
+            ) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,7 +84,9 @@ def write(text: str, out: Path | None) -> None:
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=SpecFile)
-@click.option("--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text"
+)
 @click.pass_context
 def validate(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
     """Check specs; every mistake is listed."""
@@ -139,10 +147,19 @@ def summary(file: str, as_json: bool) -> None:
 @main.command()
 @click.argument("file", type=SpecFile)
 @TARGET
-@click.option("--style", type=click.Choice(["auto", "sequential", "functional", "subclass"]), default="auto")
+@click.option(
+    "--style", type=click.Choice(["auto", "sequential", "functional", "subclass"]), default="auto"
+)
 @click.option("--part", type=click.Choice(["model", "train"]), default="model")
-@click.option("--flavor", type=click.Choice(["tf.keras", "keras"]), default="tf.keras", help="Keras imports.")
-@click.option("--axes", type=click.Choice(["torch", "keras"]), default="torch", help="Order of image axes in torch.")
+@click.option(
+    "--flavor", type=click.Choice(["tf.keras", "keras"]), default="tf.keras", help="Keras imports."
+)
+@click.option(
+    "--axes",
+    type=click.Choice(["torch", "keras"]),
+    default="torch",
+    help="Order of image axes in torch.",
+)
 @click.option("--fidelity", type=click.Choice(["idiomatic", "exact"]), default="idiomatic")
 @OUT
 def generate(file: str, target: str, out: Path | None, **options: str) -> None:
@@ -158,10 +175,14 @@ def generate(file: str, target: str, out: Path | None, **options: str) -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("file", type=SpecFile)
 @TARGET
-@click.option("--build", type=click.Path(path_type=Path), default=Path("build"), help="Where the script goes.")
+@click.option(
+    "--build", type=click.Path(path_type=Path), default=Path("build"), help="Where the script goes."
+)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def train(ctx: click.Context, file: str, target: str, build: Path, options: tuple[str, ...]) -> None:
+def train(
+    ctx: click.Context, file: str, target: str, build: Path, options: tuple[str, ...]
+) -> None:
     """Generate the training script and run it; options after `--` go to the script."""
     from specfmt.api import train as run
 
@@ -237,8 +258,16 @@ def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
 @main.command()
 @click.argument("file", type=SpecFile)
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".safetensors, .pt or .weights.h5.")
-@click.option("--axes", type=click.Choice(["torch", "keras"]), default="torch", help="As given to `generate`.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help=".safetensors, .pt or .weights.h5.",
+)
+@click.option(
+    "--axes", type=click.Choice(["torch", "keras"]), default="torch", help="As given to `generate`."
+)
 @click.option("--fidelity", type=click.Choice(["idiomatic", "exact"]), default="idiomatic")
 def weights(file: str, source: Path, out: Path, **options: str) -> None:
     """Carry trained weights across: Keras files to PyTorch's and back."""
@@ -253,7 +282,9 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
 
 @main.command()
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder.")
+@click.option(
+    "-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder."
+)
 @click.option("--no-verify", is_flag=True, help="Do not compare the two programs at the end.")
 @click.pass_context
 def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> None:
@@ -275,14 +306,29 @@ def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> Non
 
 @main.command()
 @click.argument("file", type=SpecFile)
-@click.option("--weights", "-w", "source", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Trained ones.")
-@click.option("--target", "-t", "targets", type=click.Choice(["keras", "torch"]), multiple=True, help="Only these.")
+@click.option(
+    "--weights",
+    "-w",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Trained ones.",
+)
+@click.option(
+    "--target",
+    "-t",
+    "targets",
+    type=click.Choice(["keras", "torch"]),
+    multiple=True,
+    help="Only these.",
+)
 @click.option("--seed", type=int, default=0, help="Of random weights and inputs.")
 @click.option("--layerwise", is_flag=True, help="Compare the output of every layer.")
 @click.option("--fidelity", type=click.Choice(["idiomatic", "exact"]), default="idiomatic")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 @click.pass_context
-def verify(ctx: click.Context, file: str, source: Path | None, as_json: bool, **options: Any) -> None:
+def verify(
+    ctx: click.Context, file: str, source: Path | None, as_json: bool, **options: Any
+) -> None:
     """Build both programs, compare counts, shapes, outputs, gradients; exit 1 if they differ."""
     import json
 
@@ -297,3 +343,26 @@ def verify(ctx: click.Context, file: str, source: Path | None, as_json: bool, **
     else:
         show_report(found, every=options["layerwise"])
     ctx.exit(0 if found.ok else 1)
+
+
+@main.command("import")
+@click.argument("source", type=SpecFile)
+@OUT
+def import_(source: str, out: Path | None) -> None:
+    """Keras JSON of any generation, .keras, .h5 or tf.js model.json to a spec."""
+    from specfmt.api import import_source
+
+    text, warnings = import_source(source, sys.stdin.buffer.read() if source == "-" else None)
+    report(warnings)
+    write(text, out)
+
+
+@main.command()
+@click.argument("file", type=SpecFile)
+@click.option("--format", "form", type=click.Choice(["keras3", "keras2"]), required=True)
+@OUT
+def export(file: str, form: str, out: Path | None) -> None:
+    """A spec as Keras architecture JSON."""
+    import specfmt
+
+    write(specfmt.to_keras_json(read_spec(file), form) + "\n", out)

@@ -71,7 +71,9 @@ def migrate(
         "torch/load.py.j2",
         module=stem,
         weights=literal(files["weights"].name),
-        arguments=", ".join(example(t, program.channels.get(t, False)) for t in program.inputs.values()),
+        arguments=", ".join(
+            example(t, program.channels.get(t, False)) for t in program.inputs.values()
+        ),
     )
     write_whole(files["usage"], wrap(usage))
     return Migration(model, warnings=tuple(warnings), **files)

@@ -27,7 +27,9 @@ def _text(found: Sequence[Diagnostic], files: int) -> str:
     warnings = len(found) - errors
     if not found:
         return "ok" if files == 1 else f"ok: {files} files"
-    counts = [_count(errors, "error")] * bool(errors) + [_count(warnings, "warning")] * bool(warnings)
+    counts = [_count(errors, "error")] * bool(errors) + [_count(warnings, "warning")] * bool(
+        warnings
+    )
     return "\n".join([*lines, ", ".join(counts)])
 
 

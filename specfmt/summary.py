@@ -73,11 +73,18 @@ def summary_text(found: dict[str, Any]) -> str:
         shapes = item["output_shape"]
         several = bool(shapes) and isinstance(shapes[0], list)
         shown = ", ".join(show_shape(tuple(s)) for s in (shapes if several else [shapes]))
-        rows.append((item["name"], item["type"], shown, f"{item['params']:,}", ", ".join(item["inputs"])))
+        rows.append(
+            (item["name"], item["type"], shown, f"{item['params']:,}", ", ".join(item["inputs"]))
+        )
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = []
     for index, row in enumerate(rows):
-        cells = [row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].ljust(widths[2]), row[3].rjust(widths[3])]
+        cells = [
+            row[0].ljust(widths[0]),
+            row[1].ljust(widths[1]),
+            row[2].ljust(widths[2]),
+            row[3].rjust(widths[3]),
+        ]
         lines.append("  ".join([*cells, row[4]]).rstrip())
         if index == 0:
             lines.append("-" * (sum(widths) + 6 + max(len(r[4]) for r in rows) + 2))

@@ -1,6 +1,5 @@
 """Random documents made from the JSON Schema itself, right ones and slightly wrong ones."""
 
-# ruff: noqa: E501 (a case of a table is one line)
 from __future__ import annotations
 
 import copy

@@ -1,6 +1,5 @@
 """Old spellings: named by an error, rewritten by ``fmt --fix``, comments kept."""
 
-# ruff: noqa: E501 (a case of a table is one line)
 from __future__ import annotations
 
 import json

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from specfmt.spec.layer import Weight
-from specfmt.targets import keras as keras_target, torch as torch_target
+from specfmt.targets import keras as keras_target
+from specfmt.targets import torch as torch_target
 from specfmt.targets.torch.initialize import reset_lines
 from specfmt.targets.torch.program import Options, lower_graph
 from tests.harness import Case, build_graph, execute, keras, keras_weights
@@ -77,7 +78,7 @@ CASES = [
     *(
         Case(
             {"type": kind, "units": 24, "recurrent_initializer": name, **options},
-            (5, 20),
+            (5, 40),
             name=f"{kind}-{name}-{options}",
         )
         for kind in ("SimpleRNN", "GRU", "LSTM")
@@ -87,7 +88,7 @@ CASES = [
     Case({"type": "GRU", "units": 20, "reset_after": False}, (5, 20), name="gru-before"),
     Case({"type": "LSTM", "units": 24, "unit_forget_bias": False}, (5, 20), name="no-forget"),
     Case(
-        {"type": "LSTM", "units": 500, "bias_initializer": "random_normal"}, (5, 4), name="lstm-bias"
+        {"type": "LSTM", "units": 800, "bias_initializer": "random_normal"}, (5, 4), name="lstm-bias"
     ),
     Case(
         {"type": "Bidirectional", "layer": {"type": "LSTM", "units": 24}}, (5, 20), name="bidirectional"
@@ -123,7 +124,9 @@ def keras_layout(program: Any, module: Any) -> dict[Any, dict[str, np.ndarray]]:
         shapes = {weight.name: weight.shape for weight in param.unit.weights}
         arrays = found.setdefault(param.unit, {})
 
-        def write(name: str, index: Any, value: Any, arrays: Any = arrays, shapes: Any = shapes) -> None:
+        def write(
+            name: str, index: Any, value: Any, arrays: Any = arrays, shapes: Any = shapes
+        ) -> None:
             arrays.setdefault(name, np.full(shapes[name], np.nan))[index] = value
 
         param.value.scatter(state[param.key].numpy(), write)
@@ -174,16 +177,16 @@ def test_start(case: Case) -> None:
                 continue
             a, b = ours[unit][weight.name], np.asarray(theirs[unit][weight.name], "float64")
             assert not np.isnan(a).any(), weight.name
-            if not is_random(weight):
+            if not is_random(weight) or b.std() == 0:
                 close(a, b)
             elif weight.pieces:
                 start = 0
                 for length, term in weight.pieces:
                     piece = Weight(weight.name, (length,), term)
                     part = slice(start, start + length)
-                    if is_random(piece):
-                        check_alike(a[part], b[part], piece) if length >= 800 else None
-                    else:
+                    if length >= 800 and is_random(piece):
+                        check_alike(a[part], b[part], piece)
+                    elif not is_random(piece):
                         close(a[part], b[part])
                     start += length
             else:
@@ -226,4 +229,7 @@ def test_the_docstring_says_whose_convention_it_is() -> None:
     layer = {"type": "LSTM", "units": 3}
     graph = build_graph(Case([layer, {"type": "Dense", "units": 2}], (4, 2)).document())
     _, doc = reset_lines(lower_graph(graph, Options()), "self")
-    assert doc == "Glorot uniform kernels, orthogonal recurrent kernels and zero biases, as Keras starts."
+    assert (
+        doc
+        == "Glorot uniform kernels, orthogonal recurrent kernels and zero biases, as Keras starts."
+    )

@@ -82,7 +82,9 @@ def test_round_trip(graph: Any, keras_file: Path, tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
     with h5py.File(keras_file) as a, h5py.File(back) as b:
         names: list[str] = []
-        a.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        a.visititems(
+            lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+        )
         assert len(names) == 8
         for name in names:
             assert np.array_equal(a[name][()], b[name][()]), name
@@ -227,7 +229,10 @@ def test_checkpoint_of_a_training_loop(graph: Any, keras_file: Path, tmp_path: P
     convert(graph, keras_file, plain)
     convert(graph, keras_file, dest)
     expected = dest.read_bytes()
-    state = {k: torch.nn.Parameter(v, requires_grad=v.is_floating_point()) for k, v in torch.load(plain).items()}
+    state = {
+        k: torch.nn.Parameter(v, requires_grad=v.is_floating_point())
+        for k, v in torch.load(plain).items()
+    }
     torch.save({"epoch": 3, "state_dict": state}, plain)
     convert(graph, plain, dest)
     assert dest.read_bytes() == expected
@@ -242,7 +247,13 @@ def test_links_are_refused(graph: Any, keras_file: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"hello, world, this is text", b"\x00" * 64, struct.pack("<Q", 10**15) + b"{}", b"PK\x03\x04" + b"x" * 50],
+    [
+        b"",
+        b"hello, world, this is text",
+        b"\x00" * 64,
+        struct.pack("<Q", 10**15) + b"{}",
+        b"PK\x03\x04" + b"x" * 50,
+    ],
 )
 def test_not_a_weight_file(graph: Any, tmp_path: Path, content: bytes) -> None:
     source = tmp_path / "a.safetensors"
@@ -306,11 +317,15 @@ def test_frozen_constant(tmp_path: Path) -> None:
     program = lower_graph(graph, Options())
     arrays = {p.key: np.ones(p.value.shape, "f4") for p in program.parameters()}
     source = tmp_path / "a.safetensors"
-    safetensors.write(source, [Tensor(k, v.shape, v.dtype, lambda v=v: v) for k, v in arrays.items()])
+    safetensors.write(
+        source, [Tensor(k, v.shape, v.dtype, lambda v=v: v) for k, v in arrays.items()]
+    )
     assert codes(graph, source, tmp_path / "b.weights.h5") == ["SF507"]
 
 
-def test_dest_survives_a_failure(graph: Any, keras_file: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_dest_survives_a_failure(
+    graph: Any, keras_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     """What stood there stays when writing fails halfway."""
     dest = tmp_path / "a.safetensors"
     dest.write_bytes(b"before")
@@ -339,7 +354,9 @@ def test_no_framework_is_imported(keras_file: Path, tmp_path: Path) -> None:
         "assert not bad, bad"
     )
     files = [keras_file, *(tmp_path / n for n in ("a.safetensors", "b.pt", "c.weights.h5"))]
-    done = subprocess.run([sys.executable, "-c", code, spec, *files], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, spec, *files], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -1,6 +1,5 @@
 """Generated Python is laid out as `ruff format` lays it out: ruff itself is the judge."""
 
-# ruff: noqa: E501 -- long lines are what is tested
 from __future__ import annotations
 
 import ast

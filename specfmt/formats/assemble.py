@@ -217,8 +217,12 @@ class Assembler:
         if not kwargs and len(args) > 1 and not takes_list and _all_names(args):
             return args
         names = [name for name, _, _ in signature]
-        if len(args) > len(names):
+        if len(args) > len(names) or (len(args) > 1 and kwargs):
             return {"args": args, **kwargs}
+        if not args and names[0] in kwargs:  # a first argument in front would be a positional one
+            kwargs[names[0]] = kwargs.pop(names[0])
+            if len(kwargs) == 1:
+                return {"args": [], **kwargs}
         return {**dict(zip(names, args, strict=False)), **kwargs}
 
     def _model_edges(self, record: Record, call: Call) -> Any:

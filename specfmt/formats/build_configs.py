@@ -12,9 +12,7 @@ SHAPE_ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(
         ["LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"], ("sequences", "initial_state")
     ),
-    **dict.fromkeys(
-        ["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"], ("sequences", "initial_state")
-    ),
+    **dict.fromkeys(["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"], ("sequences", "initial_state")),
 }
 """Call arguments whose shapes a layer's ``build`` takes, where there is more than the first."""
 
@@ -26,7 +24,14 @@ UNBUILT: Final = frozenset(
     ).split()
     + [
         f"{kind}Pooling{rank}D"
-        for kind in ("Max", "Average", "GlobalMax", "GlobalAverage", "AdaptiveMax", "AdaptiveAverage")
+        for kind in (
+            "Max",
+            "Average",
+            "GlobalMax",
+            "GlobalAverage",
+            "AdaptiveMax",
+            "AdaptiveAverage",
+        )
         for rank in (1, 2, 3)
     ]
 )
@@ -45,9 +50,7 @@ def build_config(type_name: str, args: dict[str, Any]) -> Json | None:
     names = SHAPE_ARGUMENTS.get(type_name)
     if names is None:
         return {"input_shape": shapes(next(iter(args.values())))}
-    found = {
-        f"{name}_shape": shapes(args[name]) for name in names if args.get(name) is not None
-    }
+    found = {f"{name}_shape": shapes(args[name]) for name in names if args.get(name) is not None}
     if len(found) == 1:
         return {"input_shape": next(iter(found.values()))}
     return {"shapes_dict": found}

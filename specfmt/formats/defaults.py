@@ -108,7 +108,8 @@ def drop_defaults(type_name: str, config: Json) -> Json:
     kept = {
         name: config[name]
         for name, default in defaults.items()
-        if name in config and not same(config[name], default)
+        if name in config
+        and (not same(config[name], default) or (name == "axis" and isinstance(config[name], list)))
     }
     extra = {
         name: value

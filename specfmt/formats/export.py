@@ -7,6 +7,7 @@ from typing import Final
 
 from specfmt.formats.reading import Json
 from specfmt.formats.write_models import ModelWriter
+from specfmt.formats.write_training import compile_config
 from specfmt.graph.model import Graph
 
 FORMATS: Final = ("keras3", "keras2")
@@ -27,4 +28,6 @@ def export_data(graph: Graph, form: str = "keras3") -> Json:
     Raises:
         SpecError: The format cannot express the model.
     """
-    return ModelWriter(graph).model()
+    data = ModelWriter(graph).model()
+    data["compile_config"] = compile_config(getattr(graph.spec, "train", None))
+    return data

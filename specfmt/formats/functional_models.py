@@ -7,7 +7,7 @@ from typing import Any, Final
 from specfmt.formats import legacy_models
 from specfmt.formats.assemble import Record
 from specfmt.formats.defaults import op_defaults
-from specfmt.formats.graph_reader import INPUT, GraphReader, drop_empty
+from specfmt.formats.graph_reader import INPUT, GraphReader, drop_added, drop_empty
 from specfmt.formats.layer_entries import layer_parts, output_rank
 from specfmt.formats.nodes import Call, Ref, collect_refs, read_call, read_tensors
 from specfmt.formats.operations import (
@@ -109,6 +109,8 @@ class FunctionalReader(GraphReader):
         else:
             entry = self.layers.read(item, where, self.policy, rank, frozen=self.frozen)
             record = Record(name, {**entry, "name": name}, where, calls, class_name=class_name)
+            if not self.context.legacy and entry["type"] not in ("Custom", "Model"):
+                drop_added(calls)
             if self.context.legacy and entry["type"] != "Custom":
                 legacy_models.bind_states(record)
                 legacy_models.place_required(record)

@@ -203,6 +203,13 @@ def _several_outputs(entry: Json) -> bool:
     )
 
 
+def drop_added(calls: list[Call]) -> None:
+    """Drop what Keras 3 adds to the keywords of a call of one tensor: no mask, no training."""
+    for call in calls:
+        if call.kwargs in ({"mask": None}, {"mask": None, "training": False}):
+            call.kwargs = {}
+
+
 def drop_empty(calls: list[Call], names: tuple[str, ...] | None = None) -> None:
     """Drop keywords (those in ``names``, if given) that were not given: None, or nests of it."""
     for call in calls:

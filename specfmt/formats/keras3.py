@@ -92,6 +92,8 @@ def simplify(type_name: str, config: Json, build_config: Any = None) -> Json:
             continue
         if key in SIZE_FIELDS:
             value = shortest_size(value)
+        elif key == "axis" and type_name in AXIS_LISTS and isinstance(value, (list, tuple)):
+            value = value[0] if len(value) == 1 else list(value)
         elif (type_name, key) in FACTOR_LOWS:
             value = single_factor(value, FACTOR_LOWS[type_name, key])
         result[key] = value

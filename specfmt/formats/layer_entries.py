@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from specfmt.formats import keras1, keras2
 from specfmt.formats.context import KERAS_1, Context
-from specfmt.formats.defaults import drop_defaults, knows_layer, layer_defaults, layer_module, word_type
+from specfmt.formats.defaults import (
+    drop_defaults,
+    knows_layer,
+    layer_defaults,
+    layer_module,
+    word_type,
+)
 from specfmt.formats.floats import clean_numbers
 from specfmt.formats.keras3 import (
     BACKWARD,

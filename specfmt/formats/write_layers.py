@@ -38,9 +38,7 @@ class LayerWriter:
     def __init__(self, policy: Any) -> None:
         self.policy = policy or "float32"
 
-    def write(
-        self, layer: Layer, name: str, trainable: bool, args: dict[str, Any] | None
-    ) -> Json:
+    def write(self, layer: Layer, name: str, trainable: bool, args: dict[str, Any] | None) -> Json:
         """A serialized layer.
 
         Args:
@@ -60,9 +58,7 @@ class LayerWriter:
                 item["build_config"] = built
         return item
 
-    def config(
-        self, layer: Layer, name: str, trainable: bool, args: dict[str, Any] | None
-    ) -> Json:
+    def config(self, layer: Layer, name: str, trainable: bool, args: dict[str, Any] | None) -> Json:
         """A layer's config with every argument."""
         own = {field: getattr(layer, _attribute(layer, field)) for field in layer.own_fields()}
         config: Json = {

@@ -8,14 +8,17 @@ from specfmt.formats.build_configs import shapes
 from specfmt.formats.reading import Json
 from specfmt.formats.write_layers import LayerWriter, policy_config
 from specfmt.formats.write_words import plain, serialized
+from specfmt.graph.infer import compute_dtype
 from specfmt.graph.keras_order import keras_layers
-from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_leaves, values_in
-from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_leaves
 from specfmt.layers.recurrent import Recurrent
+from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import Op
 from specfmt.targets.keras.operations import is_automatic
 
-WRITES_DTYPE: Final = frozenset({"prod", "cumsum", "cumprod", "one_hot", "cast", "zeros_like", "ones_like"})
+WRITES_DTYPE: Final = frozenset(
+    {"prod", "cumsum", "cumprod", "one_hot", "cast", "zeros_like", "ones_like"}
+)
 """Operations that write a ``dtype``."""
 
 ALWAYS_GIVEN: Final = frozenset({"constant_values"})
@@ -105,7 +108,7 @@ class ModelWriter:
             return writer.model()
         if isinstance(unit.spec, Op):
             return self._operation(unit, unit.spec)
-        args = unit.calls[0].args if unit.calls and self.graph.inputs else None
+        args = unit.calls[0].args if unit.calls and self.graph.input_specs else None
         return self.layers.write(unit.layer, unit.name, self._trained(unit), args)
 
     def _trained(self, unit: Unit) -> bool:
@@ -115,7 +118,9 @@ class ModelWriter:
         fields = type(op).model_fields
         config: Json = {"name": unit.name}
         for name in op.own_fields():
-            attribute = name if name in fields else next(n for n in fields if fields[n].alias == name)
+            attribute = (
+                name if name in fields else next(n for n in fields if fields[n].alias == name)
+            )
             if name not in op.call_fields:
                 config[name] = plain(getattr(op, attribute))
         if op.function in WRITES_DTYPE:
@@ -129,7 +134,8 @@ class ModelWriter:
             if form is None:
                 form = map_leaves(unit.graph.input_nest, lambda value: node.args.get(value.name))
             extra = {k: v for k, v in node.args.items() if k not in unit.graph.inputs}
-            keywords = {"mask": None, **{k: self.argument(v) for k, v in extra.items()}}
+            keywords = {k: self.argument(v) for k, v in extra.items()}
+            keywords.setdefault("mask", map_leaves(form, lambda _: None))
             return {"args": [self.argument(form)], "kwargs": keywords}
         items = [(key, self.argument(value)) for key, value in node.args.items()]
         if isinstance(unit.spec, Op):
@@ -140,7 +146,7 @@ class ModelWriter:
             return {"args": [value for _, value in items] + key, "kwargs": given}
         count = node.positional
         keywords = dict(items[count:])
-        if not keywords and records_mask(node):
+        if records_mask(node, self.policy):
             keywords["mask"] = None
             if isinstance(node.unit.spec, Recurrent):
                 keywords["training"] = False
@@ -196,16 +202,17 @@ class ModelWriter:
         return [name, index + born, tensor]
 
 
-def records_mask(node: Node) -> bool:
-    """Whether Keras notes the mask of the only tensor argument of a call, given or not.
+def records_mask(node: Node, policy: Any) -> bool:
+    """Whether Keras adds the mask, given or not, to what it notes of a call.
 
-    `Layer.__call__` of Keras 3.15, step 6.
+    It does where the call reads a single tensor of the layer's compute dtype and nothing else
+    (`Layer.__call__` of Keras 3.15, steps 1 and 6).
     """
     layer = node.layer
-    if layer.open_call or "mask" in node.args:
+    if len(node.args) != 1 or not node.positional:
         return False
-    tensors = [item for item in node.args.values() if any(True for _ in values_in(item))]
-    alone = len(tensors) == 1 and isinstance(tensors[0], Value)
+    (value,) = node.args.values()
+    alone = isinstance(value, Value) and value.dtype == compute_dtype(layer.dtype or policy)
     return alone and any(argument.name == "mask" for argument in layer.call_arguments)
 
 

@@ -48,7 +48,9 @@ def write_object(term: Term) -> Json:
         for name, field in type(spec).model_fields.items()
         if name not in spec.extra_fields
     }
-    return serialized(MODULES[term.kind], term.type, {**config, **EXTRA.get((term.kind, term.type), {})})
+    return serialized(
+        MODULES[term.kind], term.type, {**config, **EXTRA.get((term.kind, term.type), {})}
+    )
 
 
 def write_function(term: Term) -> Json:

@@ -1,0 +1,1 @@
+"""Spec to graph: order, shapes, dtypes, masks, weights, counts."""

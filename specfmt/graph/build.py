@@ -15,7 +15,7 @@ from specfmt.graph.model import Array, Graph, Node, Unit, Value, flatten, map_le
 from specfmt.spec.diagnostics import Diagnostic, Path
 from specfmt.spec.document import Broken, Model, ModelSpec, Reuse
 from specfmt.spec.fields import did_you_mean, show
-from specfmt.spec.layer import Layer, Op, Shape
+from specfmt.spec.layer import Layer, Op
 from specfmt.spec.naming import automatic_names
 
 
@@ -59,7 +59,9 @@ class Builder:
         self.policy = policy
         self.name = name or spec.name or "model"
         self.entries = spec.layers
-        self.names = automatic_names([(e.type_name, e.name, getattr(e, "reuse", None)) for e in self.entries])
+        self.names = automatic_names(
+            [(e.type_name, e.name, getattr(e, "reuse", None)) for e in self.entries]
+        )
         self.by_name: dict[str, int] = {}
         self.values: dict[str, Value] = {}
         self.nodes: dict[int, Node] = {}
@@ -119,9 +121,7 @@ class Builder:
         self.values.update(inputs)
         for index, name in enumerate(self.names):
             if name in self.by_name or name in inputs:
-                other = (
-                    f"layers[{self.by_name[name]}]" if name in self.by_name else "a model input"
-                )
+                other = f"layers[{self.by_name[name]}]" if name in self.by_name else "a model input"
                 self.report(
                     "SF203",
                     f'expected a name of its own, received "{name}", which is also {other}',
@@ -254,7 +254,14 @@ class Builder:
                 policy=entry.dtype or self.policy,
                 name=name,
             ).graph()
-        unit = Unit(name, entry, graph, (*self.path, *path), trainable=not frozen, policy=entry.dtype or self.policy)
+        unit = Unit(
+            name,
+            entry,
+            graph,
+            (*self.path, *path),
+            trainable=not frozen,
+            policy=entry.dtype or self.policy,
+        )
         self.units[name] = unit
         return unit
 
@@ -418,9 +425,9 @@ class Builder:
         bound: dict[str, Any] = {}
         for argument, item in edges.items():
             kind = kinds.get(argument)
-            if argument == "args" and isinstance(item, tuple) and _open_signature(unit):
+            if argument == "args" and isinstance(item, tuple) and "args" not in kinds:
                 values = [self._nest(inner, (*path, argument, i)) for i, inner in enumerate(item)]
-                bound.update(_open_arguments(values))
+                bound.update(self._positional(unit, values, path))
             elif kind is None and not _open_signature(unit):
                 self.report(
                     "SF205",
@@ -523,9 +530,11 @@ def _positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:
         lists = {name for name, _, kind in _signature(unit)[1:] if kind == "tensors"}
         return len(args) - len(lists & set(args))
     if isinstance(edges, dict):
-        if "args" in edges and _open_signature(unit):
-            return sum(key == "inputs" or key.startswith("*") for key in args)
         signature = _signature(unit)
+        if isinstance(edges.get("args"), tuple) and "args" not in (
+            name for name, _, _ in signature
+        ):
+            return len(edges["args"])
         return int(bool(signature) and signature[0][0] == next(iter(args), None))
     return 1
 
@@ -604,5 +613,3 @@ def _open_signature(unit: Unit) -> bool:
 def _some(names: Any) -> str:
     shown = [name for name in names if name and ":" not in name]
     return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")
-
-

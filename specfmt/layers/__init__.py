@@ -1,0 +1,1 @@
+"""The layers, a module per family as Keras names it."""

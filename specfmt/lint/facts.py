@@ -9,7 +9,14 @@ from specfmt.spec.diagnostics import Path
 from specfmt.vocab.base import Term
 
 PASSIVE = frozenset(
-    ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "Identity")
+    (
+        "Dropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "GaussianNoise",
+        "GaussianDropout",
+        "Identity",
+    )
 )
 """Layers that are the identity at inference."""
 

@@ -64,7 +64,11 @@ def activation_with_logits(graph: Graph) -> Iterator[Diagnostic]:
     """
     for name, value in graph.outputs.items():
         loss, activation = loss_of(graph, name), final_activation(value)
-        if loss is not None and activation in ("Softmax", "Sigmoid") and loss.args.get("from_logits"):
+        if (
+            loss is not None
+            and activation in ("Softmax", "Sigmoid")
+            and loss.args.get("from_logits")
+        ):
             yield warning(
                 "SF601",
                 f"expected logits for {loss.type} with from_logits, received the {activation.lower()} "
@@ -211,7 +215,9 @@ def _normalizes_channels(node: Node, before: Node) -> bool:
     axis = getattr(node.layer, "axis", -1)
     rank = len(before.outputs[0].shape or ())
     first = getattr(before.layer, "data_format", None) == "channels_first"
-    return bool(axis % rank == (1 if first else rank - 1)) if isinstance(axis, int) and rank else False
+    return (
+        bool(axis % rank == (1 if first else rank - 1)) if isinstance(axis, int) and rank else False
+    )
 
 
 @rule("SF606")

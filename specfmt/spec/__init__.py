@@ -1,0 +1,1 @@
+"""What a user writes: document, base classes, field types, reading, diagnostics."""

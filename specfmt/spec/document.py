@@ -96,7 +96,9 @@ class NestRule(Rule):
         if isinstance(value, dict) and value:
             mapping = AnyMapping().check(value)
             return {key: self.check(item) for key, item in mapping.items()}
-        raise FieldError("a tensor name, a list of names, or a mapping from name to tensor name", value)
+        raise FieldError(
+            "a tensor name, a list of names, or a mapping from name to tensor name", value
+        )
 
     def schema(self) -> dict[str, Any]:
         return {"$ref": "#/$defs/tensors"}
@@ -246,7 +248,9 @@ def parse_entry(value: Any) -> Any:
     kinds = [kind for kind in ENTRY_KINDS if kind in value]
     if len(kinds) != 1:
         if "block" in value:
-            raise FieldError("type, reuse or op", "block", "blocks are not part of version 1", "SF125")
+            raise FieldError(
+                "type, reuse or op", "block", "blocks are not part of version 1", "SF125"
+            )
         hint = "keep one of them" if kinds else "start with `type:`"
         received = " and ".join(kinds) if kinds else value
         raise FieldError("an entry with one of type, reuse, op", received, hint, "SF125")

@@ -53,8 +53,12 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
         The key or word is from an earlier Keras; the message names today's.
 
             optimizer: {type: Adam, lr: 0.001}      # learning_rate
+            - {type: Convolution2D, nb_filter: 8, nb_row: 3, nb_col: 3}
+            - {type: Dense, units: 3, input_shape: [4]}
 
-        `specfmt fmt --fix FILE` rewrites all of them.
+        `specfmt fmt --fix FILE` rewrites them and keeps your comments: keys and words get today's
+        names, `input_shape` becomes the model's `inputs:`, `decay` an `InverseTimeDecay`.  What
+        has no counterpart today stays, and stays reported.
         """),
     ),
     "SF125": (
@@ -151,6 +155,29 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
         "No layers",
         "A model needs at least one layer.",
     ),
+    "SF213": (
+        "The training section does not fit the model",
+        _page("""
+        The data, the losses or the metrics of `train:` cannot be those of this model: they name
+        an output or an input that it does not have, samples have another shape than its input,
+        or there are more classes than outputs.  It is found before any script runs.
+
+            inputs: {features: {shape: [5]}}
+            train: {data: {source: sklearn, name: iris}}     # iris has 4 features
+
+        Change the section, or the model's inputs and outputs.
+        """),
+    ),
+    "SF214": (
+        "An input stands twice in `input_structure`, or not at all",
+        _page("""
+        `input_structure:` says in which lists and mappings the model takes its inputs.  Each of
+        `inputs:` stands in it exactly once.
+
+            inputs: {a: {shape: [4]}, b: {shape: [4]}}
+            input_structure: {left: a, right: b}
+        """),
+    ),
     "SF300": (
         "No PyTorch form of this layer",
         "The layer generates Keras code only.  `specfmt layers` shows what each target knows.",
@@ -180,5 +207,14 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
     "SF304": (
         "Word without a PyTorch form",
         "The optimizer, loss, metric or callback generates Keras code only.",
+    ),
+    "SF305": (
+        "A shape that Keras JSON needs is not known",
+        _page("""
+        Keras 3 writes the shape of each tensor into a model's JSON.  Behind a `Custom` layer
+        without `shape:` it is not known, so the model cannot be exported.
+
+            - {type: Custom, class: package.module.Class, shape: [8]}     # without the batch axis
+        """),
     ),
 }

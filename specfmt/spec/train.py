@@ -238,8 +238,7 @@ class SyntheticData(Data):
 
 
 SOURCES: dict[str, type[Data]] = {
-    cls.source: cls
-    for cls in (SklearnData, KerasData, NpzData, CsvData, InlineData, SyntheticData)
+    cls.source: cls for cls in (SklearnData, KerasData, NpzData, CsvData, InlineData, SyntheticData)
 }
 
 

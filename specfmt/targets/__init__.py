@@ -1,0 +1,1 @@
+"""Graph to code, a folder per target."""

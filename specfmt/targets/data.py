@@ -348,4 +348,3 @@ def _sizes(x: str, shape: tuple[int | None, ...]) -> str:
 def number_source(value: float) -> str:
     """``255`` rather than ``255.0``."""
     return str(int(value)) if value.is_integer() else number(value)
-

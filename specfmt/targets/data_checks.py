@@ -108,7 +108,9 @@ def _names(graph: Graph, data: Data) -> Iterator[Diagnostic]:
             yield from _known(given, names, kind, path)
             missing = [name for name in names if name not in given]
             if missing:
-                yield problem(f"expected data for {kind} {missing[0]}, it is missing", path, "add it")
+                yield problem(
+                    f"expected data for {kind} {missing[0]}, it is missing", path, "add it"
+                )
             continue
         count = len(given) if isinstance(data, NpzData) and isinstance(given, tuple) else 1
         if count != len(names):
@@ -158,7 +160,9 @@ def _samples(graph: Graph, data: Data) -> Iterator[Diagnostic]:
     (value,) = graph.inputs.values()
     shape = (value.shape or ())[1:]
     sizes = [size for size in shape if size is not None]
-    fits = prod(known) == prod(sizes) if len(sizes) == len(shape) else prod(known) % prod(sizes) == 0
+    fits = (
+        prod(known) == prod(sizes) if len(sizes) == len(shape) else prod(known) % prod(sizes) == 0
+    )
     if not fits:
         yield problem(
             f"expected samples of shape {show_shape(shape)} for {value.name}, "

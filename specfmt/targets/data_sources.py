@@ -116,7 +116,8 @@ class _Context:
 def _sklearn(context: _Context, data: SklearnData) -> Source:
     loader = f"load_{data.name}"
     return Source(
-        [f"x, y = {loader}(return_X_y=True)"], frozenset((f"from sklearn.datasets import {loader}",))
+        [f"x, y = {loader}(return_X_y=True)"],
+        frozenset((f"from sklearn.datasets import {loader}",)),
     )
 
 
@@ -133,7 +134,9 @@ def _keras(context: _Context, data: KerasData) -> Source:
     ]
     helpers: tuple[str, ...] = ()
     if text:
-        sizes = [size for value in context.graph.inputs.values() for size in (value.shape or ())[1:]]
+        sizes = [
+            size for value in context.graph.inputs.values() for size in (value.shape or ())[1:]
+        ]
         length = data.maxlen or (sizes[0] if sizes else None)
         if context.loader == "keras":
             cut = "" if length is None else f", maxlen={length}"
@@ -203,9 +206,7 @@ def _npz(context: _Context, data: NpzData) -> Source:
         body.append(f"    {variable} = {picked}")
     if data.sample_weight is not None:
         body.append(f"    weight{suffix} = data[{string(data.sample_weight)}]")
-    return Source(
-        body, has_path=True, presplit=presplit, weighted=data.sample_weight is not None
-    )
+    return Source(body, has_path=True, presplit=presplit, weighted=data.sample_weight is not None)
 
 
 def _csv(context: _Context, data: CsvData) -> Source:
@@ -372,4 +373,3 @@ def list_shape(value: Any) -> tuple[int, ...]:
         shape.append(len(value))
         value = value[0] if value else None
     return tuple(shape)
-

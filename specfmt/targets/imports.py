@@ -18,7 +18,10 @@ def sorted_imports(lines: Iterable[str]) -> str:
             plain.add(line)
     merged = [
         *plain,
-        *(f"from {module} import {', '.join(sorted(names, key=_member))}" for module, names in named.items()),
+        *(
+            f"from {module} import {', '.join(sorted(names, key=_member))}"
+            for module, names in named.items()
+        ),
     ]
     standard = [line for line in merged if _root(line) in sys.stdlib_module_names]
     others = [line for line in merged if _root(line) not in sys.stdlib_module_names]

@@ -175,7 +175,7 @@ def log_names(graph: Graph, train: TrainSpec) -> list[str]:
     """What every epoch logs, as callbacks name it."""
     names = ["loss"]
     trained = [name for name in graph.outputs if loss_term(train, graph, name) is not None]
-    if len(graph.outputs) > 1:
+    if len(trained) > 1:
         names += [f"{name}_loss" for name in trained]
     names += [metric.key for metric in all_metrics(graph, train)]
     return names + [f"val_{name}" for name in names] * has_validation(train)

@@ -82,11 +82,17 @@ def _phrase(graph: Graph, train: TrainSpec, data: DataCode, name: str, p: str) -
     kind, logits = output_kind(graph, train, name), gives_logits(graph, train, name)
     if kind == "classes":
         text = _class_name(graph, data, name, f"{p}.argmax()")
-        return text if logits or not _sums_to_one(graph, train, name) else f"{text} ({{{p}.max():.0%}})"
+        return (
+            text
+            if logits or not _sums_to_one(graph, train, name)
+            else f"{text} ({{{p}.max():.0%}})"
+        )
     if kind == "binary":
         if len(data.classes) == 2:
             threshold = "0" if logits else "0.5"
-            return f"{{CLASSES[int({p}[0] > {threshold})]}}" + ("" if logits else f" ({{{p}[0]:.0%}})")
+            return f"{{CLASSES[int({p}[0] > {threshold})]}}" + (
+                "" if logits else f" ({{{p}[0]:.0%}})"
+            )
         return f"{{{p}[0]:.2f}}" if logits else f"{{{p}[0]:.0%}}"
     return f"{{np.array2string({p}, precision=3)}}"
 

@@ -36,7 +36,8 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     counted = [v for v in variables.values() if v.dtype.startswith(("float", "bfloat"))]
     result = {"params": int(sum(np.prod(v.shape, dtype=int) for v in counted))}
     if job["gradients"]:
-        step(model, job, {k: v for k, v in variables.items() if v in model.trainable_variables})
+        trained = {id(v) for v in model.trainable_variables}
+        step(model, job, {k: v for k, v in variables.items() if id(v) in trained})
     return result
 
 
@@ -84,7 +85,9 @@ def step(model: Any, job: dict[str, Any], variables: dict[str, Any]) -> None:
         for index, value in enumerate(called(model, case, job)):
             if value.dtype.is_floating:
                 weight = cotangent(value.shape, index, value.dtype.as_numpy_dtype)
-                loss = loss + tf.cast(tf.reduce_mean(value * weight), tf.as_dtype(model.compute_dtype))
+                loss = loss + tf.cast(
+                    tf.reduce_mean(value * weight), tf.as_dtype(model.compute_dtype)
+                )
     values = [v.value for v in variables.values()]
     gradients = [
         tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)

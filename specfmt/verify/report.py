@@ -90,9 +90,7 @@ class Report:
         outputs = all(item.ok for item in self.outputs)
         explained = self.rounding is not None and self.rounding.explains
         rest = all(item.ok for item in (*self.gradients, *self.after_step))
-        return (
-            self.counts_agree and self.shapes_agree and ((outputs and rest) or explained)
-        )
+        return self.counts_agree and self.shapes_agree and ((outputs and rest) or explained)
 
     def to_data(self) -> dict[str, Any]:
         """A JSON-ready form."""

@@ -145,12 +145,12 @@ class Pair:
         job: dict[str, Any] = {
             "source": str(self.folder / f"{target}_model.py"),
             "weights": str(self.keras_weights if target == "keras" else self.torch_weights),
-            "cases": [
-                {**case, "out": f"{stem}_out{i}.npz"} for i, case in enumerate(chosen)
-            ],
+            "cases": [{**case, "out": f"{stem}_out{i}.npz"} for i, case in enumerate(chosen)],
             "outputs": list(self.graph.outputs),
             "channels_first": self.channels_first(),
-            "made": [p.key for p in self.program.parameters() if any(True for _ in p.value.sources())],
+            "made": [
+                p.key for p in self.program.parameters() if any(True for _ in p.value.sources())
+            ],
             "gradients": f"{stem}_gradients.npz" if gradients else "",
             "gradient_case": min(1, len(chosen) - 1),
             "after": f"{stem}_after.npz",
@@ -202,9 +202,7 @@ def alone(pair: Pair, target: str) -> Report:
     return report
 
 
-def compare(
-    pair: Pair, *, tolerance: float, layerwise: bool, gradients: bool
-) -> Report:
+def compare(pair: Pair, *, tolerance: float, layerwise: bool, gradients: bool) -> Report:
     """Run both and compare everything."""
     made = {p.unit: p for p in pair.program.parameters()}
     trains = gradients and any(p.trainable for p in pair.program.parameters())
@@ -235,7 +233,9 @@ def compare(
     return report
 
 
-def difference(name: str, ours: Array, theirs: Array, bound: float, floor: float = 0.0) -> Difference:
+def difference(
+    name: str, ours: Array, theirs: Array, bound: float, floor: float = 0.0
+) -> Difference:
     """The largest difference of two arrays; infinite where one has NaN and the other has not."""
     if ours.shape != theirs.shape:
         return Difference(name, float("inf"), float("inf"), bound, "shapes differ")

@@ -19,14 +19,22 @@ SHOWN = 12
 def show(report: Report, console: Console, *, every: bool = False) -> None:
     """Print a report; ``every`` layer where it was asked for."""
     table = Table(title="Keras and PyTorch")
-    for title, justify in (("what", "left"), ("name", "left"), ("max abs", "right"), ("max rel", "right"), ("", "left")):
+    for title, justify in (
+        ("what", "left"),
+        ("name", "left"),
+        ("max abs", "right"),
+        ("max rel", "right"),
+        ("", "left"),
+    ):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
     counts = report.params
     mark = _mark(report.counts_agree)
     listed = ", ".join(f"{WORDS[key]} {count:,}" for key, count in counts.items())
     table.add_row("parameters", listed, "", "", mark)
     tried = len(report.shapes)
-    table.add_row("shapes", f"{tried} input{'s' * (tried != 1)}", "", "", _mark(report.shapes_agree))
+    table.add_row(
+        "shapes", f"{tried} input{'s' * (tried != 1)}", "", "", _mark(report.shapes_agree)
+    )
     _rows(table, "output", report.outputs)
     _rows(table, "gradient", _largest(report.gradients))
     _rows(table, "after a step", report.after_step)
@@ -40,8 +48,7 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         r = report.rounding
         console.print(
             f"float32 against float64: Keras {r.keras:.1e}, PyTorch {r.torch:.1e}; "
-            f"both in float64 differ by {r.both:.1e}"
-            + (": rounding." if r.explains else ".")
+            f"both in float64 differ by {r.both:.1e}" + (": rounding." if r.explains else ".")
         )
     if report.first:
         console.print(f"The first layer that differs is {report.first}.")

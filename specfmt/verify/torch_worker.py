@@ -79,7 +79,9 @@ def step(model: Any, job: dict[str, Any]) -> None:
     torch = import_module("torch")
     case = job["cases"][job["gradient_case"]]
     loss = torch.zeros(())
-    for index, (name, value) in enumerate(zip(job["outputs"], called(model, case, job), strict=True)):
+    for index, (name, value) in enumerate(
+        zip(job["outputs"], called(model, case, job), strict=True)
+    ):
         if value.is_floating_point():
             moved = torch.movedim(value, 1, -1) if job["channels_first"][name] else value
             weight = cotangent(moved.shape, index, keras_order(moved.detach(), False).dtype)

@@ -18,7 +18,7 @@ from specfmt.targets.torch.params import Constant, Counter, WeightExpr
 from specfmt.targets.torch.program import ClassProgram, Options, TorchParam, lower_graph
 from specfmt.weights import keras3, keras_h5, legacy_h5, safetensors, torch_zip
 from specfmt.weights.arrays import Array
-from specfmt.weights.hdf5 import opened
+from specfmt.weights.hdf5 import opened, readable
 from specfmt.weights.problems import fail, left_over, misshapen, missing, problem, raise_all
 from specfmt.weights.sources import KerasWeights, Stored, Tensor, TorchWeights
 
@@ -102,7 +102,9 @@ class Weights:
         if kind == "hdf5":
             self.keras = read_keras(graph, stack.enter_context(opened(source)), source)
         else:
-            self.torch = safetensors.read(source) if kind == "safetensors" else torch_zip.read(source)
+            self.torch = (
+                safetensors.read(source) if kind == "safetensors" else torch_zip.read(source)
+            )
             raise_all(list(self._check_torch()))
 
     def _check_torch(self) -> Iterator[Diagnostic]:
@@ -114,9 +116,7 @@ class Weights:
                 if not isinstance(param.value, Constant | Counter):
                     yield missing(param.key, param.value.shape, param.key, self.source)
             elif stored.shape != param.value.shape:
-                yield misshapen(
-                    param.key, param.value.shape, stored.shape, param.key, self.source
-                )
+                yield misshapen(param.key, param.value.shape, stored.shape, param.key, self.source)
             elif isinstance(param.value, Constant):
                 yield from self._check_constant(param, param.value.value, stored)
         yield from left_over((key for key in self.torch if key not in known), self.source)
@@ -139,7 +139,9 @@ class Weights:
                 yield Tensor(param.key, stored.shape, stored.dtype, stored.read)
             else:
                 dtype = self._dtype(param)
-                yield Tensor(param.key, param.value.shape, dtype, partial(self._compute, param, dtype))
+                yield Tensor(
+                    param.key, param.value.shape, dtype, partial(self._compute, param, dtype)
+                )
 
     def _dtype(self, param: TorchParam) -> np.dtype[Any]:
         if isinstance(param.value, Counter):
@@ -214,10 +216,11 @@ def read_keras(graph: Graph, file: Any, source: Path) -> KerasWeights:
     Raises:
         SpecError: With every finding.
     """
-    if legacy_h5.is_layout(file):
-        return legacy_h5.Reader(file, source).read(graph)
-    if keras3.is_layout(file):
-        return keras3.Reader(file, source).read(graph)
+    with readable(source, "an HDF5 file"):
+        if legacy_h5.is_layout(file):
+            return legacy_h5.Reader(file, source).read(graph)
+        if keras3.is_layout(file):
+            return keras3.Reader(file, source).read(graph)
     fail(
         "SF500",
         "expected an HDF5 file with the weights of a Keras model, received another one",

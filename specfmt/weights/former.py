@@ -72,7 +72,11 @@ def _both(
     def change(arrays: Arrays) -> Arrays:
         parts = arrays[:middle], arrays[middle:]
         steps = (first, second)
-        return [a for step, part in zip(steps, parts, strict=True) for a in (step(part) if step else part)]
+        return [
+            a
+            for step, part in zip(steps, parts, strict=True)
+            for a in (step(part) if step else part)
+        ]
 
     return change
 
@@ -107,8 +111,8 @@ def _kernel(
         candidates.append(lambda k: k[:, 0])
         candidates.append(lambda k: k.transpose(2, 3, 1, 0)[:, 0])
     elif keras_1 and layer.type_name == "Conv2DTranspose":
-        axes = (*moved, 0, 1) if first else (*spatial, rank - 1, rank - 2)
-        candidates.append(lambda k: k.transpose(axes))
+        swapped = (*moved, 0, 1) if first else (*spatial, rank - 1, rank - 2)
+        candidates.append(lambda k: k.transpose(swapped))
     elif keras_1 and first:
         candidates.append(lambda k: k.transpose(*moved, 1, 0))
     plain = len(candidates)
@@ -130,8 +134,6 @@ def _kernel(
     return None
 
 
-def _first(
-    arrays: Arrays, change: Callable[[Array], Array], flipped: tuple[int, ...]
-) -> Arrays:
+def _first(arrays: Arrays, change: Callable[[Array], Array], flipped: tuple[int, ...]) -> Arrays:
     """The first array changed and flipped (Theano convolved, others correlate)."""
     return [np.ascontiguousarray(np.flip(change(arrays[0]), flipped)), *arrays[1:]]

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -85,20 +85,31 @@ def opened(file: Path) -> Iterator[Any]:
         SpecError: SF500 if it is damaged, SF505 if it would unpack to far more than its size.
     """
     h5py = h5py_module(file)
+    with ExitStack() as stack:
+        stream = stack.enter_context(file.open("rb"))
+        zipped = stream.read(4) == b"PK\x03\x04"
+        with readable(file, "a .keras archive" if zipped else "an HDF5 file"):
+            inside = stack.enter_context(archive_member(file, stream)) if zipped else file
+            found = stack.enter_context(h5py.File(inside, "r"))
+        yield found
+
+
+@contextmanager
+def readable(file: Path, what: str) -> Iterator[None]:
+    """What goes wrong in here is the file's fault: SF500."""
     try:
-        with file.open("rb") as stream:
-            if stream.read(4) != b"PK\x03\x04":
-                with h5py.File(file, "r") as found:
-                    yield found
-                return
-            with archive_member(file, stream) as member, h5py.File(member, "r") as found:
-                yield found
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, EOFError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        unreadable(file, "an HDF5 file", error)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        unreadable(file, "a .keras archive", error)
+        yield
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        LookupError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        EOFError,
+    ) as error:
+        unreadable(file, what, error)
 
 
 @contextmanager
@@ -122,8 +133,9 @@ def archive_member(file: Path, stream: BinaryIO) -> Iterator[BinaryIO]:
                 "such an archive is made to exhaust memory; do not open it",
             )
         if info.compress_type != zipfile.ZIP_STORED:
-            with tempfile.TemporaryFile() as unpacked, archive.open(info) as packed:
-                shutil.copyfileobj(packed, unpacked, 2**20)
+            with tempfile.TemporaryFile() as unpacked:
+                with archive.open(info) as packed:
+                    shutil.copyfileobj(packed, unpacked, 2**20)
                 yield unpacked  # type: ignore[misc]
             return
         with archive.open(info) as member:  # reading to the end holds it against its checksum
@@ -152,7 +164,12 @@ def child(group: Any, path: str, file: Path) -> Any:
             fail("SF505", f"expected plain data at {path}, received a link", file, _OWN_DATA)
         current = current[part]
     if isinstance(current, h5py.Dataset) and (current.external or current.is_virtual):
-        fail("SF505", f"expected the data of {path} in the file, received a reference", file, _OWN_DATA)
+        fail(
+            "SF505",
+            f"expected the data of {path} in the file, received a reference",
+            file,
+            _OWN_DATA,
+        )
     return current
 
 

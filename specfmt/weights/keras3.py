@@ -21,7 +21,9 @@ STATE: Final = frozenset(["seed_generator", "_random_seed_generator"])
 
 def is_layout(file: Any) -> bool:
     """Whether an HDF5 file has a group a layer."""
-    return any(name in file for name in CONTAINERS) or ("vars" in file and "layer_names" not in file.attrs)
+    return any(name in file for name in CONTAINERS) or (
+        "vars" in file and "layer_names" not in file.attrs
+    )
 
 
 class Reader:
@@ -95,8 +97,12 @@ class Reader:
             held = list(datasets(group, place, self.file))
             if held:
                 self.used.update(held)
-                message = f"expected a layer whose weights are known, received {label} with {len(held)}"
-                self.problems.append(problem("SF508", message, self.file, "define the layer in a plugin"))
+                message = (
+                    f"expected a layer whose weights are known, received {label} with {len(held)}"
+                )
+                self.problems.append(
+                    problem("SF508", message, self.file, "define the layer in a plugin")
+                )
         for weight in unit.weights:
             index = counts.get(weight.store, 0)
             if weight.merged_into:

@@ -133,8 +133,12 @@ class Reader:
             return
         places = in_legacy_order(unit)
         if getattr(unit.spec, "class_", ""):
-            message = f"expected a layer whose weights are known, received {unit.name} with {len(stored)}"
-            self.problems.append(problem("SF508", message, self.file, "define the layer in a plugin"))
+            message = (
+                f"expected a layer whose weights are known, received {unit.name} with {len(stored)}"
+            )
+            self.problems.append(
+                problem("SF508", message, self.file, "define the layer in a plugin")
+            )
             return
         layer = unit.spec if unit.graph is None else None
         change = modernise(layer, places, [d.shape for _, d in stored], self.keras_1, self.backend)
@@ -182,9 +186,7 @@ class Reader:
             where = f"{group}/{place.weight.name}"
             self.problems.append(missing(place.label, place.weight.shape, where, self.file))
 
-    def _report_count(
-        self, places: list[Place], group: str, stored: list[tuple[str, Any]]
-    ) -> None:
+    def _report_count(self, places: list[Place], group: str, stored: list[tuple[str, Any]]) -> None:
         self._report_missing(places[len(stored) :], group)
         rest = [f"{group}/{name}" for name, _ in stored[len(places) :]]
         self.problems += left_over(rest, self.file)
@@ -197,7 +199,9 @@ def _holds(unit: Unit) -> bool:
 class Batch:
     """The weights of a layer that an older Keras kept in another form, converted together."""
 
-    def __init__(self, stored: list[Any], change: Callable[[list[Array]], list[Array]], file: Path) -> None:
+    def __init__(
+        self, stored: list[Any], change: Callable[[list[Array]], list[Array]], file: Path
+    ) -> None:
         self.stored, self.change, self.file = stored, change, file
 
     @cached_property

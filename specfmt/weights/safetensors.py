@@ -76,6 +76,7 @@ def read(file: Path) -> Mapping[str, Stored]:
             whole = all(type(n) is int and n >= 0 for n in (*shape, first, last))
         except (TypeError, KeyError, ValueError) as error:
             unreadable(file, WHAT, f"the entry of {name}: {error!r}")
+        end = max(end, start + last) if whole else end
         if kind not in KINDS:
             message = f"expected numbers that NumPy knows for {name}, received {kind}"
             problems.append(problem("SF504", message, file, "save it as float32"))
@@ -83,7 +84,6 @@ def read(file: Path) -> Mapping[str, Stored]:
         dtype = np.dtype(KINDS[kind])
         if not whole or last - first != prod(shape) * dtype.itemsize or start + last > size:
             unreadable(file, WHAT, f"the data of {name} is not all there")
-        end = max(end, start + last)
         reader = partial(_read, file, start + first, shape, kind)
         found[name] = Stored(shape, np.dtype("f4") if kind == "BF16" else dtype, reader, name)
     if end != size:

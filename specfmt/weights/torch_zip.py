@@ -121,7 +121,12 @@ def read(file: Path) -> Mapping[str, Stored]:
             stored = [i for i in archive.infolist() if i.compress_type == zipfile.ZIP_STORED]
             sizes = {info.filename: info.file_size for info in stored}
     except _Unsafe as error:
-        fail("SF505", f"expected tensors alone, received a pickle that calls {error}", file, SAFE_HINT)
+        fail(
+            "SF505",
+            f"expected tensors alone, received a pickle that calls {error}",
+            file,
+            SAFE_HINT,
+        )
     except (
         zipfile.BadZipFile,
         pickle.UnpicklingError,
@@ -181,7 +186,9 @@ def _read(file: Path, member: str, view: View, dtype: np.dtype[Any]) -> Array:
     except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, NotImplementedError) as error:
         unreadable(file, WHAT, error)
     steps = tuple(step * dtype.itemsize for step in view.strides)
-    array = np.lib.stride_tricks.as_strided(values[view.offset :], view.shape, steps, writeable=False)
+    array = np.lib.stride_tricks.as_strided(
+        values[view.offset :], view.shape, steps, writeable=False
+    )
     return widen_bfloat16(array) if view.storage.kind == "bfloat16" else array
 
 

@@ -11,7 +11,6 @@ from specfmt.graph.model import Graph, Unit, Value
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.targets.imports import sorted_imports
 from specfmt.targets.keras.custom import custom_imports
-from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.keras.emit import (
     FileScope,
     ModelClass,
@@ -55,7 +54,12 @@ def generate_model(
 
 
 def generate_training(
-    graph: Graph, *, style: str = "auto", flavor: str = "tf.keras", source: str = "", script: str = ""
+    graph: Graph,
+    *,
+    style: str = "auto",
+    flavor: str = "tf.keras",
+    source: str = "",
+    script: str = "",
 ) -> str:
     """A stand-alone script that trains, evaluates, saves and predicts.
 

@@ -83,9 +83,7 @@ def custom_imports(graph: Graph) -> list[str]:
     return list(imports)
 
 
-def _word_import(
-    term: Term, path: Path, owner: str, problems: list[Diagnostic]
-) -> dict[str, None]:
+def _word_import(term: Term, path: Path, owner: str, problems: list[Diagnostic]) -> dict[str, None]:
     """The import line of a word of the user's own."""
     module, name = term.spec.place
     if name.isidentifier() and _is_module(module) and module != "builtins":

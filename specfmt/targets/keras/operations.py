@@ -47,7 +47,9 @@ def operation_source(
     function: str = layer.function
     operands = [operand(item, names) for item in node.args.values()]
     keywords = {
-        key: value for key, value in explicit_arguments(layer).items() if key not in ("name", "inputs")
+        key: value
+        for key, value in explicit_arguments(layer).items()
+        if key not in ("name", "inputs")
     }
     named = layer.name is not None and not is_automatic(layer.name, layer.type_name)
     if named:

@@ -121,12 +121,12 @@ def compile_lines(train: TrainSpec, rate: str) -> list[str]:
 def optimizer_source(term: Term, rate: str) -> str:
     """The optimizer with its learning rate from the command line."""
     arguments = [
-        source
-        for source in word_arguments(term)
-        if not source.startswith("learning_rate=")
+        source for source in word_arguments(term) if not source.startswith("learning_rate=")
     ]
     if "learning_rate" in type(term.spec).model_fields:
-        arguments.insert(0, "learning_rate=args.learning_rate" if rate else "learning_rate=learning_rate")
+        arguments.insert(
+            0, "learning_rate=args.learning_rate" if rate else "learning_rate=learning_rate"
+        )
     return f"keras.optimizers.{term.type}({', '.join(arguments)})"
 
 
@@ -206,7 +206,10 @@ def show_lines(graph: Graph, train: TrainSpec, data: DataCode) -> list[str]:
         *_as_dict(graph),
         "for index in range(len(next(iter(predictions.values())))):",
         "    prediction = {name: values[index] for name, values in predictions.items()}",
-        *(f"    {variable} = y_{part}[{string(name)}][index]" for name, variable in variables.items()),
+        *(
+            f"    {variable} = y_{part}[{string(name)}][index]"
+            for name, variable in variables.items()
+        ),
         f'    print(f"{answers}: predicted {{describe(prediction)}}")',
     ]
 

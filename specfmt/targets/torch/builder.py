@@ -33,7 +33,8 @@ from specfmt.targets.torch.expr import (
     Tensor,
     Want,
 )
-from specfmt.targets.torch.params import ByLayout, Literal as LiteralExpr, WeightExpr, Weights
+from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights
+from specfmt.targets.torch.params import Literal as LiteralExpr
 
 Lowering = Callable[..., Any]
 
@@ -291,12 +292,15 @@ class Lower:
         return Tensor(tuple(shape), dtype, self.node.name, **kwargs)
 
     def step(
-        self, expr: Any, *outputs: Tensor, want: Want = "any", out_want: OutWant | None = None, **kwargs: Any
+        self,
+        expr: Any,
+        *outputs: Tensor,
+        want: Want = "any",
+        out_want: OutWant | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Add a computation; returns its output, or the tuple of them."""
-        self.owner.steps.append(
-            Step(outputs, expr, want, out_want, node=self.node, **kwargs)
-        )
+        self.owner.steps.append(Step(outputs, expr, want, out_want, node=self.node, **kwargs))
         return outputs[0] if len(outputs) == 1 else outputs
 
     def apply(

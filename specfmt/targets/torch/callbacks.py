@@ -10,7 +10,19 @@ from specfmt.spec.layer import explicit_arguments
 from specfmt.spec.train import TrainSpec
 from specfmt.targets.source import literal, string
 
-DOWN = ("loss", "error", "entropy", "divergence", "hinge", "poisson", "logcosh", "mse", "mae", "mape", "msle")
+DOWN = (
+    "loss",
+    "error",
+    "entropy",
+    "divergence",
+    "hinge",
+    "poisson",
+    "logcosh",
+    "mse",
+    "mae",
+    "mape",
+    "msle",
+)
 """Parts of the names of values that are better when smaller."""
 
 
@@ -33,7 +45,7 @@ class Callbacks:
     imports: set[str] = field(default_factory=set)
 
 
-def callback_lines(train: TrainSpec, outputs: list[str]) -> Callbacks:
+def callback_lines(train: TrainSpec) -> Callbacks:
     """The statements for every callback of a training section.
 
     Raises:
@@ -88,7 +100,9 @@ def _model_checkpoint(spec: Any, found: Callbacks, index: int) -> None:
     if not spec.save_best_only:
         found.after_epoch.append(f"torch.save({what}, {path})")
         return
-    start = "None" if spec.initial_value_threshold is None else literal(spec.initial_value_threshold)
+    start = (
+        "None" if spec.initial_value_threshold is None else literal(spec.initial_value_threshold)
+    )
     compare = ">" if direction(spec.monitor, spec.mode) > 0 else "<"
     value = f"row[{string(spec.monitor)}]"
     found.setup.append(f"best: float | None = {start}")
@@ -118,7 +132,9 @@ def _reduce_on_plateau(spec: Any, found: Callbacks, index: int) -> None:
         f"min_lr={literal(spec.min_lr)}",
         "eps=0",
     ]
-    found.setup.append(f"plateau = torch.optim.lr_scheduler.ReduceLROnPlateau({', '.join(arguments)})")
+    found.setup.append(
+        f"plateau = torch.optim.lr_scheduler.ReduceLROnPlateau({', '.join(arguments)})"
+    )
     found.after_epoch.append(f"plateau.step(row[{string(spec.monitor)}])")
 
 
@@ -138,7 +154,9 @@ def _csv_logger(spec: Any, found: Callbacks, index: int) -> None:
 
 def _tensorboard(spec: Any, found: Callbacks, index: int) -> None:
     if spec.histogram_freq or spec.embeddings_freq or spec.write_images:
-        raise _refusal(index, "TensorBoard with histograms, embeddings or images", "log values only")
+        raise _refusal(
+            index, "TensorBoard with histograms, embeddings or images", "log values only"
+        )
     found.imports.add("from torch.utils.tensorboard import SummaryWriter")
     found.setup.append(f"board = SummaryWriter(args.out / {string(spec.log_dir)})")
     found.after_epoch += [
@@ -152,7 +170,7 @@ def _terminate_on_nan(spec: Any, found: Callbacks, index: int) -> None:
     found.imports.add("import math")
     found.after_epoch.append('if not math.isfinite(row["loss"]):')
     if spec.raise_error:
-        found.after_epoch.append('    raise RuntimeError(f"the loss is {row[\'loss\']}")')
+        found.after_epoch.append("    raise RuntimeError(f\"the loss is {row['loss']}\")")
     else:
         found.after_epoch.append("    break")
 
@@ -165,4 +183,3 @@ WRITERS = {
     "TensorBoard": _tensorboard,
     "TerminateOnNaN": _terminate_on_nan,
 }
-

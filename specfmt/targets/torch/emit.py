@@ -254,4 +254,3 @@ def import_block(source: str, extra: Iterable[str] = ()) -> str:
     if re.search(r"\btorch\.(?!nn\b)", source.replace("import torch.nn", "")):
         wanted.add("import torch")
     return sorted_imports(wanted)
-

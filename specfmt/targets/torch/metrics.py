@@ -14,6 +14,7 @@ from typing import Any
 from specfmt.spec.layer import Shape
 from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.scores import MetricRequest, changed_arguments, smoothed, torch_dim
 from specfmt.vocab.base import Term
 
 
@@ -36,55 +37,6 @@ class MetricCode:
     helpers: tuple[str, ...] = ()
     on_logits: bool = False
     better: str = ""
-
-
-@dataclass(frozen=True)
-class _Request:
-    """A metric and the tensors it gets.
-
-    Attributes:
-        output, target: Shapes with the batch axis, in Keras's axis order.
-        dim: torch's number of the class axis.
-        one_hot: Whether the target has one element for each class.
-        logits: Whether predictions come before the final activation.
-    """
-
-    spec: Any
-    output: Shape
-    target: Shape
-    dim: int
-    one_hot: bool
-    logits: bool
-    channels_first: bool
-
-    @property
-    def dim_argument(self) -> str:
-        return "" if self.dim == -1 else f", dim={self.dim}"
-
-    @property
-    def classes(self) -> str:
-        """The targets as class numbers."""
-        if self.one_hot:
-            return f"y.argmax(dim={self.dim})"
-        return "y.squeeze(-1)" if self.extra_axis else "y"
-
-    @property
-    def extra_axis(self) -> bool:
-        """Whether class numbers come with a last axis of one element."""
-        return len(self.target) == len(self.output) and not self.one_hot
-
-    @property
-    def values(self) -> str:
-        """The targets with the predictions' shape."""
-        return "y" if len(self.target) == len(self.output) else "y.view_as(p)"
-
-    @property
-    def as_one_hot(self) -> str:
-        """The targets with one element for each class."""
-        if self.one_hot or self.output[-1] == 1:
-            return self.values
-        moved = "" if self.dim == -1 else f".movedim(-1, {self.dim})"
-        return f"F.one_hot({self.classes}.long(), {self.output[-1]}){moved}"
 
 
 def metric_code(
@@ -119,9 +71,7 @@ def metric_code(
     spec = term.spec
     rank = len(output_shape)
     axis = getattr(spec, "axis", -1) % rank
-    dim = -1 if axis == rank - 1 else axis
-    if rank in (4, 5) and channels_first and axis:
-        dim = 1 if axis == rank - 1 else axis + 1
+    dim = torch_dim(axis, rank, channels_first=channels_first)
     same_rank = len(target_shape) == rank
     size = output_shape[axis]
     one_hot = same_rank and (target_shape[axis] == size != 1)
@@ -129,14 +79,14 @@ def metric_code(
     logits = bool(getattr(spec, "from_logits", False)) or (
         crossentropy and from_logits_of is not None
     )
-    request = _Request(spec, output_shape, target_shape, dim, one_hot, logits, channels_first)
+    request = MetricRequest(spec, output_shape, target_shape, dim, one_hot, logits, channels_first)
     create, helpers = METRICS[term.type](request)
     on_logits = crossentropy and from_logits_of is not None
     return MetricCode(create, helpers, on_logits, type(spec).better)
 
 
 Made = tuple[str, tuple[str, ...]]
-Maker = Callable[[_Request], Made]
+Maker = Callable[[MetricRequest], Made]
 
 METRICS: dict[str, Maker] = {}
 
@@ -154,7 +104,7 @@ def _mean(expression: str, *helpers: str, kind: str = "Mean") -> Made:
     return f"{kind}(lambda p, y: {expression})", (kind, *helpers)
 
 
-def _function(name: str, r: _Request, target: str = "") -> Made:
+def _function(name: str, r: MetricRequest, target: str = "") -> Made:
     """The mean of a helper function over predictions and targets."""
     target = target or r.values
     if target == "y" and not r.dim_argument:
@@ -166,22 +116,22 @@ def _function(name: str, r: _Request, target: str = "") -> Made:
 
 
 @_metric("Accuracy")
-def _accuracy(r: _Request) -> Made:
+def _accuracy(r: MetricRequest) -> Made:
     return _mean(f"p == {r.values}")
 
 
 @_metric("BinaryAccuracy")
-def _binary_accuracy(r: _Request) -> Made:
+def _binary_accuracy(r: MetricRequest) -> Made:
     return _mean(f"(p > {number(r.spec.threshold)}) == {r.values}")
 
 
 @_metric("CategoricalAccuracy", "SparseCategoricalAccuracy")
-def _categorical_accuracy(r: _Request) -> Made:
+def _categorical_accuracy(r: MetricRequest) -> Made:
     return _mean(f"p.argmax(dim={r.dim}) == {r.classes}")
 
 
 @_metric("TopKCategoricalAccuracy", "SparseTopKCategoricalAccuracy")
-def _top_k(r: _Request) -> Made:
+def _top_k(r: MetricRequest) -> Made:
     if getattr(r.spec, "from_sorted_ids", False):
         if r.dim != -1:
             raise TargetError("sorted ids stand on the last axis", code="SF304")
@@ -195,14 +145,12 @@ def _top_k(r: _Request) -> Made:
 # -- counts and curves -------------------------------------------------------------------------
 
 
-def _arguments(**values: tuple[Any, Any]) -> str:
-    """``name=value`` for each value that is not its default."""
-    return ", ".join(
-        f"{name}={literal(value)}" for name, (value, default) in values.items() if value != default
-    )
+def _call(name: str, *positional: str, **values: tuple[Any, Any]) -> str:
+    """A constructor call with those of ``name=(value, default)`` that differ."""
+    return f"{name}({', '.join((*positional, *changed_arguments(**values)))})"
 
 
-def _check_matrix(r: _Request, what: str) -> None:
+def _check_matrix(r: MetricRequest, what: str) -> None:
     if r.channels_first and len(r.output) in (4, 5):
         raise TargetError(
             f"{what} of an output of {len(r.output)} axes has no PyTorch form",
@@ -214,7 +162,7 @@ def _check_matrix(r: _Request, what: str) -> None:
 @_metric(
     "Precision", "Recall", "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives"
 )
-def _counts(r: _Request) -> Made:
+def _counts(r: MetricRequest) -> Made:
     spec = r.spec
     top_k, class_id = getattr(spec, "top_k", None), getattr(spec, "class_id", None)
     if top_k is not None or class_id is not None:
@@ -224,10 +172,13 @@ def _counts(r: _Request) -> Made:
         thresholds = 0.5 if top_k is None else -1e10
     thresholds = thresholds if isinstance(thresholds, tuple) else (thresholds,)
     name = type(spec).__name__
-    arguments = _arguments(
-        thresholds=(list(thresholds), [0.5]), top_k=(top_k, None), class_id=(class_id, None)
+    create = _call(
+        name,
+        thresholds=(list(thresholds), [0.5]),
+        top_k=(top_k, None),
+        class_id=(class_id, None),
     )
-    return f"{name}({arguments})", (name,)
+    return create, (name,)
 
 
 BEST_AT = {
@@ -240,19 +191,25 @@ BEST_AT = {
 
 
 @_metric(*BEST_AT)
-def _best_at(r: _Request) -> Made:
+def _best_at(r: MetricRequest) -> Made:
     name = type(r.spec).__name__
     rate, other = BEST_AT[name]
     field = next(iter(type(r.spec).model_fields))
     if r.spec.class_id is not None:
         _check_matrix(r, "class_id")
-    rest = _arguments(num_thresholds=(r.spec.num_thresholds, 200), class_id=(r.spec.class_id, None))
-    head = f"{string(rate)}, {string(other)}, {number(getattr(r.spec, field))}"
-    return f"BestAt({head}{', ' if rest else ''}{rest})", ("BestAt",)
+    create = _call(
+        "BestAt",
+        string(rate),
+        string(other),
+        number(getattr(r.spec, field)),
+        num_thresholds=(r.spec.num_thresholds, 200),
+        class_id=(r.spec.class_id, None),
+    )
+    return create, ("BestAt",)
 
 
 @_metric("AUC")
-def _auc(r: _Request) -> Made:
+def _auc(r: MetricRequest) -> Made:
     spec = r.spec
     if spec.from_logits:
         raise TargetError(
@@ -260,7 +217,7 @@ def _auc(r: _Request) -> Made:
         )
     plain = spec.curve.upper() == "ROC" and spec.summation_method == "interpolation"
     if plain and spec.thresholds is None and not spec.multi_label and spec.label_weights is None:
-        return f"RocAuc({_arguments(num_thresholds=(spec.num_thresholds, 200))})", ("RocAuc",)
+        return _call("RocAuc", num_thresholds=(spec.num_thresholds, 200)), ("RocAuc",)
     labels = None
     if spec.multi_label or spec.label_weights is not None:
         _check_matrix(r, "an AUC by label")
@@ -272,25 +229,28 @@ def _auc(r: _Request) -> Made:
     else:
         points = literal(list(spec.thresholds))
     weights = None if spec.label_weights is None else list(spec.label_weights)
-    rest = _arguments(
+    create = _call(
+        "AreaUnderCurve",
+        points,
         curve=(spec.curve.upper(), "ROC"),
         method=(spec.summation_method, "interpolation"),
         labels=(labels, None),
         label_weights=(weights, None),
     )
-    return f"AreaUnderCurve({points}{', ' if rest else ''}{rest})", ("AreaUnderCurve",)
+    return create, ("AreaUnderCurve",)
 
 
 @_metric("F1Score", "FBetaScore")
-def _f_beta(r: _Request) -> Made:
+def _f_beta(r: MetricRequest) -> Made:
     if len(r.output) != 2:
         raise TargetError("an F score needs outputs of shape (N, classes)", code="SF304")
-    arguments = _arguments(
+    create = _call(
+        "FBetaScore",
         average=(r.spec.average, None),
         beta=(getattr(r.spec, "beta", 1.0), 1.0),
         threshold=(r.spec.threshold, None),
     )
-    return _converted(f"FBetaScore({arguments})", "FBetaScore", "p", r.as_one_hot)
+    return _converted(create, "FBetaScore", "p", r.as_one_hot)
 
 
 def _converted(create: str, name: str, p: str, y: str) -> Made:
@@ -301,15 +261,17 @@ def _converted(create: str, name: str, p: str, y: str) -> Made:
 
 
 @_metric("IoU", "BinaryIoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU")
-def _iou(r: _Request) -> Made:
+def _iou(r: MetricRequest) -> Made:
     spec = r.spec
     size = getattr(spec, "num_classes", 2)
     ids = getattr(spec, "target_class_ids", None)
     given = None if ids is None or list(ids) == list(range(size)) else list(ids)
-    rest = _arguments(
-        class_ids=(given, None), ignore_class=(getattr(spec, "ignore_class", None), None)
+    create = _call(
+        "IntersectionOverUnion",
+        str(size),
+        class_ids=(given, None),
+        ignore_class=(getattr(spec, "ignore_class", None), None),
     )
-    create = f"IntersectionOverUnion({size}{', ' if rest else ''}{rest})"
     if type(spec).__name__ == "BinaryIoU":
         return _converted(create, "IntersectionOverUnion", f"p >= {number(spec.threshold)}", "y")
     p = "p" if spec.sparse_y_pred else f"p.argmax(dim={r.dim})"
@@ -321,43 +283,44 @@ def _iou(r: _Request) -> Made:
 
 
 @_metric("MeanSquaredError")
-def _mse(r: _Request) -> Made:
+def _mse(r: MetricRequest) -> Made:
     return _mean(f"(p - {r.values}).square()")
 
 
 @_metric("RootMeanSquaredError")
-def _rmse(r: _Request) -> Made:
+def _rmse(r: MetricRequest) -> Made:
     return _mean(f"(p - {r.values}).square()", kind="RootMean")
 
 
 @_metric("MeanAbsoluteError")
-def _mae(r: _Request) -> Made:
+def _mae(r: MetricRequest) -> Made:
     return _mean(f"(p - {r.values}).abs()")
 
 
 @_metric("CosineSimilarity")
-def _cosine(r: _Request) -> Made:
+def _cosine(r: MetricRequest) -> Made:
     return _mean(f"F.cosine_similarity(p, {r.values}, dim={r.dim}, eps=1e-7)")
 
 
 @_metric("Poisson")
-def _poisson(r: _Request) -> Made:
+def _poisson(r: MetricRequest) -> Made:
     return _mean(f"p - {r.values} * (p + 1e-7).log()")
 
 
 @_metric("Hinge", "SquaredHinge")
-def _hinge(r: _Request) -> Made:
+def _hinge(r: MetricRequest) -> Made:
     square = ".square()" if type(r.spec).__name__ == "SquaredHinge" else ""
     return _mean(f"hinge_margin(p, {r.values}){square}", "hinge_margin")
 
 
 @_metric("R2Score")
-def _r2(r: _Request) -> Made:
-    arguments = _arguments(
+def _r2(r: MetricRequest) -> Made:
+    create = _call(
+        "R2Score",
         average=(r.spec.class_aggregation, "uniform_average"),
         num_regressors=(r.spec.num_regressors, 0),
     )
-    return f"R2Score({arguments})", ("R2Score",)
+    return create, ("R2Score",)
 
 
 FUNCTIONS = {
@@ -371,52 +334,45 @@ FUNCTIONS = {
 
 
 @_metric(*FUNCTIONS)
-def _by_function(r: _Request) -> Made:
+def _by_function(r: MetricRequest) -> Made:
     return _function(FUNCTIONS[type(r.spec).__name__], r)
 
 
 @_metric("CategoricalHinge")
-def _categorical_hinge(r: _Request) -> Made:
+def _categorical_hinge(r: MetricRequest) -> Made:
     return _function("categorical_hinge", r, r.as_one_hot)
 
 
 # -- cross-entropies ---------------------------------------------------------------------------
 
 
-def _smoothed(y: str, smoothing: float, classes: int) -> str:
-    if not smoothing:
-        return y
-    kept, spread = (number(float(f"{v:.12g}")) for v in (1 - smoothing, smoothing / classes))
-    return f"{y} * {kept} + {spread}"
-
-
 @_metric("BinaryCrossentropy")
-def _bce(r: _Request) -> Made:
-    y = _smoothed(r.values, r.spec.label_smoothing, 2)
+def _bce(r: MetricRequest) -> Made:
+    y = smoothed(r.values, r.spec.label_smoothing, 2)
     if r.logits:
         return _mean(f'F.binary_cross_entropy_with_logits(p, {y}, reduction="none")')
     return _mean(f'F.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), {y}, reduction="none")')
 
 
 @_metric("CategoricalCrossentropy")
-def _categorical_crossentropy(r: _Request) -> Made:
+def _categorical_crossentropy(r: MetricRequest) -> Made:
     smoothing = r.spec.label_smoothing
     if r.logits:
         extra = f", label_smoothing={number(smoothing)}" if smoothing else ""
         return _crossentropy(r, "p", extra, one_hot=r.one_hot)
-    y = _smoothed(r.as_one_hot, smoothing, r.output[-1] or 1)
+    y = smoothed(r.as_one_hot, smoothing, r.output[-1] or 1)
     return _function("probability_crossentropy", r, y)
 
 
 @_metric("SparseCategoricalCrossentropy")
-def _sparse_crossentropy(r: _Request) -> Made:
+def _sparse_crossentropy(r: MetricRequest) -> Made:
     ignored = r.spec.ignore_class
     extra = "" if ignored is None else f", ignore_index={ignored}"
     p = "p" if r.logits else "p.clamp(1e-7, 1 - 1e-7).log()"
     return _crossentropy(r, p, extra, one_hot=False)
 
 
-def _crossentropy(r: _Request, p: str, extra: str, *, one_hot: bool) -> Made:
+def _crossentropy(r: MetricRequest, p: str, extra: str, *, one_hot: bool) -> Made:
     """`F.cross_entropy` wants classes on axis 1."""
     y = "y" if one_hot else r.classes
     if r.dim != 1 and len(r.output) > 2:

@@ -7,13 +7,14 @@ small optimizer class wherever that is so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.targets.source import number
+from specfmt.targets.source import literal, number
 from specfmt.targets.torch.builder import TargetError
 from specfmt.targets.torch.schedules import ScheduleCode, schedule_code
+from specfmt.targets.torch.scores import changed_arguments
 from specfmt.vocab.base import Term
 
 AVERAGING = "torch.optim.swa_utils"
@@ -60,7 +61,7 @@ class _Form:
     """
 
     name: str
-    arguments: tuple[str, ...] = ()
+    arguments: Sequence[str] = ()
     comment: str = ""
     decays: bool = False
     default_decay: float = 0.0
@@ -159,19 +160,6 @@ def _averaging(spec: Any, model: str) -> tuple[list[str], list[str], list[str]]:
     return [f"average = {AVERAGING}.AveragedModel({model}, {function})"], after, [take]
 
 
-def _arguments(**values: tuple[Any, Any]) -> tuple[str, ...]:
-    """``name=value`` for each value that is not its default."""
-    return tuple(
-        f"{name}={_source(value)}" for name, (value, default) in values.items() if value != default
-    )
-
-
-def _source(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"({', '.join(_source(item) for item in value)})"
-    return str(value) if isinstance(value, bool) else number(value)
-
-
 OPTIMIZERS: dict[str, Callable[[Any, bool, bool], _Form]] = {}
 
 
@@ -189,7 +177,7 @@ def _optimizer(
 
 @_optimizer("SGD")
 def _sgd(spec: Any, exact: bool, varies: bool) -> _Form:
-    arguments = _arguments(
+    arguments = changed_arguments(
         momentum=(spec.momentum, 0.0), nesterov=(spec.nesterov and spec.momentum > 0, False)
     )
     differs = varies and spec.momentum > 0
@@ -206,11 +194,11 @@ def _sgd(spec: Any, exact: bool, varies: bool) -> _Form:
 
 @_optimizer("RMSprop")
 def _rmsprop(spec: Any, exact: bool, varies: bool) -> _Form:
-    rest = _arguments(momentum=(spec.momentum, 0.0), centered=(spec.centered, False))
+    rest = changed_arguments(momentum=(spec.momentum, 0.0), centered=(spec.centered, False))
     if exact:
-        own = _arguments(alpha=(spec.rho, 0.9), eps=(spec.epsilon, 1e-7))
+        own = changed_arguments(alpha=(spec.rho, 0.9), eps=(spec.epsilon, 1e-7))
         return _Form("KerasRMSProp", (*own, *rest), decays=True, helper=True)
-    own = _arguments(alpha=(spec.rho, 0.99), eps=(spec.epsilon, 1e-8))
+    own = changed_arguments(alpha=(spec.rho, 0.99), eps=(spec.epsilon, 1e-8))
     comment = "Keras adds epsilon under the square root, torch after it."
     return _Form("torch.optim.RMSprop", (*own, *rest), comment)
 
@@ -219,16 +207,18 @@ def _rmsprop(spec: Any, exact: bool, varies: bool) -> _Form:
 def _adagrad(spec: Any, exact: bool, varies: bool) -> _Form:
     start = spec.initial_accumulator_value
     if exact:
-        own = _arguments(initial_accumulator_value=(start, 0.1), eps=(spec.epsilon, 1e-7))
+        own = changed_arguments(initial_accumulator_value=(start, 0.1), eps=(spec.epsilon, 1e-7))
         return _Form("KerasAdagrad", own, decays=True, helper=True)
-    arguments = _arguments(initial_accumulator_value=(start, 0.0), eps=(spec.epsilon, 1e-10))
+    arguments = changed_arguments(initial_accumulator_value=(start, 0.0), eps=(spec.epsilon, 1e-10))
     comment = "" if start else "Keras adds epsilon under the square root, torch after it."
     return _Form("torch.optim.Adagrad", arguments, comment)
 
 
 @_optimizer("Adadelta")
 def _adadelta(spec: Any, exact: bool, varies: bool) -> _Form:
-    return _Form("torch.optim.Adadelta", _arguments(rho=(spec.rho, 0.9), eps=(spec.epsilon, 1e-6)))
+    return _Form(
+        "torch.optim.Adadelta", changed_arguments(rho=(spec.rho, 0.9), eps=(spec.epsilon, 1e-6))
+    )
 
 
 ADAM_COMMENT = (
@@ -244,9 +234,9 @@ def _betas(spec: Any) -> tuple[tuple[float, float], tuple[float, float]]:
 def _adam(spec: Any, exact: bool, varies: bool) -> _Form:
     rest = {"amsgrad": (spec.amsgrad, False)}
     if exact:
-        own = _arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-7), **rest)
+        own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-7), **rest)
         return _Form("KerasAdam", own, decays=True, helper=True)
-    arguments = _arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8), **rest)
+    arguments = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8), **rest)
     if spec.weight_decay:
         return _Form("torch.optim.AdamW", arguments, ADAM_COMMENT, True, default_decay=0.01)
     return _Form("torch.optim.Adam", arguments, ADAM_COMMENT, decays=True)
@@ -258,9 +248,9 @@ OPTIMIZERS["AdamW"] = _adam
 @_optimizer("Adamax")
 def _adamax(spec: Any, exact: bool, varies: bool) -> _Form:
     if exact:
-        own = _arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-7))
+        own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-7))
         return _Form("KerasAdamax", own, decays=True, helper=True)
-    own = _arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8))
+    own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8))
     # The default is too small to tell; a large epsilon is felt.
     large = spec.epsilon > 1e-6
     comment = "Keras adds epsilon to the norm, torch to each gradient." if large else ""
@@ -270,14 +260,14 @@ def _adamax(spec: Any, exact: bool, varies: bool) -> _Form:
 @_optimizer("Nadam")
 def _nadam(spec: Any, exact: bool, varies: bool) -> _Form:
     # Keras's momentum schedule is torch's with a decay of 1 (torch's default is 0.004).
-    own = _arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8))
+    own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8))
     decoupled = ("decoupled_weight_decay=True",) if spec.weight_decay else ()
     return _Form("torch.optim.NAdam", (*own, "momentum_decay=1.0", *decoupled), decays=True)
 
 
 @_optimizer("Lion")
 def _lion(spec: Any, exact: bool, varies: bool) -> _Form:
-    own = _arguments(betas=((spec.beta_1, spec.beta_2), (0.9, 0.99)))
+    own = changed_arguments(betas=((spec.beta_1, spec.beta_2), (0.9, 0.99)))
     return _Form("Lion", own, decays=True, helper=True)
 
 
@@ -287,8 +277,12 @@ def _adafactor(spec: Any, exact: bool, varies: bool) -> _Form:
     decay, limit = (spec.beta_2_decay, -0.8), (spec.clip_threshold, 1.0)
     eps = (spec.epsilon_1, spec.epsilon_2)
     if exact or spec.clip_threshold < 1:  # which torch's own does not take
-        own = _arguments(beta2_decay=decay, eps=(eps, (1e-30, 0.001)), d=limit)
+        own = changed_arguments(beta2_decay=decay, eps=(eps, (1e-30, 0.001)), d=limit)
         return _Form("KerasAdafactor", own, decays=True, helper=True)
-    own = (*_arguments(beta2_decay=decay), f"eps={_source(eps)}", *_arguments(d=limit))
+    own = (
+        *changed_arguments(beta2_decay=decay),
+        f"eps={literal(eps)}",
+        *changed_arguments(d=limit),
+    )
     comment = "For convolutions Keras averages over channels, torch over the kernel's window."
     return _Form("torch.optim.Adafactor", own, comment, decays=True)

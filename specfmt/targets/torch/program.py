@@ -127,7 +127,9 @@ class ClassProgram:
                     value = self.resolve(raw)
                     buffer = item.is_buffer(name)
                     frozen = name in item.frozen or buffer or isinstance(value, Constant)
-                    yield TorchParam(f"{prefix}{item.attr}.{name}", value, item.unit, not frozen, buffer)
+                    yield TorchParam(
+                        f"{prefix}{item.attr}.{name}", value, item.unit, not frozen, buffer
+                    )
                 if item.counts_batches:
                     key = f"{prefix}{item.attr}.num_batches_tracked"
                     yield TorchParam(key, Counter(()), item.unit, trainable=False, buffer=True)
@@ -273,9 +275,7 @@ def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
             "put the layers that make and read the mask into one model",
         )
     module = b.module(inner.name, heavy=True)
-    outputs = tuple(
-        Tensor(value.shape or (), value.dtype, value.name) for value in b.node.outputs
-    )
+    outputs = tuple(Tensor(value.shape or (), value.dtype, value.name) for value in b.node.outputs)
     layouts = {_io_layout(t, inner.channels.get(t)) for t in inner.inputs.values() if t.has_layout}
     want: Want = layouts.pop() if len(layouts) == 1 else "keras"
     out_layouts = {inner.channels.get(t) for t in inner.outputs.values() if t.has_layout}
@@ -283,10 +283,15 @@ def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
     if len(out_layouts) == 1:
         out_want = "channels" if out_layouts.pop() else "keras"
     expr: Any = Call(SelfAttr(module.attr), inputs)
-    result = b.step(
-        expr, *outputs, want=want, out_want=out_want, module_def=module, module=module.ctor, heavy=True
+    return b.step(
+        expr,
+        *outputs,
+        want=want,
+        out_want=out_want,
+        module_def=module,
+        module=module.ctor,
+        heavy=True,
     )
-    return result
 
 
 def _io_layout(tensor: Tensor, channels: bool | None) -> Any:
@@ -298,8 +303,12 @@ def _settle(program: ClassProgram, options: Options, graph: Graph) -> None:
     steps, aliases = _without_aliases(program.builder.steps, program.outputs)
     steps = _live(steps, list(program.outputs.values()))
     stays = options.axes == "keras" or _is_channels_first(graph)
-    inputs = {t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.inputs.values()}
-    outputs = {t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.outputs.values()}
+    inputs = {
+        t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.inputs.values()
+    }
+    outputs = {
+        t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.outputs.values()
+    }
     program.channels = choose(steps, inputs, outputs)
     for tensor, layout in inputs.items():
         program.channels.setdefault(tensor, layout == CHANNELS)
@@ -311,9 +320,7 @@ def _settle(program: ClassProgram, options: Options, graph: Graph) -> None:
 
 def _is_channels_first(graph: Graph) -> bool:
     """Whether the spec's own layers say that images stand channels-first."""
-    formats = {
-        getattr(unit.spec, "data_format", None) for unit in graph.walk_units()
-    }
+    formats = {getattr(unit.spec, "data_format", None) for unit in graph.walk_units()}
     return "channels_first" in formats and "channels_last" not in formats
 
 

@@ -47,7 +47,10 @@ class Renderer:
     """
 
     def __init__(
-        self, names: Mapping[Tensor, tuple[str, int]], channels_first: bool | None, owner: str = "self"
+        self,
+        names: Mapping[Tensor, tuple[str, int]],
+        channels_first: bool | None,
+        owner: str = "self",
     ) -> None:
         self.names = names
         self.channels_first = bool(channels_first)

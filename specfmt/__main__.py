@@ -1,0 +1,52 @@
+"""The console script, and ``python -m specfmt``.
+
+``specfmt validate FILE...`` runs at every save and in every commit hook, so without options it
+goes straight to the work: Click's commands are built only where there is something to parse.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    arguments = sys.argv[1:]
+    if len(arguments) > 1 and arguments[0] == "validate" and all(map(_is_file, arguments[1:])):
+        # Nothing made here is garbage before the process ends.
+        gc.disable()
+        _leave(_validate(arguments[1:]))
+    from specfmt.cli import main as click_main
+
+    click_main(prog_name="specfmt")
+
+
+def _is_file(argument: str) -> bool:
+    return not argument.startswith("-") and os.path.isfile(argument)  # noqa: PTH113 (pathlib is slow to import)
+
+
+def _validate(files: list[str]) -> int:
+    from specfmt.reports import validate
+
+    try:
+        text, code = validate(files, "text")
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        message = f"Error: {error.filename or ''}: {error.strerror or error}\n"
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(message)
+        return 1
+    return code
+
+
+def _leave(code: int) -> None:
+    """End the process at once: taking down the interpreter costs a fifth of the whole run."""
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
