@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ import torch
 from torch import nn
 
 PAIRS = {
-    "ResNet50": "resnet50",
-    "MobileNetV2": "mobilenetv2_w1",
-    "EfficientNetB0": "efficientnet_b0b",
-    "VGG16": "vgg16",
-    "DenseNet121": "densenet121",
+    "ResNet50": ("resnet", "resnet50"),
+    "MobileNetV2": ("mobilenetv2", "mobilenetv2_w1"),
+    "EfficientNetB0": ("efficientnet", "efficientnet_b0b"),
+    "VGG16": ("vgg", "vgg16"),
+    "DenseNet121": ("densenet", "densenet121"),
 }
-"""Keras's model and the hand-written one of the same architecture."""
+"""Keras's model and the hand-written one of the same architecture, by module and function."""
 
 SIZE = 224
 
@@ -49,7 +50,8 @@ def generated(name: str) -> nn.Module:
     text = getattr(keras.applications, name)(weights=None).to_json()
     keras.backend.clear_session()
     spec, problems = parse_document(document_from_keras_json(text)[0])
-    assert spec is not None and not problems
+    assert spec is not None
+    assert not problems
     namespace: dict[str, Any] = {"__name__": "generated"}
     exec(generate_model(build(spec)[0], style="subclass"), namespace)
     return namespace["build_model"]()
@@ -57,9 +59,8 @@ def generated(name: str) -> nn.Module:
 
 def by_hand(name: str) -> nn.Module:
     """The hand-written model."""
-    from pytorchcv.model_provider import get_model
-
-    return get_model(PAIRS[name], pretrained=False)
+    module, function = PAIRS[name]
+    return getattr(import_module(f"pytorchcv.models.{module}"), function)(pretrained=False)
 
 
 def inference(model: nn.Module, batch: int) -> Callable[[], None]:

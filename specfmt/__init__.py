@@ -164,7 +164,7 @@ def to_keras_json(spec: ModelSpec, format: str = "keras3") -> str:
 
     Args:
         spec: The model.
-        format: ``keras3`` (what Keras 3.15's `to_json` writes) or ``keras2`` (for tf_keras 2).
+        format: ``keras3``: what Keras 3.15's `to_json` writes.
 
     Raises:
         SpecError: The spec has mistakes, or the format cannot express it.

@@ -24,22 +24,27 @@ def main() -> None:
 
 
 def _is_file(argument: str) -> bool:
-    return not argument.startswith("-") and os.path.isfile(argument)  # noqa: PTH113 (pathlib is slow to import)
+    return not argument.startswith("-") and os.path.isfile(argument)  # noqa: PTH113 (costs an import)
 
 
 def _validate(files: list[str]) -> int:
     from specfmt.reports import validate
 
     try:
-        text, code = validate(files, "text")
+        text, code = validate(((_content(file), file) for file in files), "text")
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
+    except BrokenPipeError:
+        return 1
     except OSError as error:
-        message = f"Error: {error.filename or ''}: {error.strerror or error}\n"
-        if not isinstance(error, BrokenPipeError):
-            sys.stderr.write(message)
+        sys.stderr.write(f"Error: {error.filename or ''}: {error.strerror or error}\n")
         return 1
     return code
+
+
+def _content(file: str) -> bytes:
+    with open(file, "rb") as stream:  # noqa: PTH123 (costs an import)
+        return stream.read()
 
 
 def _leave(code: int) -> None:

@@ -82,25 +82,20 @@ def write(text: str, out: Path | None) -> None:
     write_whole(out, text)
 
 
-@main.command()
+@main.command("validate")
 @click.argument("files", nargs=-1, required=True, type=SpecFile)
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text"
 )
 @click.pass_context
-def validate(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
+def validate_command(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
     """Check specs; every mistake is listed."""
-    from specfmt.api import check
-    from specfmt.reports import render
+    from specfmt.reports import validate
 
-    found = []
-    for file in files:
-        content, name = read_bytes(file)
-        found += check(content, file=name)
-    text = render(found, form, files=len(files))
+    text, code = validate(map(read_bytes, files), form)
     if text:
         click.echo(text)
-    ctx.exit(1 if any(d.severity == "error" for d in found) else 0)
+    ctx.exit(code)
 
 
 @main.command()
@@ -359,7 +354,7 @@ def import_(source: str, out: Path | None) -> None:
 
 @main.command()
 @click.argument("file", type=SpecFile)
-@click.option("--format", "form", type=click.Choice(["keras3", "keras2"]), required=True)
+@click.option("--format", "form", type=click.Choice(["keras3"]), default="keras3")
 @OUT
 def export(file: str, form: str, out: Path | None) -> None:
     """A spec as Keras architecture JSON."""

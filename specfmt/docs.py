@@ -17,7 +17,17 @@ from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.codes import pages
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
 from specfmt.spec.field_docs import field_doc
-from specfmt.spec.fields import Boolean, NestedError, Nullable, OneOf, Rule, Text, Tuple
+from specfmt.spec.fields import (
+    DTYPES,
+    Boolean,
+    Integer,
+    NestedError,
+    Nullable,
+    OneOf,
+    Rule,
+    Text,
+    Tuple,
+)
 from specfmt.spec.layer import (
     COMMON_FIELDS,
     Layer,
@@ -37,7 +47,7 @@ from specfmt.vocab.index import INDEX as WORDS
 NOTE = "<!-- Written by `python -m specfmt.docs`. Change the classes, not this page. -->\n"
 
 EXAMPLES: tuple[Any, ...] = (
-    3, 0.5, [1], [2, 1], [-1, 2], "relu", {"type": "LSTM", "units": 3}, {"type": "Dense", "units": 3},
+    3, 0.5, [2, 1], [1], [-1, 2], "relu", {"type": "LSTM", "units": 3}, {"type": "Dense", "units": 3},
 )  # fmt: skip
 """Values to try for a required field when a layer is shown with shapes."""
 SHAPES: tuple[tuple[int | None, ...], ...] = (
@@ -70,7 +80,7 @@ def documents() -> dict[str, str]:
 def layers_page() -> str:
     """Every layer type with its fields."""
     lines = [NOTE, "# Layers", ""]
-    lines += _paragraph(
+    lines.append(
         "Names, fields and defaults are those of Keras 3. Every layer also takes the fields "
         "below. Shapes have the batch axis first, as `N`."
     )
@@ -156,7 +166,7 @@ def _accepts(rule: Rule, value: Any) -> bool:
 def operations_page() -> str:
     """Every tensor operation with its fields."""
     lines = [NOTE, "# Operations", ""]
-    lines += _paragraph(
+    lines.append(
         "Functions of `keras.ops`, written as entries: `{op: mean, inputs: x, axis: 1}`. "
         "`inputs` holds the positional arguments: a string names a tensor, numbers and lists "
         "stand for themselves, `{const: text}` is a string."
@@ -177,12 +187,12 @@ def operations_page() -> str:
 def vocabulary_page() -> str:
     """Every word, the document's sections, and their fields."""
     lines = [NOTE, "# Vocabulary", ""]
-    lines += _paragraph(
+    lines.append(
         "A word is a bare name, such as `relu`, or a mapping with its arguments: "
         "`{type: L2, l2: 0.01}`. Names, arguments and defaults are those of Keras 3."
     )
     for kind, table in WORDS.items():
-        lines += ["", f"## {kind.capitalize()}s"]
+        lines += ["", f"## {_plural(kind).capitalize()}"]
         for type_name in dict.fromkeys(table.values()):
             cls = word_class(kind, type_name)
             names = [f"`{name}`" for name, other in table.items() if other == type_name]
@@ -236,10 +246,6 @@ def _summary(cls: type[BaseModel]) -> str:
     return " ".join((cls.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
 
 
-def _paragraph(text: str) -> list[str]:
-    return [text]
-
-
 def _fields(cls: type[BaseModel], fields: Any) -> Iterator[str]:
     """A table of fields."""
     yield "| field | takes | default | meaning |"
@@ -263,13 +269,17 @@ def takes(rule: Rule) -> str:
     """What a rule accepts, in a few words."""
     if isinstance(rule, TermRule):
         word = f"{rule.kind} or null" if rule.nullable else rule.kind
-        return f"[{word}](vocabulary.md#{rule.kind}s)"
+        return f"[{word}](vocabulary.md#{_plural(rule.kind)})"
     if isinstance(rule, Nullable):
-        return f"{takes(rule.rule)} or null"
+        some = takes(rule.rule)
+        return f"{some}, or null" if "," in some else f"{some} or null"
     if isinstance(rule, Boolean):
         return "true or false"
     if isinstance(rule, OneOf):
-        return ", ".join(rule.choices)
+        dtypes = rule.choices[: len(DTYPES)] == DTYPES
+        return "a dtype" if dtypes else ", ".join(rule.choices)
+    if isinstance(rule, Integer) and rule.minimum == rule.maximum is not None:
+        return str(rule.minimum)
     if isinstance(rule, Text):
         return rule.what
     if isinstance(rule, LayerRule):
@@ -286,12 +296,13 @@ def takes(rule: Rule) -> str:
 
 
 def _words(rule: Rule) -> str:
-    """The beginning of what a rule's class says of itself."""
-    text = " ".join((type(rule).__doc__ or "").split())
-    return (
-        text.split(".")[0].replace("``", "`")[:1].lower()
-        + text.split(".")[0].replace("``", "`")[1:]
-    )
+    """The first sentence of what a rule's class says of itself."""
+    text = " ".join((type(rule).__doc__ or "").split()).partition(". ")[0].rstrip(".")
+    return (text[:1].lower() + text[1:]).replace("``", "`")
+
+
+def _plural(word: str) -> str:
+    return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
 def main(arguments: list[str]) -> int:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from specfmt.spec.diagnostics import Diagnostic
+
+
+def validate(documents: Iterable[tuple[bytes, str]], form: str) -> tuple[str, int]:
+    """What ``specfmt validate`` prints, and its exit code: 1 where a spec has errors.
+
+    Args:
+        documents: The content and the name of each file.
+        form: A format of `render`.
+    """
+    from specfmt.api import check
+
+    files = 0
+    found: list[Diagnostic] = []
+    for content, name in documents:
+        files += 1
+        found += check(content, file=name)
+    failed = any(diagnostic.severity == "error" for diagnostic in found)
+    return render(found, form, files=files), int(failed)
 
 
 def render(found: Sequence[Diagnostic], form: str, *, files: int = 1) -> str:

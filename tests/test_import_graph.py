@@ -290,7 +290,7 @@ def test_call_arguments_of_keras_3():
         e for e in read(model)["layers"] if e["type"] == "LSTM" and "return_state" not in e
     )
     assert lstm_1["inputs"] == {"sequences": "lstm", "initial_state": ["lstm:1", "lstm:2"]}
-    assert edges["att"] == {"query": "lstm", "value": "lstm", "use_causal_mask": True}
+    assert edges["att"] == {"args": ["lstm", "lstm"], "use_causal_mask": True}
     assert edges["att_2"] == ["lstm", "x"]
 
 

@@ -27,8 +27,14 @@ def scaling(**arguments: Any) -> dict[str, Any]:
     return {"type": "VarianceScaling", **arguments}
 
 
-NAMED = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
-         "lecun_normal")  # fmt: skip
+NAMED = (
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+)
 
 CONV = {"type": "Conv2D", "filters": 24, "kernel_size": 3}
 TRANSPOSE = {"type": "Conv2DTranspose", "filters": 24, "kernel_size": 3}
@@ -77,7 +83,7 @@ CASES = [
     Case([{"type": "Flatten"}, {"type": "Dense", "units": 24}], (5, 5, 4), name="flatten"),
     *(
         Case(
-            {"type": kind, "units": 24, "recurrent_initializer": name, **options},
+            {"type": kind, "units": 30, "recurrent_initializer": name, **options},
             (5, 40),
             name=f"{kind}-{name}-{options}",
         )
@@ -88,12 +94,18 @@ CASES = [
     Case({"type": "GRU", "units": 20, "reset_after": False}, (5, 20), name="gru-before"),
     Case({"type": "LSTM", "units": 24, "unit_forget_bias": False}, (5, 20), name="no-forget"),
     Case(
-        {"type": "LSTM", "units": 800, "bias_initializer": "random_normal"}, (5, 4), name="lstm-bias"
+        {"type": "LSTM", "units": 800, "bias_initializer": "random_normal"},
+        (5, 4),
+        name="lstm-bias",
     ),
     Case(
-        {"type": "Bidirectional", "layer": {"type": "LSTM", "units": 24}}, (5, 20), name="bidirectional"
+        {"type": "Bidirectional", "layer": {"type": "LSTM", "units": 24}},
+        (5, 20),
+        name="bidirectional",
     ),
-    Case({"type": "Embedding", "input_dim": 50, "output_dim": 40}, (3,), ("int32",), name="embedding"),
+    Case(
+        {"type": "Embedding", "input_dim": 50, "output_dim": 40}, (3,), ("int32",), name="embedding"
+    ),
     Case(
         [
             {
@@ -108,12 +120,16 @@ CASES = [
     ),
     Case({"type": "BatchNormalization"}, (6,), name="norm"),
     Case(
-        {"type": "BatchNormalization", "gamma_initializer": "zeros", "moving_mean_initializer": "ones"},
+        {
+            "type": "BatchNormalization",
+            "gamma_initializer": "zeros",
+            "moving_mean_initializer": "ones",
+        },
         (6,),
         name="norm-other",
     ),
     Case({"type": "PReLU"}, (6,), name="prelu"),
-]  # fmt: skip
+]
 
 
 def keras_layout(program: Any, module: Any) -> dict[Any, dict[str, np.ndarray]]:

@@ -69,73 +69,177 @@ CASES = [
     MetricCase("binary_accuracy", (1,), **BINARY),
     MetricCase("binary_accuracy", (1,), held="flat", **BINARY),
     MetricCase("binary_accuracy", IMAGE, weighted=False, **BINARY),
-    *(MetricCase("categorical_accuracy", s, weighted=s == (4,), **PROBABLE)
-      for s in ((4,), SEQUENCE, IMAGE)),
-    *(MetricCase("categorical_accuracy", s, held="classes", weighted=s == (4,), **PROBABLE)
-      for s in ((4,), SEQUENCE, IMAGE)),
-    *(MetricCase("sparse_categorical_accuracy", s, weighted=s == (4,), **SPARSE)
-      for s in ((4,), SEQUENCE, IMAGE)),
+    *(
+        MetricCase("categorical_accuracy", s, weighted=s == (4,), **PROBABLE)
+        for s in ((4,), SEQUENCE, IMAGE)
+    ),
+    *(
+        MetricCase("categorical_accuracy", s, held="classes", weighted=s == (4,), **PROBABLE)
+        for s in ((4,), SEQUENCE, IMAGE)
+    ),
+    *(
+        MetricCase("sparse_categorical_accuracy", s, weighted=s == (4,), **SPARSE)
+        for s in ((4,), SEQUENCE, IMAGE)
+    ),
     MetricCase("sparse_categorical_accuracy", (4,), held="column", **SPARSE),
     *(MetricCase({"type": "TopKCategoricalAccuracy", "k": k}, (6,), **PROBABLE) for k in (1, 3, 6)),
-    *(MetricCase({"type": "SparseTopKCategoricalAccuracy", "k": 2}, s, weighted=s == (6,), **SPARSE)
-      for s in ((6,), SEQUENCE, IMAGE)),
-    MetricCase({"type": "SparseTopKCategoricalAccuracy", "k": 2, "from_sorted_ids": True}, (6,),
-               "classes", "classes"),
-    *words("AUC", {}, {"num_thresholds": 31}, {"curve": "PR"}, {"curve": "PRGAIN"},
-           {"summation_method": "minoring"}, {"summation_method": "majoring", "curve": "PR"},
-           {"thresholds": [0.9, 0.1, 0.4]}, {"label_weights": [1, 2, 0.5, 0]}, **BINARY),
-    *words("AUC", {"multi_label": True}, {"multi_label": True, "curve": "PR", "num_labels": 4},
-           {"multi_label": True, "label_weights": [1, 2, 0.5, 0]}, weighted=False, **BINARY),
+    *(
+        MetricCase(
+            {"type": "SparseTopKCategoricalAccuracy", "k": 2}, s, weighted=s == (6,), **SPARSE
+        )
+        for s in ((6,), SEQUENCE, IMAGE)
+    ),
+    MetricCase(
+        {"type": "SparseTopKCategoricalAccuracy", "k": 2, "from_sorted_ids": True},
+        (6,),
+        "classes",
+        "classes",
+    ),
+    *words(
+        "AUC",
+        {},
+        {"num_thresholds": 31},
+        {"curve": "PR"},
+        {"curve": "PRGAIN"},
+        {"summation_method": "minoring"},
+        {"summation_method": "majoring", "curve": "PR"},
+        {"thresholds": [0.9, 0.1, 0.4]},
+        {"label_weights": [1, 2, 0.5, 0]},
+        **BINARY,
+    ),
+    *words(
+        "AUC",
+        {"multi_label": True},
+        {"multi_label": True, "curve": "PR", "num_labels": 4},
+        {"multi_label": True, "label_weights": [1, 2, 0.5, 0]},
+        weighted=False,
+        **BINARY,
+    ),
     MetricCase("AUC", (1,), **BINARY),
     *(MetricCase(name, (1,), **BINARY) for name in COUNTS),
     *(MetricCase({"type": name, "thresholds": [0.8, 0.2, 0.5]}, **BINARY) for name in COUNTS),
-    *(MetricCase({"type": name, **arguments}, **BINARY) for name in ("Precision", "Recall")
-      for arguments in ({"top_k": 2}, {"class_id": 1}, {"top_k": 3, "class_id": 2, "thresholds": 0.4})),
+    *(
+        MetricCase({"type": name, **arguments}, **BINARY)
+        for name in ("Precision", "Recall")
+        for arguments in (
+            {"top_k": 2},
+            {"class_id": 1},
+            {"top_k": 3, "class_id": 2, "thresholds": 0.4},
+        )
+    ),
     *words("PrecisionAtRecall", {"recall": 0.5}, {"recall": 1, "num_thresholds": 1}, **BINARY),
     *words("RecallAtPrecision", {"precision": 0.4}, {"precision": 1.0, "class_id": 2}, **BINARY),
     *words("SensitivityAtSpecificity", {"specificity": 0.5, "num_thresholds": 11}, **BINARY),
     *words("SpecificityAtSensitivity", {"sensitivity": 0.7}, **BINARY),
-    *words("F1Score", {}, {"average": "micro"}, {"average": "macro"}, {"average": "weighted"},
-           {"threshold": 0.3}, **PROBABLE),
+    *words(
+        "F1Score",
+        {},
+        {"average": "micro"},
+        {"average": "macro"},
+        {"average": "weighted"},
+        {"threshold": 0.3},
+        **PROBABLE,
+    ),
     MetricCase({"type": "F1Score", "average": "macro"}, held="classes", **PROBABLE),
-    *words("FBetaScore", {"beta": 2.0, "average": "macro"}, {"beta": 0.5, "threshold": 0.4}, **BINARY),
-    *words("IoU", {"num_classes": 4, "target_class_ids": [0, 2]},
-           {"num_classes": 4, "target_class_ids": [1], "ignore_class": 0},
-           predictions="classes", targets="classes", shape=(), weighted=False),
-    MetricCase({"type": "MeanIoU", "num_classes": 4, "sparse_y_pred": False}, weighted=False, **SPARSE),
-    MetricCase({"type": "MeanIoU", "num_classes": 6, "sparse_y_pred": False}, IMAGE, weighted=False,
-               **SPARSE),
-    MetricCase({"type": "OneHotIoU", "num_classes": 4, "target_class_ids": [0, 3]}, weighted=False,
-               **PROBABLE),
+    *words(
+        "FBetaScore", {"beta": 2.0, "average": "macro"}, {"beta": 0.5, "threshold": 0.4}, **BINARY
+    ),
+    *words(
+        "IoU",
+        {"num_classes": 4, "target_class_ids": [0, 2]},
+        {"num_classes": 4, "target_class_ids": [1], "ignore_class": 0},
+        predictions="classes",
+        targets="classes",
+        shape=(),
+        weighted=False,
+    ),
+    MetricCase(
+        {"type": "MeanIoU", "num_classes": 4, "sparse_y_pred": False}, weighted=False, **SPARSE
+    ),
+    MetricCase(
+        {"type": "MeanIoU", "num_classes": 6, "sparse_y_pred": False},
+        IMAGE,
+        weighted=False,
+        **SPARSE,
+    ),
+    MetricCase(
+        {"type": "OneHotIoU", "num_classes": 4, "target_class_ids": [0, 3]},
+        weighted=False,
+        **PROBABLE,
+    ),
     MetricCase({"type": "OneHotMeanIoU", "num_classes": 6}, IMAGE, weighted=False, **PROBABLE),
     *words("BinaryIoU", {}, {"threshold": 0.3, "target_class_ids": [1]}, weighted=False, **BINARY),
-    *(MetricCase(name) for name in ("mse", "mae", "RootMeanSquaredError", "LogCoshError", "cosine_similarity",
-                                    "pearson_correlation", "concordance_correlation")),
-    *(MetricCase(name, IMAGE, weighted=False)
-      for name in ("mse", "LogCoshError", "cosine_similarity", "pearson_correlation")),
-    *(MetricCase({"type": name, "axis": 1}, SEQUENCE, weighted=False)
-      for name in ("CosineSimilarity", "ConcordanceCorrelation")),
+    *(
+        MetricCase(name)
+        for name in (
+            "mse",
+            "mae",
+            "RootMeanSquaredError",
+            "LogCoshError",
+            "cosine_similarity",
+            "pearson_correlation",
+            "concordance_correlation",
+        )
+    ),
+    *(
+        MetricCase(name, IMAGE, weighted=False)
+        for name in ("mse", "LogCoshError", "cosine_similarity", "pearson_correlation")
+    ),
+    *(
+        MetricCase({"type": name, "axis": 1}, SEQUENCE, weighted=False)
+        for name in ("CosineSimilarity", "ConcordanceCorrelation")
+    ),
     MetricCase("mse", (1,), held="flat"),
-    *(MetricCase(name, predictions="positive", targets="positive") for name in ("mape", "msle", "poisson")),
+    *(
+        MetricCase(name, predictions="positive", targets="positive")
+        for name in ("mape", "msle", "poisson")
+    ),
     MetricCase("kl_divergence", predictions="softmax", targets="positive"),
     *(MetricCase(name, targets="binary") for name in ("hinge", "squared_hinge")),
     MetricCase("categorical_hinge", **PROBABLE),
     MetricCase("categorical_hinge", held="classes", **PROBABLE),
-    *words("R2Score", {}, {"class_aggregation": None}, {"class_aggregation": "variance_weighted_average"},
-           {"num_regressors": 2}),
+    *words(
+        "R2Score",
+        {},
+        {"class_aggregation": None},
+        {"class_aggregation": "variance_weighted_average"},
+        {"num_regressors": 2},
+    ),
     *words("BinaryCrossentropy", {}, {"label_smoothing": 0.1}, **BINARY),
     MetricCase({"type": "BinaryCrossentropy", "from_logits": True}, targets="binary"),
-    MetricCase({"type": "BinaryCrossentropy", "label_smoothing": 0.2}, IMAGE, targets="binary",
-               logits="Sigmoid", weighted=False),
+    MetricCase(
+        {"type": "BinaryCrossentropy", "label_smoothing": 0.2},
+        IMAGE,
+        targets="binary",
+        logits="Sigmoid",
+        weighted=False,
+    ),
     *words("CategoricalCrossentropy", {}, {"label_smoothing": 0.1}, **PROBABLE),
-    *(MetricCase({"type": "CategoricalCrossentropy", "label_smoothing": 0.1}, s, targets="one_hot",
-                 logits="Softmax", weighted=s == (4,), held=held)
-      for s in ((4,), SEQUENCE, IMAGE) for held in ("", "classes")),
-    *(MetricCase("sparse_categorical_crossentropy", s, weighted=s == (4,), logits=logits, **SPARSE)
-      for s in ((4,), SEQUENCE, IMAGE) for logits in (None, "Softmax")),
-    MetricCase({"type": "SparseCategoricalCrossentropy", "from_logits": True, "ignore_class": 2},
-               targets="classes", weighted=False),
-]  # fmt: skip
+    *(
+        MetricCase(
+            {"type": "CategoricalCrossentropy", "label_smoothing": 0.1},
+            s,
+            targets="one_hot",
+            logits="Softmax",
+            weighted=s == (4,),
+            held=held,
+        )
+        for s in ((4,), SEQUENCE, IMAGE)
+        for held in ("", "classes")
+    ),
+    *(
+        MetricCase(
+            "sparse_categorical_crossentropy", s, weighted=s == (4,), logits=logits, **SPARSE
+        )
+        for s in ((4,), SEQUENCE, IMAGE)
+        for logits in (None, "Softmax")
+    ),
+    MetricCase(
+        {"type": "SparseCategoricalCrossentropy", "from_logits": True, "ignore_class": 2},
+        targets="classes",
+        weighted=False,
+    ),
+]
 
 
 def numbers(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

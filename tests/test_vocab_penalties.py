@@ -68,13 +68,18 @@ WINDOW = {"type": "MaxNorm", "max_value": 0.3, "axis": [0, 1, 2]}
 CONSTRAINTS = [
     Case({"type": "Dense", "units": 3, "kernel_constraint": NORM, "bias_constraint": NORM}, (4,)),
     Case({"type": "Dense", "units": 3, "kernel_constraint": {"type": "UnitNorm", "axis": 1}}, (4,)),
-    Case({"type": "Dense", "units": 3, "kernel_constraint": RANGE, "bias_constraint": "non_neg"}, (4,)),
+    Case(
+        {"type": "Dense", "units": 3, "kernel_constraint": RANGE, "bias_constraint": "non_neg"},
+        (4,),
+    ),
     Case(
         [{"type": "Flatten"}, {"type": "Dense", "units": 3, "kernel_constraint": NORM}],
         (4, 3, 2),
         name="flatten",
     ),
-    Case({"type": "Conv2D", "filters": 3, "kernel_size": 2, "kernel_constraint": WINDOW}, (5, 6, 2)),
+    Case(
+        {"type": "Conv2D", "filters": 3, "kernel_size": 2, "kernel_constraint": WINDOW}, (5, 6, 2)
+    ),
     Case({"type": "Conv1D", "filters": 3, "kernel_size": 2, "kernel_constraint": UNIT}, (5, 2)),
     Case(
         {
@@ -96,8 +101,11 @@ CONSTRAINTS = [
         (4, 2),
     ),
     Case({"type": "GRU", "units": 3, "kernel_constraint": {**NORM, "axis": 1}}, (4, 2)),
-    Case({"type": "Embedding", "input_dim": 6, "output_dim": 4, "embeddings_constraint": UNIT}, (3,),
-         dtypes=("int32",)),
+    Case(
+        {"type": "Embedding", "input_dim": 6, "output_dim": 4, "embeddings_constraint": UNIT},
+        (3,),
+        dtypes=("int32",),
+    ),
     Case(
         [
             {"type": "Dense", "units": 5, "kernel_constraint": UNIT},
@@ -106,7 +114,7 @@ CONSTRAINTS = [
         (4,),
         name="two",
     ),
-]  # fmt: skip
+]
 
 
 def models(case: Case) -> tuple[Any, Any, Any, Any]:

@@ -56,6 +56,7 @@ def load(code: str) -> types.ModuleType:
 
     torch.set_num_threads(1)
     module = types.ModuleType("generated")
+    sys.modules["generated"] = module  # where pickle looks for the model's class
     exec(compile(code, "generated.py", "exec"), module.__dict__)
     return module
 

@@ -10,7 +10,7 @@ from specfmt.formats.write_models import ModelWriter
 from specfmt.formats.write_training import compile_config
 from specfmt.graph.model import Graph
 
-FORMATS: Final = ("keras3", "keras2")
+FORMATS: Final = ("keras3",)
 
 
 def export_text(graph: Graph, form: str = "keras3") -> str:
@@ -23,11 +23,14 @@ def export_data(graph: Graph, form: str = "keras3") -> Json:
 
     Args:
         graph: A graph without errors.
-        form: ``keras3`` (what Keras 3.15's `to_json` writes) or ``keras2`` (tf_keras 2).
+        form: ``keras3``: what Keras 3.15's `to_json` writes.
 
     Raises:
         SpecError: The format cannot express the model.
+        ValueError: ``form`` is none of `FORMATS`.
     """
+    if form not in FORMATS:
+        raise ValueError(f"expected one of {', '.join(FORMATS)}, received {form!r}")
     data = ModelWriter(graph).model()
     data["compile_config"] = compile_config(getattr(graph.spec, "train", None))
     return data

@@ -16,6 +16,7 @@ from specfmt.formats.operations import (
     operation_entry,
     settle_call,
 )
+from specfmt.formats.tensor_shapes import say_shapes
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, need, show
 from specfmt.formats.tf_operations import CLASSES as TF_OPERATIONS
 from specfmt.formats.tf_operations import (
@@ -54,6 +55,8 @@ class FunctionalReader(GraphReader):
             except SpecError as error:
                 self.problems.extend(error.diagnostics)
         self.finish_reading()
+        if not self.context.legacy:
+            say_shapes(self.records, layers)
         inputs = self.input_tensors(config, config_path)
         outputs = read_tensors(
             need(config, "output_layers", config_path, f"a {class_name}"),

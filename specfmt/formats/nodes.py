@@ -169,7 +169,8 @@ def read_value(value: Any, path: Path) -> Any:
     config = value.get("config")
     if kind in ("__numpy__", "__tensor__") and isinstance(config, dict):
         array = need(config, "value", (*path, "config"), "a constant")
-        return {"const": {"value": array, "dtype": config.get("dtype")}}
+        mark = {"tensor": True} if kind == "__tensor__" else {}
+        return {"const": {"value": array, "dtype": config.get("dtype"), **mark}}
     if kind == "__bytes__" and isinstance(config, dict):
         return {"const": config.get("value")}
     return {"const": value}

@@ -6,6 +6,7 @@ is passed over silently, so that one mistake is one finding.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -24,6 +25,10 @@ def build(spec: ModelSpec) -> tuple[Graph, list[Diagnostic]]:
     problems: list[Diagnostic] = []
     graph = Builder(spec, (), problems, trainable=spec.trainable, policy=spec.dtype).graph()
     return graph, problems
+
+
+SUGGESTIONS = 20
+"""Findings that may search the model's names for what was meant."""
 
 
 class _Unresolved:
@@ -73,6 +78,10 @@ class Builder:
     ) -> None:
         self.problems.append(Diagnostic(code, message, (*self.path, *path), hint, on_key=on_key))
 
+    def _suggest(self, name: str, names: Iterable[str]) -> str:
+        """A did-you-mean hint, for the first findings: each compares with all names."""
+        return did_you_mean(name, names) if len(self.problems) < SUGGESTIONS else ""
+
     def graph(self) -> Graph:
         inputs = self._inputs()
         self._index_names(inputs)
@@ -93,6 +102,7 @@ class Builder:
             unused=unused,
             input_nest=self._input_nest(inputs),
             output_nest=nest,
+            policy=self.policy,
         )
         settle_masks(graph, self.policy)
         return graph
@@ -231,7 +241,7 @@ class Builder:
                         "SF208",
                         f"expected the name of a layer of this model, received {show(entry.reuse)}",
                         (*path, "reuse"),
-                        did_you_mean(entry.reuse, self.units),
+                        self._suggest(entry.reuse, self.units),
                     )
                 elif isinstance(self.entries[target], Reuse):
                     self.report(
@@ -285,7 +295,7 @@ class Builder:
                 "SF201",
                 f"expected the name of a layer or input, received {show(name)}",
                 path,
-                did_you_mean(name, self.values) or "names in this model: " + _some(self.values),
+                self._suggest(name, self.values) or "names in this model: " + _some(self.values),
             )
         return UNRESOLVED
 

@@ -149,6 +149,7 @@ class Graph:
         outputs: Output name -> value.
         output_form: ``single``, ``list`` or ``mapping``, as the document wrote them; nested
             outputs count by the outermost, and stand in ``outputs`` side by side.
+        policy: The dtype policy of layers that name none, that of the model around it included.
         input_nest, output_nest: The inputs and outputs as Keras takes and gives them: a value,
             or a list or a dict, which may nest.
         unused: Calls that no output needs; Keras leaves them out of the model.
@@ -165,6 +166,7 @@ class Graph:
     unused: list[Node] = field(default_factory=list)
     input_nest: Any = None
     output_nest: Any = None
+    policy: Any = None
 
     def count(self, *, trainable: bool | None = None) -> int:
         """The number of parameters: all, or only (not) trainable ones."""

@@ -36,7 +36,7 @@ def input_shapes(graph: Graph, batches: tuple[int, ...]) -> list[dict[str, tuple
     counts = tuple(given) if given else batches
     if all(None not in (shape or ())[1:] for shape in fixed):
         return [_filled(graph, batch, (0, 0)) for batch in counts]
-    found = []
+    found: list[tuple[int, int]] = []
     for size in SIZES:
         for steps in ((size, size + 1), (size, size)):
             if len(found) < VARIANTS and passes(graph, _filled(graph, 2, steps)):
@@ -148,7 +148,7 @@ def _fan(shape: tuple[int, ...]) -> int:
     return prod(shape[:-1])
 
 
-def random_weights(graph: Graph, units: Iterator[Any], seed: int) -> Iterator[tuple[Any, Any]]:
+def random_weights(units: Iterator[Any], seed: int) -> Iterator[tuple[Any, Any]]:
     """Every layer with weights, and a function that draws them."""
     for index, unit in enumerate(units):
         if unit.weights:

@@ -69,7 +69,7 @@ def verify(
     Raises:
         SpecError: The spec has mistakes, a weight file does not fit, or a program fails.
     """
-    say = progress or (lambda text: None)
+    say = progress or _silent
     with tempfile.TemporaryDirectory(prefix="specfmt-verify-") as folder:
         pair = Pair(spec, Path(folder), fidelity, say)
         pair.make_weights(weights, seed)
@@ -77,6 +77,10 @@ def verify(
         if len(set(targets) or TARGETS) == 1:
             return alone(pair, targets[0])
         return compare(pair, tolerance=tolerance, layerwise=layerwise, gradients=gradients)
+
+
+def _silent(_: str) -> None:
+    """Progress that nobody wants to see."""
 
 
 class Pair:
@@ -108,7 +112,7 @@ class Pair:
         """Weights for both: converted from a file, or drawn."""
         self.say("weights")
         if source is None:
-            drawn = random_weights(self.graph, walk_layers(self.graph), seed)
+            drawn = random_weights(walk_layers(self.graph), seed)
             keras_h5.write(self.keras_weights, self.graph, drawn)
         else:
             convert(self.graph, Path(source), self.keras_weights, options=self.options)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from specfmt.spec.fields import FieldError, Rule, did_you_mean
-from specfmt.vocab.index import CONSTRUCTED, INDEX, REQUIRED, SPELLED, module_of
+from specfmt.vocab.index import CONSTRUCTED, INDEX, NAMED, REQUIRED, SPELLED, module_of
 
 
 class Word(BaseModel):
@@ -174,6 +174,8 @@ class TermRule(Rule):
             written_type(self.kind, type_name),
         )
         given = explicit_arguments(word)
+        if (self.kind, type_name) in NAMED:
+            return Term(self.kind, type_name, spelling=value["type"])
         return Term(self.kind, type_name, given, constructed=self.kind in SPELLED)
 
     def _custom(self, value: dict[str, Any]) -> Term:

@@ -374,6 +374,9 @@ CONSTRUCTED: Final = frozenset(
 )
 """Words that Keras code must construct: Keras finds no such name, or something else under it."""
 
+NAMED: Final = frozenset({("loss", "CrossentropyByShape"), ("metric", "AccuracyByShape")})
+"""Words that are names alone: Keras has no class for them."""
+
 
 def module_of(kind: str, type_name: str) -> str:
     """The module below `specfmt.vocab` that holds a word's class."""

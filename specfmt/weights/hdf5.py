@@ -136,7 +136,7 @@ def archive_member(file: Path, stream: BinaryIO) -> Iterator[BinaryIO]:
             with tempfile.TemporaryFile() as unpacked:
                 with archive.open(info) as packed:
                     shutil.copyfileobj(packed, unpacked, 2**20)
-                yield unpacked  # type: ignore[misc]
+                yield unpacked
             return
         with archive.open(info) as member:  # reading to the end holds it against its checksum
             while member.read(2**22):
@@ -145,7 +145,7 @@ def archive_member(file: Path, stream: BinaryIO) -> Iterator[BinaryIO]:
         lengths = stream.read(4)
         start = info.header_offset + LOCAL_HEADER
         start += int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
-        yield io.BufferedReader(Window(stream, start, info.file_size), 2**16)  # type: ignore[misc]
+        yield io.BufferedReader(Window(stream, start, info.file_size), 2**16)
 
 
 def child(group: Any, path: str, file: Path) -> Any:
@@ -216,13 +216,14 @@ def kind(dataset: Any) -> np.dtype[Any]:
     """The kind of numbers that `read_dataset` gives."""
     if _is_bfloat16(dataset):
         return np.dtype("float32")
-    return np.dtype(dataset.dtype).newbyteorder("=")
+    found: np.dtype[Any] = np.dtype(dataset.dtype).newbyteorder("=")
+    return found
 
 
 def _is_bfloat16(dataset: Any) -> bool:
     if text_attribute(dataset.attrs, "dtype") == "bfloat16":
         return True
-    return dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2
+    return bool(dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2)
 
 
 def read_dataset(dataset: Any, file: Path) -> Array:

@@ -34,7 +34,7 @@ TOP_LEVEL = "top_level_model_weights"
 
 def is_layout(file: Any) -> bool:
     """Whether an HDF5 file lists its layers."""
-    group = file[ROOT] if ROOT in file else file
+    group = file.get(ROOT, file)
     return text_list(group.attrs, "layer_names") is not None
 
 
@@ -50,7 +50,8 @@ class Place:
 def in_legacy_order(unit: Unit, label: str = "") -> list[Place]:
     """A layer's or nested model's weights: trainable ones first, then the others."""
     label = f"{label}/{unit.name}" if label else unit.name
-    trained, others = [], []
+    trained: list[Place] = []
+    others: list[Place] = []
     for place in _places(unit, label):
         trains = place.weight.trainable and place.unit.trainable
         (trained if trains else others).append(place)

@@ -64,7 +64,7 @@ class View:
     strides: tuple[int, ...]
 
 
-def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> View:
+def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
     """What `torch._utils._rebuild_tensor_v2` makes, as data."""
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, Storage) or not all(type(n) is int and n >= 0 for n in numbers):
@@ -72,7 +72,7 @@ def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) ->
     return View(storage, offset, tuple(shape), tuple(strides))
 
 
-class _Unsafe(Exception):
+class _UnsafeError(Exception):
     """The pickle names something that would be called."""
 
 
@@ -82,7 +82,7 @@ class _Reader(pickle.Unpickler):
     known: Final[dict[tuple[str, str], Any]] = {
         ("collections", "OrderedDict"): OrderedDict,
         ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
-        ("torch._utils", "_rebuild_parameter"): lambda view, *rest: view,
+        ("torch._utils", "_rebuild_parameter"): lambda view, *_: view,
         **{("torch", name): kind for name, kind in STORAGES.items()},
     }
 
@@ -90,7 +90,7 @@ class _Reader(pickle.Unpickler):
         try:
             return self.known[module, name]
         except KeyError:
-            raise _Unsafe(f"{module}.{name}") from None
+            raise _UnsafeError(f"{module}.{name}") from None
 
     def persistent_load(self, pid: Any) -> Storage:
         word, kind, member = pid[:3]
@@ -120,7 +120,7 @@ def read(file: Path) -> Mapping[str, Stored]:
             value = _Reader(io.BytesIO(archive.read(names[0]))).load()
             stored = [i for i in archive.infolist() if i.compress_type == zipfile.ZIP_STORED]
             sizes = {info.filename: info.file_size for info in stored}
-    except _Unsafe as error:
+    except _UnsafeError as error:
         fail(
             "SF505",
             f"expected tensors alone, received a pickle that calls {error}",
@@ -178,7 +178,7 @@ def _read(file: Path, member: str, view: View, dtype: np.dtype[Any]) -> Array:
             with archive.open(info) as stream:
                 done = 0
                 while done < len(target):
-                    got = stream.readinto(target[done : done + 2**22])
+                    got = stream.readinto(target[done : done + 2**22])  # type: ignore[attr-defined]
                     if not got:
                         raise EOFError("it ends too early")
                     done += got

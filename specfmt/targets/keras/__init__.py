@@ -93,7 +93,7 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
                 )
             ]
         )
-    file = FileScope()
+    file = FileScope(has_masks=carries_masks(graph))
     file.imports.update(dict.fromkeys(custom_imports(graph)))
     file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
     functions = nested_functions(graph, file)
@@ -118,6 +118,15 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
     body = fill("keras/model.py.j2", imports="", **context)
     context["imports"] = import_block(body, flavor, list(file.imports))
     return context
+
+
+def carries_masks(graph: Graph) -> bool:
+    """Whether Keras works out a mask for some tensor of a graph."""
+    return any(
+        any(value.masked for value in node.outputs)
+        or (node.unit.graph is not None and carries_masks(node.unit.graph))
+        for node in graph.nodes
+    )
 
 
 def nested_functions(graph: Graph, file: FileScope) -> list[Function]:

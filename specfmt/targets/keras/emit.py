@@ -7,6 +7,7 @@ from typing import Any
 
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
 from specfmt.spec.layer import Op
+from specfmt.spec.naming import to_snake_case
 from specfmt.targets.keras.operations import operation_source
 from specfmt.targets.keras.values import layer_call
 from specfmt.targets.naming import Scope, class_name, identifier
@@ -15,6 +16,11 @@ from specfmt.targets.wrap import call
 
 RESERVED = ("keras", "layers", "ops", "tf", "x", "self", "build_model", "training")
 WIDTH = 88
+MASK_OPERATIONS = frozenset(
+    "Any All Cast Concatenate ConvertToTensor Equal ExpandDims LogicalAnd LogicalOr NotEqual OnesLike "
+    "Reshape Stack Transpose ZerosLike Broadcast BroadcastTo GetItem".split()
+)
+"""Operations with which Keras works out masks."""
 
 
 @dataclass
@@ -25,11 +31,30 @@ class FileScope:
         scope: Module-level names in use.
         imports: Import lines that layers need (custom classes, private operations).
         builders: Nested model -> the name of the function that builds it.
+        operations: Class in snake case -> how many operations Keras has named so far.
+        has_masks: Keras works out masks somewhere in the file's models.
     """
 
     scope: Scope = field(default_factory=lambda: Scope(RESERVED))
     imports: dict[str, None] = field(default_factory=dict)
     builders: dict[Unit, str] = field(default_factory=dict)
+    operations: dict[str, int] = field(default_factory=dict)
+    has_masks: bool = False
+
+    def takes_automatic(self, name: str, type_name: str) -> bool:
+        """Whether Keras gives the next operation of a class this name by itself.
+
+        It counts operations in the order in which they are made; those that it makes itself,
+        to work out masks, count as well.
+        """
+        if self.has_masks and type_name in MASK_OPERATIONS:
+            return False
+        base = to_snake_case(type_name)
+        count = self.operations.get(base, 0)
+        if name != (f"{base}_{count}" if count else base):
+            return False
+        self.operations[base] = count + 1
+        return True
 
 
 def input_source(graph: Graph, name: str) -> str:
@@ -78,7 +103,7 @@ class Body:
         """Callee and arguments that create a unit's layer or nested model."""
         if unit.graph is not None:
             return self.file.builders[unit], []
-        return layer_call(unit.layer, unit.name)
+        return layer_call(unit.layer, unit.name, self.graph.policy)
 
     def hold(self, unit: Unit) -> None:
         """Create a unit under a name of its own, to be called several times."""
@@ -167,10 +192,16 @@ class Body:
 
 def model_arguments(graph: Graph) -> list[str]:
     """Keywords that `keras.Model` and `keras.Sequential` take besides the layers."""
-    parts = [f"name={literal(graph.name)}"]
-    if not graph.spec.trainable:
-        parts.append("trainable=False")
-    return parts
+    return [f"name={literal(graph.name)}"]
+
+
+def frozen_lines(graph: Graph, lines: list[str]) -> list[str]:
+    """A builder's body; a model that is not trained freezes what is in it after it is made."""
+    if graph.spec.trainable:
+        return lines
+    start = next(i for i, line in enumerate(lines) if line.startswith("return "))
+    made = [f"model = {lines[start].removeprefix('return ')}", *lines[start + 1 :]]
+    return [*lines[:start], *made, "model.trainable = False", "return model"]
 
 
 def functional_lines(graph: Graph, file: FileScope) -> list[str]:
@@ -185,7 +216,7 @@ def functional_lines(graph: Graph, file: FileScope) -> list[str]:
     body.lines += statement(
         "return keras.Model", [into, body.returned(), *model_arguments(graph)], "", 4
     )
-    return body.lines
+    return frozen_lines(graph, body.lines)
 
 
 def sequential_lines(graph: Graph, file: FileScope) -> list[str]:
@@ -202,7 +233,7 @@ def sequential_lines(graph: Graph, file: FileScope) -> list[str]:
         lines += [f"        {line}" for line in item[:-1]]
         lines.append(f"        {item[-1]},")
     lines += ["    ],", *(f"    {part}," for part in model_arguments(graph)), ")"]
-    return lines
+    return frozen_lines(graph, lines)
 
 
 @dataclass(frozen=True)
@@ -244,7 +275,12 @@ def subclass(graph: Graph, file: FileScope) -> ModelClass:
         definitions=definitions,
         calls=body.lines,
         inputs="inputs",
-        build=[f"model = {name}()", f"model({argument.source(graph.input_nest)})", "return model"],
+        build=[
+            f"model = {name}()",
+            f"model({argument.source(graph.input_nest)})",
+            *([] if graph.spec.trainable else ["model.trainable = False"]),
+            "return model",
+        ],
     )
 
 

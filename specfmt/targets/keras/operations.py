@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from specfmt.graph.model import Node, Value
+from specfmt.graph.model import Array, Node, Value
 from specfmt.spec.layer import explicit_arguments
 from specfmt.spec.naming import to_snake_case
 from specfmt.targets.source import literal
@@ -45,14 +45,13 @@ def operation_source(
     """
     layer: Any = node.layer
     function: str = layer.function
-    operands = [operand(item, names) for item in node.args.values()]
+    operands = [operand(item, names, file) for item in node.args.values()]
     keywords = {
         key: value
         for key, value in explicit_arguments(layer).items()
         if key not in ("name", "inputs")
     }
-    named = layer.name is not None and not is_automatic(layer.name, layer.type_name)
-    if named:
+    if not file.takes_automatic(node.unit.name, layer.type_name):
         module = layer.keras_module
         file.imports[f"from {module} import {layer.type_name}"] = None
         called = [
@@ -61,7 +60,7 @@ def operation_source(
             if k in layer.call_fields
         ]
         created = [f"{k}={literal(v)}" for k, v in keywords.items() if k not in layer.call_fields]
-        created.append(f"name={literal(layer.name)}")
+        created.append(f"name={literal(node.unit.name)}")
         return layer.type_name, created, f"({', '.join((*operands, *called))})"
     if function == "getitem":
         return f"{operands[0]}[{subscript(layer.key)}]", [], None
@@ -99,12 +98,17 @@ def is_automatic(name: str, type_name: str) -> bool:
     return name == base or name.removeprefix(f"{base}_").isdigit()
 
 
-def operand(item: Any, names: dict[Value, str]) -> str:
+def operand(item: Any, names: dict[Value, str], file: FileScope) -> str:
     """A positional argument of an operation."""
     if isinstance(item, Value):
         return names[item]
+    if isinstance(item, Array):
+        if item.is_tensor:
+            return f"keras.ops.convert_to_tensor({literal(item.value)}, {literal(item.dtype)})"
+        file.imports["import numpy as np"] = None
+        return f"np.array({literal(item.value)}, {literal(item.dtype)})"
     if isinstance(item, tuple):
-        return f"[{', '.join(operand(inner, names) for inner in item)}]"
+        return f"[{', '.join(operand(inner, names, file) for inner in item)}]"
     return literal(item)
 
 

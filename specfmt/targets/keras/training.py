@@ -44,6 +44,7 @@ class TrainContext:
     standardize: list[str]
     compile: list[str]
     bar: bool
+    evaluate: str
     fit: list[str]
     value: str
     show: list[str]
@@ -72,8 +73,9 @@ def train_context(graph: Graph) -> dict[str, Any]:
         learning_rate=rate,
         seed=0 if train.seed is None else train.seed,
         standardize=data.standardize_lines(),
-        compile=compile_lines(train, rate),
+        compile=compile_lines(graph, train, rate),
         bar=bar,
+        evaluate=answers(graph, "y_test", weighted=False),
         fit=fit_lines(graph, train, data, bar=bar),
         value="{np.round(value, 4)}" if many else "{value:.4f}",
         show=show_lines(graph, train, data),
@@ -99,11 +101,11 @@ def train_context(graph: Graph) -> dict[str, Any]:
     }
 
 
-def compile_lines(train: TrainSpec, rate: str) -> list[str]:
+def compile_lines(graph: Graph, train: TrainSpec, rate: str) -> list[str]:
     """``model.compile(...)``."""
     arguments = [f"optimizer={optimizer_source(train.optimizer, rate)}"]
     for key in ("loss", "loss_weights", "metrics", "weighted_metrics"):
-        value = getattr(train, key)
+        value = by_output(graph, train, key)
         if value is not None:
             arguments.append(f"{key}={nested_source(value)}")
     defaults = TrainSpec.model_fields
@@ -112,10 +114,44 @@ def compile_lines(train: TrainSpec, rate: str) -> list[str]:
             arguments.append(f"{key}={literal(getattr(train, key))}")
     lines = []
     if not rate and "learning_rate" in type(train.optimizer.spec).model_fields:
-        lines = [
-            f"learning_rate = args.learning_rate or {value_source(train.optimizer.spec.learning_rate)}"
-        ]
+        schedule = value_source(train.optimizer.spec.learning_rate)
+        lines = [f"learning_rate = args.learning_rate or {schedule}"]
     return [*lines, f"model.compile({', '.join(arguments)})"]
+
+
+def by_output(graph: Graph, train: TrainSpec, key: str) -> Any:
+    """An argument of ``compile`` as Keras takes it for several outputs.
+
+    Keras wants losses and their weights for every output, and all in one form: dicts by output
+    name, or lists where an output's name is not what Keras calls it.
+    """
+    value = getattr(train, key)
+    names = list(graph.outputs)
+    if value is None or graph.output_form == "single":
+        return value
+    if not isinstance(value, (dict, tuple)):
+        if key == "loss" and train.loss_weights is None:
+            return value
+        value = dict.fromkeys(names, value)
+    filler = 1.0 if key == "loss_weights" else None
+    given = value if isinstance(value, dict) else dict(zip(names, value, strict=True))
+    if "metrics" in key:
+        if not outputs_by_name(graph):
+            return [given.get(name) or [] for name in names]
+        return {name: item for name, item in given.items() if item not in (None, ())}
+    items = {name: filler if given.get(name) is None else given[name] for name in names}
+    return items if outputs_by_name(graph) else list(items.values())
+
+
+def outputs_by_name(graph: Graph) -> bool:
+    """Whether Keras knows each output by its name in the spec."""
+    if graph.output_form != "list":
+        return True
+    nodes = [value.node for value in graph.outputs.values()]
+    return all(
+        node is not None and node.name == name == node.unit.name and len(node.outputs) == 1
+        for name, node in zip(graph.outputs, nodes, strict=True)
+    )
 
 
 def optimizer_source(term: Term, rate: str) -> str:
@@ -146,11 +182,13 @@ def fit_lines(graph: Graph, train: TrainSpec, data: DataCode, *, bar: bool) -> l
         several = len(graph.inputs) > 1
         x = f"x_train[{string(next(iter(graph.inputs)))}]" if several else "x_train"
         batch = f"args.batch_size or len({x})"
-    arguments = ["x_train", "y_train", "epochs=args.epochs", f"batch_size={batch}"]
+    y = answers(graph, "y_train", weighted=data.weighted)
+    arguments = ["x_train", y, "epochs=args.epochs", f"batch_size={batch}"]
     if data.weighted:
         arguments.append("sample_weight=weight_train")
     if data.has_validation:
-        arguments.append(f"validation_data=({data.part('val')})")
+        part = data.part("val").replace("y_val", answers(graph, "y_val", weighted=data.weighted))
+        arguments.append(f"validation_data=({part})")
     elif train.validation_split:
         arguments.append(f"validation_split={literal(train.validation_split)}")
     if not train.shuffle:
@@ -164,6 +202,12 @@ def fit_lines(graph: Graph, train: TrainSpec, data: DataCode, *, bar: bool) -> l
     if callbacks:
         arguments.append(f"callbacks=[{', '.join(callbacks)}]")
     return [f"history = model.fit({', '.join(arguments)})"]
+
+
+def answers(graph: Graph, y: str, *, weighted: bool) -> str:
+    """Targets as ``fit`` takes them; beside sample weights, Keras wants the form of the outputs."""
+    as_list = not outputs_by_name(graph) or (weighted and graph.output_form == "list")
+    return f"list({y}.values())" if as_list else y
 
 
 def callback_source(term: Term) -> str:

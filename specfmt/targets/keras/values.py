@@ -29,15 +29,15 @@ NAMESPACES = {
 """Where `keras` keeps each kind of word."""
 
 
-def value_source(value: Any) -> str:
-    """Python source of a field's value."""
+def value_source(value: Any, policy: Any = None) -> str:
+    """Python source of a field's value; ``policy`` is the model's dtype policy."""
     if isinstance(value, Term):
         return term_source(value)
     if isinstance(value, Layer):
         # Keras would count an unnamed inner layer in its session; the weights' paths hold its name.
-        return layer_source(value, value.name or to_snake_case(value.type_name))
+        return layer_source(value, value.name or to_snake_case(value.type_name), policy)
     if isinstance(value, (list, tuple)) and any(isinstance(v, (Term, Layer)) for v in value):
-        inner = ", ".join(value_source(item) for item in value)
+        inner = ", ".join(value_source(item, policy) for item in value)
         return f"[{inner}]"
     return literal(value)
 
@@ -157,9 +157,17 @@ def terms_in(value: Any) -> Iterator[Term]:
             yield from terms_in(item)
 
 
-def argument_sources(model: BaseModel, *, name: str | None) -> list[str]:
-    """Constructor arguments that differ from defaults; required ones first, by position."""
+def argument_sources(model: BaseModel, *, name: str | None, policy: Any = None) -> list[str]:
+    """Constructor arguments that differ from defaults; required ones first, by position.
+
+    Args:
+        model: A layer.
+        name: Its name.
+        policy: The dtype policy of the model around it, which Keras does not know of.
+    """
     given = explicit_arguments(model)
+    if policy not in (None, "float32"):
+        given.setdefault("dtype", policy)
     fields = type(model).model_fields
     sources = []
     positional = True
@@ -167,24 +175,26 @@ def argument_sources(model: BaseModel, *, name: str | None) -> list[str]:
         if key in ("inputs", "name"):
             continue
         positional = positional and fields[key].is_required() and key not in COMMON_FIELDS
-        source = value_source(value)
+        source = value_source(value, policy)
         sources.append(source if positional else f"{fields[key].alias or key}={source}")
     if name is not None:
         sources.append(f"name={literal(name)}")
     return sources
 
 
-def layer_call(layer: Layer, name: str | None = None) -> tuple[str, list[str]]:
+def layer_call(layer: Layer, name: str | None = None, policy: Any = None) -> tuple[str, list[str]]:
     """Callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``."""
     if layer.type_name == "Custom":
         from specfmt.targets.keras.custom import custom_call
 
         return custom_call(layer, name or layer.name)
     space = "layers." if layer.keras_module == KERAS_LAYERS else ""
-    return f"{space}{layer.type_name}", argument_sources(layer, name=name or layer.name)
+    return f"{space}{layer.type_name}", argument_sources(
+        layer, name=name or layer.name, policy=policy
+    )
 
 
-def layer_source(layer: Layer, name: str | None = None) -> str:
+def layer_source(layer: Layer, name: str | None = None, policy: Any = None) -> str:
     """``layers.Dense(50, activation="relu", name="hidden")``."""
-    callee, arguments = layer_call(layer, name)
+    callee, arguments = layer_call(layer, name, policy)
     return f"{callee}({', '.join(arguments)})"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.targets.source import literal, number
+from specfmt.targets.source import number
 from specfmt.targets.torch.builder import TargetError
 from specfmt.targets.torch.schedules import ScheduleCode, schedule_code
 from specfmt.targets.torch.scores import changed_arguments
@@ -279,10 +279,6 @@ def _adafactor(spec: Any, exact: bool, varies: bool) -> _Form:
     if exact or spec.clip_threshold < 1:  # which torch's own does not take
         own = changed_arguments(beta2_decay=decay, eps=(eps, (1e-30, 0.001)), d=limit)
         return _Form("KerasAdafactor", own, decays=True, helper=True)
-    own = (
-        *changed_arguments(beta2_decay=decay),
-        f"eps={literal(eps)}",
-        *changed_arguments(d=limit),
-    )
+    own = changed_arguments(beta2_decay=decay, eps=(eps, None), d=limit)
     comment = "For convolutions Keras averages over channels, torch over the kernel's window."
     return _Form("torch.optim.Adafactor", own, comment, decays=True)

@@ -12,6 +12,7 @@ from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import is_floating
 from specfmt.targets.naming import Scope, class_name
 from specfmt.targets.templates import data_folder
+from specfmt.targets.torch.custom import refuse_unknown
 from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, find_lowering
 from specfmt.targets.torch.expr import (
     Call,
@@ -174,6 +175,7 @@ def _lower(
     for node in graph.nodes:
         omit = any(final.get(value) in options.logits for value in node.outputs)
         try:
+            refuse_unknown(node)
             result = _lower_node(node, builder, nested, tensors, without_activation=omit)
         except TargetError as error:
             problems.append(error.diagnostic(node))
