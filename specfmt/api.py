@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +25,29 @@ def load(path: str | Path) -> ModelSpec:
 def loads(text: str | bytes, *, file: str = "<string>") -> ModelSpec:
     document = read(text, file)
     spec, problems = parse_document(document.data)
+    if spec is not None and problems:
+        problems += build(spec, problems)[1]
     if problems or spec is None:
         raise SpecError(placed(document, problems))
+    object.__setattr__(spec, "origin", document)
     return spec
 
 
-def placed(document: Document, problems: list[Diagnostic]) -> list[Diagnostic]:
+def placed(document: Document, problems: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Findings with their places in the text, in order of place."""
-    found = [document.place(problem) for problem in problems]
+    found = [problem if problem.span else document.place(problem) for problem in problems]
     return sorted(found, key=lambda d: (d.span.line, d.span.column) if d.span else (0, 0))
+
+
+@contextmanager
+def placing(spec: ModelSpec) -> Iterator[None]:
+    """Findings about a spec that was read from a text come with their places in it."""
+    try:
+        yield
+    except SpecError as error:
+        if spec.origin is None:
+            raise
+        raise SpecError(placed(spec.origin, error.diagnostics)) from None
 
 
 def dump(spec: ModelSpec) -> str:
@@ -58,7 +74,7 @@ def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
         return list(error.diagnostics)
     spec, problems = parse_document(document.data)
     if spec is not None:
-        graph, found = build(spec)
+        graph, found = build(spec, problems)
         problems += found
         if not problems:
             from specfmt.lint import lint
@@ -68,11 +84,12 @@ def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
 
 
 def analyze(spec: ModelSpec) -> Graph:
-    graph, problems = build(spec)
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if errors:
-        raise SpecError(errors)
-    return graph
+    with placing(spec):
+        graph, problems = build(spec)
+        errors = [problem for problem in problems if problem.severity == "error"]
+        if errors:
+            raise SpecError(errors)
+        return graph
 
 
 def generate(
@@ -88,6 +105,21 @@ def generate(
     script: str = "",
 ) -> str:
     graph = analyze(spec)
+    with placing(spec):
+        return _generate(graph, target, style, part, flavor, axes, fidelity, source, script)
+
+
+def _generate(
+    graph: Graph,
+    target: str,
+    style: str,
+    part: str,
+    flavor: str,
+    axes: str,
+    fidelity: str,
+    source: str,
+    script: str,
+) -> str:
     if target == "torch":
         from specfmt.targets import torch
         from specfmt.targets.torch.program import Options
@@ -210,6 +242,7 @@ def to_keras_json(spec: ModelSpec, format: str = "keras3") -> str:
     # A Sequential without an input is one that is not built: Keras writes it all the same.
     unbuilt = graph.is_sequential and not graph.input_specs
     errors = [p for p in problems if p.severity == "error" and not (unbuilt and p.code == "SF207")]
-    if errors:
-        raise SpecError(errors)
-    return export_text(graph, format)
+    with placing(spec):
+        if errors:
+            raise SpecError(errors)
+        return export_text(graph, format)

@@ -250,7 +250,7 @@ def _fields(cls: type[BaseModel], fields: Any) -> Iterator[str]:
     """A table of fields."""
     yield "| field | takes | default | meaning |"
     yield "| --- | --- | --- | --- |"
-    keys = dict(zip(cls.model_fields, keys_of(cls), strict=True))
+    keys = {name: key for key, name in keys_of(cls).items()}
     names = list(fields)
     if issubclass(cls, Op):
         names = [name for name in names if name not in COMMON_FIELDS]

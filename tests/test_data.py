@@ -67,7 +67,9 @@ def loaded(spec: dict[str, Any], loader: str = "keras", path: Any = None, seed: 
     ],
 )
 def test_sklearn(name: str, size: int, rows: int, loss: str, units: int) -> None:
-    spec = document({"source": "sklearn", "name": name, "test_split": 0.3}, [size], units, loss=loss)
+    spec = document(
+        {"source": "sklearn", "name": name, "test_split": 0.3}, [size], units, loss=loss
+    )
     (x_train, y_train), (x_test, y_test) = loaded(spec)
     assert x_train.shape == (rows - round(0.3 * rows), size)
     assert len(x_test) == len(y_test) == round(0.3 * rows)
@@ -107,9 +109,7 @@ def pictures(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_keras_set_from_a_file(pictures: Path, name: str, loader: str) -> None:
     data = {"source": "keras", "name": name, "scale": 255, "flatten": True, "one_hot": True}
-    spec = document(
-        {**data, "validation_first": 8}, [784], 10, loss="categorical_crossentropy"
-    )
+    spec = document({**data, "validation_first": 8}, [784], 10, loss="categorical_crossentropy")
     (x, y), (x_val, y_val), (x_test, y_test) = loaded(spec, loader, pictures)
     raw = np.load(pictures)
     assert x.shape == (22, 784)
@@ -180,7 +180,12 @@ def test_npz_by_default_names_and_weights(tmp_path: Path) -> None:
     assert weight.dtype == "float32"
     assert np.array_equal(weight % 3, y)
     assert len(x_test) == len(y_test) == 2
-    held = loaded({**spec, "train": {**spec["train"], "data": {**data, "test_split": 0.0, "validation_first": 2}}})
+    held = loaded(
+        {
+            **spec,
+            "train": {**spec["train"], "data": {**data, "test_split": 0.0, "validation_first": 2}},
+        }
+    )
     assert [len(part) for part in held[0]] == [4, 4, 4]
     assert held[1][2].tolist() == [0.0, 1.0]
 
@@ -254,7 +259,13 @@ def test_one_column_and_another_file(tmp_path: Path) -> None:
 
 
 def test_inline_forms() -> None:
-    data = {"source": "inline", "x": [[0, 0], [1, 1]], "y": [0, 2], "x_test": [[1, 2]], "y_test": [1]}
+    data = {
+        "source": "inline",
+        "x": [[0, 0], [1, 1]],
+        "y": [0, 2],
+        "x_test": [[1, 2]],
+        "y_test": [1],
+    }
     (x, y), (x_test, y_test) = loaded(document(data, [2]))
     assert x.dtype == "float32"
     assert y.tolist() == [0, 2]
@@ -299,15 +310,18 @@ def test_synthetic_tasks(task: str) -> None:
 
 def test_synthetic_sequences_and_tokens() -> None:
     spec = {
-        **chain(
-            [None, 3], {"type": "LSTM", "units": 4}, dense(2, "softmax")
-        ),
+        **chain([None, 3], {"type": "LSTM", "units": 4}, dense(2, "softmax")),
         "train": {"data": {"source": "synthetic", "task": "sign"}, "loss": SPARSE},
     }
     x, y = loaded(spec)
     assert x.shape == (1000, 16, 3)
     assert set(y.tolist()) == {0, 1}
-    data = {"source": "synthetic", "task": {"p": "sum", "q": "first"}, "samples": 8, "test_split": 0.5}
+    data = {
+        "source": "synthetic",
+        "task": {"p": "sum", "q": "first"},
+        "samples": 8,
+        "test_split": 0.5,
+    }
     (x, y), _ = loaded(pair(data, {"p": "mse", "q": SPARSE}))
     assert 0 <= x["b"].min() <= x["b"].max() < 9
     assert y["p"].shape == (4, 1)
@@ -319,7 +333,7 @@ def test_targets_of_rank_three() -> None:
     spec = {**chain([2, 2], *layers), "train": {"data": data, "loss": SPARSE}}
     assert loaded(spec)[1].tolist() == [[4, 0]]
     hot = {**data, "one_hot": True}
-    x, y = loaded({**spec, "train": {"data": hot, "loss": "categorical_crossentropy"}})
+    _, y = loaded({**spec, "train": {"data": hot, "loss": "categorical_crossentropy"}})
     assert y.shape == (1, 2, 5)
     values = {**chain([2, 2], dense(1)), "train": {"data": data, "loss": "mse"}}
     assert loaded(values)[1].shape == (1, 2, 1)
@@ -344,7 +358,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "expected y_test beside x_test",
     ),
     "inputs": (pair(IRIS), "one input for sklearn data"),
-    "mapping": (pair({"source": "npz", "path": "a.npz", "x": "x", "y": ["p", "q"]}), "mapping from a, b"),
+    "mapping": (
+        pair({"source": "npz", "path": "a.npz", "x": "x", "y": ["p", "q"]}),
+        "mapping from a, b",
+    ),
     "missing": (
         pair({"source": "npz", "path": "a", "x": {"a": "a"}, "y": ["p", "q"]}),
         "data for input b",
@@ -355,13 +372,27 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "task": (pair({"source": "synthetic", "task": {"r": "sum"}}), "received r"),
     "scale": (pair({"source": "synthetic", "scale": 2}), "received int32 in b"),
-    "standardize": (pair({"source": "synthetic", "standardize": True}), "one input for standardize"),
-    "class_weight": (pair({"source": "synthetic"}, class_weight={"0": 2}), "one output for class_weight"),
+    "standardize": (
+        pair({"source": "synthetic", "standardize": True}),
+        "one input for standardize",
+    ),
+    "class_weight": (
+        pair({"source": "synthetic"}, class_weight={"0": 2}),
+        "one output for class_weight",
+    ),
     "both": (
-        document(
-            {"source": "npz", "path": "a", "sample_weight": "w"}, [4], class_weight={"1": 2}
-        ),
+        document({"source": "npz", "path": "a", "sample_weight": "w"}, [4], class_weight={"1": 2}),
         "received both",
+    ),
+    "weights_of_steps": (
+        {
+            **chain([2, 2], dense(1)),
+            "train": {
+                "data": {"source": "npz", "path": "a", "sample_weight": "w"},
+                "loss": "mse",
+            },
+        },
+        "(N, units) for sample_weight",
     ),
     "monitor": (
         document(IRIS, [4], callbacks=[{"type": "EarlyStopping"}]),

@@ -37,6 +37,7 @@ def classes() -> list[type[BaseModel]]:
     found += [layer_class(name) for name in INDEX]
     found += [op_class(name) for name in OPERATIONS]
     found += [word_class(kind, name) for kind, table in WORDS.items() for name in table.values()]
+    found.append(word_class("loss", "Custom"))
     return list(dict.fromkeys(found))
 
 

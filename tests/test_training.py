@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import specfmt
+from specfmt.spec.train import SOURCES, TrainSpec
 from tests.training_tools import (
+    arguments,
     chain,
     dense,
+    ruff,
+    run_keras,
+    run_torch,
+    script,
     train_both,
 )
 
@@ -222,3 +230,197 @@ def test_loop_equals_fit(name: str, tmp_path: Path) -> None:
     losses = ours["loss"]
     assert len(losses) > 1
     assert losses[-1] != losses[0]
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    **PARITY,
+    "picture": {
+        **chain(
+            [8, 8, 1],
+            {"type": "Conv2D", "filters": 2, "kernel_size": 3},
+            {"type": "Flatten"},
+            dense(10, "softmax"),
+        ),
+        "train": {
+            "data": {"source": "sklearn", "name": "digits", "scale": 16, "test_split": 0.9},
+            "loss": SPARSE,
+            "metrics": ["accuracy", "sparse_top_k_categorical_accuracy"],
+            "batch_size": 64,
+        },
+    },
+    "colour": {
+        **chain([4, 4, 3], {"type": "Flatten"}, dense(2, "softmax")),
+        "train": {"data": {"source": "synthetic", "samples": 20}, "loss": SPARSE},
+    },
+    "image_to_image": {
+        **chain([4, 6, 2], {"type": "Conv2D", "filters": 2, "kernel_size": 3, "padding": "same"}),
+        "train": {
+            "data": {"source": "synthetic", "task": "same", "samples": 20},
+            "loss": "mse",
+            "metrics": ["mae"],
+            "shuffle": False,
+        },
+    },
+    "segmentation": {
+        **chain(
+            [4, 6, 2], {"type": "Conv2D", "filters": 3, "kernel_size": 1, "activation": "softmax"}
+        ),
+        "train": {
+            "data": {
+                "source": "inline",
+                "x": RNG.normal(size=(6, 4, 6, 2)).round(2).tolist(),
+                "y": RNG.integers(0, 3, (6, 4, 6)).tolist(),
+            },
+            "loss": SPARSE,
+            "metrics": ["accuracy"],
+            "shuffle": False,
+            "run_eagerly": True,
+        },
+    },
+    "tokens": {
+        **chain(
+            [4],
+            {"type": "Embedding", "input_dim": 9, "output_dim": 3},
+            dense(9, "softmax"),
+            dtype="int32",
+        ),
+        "train": {
+            "data": {
+                "source": "inline",
+                "x": RNG.integers(0, 9, (12, 4)).tolist(),
+                "y": RNG.integers(0, 9, (12, 4)).tolist(),
+            },
+            "loss": SPARSE,
+            "metrics": ["accuracy"],
+            "shuffle": False,
+            "run_eagerly": True,
+        },
+    },
+    "callbacks": classifier(
+        validation_split=0.25,
+        callbacks=[
+            {"type": "EarlyStopping", "patience": 3, "restore_best_weights": True},
+            {"type": "ModelCheckpoint", "filepath": "best.keras", "save_best_only": True},
+            {
+                "type": "ModelCheckpoint",
+                "filepath": "e{epoch:02d}-{val_loss:.1f}.weights.h5",
+                "save_weights_only": True,
+            },
+            {"type": "ReduceLROnPlateau", "patience": 1},
+            {"type": "CSVLogger", "filename": "log.csv", "separator": ";"},
+            {"type": "TerminateOnNaN"},
+        ],
+    ),
+    "f1": classifier(
+        loss="categorical_crossentropy", data={"one_hot": True}, weighted_metrics=["F1Score"]
+    ),
+    "standardized": classifier(data={"standardize": True, "classes": ["a'\"{b}", "b\n", "c\\"]}),
+    "many_epochs": regressor(data={"standardize": True})
+    | {"name": "class.a-b", "description": 'a """ and \\ {x} %s\nnext'},
+    "custom_activation": classifier(
+        {"type": "Dense", "units": 4, "activation": {"type": "leaky_relu", "negative_slope": 0.3}}
+    ),
+    "hostile_names": {
+        "specfmt": 1,
+        "name": "class",
+        "inputs": {"len": {"shape": [5]}, "predict": {"shape": [5]}},
+        "layers": [
+            {"type": "Concatenate", "inputs": ["len", "predict"], "name": "F"},
+            dense(1, "sigmoid", name="prediction", inputs="F"),
+            dense(1, name="zip", inputs="F"),
+            dense(2, name="loss", inputs="F"),
+        ],
+        "outputs": ["prediction", "zip", "loss"],
+        "train": {
+            "data": {
+                "source": "inline",
+                "x": {"len": X, "predict": X},
+                "y": {
+                    "prediction": [c > 1 for c in CLASSES] and [int(c > 1) for c in CLASSES],
+                    "zip": CLASSES,
+                    "loss": Y,
+                },
+                "classes": ["no", "yes"],
+            },
+            "loss": ["binary_crossentropy", "mse", "mse"],
+            "metrics": [["accuracy", "auc"], [], ["mae"]],
+            "run_eagerly": True,
+        },
+    },
+}
+VARIANTS["many_epochs"]["train"]["epochs"] = 60
+RUN = [name for name in VARIANTS if name not in PARITY]
+
+
+def test_scripts_are_clean_by_ruff(tmp_path: Path) -> None:
+    paths = []
+    for name, document in VARIANTS.items():
+        for target in ("keras", "torch"):
+            for fidelity in ("idiomatic", "exact") if target == "torch" else ("exact",):
+                paths.append(tmp_path / f"{name}_{target}_{fidelity}.py")
+                paths[-1].write_text(script(document, target, fidelity=fidelity), encoding="utf-8")
+    ruff(paths)
+
+
+@pytest.mark.parametrize("name", ["image_to_image", "segmentation", "tokens"])
+def test_loop_equals_fit_of_higher_rank(name: str, tmp_path: Path) -> None:
+    theirs, ours = train_both(VARIANTS[name], tmp_path, "--epochs", "3")
+    for key, values in ours.items():
+        np.testing.assert_allclose(values, theirs[key], rtol=1e-4, atol=1e-4, err_msg=key)
+
+
+@pytest.mark.parametrize("target", ["keras", "torch"])
+@pytest.mark.parametrize("name", RUN)
+def test_scripts_run_save_and_predict(
+    name: str, target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = VARIANTS[name]
+    module = (run_keras if target == "keras" else run_torch)(document, tmp_path, "--epochs", "2")
+    files = {path.name for path in tmp_path.iterdir()}
+    saved = {"model.keras", "model.weights.h5", "model.json"}
+    assert files >= (saved if target == "keras" else {"weights.pt", "model.pt", "model.txt"})
+    assert files >= {"history.csv", "history.png"}
+    assert len(history_rows(tmp_path)) == 3
+    assert "predicted" in capsys.readouterr().out
+    sample = write_sample(document, tmp_path)
+    args = arguments(
+        module, tmp_path, "--predict", str(sample), *["--device", "cpu"] * (target == "torch")
+    )
+    (module.predict if target == "keras" else module.predict_file)(args)
+    assert capsys.readouterr().out.strip()
+    resumed = arguments(
+        module, tmp_path, "--resume", "--epochs", "1", *["--device", "cpu"] * (target == "torch")
+    )
+    module.train(resumed)
+    assert len(history_rows(tmp_path)) == 2
+
+
+def history_rows(out: Path) -> list[str]:
+    return (out / "history.csv").read_text().splitlines()
+
+
+def write_sample(document: dict[str, Any], folder: Path) -> Path:
+    """One sample for --predict."""
+    arrays = {
+        name: np.ones([size or 3 for size in given["shape"]], given.get("dtype", "float32"))
+        for name, given in document["inputs"].items()
+    }
+    if len(arrays) > 1:
+        np.savez(folder / "sample.npz", **arrays)
+        return folder / "sample.npz"
+    np.save(folder / "sample.npy", next(iter(arrays.values())))
+    return folder / "sample.npy"
+
+
+def test_examples_of_the_documentation(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", page, flags=re.S)
+    assert len(blocks) == 3
+    paths = []
+    for index, block in enumerate(blocks):
+        for target in ("keras", "torch"):
+            paths.append(tmp_path / f"{index}_{target}.py")
+            paths[-1].write_text(specfmt.generate(specfmt.loads(block), target, part="train"))
+    ruff(paths)
+    fields = {*TrainSpec.model_fields}.union(*(cls.model_fields for cls in SOURCES.values()))
+    assert [name for name in fields if f"`{name}`" not in page] == []

@@ -16,8 +16,8 @@ from specfmt.formats.operations import (
     operation_entry,
     settle_call,
 )
-from specfmt.formats.tensor_shapes import say_shapes
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, need, show
+from specfmt.formats.tensor_shapes import say_shapes
 from specfmt.formats.tf_operations import CLASSES as TF_OPERATIONS
 from specfmt.formats.tf_operations import (
     Helper,

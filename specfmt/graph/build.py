@@ -14,21 +14,47 @@ from specfmt.graph.infer import infer
 from specfmt.graph.masks import settle_masks
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, flatten, map_leaves
 from specfmt.spec.diagnostics import Diagnostic, Path
-from specfmt.spec.document import Broken, Model, ModelSpec, Reuse
+from specfmt.spec.document import Broken, InputSpec, Model, ModelSpec, Reuse
 from specfmt.spec.fields import did_you_mean, show
-from specfmt.spec.layer import Layer, Op
+from specfmt.spec.layer import Layer, Op, Shape
 from specfmt.spec.naming import automatic_names
 
 
-def build(spec: ModelSpec) -> tuple[Graph, list[Diagnostic]]:
-    """The graph of a document and every finding about it."""
-    problems: list[Diagnostic] = []
+def build(spec: ModelSpec, known: Iterable[Diagnostic] = ()) -> tuple[Graph, list[Diagnostic]]:
+    """The graph of a document and every finding about it, besides those ``known`` before."""
+    problems = list(known)
+    before = len(problems)
     graph = Builder(spec, (), problems, trainable=spec.trainable, policy=spec.dtype).graph()
-    return graph, problems
+    return graph, problems[before:]
+
+
+def _input_shape(item: InputSpec) -> Shape | None:
+    """With the batch axis; None for an input that could not be read."""
+    return None if item.shape is None else (item.batch_size, *item.shape)
 
 
 SUGGESTIONS = 20
 """Findings that may search the model's names for what was meant."""
+
+
+def _is_tensors(item: Any) -> bool:
+    """Whether an argument is the name of a tensor, or lists and mappings of names (or null)."""
+    if isinstance(item, dict):
+        return bool(item) and all(map(_is_tensors, item.values()))
+    if isinstance(item, (list, tuple)):
+        return bool(item) and all(inner is None or _is_tensors(inner) for inner in item)
+    return isinstance(item, str)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _lacks_layers(found: Diagnostic, path: Path) -> bool:
+    """Whether it was said already that the model at ``path`` has no (readable) layers."""
+    return found.path == (*path, "layers") or (
+        found.code == "SF122" and found.path == path and "`layers`" in found.message
+    )
 
 
 class _Unresolved:
@@ -110,10 +136,8 @@ class Builder:
     def _inputs(self) -> dict[str, Value]:
         declared = self.spec.inputs
         if not declared:
-            broken = any(d.path[:-1] == self.path and d.path[-1] == "inputs" for d in self.problems)
-            if not broken and not any(
-                d.path[: len(self.path) + 1] == (*self.path, "inputs") for d in self.problems
-            ):
+            place = (*self.path, "inputs")
+            if not any(d.path[: len(place)] == place for d in self.problems):
                 self.report(
                     "SF207",
                     "expected `inputs:` with the shape of each input, it is missing",
@@ -123,7 +147,7 @@ class Builder:
             value = Value("", None, "float32")
             return {"": value} if declared is None else {}
         return {
-            name: Value(name, (item.batch_size, *item.shape), item.dtype)
+            name: Value(name, _input_shape(item), item.dtype)
             for name, item in declared.items()
         }
 
@@ -154,7 +178,7 @@ class Builder:
         if name in self.by_name:
             return self.by_name[name]
         base, _, output = name.rpartition(":")
-        return self.by_name.get(base) if output.isdigit() else None
+        return self.by_name.get(base) if _is_number(output) else None
 
     def _order(self) -> list[int]:
         """Entries in an order that edges allow, the document's where it does; cycles reported."""
@@ -280,15 +304,16 @@ class Builder:
         if value is not None:
             return value
         base, _, output = name.rpartition(":")
-        if output.isdigit() and base in self.values:
+        if _is_number(output) and base in self.values:
             producer = self.values[base].node
             if self.values[base].shape is None:
                 return self._unknown_output(base, int(output)) if len(output) < 4 else UNRESOLVED
             count = len(producer.outputs) if producer else 1
             self.report(
                 "SF206",
-                f"expected an output of {base} from 0 to {count - 1}, received {output}",
+                f"expected {base} to have an output {output}, received a layer with {count}",
                 path,
+                "outputs are counted from 0" if count > 1 else f"write {base}",
             )
         elif self._producer(name) is None:
             self.report(
@@ -441,10 +466,16 @@ class Builder:
             elif kind is None and not _open_signature(unit):
                 self.report(
                     "SF205",
-                    f"{unit.type_name} has no call argument `{argument}`",
+                    f"expected a call argument of {unit.type_name}, received {show(argument)}",
                     (*path, argument),
                     did_you_mean(argument, kinds) or "it takes " + ", ".join(kinds),
                     on_key=True,
+                )
+            elif kind in ("tensor", "tensors") and item is not None and not _is_tensors(item):
+                self.report(
+                    "SF201",
+                    f"expected the name of a tensor as `{argument}`, received {show(item)}",
+                    (*path, argument),
                 )
             elif kind == "value" or not any(True for _ in _strings(item)):
                 bound[argument] = item
@@ -493,7 +524,7 @@ class Builder:
         said = self.spec.outputs
         if said is None:
             if not self.entries:
-                if not any(d.path[len(self.path) :][:1] == ("layers",) for d in self.problems):
+                if not any(_lacks_layers(d, self.path) for d in self.problems):
                     self.report("SF212", "expected at least one layer, received none", ("layers",))
                 return {}, "single", None
             name = self.names[-1]

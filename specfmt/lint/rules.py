@@ -17,6 +17,7 @@ from specfmt.lint.facts import (
     train_of,
 )
 from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.train import class_numbers
 
 Check = Callable[[Graph], Iterator[Diagnostic]]
 
@@ -133,6 +134,13 @@ def sparse_loss_with_one_hot(graph: Graph) -> Iterator[Diagnostic]:
                 "expected class numbers for sparse_categorical_crossentropy, received one-hot labels",
                 path_of_loss(graph, name),
                 "use categorical_crossentropy or drop `one_hot`",
+            )
+        elif loss.type == "CategoricalCrossentropy" and not one_hot and class_numbers(data):
+            yield warning(
+                "SF603",
+                "expected one-hot labels for categorical_crossentropy, received class numbers",
+                path_of_loss(graph, name),
+                "use sparse_categorical_crossentropy or add `one_hot: true`",
             )
 
 

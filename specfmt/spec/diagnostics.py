@@ -85,8 +85,15 @@ class Diagnostic:
         place = self.file or "<spec>"
         if self.span:
             place += f":{self.span.line}:{self.span.column}"
-        text = f"{place}: {self.severity}[{self.code}]: {self.message}"
-        return f"{text}\n  help: {self.hint}" if self.hint else text
+        text = printable(f"{place}: {self.severity}[{self.code}]: {self.message}")
+        return f"{text}\n  help: {printable(self.hint)}" if self.hint else text
+
+
+def printable(text: str) -> str:
+    """The text with line breaks and control characters as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def json_pointer(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,9 +26,10 @@ from specfmt.spec.fields import (
     Str,
     Text,
     Tuple,
+    show,
 )
 from specfmt.spec.layer import Layer, explicit_arguments, to_data, validate
-from specfmt.spec.registry import build_layer, build_op
+from specfmt.spec.registry import build_layer, build_op, layer_class
 
 VERSION = 1
 
@@ -193,9 +194,15 @@ class TrainRule(Rule):
 
 
 class ModelSpec(BaseModel):
-    """A whole document: one model and how it is trained."""
+    """A whole document: one model and how it is trained.
+
+    Attributes:
+        origin: The text it was read from, if there is one: findings get their places from it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    origin: ClassVar[Any] = None
 
     specfmt: Annotated[int, Integer(VERSION, VERSION)]
     name: Name = "model"
@@ -244,24 +251,37 @@ def parse_entry(value: Any) -> Any:
     if isinstance(value, (Layer, Model, Reuse)):
         return value
     if not isinstance(value, dict):
-        raise FieldError("a layer: {type: Name, ...}", value, code="SF125")
+        known = isinstance(value, str) and layer_class(value) is not None
+        hint = f"write {{type: {value}}}" if known else ""
+        raise FieldError("a layer: {type: Name, ...}", value, hint, code="SF125")
     kinds = [kind for kind in ENTRY_KINDS if kind in value]
     if len(kinds) != 1:
-        if "block" in value:
-            raise FieldError(
-                "type, reuse or op", "block", "blocks are not part of version 1", "SF125"
-            )
-        hint = "keep one of them" if kinds else "start with `type:`"
-        received = " and ".join(kinds) if kinds else value
-        raise FieldError("an entry with one of type, reuse, op", received, hint, "SF125")
+        raise NestedError([_not_an_entry(value, kinds)])
     if kinds == ["reuse"]:
         return validate(Reuse, value, "a reuse")
     if kinds == ["op"]:
         return build_op(value)
     if value["type"] == "Model":
-        fields = {key: item for key, item in value.items() if key != "type"}
-        return validate(Model, fields, "Model")
+        return validate(Model, _without_type(value), "Model")
     return build_layer(value)
+
+
+def _without_type(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key != "type"}
+
+
+def _not_an_entry(value: dict[str, Any], kinds: list[str]) -> Diagnostic:
+    expected = "expected an entry with one of type, reuse, op"
+    if kinds:
+        message = f"{expected}, received {' and '.join(kinds)}"
+        return Diagnostic("SF125", message, (), "keep one of them")
+    if "block" in value:
+        message = f"{expected}, received block"
+        return Diagnostic("SF125", message, (), "blocks are not part of version 1")
+    hint = "start with `type:`"
+    if "class_name" in value:
+        hint = "this is Keras's JSON: write `type` for `class_name`, and the config's keys beside it"
+    return Diagnostic("SF125", f"{expected}, received {show(value)}", (), hint)
 
 
 def parse_entries(value: Any) -> tuple[tuple[Any, ...], list[Diagnostic]]:
@@ -271,23 +291,28 @@ def parse_entries(value: Any) -> tuple[tuple[Any, ...], list[Diagnostic]]:
     entries: list[Any] = []
     problems: list[Diagnostic] = []
     for index, item in enumerate(value):
+        entry: Any = None
         try:
-            entries.append(parse_entry(item))
-            continue
+            if isinstance(item, dict) and item.get("type") == "Model":
+                entry, found = _parse_model(item)
+                problems.extend(d.under((index,)) for d in found)
+            else:
+                entry = parse_entry(item)
         except FieldError as error:
             problems.append(Diagnostic(error.code, error.message, (index,), error.hint))
         except NestedError as error:
             problems.extend(d.under((index,)) for d in error.diagnostics)
-        known = item if isinstance(item, dict) else {}
-        name = known.get("name")
-        kind = known.get("type")
-        entries.append(
-            Broken.model_construct(
-                name=name if isinstance(name, str) else None,
-                type_name=kind if isinstance(kind, str) else "entry",
-            )
-        )
+        entries.append(_broken(item) if entry is None else entry)
     return tuple(entries), problems
+
+
+def _broken(item: Any) -> Broken:
+    known = item if isinstance(item, dict) else {}
+    name, kind = known.get("name"), known.get("type")
+    return Broken.model_construct(
+        name=name if isinstance(name, str) else None,
+        type_name=kind if isinstance(kind, str) else "entry",
+    )
 
 
 def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
@@ -298,24 +323,51 @@ def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
         could; and every finding.
     """
     if not isinstance(data, dict):
-        return None, [
-            Diagnostic("SF125", FieldError("a mapping with specfmt, inputs, layers", data).message)
-        ]
+        message = FieldError("a mapping with specfmt, inputs, layers", data).message
+        return None, [Diagnostic("SF125", message)]
+    if "specfmt" not in data and {"class_name", "config"} <= set(data):
+        message = "expected a spec with specfmt, inputs, layers, received Keras's architecture JSON"
+        return None, [Diagnostic("SF125", message, (), "`specfmt import` turns it into a spec")]
+    return _parse(ModelSpec, data, "the document", {"specfmt": VERSION, "layers": ()})
+
+
+def _parse_model(value: dict[str, Any]) -> tuple[Model | None, list[Diagnostic]]:
+    if any(kind in value for kind in ENTRY_KINDS[1:]):
+        return None, [_not_an_entry(value, [kind for kind in ENTRY_KINDS if kind in value])]
+    return _parse(Model, _without_type(value), "Model", {"layers": ()})
+
+
+M = TypeVar("M", "ModelSpec", "Model")
+
+
+def _parse(
+    cls: type[M], data: dict[str, Any], label: str, needed: dict[str, Any]
+) -> tuple[M | None, list[Diagnostic]]:
+    """A model from plain data; what is wrong in it does not hide what is wrong with the rest.
+
+    Args:
+        cls: The document's or a nested model's class.
+        data: Its fields.
+        label: What to call it in messages.
+        needed: What stands for required fields that cannot be read.
+    """
     problems: list[Diagnostic] = []
     fields = dict(data)
-    for key, fallback in _READERS.items():
-        if key not in fields or (fields[key] is None and key != "layers"):
+    for key in _READERS:
+        if key not in cls.model_fields or key not in fields:
+            continue
+        if fields[key] is None and key != "layers":
             continue
         try:
             fields[key] = _read(key, fields[key], problems)
         except FieldError as error:
             problems.append(Diagnostic(error.code, error.message, (key,), error.hint))
-            fields[key] = fallback
+            fields[key] = needed.get(key)
         except NestedError as error:
             problems.extend(d.under((key,)) for d in error.diagnostics)
-            fields[key] = fallback
+            fields[key] = _readable_inputs(fields[key]) if key == "inputs" else needed.get(key)
     try:
-        return validate(ModelSpec, fields, "the document"), problems
+        return validate(cls, fields, label), problems
     except NestedError as error:
         problems.extend(error.diagnostics)
     # What is left may still make a model that can be checked further.
@@ -323,21 +375,15 @@ def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
     kept = {
         key: value
         for key, value in fields.items()
-        if key in ModelSpec.model_fields and (key not in wrong or key in ("layers", "inputs"))
+        if key in cls.model_fields and (key not in wrong or key in ("layers", "inputs"))
     }
     try:
-        return validate(ModelSpec, {"specfmt": VERSION, "layers": (), **kept}, ""), problems
+        return validate(cls, {**needed, **kept}, label), problems
     except NestedError:
         return None, problems
 
 
-_READERS: dict[str, Any] = {
-    "layers": (),
-    "inputs": None,
-    "train": None,
-    "outputs": None,
-    "input_structure": None,
-}
+_READERS = ("layers", "inputs", "train", "outputs", "input_structure")
 
 
 def _read(key: str, value: Any, problems: list[Diagnostic]) -> Any:
@@ -350,6 +396,17 @@ def _read(key: str, value: Any, problems: list[Diagnostic]) -> Any:
     if key == "train":
         return TrainRule().check(value)
     return NestRule().check(value)
+
+
+def _readable_inputs(value: dict[str, Any]) -> dict[str, InputSpec]:
+    """The inputs by name, of unknown shape where one is wrong."""
+    rule, found = InputsRule(), {}
+    for name, item in value.items():
+        try:
+            found.update(rule.check({name: item}))
+        except NestedError:
+            found[name] = InputSpec.model_construct(shape=None)  # type: ignore[arg-type]
+    return found
 
 
 class _Checked(tuple):  # type: ignore[type-arg]

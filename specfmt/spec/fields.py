@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic_core import core_schema
 
-from specfmt.spec.diagnostics import Diagnostic, Path
+from specfmt.spec.diagnostics import Diagnostic, Path, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,8 +47,9 @@ def show(value: object, limit: int = 60) -> str:
     elif value is True or value is False:
         text = str(value).lower()
     elif isinstance(value, str):
-        text = f'"{value}"' if len(value) <= limit else f'"{value[:limit]}..."'
-        return text.replace("\n", "\\n")
+        mark = "'" if '"' in value[:limit] else '"'
+        text = value if len(value) <= limit else f"{value[:limit]}..."
+        return printable(f"{mark}{text}{mark}")
     elif isinstance(value, dict):
         text = "a mapping" if len(value) > 3 else _show_mapping(value)
     elif isinstance(value, (list, tuple)) and len(value) <= 6:
@@ -120,6 +121,8 @@ class Integer(Rule):
     def expected(self) -> str:
         if self.minimum == 1 and self.maximum is None:
             return "a positive integer"
+        if self.minimum is not None and self.minimum == self.maximum:
+            return str(self.minimum)
         if self.minimum is None and self.maximum is None:
             return "an integer"
         if self.maximum is None:
@@ -162,12 +165,14 @@ class Number(Rule):
 
     def expected(self) -> str:
         low = high = ""
+        if self.minimum is not None and self.maximum is not None:
+            return f"a number from {self.minimum:g} to {self.maximum:g}"
         if self.minimum is not None:
-            low = f"at least {self.minimum:g}"
+            low = f"of at least {self.minimum:g}"
         elif self.above is not None:
             low = f"above {self.above:g}"
         if self.maximum is not None:
-            high = f"at most {self.maximum:g}"
+            high = f"{'of ' * (not low)}at most {self.maximum:g}"
         elif self.below is not None:
             high = f"below {self.below:g}"
         bounds = " and ".join(filter(None, (low, high)))
@@ -263,7 +268,8 @@ class Tuple(Rule):
                 if self.maximum is not None
                 else f"at least {self.minimum}"
             )
-            raise FieldError(f"a list of {many} items", value)
+            noun = "item" if many.endswith(" 1") else "items"
+            raise FieldError(f"a list of {many} {noun}", value)
         items, problems = [], []
         for index, item in enumerate(value):
             try:

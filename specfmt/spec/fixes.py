@@ -296,10 +296,9 @@ def _fix_fields(item: Item, cls: type[BaseModel]) -> None:
         _join_kernel(item)
     if "learning_rate" in keys:
         _schedule_decay(item, cls)
-    fields = dict(zip(keys, cls.model_fields, strict=True))
     for entry in item.entries:
-        if entry.name in fields and entry.name != "layers":
-            _fix_value(entry.value, list(_rules(rule_of(cls, fields[entry.name]))))
+        if entry.name in keys and entry.name != "layers":
+            _fix_value(entry.value, list(_rules(rule_of(cls, keys[entry.name]))))
 
 
 def _rename(entry: Entry, today: str) -> None:

@@ -9,6 +9,7 @@ Shapes are tuples with the batch axis first; None is a size not known until run 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -60,8 +61,18 @@ class ShapeError(Exception):
         self, expected: str, received: str, hint: str = "", *, field: str = "", code: str = "SF210"
     ) -> None:
         self.hint, self.field, self.code = hint, field, code
-        self.message = f"expected {expected}, received {received}"
+        self.message = _with_shapes(f"expected {expected}, received {received}")
         super().__init__(self.message)
+
+
+_SHAPE = re.compile(r"\((?:None|\d+)(?:, (?:None|\d+))*,?\)")
+
+
+def _with_shapes(message: str) -> str:
+    """Shapes in a message as users know them: ``(None, None, 3)`` is ``(N, ?, 3)``."""
+    return _SHAPE.sub(
+        lambda match: match[0].replace("(None", "(N").replace("None", "?"), message
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +273,16 @@ class Op(Layer):
     operands: ClassVar[tuple[str, ...]] = ("tensor",)
     inputs: Operands = ()
 
+    @classmethod
+    def absent_fields(cls) -> tuple[str, ...]:
+        """Fields of layers that functions have not, unless they are arguments of their own."""
+        fields, layers = cls.model_fields, Layer.model_fields
+        return tuple(
+            name
+            for name in ("activity_regularizer", "trainable", "dtype")
+            if fields[name].metadata == layers[name].metadata
+        )
+
     def check_operands(self, items: list[Any]) -> None:
         """Hold the operands of a call against what the class reads.
 
@@ -456,9 +477,11 @@ def _key_findings(
         yield unknown_key(str(path[-1]), path, cls, label)
 
 
-def keys_of(cls: type[BaseModel]) -> list[str]:
-    """The keys that stand for a class's fields in a spec, in order."""
-    return [field.alias or name for name, field in cls.model_fields.items()]
+def keys_of(cls: type[BaseModel]) -> dict[str, str]:
+    """The keys that a spec has for a class, in order, and the field behind each."""
+    absent = cls.absent_fields() if issubclass(cls, Op) else ()
+    fields = cls.model_fields.items()
+    return {field.alias or name: name for name, field in fields if name not in absent}
 
 
 def _meant(key: str, cls: type[BaseModel], label: str) -> tuple[str, ...]:
@@ -477,5 +500,7 @@ def unknown_key(key: str, path: Path, cls: type[BaseModel], label: str) -> Diagn
     if old is not None:
         return Diagnostic("SF124", old.message, path, old.hint, on_key=True)
     message = f"expected a field of {label}, received {show(key)}"
-    hint = did_you_mean(key, known) or f"{label} takes " + ", ".join(known)
+    own = [name for name in known if name not in COMMON_FIELDS]
+    listed = [*own, *(name for name in known if name in COMMON_FIELDS)]
+    hint = did_you_mean(key, known) or f"{label} takes " + ", ".join(listed)
     return Diagnostic("SF121", message, path, hint, on_key=True)

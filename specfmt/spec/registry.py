@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.fields import FieldError, NestedError, Rule, choice_schema, did_you_mean
-from specfmt.spec.layer import Layer, Op, validate
+from specfmt.spec.layer import Layer, Op, unknown_key, validate
 
 PLUGIN_GROUP = "specfmt.layers"
 
@@ -126,7 +126,16 @@ def build_op(data: dict[str, Any]) -> Op:
     if cls is None:
         text = FieldError("the name of an operation of keras.ops", name).message
         raise NestedError([Diagnostic("SF120", text, ("op",), did_you_mean(name, OPERATIONS))])
-    return validate(cls, {key: item for key, item in data.items() if key != "op"}, cls.function)
+    absent = cls.absent_fields()
+    problems = [unknown_key(key, (key,), cls, name) for key in data if key in absent]
+    fields = {key: item for key, item in data.items() if key != "op" and key not in absent}
+    try:
+        found = validate(cls, fields, name)
+    except NestedError as error:
+        raise NestedError([*problems, *error.diagnostics]) from None
+    if problems:
+        raise NestedError(problems)
+    return found
 
 
 class LayerRule(Rule):

@@ -17,7 +17,7 @@ from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, nest_schema
 from specfmt.spec.field_docs import field_doc
 from specfmt.spec.fields import Rule, branch_schema, choice_schema
-from specfmt.spec.layer import COMMON_FIELDS, to_data
+from specfmt.spec.layer import COMMON_FIELDS, keys_of, to_data
 from specfmt.spec.registry import layer_class, op_class
 from specfmt.vocab.base import CUSTOM, word_class
 from specfmt.vocab.index import INDEX as WORDS
@@ -127,10 +127,8 @@ def object_schema(cls: type[BaseModel], tag: tuple[str, str] | None = None) -> d
     if tag is not None:
         properties[tag[0]] = {"const": tag[1], "description": doc}
         required.append(tag[0])
-    own = [name for name in cls.model_fields if name not in COMMON_FIELDS]
-    for name in (*own, *(name for name in COMMON_FIELDS if name in cls.model_fields)):
+    for key, name in _own_first(keys_of(cls)):
         field = cls.model_fields[name]
-        key = field.alias or name
         schema = dict(rule_of(cls, name).schema())
         if description := field_doc(cls, name):
             schema["description"] = description
@@ -147,6 +145,11 @@ def object_schema(cls: type[BaseModel], tag: tuple[str, str] | None = None) -> d
         **({"required": required} if required else {}),
         "additionalProperties": False,
     }
+
+
+def _own_first(keys: dict[str, str]) -> list[tuple[str, str]]:
+    """Keys and fields of a class, those that every layer has at the end."""
+    return sorted(keys.items(), key=lambda item: item[1] in COMMON_FIELDS)
 
 
 def _summary(cls: type[BaseModel]) -> str:

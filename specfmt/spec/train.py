@@ -46,6 +46,9 @@ KERAS_SETS = (
     "california_housing",
 )
 
+TARGET_SIZES = {"linnerud": 3, "diabetes": 0, "california_housing": 0}
+"""Numbers in one target of the named sets that hold no class numbers; 0 for a bare number."""
+
 
 class MappingOf(Rule):
     """A mapping whose values follow one rule."""
@@ -242,6 +245,12 @@ SOURCES: dict[str, type[Data]] = {
 }
 
 
+def class_numbers(data: Data) -> bool:
+    """Whether a source is known to give class numbers as targets."""
+    name = getattr(data, "name", None)
+    return name is not None and name not in TARGET_SIZES
+
+
 class DataRule(Rule):
     """A data section; ``source`` says which."""
 
@@ -252,12 +261,13 @@ class DataRule(Rule):
             raise FieldError("a mapping with `source`", value)
         source = value.get("source")
         cls = SOURCES.get(source) if isinstance(source, str) else None
+        if "source" not in value:
+            message = "expected data to have `source`, it is missing"
+            raise NestedError([Diagnostic("SF122", message, (), "one of " + ", ".join(SOURCES))])
         if cls is None:
             message = FieldError("one of " + ", ".join(SOURCES), source).message
             hint = did_you_mean(source, SOURCES)
-            raise NestedError(
-                [Diagnostic("SF123", message, ("source",) if "source" in value else (), hint)]
-            )
+            raise NestedError([Diagnostic("SF123", message, ("source",), hint)])
         fields = {key: item for key, item in value.items() if key != "source"}
         return validate(cls, fields, f"data from {source}")
 

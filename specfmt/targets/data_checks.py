@@ -10,8 +10,17 @@ from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Graph
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
 from specfmt.spec.fields import did_you_mean
-from specfmt.spec.train import CsvData, Data, InlineData, NpzData, SyntheticData, TrainSpec
-from specfmt.targets.data_sources import TARGET_SIZES, class_numbers, sample_shape
+from specfmt.spec.train import (
+    TARGET_SIZES,
+    CsvData,
+    Data,
+    InlineData,
+    NpzData,
+    SyntheticData,
+    TrainSpec,
+    class_numbers,
+)
+from specfmt.targets.data_sources import sample_shape
 from specfmt.targets.outputs import (
     has_validation,
     is_classes,
@@ -192,13 +201,17 @@ def _targets(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]
                 (*DATA, "one_hot"),
                 "use categorical_crossentropy or drop `one_hot`",
             )
-        elif class_numbers(data) and not data.one_hot and units not in (1, None):
-            if not takes_class_numbers(graph, train, name):
-                yield problem(
-                    f"expected one-hot labels for {loss.name}, received class numbers",
-                    DATA,
-                    "add `one_hot: true`, or use sparse_categorical_crossentropy",
-                )
+        elif (
+            class_numbers(data)
+            and not data.one_hot
+            and units not in (1, None)
+            and not takes_class_numbers(graph, train, name)
+        ):
+            yield problem(
+                f"expected one-hot labels for {loss.name}, received class numbers",
+                DATA,
+                "add `one_hot: true`, or use sparse_categorical_crossentropy",
+            )
         numbers = TARGET_SIZES.get(getattr(data, "name", ""))
         if numbers is not None and units is not None and units != (numbers or 1):
             yield problem(
@@ -228,28 +241,34 @@ def _classes(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]
 
 
 def _weights(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]:
-    """Class weights as Keras takes them."""
-    if train.class_weight is None:
+    """Class and sample weights as Keras takes them: one for each sample."""
+    sampled = getattr(data, "sample_weight", None) is not None
+    key: Path = ("train", "class_weight")
+    if train.class_weight is not None:
+        if sampled:
+            yield problem(
+                "expected class_weight or sample_weight, received both",
+                key,
+                "multiply the sample weights by the class weights",
+            )
+        if len(graph.outputs) > 1:
+            yield problem(
+                f"expected one output for class_weight, received {len(graph.outputs)}",
+                key,
+                "use sample_weight",
+            )
+    elif sampled:
+        key = (*DATA, "sample_weight")
+    else:
         return
-    path = ("train", "class_weight")
-    if getattr(data, "sample_weight", None) is not None:
-        yield problem(
-            "expected class_weight or sample_weight, received both",
-            path,
-            "multiply the sample weights by the class weights",
-        )
-    if len(graph.outputs) > 1:
-        yield problem(
-            f"expected one output for class_weight, received {len(graph.outputs)}",
-            path,
-            "use sample_weight",
-        )
-    elif len(next(iter(graph.outputs.values())).shape or ()) > 2:
-        yield problem(
-            "expected an output of shape (N, classes) for class_weight, received another",
-            path,
-            "use sample_weight",
-        )
+    for name, value in graph.outputs.items():
+        if len(value.shape or ()) > 2:
+            yield problem(
+                f"expected outputs of shape (N, units) for {key[-1]}, "
+                f"received {show_shape(value.shape or ())} in {name}",
+                key,
+                "a weight is for a whole sample: flatten the output, or drop the weights",
+            )
 
 
 def _monitors(graph: Graph, train: TrainSpec) -> Iterator[Diagnostic]:

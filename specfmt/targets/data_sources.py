@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.graph.model import Graph
+from specfmt.spec.layer import Shape
 from specfmt.spec.train import (
     CsvData,
     Data,
@@ -39,9 +40,6 @@ SAMPLE_SHAPES: dict[str, tuple[int, ...]] = {
     "california_housing": (8,),
 }
 """The shape of one sample of each known set."""
-
-TARGET_SIZES = {"linnerud": 3, "diabetes": 0, "california_housing": 0}
-"""Numbers in one target of the sets that hold no class numbers; 0 for a bare number."""
 
 TEXT_SETS = ("imdb", "reuters")
 """Sets whose samples are lists of word numbers of any length."""
@@ -88,12 +86,6 @@ PAD_SEQUENCES = '''def pad_sequences(sequences: np.ndarray, length: int) -> np.n
     return padded'''
 
 
-def class_numbers(data: Data) -> bool:
-    """Whether a source is known to give class numbers as targets."""
-    name = getattr(data, "name", None)
-    return name is not None and name not in TARGET_SIZES
-
-
 def source_code(graph: Graph, data: Data, classes: frozenset[str], loader: str) -> Source:
     """The statements that load ``data``.
 
@@ -113,7 +105,7 @@ class _Context:
     loader: str
 
 
-def _sklearn(context: _Context, data: SklearnData) -> Source:
+def _sklearn(_context: _Context, data: SklearnData) -> Source:
     loader = f"load_{data.name}"
     return Source(
         [f"x, y = {loader}(return_X_y=True)"],
@@ -293,11 +285,11 @@ def _synthetic(context: _Context, data: SyntheticData) -> Source:
         elif value.dtype == "bool":
             array = f"rng.random({size}) < 0.5"
         body.append(f"{variables[name]} = {array}")
-    ranks = [len(value.shape or ()) for value in graph.inputs.values()]
+    shapes = [(value.shape or ())[1:] for value in graph.inputs.values()]
     if several:
         pairs = ", ".join(f"{string(name)}: {variable}" for name, variable in variables.items())
         body.append("x = {" + pairs + "}")
-    arrays = list(zip(variables.values(), ranks, strict=True))
+    arrays = list(zip(variables.values(), shapes, strict=True))
     targets = {name: _task(_task_of(data, graph, name), arrays) for name in graph.outputs}
     if len(targets) > 1:
         pairs = ", ".join(f"{string(name)}: {target}" for name, target in targets.items())
@@ -316,25 +308,25 @@ def _task_of(data: SyntheticData, graph: Graph, output: str) -> str:
     return task or "sign"
 
 
-def _task(task: str, arrays: list[tuple[str, int]]) -> str:
+def _task(task: str, arrays: list[tuple[str, Shape]]) -> str:
     """The target of a synthetic task, as an expression over the inputs."""
-    first, rank = arrays[0]
+    first, shape = arrays[0]
     if task == "first":
-        flat = first if rank <= 2 else f"{first}.reshape(len({first}), -1)"
-        return f"{flat}[:, 0]" if rank > 1 else first
+        flat = first if len(shape) < 2 else f"{first}.reshape(len({first}), -1)"
+        return f"{flat}[:, 0]" if shape else first
     if task == "same":
         return first
-    if len(arrays) == 2 and rank == arrays[1][1]:
-        total = _total(f"({first} - {arrays[1][0]})", first, rank)
+    if len(arrays) == 2 and shape == arrays[1][1]:
+        total = _total(f"({first} - {arrays[1][0]})", first, shape)
     else:
-        total = " + ".join(_total(name, name, rank) for name, rank in arrays)
+        total = " + ".join(_total(name, name, shape) for name, shape in arrays)
     return total if task == "sum" else f"({total} > 0).astype(int)"
 
 
-def _total(expression: str, name: str, rank: int) -> str:
-    if rank == 1:
+def _total(expression: str, name: str, shape: Shape) -> str:
+    if not shape:
         return expression
-    flat = expression if rank == 2 else f"{expression}.reshape(len({name}), -1)"
+    flat = expression if len(shape) == 1 else f"{expression}.reshape(len({name}), -1)"
     return f"{flat}.sum(axis=1)"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.spec.document import ModelSpec
 from specfmt.spec.layer import Shape
-from specfmt.spec.train import TrainSpec
-from specfmt.targets.data_sources import class_numbers, list_shape
+from specfmt.spec.train import TrainSpec, class_numbers
+from specfmt.targets.data_sources import list_shape
 from specfmt.vocab.base import Term
 from specfmt.vocab.by_shape import resolve
 

@@ -155,7 +155,8 @@ class TermRule(Rule):
             return Term(self.kind, type_name, spelling=value if self.kind in SPELLED else "")
         if isinstance(value, dict) and isinstance(value.get("type"), str):
             return self._from_mapping(value)
-        raise FieldError(f"the name of {_article(self.kind)} or {{type: Name, ...}}", value)
+        hint = "start with `type:`" if isinstance(value, dict) and "type" not in value else ""
+        raise FieldError(f"the name of {_article(self.kind)} or {{type: Name, ...}}", value, hint)
 
     def _from_mapping(self, value: dict[str, Any]) -> Term:
         from specfmt.spec.fields import NestedError, error_to_diagnostic
@@ -183,7 +184,7 @@ class TermRule(Rule):
 
         cls = word_class(self.kind, CUSTOM)
         given = {key: item for key, item in value.items() if key != "type"}
-        keys = dict(zip(cls.model_fields, keys_of(cls), strict=True))
+        keys = {field: key for key, field in keys_of(cls).items()}
         arguments = explicit_arguments(validate(cls, given, CUSTOM))
         return Term(self.kind, CUSTOM, {keys[key]: item for key, item in arguments.items()})
 

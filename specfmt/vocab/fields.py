@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from specfmt.spec.fields import FieldError, Number, Rule
 from specfmt.vocab.base import Term, TermRule
+from specfmt.vocab.index import INDEX
 
 LINEAR: Final = Term("activation", "Linear")
 RELU: Final = Term("activation", "Relu")
@@ -39,7 +40,8 @@ class LearningRateRule(Rule):
         self.schedule = TermRule("schedule")
 
     def check(self, value: Any) -> float | Term | None:
-        if isinstance(value, (dict, Term)):
+        named = isinstance(value, str) and value in INDEX["schedule"]
+        if named or isinstance(value, (dict, Term)):
             return self.schedule.check(value)
         try:
             return self.number.check(value)

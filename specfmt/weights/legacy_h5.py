@@ -97,14 +97,14 @@ class Reader:
             if names:
                 stored[name] = [(n, child(group, n, self.file)) for n in names]
         units = [u for u in keras_units(graph) if not is_operation(u) and _holds(u)]
-        for unit, name in self._pairs(units, list(stored)):
-            if unit is None:
-                label = [f"{name}/{n}" for n, _ in stored[name]]
-                self.problems += left_over(label, self.file)
-            elif name is None:
+        for unit, place in self._pairs(units, list(stored)):
+            if place is None and unit is not None:
                 self._report_missing(in_legacy_order(unit), unit.name)
-            else:
-                self._unit(unit, name, stored[name])
+            elif place is not None and unit is None:
+                label = [f"{place}/{n}" for n, _ in stored[place]]
+                self.problems += left_over(label, self.file)
+            elif place is not None and unit is not None:
+                self._unit(unit, place, stored[place])
         top = child(self.root, TOP_LEVEL, self.file)
         if top is not None:
             rest = text_list(top.attrs, "weight_names") or []

@@ -55,11 +55,26 @@ CASES = [
     ),
     # A class of the user's own: PyTorch says that it cannot (SF303).
     Case(
-        {"type": "Custom", "class": "keras.layers.ReLU", "config": {"max_value": 1.0}},
+        {
+            "type": "Custom",
+            "class": "keras.layers.ReLU",
+            "config": {"max_value": 1.0},
+            "shape": [4],
+        },
         (4,),
         torch=False,
     ),
-    Case({"type": "Custom", "class": "keras.layers.Add"}, [(4,), (4,)], torch=False),
+    # A list of names means arguments by position; a list as one argument is named.
+    Case(
+        {
+            "type": "Custom",
+            "class": "keras.layers.Add",
+            "shape": [4],
+            "inputs": {"inputs": ["in0", "in1"]},
+        },
+        [(4,), (4,)],
+        torch=False,
+    ),
     Case(
         {
             "type": "Custom",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from specfmt.graph.model import Graph
-from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.train import TrainSpec
 from specfmt.targets.outputs import all_metrics, has_many_values
 from specfmt.targets.source import literal, string
@@ -35,9 +34,6 @@ class Loop:
         weighted: Whether batches have sample weights.
         penalty: Whether regularizers add to the loss.
         constrain: Whether weights have constraints.
-
-    Raises:
-        SpecError: Sample weights that the loop cannot spread over an output (SF304).
     """
 
     def __init__(
@@ -57,17 +53,6 @@ class Loop:
         self.weighted, self.penalty, self.constrain = weighted, penalty, constrain
         self.trained = [output for output in outputs if output.loss is not None]
         self.many_values = any(has_many_values(m.term) for m in all_metrics(graph, train))
-        if weighted and any(len(output.loss_shape) > 3 for output in self.trained):
-            raise SpecError(
-                [
-                    Diagnostic(
-                        "SF304",
-                        "sample weights of an output of more than three axes have no PyTorch form",
-                        ("train",),
-                        "flatten the output, or generate the Keras target",
-                    )
-                ]
-            )
 
     # -- what the template asks for ------------------------------------------------------------
 
@@ -192,15 +177,14 @@ class Loop:
     @property
     def forward(self) -> list[str]:
         """Statements from the batch to the loss."""
-        lines = self._call_model()
-        terms = []
-        for output in self.trained:
-            lines.append(
-                f"{output.loss_variable} = {output.share if self.single else ''}{self._loss(output)}"
-            )
-            terms.append(f"{output.share}{output.loss_variable}")
-        if not self.single:
-            lines.append(f"loss = {' + '.join(terms)}")
+        lines = self._call_model([o for o in self.outputs if o.loss is not None or o.metrics])
+        if len(self.trained) == 1:
+            (output,) = self.trained
+            lines.append(f"loss = {output.share}{self._loss(output)}")
+        else:
+            lines += [f"{o.loss_variable} = {self._loss(o)}" for o in self.trained]
+            total = " + ".join(f"{o.share}{o.loss_variable}" for o in self.trained)
+            lines.append(f"loss = {total}")
         if self.penalty:
             lines.append("loss = loss + penalty(model)")
         return lines
@@ -292,25 +276,25 @@ class Loop:
         """Statements of ``predict``."""
         if self.single:
             (output,) = self.outputs
-            *lines, last = self._call_model()
+            *lines, last = self._call_model(self.outputs)
             return [*lines, f"return {output.activated(last.partition(' = ')[2])}"]
         items = ", ".join(f"{string(o.name)}: {o.activated(o.prediction)}" for o in self.outputs)
-        return [*self._call_model(), f"return {{{items}}}"]
+        return [*self._call_model(self.outputs), f"return {{{items}}}"]
 
     # -- parts -----------------------------------------------------------------------------------
 
-    def _call_model(self) -> list[str]:
-        """Statements that assign every output's prediction."""
+    def _call_model(self, used: list[Output]) -> list[str]:
+        """Statements that assign the predictions that are used."""
         call = f"model({', '.join(self.inputs.values())})"
         form = self.graph.output_form
         if form == "mapping":
-            picks = [f"{o.prediction} = outputs[{string(o.name)}]" for o in self.outputs]
-            if self.single:
-                return [f"{self.outputs[0].prediction} = {call}[{string(self.outputs[0].name)}]"]
+            if len(used) == 1:
+                return [f"{used[0].prediction} = {call}[{string(used[0].name)}]"]
+            picks = [f"{o.prediction} = outputs[{string(o.name)}]" for o in used]
             return [f"outputs = {call}", *picks]
         if form == "list" and self.single:
             return [f"{self.outputs[0].prediction} = {call}[0]"]
-        return [f"{', '.join(o.prediction for o in self.outputs)} = {call}"]
+        return [f"{', '.join(o.prediction if o in used else '_' for o in self.outputs)} = {call}"]
 
     def create(self, output: Output) -> str:
         """The expression that makes an output's loss object; empty if it needs none."""
@@ -324,8 +308,9 @@ class Loop:
         create = self.create(output)
         if create and not self.single:
             text = in_place(text, create)
-        weight = "weight" if len(output.loss_shape) < 3 else "weight.unsqueeze(-1)"
-        return text.format(prediction=output.prediction, target=self._target(output), weight=weight)
+        return text.format(
+            prediction=output.prediction, target=self._target(output), weight="weight"
+        )
 
     def _target(self, output: Output) -> str:
         """The target in the shape that the loss takes."""

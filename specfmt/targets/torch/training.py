@@ -38,7 +38,7 @@ RESERVED = (
     "args", "average", "batches", "device", "epoch", "history", "loader", "loss", "loss_fn",
     "losses", "metric", "metrics", "model", "name", "optimizer", "outputs", "prediction",
     "predictions", "probabilities", "progress", "results", "row", "scheduler", "seen", "total", "total_loss",
-    "value", "values", "weight", "x", "y",
+    "value", "values", "weight",
 )  # fmt: skip
 """Variables of the script, which inputs and outputs must not hide."""
 

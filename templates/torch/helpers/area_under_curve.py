@@ -28,7 +28,9 @@ class AreaUnderCurve:
         label_weights: Sequence[float] | None = None,
     ) -> None:
         self.curve, self.method, self.labels = curve, method, labels
-        self.label_weights = None if label_weights is None else torch.tensor(label_weights)
+        self.label_weights = (
+            None if label_weights is None else torch.tensor(label_weights)
+        )
         ends = [-1e-7, *sorted(thresholds), 1 + 1e-7]
         self.counts = [ConfusionCounts(ends) for _ in range(labels or 1)]
 
@@ -54,7 +56,9 @@ class AreaUnderCurve:
             each = self.label_weights.to(prediction).expand_as(prediction)
             if weight is not None:
                 each = each * weight.view(-1, 1)
-            self.counts[0].update(prediction.flatten(), target.flatten(), each.flatten())
+            self.counts[0].update(
+                prediction.flatten(), target.flatten(), each.flatten()
+            )
 
     def result(self) -> float:
         """The area, averaged over labels."""
@@ -83,7 +87,9 @@ class AreaUnderCurve:
         return ((x[:-1] - x[1:]) * heights).sum()
 
     @staticmethod
-    def _interpolated(tp: torch.Tensor, fp: torch.Tensor, fn: torch.Tensor) -> torch.Tensor:
+    def _interpolated(
+        tp: torch.Tensor, fp: torch.Tensor, fn: torch.Tensor
+    ) -> torch.Tensor:
         """Davis and Goadrich's interpolation between points of a precision-recall curve."""
         found = tp[:-1] - tp[1:]
         positive = tp + fp

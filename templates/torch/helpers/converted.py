@@ -12,7 +12,9 @@ class Converted:
     def __init__(
         self,
         metric: Any,
-        convert: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+        convert: Callable[
+            [torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]
+        ],
     ) -> None:
         self.metric, self.convert = metric, convert
         self.reset, self.result = metric.reset, metric.result

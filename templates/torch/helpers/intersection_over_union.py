@@ -41,7 +41,9 @@ class IntersectionOverUnion:
             weight = torch.ones_like(target)
         weight = weight.flatten().long().expand_as(target)
         size = self.num_classes
-        known = (target >= 0) & (target < size) & (prediction >= 0) & (prediction < size)
+        known = (
+            (target >= 0) & (target < size) & (prediction >= 0) & (prediction < size)
+        )
         if self.ignore_class is not None:
             known &= target != self.ignore_class
         index = (target * size + prediction)[known]

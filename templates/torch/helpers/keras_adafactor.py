@@ -41,7 +41,9 @@ class KerasAdafactor(torch.optim.Optimizer):
                     variance = self._average(state, "square", square, rate)
                 else:
                     rows = self._average(state, "rows", square.mean(0, True), rate)
-                    columns = self._average(state, "columns", square.mean(1, True), rate)
+                    columns = self._average(
+                        state, "columns", square.mean(1, True), rate
+                    )
                     variance = rows / rows.mean(1, keepdim=True) * columns
                 update = weight.grad / variance.sqrt()
                 size = update.square().mean().sqrt() / group["d"]

@@ -39,7 +39,9 @@ class KerasAdam(torch.optim.Optimizer):
                 mean = state["mean"].lerp_(weight.grad, 1 - beta_1)
                 square = state["square"].lerp_(weight.grad.square(), 1 - beta_2)
                 if group["amsgrad"]:
-                    square = state["largest"].copy_(torch.maximum(state["largest"], square))
+                    square = state["largest"].copy_(
+                        torch.maximum(state["largest"], square)
+                    )
                 correction = math.sqrt(1 - beta_2 ** state["step"])
                 rate = lr * correction / (1 - beta_1 ** state["step"])
                 weight.sub_(rate * mean / (square.sqrt() + group["eps"]))

@@ -19,7 +19,9 @@ class KerasRMSProp(torch.optim.Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         defaults = {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum}
-        super().__init__(params, {**defaults, "centered": centered, "weight_decay": weight_decay})
+        super().__init__(
+            params, {**defaults, "centered": centered, "weight_decay": weight_decay}
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
@@ -29,7 +31,9 @@ class KerasRMSProp(torch.optim.Optimizer):
                 if weight.grad is not None:
                     self._update(weight, weight.grad, group)
 
-    def _update(self, weight: torch.Tensor, grad: torch.Tensor, group: dict[str, float]) -> None:
+    def _update(
+        self, weight: torch.Tensor, grad: torch.Tensor, group: dict[str, float]
+    ) -> None:
         state = self.state[weight]
         if not state:
             for name in ("square", "mean", "momentum"):

@@ -8,7 +8,9 @@ import torch
 class Mean:
     """The mean over all samples of a function of predictions and targets."""
 
-    def __init__(self, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+    def __init__(
+        self, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> None:
         self.function = function
         self.reset()
 

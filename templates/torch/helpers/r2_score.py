@@ -14,7 +14,9 @@ class R2Score:
         num_regressors: For the adjusted score, the number of inputs.
     """
 
-    def __init__(self, average: str | None = "uniform_average", num_regressors: int = 0) -> None:
+    def __init__(
+        self, average: str | None = "uniform_average", num_regressors: int = 0
+    ) -> None:
         self.average, self.num_regressors = average, num_regressors
         self.reset()
 

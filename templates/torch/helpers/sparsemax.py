@@ -13,5 +13,7 @@ def sparsemax(x: torch.Tensor, dim: int) -> torch.Tensor:
     totals = ordered.cumsum(dim=-1)
     ranks = torch.arange(1, z.shape[-1] + 1, device=x.device, dtype=x.dtype)
     support = ordered - (totals - 1) / ranks > 0
-    threshold = ((totals * support).sum(-1, keepdim=True) - 1) / support.sum(-1, keepdim=True)
+    threshold = ((totals * support).sum(-1, keepdim=True) - 1) / support.sum(
+        -1, keepdim=True
+    )
     return (z - threshold).clamp(min=0).movedim(-1, dim)

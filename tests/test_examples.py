@@ -1,0 +1,145 @@
+"""Every example: the published counts in every place, and what its training must reach."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import specfmt
+from specfmt.summary import summarize
+from tests.harness import execute
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+MNIST = Path(os.environ.get("SPECFMT_MNIST", ROOT.parent / "shared" / "data" / "mnist.npz"))
+
+PARAMETERS = {
+    "xor": 9,
+    "mnist_mlp": 407_050,
+    "mnist_softmax": 407_050,
+    "fashion_mlp": 266_610,
+    "iris_small": 403,
+    "iris_mlp": 1_873,
+    "iris_branches": 1_283,
+    "mnist_dropout": 101_770,
+    "mnist_batchnorm": 331_538,
+}
+"""What the sources of the examples publish."""
+
+ACCURACY = {
+    "mnist_mlp": 0.97,
+    "mnist_softmax": 0.975,
+    "mnist_batchnorm": 0.97,
+    "mnist_rows_lstm": 0.95,
+    "digits_cnn": 0.97,
+    "tiny_transformer": 0.95,
+}
+"""The test accuracy that an example must reach, in both targets."""
+
+
+def test_the_table_is_complete() -> None:
+    assert set(PARAMETERS) <= {path.stem for path in EXAMPLES}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_it_has_no_errors_and_is_formatted(path: Path) -> None:
+    from specfmt.api import check, format_spec
+
+    content = path.read_bytes()
+    assert [d for d in check(content, file=path.name) if d.severity == "error"] == []
+    assert format_spec(content, file=path.name, fix=False).encode() == content
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_counts_agree_everywhere(path: Path) -> None:
+    spec = specfmt.load(path)
+    params = summarize(specfmt.analyze(spec))["params"]
+    assert params["total"] == PARAMETERS.get(path.stem, params["total"])
+    if path.stem == "mnist_batchnorm":
+        assert params["non_trainable"] == 720
+    for style in ("auto", "functional", "subclass"):
+        model = execute(specfmt.generate(spec, "keras", style=style))
+        assert model.count_params() == params["total"], style
+        module = execute(specfmt.generate(spec, "torch", style=style))
+        trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
+        assert trainable == params["trainable"], style
+
+
+def train(name: str, target: str, out: Path, *options: str) -> dict[str, float]:
+    """The test values that a training script prints."""
+    script = out / f"{name}_{target}.py"
+    spec = specfmt.load(ROOT / "examples" / f"{name}.yaml")
+    script.write_text(specfmt.generate(spec, target, part="train"))
+    done = subprocess.run(
+        [sys.executable, str(script), "--out", str(out / "run"), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": "", "MPLBACKEND": "Agg"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for file in ("history.csv", "history.png"):
+        assert (out / "run" / file).stat().st_size > 0
+    last = done.stdout.strip().splitlines()[-1]
+    return {key: float(value) for key, value in re.findall(r"test ([\w ]+?) (-?[\d.]+)", last)}
+
+
+def mnist(name: str) -> list[str]:
+    """The options that make an example use the file of the real MNIST."""
+    if "mnist" not in name:
+        return []
+    if not MNIST.is_file():
+        pytest.skip(f"{MNIST} is not here; set SPECFMT_MNIST to an .npz of MNIST")
+    return ["--data", str(MNIST)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["keras", "torch"])
+@pytest.mark.parametrize("name", ACCURACY)
+def test_accuracy(name: str, target: str, tmp_path: Path) -> None:
+    assert train(name, target, tmp_path, *mnist(name))["accuracy"] >= ACCURACY[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["keras", "torch"])
+@pytest.mark.parametrize("seed", [1, 7, 42])
+def test_iris_on_three_seeds(target: str, seed: int, tmp_path: Path) -> None:
+    assert train("iris_mlp", target, tmp_path, "--seed", str(seed))["accuracy"] >= 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["keras", "torch"])
+@pytest.mark.parametrize("name", ["iris_small", "iris_branches", "siamese"])
+def test_it_trains(name: str, target: str, tmp_path: Path) -> None:
+    assert train(name, target, tmp_path)["loss"] < 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["keras", "torch"])
+def test_xor_gives_the_four_answers(target: str, tmp_path: Path) -> None:
+    train("xor", target, tmp_path)
+    with (tmp_path / "run" / "history.csv").open() as file:
+        last = list(csv.DictReader(file))[-1]
+    assert float(last["loss"]) < 0.01
+    assert float(last["binary_accuracy"]) == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["keras", "torch"])
+def test_diabetes_beats_the_mean_by_half(target: str, tmp_path: Path) -> None:
+    import numpy as np
+    from sklearn.datasets import load_diabetes
+
+    squared = train("diabetes_regression", target, tmp_path)["mean_squared_error"]
+    _, y = load_diabetes(return_X_y=True)
+    order = np.random.default_rng(7).permutation(len(y))
+    split = len(order) - round(0.2 * len(order))
+    train_part, test_part = y[order[:split]], y[order[split:]]
+    assert squared <= 0.5 * float(((test_part - train_part.mean()) ** 2).mean())
