@@ -1,6 +1,6 @@
 """Import with full static analysis against `keras.models.model_from_json`, in one run.
 
-    python benchmarks/keras_json.py [APPLICATION]
+python benchmarks/keras_json.py [APPLICATION]
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def main(name: str) -> None:
     assert graph.count() == model.count_params()
     best = sorted(ours)[len(ours) // 2]
     print(f"{name}: {len(model.layers)} layers, {graph.count():,} parameters")
-    print(f"specfmt {best:.3f} s (median of {len(ours)}), Keras {theirs:.3f} s: 1/{theirs / best:.0f}")
+    print(
+        f"specfmt {best:.3f} s (median of {len(ours)}), Keras {theirs:.3f} s: 1/{theirs / best:.0f}"
+    )
 
 
 if __name__ == "__main__":

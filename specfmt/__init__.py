@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from specfmt.graph.model import Graph
+    from specfmt.parity.report import Report
     from specfmt.spec.document import ModelSpec
-    from specfmt.verify.report import Report
 
 __version__ = "0.1.0"
 

@@ -15,7 +15,7 @@ from specfmt.spec.reading import Document, read
 
 if TYPE_CHECKING:
     from specfmt.migrate import Migration
-    from specfmt.verify.report import Report
+    from specfmt.parity.report import Report
 
 
 def load(path: str | Path) -> ModelSpec:
@@ -185,7 +185,7 @@ def convert_weights(
 
 
 def verify(spec: ModelSpec, **options: Any) -> Report:
-    from specfmt.verify.run import verify as function
+    from specfmt.parity.run import verify as function
 
     return function(spec, **options)
 

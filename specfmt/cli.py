@@ -322,7 +322,7 @@ def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> Non
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 @click.pass_context
 def verify(
-    ctx: click.Context, file: str, source: Path | None, as_json: bool, **options: Any
+    ctx: click.Context, /, file: str, source: Path | None, as_json: bool, **options: Any
 ) -> None:
     """Build both programs, compare counts, shapes, outputs, gradients; exit 1 if they differ."""
     import json

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specfmt.verify.report import Report
+    from specfmt.parity.report import Report
 
 
 @contextmanager
@@ -43,6 +43,6 @@ def show_report(report: Report, *, every: bool = False) -> None:
     """The table of a comparison on stdout."""
     from rich.console import Console
 
-    from specfmt.verify.table import show
+    from specfmt.parity.table import show
 
     show(report, Console(), every=every)

@@ -144,7 +144,10 @@ def keras_weights(graph: Any, model: Any) -> dict[Any, dict[str, Any]]:
         if unit.graph is not None:
             found |= keras_weights(unit.graph, layer)
         else:
-            found[unit] = {v.path.split(unit.name + "/", 1)[-1]: v for v in layer.weights}
+            found[unit] = {
+                f"/{v.path}".split(f"/{unit.name}/", 1)[-1].removeprefix("/"): v
+                for v in layer.weights
+            }
     return found
 
 

@@ -86,9 +86,7 @@ def test_exported_json_loads_and_computes_the_same(keras: Any, name: str) -> Non
     first = models(keras)[name]()
     second = keras.models.model_from_json(json.dumps(round_trip(written(first))))
     assert written(second) == written(first)
-    assert [(w.name, w.shape) for w in second.weights] == [
-        (w.name, w.shape) for w in first.weights
-    ]
+    assert [(w.name, w.shape) for w in second.weights] == [(w.name, w.shape) for w in first.weights]
     second.set_weights(first.get_weights())
     rng = np.random.default_rng(0)
     data = [rng.integers(1, 5, (2, *x.shape[1:])).astype(x.dtype) for x in first.inputs]

@@ -293,6 +293,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "loss": SPARSE,
             "metrics": ["accuracy"],
             "shuffle": False,
+            "optimizer": {"type": "SGD", "learning_rate": 0.5},
             "run_eagerly": True,
         },
     },

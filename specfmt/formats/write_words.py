@@ -78,7 +78,9 @@ def write_custom(term: Term) -> Json:
     }
 
 
-def serialized(module: str | None, class_name: str, config: Any, registered: str | None = None) -> Json:
+def serialized(
+    module: str | None, class_name: str, config: Any, registered: str | None = None
+) -> Json:
     """An object in the form of `keras.saving.serialize_keras_object`."""
     return {
         "module": module,

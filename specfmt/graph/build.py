@@ -37,12 +37,22 @@ SUGGESTIONS = 20
 """Findings that may search the model's names for what was meant."""
 
 
-def _is_tensors(item: Any) -> bool:
-    """Whether an argument is the name of a tensor, or lists and mappings of names (or null)."""
-    if isinstance(item, dict):
-        return bool(item) and all(map(_is_tensors, item.values()))
-    if isinstance(item, (list, tuple)):
-        return bool(item) and all(inner is None or _is_tensors(inner) for inner in item)
+def _fits_kind(item: Any, kind: str | None, *, nested: bool) -> bool:
+    """Whether a call argument names tensors in the form that its kind takes.
+
+    Args:
+        item: What is given.
+        kind: The argument's kind; None for arguments that nothing is known of.
+        nested: It is an input of a nested model, which may be lists and mappings of tensors.
+    """
+    if kind not in ("tensor", "tensors"):
+        return True
+    if nested and isinstance(item, dict):
+        return bool(item) and all(_fits_kind(inner, kind, nested=True) for inner in item.values())
+    if isinstance(item, (list, tuple)) and (nested or kind == "tensors"):
+        return bool(item) and all(
+            inner is None or _fits_kind(inner, "tensor", nested=nested) for inner in item
+        )
     return isinstance(item, str)
 
 
@@ -147,8 +157,7 @@ class Builder:
             value = Value("", None, "float32")
             return {"": value} if declared is None else {}
         return {
-            name: Value(name, _input_shape(item), item.dtype)
-            for name, item in declared.items()
+            name: Value(name, _input_shape(item), item.dtype) for name, item in declared.items()
         }
 
     def _index_names(self, inputs: dict[str, Value]) -> None:
@@ -393,7 +402,8 @@ class Builder:
                 own = set(inner.inputs)
                 extra = {k: v for k, v in edges.items() if k in MODEL_ARGUMENTS and k not in own}
                 named = {k: v for k, v in edges.items() if k not in extra}
-                nest, args = inner.input_nest, named.get("args")
+                nest: Any = inner.input_nest
+                args: Any = named.get("args")
                 if set(named) == {"args"} and "args" not in own and _is_one(args):
                     edges, where = args[0], (*where, "args", 0)
                 elif isinstance(nest, dict) and set(named) == set(nest):
@@ -445,10 +455,11 @@ class Builder:
                 names = [before for before, _, _ in signature[:place]]
                 return {**dict(zip(names, values, strict=False)), name: values[place:]}
         if len(values) > len(signature):
-            names = ", ".join(name for name, _, _ in signature)
+            known = ", ".join(name for name, _, _ in signature)
             self.report(
                 "SF205",
-                f"expected {unit.type_name} to read at most {len(signature)} tensors ({names}), "
+                f"expected {unit.type_name} to read at most {len(signature)} "
+                f"tensor{'s' if len(signature) > 1 else ''} ({known}), "
                 f"received {len(values)}",
                 (*path, "inputs"),
             )
@@ -471,10 +482,11 @@ class Builder:
                     did_you_mean(argument, kinds) or "it takes " + ", ".join(kinds),
                     on_key=True,
                 )
-            elif kind in ("tensor", "tensors") and item is not None and not _is_tensors(item):
+            elif item is not None and not _fits_kind(item, kind, nested=unit.graph is not None):
+                some = "a list of tensor names" if kind == "tensors" else "the name of a tensor"
                 self.report(
                     "SF201",
-                    f"expected the name of a tensor as `{argument}`, received {show(item)}",
+                    f"expected {some} as `{argument}`, received {show(item)}",
                     (*path, argument),
                 )
             elif kind == "value" or not any(True for _ in _strings(item)):

@@ -280,7 +280,9 @@ def _not_an_entry(value: dict[str, Any], kinds: list[str]) -> Diagnostic:
         return Diagnostic("SF125", message, (), "blocks are not part of version 1")
     hint = "start with `type:`"
     if "class_name" in value:
-        hint = "this is Keras's JSON: write `type` for `class_name`, and the config's keys beside it"
+        hint = (
+            "this is Keras's JSON: write `type` for `class_name`, and the config's keys beside it"
+        )
     return Diagnostic("SF125", f"{expected}, received {show(value)}", (), hint)
 
 

@@ -70,9 +70,7 @@ _SHAPE = re.compile(r"\((?:None|\d+)(?:, (?:None|\d+))*,?\)")
 
 def _with_shapes(message: str) -> str:
     """Shapes in a message as users know them: ``(None, None, 3)`` is ``(N, ?, 3)``."""
-    return _SHAPE.sub(
-        lambda match: match[0].replace("(None", "(N").replace("None", "?"), message
-    )
+    return _SHAPE.sub(lambda match: match[0].replace("(None", "(N").replace("None", "?"), message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def build_op(data: dict[str, Any]) -> Op:
     problems = [unknown_key(key, (key,), cls, name) for key in data if key in absent]
     fields = {key: item for key, item in data.items() if key != "op" and key not in absent}
     try:
-        found = validate(cls, fields, name)
+        found = validate(cls, fields, str(name))
     except NestedError as error:
         raise NestedError([*problems, *error.diagnostics]) from None
     if problems:

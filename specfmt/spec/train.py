@@ -296,7 +296,7 @@ class ClassWeightRule(MappingOf):
     def __init__(self) -> None:
         super().__init__(Number(minimum=0), "a mapping from class number to weight")
 
-    def check(self, value: Any) -> dict[int, float]:
+    def check(self, value: Any) -> dict[Any, Any]:
         found = super().check(value)
         for key in found:
             if not (key.isascii() and key.isdigit()):

@@ -228,8 +228,8 @@ class _Writer:
             index = f'{y}.astype("int64")' + (".ravel()" if flat else "")
             return f'np.eye({shape[-1]}, dtype="float32")[{index}]'
         if takes_class_numbers(self.graph, self.train, name):
-            flat = ".ravel()" if self._may_be_column(name) and len(shape) == 2 else ""
-            return f'{y}.astype("int64"){flat}'
+            ravel = ".ravel()" if self._may_be_column(name) and len(shape) == 2 else ""
+            return f'{y}.astype("int64"){ravel}'
         expression = f'{y}.astype("float32")'
         if shape and shape[-1] == 1 and shape[1:].count(None) <= 1 and self._lacks_axis(name):
             expression += f".reshape({_sizes(y, shape[1:])})"

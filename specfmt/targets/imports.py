@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 
@@ -37,7 +38,11 @@ def _key(line: str) -> tuple[bool, str]:
     return line.startswith("from"), line.split()[1].lower()
 
 
-def _member(name: str) -> tuple[int, str]:
-    """Constants, then classes, then functions."""
+def _member(name: str) -> tuple[int, list[tuple[bool, int, str]], str]:
+    """Constants, then classes, then functions; numbers within names by their value."""
     kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
-    return kind, name
+    natural = [
+        (part.isdigit(), int(part) if part.isdigit() else 0, part)
+        for part in re.split(r"(\d+)", name.lower())
+    ]
+    return kind, natural, name

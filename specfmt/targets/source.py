@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +36,17 @@ def literal(value: Any) -> str:
         items = ", ".join(f"{literal(key)}: {literal(item)}" for key, item in value.items())
         return "{" + items + "}"
     raise TypeError(f"no literal for {type(value).__name__}")
+
+
+_SIMPLE = re.compile(r"[-+~]?(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|\d+(?:\.\d*)?(?:e[-+]?\d+)?)")
+"""Operands around which a power stands without spaces: names, attributes and numbers."""
+
+
+def binary(left: str, operator: str, right: str) -> str:
+    """``left operator right`` with the spaces that ruff gives it."""
+    if operator == "**" and _SIMPLE.fullmatch(left) and _SIMPLE.fullmatch(right):
+        return f"{left}**{right}"
+    return f"{left} {operator} {right}"
 
 
 def string(text: str) -> str:

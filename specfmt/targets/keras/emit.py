@@ -258,8 +258,10 @@ def subclass(graph: Graph, file: FileScope) -> ModelClass:
     definitions, body.lines = body.lines, []
     scope = Scope({*file.scope.used, "inputs"})
     whole = isinstance(graph.input_nest, Value)
+    read = {value for node in graph.nodes for value in node.inputs()} | {*graph.outputs.values()}
     for name, value in graph.inputs.items():
-        body.names[value] = "inputs" if whole else scope.claim(identifier(name, "inputs"))
+        hidden = "" if value in read else "_"
+        body.names[value] = "inputs" if whole else scope.claim(hidden + identifier(name, "inputs"))
     body.scope = scope
     if not whole:
         body.lines += unpacking(graph.input_nest, "inputs", body.names)

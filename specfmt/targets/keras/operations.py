@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from specfmt.graph.model import Array, Node, Value
 from specfmt.spec.layer import explicit_arguments
 from specfmt.spec.naming import to_snake_case
-from specfmt.targets.source import literal
+from specfmt.targets.source import binary, literal
 
 if TYPE_CHECKING:
     from specfmt.targets.keras.emit import FileScope
@@ -65,7 +65,7 @@ def operation_source(
     if function == "getitem":
         return f"{operands[0]}[{subscript(layer.key)}]", [], None
     if function in WRITTEN and len(operands) == 2 and not keywords:
-        return f"{operands[0]} {OPERATORS[function]} {operands[1]}", [], None
+        return binary(operands[0], OPERATORS[function], operands[1]), [], None
     return (
         f"keras.ops.{function}",
         [

@@ -238,9 +238,14 @@ def identifier_file(name: str) -> str:
     return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text).lower()
 
 
+_PROSE = re.compile(r'"""(?:.|\n)*?"""|(?:^|  )# .*$', re.MULTILINE)
+"""Docstrings and comments, which may name what the code does not use."""
+
+
 def import_block(source: str, extra: Iterable[str] = ()) -> str:
     """The imports that ``source`` uses, grouped and sorted as ruff's isort rules do."""
     wanted = set(extra)
+    source = _PROSE.sub("", source)
     if re.search(r"\bOrderedDict\(", source):
         wanted.add("from collections import OrderedDict")
     if "-> Self:" in source:

@@ -12,8 +12,8 @@ from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import is_floating
 from specfmt.targets.naming import Scope, class_name
 from specfmt.targets.templates import data_folder
-from specfmt.targets.torch.custom import refuse_unknown
 from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, find_lowering
+from specfmt.targets.torch.custom import refuse_unknown
 from specfmt.targets.torch.expr import (
     Call,
     ModuleDef,
@@ -25,6 +25,7 @@ from specfmt.targets.torch.expr import (
     Want,
     tensors_in,
 )
+from specfmt.targets.torch.inplace import work_in_place
 from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes, substitute
 from specfmt.targets.torch.params import ByLayout, Constant, Counter, Literal, WeightExpr
 
@@ -318,6 +319,7 @@ def _settle(program: ClassProgram, options: Options, graph: Graph) -> None:
         program.channels[same] = program.channels.get(tensor, False)
     program.steps, final = insert_permutes(steps, program.channels, outputs)
     program.outputs = {name: final[tensor] for name, tensor in program.outputs.items()}
+    work_in_place(program.steps, list(program.outputs.values()))
 
 
 def _is_channels_first(graph: Graph) -> bool:

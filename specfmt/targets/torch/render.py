@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from specfmt.targets.source import literal
+from specfmt.targets.source import binary, literal
 from specfmt.targets.torch.expr import (
     Attr,
     Axis,
@@ -115,7 +115,7 @@ class Renderer:
         level = PRECEDENCE[expr.op]
         left = self.at(expr.left, level + (expr.op == "**"))
         right = self.at(expr.right, level + (expr.op != "**"))
-        return f"{left} {expr.op} {right}", level
+        return binary(left, expr.op, right), level
 
     def _unary(self, expr: Unary) -> tuple[str, int]:
         return f"{expr.op}{self.at(expr.operand, UNARY)}", UNARY

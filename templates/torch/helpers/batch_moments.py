@@ -3,7 +3,9 @@
 import torch
 
 
-def batch_moments(x: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+def batch_moments(
+    x: torch.Tensor, mask: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and biased variance of every channel (axis 1), masked positions left out."""
     axes = [axis for axis in range(x.ndim) if axis != 1]
     if mask is None:

@@ -11,7 +11,9 @@ class BatchNorm(nn.Module):
     running_mean: torch.Tensor
     running_var: torch.Tensor
 
-    def __init__(self, features: int, eps: float, momentum: float, affine: bool = True) -> None:
+    def __init__(
+        self, features: int, eps: float, momentum: float, affine: bool = True
+    ) -> None:
         super().__init__()
         self.eps = eps
         self.momentum = momentum
@@ -20,7 +22,9 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(features))
         self.register_buffer("running_var", torch.ones(features))
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
         mean, var = self.running_mean, self.running_var
         if not self.training:
             return F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
@@ -29,4 +33,6 @@ class BatchNorm(nn.Module):
             batch_var, batch_mean = torch.var_mean(x, axes, correction=0)
             mean.lerp_(batch_mean, self.momentum)
             var.lerp_(batch_var, self.momentum)
-        return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return F.batch_norm(
+            x, None, None, self.weight, self.bias, training=True, eps=self.eps
+        )

@@ -34,7 +34,9 @@ class BatchRenorm(BatchNorm):
         self.register_buffer("renorm_mean", torch.zeros(features))
         self.register_buffer("renorm_std", torch.ones(features))
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
         if not self.training:
             return super().forward(x)
         mean, var = batch_moments(x, mask)

@@ -28,7 +28,10 @@ class EarlyStopping:
         self.wait = 0
 
     def better(self, value: float, reference: float | None) -> bool:
-        return reference is None or self.sign * value - abs(self.min_delta) > self.sign * reference
+        return (
+            reference is None
+            or self.sign * value - abs(self.min_delta) > self.sign * reference
+        )
 
     def should_stop(self, epoch: int, value: float, model: nn.Module) -> bool:
         """Whether to stop after this epoch (from 1) with this value."""

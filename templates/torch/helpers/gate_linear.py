@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 
 
-def gate_linear(x: torch.Tensor, weight: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
+def gate_linear(
+    x: torch.Tensor, weight: torch.Tensor, keep: torch.Tensor | None
+) -> torch.Tensor:
     """``x @ weight.T``; ``keep`` scales ``x`` for each gate's block of rows."""
     if keep is None:
         return F.linear(x, weight)

@@ -9,7 +9,9 @@ from .batch_norm import BatchNorm
 class MaskedBatchNorm(BatchNorm):
     """Batch normalization that leaves masked positions out of a batch's statistics."""
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
         if not self.training:
             return super().forward(x)
         mean, var = batch_moments(x, mask)

@@ -25,7 +25,11 @@ def scan_steps(
             out, state = new[0], new
         else:
             keep = mask[:, t, None]
-            out = torch.where(keep, new[0], torch.zeros_like(out) if zero_masked else out)
-            state = tuple(torch.where(keep, a, b) for a, b in zip(new, state, strict=True))
+            out = torch.where(
+                keep, new[0], torch.zeros_like(out) if zero_masked else out
+            )
+            state = tuple(
+                torch.where(keep, a, b) for a, b in zip(new, state, strict=True)
+            )
         outputs.append(out)
     return torch.stack(outputs, dim=1), state

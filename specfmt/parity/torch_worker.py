@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specfmt.verify.shared import (
+from specfmt.parity.shared import (
     LEARNING_RATE,
     cotangent,
     load_module,

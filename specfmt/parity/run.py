@@ -16,12 +16,12 @@ import numpy as np
 from specfmt import api
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph
+from specfmt.parity.inputs import input_shapes, random_inputs, random_weights
+from specfmt.parity.report import Difference, Report, Rounding
+from specfmt.parity.shared import load_npz, save_npz
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.torch.program import ClassProgram, Options, TorchParam, lower_graph
-from specfmt.verify.inputs import input_shapes, random_inputs, random_weights
-from specfmt.verify.report import Difference, Report, Rounding
-from specfmt.verify.shared import load_npz, save_npz
 from specfmt.weights import keras_h5
 from specfmt.weights.arrays import Array
 from specfmt.weights.convert import convert
@@ -179,7 +179,7 @@ def start(target: str, job: Path) -> None:
     """
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    command = [sys.executable, "-m", f"specfmt.verify.{target}_worker", str(job)]
+    command = [sys.executable, "-m", f"specfmt.parity.{target}_worker", str(job)]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
     )

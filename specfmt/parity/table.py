@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from specfmt.verify.report import Difference, Report
+from specfmt.parity.report import Difference, Report
 
 if TYPE_CHECKING:
     from rich.console import Console
