@@ -127,7 +127,7 @@ def build_op(data: dict[str, Any]) -> Op:
         text = FieldError("the name of an operation of keras.ops", name).message
         raise NestedError([Diagnostic("SF120", text, ("op",), did_you_mean(name, OPERATIONS))])
     absent = cls.absent_fields()
-    problems = [unknown_key(key, (key,), cls, name) for key in data if key in absent]
+    problems = [unknown_key(key, (key,), cls, str(name)) for key in data if key in absent]
     fields = {key: item for key, item in data.items() if key != "op" and key not in absent}
     try:
         found = validate(cls, fields, str(name))
