@@ -193,7 +193,7 @@ LSTM = {"type": "LSTM", "units": 4}
         (
             LSTM | {"inputs": {"sequences": "in0", "initial_state": ["in1", "in2"]}},
             [(5, 3), (4,), (3,)],
-            "received (None, 4), (None, 3)",
+            "received (N, 4), (N, 3)",
         ),
         (LSTM | {"use_cudnn": "yes"}, [(5, 3)], "expected auto, true or false"),
         (

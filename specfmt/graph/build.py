@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
+from itertools import islice
 from typing import Any
 
 from specfmt.graph.infer import infer
@@ -33,6 +34,8 @@ def _input_shape(item: InputSpec) -> Shape | None:
     return None if item.shape is None else (item.batch_size, *item.shape)
 
 
+LONG_CYCLE = 12
+"""Names of a cycle that a message shows."""
 SUGGESTIONS = 20
 """Findings that may search the model's names for what was meant."""
 
@@ -215,23 +218,34 @@ class Builder:
                     heappush(ready, reader)
         if len(order) < len(self.entries):
             done = set(order)
-            self._report_cycle({i: waits[i] for i in range(len(waits)) if i not in done})
+            self._report_cycles({i: waits[i] for i in range(len(waits)) if i not in done})
             order.extend(i for i in range(len(self.entries)) if i not in done)
         return order
 
-    def _report_cycle(self, waits: dict[int, set[int]]) -> None:
-        seen: list[int] = []
-        index = min(waits)
-        while index not in seen:
-            seen.append(index)
-            index = min(waits[index])
-        cycle = seen[seen.index(index) :]
+    def _report_cycles(self, waits: dict[int, set[int]]) -> None:
+        """Report every circle that is met by following one awaited entry from each."""
+        following = {index: min(needs) for index, needs in waits.items()}
+        walks: dict[int, int] = {}  # entry -> the walk that met it first
+        for start in following:
+            walk: dict[int, None] = {}
+            index = start
+            while index not in walks:
+                walks[index] = start
+                walk[index] = None
+                index = following[index]
+            if index in walk:
+                met = list(walk)
+                self._report_cycle(met[met.index(index) :])
+
+    def _report_cycle(self, cycle: list[int]) -> None:
         start = min(cycle)
         turn = cycle.index(start)
-        around = " <- ".join(self.names[i] for i in (*cycle[turn:], *cycle[:turn], start))
+        names = [self.names[i] for i in (*cycle[turn:], *cycle[:turn], start)]
+        if len(names) > LONG_CYCLE:
+            names = [*names[: LONG_CYCLE // 2], "...", *names[-LONG_CYCLE // 2 :]]
         self.report(
             "SF202",
-            f"expected layers that can be put in order, received a cycle: {around}",
+            "expected layers that can be put in order, received a cycle: " + " <- ".join(names),
             ("layers", start),
             "a layer cannot read what is computed from it; change one of these `inputs`",
         )
@@ -467,7 +481,9 @@ class Builder:
         return {name: value for (name, _, _), value in zip(signature, values, strict=False)}
 
     def _by_name(self, unit: Unit, edges: dict[str, Any], path: Path) -> dict[str, Any]:
-        kinds = {name: kind for name, _, kind in _signature(unit)}
+        # What a custom layer takes is not known, so any structure of tensors may stand.
+        signature = [] if _open_signature(unit) else _signature(unit)
+        kinds = {name: kind for name, _, kind in signature}
         bound: dict[str, Any] = {}
         for argument, item in edges.items():
             kind = kinds.get(argument)
@@ -664,5 +680,5 @@ def _open_signature(unit: Unit) -> bool:
 
 
 def _some(names: Any) -> str:
-    shown = [name for name in names if name and ":" not in name]
+    shown = list(islice((name for name in names if name and ":" not in name), 13))
     return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")

@@ -8,6 +8,7 @@ Checks that need more than the value itself (ranks, other fields) belong to the 
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic_core import core_schema
@@ -463,6 +464,11 @@ def close_matches(word: object, choices: Iterable[str]) -> tuple[str, ...]:
     """The choice that a misspelt word probably means, or nothing."""
     if not isinstance(word, str) or len(word) > 80:
         return ()
+    return _close_matches(word, tuple(choices))
+
+
+@lru_cache(maxsize=256)
+def _close_matches(word: str, choices: tuple[str, ...]) -> tuple[str, ...]:
     import difflib
 
     table = {choice.lower(): choice for choice in choices}

@@ -25,9 +25,9 @@ class DigitsCnn(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        x = F.relu(self.conv_1(image))  # (N, 32, 8, 8)
+        x = F.relu(self.conv_1(image), inplace=True)  # (N, 32, 8, 8)
         x = F.max_pool2d(x, 2)  # (N, 32, 4, 4)
-        x = F.relu(self.conv_2(x))  # (N, 64, 4, 4)
+        x = F.relu(self.conv_2(x), inplace=True)  # (N, 64, 4, 4)
         x = F.max_pool2d(x, 2)  # (N, 64, 2, 2)
         x = x.flatten(1)  # (N, 256)
         return self.digit(x).softmax(dim=-1)  # (N, 10)

@@ -1,0 +1,127 @@
+"""What keeps `specfmt validate` quick: few imports, linear time.
+
+No absolute time is asserted; `benchmarks/` measures.
+"""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import specfmt
+from tests.examples_tools import FOLDER, ROOT
+
+HEAVY = ("tensorflow", "keras", "torch", "numpy", "jinja2", "rich", "jsonschema", "click")
+
+
+def modules_after(*arguments: str) -> set[str]:
+    """Top-level packages and specfmt's modules that a command has imported when it ends."""
+    code = (
+        "import os, sys\n"
+        "from specfmt.__main__ import main\n"
+        "def leave(code=0):\n"
+        "    print(*sys.modules, file=sys.stderr, flush=True)\n"
+        "    raise SystemExit(code)\n"
+        "os._exit = leave\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+def test_validate_imports_only_what_it_needs() -> None:
+    modules = modules_after("validate", str(FOLDER / "iris_mlp.yaml"))
+    assert "specfmt.layers.core" in modules
+    assert not modules & set(HEAVY)
+    assert not {m for m in modules if m.startswith(("specfmt.targets", "specfmt.weights"))}
+    families = {m for m in modules if m.startswith("specfmt.layers.")}
+    assert families == {"specfmt.layers.index", "specfmt.layers.core"}
+    assert not modules & {"specfmt.vocab.losses", "specfmt.vocab.optimizers", "difflib", "json"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["validate", "{good}"], 0),
+        (["validate", "{good}", "{bad}"], 1),
+        (["validate", "{bad}", "--format", "text"], 1),
+        (["validate", "{good}", "{missing}"], 2),
+        (["validate"], 2),
+        (["validate", "--help"], 0),
+        (["validate", "-"], 1),
+        (["validate", "{folder}"], 2),
+    ],
+)
+def test_the_quick_path_says_what_click_says(
+    tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    """With and without the quick path: the same output and exit code."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("specfmt: 1\nlayers: [{type: Dence}]\n")
+    places = {
+        "good": FOLDER / "xor.yaml",
+        "bad": bad,
+        "missing": tmp_path / "missing.yaml",
+        "folder": tmp_path,
+    }
+    given = [argument.format(**places) for argument in arguments]
+    runs = []
+    for start in ("specfmt.__main__", "specfmt.cli"):
+        done = subprocess.run(
+            [sys.executable, "-c", f"from {start} import main; main(**{{}})", *given],
+            cwd=ROOT,
+            input="",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        outputs = [o.replace("-c ", "specfmt ") for o in (done.stdout, done.stderr)]
+        runs.append((done.returncode, *outputs))
+    assert runs[0] == runs[1]
+    assert runs[0][0] == code
+
+
+def deep(layers: int) -> str:
+    lines = ["specfmt: 1", "inputs: {x: {shape: [16]}}", "layers:"]
+    for block in range(layers // 2):
+        lines += [
+            f"  - {{type: Dense, name: dense_{block}, units: 16, activation: relu}}",
+            f"  - {{type: Add, name: sum_{block}, inputs: [dense_{block}, dense_{block}]}}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def misspelt(layers: int) -> str:
+    head = "specfmt: 1\ninputs: {x: {shape: [16]}}\nlayers:\n"
+    return head + "".join(
+        f"  - {{type: Dense, name: dense_{n}, units: 16, inputs: dence_{n}}}\n"
+        for n in range(layers)
+    )
+
+
+@pytest.mark.parametrize("text", [deep, misspelt])
+def test_checking_is_linear(text: Callable[[int], str]) -> None:
+    """Ten times the layers take ten times as long, give or take; the best of three runs each.
+
+    As in the command, the garbage collector is off: its own time is not linear.
+    """
+    texts = [text(1_000), text(10_000)]
+    seconds = [float("inf")] * 2
+    for _ in range(3):
+        for index, document in enumerate(texts):
+            gc.collect()
+            gc.disable()
+            start = time.process_time()
+            specfmt.check(document)
+            seconds[index] = min(seconds[index], time.process_time() - start)
+            gc.enable()
+    assert seconds[1] / seconds[0] <= 15
