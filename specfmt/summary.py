@@ -100,9 +100,10 @@ def summary_text(found: dict[str, Any]) -> str:
 
 
 def _bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
+    if count < 1000:
+        return f"{count} B"
+    tenths, units = count // 100, ["kB", "MB", "GB"]
+    while tenths >= 10_000 and len(units) > 1:
+        tenths //= 1000
+        del units[0]
+    return f"{tenths // 10:,}.{tenths % 10} {units[0]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from specfmt.spec.fields import DType, Int, Nullable, Number
+from specfmt.spec.fields import DType, Int, Nullable, Number, OptionalPolicy
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError
 from specfmt.spec.promotion import operand_dtype, result_type
 from specfmt.spec.registry import operation
@@ -379,6 +379,8 @@ class Cast(Unary):
 
 class Like(Unary):
     """Base of the constants with the shape of a tensor; ``dtype`` defaults to the tensor's."""
+
+    dtype: OptionalPolicy = None
 
     def result_dtype(self, x: Any) -> str:
         return self.dtype or operand_dtype(x)

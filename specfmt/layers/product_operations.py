@@ -14,6 +14,7 @@ from specfmt.spec.fields import (
     Integer,
     Nullable,
     OptionalInt,
+    OptionalPolicy,
     PositiveInt,
     Rule,
     Text,
@@ -131,6 +132,7 @@ class OneHot(Op):
 
     num_classes: PositiveInt
     axis: Axis = -1
+    dtype: OptionalPolicy = None
     sparse: Bool = False
 
     def output_shape(self, x: Operand) -> Shape:

@@ -14,6 +14,7 @@ from specfmt.spec.fields import (
     Integer,
     Nullable,
     OptionalInt,
+    OptionalPolicy,
     Rule,
     Tuple,
 )
@@ -133,6 +134,8 @@ class Min(Extreme):
 class Prod(Reduction):
     """The product."""
 
+    dtype: OptionalPolicy = None
+
     def result_dtype(self, x: Operand) -> str:
         dtype = operand_dtype(x)
         return self.dtype or WIDER.get(dtype, dtype)
@@ -223,6 +226,7 @@ class Cumsum(Op):
     """Running sums along ``axis``; without it along all elements in a row."""
 
     axis: OptionalInt = None
+    dtype: OptionalPolicy = None
 
     def output_shape(self, x: Operand) -> Shape:
         if self.axis is None:

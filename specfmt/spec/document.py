@@ -32,6 +32,8 @@ from specfmt.spec.layer import Layer, explicit_arguments, to_data, validate
 from specfmt.spec.registry import build_layer, build_op, layer_class
 
 VERSION = 1
+MAX_AXES = 32
+"""Axes of an input; NumPy before 2.0 takes no more either, batch axis aside."""
 
 Style = Literal["sequential", "functional"]
 
@@ -44,7 +46,7 @@ class InputSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    shape: Annotated[tuple[int | None, ...], Tuple(Nullable(Integer(0)))]
+    shape: Annotated[tuple[int | None, ...], Tuple(Nullable(Integer(0)), 0, MAX_AXES)]
     dtype: Annotated[str, OneOf(*DTYPES)] = "float32"
     batch_size: OptionalPositiveInt = None
     sparse: Bool = False

@@ -274,12 +274,12 @@ class Op(Layer):
     @classmethod
     def absent_fields(cls) -> tuple[str, ...]:
         """Fields of layers that functions have not, unless they are arguments of their own."""
-        fields, layers = cls.model_fields, Layer.model_fields
-        return tuple(
-            name
-            for name in ("activity_regularizer", "trainable", "dtype")
-            if fields[name].metadata == layers[name].metadata
-        )
+        from inspect import get_annotations
+
+        own = cls.__mro__[: cls.__mro__.index(Op)]
+        declared = {name for base in own for name in get_annotations(base)}
+        common = ("activity_regularizer", "trainable", "dtype")
+        return tuple(name for name in common if name not in declared)
 
     def check_operands(self, items: list[Any]) -> None:
         """Hold the operands of a call against what the class reads.
@@ -295,6 +295,8 @@ class Op(Layer):
             hint = "write a list in a list: `inputs: [[a, b]]`" if kinds == ("tensors",) else ""
             raise ShapeError(many, str(len(items)), hint, field="inputs", code="SF204")
         for kind, item in zip(kinds, items, strict=True):
+            if isinstance(item, str):
+                raise ShapeError("a tensor or a number", show(item), field="inputs", code="SF204")
             if kind == "tensor" and not isinstance(item, Operand):
                 raise ShapeError("a tensor", "a constant", field="inputs", code="SF204")
             if kind == "tensors" and not (

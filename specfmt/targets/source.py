@@ -73,7 +73,8 @@ def number(value: float) -> str:
 
 def comment(text: str) -> str:
     """Text that is safe in a comment or a docstring line: one line, no quotes that end it."""
-    return " ".join(text.split()).replace("\\", "/").replace('"""', "'''")
+    line = " ".join(text.split()).replace("\\", "/").replace('"""', "'''")
+    return line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
 
 
 def document_line(graph: Graph) -> str:

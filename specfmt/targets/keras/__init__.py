@@ -74,7 +74,7 @@ def generate_training(
     context = model_context(graph, style, flavor, source)
     file: FileScope = context["file"]
     context |= train_context(graph)
-    context["script"] = script or f"{identifier(graph.name)}_keras.py"
+    context["script"] = comment(script) or f"{identifier(graph.name)}_keras.py"
     body = fill("keras/train.py.j2", **{**context, "imports": ""})
     context["imports"] = import_block(body, flavor, [*file.imports, *context["script_imports"]])
     return wrap(fill("keras/train.py.j2", **context))

@@ -62,7 +62,7 @@ def generate_training(
     training = train_context(graph, program, options.fidelity)
     context = model_context(program, style, source, training["helper_names"])
     context |= training
-    context["script"] = script or f"{identifier(graph.name)}_torch.py"
+    context["script"] = comment(script) or f"{identifier(graph.name)}_torch.py"
     body = fill("torch/train.py.j2", **{**context, "imports": ""})
     imports = [*context["helper_imports"], *training["script_imports"]]
     context["imports"] = emit.import_block(body, imports)
