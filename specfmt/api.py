@@ -67,6 +67,21 @@ def format_spec(text: str | bytes, *, file: str = "<string>", fix: bool = False)
     return format_text(text, file)
 
 
+def format_specs(
+    documents: Iterable[tuple[bytes, str]], *, fix: bool = False
+) -> tuple[list[str | None], list[Diagnostic]]:
+    """Several specs (content and name) in canonical form, None where one cannot be read."""
+    texts: list[str | None] = []
+    problems: list[Diagnostic] = []
+    for content, name in documents:
+        try:
+            texts.append(format_spec(content, file=name, fix=fix))
+        except SpecError as error:
+            texts.append(None)
+            problems += error.diagnostics
+    return texts, problems
+
+
 def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
     try:
         document = read(text, file)

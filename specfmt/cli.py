@@ -105,23 +105,24 @@ def validate_command(ctx: click.Context, files: tuple[str, ...], form: str) -> N
 @click.pass_context
 def fmt(ctx: click.Context, files: tuple[str, ...], check: bool, fix: bool) -> None:
     """Rewrite specs in canonical form; comments are kept."""
-    from specfmt.api import format_spec
+    from specfmt.api import format_specs
     from specfmt.files import write_whole
 
+    documents = [read_bytes(file) for file in files]
+    texts, problems = format_specs(documents, fix=fix)
     changed = 0
-    for file in files:
-        content, name = read_bytes(file)
-        text = format_spec(content, file=name, fix=fix)
+    for file, (content, name), text in zip(files, documents, texts, strict=True):
+        if text is None:
+            continue
         if file == "-" and not check:
             click.echo(text, nl=False)
         elif text.encode() != content:
             changed += 1
-            if check:
-                click.echo(f"would reformat {name}", err=True)
-            else:
+            if not check:
                 write_whole(Path(file), text)
-                click.echo(f"reformatted {name}", err=True)
-    ctx.exit(1 if check and changed else 0)
+            click.echo(f"{'would reformat' if check else 'reformatted'} {name}", err=True)
+    report(problems)
+    ctx.exit(1 if problems or (check and changed) else 0)
 
 
 @main.command()
@@ -135,8 +136,8 @@ def summary(file: str, as_json: bool) -> None:
     from specfmt.summary import summarize, summary_text
 
     content, name = read_bytes(file)
-    found = summarize(specfmt.analyze(specfmt.loads(content, file=name)))
-    click.echo(json.dumps(found, indent=2) if as_json else summary_text(found))
+    graph = specfmt.analyze(specfmt.loads(content, file=name))
+    click.echo(json.dumps(summarize(graph), indent=2) if as_json else summary_text(graph))
 
 
 @main.command()

@@ -16,8 +16,7 @@ BYTES = {"float64": 8, "int64": 8, "uint64": 8, "float16": 2, "bfloat16": 2, "in
 def summarize(graph: Graph) -> dict[str, Any]:
     """The graph's facts as JSON-ready data.
 
-    Shapes include the batch axis as null; ``macs`` are multiply-accumulates for one sample;
-    ``activation_bytes`` is the memory of all layer outputs for one sample.
+    Shapes include the batch axis as null; ``macs`` are multiply-accumulates for one sample.
     """
     return {
         "name": graph.name,
@@ -30,7 +29,6 @@ def summarize(graph: Graph) -> dict[str, Any]:
             "non_trainable": graph.count(trainable=False),
         },
         "macs": graph.macs,
-        "activation_bytes": activation_bytes(graph),
     }
 
 
@@ -64,8 +62,9 @@ def _layer(node: Node) -> dict[str, Any]:
     }
 
 
-def summary_text(found: dict[str, Any]) -> str:
-    """The summary as a table for people."""
+def summary_text(graph: Graph) -> str:
+    """The summary as a table for people, with the memory that one sample's activations take."""
+    found = summarize(graph)
     rows = [("layer", "type", "output shape", "params", "reads")]
     for item in found["inputs"]:
         rows.append((item["name"], "input", show_shape(tuple(item["shape"])), "", ""))
@@ -95,7 +94,7 @@ def summary_text(found: dict[str, Any]) -> str:
         f"{params['non_trainable']:,} not)"
     )
     lines.append(f"arithmetic  {found['macs']:,} multiply-accumulates a sample")
-    lines.append(f"activations {_bytes(found['activation_bytes'])} a sample")
+    lines.append(f"activations {_bytes(activation_bytes(graph))} a sample")
     return "\n".join(lines)
 
 

@@ -450,7 +450,8 @@ class Builder:
         if len(inputs) > 1:
             self.report(
                 "SF204",
-                f"expected `{key}:` on the first layer, since the model has {len(inputs)} inputs",
+                f"expected `{key}:` on the first layer of a model with {len(inputs)} inputs, "
+                "it is missing",
                 path,
                 f"write for example `{key}: {inputs[0]}`",
             )

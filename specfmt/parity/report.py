@@ -57,7 +57,8 @@ class Report:
         params: Parameter counts: ``keras``, ``torch``, and ``spec`` as worked out statically.
         shapes: For every input tried: output shapes of both programs, in Keras's order.
         outputs: The largest difference of each output over all inputs.
-        gradients: Of a scalar loss with respect to each Keras weight.
+        gradients: Of a scalar loss with respect to each Keras weight; in float64 where float32
+            differs.
         after_step: Of each output after one step of plain SGD.
         rounding: Given where an output passes its bound.
         layers: The difference of each layer's output, where asked or where something differs.
@@ -90,7 +91,7 @@ class Report:
         outputs = all(item.ok for item in self.outputs)
         explained = self.rounding is not None and self.rounding.explains
         rest = all(item.ok for item in (*self.gradients, *self.after_step))
-        return self.counts_agree and self.shapes_agree and ((outputs and rest) or explained)
+        return self.counts_agree and self.shapes_agree and (outputs or explained) and rest
 
     def to_data(self) -> dict[str, Any]:
         """A JSON-ready form."""

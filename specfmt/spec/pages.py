@@ -153,7 +153,12 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
     ),
     "SF212": (
         "No layers",
-        "A model needs at least one layer.",
+        _page("""
+        `layers:` is an empty list.  A model, nested ones too, needs at least one layer.
+
+            layers:
+              - {type: Dense, units: 3}
+        """),
     ),
     "SF213": (
         "The training section does not fit the model",
