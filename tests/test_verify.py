@@ -14,10 +14,12 @@ from click.testing import CliRunner
 
 import specfmt
 from specfmt.cli import main
-from specfmt.parity import run as verify_run
+from specfmt.parity import pair as verify_pair
+from specfmt.parity.differences import difference
 from specfmt.parity.inputs import index_limits, input_shapes, random_inputs, random_weights
-from specfmt.parity.report import Difference, Report, Rounding
-from specfmt.parity.run import difference
+from specfmt.parity.quiet import quiet
+from specfmt.parity.report import Difference, Report, Rounding, Step
+from specfmt.parity.workers import Workers
 from specfmt.spec.diagnostics import SpecError
 from specfmt.targets.torch.program import Options, lower_graph
 from specfmt.weights.convert import gather
@@ -70,7 +72,10 @@ def test_report() -> None:
     assert data["ok"] is True
     assert data["outputs"] == [{"name": "y", "max_abs": 1e-7, "max_rel": 1e-7}]
     assert not Report(counts, outputs=[far]).ok
-    assert not Report(counts, outputs=[near], gradients=[far]).ok
+    assert not Report(counts, outputs=[near], step=Step(gradients=[far])).ok
+    assert not Report(counts, outputs=[near], training=Step(statistics=[far])).ok
+    known = Difference("y", 1e-3, 1e-3, 1e-5, by_design=True)
+    assert Report(counts, outputs=[near], training=Step(statistics=[known])).ok
     assert not Report({"keras": 3, "torch": 4}, outputs=[near]).ok
     assert not Report(counts, shapes=[{"keras": {"y": [1]}, "torch": {"y": [2]}}]).ok
     assert Report(counts, outputs=[far], rounding=Rounding(1e-3, 1e-3, 1e-13)).ok
@@ -123,18 +128,51 @@ def test_random_weights_reach_every_layer() -> None:
     assert found[1]["variable"].min() >= 0.5
 
 
+def test_quiet() -> None:
+    """Dropout is turned off, also inside wrappers; a spec without any is not copied."""
+    plain = spec_of(SMALL)
+    assert quiet(plain) == (plain, ())
+    lstm = {"type": "LSTM", "units": 2, "dropout": 0.2, "recurrent_dropout": 0.1}
+    layers = [
+        {"type": "Bidirectional", "name": "both", "layer": lstm},
+        {"type": "Dropout", "name": "drop", "rate": 0.5},
+    ]
+    noisy = {"specfmt": 1, "inputs": {"x": {"shape": [4, 3]}}, "layers": layers}
+    calm, off = quiet(spec_of(noisy))
+    assert "drop" in off
+    assert len(off) == 2
+    assert (calm.layers[0].layer.dropout, calm.layers[0].layer.recurrent_dropout) == (0, 0)
+    assert calm.layers[1].rate == 0
+
+
 @pytest.mark.slow
 def test_examples() -> None:
-    """Outputs, gradients and a step agree: a graph, images, a masked sequence, attention."""
-    for name in ("iris_branches", "digits_cnn", "mnist_rows_lstm", "tiny_transformer"):
-        path = EXAMPLES / f"{name}.yaml"
-        report = specfmt.verify(specfmt.load(path))
-        assert report.ok, (path.name, report.to_data())
-        assert report.gradients
-        assert report.after_step
-        assert report.rounding is None
-        names = {f"{g.name.split('/')[0]}" for g in report.gradients}
-        assert names
+    """Outputs, gradients and a step agree in both modes, for every example, in one process pair."""
+    paths = sorted(EXAMPLES.glob("*.yaml"))
+    assert len(paths) >= 14
+    with Workers() as workers:
+        for path in paths:
+            report = specfmt.verify(specfmt.load(path), workers=workers)
+            assert report.ok, (path.name, report.to_data())
+            assert report.rounding is None
+            assert report.step is not None
+            assert report.training is not None
+            for step in (report.step, report.training):
+                assert step.gradients
+                assert step.after
+                assert not step.exact
+            designed = {d.name for d in report.training.rows() if d.by_design}
+            expected = (
+                {"norm/moving_variance", "digit"} if path.stem == "mnist_batchnorm" else set()
+            )
+            assert designed == expected
+        exact = specfmt.verify(
+            specfmt.load(EXAMPLES / "mnist_batchnorm.yaml"), workers=workers, fidelity="exact"
+        )
+    assert exact.ok
+    assert exact.training is not None
+    assert len(exact.training.statistics) == 2
+    assert not any(d.by_design for d in exact.training.rows())
 
 
 @pytest.mark.slow
@@ -157,13 +195,13 @@ def test_command_line(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_names_the_first_layer_that_differs(monkeypatch: Any) -> None:
     """A wrong lowering is found, and the layer that it is of."""
-    original = verify_run.api.generate
+    original = verify_pair.api.generate
 
     def wrong(spec: Any, target: str, **options: Any) -> str:
         code = original(spec, target, **options)
         return code.replace("F.relu(", "1.01 * F.relu(") if target == "torch" else code
 
-    monkeypatch.setattr(verify_run.api, "generate", wrong)
+    monkeypatch.setattr(verify_pair.api, "generate", wrong)
     report = specfmt.verify(spec_of(SMALL))
     assert not report.ok
     assert report.first == "relu"
@@ -174,7 +212,7 @@ def test_names_the_first_layer_that_differs(monkeypatch: Any) -> None:
 @pytest.mark.slow
 def test_a_wrong_gradient_is_found(monkeypatch: Any) -> None:
     """Outputs may agree where gradients do not."""
-    original = verify_run.api.generate
+    original = verify_pair.api.generate
 
     def wrong(spec: Any, target: str, **options: Any) -> str:
         code = original(spec, target, **options)
@@ -184,16 +222,17 @@ def test_a_wrong_gradient_is_found(monkeypatch: Any) -> None:
             else code
         )
 
-    monkeypatch.setattr(verify_run.api, "generate", wrong)
+    monkeypatch.setattr(verify_pair.api, "generate", wrong)
     report = specfmt.verify(spec_of(SMALL))
     assert all(d.ok for d in report.outputs)
-    assert [d.name for d in report.gradients if not d.ok] == ["conv/kernel", "conv/bias"]
+    assert report.step is not None
+    assert [d.name for d in report.step.gradients if not d.ok] == ["conv/kernel", "conv/bias"]
     assert not report.ok
 
 
 @pytest.mark.slow
 def test_a_failing_program_is_named(monkeypatch: Any) -> None:
-    monkeypatch.setattr(verify_run.api, "generate", lambda *a, **k: "raise RuntimeError('no way')")
+    monkeypatch.setattr(verify_pair.api, "generate", lambda *a, **k: "raise RuntimeError('no way')")
     with pytest.raises(SpecError, match="no way"):
         specfmt.verify(spec_of(SMALL))
 

@@ -1,4 +1,4 @@
-"""Runs the generated Keras program; a process of its own that `specfmt verify` starts."""
+"""Runs generated Keras programs; a process of its own that `specfmt verify` starts."""
 
 from __future__ import annotations
 
@@ -10,58 +10,69 @@ import numpy as np
 
 from specfmt.parity.shared import (
     LEARNING_RATE,
+    Job,
     cotangent,
     load_module,
     load_npz,
-    run,
     save_npz,
+    serve,
 )
 from specfmt.weights.arrays import Array
 
 
-def work(job: dict[str, Any]) -> dict[str, Any]:
-    """Build, load weights, compute outputs, gradients and outputs after a step."""
+def start() -> None:
+    """Import the framework."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import_module("tensorflow")
+    import_module("keras")
+
+
+def work(job: Job) -> dict[str, Any]:
+    """Build, load weights, compute outputs, and for each step gradients and what it changes."""
     keras = import_module("keras")
-    if job["double"]:
-        keras.config.set_floatx("float64")
-        keras.config.set_dtype_policy("float64")
+    keras.backend.clear_session()
+    precision = "float64" if job["double"] else "float32"
+    keras.config.set_floatx(precision)
+    keras.config.set_dtype_policy(precision)
     model = load_module(job["source"])["build_model"]()
     model.load_weights(job["weights"])
-    names = job["outputs"]
     for case in job["cases"]:
-        save_npz(case["out"], dict(zip(names, outputs(model, case, job), strict=True)))
+        values = called(model, case["inputs"], job, training=case["training"])
+        save_npz(case["out"], arrays(values, job))
     variables = weights_of(model, "")
-    counted = [v for v in variables.values() if v.dtype.startswith(("float", "bfloat"))]
-    result = {"params": int(sum(np.prod(v.shape, dtype=int) for v in counted))}
-    if job["gradients"]:
-        trained = {id(v) for v in model.trainable_variables}
-        step(model, job, {k: v for k, v in variables.items() if id(v) in trained})
-    return result
+    counted = [v for v in variables.values() if is_float(v)]
+    for step in job["steps"]:
+        model.load_weights(job["weights"])
+        take(model, step, job, variables)
+    return {"params": int(sum(np.prod(v.shape, dtype=int) for v in counted))}
 
 
-def called(model: Any, case: dict[str, Any], job: dict[str, Any]) -> list[Any]:
-    """The model's outputs at inference, in the spec's order."""
-    arrays = load_npz(case["inputs"])
+def called(model: Any, inputs: str, job: Job, *, training: bool) -> list[Any]:
+    """The model's outputs, in the spec's order."""
+    given = load_npz(inputs)
     if job["double"]:
-        arrays = {k: v.astype("float64") if v.dtype.kind == "f" else v for k, v in arrays.items()}
-    values = list(arrays.values())
-    result = model(values[0] if len(values) == 1 else values, training=False)
+        given = {k: v.astype("float64") if v.dtype.kind == "f" else v for k, v in given.items()}
+    values = list(given.values())
+    result = model(values[0] if len(values) == 1 else values, training=training)
     if isinstance(result, dict):
         return [result[name] for name in job["outputs"]]
     return list(result) if isinstance(result, list | tuple) else [result]
 
 
-def outputs(model: Any, case: dict[str, Any], job: dict[str, Any]) -> list[Array]:
-    """The same as arrays."""
-    return [plain(value) for value in called(model, case, job)]
+def arrays(values: list[Any], job: Job) -> dict[str, Array]:
+    """Outputs by name, as arrays of numbers that NumPy has."""
+    return dict(zip(job["outputs"], map(plain, values), strict=True))
 
 
 def plain(value: Any) -> Array:
-    """An output as an array of numbers that NumPy has."""
+    """A tensor as an array of numbers that NumPy has."""
     array = np.asarray(value)
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
+def is_float(variable: Any) -> bool:
+    """Whether a variable holds numbers that training can change."""
+    return bool(variable.dtype.startswith(("float", "bfloat")))
 
 
 def weights_of(model: Any, prefix: str) -> dict[str, Any]:
@@ -76,28 +87,33 @@ def weights_of(model: Any, prefix: str) -> dict[str, Any]:
     return found
 
 
-def step(model: Any, job: dict[str, Any], variables: dict[str, Any]) -> None:
-    """Gradients of the loss on the first case, one step of SGD, outputs after it."""
+def take(model: Any, step: dict[str, Any], job: Job, variables: dict[str, Any]) -> None:
+    """Outputs and gradients of a loss, one step of plain SGD, weights and outputs after it."""
     tf = import_module("tensorflow")
-    case = job["cases"][job["gradient_case"]]
+    learned = {id(v) for v in model.trainable_variables}
+    trained = {name: v for name, v in variables.items() if id(v) in learned}
+    others = {n: v for n, v in variables.items() if id(v) not in learned and is_float(v)}
     with tf.GradientTape() as tape:
         loss = 0.0
-        for index, value in enumerate(called(model, case, job)):
+        found = called(model, step["inputs"], job, training=step["training"])
+        for index, value in enumerate(found):
             if value.dtype.is_floating:
                 weight = cotangent(value.shape, index, value.dtype.as_numpy_dtype)
                 loss = loss + tf.cast(
                     tf.reduce_mean(value * weight), tf.as_dtype(model.compute_dtype)
                 )
-    values = [v.value for v in variables.values()]
+    save_npz(step["outputs"], arrays(found, job))
+    values = [v.value for v in trained.values()]
     gradients = [
         tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
         for g, v in zip(tape.gradient(loss, values), values, strict=True)
     ]
-    save_npz(job["gradients"], {k: plain(g) for k, g in zip(variables, gradients, strict=True)})
-    for variable, gradient in zip(variables.values(), gradients, strict=True):
+    save_npz(step["gradients"], {k: plain(g) for k, g in zip(trained, gradients, strict=True)})
+    for variable, gradient in zip(trained.values(), gradients, strict=True):
         variable.assign(variable.value - LEARNING_RATE * gradient)
-    save_npz(job["after"], dict(zip(job["outputs"], outputs(model, case, job), strict=True)))
+    save_npz(step["statistics"], {k: plain(v.value) for k, v in others.items()})
+    save_npz(step["after"], arrays(called(model, step["inputs"], job, training=False), job))
 
 
 if __name__ == "__main__":
-    run(work)
+    serve(start, work)

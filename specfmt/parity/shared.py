@@ -1,9 +1,12 @@
-"""What both worker processes do alike: read the job, name arrays, weigh outputs."""
+"""What both worker processes do alike: answer jobs, name arrays, weigh outputs."""
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +19,12 @@ LEARNING_RATE: Final = 0.1
 """Of the one training step."""
 
 LOSS_SEED: Final = 20
+
+LONGEST: Final = 300
+"""Characters of an error's message that are shown."""
+
+Job = dict[str, Any]
+Work = Callable[[Job], dict[str, Any]]
 
 
 def cotangent(shape: Sequence[int], index: int, dtype: Any) -> Array:
@@ -45,9 +54,37 @@ def load_module(path: str) -> dict[str, Any]:
     return namespace
 
 
-def run(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Do the job whose file is the first argument; the answer goes beside it."""
-    path = Path(sys.argv[1])
-    job = json.loads(path.read_text(encoding="utf-8"))
-    result = work(job)
-    path.with_suffix(".result").write_text(json.dumps(result), encoding="utf-8")
+def serve(start: Callable[[], None], work: Work) -> None:
+    """Answer jobs until standard input ends: a path on each line, an answer on each line.
+
+    Args:
+        start: Imports the framework; what it raises is the answer to every job.
+        work: Does a job.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what the programs print is no answer
+    failed = ""
+    try:
+        start()
+    except Exception as error:  # noqa: BLE001, RUF100 (whatever it is, it is the answer)
+        failed = described(error)
+    for line in sys.stdin:
+        answer = {"error": failed} if failed else attempt(work, Path(line.rstrip("\n")))
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+        gc.collect()
+
+
+def attempt(work: Work, path: Path) -> dict[str, Any]:
+    """The answer to the job in a file: ``result``, or ``error`` in one line."""
+    try:
+        return {"result": work(json.loads(path.read_text(encoding="utf-8")))}
+    except Exception as error:  # noqa: BLE001, RUF100 (whatever it is, it is the answer)
+        traceback.print_exc()
+        return {"error": described(error)}
+
+
+def described(error: Exception) -> str:
+    """An error in one line: its class and what it says."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:LONGEST]}{'...' * (len(text) > LONGEST)}"

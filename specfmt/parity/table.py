@@ -36,12 +36,27 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         "shapes", f"{tried} input{'s' * (tried != 1)}", "", "", _mark(report.shapes_agree)
     )
     _rows(table, "output", report.outputs)
-    _rows(table, "gradient", _largest(report.gradients))
-    _rows(table, "after a step", report.after_step)
+    gradients = 0
+    for step, mode in ((report.step, ""), (report.training, "training: ")):
+        if step is None:
+            continue
+        gradients += len(step.gradients)
+        digits = " (float64)" if step.exact else ""
+        _rows(table, f"{mode}output{digits}", step.outputs)
+        _rows(table, f"{mode}gradient{digits}", _largest(step.gradients))
+        _rows(table, f"{mode}statistic{digits}", _largest(step.statistics))
+        _rows(table, f"{mode}after a step{digits}", step.after)
     _rows(table, "layer", report.layers if every else _largest(report.layers))
     console.print(table)
-    if len(report.gradients) > SHOWN:
-        console.print(f"{len(report.gradients)} gradients compared; the largest differences shown.")
+    if gradients > 2 * SHOWN:
+        console.print(f"{gradients} gradients compared; the largest differences shown.")
+    if report.quiet:
+        console.print(f"Without noise in training mode: {', '.join(report.quiet)}.")
+    if report.training is not None and any(d.by_design for d in report.training.rows()):
+        console.print(
+            "By design: idiomatic PyTorch computes this otherwise, as its source says; "
+            "--fidelity exact makes it equal."
+        )
     if report.skipped:
         console.print(report.skipped)
     if report.rounding is not None:
@@ -60,11 +75,12 @@ def _mark(ok: bool) -> str:
 
 
 def _largest(items: list[Difference]) -> list[Difference]:
-    apart = [item for item in items if not item.ok]
-    rest = sorted((i for i in items if i.ok), key=lambda item: -item.max_rel)
+    apart = [item for item in items if not item.ok or item.by_design]
+    rest = sorted((i for i in items if i not in apart), key=lambda item: -item.max_rel)
     return (apart + rest)[: max(SHOWN, len(apart))] if len(items) > SHOWN else items
 
 
 def _rows(table: Table, what: str, items: list[Difference]) -> None:
     for item in items:
-        table.add_row(what, item.name, f"{item.max_abs:.1e}", f"{item.max_rel:.1e}", _mark(item.ok))
+        mark = "by design" if item.by_design else _mark(item.ok)
+        table.add_row(what, item.name, f"{item.max_abs:.1e}", f"{item.max_rel:.1e}", mark)

@@ -1,4 +1,4 @@
-"""Runs the generated PyTorch program; a process of its own that `specfmt verify` starts."""
+"""Runs generated PyTorch programs; a process of its own that `specfmt verify` starts."""
 
 from __future__ import annotations
 
@@ -10,44 +10,53 @@ import numpy as np
 
 from specfmt.parity.shared import (
     LEARNING_RATE,
+    Job,
     cotangent,
     load_module,
     load_npz,
-    run,
     save_npz,
+    serve,
 )
 from specfmt.weights import safetensors
 from specfmt.weights.arrays import Array
 
 
-def work(job: dict[str, Any]) -> dict[str, Any]:
-    """Build, load weights, compute outputs, gradients and outputs after a step."""
+def start() -> None:
+    """Import the framework."""
+    import_module("torch")
+
+
+def work(job: Job) -> dict[str, Any]:
+    """Build, load weights, compute outputs, and for each step gradients and what it changes."""
     torch = import_module("torch")
-    if job["double"]:
-        torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(torch.float64 if job["double"] else torch.float32)
     model = load_module(job["source"])["build_model"]()
-    tensors = safetensors.read(Path(job["weights"]))
-    model.load_state_dict({key: torch.from_numpy(t.read()) for key, t in tensors.items()})
     if job["double"]:
         model.double()
-    model.eval()
+    load(model, job)
     for case in job["cases"]:
+        model.train(case["training"])
         with torch.no_grad():
-            save_npz(case["out"], outputs(model, case, job))
-    made = set(job["made"])
+            save_npz(case["out"], arrays(called(model, case["inputs"], job), job))
+    for step in job["steps"]:
+        load(model, job)
+        take(model, step, job)
     held = model.state_dict()
-    result = {"params": int(sum(held[key].numel() for key in made))}
-    if job["gradients"]:
-        step(model, job)
-    return result
+    return {"params": int(sum(held[key].numel() for key in job["made"]))}
 
 
-def called(model: Any, case: dict[str, Any], job: dict[str, Any]) -> list[Any]:
+def load(model: Any, job: Job) -> None:
+    """Give the model its weights."""
+    torch = import_module("torch")
+    tensors = safetensors.read(Path(job["weights"]))
+    model.load_state_dict({key: torch.from_numpy(t.read()) for key, t in tensors.items()})
+
+
+def called(model: Any, inputs: str, job: Job) -> list[Any]:
     """The model's outputs, in the spec's order."""
     torch = import_module("torch")
-    arrays = load_npz(case["inputs"])
     tensors = []
-    for name, array in arrays.items():
+    for name, array in load_npz(inputs).items():
         if job["double"] and array.dtype.kind == "f":
             array = array.astype("float64")
         if job["channels_first"][name]:
@@ -59,12 +68,12 @@ def called(model: Any, case: dict[str, Any], job: dict[str, Any]) -> list[Any]:
     return list(result) if isinstance(result, list | tuple) else [result]
 
 
-def outputs(model: Any, case: dict[str, Any], job: dict[str, Any]) -> dict[str, Array]:
-    """The same as arrays in Keras's order of axes."""
-    found = {}
-    for name, value in zip(job["outputs"], called(model, case, job), strict=True):
-        found[name] = keras_order(value.detach(), job["channels_first"][name])
-    return found
+def arrays(values: list[Any], job: Job) -> dict[str, Array]:
+    """Outputs by name, as arrays in Keras's order of axes."""
+    return {
+        name: keras_order(value.detach(), job["channels_first"][name])
+        for name, value in zip(job["outputs"], values, strict=True)
+    }
 
 
 def keras_order(value: Any, channels_first: bool) -> Array:
@@ -74,29 +83,34 @@ def keras_order(value: Any, channels_first: bool) -> Array:
     return np.moveaxis(array, 1, -1) if channels_first else array
 
 
-def step(model: Any, job: dict[str, Any]) -> None:
-    """Gradients of the loss on the first case, one step of SGD, outputs after it."""
+def take(model: Any, step: dict[str, Any], job: Job) -> None:
+    """Outputs and gradients of a loss, one step of plain SGD, weights and outputs after it."""
     torch = import_module("torch")
-    case = job["cases"][job["gradient_case"]]
+    model.train(step["training"])
     loss = torch.zeros(())
-    for index, (name, value) in enumerate(
-        zip(job["outputs"], called(model, case, job), strict=True)
-    ):
+    found = called(model, step["inputs"], job)
+    save_npz(step["outputs"], arrays(found, job))
+    for index, (name, value) in enumerate(zip(job["outputs"], found, strict=True)):
         if value.is_floating_point():
             moved = torch.movedim(value, 1, -1) if job["channels_first"][name] else value
             weight = cotangent(moved.shape, index, keras_order(moved.detach(), False).dtype)
             loss = loss + (moved * torch.from_numpy(weight)).mean()
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    model.zero_grad()
     loss.backward()
-    found = {
+    gradients = {
         name: (torch.zeros_like(p) if p.grad is None else p.grad).numpy()
         for name, p in trained.items()
     }
-    save_npz(job["gradients"], found)
+    save_npz(step["gradients"], gradients)
     torch.optim.SGD(trained.values(), lr=LEARNING_RATE).step()
+    held = model.state_dict()
+    others = [key for key in job["made"] if key not in trained and held[key].is_floating_point()]
+    save_npz(step["statistics"], {key: keras_order(held[key], False) for key in others})
+    model.eval()
     with torch.no_grad():
-        save_npz(job["after"], outputs(model, case, job))
+        save_npz(step["after"], arrays(called(model, step["inputs"], job), job))
 
 
 if __name__ == "__main__":
-    run(work)
+    serve(start, work)

@@ -1,42 +1,26 @@
 """Steps -> the lines of ``forward``: what joins a line, what gets a name, shape comments.
 
-``x`` is threaded through a chain; a value that is read later than by the next line keeps its
-layer's name.  A line holds at most one module with a matrix, and what belongs around it.
+A line holds at most one module with a matrix, and what belongs around it; `local_names` says
+what its value is called.  A blank line stands where the graph branches or joins.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
-from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.torch.expr import Step, Tensor, tensors_in, torch_order
 from specfmt.targets.torch.layout import written_layout
+from specfmt.targets.torch.local_names import Line, LocalNames
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import ATOM, Renderer
 
 WIDTH = 88
 INDENT = 8
+SHORT = 3
+"""Convolution, normalization, activation: worth one line, even if its comment goes above."""
+
 SIZE_NAMES = {2: "", 3: "T", 4: "HW", 5: "DHW"}
-
-
-@dataclass
-class Line:
-    """One statement: consecutive steps, the last of which gives the line's value."""
-
-    steps: list[Step] = field(default_factory=list)
-
-    @property
-    def last(self) -> Step:
-        return self.steps[-1]
-
-    def reads(self) -> Counter[Tensor]:
-        """Tensors from other lines, with how often they are read."""
-        own = {tensor for step in self.steps for tensor in step.outputs}
-        return Counter(
-            tensor for step in self.steps for tensor in tensors_in(step.expr) if tensor not in own
-        )
 
 
 def shape_text(tensor: Tensor, channels_first: bool) -> str:
@@ -65,15 +49,9 @@ class Forward:
     def __init__(self, program: ClassProgram, owner: str = "self") -> None:
         self.program = program
         self.owner = owner
-        self.scope = Scope({"self", "torch", "nn", "F", "math", "x", owner})
-        self.names: dict[Tensor, tuple[str, int]] = {}
-        self.arguments: list[str] = []
-        for name, tensor in program.inputs.items():
-            claimed = self.scope.claim(identifier(name, "inputs"))
-            self.names[tensor] = (claimed, ATOM)
-            self.arguments.append(claimed)
+        self.locals = LocalNames(program, {"self", "torch", "nn", "F", "math", owner})
+        self.arguments = self.locals.arguments
         self.lines: list[str] = []
-        self.needed: set[Tensor] = set()
         self.said: set[str] = set()
         self._write(self._group())
 
@@ -82,50 +60,44 @@ class Forward:
         uses: Counter[Tensor] = Counter()
         for step in self.program.steps:
             uses.update(tensors_in(step.expr))
-        returned = set(self.program.outputs.values())
-        self.needed = returned | set(uses)
         lines: list[Line] = []
         for step in self.program.steps:
-            if lines and self._joins(step, lines[-1], uses, returned):
+            if lines and self._joins(step, lines[-1], uses):
                 lines[-1].steps.append(step)
             else:
                 lines.append(Line([step]))
         return lines
 
-    def _joins(self, step: Step, line: Line, uses: Counter[Tensor], returned: set[Tensor]) -> bool:
+    def _joins(self, step: Step, line: Line, uses: Counter[Tensor]) -> bool:
         previous = line.last
         if len(previous.outputs) != 1 or step.comment:
             return False
         value = previous.outputs[0]
         reads = Counter(tensors_in(step.expr))
-        if value in returned or uses[value] != 1 or reads[value] != 1:
+        if value in self.locals.returned or uses[value] != 1 or reads[value] != 1:
             return False
         heavy = any(s.heavy for s in line.steps)
         if step.heavy and heavy:
             return False
         if not (step.same_line or (step.node is previous.node) or self._is_permute(previous)):
             return False
+        joined = Line([*line.steps, step])
         # The names are not final yet; the estimate only has to be close.
-        names = {
-            t: ("x" if uses[t] == 1 and t not in self.names else t.name, ATOM)
-            for t in (*line.reads(), *reads)
-        }
-        text = self._text(Line([*line.steps, step]), names)
-        chained = uses[step.outputs[0]] == 1 and step.outputs[0] not in returned
-        target = (
-            "x = "
-            if chained
-            else "return "
-            if step.outputs[0] in returned
-            else f"{step.outputs[0].name} = "
-        )
-        return INDENT + len(target) + len(text) + len(self._comment(step)) <= WIDTH
+        names = {t: self.locals.expected(t, uses[t]) for t in joined.reads()}
+        text = self._text(joined, names)
+        output = step.outputs[0]
+        if output in self.locals.returned:
+            target = "return "
+        else:
+            target = f"{self.locals.expected(output, uses[output])} = "
+        comment = self._comment(joined) if len(joined.steps) > SHORT else ""
+        return INDENT + len(target) + len(text) + len(comment) <= WIDTH
 
     def _is_permute(self, step: Step) -> bool:
         return step.node is not None and step.same_line and step.module is None
 
-    def _text(self, line: Line, names: dict[Tensor, tuple[str, int]]) -> str:
-        known = dict(names)
+    def _text(self, line: Line, names: dict[Tensor, str]) -> str:
+        known = {tensor: (name, ATOM) for tensor, name in names.items()}
         text = ""
         for step in line.steps:
             render = Renderer(known, written_layout(step, self.program.channels), self.owner)
@@ -134,53 +106,39 @@ class Forward:
                 known[step.outputs[0]] = (text, precedence)
         return text
 
-    def _comment(self, step: Step) -> str:
-        channels = self.program.channels
-        told = [t for t in step.outputs if t.shape and t in self.needed]
-        shapes = [shape_text(t, channels.get(t, False)) for t in told]
-        return "  # " + ", ".join(dict.fromkeys(shapes)) if shapes else ""
+    def _comment(self, line: Line) -> str:
+        """The shapes that a line gives, where they are not those that it reads."""
+        told = [t for t in line.last.outputs if t.shape and t in self.locals.needed]
+        shapes = dict.fromkeys(self._shape(tensor) for tensor in told)
+        if all(shape in map(self._shape, line.reads()) for shape in shapes):
+            return ""
+        return "  # " + ", ".join(shapes)
+
+    def _shape(self, tensor: Tensor) -> str:
+        return shape_text(tensor, self.program.channels.get(tensor, False))
 
     def _write(self, lines: list[Line]) -> None:
-        reads = [line.reads() for line in lines]
-        last_read: dict[Tensor, int] = {}
-        first_read: dict[Tensor, int] = {}
-        readers: Counter[Tensor] = Counter()
-        for index, read in enumerate(reads):
-            for tensor in read:
-                last_read[tensor] = index
-                first_read.setdefault(tensor, index)
-                readers[tensor] += 1
-        returned = list(self.program.outputs.values())
-        single = len(returned) == 1 and self.program.graph.output_form == "single"
+        self.locals.settle(lines)
+        readers = Counter(tensor for reads in self.locals.reads for tensor in reads)
+        returned = tuple(self.program.outputs.values())
+        single = self.program.graph.output_form == "single"
         for index, line in enumerate(lines):
             step = line.last
-            text = self._text(line, self.names)
+            text = self._text(line, self.locals.named)
             for part in line.steps:
                 if part.comment and part.comment not in self.said:
                     self.said.add(part.comment)
                     self.lines.append(f"# {part.comment}")
-            if single and index == len(lines) - 1 and step.outputs == tuple(returned):
-                self.lines.append(f"return {text}{self._comment(step)}")
+            if single and index == len(lines) - 1 and step.outputs == returned:
+                self.lines.append(f"return {text}{self._comment(line)}")
                 return
-            needed = [tensor for tensor in step.outputs if tensor in self.needed]
-            for tensor in step.outputs:
-                chained = (
-                    last_read.get(tensor) == index + 1
-                    and tensor not in returned
-                    and len(needed) == 1
-                    and not tensor.keeps_name
-                )
-                if tensor not in self.needed:
-                    name = "_"
-                elif chained:
-                    name = "x"
-                else:
-                    name = self.scope.claim(identifier(tensor.name))
-                self.names[tensor] = (name, ATOM)
+            self.locals.give(index, step.outputs)
             target = self._target(step.target or step.outputs)
-            self.lines.append(f"{target} = {text}{self._comment(step)}")
-            branch = any(readers[t] > 1 for t in step.outputs) and index < len(lines) - 1
-            if branch:
+            self.lines.append(f"{target} = {text}{self._comment(line)}")
+            branches = any(readers[t] > 1 for t in step.outputs)
+            joins = len(self.locals.reads[index].keys() - self.program.inputs.values()) > 1
+            left = len(lines) - 1 - index
+            if (branches and left) or (joins and left > 1):
                 self.lines.append("")
         self.lines.append(f"return {self._returned()}")
 
@@ -192,11 +150,11 @@ class Forward:
                 inner = self._target(item)
                 parts.append("_" if set(inner.split(", ")) == {"_"} else f"({inner})")
             else:
-                parts.append(self.names[item][0])
+                parts.append(self.locals.named[item])
         return ", ".join(parts)
 
     def _returned(self) -> str:
-        names = {key: self.names[t][0] for key, t in self.program.outputs.items()}
+        names = {key: self.locals.named[t] for key, t in self.program.outputs.items()}
         form = self.program.graph.output_form
         if form == "mapping":
             from specfmt.targets.source import string

@@ -70,6 +70,8 @@ class Loop:
     def helpers(self) -> list[str]:
         """Helper functions and classes that the loop names."""
         losses = [name for output in self.trained if output.loss for name in output.loss.helpers]
+        if self._accuracy:
+            return losses
         return losses + [name for code in self._metrics.values() for name in code.helpers]
 
     @property
@@ -84,7 +86,9 @@ class Loop:
 
     @property
     def metrics(self) -> str:
-        """The metrics by their names in logs: a dict, or nothing."""
+        """The metrics by their names in logs: a dict, or nothing where none needs an object."""
+        if self._accuracy:
+            return ""
         items = ", ".join(f"{string(k)}: {c.create}" for k, c in self._metrics.items())
         return f"{{{items}}}" if items else ""
 
@@ -96,6 +100,22 @@ class Loop:
     @property
     def _metrics(self) -> dict[str, MetricCode]:
         return {key: code for output in self.outputs for key, code in output.metrics.items()}
+
+    @property
+    def measured(self) -> str:
+        """What an epoch gives, in words."""
+        if self._accuracy:
+            return f"loss and {next(iter(self._metrics)).replace('_', ' ')}"
+        return "loss and the metrics" if self._metrics else "loss"
+
+    @property
+    def _accuracy(self) -> MetricCode | None:
+        """The only metric, where right answers can be counted without further ado."""
+        if not (self.single and len(self._metrics) == 1):
+            return None
+        ((key, code),) = self._metrics.items()
+        weighs = self.weighted and key in self.outputs[0].weighted_metrics
+        return code if code.hits and not weighs else None
 
     @property
     def train_arguments(self) -> str:
@@ -158,6 +178,8 @@ class Loop:
     @property
     def start(self) -> list[str]:
         """Statements before the first batch."""
+        if self._accuracy:
+            return ["total_loss, correct, seen = 0.0, 0, 0"]
         lines = ["total_loss, seen = 0.0, 0"]
         if len(self.trained) > 1:
             names = literal([output.name for output in self.trained])
@@ -220,7 +242,15 @@ class Loop:
 
     def _count(self, detach: str) -> list[str]:
         first = next(iter(self.inputs.values()))
-        lines = [f"total_loss += loss.item() * len({first})", f"seen += len({first})"]
+        lines = [f"total_loss += loss.item() * len({first})"]
+        if self._accuracy:
+            (output,) = self.outputs
+            prediction = output.prediction
+            if not self._accuracy.by_rank:
+                prediction = output.activated(prediction)
+            right = self._accuracy.counted(prediction, output.target)
+            return [*lines, f"correct += {right}", f"seen += len({first})"]
+        lines.append(f"seen += len({first})")
         if len(self.trained) > 1:
             lines += [
                 f"losses[{string(o.name)}] += {o.loss_variable}.item() * len({first})"
@@ -246,6 +276,8 @@ class Loop:
     def result(self) -> str:
         """What an epoch logs: a dict."""
         parts = ['"loss": total_loss / seen']
+        if self._accuracy:
+            return f"{{{parts[0]}, {string(next(iter(self._metrics)))}: correct / seen}}"
         if len(self.trained) > 1:
             parts.append('**{f"{name}_loss": total / seen for name, total in losses.items()}')
         if self._metrics:

@@ -7,6 +7,7 @@ means over samples share the helper `Mean` with a function of predictions ``p`` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,12 +32,26 @@ class MetricCode:
         on_logits: Whether ``update`` takes what stands before the final activation; else it
             takes the output that the spec describes.
         better: ``up``, ``down`` or empty: in which direction it gets better.
+        hits: Where the metric is the share of samples that are right: which are, as an
+            expression of predictions ``p`` and targets ``y`` that gives one bool a sample.
     """
 
     create: str
     helpers: tuple[str, ...] = ()
     on_logits: bool = False
     better: str = ""
+    hits: str = ""
+
+    def counted(self, prediction: str, target: str) -> str:
+        """The number of samples of a batch that are right, as an expression."""
+        names = {"p": prediction, "y": target}
+        right = re.sub(r"\b[py]\b", lambda match: names[match[0]], self.hits)
+        return f"({right}).sum().item()"
+
+    @property
+    def by_rank(self) -> bool:
+        """Whether `hits` are the same before and after a softmax."""
+        return self.hits.startswith("p.argmax(")
 
 
 def metric_code(
@@ -82,7 +97,9 @@ def metric_code(
     request = MetricRequest(spec, output_shape, target_shape, dim, one_hot, logits, channels_first)
     create, helpers = METRICS[term.type](request)
     on_logits = crossentropy and from_logits_of is not None
-    return MetricCode(create, helpers, on_logits, type(spec).better)
+    counts = term.type in COUNTS and rank == 2 and (size == 1 or term.type != "BinaryAccuracy")
+    hits = create.removeprefix(MEAN_OF)[:-1] if counts else ""
+    return MetricCode(create, helpers, on_logits, type(spec).better, hits)
 
 
 Made = tuple[str, tuple[str, ...]]
@@ -100,8 +117,15 @@ def _metric(*types: str) -> Callable[[Maker], Maker]:
     return register
 
 
-def _mean(expression: str, *helpers: str, kind: str = "Mean") -> Made:
-    return f"{kind}(lambda p, y: {expression})", (kind, *helpers)
+MEAN_OF = "Mean(lambda p, y: "
+"""How the metrics begin that are means of a function."""
+
+COUNTS = ("BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy")
+"""Metrics that say right or wrong of each sample of an output (N, classes) or (N, 1)."""
+
+
+def _mean(expression: str, *helpers: str) -> Made:
+    return f"{MEAN_OF}{expression})", ("Mean", *helpers)
 
 
 def _function(name: str, r: MetricRequest, target: str = "") -> Made:
@@ -289,7 +313,7 @@ def _mse(r: MetricRequest) -> Made:
 
 @_metric("RootMeanSquaredError")
 def _rmse(r: MetricRequest) -> Made:
-    return _mean(f"(p - {r.values}).square()", kind="RootMean")
+    return f"RootMean(lambda p, y: (p - {r.values}).square())", ("RootMean",)
 
 
 @_metric("MeanAbsoluteError")

@@ -35,9 +35,9 @@ CPU_OR_CUDA = (
 )
 
 RESERVED = (
-    "args", "average", "batches", "device", "epoch", "history", "loader", "loss", "loss_fn",
+    "args", "average", "batches", "correct", "device", "epoch", "history", "loader", "loss", "loss_fn",
     "losses", "metric", "metrics", "model", "name", "optimizer", "outputs", "prediction",
-    "predictions", "probabilities", "progress", "results", "row", "scheduler", "seen", "total", "total_loss",
+    "predictions", "probabilities", "progress", "results", "row", "scheduler", "seen", "shown", "total", "total_loss",
     "value", "values", "weight",
 )  # fmt: skip
 """Variables of the script, which inputs and outputs must not hide."""

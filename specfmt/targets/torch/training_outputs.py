@@ -113,7 +113,7 @@ def training_outputs(
         base = identifier(name, "output")
         wish = base
         if single:
-            wish = "logits" if name in logits else "prediction"
+            wish = "logits" if name in logits else "output"
         labels = "labels" if is_classes(graph, train, name) else "targets"
         output = Output(
             name,

@@ -181,14 +181,14 @@ def train_epoch(
     for measurements, targets in loader:
         measurements, targets = measurements.to(device), targets.to(device)
         optimizer.zero_grad()
-        prediction_2 = model(measurements)
-        loss = loss_fn(prediction_2, targets)
+        output = model(measurements)
+        loss = loss_fn(output, targets)
         loss.backward()
         optimizer.step()
         total_loss += loss.item() * len(measurements)
         seen += len(measurements)
-        metrics["mean_absolute_error"].update(prediction_2.detach(), targets)
-        metrics["mean_squared_error"].update(prediction_2.detach(), targets)
+        metrics["mean_absolute_error"].update(output.detach(), targets)
+        metrics["mean_squared_error"].update(output.detach(), targets)
     return {
         "loss": total_loss / seen,
         **{name: metric.result() for name, metric in metrics.items()},
@@ -205,12 +205,12 @@ def evaluate(
     metrics = new_metrics()
     for measurements, targets in loader:
         measurements, targets = measurements.to(device), targets.to(device)
-        prediction_2 = model(measurements)
-        loss = loss_fn(prediction_2, targets)
+        output = model(measurements)
+        loss = loss_fn(output, targets)
         total_loss += loss.item() * len(measurements)
         seen += len(measurements)
-        metrics["mean_absolute_error"].update(prediction_2, targets)
-        metrics["mean_squared_error"].update(prediction_2, targets)
+        metrics["mean_absolute_error"].update(output, targets)
+        metrics["mean_squared_error"].update(output, targets)
     return {
         "loss": total_loss / seen,
         **{name: metric.result() for name, metric in metrics.items()},
@@ -308,7 +308,8 @@ def train(args: argparse.Namespace) -> None:
             row |= {f"val_{name}": value for name, value in validation.items()}
             for name, value in row.items():
                 history.setdefault(name, []).append(value)
-            progress.set_postfix({name: f"{value:.4f}" for name, value in row.items()})
+            shown = {name: f"{value:.4f}" for name, value in row.items()}
+            progress.set_postfix(shown, refresh=False)
             if early_stopping.should_stop(epoch, row["val_loss"], model):
                 break
     early_stopping.finish(model)

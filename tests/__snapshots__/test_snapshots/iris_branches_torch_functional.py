@@ -28,8 +28,8 @@ class IrisBranches(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         narrow = F.relu(self.narrow(features))  # (N, 50)
         wide = F.relu(self.wide(features))  # (N, 80)
-        x = F.relu(self.small(features))  # (N, 30)
-        x = torch.cat([narrow, wide, x], dim=-1)  # (N, 160)
+        small = F.relu(self.small(features))  # (N, 30)
+        x = torch.cat([narrow, wide, small], dim=-1)  # (N, 160)
         return self.species(x).softmax(dim=-1)  # (N, 3)
 
 

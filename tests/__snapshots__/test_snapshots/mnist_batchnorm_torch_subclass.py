@@ -29,7 +29,7 @@ class MnistBatchnorm(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         x = image.flatten(1)  # (N, 784)
         x = F.dropout(F.relu(self.hidden_1(x)), 0.1, self.training)  # (N, 360)
-        x = self.norm(x)  # (N, 360)
+        x = self.norm(x)
         x = F.relu(self.hidden_2(x))  # (N, 128)
         return self.digit(x).softmax(dim=-1)  # (N, 10)
 

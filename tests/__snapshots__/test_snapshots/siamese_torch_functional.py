@@ -48,8 +48,8 @@ class Siamese(nn.Module):
         self, left: torch.Tensor, right: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         encoder = self.encoder(left)  # (N, 8)
-        x = self.encoder(right)  # (N, 8)
-        difference = encoder - x  # (N, 8)
+        right_code = self.encoder(right)  # (N, 8)
+        difference = encoder - right_code
 
         agreement = torch.sigmoid(self.agreement(difference))  # (N, 1)
         distance = self.distance(difference)  # (N, 1)

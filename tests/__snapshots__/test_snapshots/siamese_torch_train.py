@@ -93,8 +93,8 @@ class Siamese(nn.Module):
         self, left: torch.Tensor, right: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         encoder = self.encoder(left)  # (N, 8)
-        x = self.encoder(right)  # (N, 8)
-        difference = encoder - x  # (N, 8)
+        right_code = self.encoder(right)  # (N, 8)
+        difference = encoder - right_code
 
         agreement = self.agreement(difference)  # (N, 1)
         distance = self.distance(difference)  # (N, 1)
@@ -311,7 +311,8 @@ def train(args: argparse.Namespace) -> None:
             row = train_epoch(model, train_loader, optimizer, device)
             for name, value in row.items():
                 history.setdefault(name, []).append(value)
-            progress.set_postfix({name: f"{value:.4f}" for name, value in row.items()})
+            shown = {name: f"{value:.4f}" for name, value in row.items()}
+            progress.set_postfix(shown, refresh=False)
 
     results = evaluate(model, test_loader, device)
     torch.save(model.state_dict(), args.out / "weights.pt")

@@ -111,12 +111,13 @@ class TinyTransformer(nn.Module):
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         embedding = self.embedding(tokens)  # (N, 16, 32)
 
-        x = self.attention(embedding, embedding, embedding)  # (N, 16, 32)
-        norm_1 = self.norm_1(embedding + x)  # (N, 16, 32)
+        attention = self.attention(embedding, embedding, embedding)
+        norm_1 = self.norm_1(embedding + attention)
 
         x = F.relu(self.hidden(norm_1))  # (N, 16, 64)
         x = self.projection(x)  # (N, 16, 32)
-        x = self.norm_2(norm_1 + x)  # (N, 16, 32)
+        x = self.norm_2(norm_1 + x)
+
         x = x.flatten(1)  # (N, 512)
         return self.first_token(x).softmax(dim=-1)  # (N, 20)
 

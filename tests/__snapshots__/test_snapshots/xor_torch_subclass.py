@@ -23,7 +23,7 @@ class Xor(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, bits: torch.Tensor) -> torch.Tensor:
-        x = torch.sigmoid(self.hidden(bits))  # (N, 2)
+        x = torch.sigmoid(self.hidden(bits))
         return torch.sigmoid(self.answer(x))  # (N, 1)
 
 

@@ -1,0 +1,162 @@
+"""Both programs of a model in a folder, with weights and inputs, ready to be run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from specfmt import api
+from specfmt.graph.keras_order import walk_layers
+from specfmt.graph.model import Graph
+from specfmt.parity.inputs import input_shapes, random_inputs, random_weights
+from specfmt.parity.shared import load_npz, save_npz
+from specfmt.parity.workers import LABELS, Workers
+from specfmt.spec.document import ModelSpec
+from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
+from specfmt.weights import keras_h5
+from specfmt.weights.convert import convert
+
+INFERENCE: Final = "inference"
+TRAINING: Final = "training"
+STEP_PARTS: Final = ("outputs", "gradients", "statistics", "after")
+"""What a program writes of one training step: see `Pair.run`."""
+
+Progress = Callable[[str], None]
+Result = dict[str, Any]
+
+
+class Pair:
+    """Both programs of a model, their weights and inputs, in a folder.
+
+    Args:
+        spec: The model.
+        folder: Where files go; it is created.
+        fidelity: How the PyTorch program is generated.
+        say: Called with what is done next.
+        workers: Where the programs run.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, folder: Path, fidelity: str, say: Progress, workers: Workers
+    ) -> None:
+        self.spec, self.folder, self.say, self.workers = spec, folder, say, workers
+        self.options = Options(fidelity=fidelity)
+        self.graph: Graph = api.analyze(spec)
+        self.program: ClassProgram = lower_graph(self.graph, self.options)
+        self.inputs: list[str] = []
+        self.batches: list[int] = []
+        self.keras_weights = folder / "model.weights.h5"
+        self.torch_weights = folder / "model.safetensors"
+        sources = {
+            "keras": api.generate(spec, "keras"),
+            "torch": api.generate(spec, "torch", fidelity=fidelity),
+        }
+        folder.mkdir(exist_ok=True)
+        for target, code in sources.items():
+            self.source(target).write_text(code, encoding="utf-8")
+
+    def source(self, target: str) -> Path:
+        """The file of a program."""
+        return self.folder / f"{target}_model.py"
+
+    def code(self, target: str) -> str:
+        """The text of a program."""
+        return self.source(target).read_text(encoding="utf-8")
+
+    def make_weights(self, source: str | Path | None, seed: int) -> None:
+        """Weights for both: converted from a file, or drawn."""
+        self.say("weights")
+        if source is None:
+            drawn = random_weights(walk_layers(self.graph), seed)
+            keras_h5.write(self.keras_weights, self.graph, drawn)
+        else:
+            convert(self.graph, Path(source), self.keras_weights, options=self.options)
+        first = self.keras_weights if source is None else Path(source)
+        convert(self.graph, first, self.torch_weights, options=self.options)
+
+    def make_inputs(self, batches: tuple[int, ...], seed: int) -> None:
+        """Inputs of several batch sizes, and of several sizes where the spec leaves them open."""
+        for index, shapes in enumerate(input_shapes(self.graph, batches)):
+            path = self.folder / f"inputs{index}.npz"
+            save_npz(path, random_inputs(self.graph, shapes, seed + index))
+            self.inputs.append(str(path))
+            self.batches.append(max((shape[0] for shape in shapes.values() if shape), default=1))
+
+    def like(self, spec: ModelSpec, name: str, fidelity: str) -> Pair:
+        """Another model with the same weights and inputs, in a folder below this one's."""
+        other = Pair(spec, self.folder / name, fidelity, self.say, self.workers)
+        other.make_weights(self.keras_weights, 0)
+        other.inputs, other.batches = self.inputs, self.batches
+        return other
+
+    def channels_first(self) -> dict[str, bool]:
+        """Which inputs and outputs stand channels-first in PyTorch."""
+        tensors = {**self.program.inputs, **self.program.outputs}
+        return {
+            name: self.program.channels.get(tensor, False) and tensor.rank in (4, 5)
+            for name, tensor in tensors.items()
+        }
+
+    def step_input(self, mode: str) -> str:
+        """What the training step reads: two samples, or in training mode, where the statistics
+        of the batch are part of the sum, the largest batch."""
+        if mode == INFERENCE:
+            return self.inputs[min(1, len(self.inputs) - 1)]
+        return self.inputs[self.batches.index(max(self.batches))]
+
+    def run(
+        self,
+        target: str,
+        *,
+        cases: slice = slice(None),
+        training: bool = False,
+        steps: Sequence[str] = (),
+        double: bool = False,
+    ) -> Result:
+        """Run one program.
+
+        Args:
+            target: ``keras`` or ``torch``.
+            cases: Which of the inputs.
+            training: Compute their outputs in training mode.
+            steps: The modes, `INFERENCE` or `TRAINING`, in which a training step is taken.
+            double: Compute in float64.
+
+        Returns:
+            ``params``; ``outputs`` for each input; for each step its `STEP_PARTS`: outputs,
+            gradients by weight, weights that are not learned as the step leaves them, outputs
+            at inference after it.
+        """
+        self.say(f"{LABELS[target]}{' in float64' if double else ''}")
+        stem = f"{self.folder}/{target}{'64' if double else ''}"
+        job: dict[str, Any] = {
+            "source": str(self.source(target)),
+            "weights": str(self.keras_weights if target == "keras" else self.torch_weights),
+            "cases": [
+                {"inputs": path, "out": f"{stem}_out{i}.npz", "training": training}
+                for i, path in enumerate(self.inputs[cases])
+            ],
+            "outputs": list(self.graph.outputs),
+            "channels_first": self.channels_first(),
+            "made": [
+                p.key for p in self.program.parameters() if any(True for _ in p.value.sources())
+            ],
+            "steps": [
+                {
+                    "inputs": self.step_input(mode),
+                    "training": mode == TRAINING,
+                    **{part: f"{stem}_{mode}_{part}.npz" for part in STEP_PARTS},
+                }
+                for mode in steps
+            ],
+            "double": double,
+        }
+        path = Path(f"{stem}.json")
+        path.write_text(json.dumps(job), encoding="utf-8")
+        result: Result = self.workers.ask(target, path)
+        result["outputs"] = [load_npz(case["out"]) for case in job["cases"]]
+        for mode, step in zip(steps, job["steps"], strict=True):
+            result[mode] = {part: load_npz(step[part]) for part in STEP_PARTS}
+        return result

@@ -1,0 +1,49 @@
+"""Randomness turned off, so that two programs in training mode can be compared number by number."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.spec.document import Model, ModelSpec
+from specfmt.spec.layer import Layer
+
+STRENGTHS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
+"""Fields that say how strong a layer's randomness is; none at zero."""
+
+
+def quiet(spec: ModelSpec) -> tuple[ModelSpec, tuple[str, ...]]:
+    """The model without dropout and noise, and the layers (or their types) that had some.
+
+    The spec itself is returned where there is nothing to turn off.
+    """
+    off: list[str] = []
+    found = _quiet(spec, off)
+    assert isinstance(found, ModelSpec)
+    return found, tuple(off)
+
+
+def _quiet(entry: Layer | Model | ModelSpec, off: list[str]) -> Layer | Model | ModelSpec:
+    fields = type(entry).model_fields
+    changed: dict[str, Any] = {}
+    for name in fields:
+        value = getattr(entry, name)
+        if name in STRENGTHS and "seed" in fields and value:
+            changed[name] = 0.0
+        elif isinstance(value, Layer):
+            changed[name] = _quiet(value, off)
+        elif isinstance(value, tuple):
+            changed[name] = tuple(
+                _quiet(item, off) if isinstance(item, Layer | Model) else item for item in value
+            )
+    changed = {name: new for name, new in changed.items() if not _same(getattr(entry, name), new)}
+    if not changed:
+        return entry
+    if set(changed) & set(STRENGTHS):
+        off.append(entry.name or str(getattr(entry, "type_name", "")))
+    return entry.model_copy(update=changed)
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, tuple) and isinstance(new, tuple):
+        return all(a is b for a, b in zip(old, new, strict=True))
+    return old is new

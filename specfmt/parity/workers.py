@@ -1,0 +1,130 @@
+"""The processes in which the generated programs run: one a framework, for any number of jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+
+LABELS: Final = {"keras": "Keras", "torch": "PyTorch"}
+
+ENVIRONMENT: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+"""The comparison runs on the processor: a GPU's matrix products round to fewer digits."""
+
+GRACE: Final = 10.0
+"""Seconds that a process gets to end once it has closed its output."""
+
+KILLED: Final = 9
+"""The signal that Linux sends where memory is short."""
+
+
+class Workers:
+    """Keeps the worker processes alive: starting a framework takes longer than most jobs.
+
+    Use it as a context manager; processes start when they are first needed.
+    """
+
+    def __init__(self) -> None:
+        self.running: dict[str, _Worker] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for worker in self.running.values():
+            worker.stop()
+        self.running.clear()
+
+    def start(self, target: str) -> _Worker:
+        """The process of a framework, which starts now if it is not there."""
+        worker = self.running.get(target)
+        if worker is None:
+            worker = self.running[target] = _Worker(target)
+        return worker
+
+    def ask(self, target: str, job: Path) -> dict[str, Any]:
+        """Do the job in a file.
+
+        Raises:
+            SpecError: SF510 with what the program says, or what is left of its process.
+        """
+        answer = self.start(target).ask(job)
+        if answer is None:
+            answer = {"error": self.running.pop(target).stop(GRACE)}
+        if "result" in answer:
+            result: dict[str, Any] = answer["result"]
+            return result
+        message = f"expected the {LABELS[target]} program to run, received: {answer['error']}"
+        missing = answer["error"].startswith(("ModuleNotFoundError", "ImportError"))
+        hint = (
+            f"pip install 'specfmt[{target}]'"
+            if missing
+            else f"generate it with `specfmt generate --target {target}` and run it"
+        )
+        raise SpecError([Diagnostic("SF510", message, hint=hint)])
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, target: str) -> None:
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", f"specfmt.parity.{target}_worker"],
+            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            encoding="utf-8",
+        )
+
+    def ask(self, job: Path) -> dict[str, Any] | None:
+        """The answer to a job; None if the process has ended."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(f"{job}\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except OSError:
+            return None
+        return json.loads(line) if line.endswith("\n") else None
+
+    def stop(self, grace: float = 0.0) -> str:
+        """End the process; returns what it said last.
+
+        Args:
+            grace: Seconds for a process that is ending by itself.
+        """
+        try:
+            ended = self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            ended = self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what could not be sent cannot be sent now either
+                    pipe.close()
+        with self.errors as stream:
+            stream.seek(0)
+            lines = [line.strip() for line in stream if line.strip()]
+        if ended < 0:
+            return f"its process was ended by signal {-ended}" + (
+                "; the machine may be out of memory" * (ended == -KILLED)
+            )
+        return lines[-1] if lines else f"exit code {ended}"
