@@ -116,6 +116,52 @@ PARITY: dict[str, dict[str, Any]] = {
         dense(2),
         validation_split=0.2,
     ),
+    "activity": regressor(
+        dense(6, "tanh", activity_regularizer={"type": "L1L2", "l1": 0.01, "l2": 0.1}),
+        dense(2, kernel_regularizer="l2", activity_regularizer="l2"),
+        validation_split=0.3,
+    ),
+    "activity_conv": regressor(
+        dense(30),
+        {"type": "Reshape", "target_shape": [5, 3, 2]},
+        {
+            "type": "Conv2D",
+            "filters": 3,
+            "kernel_size": 2,
+            "activity_regularizer": {"type": "L2", "l2": 0.05},
+        },
+        {"type": "Activation", "activation": "relu"},
+        {"type": "Flatten"},
+        dense(2),
+        validation_split=0.2,
+    ),
+    "activity_lstm": regressor(
+        {"type": "Reshape", "target_shape": [5, 1]},
+        {"type": "LSTM", "units": 3, "return_sequences": True, "activity_regularizer": "l1"},
+        {"type": "Flatten"},
+        dense(2),
+        optimizer={"type": "SGD", "learning_rate": 0.05},
+    ),
+    "activity_shared": {
+        "specfmt": 1,
+        "name": "case",
+        "inputs": {"x": {"shape": [5]}},
+        "layers": [
+            {
+                "type": "Model",
+                "name": "code",
+                "inputs": {"vector": {"shape": [5]}},
+                "layers": [
+                    dense(5, "tanh", activity_regularizer={"type": "L2", "l2": 0.1}),
+                    dense(5, activity_regularizer={"type": "L1", "l1": 0.02}),
+                ],
+            },
+            {"reuse": "code", "name": "code_2"},
+            dense(4, name="unused", inputs="code", activity_regularizer="l2"),
+            dense(2, name="out", inputs="code_2"),
+        ],
+        "train": train(Y, "mse", validation_split=0.25),
+    },
     "constraint": regressor(
         dense(6, "tanh", kernel_constraint={"type": "MaxNorm", "max_value": 0.5}),
         dense(2, kernel_constraint="non_neg"),

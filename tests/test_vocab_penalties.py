@@ -184,10 +184,52 @@ def test_idiomatic_forms() -> None:
     assert lines(Case({"type": "Dense", "units": 2}, (3,)), penalty_lines) == []
 
 
-def test_penalties_on_outputs_are_refused() -> None:
-    case = Case({"type": "Dense", "units": 3, "activity_regularizer": "l2"}, (4,))
-    program = lower_graph(build_graph(case.document()), Options())
+@pytest.mark.parametrize(
+    ("layer", "shape", "pointer"),
+    [
+        (
+            {
+                "type": "Dense",
+                "units": 3,
+                "activity_regularizer": {"type": "OrthogonalRegularizer"},
+            },
+            (4,),
+            "/layers/0/activity_regularizer",
+        ),
+        (
+            {
+                "type": "TimeDistributed",
+                "layer": {"type": "Dense", "units": 3, "activity_regularizer": "l2"},
+            },
+            (2, 4),
+            "/layers/0",
+        ),
+        (
+            {
+                "type": "MultiHeadAttention",
+                "num_heads": 2,
+                "key_dim": 3,
+                "activity_regularizer": "l1",
+                "inputs": {"query": "x", "value": "x"},
+            },
+            (2, 4),
+            "/layers/0",
+        ),
+    ],
+)
+def test_penalties_on_outputs_are_refused(
+    layer: dict[str, Any], shape: tuple[int, ...], pointer: str
+) -> None:
+    """Where Keras penalizes parts, or by more than sums; the model alone has no such duty."""
+    document = {
+        "specfmt": 1,
+        "name": "case",
+        "inputs": {"x": {"shape": list(shape)}},
+        "layers": [layer],
+    }
+    graph = build_graph(document)
+    lower_graph(graph, Options())
     with pytest.raises(SpecError) as caught:
-        penalty_lines(program)
+        lower_graph(graph, Options(trains=True))
     (problem,) = caught.value.diagnostics
-    assert (problem.code, problem.pointer) == ("SF304", "/layers/0/activity_regularizer")
+    assert (problem.code, problem.pointer) == ("SF304", pointer)

@@ -152,6 +152,7 @@ class HeadsAttention(FloatLayer):
 
     call_arguments = HEADS_CALL
     trainable_reaches_parts = False
+    penalizes_parts = True
 
     if TYPE_CHECKING:  # fields of the subclasses, which have them in Keras's order
         dropout: Fraction

@@ -152,6 +152,7 @@ class Layer(BaseModel):
         takes_masks_of: Call arguments whose masks a call takes off, for all that run later.
         trainable_reaches_parts: Whether ``trainable: false`` freezes all its weights.  Keras
             gives some layers parts that the constructor's argument does not reach.
+        penalizes_parts: Whether Keras hands ``activity_regularizer`` on to parts of the layer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -167,6 +168,7 @@ class Layer(BaseModel):
     reads_masks: ClassVar[bool] = False
     takes_masks_of: ClassVar[tuple[str, ...]] = ()
     trainable_reaches_parts: ClassVar[bool] = True
+    penalizes_parts: ClassVar[bool] = False
 
     name: OptionalName = None
     inputs: Edges = None

@@ -58,7 +58,7 @@ def generate_training(
     from specfmt.targets.torch.training import logit_outputs, train_context
 
     options = options or Options()
-    program = lower_graph(graph, replace(options, logits=logit_outputs(graph)))
+    program = lower_graph(graph, replace(options, logits=logit_outputs(graph), trains=True))
     training = train_context(graph, program, options.fidelity)
     context = model_context(program, style, source, training["helper_names"])
     context |= training

@@ -135,7 +135,7 @@ def returns(program: ClassProgram) -> str:
 
 def sequential_context(program: ClassProgram) -> SequentialContext | None:
     """The model as an `nn.Sequential`, or None where it is not a chain of stock modules."""
-    if len(program.inputs) != 1 or program.graph.output_form != "single":
+    if len(program.inputs) != 1 or program.graph.output_form != "single" or program.penalty:
         return None
     (previous,) = program.inputs.values()
     scope = Scope(program.builder.scope.used)

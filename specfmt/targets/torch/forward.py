@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from specfmt.targets.torch.activity import PENALTY
 from specfmt.targets.torch.expr import Step, Tensor, tensors_in, torch_order
 from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.local_names import Line, LocalNames
@@ -119,7 +120,13 @@ class Forward:
 
     def _write(self, lines: list[Line]) -> None:
         self.locals.settle(lines)
-        readers = Counter(tensor for reads in self.locals.reads for tensor in reads)
+        # A penalty is no branch of the graph.
+        reads = [
+            read
+            for read, line in zip(self.locals.reads, lines, strict=True)
+            if any(t.shape for t in line.last.outputs)
+        ]
+        readers = Counter(tensor for read in reads for tensor in read)
         returned = tuple(self.program.outputs.values())
         single = self.program.graph.output_form == "single"
         for index, line in enumerate(lines):
@@ -134,6 +141,8 @@ class Forward:
                 return
             self.locals.give(index, step.outputs)
             target = self._target(step.target or step.outputs)
+            if self.program.penalty in step.outputs:
+                target = f"{self.owner}.{PENALTY}"
             self.lines.append(f"{target} = {text}{self._comment(line)}")
             branches = any(readers[t] > 1 for t in step.outputs)
             joins = len(self.locals.reads[index].keys() - self.program.inputs.values()) > 1

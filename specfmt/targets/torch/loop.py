@@ -6,6 +6,7 @@ from specfmt.graph.model import Graph
 from specfmt.spec.train import TrainSpec
 from specfmt.targets.outputs import all_metrics, has_many_values
 from specfmt.targets.source import literal, string
+from specfmt.targets.torch.activity import PENALTY
 from specfmt.targets.torch.metrics import MetricCode
 from specfmt.targets.torch.optimizers import OptimizerCode
 from specfmt.targets.torch.training_outputs import Output
@@ -32,7 +33,8 @@ class Loop:
         outputs: The model's outputs.
         optimizer: How weights are updated.
         weighted: Whether batches have sample weights.
-        penalty: Whether regularizers add to the loss.
+        penalty: Whether regularizers of weights add to the loss.
+        activity: Whether regularizers of outputs do.
         constrain: Whether weights have constraints.
     """
 
@@ -46,11 +48,13 @@ class Loop:
         *,
         weighted: bool,
         penalty: bool,
+        activity: bool,
         constrain: bool,
     ) -> None:
         self.graph, self.inputs, self.outputs = graph, inputs, outputs
         self.optimizer = optimizer
-        self.weighted, self.penalty, self.constrain = weighted, penalty, constrain
+        self.weighted, self.constrain = weighted, constrain
+        self.penalties = ["penalty(model)"] * penalty + [f"model.{PENALTY}"] * activity
         self.trained = [output for output in outputs if output.loss is not None]
         self.many_values = any(has_many_values(m.term) for m in all_metrics(graph, train))
 
@@ -207,8 +211,8 @@ class Loop:
             lines += [f"{o.loss_variable} = {self._loss(o)}" for o in self.trained]
             total = " + ".join(f"{o.share}{o.loss_variable}" for o in self.trained)
             lines.append(f"loss = {total}")
-        if self.penalty:
-            lines.append("loss = loss + penalty(model)")
+        if self.penalties:
+            lines.append(f"loss = loss + {' + '.join(self.penalties)}")
         return lines
 
     @property

@@ -66,7 +66,6 @@ def penalty_lines(program: ClassProgram, model: str = "model") -> PenaltyCode:
     Raises:
         SpecError: A regularizer that PyTorch code cannot express (SF304).
     """
-    _refuse_activity(program)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     terms: list[str] = []
     helpers: dict[str, None] = {}
@@ -108,29 +107,6 @@ def _orthogonal(term: Term, place: _Place) -> str:
     if term.spec.mode != "rows":
         rest += f", mode={literal(term.spec.mode)}"
     return f"orthogonal_penalty({value}{rest})"
-
-
-def _refuse_activity(program: ClassProgram) -> None:
-    """Penalties on outputs need the values inside the model, which its forward does not give."""
-    problems = []
-    for unit in program.graph.walk_units():
-        if (
-            unit.layer.activity_regularizer is not None
-            or unit.type_name == "ActivityRegularization"
-        ):
-            field = (
-                "activity_regularizer" if unit.layer.activity_regularizer is not None else "type"
-            )
-            problems.append(
-                Diagnostic(
-                    "SF304",
-                    f"{unit.name}: a penalty on a layer's output has no PyTorch form",
-                    (*unit.path, field),
-                    "regularize the kernel instead, or generate the Keras target",
-                )
-            )
-    if problems:
-        raise SpecError(problems)
 
 
 def _refused(place: _Place, text: str) -> SpecError:

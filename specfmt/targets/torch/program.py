@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from specfmt.graph.infer import compute_dtype
@@ -12,6 +12,7 @@ from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import is_floating
 from specfmt.targets.naming import Scope, class_name
 from specfmt.targets.templates import data_folder
+from specfmt.targets.torch.activity import add_penalties, nested_penalty, sum_of
 from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, find_lowering
 from specfmt.targets.torch.custom import refuse_unknown
 from specfmt.targets.torch.expr import (
@@ -39,11 +40,13 @@ class Options:
             they stand in Keras's order.
         fidelity: ``idiomatic`` or ``exact`` (DESIGN section 5).
         logits: Names of outputs that leave out their final softmax or sigmoid.
+        trains: Whether a training loop reads what the layers' outputs add to its loss.
     """
 
     axes: str = "torch"
     fidelity: str = "idiomatic"
     logits: frozenset[str] = frozenset()
+    trains: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class ClassProgram:
         outputs: Output name -> tensor.
         channels: Tensor -> whether it stands channels-first.
         nested: Classes of nested models, by unit.
+        penalty: What its layers' outputs add to the training loss, if anything.
     """
 
     name: str
@@ -88,6 +92,7 @@ class ClassProgram:
     outputs: dict[str, Tensor] = field(default_factory=dict)
     channels: dict[Tensor, bool] = field(default_factory=dict)
     nested: dict[Unit, ClassProgram] = field(default_factory=dict)
+    penalty: Tensor | None = None
 
     def classes(self) -> Iterator[ClassProgram]:
         """This class and the nested ones, those that others need first."""
@@ -164,7 +169,7 @@ def _lower(
     nested: dict[Unit, ClassProgram] = {}
     for unit in graph.units:
         if unit.graph is not None:
-            inner = Options(options.axes, options.fidelity)
+            inner = replace(options, logits=frozenset())
             nested[unit] = _lower(unit.graph, inner, scope, problems)
     builder = ClassBuilder(fidelity=options.fidelity)
     program = ClassProgram(scope.claim(free_class_name(graph.name)), graph, builder, nested=nested)
@@ -173,11 +178,15 @@ def _lower(
         tensors[value] = Tensor(value.shape or (), value.dtype, name)
         program.inputs[name] = tensors[value]
     final = {value: name for name, value in graph.outputs.items()}
+    penalties: list[Tensor] = []
+    counted = _read_nodes(graph)
     for node in graph.nodes:
         omit = any(final.get(value) in options.logits for value in node.outputs)
         try:
             refuse_unknown(node)
             result = _lower_node(node, builder, nested, tensors, without_activation=omit)
+            if options.trains and node in counted:
+                penalties += _penalties(node, builder, nested, result)
         except TargetError as error:
             problems.append(error.diagnostic(node))
             result = tuple(Tensor(v.shape or (), v.dtype, v.name) for v in node.outputs)
@@ -192,9 +201,32 @@ def _lower(
                 tensor.mask = mask
             tensors[value] = tensor
     program.outputs = {name: tensors[value] for name, value in graph.outputs.items()}
+    program.penalty = sum_of(builder, penalties)
     if not problems:
         _settle(program, options, graph)
     return program
+
+
+def _read_nodes(graph: Graph) -> set[Node]:
+    """The calls that the outputs depend on; Keras runs no others."""
+    needed = set(graph.outputs.values())
+    found = set()
+    for node in reversed(graph.nodes):
+        if needed.intersection(node.outputs):
+            found.add(node)
+            needed.update(node.inputs())
+    return found
+
+
+def _penalties(
+    node: Node, builder: ClassBuilder, nested: dict[Unit, ClassProgram], result: Any
+) -> list[Tensor]:
+    """What the outputs of a call add to the training loss."""
+    if node.unit in nested:
+        return [nested_penalty(builder, node)] if nested[node.unit].penalty else []
+    if node.layer.is_operation:
+        return []
+    return add_penalties(builder, node, result if isinstance(result, tuple) else (result,))
 
 
 def alias(builder: ClassBuilder, tensor: Tensor) -> Tensor:
@@ -304,7 +336,8 @@ def _io_layout(tensor: Tensor, channels: bool | None) -> Any:
 def _settle(program: ClassProgram, options: Options, graph: Graph) -> None:
     """Drop what nobody reads, decide layouts, put in permutes."""
     steps, aliases = _without_aliases(program.builder.steps, program.outputs)
-    steps = _live(steps, list(program.outputs.values()))
+    penalties = [program.penalty] if program.penalty else []
+    steps = _live(steps, [*program.outputs.values(), *penalties])
     stays = options.axes == "keras" or _is_channels_first(graph)
     inputs = {
         t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.inputs.values()

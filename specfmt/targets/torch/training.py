@@ -100,6 +100,7 @@ class Script:
             self.optimizer,
             weighted=self.data.weighted or self.train.class_weight is not None,
             penalty=bool(self.penalty.lines),
+            activity=program.penalty is not None,
             constrain=bool(self.constrain.lines),
         )
 

@@ -1,0 +1,95 @@
+"""Activity regularizers: what the layers' outputs add to the training loss.
+
+As in Keras (keras/src/layers/layer.py, ``Layer.__call__``), every output of every call counts,
+its penalty divided by the batch size.  The model of a training script keeps the sum of its
+last forward pass as ``activity_penalty``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from specfmt.graph.model import Node
+from specfmt.spec.layer import Layer
+from specfmt.targets.torch.builder import ClassBuilder, TargetError
+from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Step, Tensor
+from specfmt.vocab.base import Term
+
+PENALTY = "activity_penalty"
+"""The attribute of the generated class."""
+
+
+def add_penalties(builder: ClassBuilder, node: Node, outputs: Sequence[Tensor]) -> list[Tensor]:
+    """Steps for the penalties of one call's outputs; returns them, as scalars.
+
+    Raises:
+        TargetError: A penalty that PyTorch code cannot express (SF304).
+    """
+    term = node.layer.activity_regularizer
+    inner = any(part.activity_regularizer is not None for part in _inner_layers(node.layer))
+    if inner or (term is not None and node.layer.penalizes_parts):
+        raise TargetError(
+            f"a penalty on an output inside {node.layer.type_name} has no PyTorch form",
+            "give the activity_regularizer to a layer that stands in the model itself",
+            code="SF304",
+        )
+    if term is None:
+        return []
+    found = []
+    for output in outputs:
+        expr = _penalty(term, node.layer, output)
+        if expr is not None:
+            found.append(Tensor((), output.dtype, f"{output.name}_penalty"))
+            builder.steps.append(Step((found[-1],), expr, node=node))
+    return found
+
+
+def nested_penalty(builder: ClassBuilder, node: Node) -> Tensor:
+    """A step that takes the penalty of a nested model's call just made."""
+    call = builder.steps[-1].expr
+    assert isinstance(call, Call)
+    penalty = Tensor((), "float32", f"{node.name}_penalty")
+    builder.steps.append(Step((penalty,), Attr(call.func, PENALTY), node=node))
+    return penalty
+
+
+def sum_of(builder: ClassBuilder, penalties: Sequence[Tensor]) -> Tensor | None:
+    """All penalties of a class as one tensor, made right after the last of them."""
+    if len(penalties) < 2:
+        return penalties[0] if penalties else None
+    total: Expr | Tensor = penalties[0]
+    for penalty in penalties[1:]:
+        total = Binary("+", total, penalty)
+    result = Tensor((), penalties[0].dtype, PENALTY)
+    last = next(i for i, step in enumerate(builder.steps) if penalties[-1] in step.outputs)
+    builder.steps.insert(last + 1, Step((result,), total))
+    return result
+
+
+def _penalty(term: Term, layer: Layer, x: Tensor) -> Expr | None:
+    if term.type == "OrthogonalRegularizer":
+        raise TargetError(
+            f"{term.name} of a layer's output has no PyTorch form",
+            "use L1, L2 or L1L2",
+            "activity_regularizer",
+            "SF304",
+        )
+    parts = [
+        Binary("*", factor, Method(Method(x, function), "sum"))
+        for key, function in (("l1", "abs"), ("l2", "square"))
+        if (factor := getattr(term.spec, key, 0.0))
+    ]
+    if not parts:
+        return None
+    total = parts[0] if len(parts) == 1 else Binary("+", *parts)
+    return Binary("/", total, Call("len", (x,)))
+
+
+def _inner_layers(layer: Layer) -> Iterator[Layer]:
+    """Layers that stand in a layer's fields, at any depth."""
+    for name in type(layer).model_fields:
+        value = getattr(layer, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Layer):
+                yield item
+                yield from _inner_layers(item)
