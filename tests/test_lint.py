@@ -84,6 +84,8 @@ FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "untrained": ("SF607", branches(["kind", "size"], {"kind": SPARSE}), "/train/loss"),
     "softmax of one": ("SF608", chain([4], dense(1, "softmax")), "/layers/0"),
+    "a name with a space": ("SF609", chain([4], dense(2, name="hidden 1")), "/layers/0/name"),
+    "a model's name": ("SF609", {**chain([4], dense(2)), "name": "_case"}, "/name"),
     "nested": (
         "SF604",
         chain(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from specfmt.graph.model import Graph, Node, Value
 from specfmt.lint.facts import (
@@ -17,6 +19,8 @@ from specfmt.lint.facts import (
     train_of,
 )
 from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.document import ModelSpec
+from specfmt.spec.fields import show
 from specfmt.spec.train import class_numbers
 
 Check = Callable[[Graph], Iterator[Diagnostic]]
@@ -33,6 +37,10 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {}
+
+SCOPE: Final = re.compile(r"[A-Za-z0-9_.>-]+")
+ROOT_SCOPE: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.>-]*")
+"""TensorFlow's names of scopes (tensorflow/python/framework/ops.py), those without a slash."""
 
 
 def rule(code: str) -> Callable[[Check], Check]:
@@ -294,4 +302,29 @@ def softmax_of_one(graph: Graph) -> Iterator[Diagnostic]:
                 f"expected several units under the softmax of {value.name}, received one",
                 path,
                 "use sigmoid with binary_crossentropy",
+            )
+
+
+@rule("SF609")
+def name_for_tensorflow(graph: Graph) -> Iterator[Diagnostic]:
+    """A name that TensorFlow refuses.
+
+    Keras makes scopes of the names of layers and of the model.  With the TensorFlow backend
+    `fit` and `predict` fail where such a name has a character other than letters (A-Z, a-z),
+    digits and `_ . - >`, or where the model's name begins with `_` or `-`.
+
+        layers: [{type: Dense, name: hidden 1, units: 10}]
+
+    Write `hidden_1`.  PyTorch code is not concerned.
+    """
+    names = [(unit.name, (*unit.path, "name"), SCOPE) for unit in graph.units]
+    if isinstance(graph.spec, ModelSpec):
+        names.append((graph.name, ("name",), ROOT_SCOPE))
+    for name, path, pattern in names:
+        if not pattern.fullmatch(name):
+            yield warning(
+                "SF609",
+                f"expected a name that TensorFlow takes, received {show(name)}",
+                path,
+                f"write for example {re.sub(r'[^A-Za-z0-9.>-]+', '_', name).strip('_-') or 'layer'}",
             )
