@@ -135,10 +135,14 @@ def convert_weights(spec: ModelSpec, source: str | Path, dest: str | Path, **opt
 def verify(spec: ModelSpec, **options: Any) -> Report:
     """Build both generated programs in processes of their own and compare what they compute.
 
+    That is: parameter counts, output shapes, outputs, gradients, and one step of plain SGD, at
+    inference and in training mode.
+
     Args:
         spec: The model.
         **options: ``weights`` (a file; else random ones), ``targets``, ``seed``, ``batches``,
-            ``layerwise`` (compare every layer), ``tolerance``, ``fidelity``, ``progress``.
+            ``layerwise`` (compare every layer), ``tolerance``, ``fidelity``, ``gradients``,
+            ``progress``, ``workers`` (processes that several comparisons share).
 
     Raises:
         SpecError: The spec has mistakes, or a program cannot be run.
