@@ -7,6 +7,7 @@ that checking a spec does not build classes it never uses.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar
@@ -211,3 +212,19 @@ def unknown_word(kind: str, name: str) -> FieldError:
 
 def _article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeio" else f"a {kind}"
+
+
+def terms_in(value: Any) -> Iterator[Term]:
+    """Every term inside a layer, a term, or a nest of them, in the order of the fields."""
+    if isinstance(value, Term):
+        yield value
+        yield from terms_in(value.args)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from terms_in(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from terms_in(item)
+    elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        for item in value:
+            yield from terms_in(item)

@@ -12,12 +12,12 @@ from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.targets.imports import sorted_imports
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
-    FileScope,
     ModelClass,
     functional_lines,
     sequential_lines,
     subclass,
 )
+from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.keras.training import train_context
 from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier

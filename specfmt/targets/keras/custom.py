@@ -9,9 +9,8 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
 from specfmt.spec.layer import KERAS_LAYERS, Layer, Op
-from specfmt.targets.keras.values import terms_in
 from specfmt.targets.source import literal
-from specfmt.vocab.base import CUSTOM, Term
+from specfmt.vocab.base import CUSTOM, Term, terms_in
 
 KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")
 

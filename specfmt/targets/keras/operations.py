@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from specfmt.graph.model import Array, Node, Value
 from specfmt.spec.layer import explicit_arguments
 from specfmt.spec.naming import to_snake_case
+from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.source import binary, literal
-
-if TYPE_CHECKING:
-    from specfmt.targets.keras.emit import FileScope
 
 OPERATORS = {
     "add": "+",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
 
 from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
 from specfmt.spec.naming import to_snake_case
+from specfmt.targets.keras.custom import custom_call
 from specfmt.targets.source import literal
 from specfmt.vocab.activations import HardSigmoid
-from specfmt.vocab.base import CUSTOM, Term, must_construct
+from specfmt.vocab.base import CUSTOM, Term, must_construct, terms_in
 
 NAMESPACES = {
     "activation": "activations",
@@ -141,22 +142,6 @@ def collect_helpers(values: Iterable[Any]) -> list[str]:
     return list(functions.values())
 
 
-def terms_in(value: Any) -> Iterator[Term]:
-    """Every term inside a layer, a term, or a nest of them, in the order of the fields."""
-    if isinstance(value, Term):
-        yield value
-        yield from terms_in(value.args)
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from terms_in(getattr(value, name))
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from terms_in(item)
-    elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        for item in value:
-            yield from terms_in(item)
-
-
 def argument_sources(model: BaseModel, *, name: str | None, policy: Any = None) -> list[str]:
     """Constructor arguments that differ from defaults; required ones first, by position.
 
@@ -185,8 +170,6 @@ def argument_sources(model: BaseModel, *, name: str | None, policy: Any = None) 
 def layer_call(layer: Layer, name: str | None = None, policy: Any = None) -> tuple[str, list[str]]:
     """Callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``."""
     if layer.type_name == "Custom":
-        from specfmt.targets.keras.custom import custom_call
-
         return custom_call(layer, name or layer.name)
     space = "layers." if layer.keras_module == KERAS_LAYERS else ""
     return f"{space}{layer.type_name}", argument_sources(

@@ -6,9 +6,8 @@ from typing import Any
 
 from specfmt.graph.model import Array, Node
 from specfmt.layers.custom import Custom
-from specfmt.targets.keras.values import terms_in
 from specfmt.targets.torch.builder import Lower, TargetError, lower
-from specfmt.vocab.base import CUSTOM
+from specfmt.vocab.base import CUSTOM, terms_in
 
 
 @lower(Custom)

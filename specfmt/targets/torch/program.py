@@ -179,13 +179,12 @@ def _lower(
         program.inputs[name] = tensors[value]
     final = {value: name for name, value in graph.outputs.items()}
     penalties: list[Tensor] = []
-    counted = _read_nodes(graph)
     for node in graph.nodes:
         omit = any(final.get(value) in options.logits for value in node.outputs)
         try:
             refuse_unknown(node)
             result = _lower_node(node, builder, nested, tensors, without_activation=omit)
-            if options.trains and node in counted:
+            if options.trains:
                 penalties += _penalties(node, builder, nested, result)
         except TargetError as error:
             problems.append(error.diagnostic(node))
@@ -205,17 +204,6 @@ def _lower(
     if not problems:
         _settle(program, options, graph)
     return program
-
-
-def _read_nodes(graph: Graph) -> set[Node]:
-    """The calls that the outputs depend on; Keras runs no others."""
-    needed = set(graph.outputs.values())
-    found = set()
-    for node in reversed(graph.nodes):
-        if needed.intersection(node.outputs):
-            found.add(node)
-            needed.update(node.inputs())
-    return found
 
 
 def _penalties(
