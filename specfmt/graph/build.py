@@ -7,13 +7,26 @@ is passed over silently, so that one mistake is one finding.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from heapq import heapify, heappop, heappush
-from itertools import islice
 from typing import Any
 
+from specfmt.graph.arguments import (
+    call_signature,
+    constant,
+    edges_of,
+    has_open_signature,
+    is_one,
+    leaves,
+    names_in,
+    names_read,
+    open_arguments,
+    positional_count,
+    reads_previous,
+    some_of,
+)
 from specfmt.graph.infer import infer
 from specfmt.graph.masks import settle_masks
-from specfmt.graph.model import Array, Graph, Node, Unit, Value, flatten, map_leaves
+from specfmt.graph.model import Graph, Node, Unit, Value, flatten, map_leaves
+from specfmt.graph.order import in_order
 from specfmt.spec.diagnostics import Diagnostic, Path
 from specfmt.spec.document import Broken, InputSpec, Model, ModelSpec, Reuse
 from specfmt.spec.fields import did_you_mean, show
@@ -78,9 +91,6 @@ UNRESOLVED = _Unresolved()
 
 MODEL_ARGUMENTS = ("training", "mask")
 """What the call of a nested model takes besides its inputs."""
-
-SPECIAL = frozenset({"const", "slice", "ellipsis"})
-"""Keys of mappings that stand for a constant, not for a nest of tensors."""
 
 
 class Builder:
@@ -182,8 +192,8 @@ class Builder:
     def _references(self, index: int) -> list[str]:
         """Names of the tensors that an entry reads, in order."""
         entry = self.entries[index]
-        edges = _edges(entry)
-        return list(_strings(edges))
+        edges = edges_of(entry)
+        return list(names_read(edges))
 
     def _producer(self, name: str) -> int | None:
         """The entry that gives tensor ``name``, or None for an input or an unknown name."""
@@ -195,47 +205,17 @@ class Builder:
     def _order(self) -> list[int]:
         """Entries in an order that edges allow, the document's where it does; cycles reported."""
         waits: list[set[int]] = []
-        readers: list[list[int]] = [[] for _ in self.entries]
         for index, entry in enumerate(self.entries):
-            needs = {self._producer(name) for name in self._references(index)} - {None}
-            if _reads_previous(entry) and index:
+            needs = {self._producer(name) for name in self._references(index)}
+            if reads_previous(entry) and index:
                 needs.add(index - 1)
-            if isinstance(entry, Reuse) and entry.reuse in self.by_name:
-                needs.add(self.by_name[entry.reuse])
-            wanted = {need for need in needs if need is not None}
-            waits.append(wanted)
-            for need in wanted:
-                readers[need].append(index)
-        ready = [index for index, needs in enumerate(waits) if not needs]
-        heapify(ready)
-        order = []
-        while ready:
-            index = heappop(ready)
-            order.append(index)
-            for reader in readers[index]:
-                waits[reader].discard(index)
-                if not waits[reader]:
-                    heappush(ready, reader)
-        if len(order) < len(self.entries):
-            done = set(order)
-            self._report_cycles({i: waits[i] for i in range(len(waits)) if i not in done})
-            order.extend(i for i in range(len(self.entries)) if i not in done)
+            if isinstance(entry, Reuse):
+                needs.add(self.by_name.get(entry.reuse))
+            waits.append({need for need in needs if need is not None})
+        order, cycles = in_order(waits)
+        for cycle in cycles:
+            self._report_cycle(cycle)
         return order
-
-    def _report_cycles(self, waits: dict[int, set[int]]) -> None:
-        """Report every circle that is met by following one awaited entry from each."""
-        following = {index: min(needs) for index, needs in waits.items()}
-        walks: dict[int, int] = {}  # entry -> the walk that met it first
-        for start in following:
-            walk: dict[int, None] = {}
-            index = start
-            while index not in walks:
-                walks[index] = start
-                walk[index] = None
-                index = following[index]
-            if index in walk:
-                met = list(walk)
-                self._report_cycle(met[met.index(index) :])
 
     def _report_cycle(self, cycle: list[int]) -> None:
         start = min(cycle)
@@ -267,7 +247,7 @@ class Builder:
         args = self._bind(entry, unit, index, path)
         node = Node(name, unit, args or {}, (*self.path, *path), len(unit.calls))
         node.form = self.form
-        node.positional = _positional_count(entry, unit, node.args)
+        node.positional = positional_count(entry, unit, node.args)
         if args is None:
             node.outputs = (Value(name, None, "float32", node=node),)
         else:
@@ -343,7 +323,7 @@ class Builder:
                 "SF201",
                 f"expected the name of a layer or input, received {show(name)}",
                 path,
-                self._suggest(name, self.values) or "names in this model: " + _some(self.values),
+                self._suggest(name, self.values) or "names in this model: " + some_of(self.values),
             )
         return UNRESOLVED
 
@@ -361,9 +341,9 @@ class Builder:
     def _bind(self, entry: Any, unit: Unit, index: int, path: Path) -> dict[str, Any] | None:
         """Call arguments by name, or None where one is missing or leads nowhere."""
         key = "call" if isinstance(entry, Model) else "inputs"
-        edges = _edges(entry)
+        edges = edges_of(entry)
         before = len(self.problems)
-        if isinstance(entry, Op) and _reads_previous(entry):
+        if isinstance(entry, Op) and reads_previous(entry):
             previous = self._previous(index, path, key)
             bound = {} if previous is None else {"0": previous}
             return None if isinstance(previous, _Unresolved) or not bound else bound
@@ -373,7 +353,7 @@ class Builder:
                 str(i): self._operand(item, (*path, key) if edges is not items else (*path, key, i))
                 for i, item in enumerate(items)
             }
-            unknown = any(isinstance(v, _Unresolved) for v in _leaves(bound))
+            unknown = any(isinstance(v, _Unresolved) for v in leaves(bound))
             return None if unknown or len(self.problems) > before else bound
         if unit.graph is not None:
             bound = self._bind_model(unit, unit.graph, edges, index, path, key)
@@ -387,11 +367,11 @@ class Builder:
         else:
             values = [self._resolve(name, (*path, key, i)) for i, name in enumerate(edges)]
             bound = self._positional(unit, values, path)
-        if any(isinstance(value, _Unresolved) for value in _leaves(bound)):
+        if any(isinstance(value, _Unresolved) for value in leaves(bound)):
             return None
         if len(self.problems) > before:
             return None
-        for argument, required, _ in _signature(unit):
+        for argument, required, _ in call_signature(unit):
             if required and argument not in bound:
                 self.report(
                     "SF204",
@@ -418,7 +398,7 @@ class Builder:
                 named = {k: v for k, v in edges.items() if k not in extra}
                 nest: Any = inner.input_nest
                 args: Any = named.get("args")
-                if set(named) == {"args"} and "args" not in own and _is_one(args):
+                if set(named) == {"args"} and "args" not in own and is_one(args):
                     edges, where = args[0], (*where, "args", 0)
                 elif isinstance(nest, dict) and set(named) == set(nest):
                     edges = named
@@ -461,9 +441,9 @@ class Builder:
     def _positional(
         self, unit: Unit, values: list[Value | _Unresolved], path: Path
     ) -> dict[str, Any]:
-        if _open_signature(unit):
-            return _open_arguments(values)
-        signature = [item for item in _signature(unit) if item[2] != "value"]
+        if has_open_signature(unit):
+            return open_arguments(values)
+        signature = [item for item in call_signature(unit) if item[2] != "value"]
         for place, (name, _, kind) in enumerate(signature):
             if kind == "tensors" and place < len(values):
                 # A list argument takes all that is left: [x, h, c] is x with its states.
@@ -483,7 +463,7 @@ class Builder:
 
     def _by_name(self, unit: Unit, edges: dict[str, Any], path: Path) -> dict[str, Any]:
         # What a custom layer takes is not known, so any structure of tensors may stand.
-        signature = [] if _open_signature(unit) else _signature(unit)
+        signature = [] if has_open_signature(unit) else call_signature(unit)
         kinds = {name: kind for name, _, kind in signature}
         bound: dict[str, Any] = {}
         for argument, item in edges.items():
@@ -491,7 +471,7 @@ class Builder:
             if argument == "args" and isinstance(item, tuple) and "args" not in kinds:
                 values = [self._nest(inner, (*path, argument, i)) for i, inner in enumerate(item)]
                 bound.update(self._positional(unit, values, path))
-            elif kind is None and not _open_signature(unit):
+            elif kind is None and not has_open_signature(unit):
                 self.report(
                     "SF205",
                     f"expected a call argument of {unit.type_name}, received {show(argument)}",
@@ -506,7 +486,7 @@ class Builder:
                     f"expected {some} as `{argument}`, received {show(item)}",
                     (*path, argument),
                 )
-            elif kind == "value" or not any(True for _ in _strings(item)):
+            elif kind == "value" or not any(True for _ in names_read(item)):
                 bound[argument] = item
             elif isinstance(item, str):
                 value = self._resolve(item, (*path, argument))
@@ -519,7 +499,7 @@ class Builder:
         if isinstance(item, str):
             return self._resolve(item, path)
         if isinstance(item, dict) and "const" in item:
-            return _constant(item["const"])
+            return constant(item["const"])
         if isinstance(item, tuple):
             return tuple(self._operand(inner, (*path, i)) for i, inner in enumerate(item))
         return item
@@ -530,7 +510,7 @@ class Builder:
         values = list(inputs.values())
         if said is None:
             return values[0] if len(values) == 1 else values
-        names = _names_in(said)
+        names = names_in(said)
         for name, path in names:
             if name not in inputs:
                 self.report(
@@ -567,7 +547,7 @@ class Builder:
         )
         outputs: dict[str, Value] = {}
         found: dict[str, Value] = {}
-        for name, path in _names_in(said):
+        for name, path in names_in(said):
             value = self._resolve(name, ("outputs", *path))
             if isinstance(value, Value):
                 found[name] = value
@@ -591,95 +571,3 @@ def _needed(nodes: list[Node], outputs: dict[str, Value]) -> tuple[list[Node], l
                 node.unit.calls.remove(node)
     left_out = set(unused)
     return [node for node in nodes if node not in left_out], unused[::-1]
-
-
-def _positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:
-    """How many arguments stand by position: all of a list, the first one of a mapping."""
-    edges = _edges(entry)
-    if isinstance(edges, tuple) and unit.graph is None:
-        lists = {name for name, _, kind in _signature(unit)[1:] if kind == "tensors"}
-        return len(args) - len(lists & set(args))
-    if isinstance(edges, dict):
-        signature = _signature(unit)
-        if isinstance(edges.get("args"), tuple) and "args" not in (
-            name for name, _, _ in signature
-        ):
-            return len(edges["args"])
-        return int(bool(signature) and signature[0][0] == next(iter(args), None))
-    return 1
-
-
-def _edges(entry: Any) -> Any:
-    return entry.call if isinstance(entry, Model) else entry.inputs
-
-
-def _reads_previous(entry: Any) -> bool:
-    """Whether an entry does not say what it reads, so that it reads the one before it."""
-    edges = _edges(entry)
-    return edges is None or (isinstance(entry, Op) and edges == ())
-
-
-def _strings(item: Any) -> Any:
-    """Tensor names in a nest of operands or arguments."""
-    if isinstance(item, str):
-        yield item
-    elif isinstance(item, (list, tuple)):
-        for inner in item:
-            yield from _strings(inner)
-    elif isinstance(item, dict) and not SPECIAL & set(item):
-        for inner in item.values():
-            yield from _strings(inner)
-
-
-def _constant(value: Any) -> Any:
-    """A constant operand: ``{value: [...], dtype: float32}`` is an array."""
-    if isinstance(value, dict) and "value" in value and isinstance(value.get("dtype"), str):
-        return Array(value["value"], value["dtype"], value.get("tensor") is True)
-    return value
-
-
-def _is_one(args: Any) -> bool:
-    return isinstance(args, (list, tuple)) and len(args) == 1
-
-
-def _open_arguments(values: list[Any]) -> dict[str, Any]:
-    """Positional arguments of a call whose signature is not known: the first is ``inputs``."""
-    return {"inputs" if i == 0 else f"*{i}": value for i, value in enumerate(values)}
-
-
-def _names_in(nest: Any, path: Path = ()) -> list[tuple[str, Path]]:
-    """Every name in a nest, and where it stands."""
-    if isinstance(nest, str):
-        return [(nest, path)]
-    items = nest.items() if isinstance(nest, dict) else enumerate(nest)
-    return [found for key, item in items for found in _names_in(item, (*path, key))]
-
-
-def _leaves(args: Any) -> Any:
-    if isinstance(args, dict):
-        args = list(args.values())
-    if isinstance(args, (list, tuple)):
-        for item in args:
-            yield from _leaves(item)
-    else:
-        yield args
-
-
-def _signature(unit: Unit) -> list[tuple[str, bool, str]]:
-    """Call arguments as (name, required, kind)."""
-    if unit.graph is not None:
-        extra = [("training", False, "value"), ("mask", False, "tensor")]
-        return [
-            (name, not spec.optional, "tensor") for name, spec in unit.graph.input_specs.items()
-        ] + extra
-    return [(a.name, a.required, a.kind) for a in unit.layer.call_arguments]
-
-
-def _open_signature(unit: Unit) -> bool:
-    """Whether the call takes arguments that specfmt does not know (a custom layer)."""
-    return unit.graph is None and unit.layer.open_call
-
-
-def _some(names: Any) -> str:
-    shown = list(islice((name for name in names if name and ":" not in name), 13))
-    return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")

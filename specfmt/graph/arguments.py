@@ -1,0 +1,110 @@
+"""What an entry of a spec reads, and what a call takes."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from specfmt.graph.model import Array, Unit
+from specfmt.spec.diagnostics import Path
+from specfmt.spec.document import Model
+from specfmt.spec.layer import Op
+
+SPECIAL = frozenset({"const", "slice", "ellipsis"})
+"""Keys of mappings that stand for a constant, not for a nest of tensors."""
+
+
+def positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:
+    """How many arguments stand by position: all of a list, the first one of a mapping."""
+    edges = edges_of(entry)
+    if isinstance(edges, tuple) and unit.graph is None:
+        lists = {name for name, _, kind in call_signature(unit)[1:] if kind == "tensors"}
+        return len(args) - len(lists & set(args))
+    if isinstance(edges, dict):
+        signature = call_signature(unit)
+        if isinstance(edges.get("args"), tuple) and "args" not in (
+            name for name, _, _ in signature
+        ):
+            return len(edges["args"])
+        return int(bool(signature) and signature[0][0] == next(iter(args), None))
+    return 1
+
+
+def edges_of(entry: Any) -> Any:
+    """The edges as the document writes them: ``call:`` of a model, else ``inputs:``."""
+    return entry.call if isinstance(entry, Model) else entry.inputs
+
+
+def reads_previous(entry: Any) -> bool:
+    """Whether an entry does not say what it reads, so that it reads the one before it."""
+    edges = edges_of(entry)
+    return edges is None or (isinstance(entry, Op) and edges == ())
+
+
+def names_read(item: Any) -> Any:
+    """Tensor names in a nest of operands or arguments."""
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, (list, tuple)):
+        for inner in item:
+            yield from names_read(inner)
+    elif isinstance(item, dict) and not SPECIAL & set(item):
+        for inner in item.values():
+            yield from names_read(inner)
+
+
+def constant(value: Any) -> Any:
+    """A constant operand: ``{value: [...], dtype: float32}`` is an array."""
+    if isinstance(value, dict) and "value" in value and isinstance(value.get("dtype"), str):
+        return Array(value["value"], value["dtype"], value.get("tensor") is True)
+    return value
+
+
+def is_one(args: Any) -> bool:
+    """Whether it is a list of one item."""
+    return isinstance(args, (list, tuple)) and len(args) == 1
+
+
+def open_arguments(values: list[Any]) -> dict[str, Any]:
+    """Positional arguments of a call whose signature is not known: the first is ``inputs``."""
+    return {"inputs" if i == 0 else f"*{i}": value for i, value in enumerate(values)}
+
+
+def names_in(nest: Any, path: Path = ()) -> list[tuple[str, Path]]:
+    """Every name in a nest, and where it stands."""
+    if isinstance(nest, str):
+        return [(nest, path)]
+    items = nest.items() if isinstance(nest, dict) else enumerate(nest)
+    return [found for key, item in items for found in names_in(item, (*path, key))]
+
+
+def leaves(args: Any) -> Any:
+    """Everything in a nest of lists and mappings that is neither."""
+    if isinstance(args, dict):
+        args = list(args.values())
+    if isinstance(args, (list, tuple)):
+        for item in args:
+            yield from leaves(item)
+    else:
+        yield args
+
+
+def call_signature(unit: Unit) -> list[tuple[str, bool, str]]:
+    """Call arguments as (name, required, kind)."""
+    if unit.graph is not None:
+        extra = [("training", False, "value"), ("mask", False, "tensor")]
+        return [
+            (name, not spec.optional, "tensor") for name, spec in unit.graph.input_specs.items()
+        ] + extra
+    return [(a.name, a.required, a.kind) for a in unit.layer.call_arguments]
+
+
+def has_open_signature(unit: Unit) -> bool:
+    """Whether the call takes arguments that specfmt does not know (a custom layer)."""
+    return unit.graph is None and unit.layer.open_call
+
+
+def some_of(names: Any) -> str:
+    """The first dozen of names, for a message."""
+    shown = list(islice((name for name in names if name and ":" not in name), 13))
+    return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")
