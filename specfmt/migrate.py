@@ -63,9 +63,6 @@ def migrate(
     files = {part: folder / f"{stem}{end}" for part, end in _ENDINGS.items()}
     code = api.generate(model, "torch", source=files["spec"].name)
     files["usage"] = folder / f"load_{stem}.py"
-    write_whole(files["spec"], api.dump(model))
-    write_whole(files["source"], code)
-    api.convert_weights(model, source, files["weights"], progress=progress)
     program = lower_graph(api.analyze(model), Options())
     usage = fill(
         "torch/load.py.j2",
@@ -75,6 +72,10 @@ def migrate(
             example(t, program.channels.get(t, False)) for t in program.inputs.values()
         ),
     )
+    # What can fail comes first: weights that cannot be read leave nothing behind.
+    api.convert_weights(model, source, files["weights"], progress=progress)
+    write_whole(files["spec"], api.dump(model))
+    write_whole(files["source"], code)
     write_whole(files["usage"], wrap(usage))
     return Migration(model, warnings=tuple(warnings), **files)
 

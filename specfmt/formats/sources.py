@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from specfmt.formats.locate import Located, locate
@@ -68,6 +70,8 @@ def _from_zip(path: Path) -> Located:
         RuntimeError,
         OSError,
         ValueError,
+        zlib.error,
+        lzma.LZMAError,
     ) as error:
         fail(
             "SF400", f"expected a .keras archive, received a zip file that cannot be read: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -66,6 +67,7 @@ def convert(
             dest,
             "the name says the format",
         )
+    _check_place(source, dest)
     program = lower_graph(graph, options or Options())
     with ExitStack() as stack:
         weights = Weights(graph, program, source, stack)
@@ -78,6 +80,19 @@ def convert(
         with whole_file(dest) as temporary:
             TORCH[dest.suffix](temporary, tensors)
         return len(tensors)
+
+
+def _check_place(source: Path, dest: Path) -> None:
+    """SF506 where no file can be at ``dest``, or the source is there."""
+    hint = "give the name of a new file"
+    if dest.is_dir():
+        fail("SF506", "expected a file as destination, received a folder", dest, hint)
+    above = next(folder for folder in dest.absolute().parents if folder.exists())
+    if not above.is_dir():
+        fail("SF506", f"expected a folder, received the file {above}", dest, hint)
+    if dest.exists() and dest.samefile(source):
+        message = "expected a destination other than the source, received the same file"
+        fail("SF506", message, dest, hint)
 
 
 class Weights:
@@ -146,9 +161,9 @@ class Weights:
     def _dtype(self, param: TorchParam) -> np.dtype[Any]:
         if isinstance(param.value, Counter):
             return np.dtype("int64")
-        first = next(param.value.sources(), None)
-        stored = self.keras.get((param.unit, first)) if self.keras and first else None
-        return np.dtype("float32") if stored is None else stored.dtype
+        found = [(self.keras or {}).get((param.unit, name)) for name in param.value.sources()]
+        kinds = [stored.dtype for stored in found if stored is not None]
+        return np.result_type(*kinds) if kinds else np.dtype("float32")
 
     def _compute(self, param: TorchParam, dtype: np.dtype[Any]) -> Array:
         value: Array = param.value.forward(partial(self._read, param.unit))
@@ -217,7 +232,7 @@ def read_keras(graph: Graph, file: Any, source: Path) -> KerasWeights:
         SpecError: With every finding.
     """
     with readable(source, "an HDF5 file"):
-        if legacy_h5.is_layout(file):
+        if legacy_h5.is_layout(file, source):
             return legacy_h5.Reader(file, source).read(graph)
         if keras3.is_layout(file):
             return keras3.Reader(file, source).read(graph)
@@ -245,7 +260,13 @@ def file_kind(file: Path) -> str:
         try:
             with zipfile.ZipFile(file) as archive:
                 names = archive.namelist()
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile,
+            OSError,
+            ValueError,
+            NotImplementedError,
+            struct.error,
+        ) as error:
             fail(
                 "SF500",
                 f"expected a .keras or .pt archive, received one that cannot be read: {error}",

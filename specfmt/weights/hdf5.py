@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import lzma
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from math import prod
@@ -14,8 +16,9 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 
+from specfmt.spec.diagnostics import Diagnostic
 from specfmt.weights.arrays import Array, widen_bfloat16
-from specfmt.weights.problems import fail, unreadable
+from specfmt.weights.problems import fail, problem, unreadable
 
 MEMBER: Final = "model.weights.h5"
 """The weights inside a ``.keras`` archive."""
@@ -108,6 +111,8 @@ def readable(file: Path, what: str) -> Iterator[None]:
         TypeError,
         AttributeError,
         EOFError,
+        zlib.error,
+        lzma.LZMAError,
     ) as error:
         unreadable(file, what, error)
 
@@ -124,6 +129,8 @@ def archive_member(file: Path, stream: BinaryIO) -> Iterator[BinaryIO]:
                 "save the model again with `model.save('model.keras')`",
             )
         info = archive.getinfo(MEMBER)
+        if info.compress_size > file.stat().st_size:
+            unreadable(file, "a .keras archive", f"{MEMBER} says it is larger than the file")
         if info.file_size > max(BOMB_FLOOR, BOMB_RATIO * info.compress_size):
             fail(
                 "SF505",
@@ -197,9 +204,19 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def datasets(group: Any, prefix: str, file: Path) -> Iterator[str]:
-    """The paths of all datasets below a group."""
+def datasets(group: Any, prefix: str, file: Path, seen: set[int] | None = None) -> Iterator[str]:
+    """The paths of all datasets below a group.
+
+    Raises:
+        SpecError: SF505 for links, and for a group that is at two places: a file may have endless
+            paths so.
+    """
     h5py = h5py_module(file)
+    seen = set() if seen is None else seen
+    address = h5py.h5o.get_info(group.id).addr
+    if address in seen:
+        fail("SF505", f"expected {prefix} at one place, it is at two", file, _OWN_DATA)
+    seen.add(address)
     for name in group:
         path = f"{prefix}/{name}" if prefix else name
         link = group.get(name, getlink=True)
@@ -207,7 +224,7 @@ def datasets(group: Any, prefix: str, file: Path) -> Iterator[str]:
             fail("SF505", f"expected plain data at {path}, received a link", file, _OWN_DATA)
         item = group[name]
         if isinstance(item, h5py.Group):
-            yield from datasets(item, path, file)
+            yield from datasets(item, path, file, seen)
         else:
             yield path
 
@@ -221,9 +238,34 @@ def kind(dataset: Any) -> np.dtype[Any]:
 
 
 def _is_bfloat16(dataset: Any) -> bool:
-    if text_attribute(dataset.attrs, "dtype") == "bfloat16":
-        return True
-    return bool(dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2)
+    """Two opaque bytes, or 16-bit integers with a label."""
+    if dataset.dtype.itemsize != 2 or dataset.dtype.names:
+        return False
+    label = text_attribute(dataset.attrs, "dtype")
+    return bool(dataset.dtype.kind == "V" or (label == "bfloat16" and dataset.dtype.kind in "ui"))
+
+
+def no_numbers(dataset: Any, name: str, file: Path) -> Iterator[Diagnostic]:
+    """SF504 where a dataset holds no real numbers; SF500 where it is no dataset.
+
+    Args:
+        dataset: What stands in the file at the weight's place.
+        name: The weight, for messages.
+        file: The file.
+    """
+    h5py = h5py_module(file)
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+        fail("SF500", f"expected the data of {name}, received a place without", file, _AGAIN)
+    label = text_attribute(dataset.attrs, "dtype")
+    if _is_bfloat16(dataset) or (dataset.dtype.kind in "fiub" and label != "bfloat16"):
+        return
+    message = f"expected numbers for {name}, received {label or ''} {dataset.dtype}".replace(
+        "  ", " "
+    )
+    yield problem("SF504", message, file, "save it as float32")
+
+
+_AGAIN: Final = "the file is damaged; save it again"
 
 
 def read_dataset(dataset: Any, file: Path) -> Array:
@@ -232,6 +274,9 @@ def read_dataset(dataset: Any, file: Path) -> Array:
     Raises:
         SpecError: SF500 if its bytes cannot be read, SF505 if it has far more than are stored.
     """
+    chunk = prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
+    if chunk > max(BOMB_FLOOR, prod(dataset.shape) * dataset.dtype.itemsize):
+        fail("SF505", f"expected small chunks, received one of {chunk} bytes", file, _OWN_DATA)
     size, stored = prod(dataset.shape) * dataset.dtype.itemsize, dataset.id.get_storage_size()
     if size > max(BOMB_FLOOR, BOMB_RATIO * 10 * stored):
         fail("SF505", f"expected data of {size} bytes, received {stored} stored", file, _OWN_DATA)

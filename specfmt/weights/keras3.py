@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from specfmt.graph.model import Graph, Unit
-from specfmt.weights.hdf5 import child, datasets, kind, read_dataset, text_attribute
+from specfmt.weights.hdf5 import child, datasets, kind, no_numbers, read_dataset, text_attribute
 from specfmt.weights.problems import left_over, misshapen, missing, problem, raise_all
 from specfmt.weights.slots import Member, members
 from specfmt.weights.sources import KerasWeights, Stored
@@ -116,9 +116,13 @@ class Reader:
                 )
                 continue
             self.used.add(where)
+            name = f"{label}/{weight.name}"
+            others = list(no_numbers(dataset, name, self.file))
+            if others:
+                self.problems += others
+                continue
             shape = tuple(dataset.shape)
             if shape != weight.shape:
-                name = f"{label}/{weight.name}"
                 self.problems.append(misshapen(name, weight.shape, shape, where, self.file))
             read = partial(read_dataset, dataset, self.file)
             self.found[unit, weight.name] = Stored(shape, kind(dataset), read, where)

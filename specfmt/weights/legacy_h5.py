@@ -21,7 +21,15 @@ from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.layer import Weight
 from specfmt.weights.arrays import Array
 from specfmt.weights.former import modernise
-from specfmt.weights.hdf5 import child, kind, read_dataset, text_attribute, text_list
+from specfmt.weights.hdf5 import (
+    child,
+    kind,
+    no_numbers,
+    read_dataset,
+    readable,
+    text_attribute,
+    text_list,
+)
 from specfmt.weights.problems import left_over, misshapen, missing, problem, raise_all
 from specfmt.weights.slots import is_operation
 from specfmt.weights.sources import KerasWeights, Stored
@@ -32,9 +40,10 @@ ROOT = "model_weights"
 TOP_LEVEL = "top_level_model_weights"
 
 
-def is_layout(file: Any) -> bool:
+def is_layout(root: Any, file: Path) -> bool:
     """Whether an HDF5 file lists its layers."""
-    group = file.get(ROOT, file)
+    whole = child(root, ROOT, file)
+    group = root if whole is None else whole
     return text_list(group.attrs, "layer_names") is not None
 
 
@@ -132,6 +141,10 @@ class Reader:
             message = f"expected the data of {group}/{broken[0]}, it is missing"
             self.problems.append(problem("SF500", message, self.file, "save the file again"))
             return
+        others = [d for n, item in stored for d in no_numbers(item, f"{group}/{n}", self.file)]
+        if others:
+            self.problems += others
+            return
         places = in_legacy_order(unit)
         if getattr(unit.spec, "class_", ""):
             message = (
@@ -208,7 +221,9 @@ class Batch:
     @cached_property
     def arrays(self) -> list[Array]:
         """All of them in today's form."""
-        return self.change([read_dataset(dataset, self.file) for dataset in self.stored])
+        arrays = [read_dataset(dataset, self.file) for dataset in self.stored]
+        with readable(self.file, "weights of an older Keras"):
+            return self.change(arrays)
 
     def read(self, index: int) -> Array:
         """One of them."""

@@ -63,10 +63,11 @@ WEIGHT_PAGES: Final[dict[str, tuple[str, str]]] = {
         """),
     ),
     "SF506": (
-        "Destination of an unknown kind",
+        "Destination that cannot be",
         _page("""
         The name of the destination says its format: `.safetensors`, `.pt` or `.pth` for PyTorch,
-        `.weights.h5` for Keras.
+        `.weights.h5` for Keras.  It is a file, not a folder, and never the source itself: trained
+        weights are not overwritten.
         """),
     ),
     "SF507": (

@@ -66,7 +66,8 @@ def read(file: Path) -> Mapping[str, Stored]:
         unreadable(file, WHAT, "its header is no mapping")
     found = {}
     problems = []
-    start, end = 8 + length, 8 + length
+    start = 8 + length
+    stretches = []
     for name, item in header.items():
         if name == "__metadata__":
             continue
@@ -76,18 +77,25 @@ def read(file: Path) -> Mapping[str, Stored]:
             whole = all(type(n) is int and n >= 0 for n in (*shape, first, last))
         except (TypeError, KeyError, ValueError) as error:
             unreadable(file, WHAT, f"the entry of {name}: {error!r}")
-        end = max(end, start + last) if whole else end
+        if not whole or not isinstance(kind, str | None):
+            unreadable(file, WHAT, f"the entry of {name} says no kind, sizes and place")
+        stretches.append((first, last, name))
         if kind not in KINDS:
             message = f"expected numbers that NumPy knows for {name}, received {kind}"
             problems.append(problem("SF504", message, file, "save it as float32"))
             continue
         dtype = np.dtype(KINDS[kind])
-        if not whole or last - first != prod(shape) * dtype.itemsize or start + last > size:
+        if last - first != prod(shape) * dtype.itemsize or start + last > size:
             unreadable(file, WHAT, f"the data of {name} is not all there")
         reader = partial(_read, file, start + first, shape, kind)
         found[name] = Stored(shape, np.dtype("f4") if kind == "BF16" else dtype, reader, name)
-    if end != size:
-        unreadable(file, WHAT, f"{size - end} bytes after the last tensor")
+    end = 0
+    for first, last, name in sorted(stretches):  # the format knows neither holes nor overlaps
+        if first != end or last < first:
+            unreadable(file, WHAT, f"the data of {name} does not begin where the last one ends")
+        end = last
+    if start + end != size:
+        unreadable(file, WHAT, f"the tensors end at byte {start + end} of {size}")
     raise_all(problems)
     return found
 

@@ -1,19 +1,16 @@
 """``.pt``: the zip archive of `torch.save`, read and written without PyTorch.
 
 The archive holds ``data.pkl``, a pickle whose tensors name their storages, and a member a storage.
-The pickle is read by a reader that knows six names and calls nothing else: what PyTorch allows
-under ``weights_only=True``, and less.
+The pickle is read by `specfmt.weights.pickles`, which calls nothing: what PyTorch allows under
+``weights_only=True``, and less.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
 import struct
 import zipfile
-from collections import OrderedDict
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -22,81 +19,18 @@ from typing import Any, Final
 import numpy as np
 
 from specfmt.weights.arrays import Array, widen_bfloat16, write_array
+from specfmt.weights.pickles import STORAGES, UnsafeError, View, load
 from specfmt.weights.problems import fail, unreadable
 from specfmt.weights.sources import Stored, Tensor
 
-STORAGES: Final = {
-    "DoubleStorage": "<f8",
-    "FloatStorage": "<f4",
-    "HalfStorage": "<f2",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "|i1",
-    "ByteStorage": "|u1",
-    "BoolStorage": "|b1",
-}
 NAMES: Final = {np.dtype(k): n for n, k in STORAGES.items() if k != "bfloat16"}
 NESTED: Final = ("state_dict", "model_state_dict", "model")
 """Where checkpoints of training loops keep the `state_dict`."""
 
-MAX_PICKLE: Final = 64 * 2**20
+MAX_PICKLE: Final = 16 * 2**20
+MAX_BYTEORDER: Final = 16
 WHAT: Final = "a .pt file of torch.save"
 SAFE_HINT: Final = "save the weights alone: torch.save(model.state_dict(), 'weights.pt')"
-
-
-@dataclass(frozen=True)
-class Storage:
-    """A storage that the pickle names: the kind of its numbers and its member."""
-
-    kind: str
-    member: str
-
-
-@dataclass(frozen=True)
-class View:
-    """A tensor: a stretch of a storage with steps along its axes."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
-    """What `torch._utils._rebuild_tensor_v2` makes, as data."""
-    numbers = (offset, *shape, *strides)
-    if not isinstance(storage, Storage) or not all(type(n) is int and n >= 0 for n in numbers):
-        raise pickle.UnpicklingError("a tensor without a storage")
-    return View(storage, offset, tuple(shape), tuple(strides))
-
-
-class _UnsafeError(Exception):
-    """The pickle names something that would be called."""
-
-
-class _Reader(pickle.Unpickler):
-    """Knows how tensors are pickled, and nothing else."""
-
-    known: Final[dict[tuple[str, str], Any]] = {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
-        ("torch._utils", "_rebuild_parameter"): lambda view, *_: view,
-        **{("torch", name): kind for name, kind in STORAGES.items()},
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return self.known[module, name]
-        except KeyError:
-            raise _UnsafeError(f"{module}.{name}") from None
-
-    def persistent_load(self, pid: Any) -> Storage:
-        word, kind, member = pid[:3]
-        if word != "storage" or kind not in STORAGES.values() or not isinstance(member, str):
-            raise pickle.UnpicklingError("an unknown kind of storage")
-        return Storage(kind, member)
 
 
 def read(file: Path) -> Mapping[str, Stored]:
@@ -115,30 +49,28 @@ def read(file: Path) -> Mapping[str, Stored]:
             if archive.getinfo(names[0]).file_size > MAX_PICKLE:
                 fail("SF505", f"expected a small {names[0]}, received a huge one", file, SAFE_HINT)
             order = f"{folder}byteorder"
-            if order in archive.namelist() and archive.read(order) != b"little":
-                unreadable(file, WHAT, "its numbers are big-endian")
-            value = _Reader(io.BytesIO(archive.read(names[0]))).load()
+            if order in archive.namelist():
+                if archive.getinfo(order).file_size > MAX_BYTEORDER:
+                    fail("SF505", f"expected a word as {order}, received more", file, SAFE_HINT)
+                if archive.read(order) != b"little":
+                    unreadable(file, WHAT, "its numbers are big-endian")
+            value = load(archive.read(names[0]))
+            whole = file.stat().st_size
             stored = [i for i in archive.infolist() if i.compress_type == zipfile.ZIP_STORED]
-            sizes = {info.filename: info.file_size for info in stored}
-    except _UnsafeError as error:
-        fail(
-            "SF505",
-            f"expected tensors alone, received a pickle that calls {error}",
-            file,
-            SAFE_HINT,
-        )
+            # A member that says it is larger than the file is not there.
+            sizes = {i.filename: i.file_size for i in stored if i.file_size <= whole}
+    except UnsafeError as error:
+        fail("SF505", f"expected tensors alone, received {error}", file, SAFE_HINT)
     except (
         zipfile.BadZipFile,
-        pickle.UnpicklingError,
+        zlib.error,
         EOFError,
         LookupError,
         ValueError,
         TypeError,
-        AttributeError,
         NotImplementedError,
         RuntimeError,
-        RecursionError,
-        MemoryError,
+        OSError,
         struct.error,
     ) as error:
         unreadable(file, WHAT, error)
@@ -183,7 +115,7 @@ def _read(file: Path, member: str, view: View, dtype: np.dtype[Any]) -> Array:
                         raise EOFError("it ends too early")
                     done += got
                 stream.read(1)  # the end of the member is where its checksum is compared
-    except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, OSError, ValueError) as error:
         unreadable(file, WHAT, error)
     steps = tuple(step * dtype.itemsize for step in view.strides)
     array = np.lib.stride_tricks.as_strided(

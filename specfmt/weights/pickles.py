@@ -1,0 +1,258 @@
+"""The pickle of a ``.pt`` file, read as data: a machine that knows tensors and calls nothing.
+
+Python's own reader calls what a pickle names and hashes what it uses as keys; a hostile pickle
+runs code, exhausts the memory or the stack with it.  This one steps over the opcodes of
+`pickletools`, knows the six names that PyTorch writes, and refuses every other one.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+STORAGES: Final = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "|i1",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
+}
+
+
+class UnsafeError(Exception):
+    """The pickle names something that would be called."""
+
+
+class PickleError(ValueError):
+    """The pickle is damaged."""
+
+
+class Storage(NamedTuple):
+    """A storage that the pickle names: the kind of its numbers and its member."""
+
+    kind: str
+    member: str
+
+
+class View(NamedTuple):
+    """A tensor: a stretch of a storage with steps along its axes."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class Name(NamedTuple):
+    """A name in the pickle that is known."""
+
+    module: str
+    name: str
+
+
+def _mapping(*_: Any) -> dict[Any, Any]:
+    return {}
+
+
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
+    """What `torch._utils._rebuild_tensor_v2` makes."""
+    if not isinstance(storage, Storage):
+        raise PickleError("a tensor without a storage")
+    if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
+        raise PickleError("a tensor without a step for each size")
+    if not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)):
+        raise PickleError("a tensor with sizes that are none")
+    return View(storage, offset, shape, strides)
+
+
+def _parameter(view: Any = None, *_: Any) -> Any:
+    return view
+
+
+FUNCTIONS: Final[dict[Name, Callable[..., Any]]] = {
+    Name("collections", "OrderedDict"): _mapping,
+    Name("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    Name("torch._utils", "_rebuild_parameter"): _parameter,
+}
+KINDS: Final = {Name("torch", name): kind for name, kind in STORAGES.items()}
+
+PLAIN: Final = frozenset(
+    "BININT BININT1 BININT2 INT LONG LONG1 LONG4 BINFLOAT FLOAT BINUNICODE SHORT_BINUNICODE "
+    "BINUNICODE8 UNICODE BINSTRING SHORT_BINSTRING STRING BINBYTES SHORT_BINBYTES BINBYTES8".split()
+)
+"""Opcodes that push their argument."""
+
+VALUES: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+TUPLES: Final = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+GETS: Final = ("BINGET", "LONG_BINGET", "GET")
+PUTS: Final = ("BINPUT", "LONG_BINPUT", "PUT")
+Item = TypeVar("Item")
+
+
+def load(data: bytes) -> Any:
+    """The value of a pickle: mappings, lists, tuples, plain values and `View`s.
+
+    Raises:
+        UnsafeError: It names something other than the parts of tensors.
+        PickleError: It is damaged.
+    """
+    machine = _Machine()
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name == "STOP":
+                return machine.pop(object)
+            machine.step(opcode.name, argument)
+    except (ValueError, LookupError, TypeError, OverflowError, SyntaxError) as error:
+        raise PickleError(str(error)) from error
+    raise PickleError("it has no end")
+
+
+class _Machine:
+    """The stack of values, the marks in it, and the memo."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+
+    def step(self, name: str, argument: Any) -> None:
+        """Carry out one opcode."""
+        if name in PLAIN:
+            self.stack.append(argument)
+        elif name in VALUES:
+            self.stack.append(VALUES[name])
+        elif name in PUTS:
+            self.memo[argument] = self.top(object)
+        elif name == "MEMOIZE":
+            self.memo[len(self.memo)] = self.top(object)
+        elif name in GETS:
+            self.stack.append(self.memo[argument])
+        elif name in TUPLES:
+            self.stack.append(tuple(self.take(TUPLES[name])))
+        elif name not in ("PROTO", "FRAME"):
+            method = getattr(self, f"on_{name.lower()}", None)
+            if method is None:
+                raise UnsafeError(f"a pickle with {name}")
+            if name == "GLOBAL":
+                method(argument)
+            else:
+                method()
+
+    # -- the stack -------------------------------------------------------------------------
+
+    def top(self, kind: type[Item]) -> Item:
+        """The last value."""
+        if not self.stack or (self.marks and self.marks[-1] == len(self.stack)):
+            raise PickleError("its stack is empty")
+        value = self.stack[-1]
+        if not isinstance(value, kind):
+            raise PickleError(f"expected a {kind.__name__}, received a {type(value).__name__}")
+        return value
+
+    def pop(self, kind: type[Item]) -> Item:
+        """The last value, taken away."""
+        value = self.top(kind)
+        del self.stack[-1]
+        return value
+
+    def take(self, count: int) -> list[Any]:
+        """The last values, in order."""
+        return [self.pop(object) for _ in range(count)][::-1]
+
+    def take_marked(self) -> list[Any]:
+        """The values since the last mark."""
+        if not self.marks:
+            raise PickleError("a mark is missing")
+        start = self.marks.pop()
+        values = self.stack[start:]
+        del self.stack[start:]
+        return values
+
+    # -- containers ------------------------------------------------------------------------
+
+    def on_mark(self) -> None:
+        self.marks.append(len(self.stack))
+
+    def on_empty_dict(self) -> None:
+        self.stack.append({})
+
+    def on_empty_list(self) -> None:
+        self.stack.append([])
+
+    on_empty_set = on_empty_list
+
+    def on_tuple(self) -> None:
+        self.stack.append(tuple(self.take_marked()))
+
+    def on_list(self) -> None:
+        self.stack.append(self.take_marked())
+
+    def on_dict(self) -> None:
+        values = self.take_marked()
+        self.stack.append({})
+        self._set(values)
+
+    def on_append(self) -> None:
+        value = self.pop(object)
+        self.top(list).append(value)
+
+    def on_appends(self) -> None:
+        values = self.take_marked()
+        self.top(list).extend(values)
+
+    on_additems = on_appends
+
+    def on_setitem(self) -> None:
+        self._set(self.take(2))
+
+    def on_setitems(self) -> None:
+        self._set(self.take_marked())
+
+    def _set(self, values: list[Any]) -> None:
+        target = self.top(dict)
+        for key, value in zip(values[::2], values[1::2], strict=True):
+            # Other keys are never needed, and hashing a deep tuple overflows the stack.
+            if type(key) not in (str, int, float, bool, type(None)):
+                raise PickleError(f"a {type(key).__name__} as a key")
+            target[key] = value
+
+    # -- tensors ---------------------------------------------------------------------------
+
+    def on_global(self, argument: str) -> None:
+        module, _, name = argument.partition(" ")
+        self._name(Name(module, name))
+
+    def on_stack_global(self) -> None:
+        name, module = self.pop(str), self.pop(str)
+        self._name(Name(module, name))
+
+    def _name(self, name: Name) -> None:
+        if name not in FUNCTIONS and name not in KINDS:
+            raise UnsafeError(f"a pickle that calls {name.module}.{name.name}")
+        self.stack.append(name)
+
+    def on_reduce(self) -> None:
+        arguments, name = self.pop(tuple), self.pop(object)
+        if type(name) is not Name or name not in FUNCTIONS:
+            raise UnsafeError(f"a pickle that calls a {type(name).__name__}")
+        self.stack.append(FUNCTIONS[name](*arguments))
+
+    def on_build(self) -> None:
+        """The attributes of an `OrderedDict` are left aside; nothing else has any."""
+        self.pop(object)
+        if type(self.top(object)) is not dict:
+            raise UnsafeError("a pickle that rewrites a tensor")
+
+    def on_binpersid(self) -> None:
+        word, name, member, *_ = self.pop(tuple)
+        if word != "storage" or type(name) is not Name or name not in KINDS:
+            raise PickleError("an unknown kind of storage")
+        if type(member) is not str:
+            raise PickleError("a storage without a name")
+        self.stack.append(Storage(KINDS[name], member))
