@@ -72,11 +72,13 @@ def test_counts_agree_everywhere(path: Path) -> None:
         assert trainable == params["trainable"], style
 
 
-def train(name: str, target: str, out: Path, *options: str) -> dict[str, float]:
+def train(
+    name: str, target: str, out: Path, *options: str, style: str = "auto"
+) -> dict[str, float]:
     """The test values that a training script prints."""
     script = out / f"{name}_{target}.py"
     spec = specfmt.load(ROOT / "examples" / f"{name}.yaml")
-    script.write_text(specfmt.generate(spec, target, part="train"))
+    script.write_text(specfmt.generate(spec, target, part="train", style=style))
     done = subprocess.run(
         [sys.executable, str(script), "--out", str(out / "run"), *options],
         capture_output=True,
@@ -119,6 +121,30 @@ def test_iris_on_three_seeds(target: str, seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["iris_small", "iris_branches", "siamese"])
 def test_it_trains(name: str, target: str, tmp_path: Path) -> None:
     assert train(name, target, tmp_path)["loss"] < 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["keras", "torch"])
+@pytest.mark.parametrize(
+    ("name", "style"),
+    [("fashion_mlp", "auto"), ("mnist_dropout", "sequential"), ("mnist_dropout", "subclass")],
+)
+def test_it_runs_on_any_pictures(name: str, style: str, target: str, tmp_path: Path) -> None:
+    """Any .npz with pictures of 28 by 28, here of a bright bar at one of ten heights."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, size in (("train", 7_000), ("test", 200)):
+        labels = rng.integers(0, 10, size)
+        bars = np.arange(28)[None, :, None] // 2 == labels[:, None, None]
+        pictures = rng.integers(0, 40, (size, 28, 28)) + 200 * bars
+        arrays |= {f"x_{part}": pictures.astype("uint8"), f"y_{part}": labels.astype("uint8")}
+    file = tmp_path / "pictures.npz"
+    np.savez(file, **arrays)
+    options = ("--data", str(file), "--epochs", "3")
+    found = train(name, target, tmp_path, *options, style=style)
+    assert found["accuracy"] > 0.5
 
 
 @pytest.mark.slow
