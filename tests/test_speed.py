@@ -5,17 +5,17 @@ No absolute time is asserted; `benchmarks/` measures.
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import specfmt
 from tests.examples_tools import FOLDER, ROOT
+from tests.timing import best_seconds
 
 HEAVY = ("tensorflow", "keras", "torch", "numpy", "jinja2", "rich", "jsonschema", "click")
 
@@ -110,18 +110,6 @@ def misspelt(layers: int) -> str:
 
 @pytest.mark.parametrize("text", [deep, misspelt])
 def test_checking_is_linear(text: Callable[[int], str]) -> None:
-    """Ten times the layers take ten times as long, give or take; the best of three runs each.
-
-    As in the command, the garbage collector is off: its own time is not linear.
-    """
-    texts = [text(1_000), text(10_000)]
-    seconds = [float("inf")] * 2
-    for _ in range(3):
-        for index, document in enumerate(texts):
-            gc.collect()
-            gc.disable()
-            start = time.process_time()
-            specfmt.check(document)
-            seconds[index] = min(seconds[index], time.process_time() - start)
-            gc.enable()
-    assert seconds[1] / seconds[0] <= 15
+    """Ten times the layers take ten times as long, give or take; the best of three runs each."""
+    few, many = (best_seconds(partial(specfmt.check, text(n)), 3) for n in (1_000, 10_000))
+    assert many / few <= 15
