@@ -242,6 +242,7 @@ specs = st.fixed_dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(specs, st.booleans(), st.booleans())
+@example({"layers": [{"type": "0:?"}]}, False, False)
 def test_any_writer_gives_the_same_canonical_form(
     data: dict[str, Any], flow: bool, unicode: bool
 ) -> None:

@@ -16,7 +16,7 @@ _NOT_PLAIN = re.compile(
     r"""\A[\s,\[\]{}#&*!|>'"%@`]|\A[-?:](?:\s|\Z)|\A(?:---|\.\.\.)|:\s|:\Z|\s\#|\s\Z"""
     r"|[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-_NOT_IN_FLOW = re.compile(r"[,\[\]{}]|\A[-?:]|:[,\[\]{}]")
+_NOT_IN_FLOW = re.compile(r"[,\[\]{}]|\A[-?:]|:[,?\[\]{}]")
 # Strings under YAML 1.2 that a YAML 1.1 reader takes for something else.
 _OLD_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "<<", "="))
 _OLD_NUMBER = re.compile(
