@@ -17,29 +17,13 @@ from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.codes import pages
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
 from specfmt.spec.field_docs import field_doc
-from specfmt.spec.fields import (
-    DTYPES,
-    Boolean,
-    Integer,
-    NestedError,
-    Nullable,
-    OneOf,
-    Rule,
-    Text,
-    Tuple,
-)
-from specfmt.spec.layer import (
-    COMMON_FIELDS,
-    Layer,
-    Op,
-    ShapeError,
-    keys_of,
-    to_data,
-    validate,
-)
+from specfmt.spec.field_errors import NestedError
+from specfmt.spec.fields import DTYPES, Boolean, Integer, Nullable, OneOf, Rule, Text, Tuple
+from specfmt.spec.layer import COMMON_FIELDS, Layer, Op, ShapeError, to_data
 from specfmt.spec.registry import LayerRule, layer_class, op_class
 from specfmt.spec.schema import rule_of
 from specfmt.spec.train import SOURCES, DataRule, TrainSpec
+from specfmt.spec.validation import keys_of, validate
 from specfmt.targets.torch.builder import find_lowering
 from specfmt.vocab.base import TermRule, word_class
 from specfmt.vocab.index import INDEX as WORDS

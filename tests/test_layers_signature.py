@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from specfmt.layers.index import FAMILIES, INDEX, OPERATION_FAMILIES, OPERATIONS
-from specfmt.spec.fields import FieldError, NestedError, Rule
+from specfmt.spec.field_errors import FieldError, NestedError
+from specfmt.spec.fields import Rule
 from specfmt.spec.layer import COMMON_FIELDS, Layer, Op
 from specfmt.spec.registry import layer_class, op_class
 from specfmt.spec.spellings import OLD_WORDS

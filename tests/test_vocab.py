@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from specfmt.spec.fields import FieldError, NestedError
+from specfmt.spec.field_errors import FieldError, NestedError
 from specfmt.spec.spellings import OLD_WORDS
 from specfmt.targets.keras.values import (
     NAMESPACES,

@@ -7,8 +7,8 @@ from typing import Any
 from specfmt.formats.assemble import Record
 from specfmt.formats.reading import Json
 from specfmt.layers.custom import Custom
-from specfmt.spec.fields import FieldError, NestedError
-from specfmt.spec.layer import validate
+from specfmt.spec.field_errors import FieldError, NestedError
+from specfmt.spec.validation import validate
 
 
 def say_shapes(records: list[Record], layers: list[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from itertools import pairwise
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
@@ -84,9 +85,9 @@ def order_of(axes: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
 class Reordering(Op):
     """Base of the operations that put axes in another order."""
 
+    @abstractmethod
     def order(self, rank: int) -> tuple[int, ...]:
         """Which axis of the input each axis of the output is."""
-        raise NotImplementedError(self.type_name)
 
     def output_shape(self, x: Operand) -> Shape:
         return tuple(x[k] for k in self.order(len(x)))

@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from math import sqrt
 from typing import Annotated, Any
 
+from specfmt.spec.field_errors import FieldError, did_you_mean
 from specfmt.spec.fields import (
     Axes,
     Axis,
     Bool,
-    FieldError,
     Fraction,
     Integer,
     NaturalFloat,
     Nullable,
     Number,
     Rule,
-    did_you_mean,
 )
 from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError, Weight
 from specfmt.spec.registry import layer

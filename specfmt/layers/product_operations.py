@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar
 
 from specfmt.layers.operations import Binary, broadcast, operand_shape
 from specfmt.layers.reductions import check_axis
+from specfmt.spec.field_errors import FieldError
 from specfmt.spec.fields import (
     Axis,
     Bool,
-    FieldError,
     Integer,
     Nullable,
     OptionalInt,

@@ -6,11 +6,11 @@ from math import inf, prod
 from typing import Annotated, Literal
 
 from specfmt.layers.operations import OptionalScalar
+from specfmt.spec.field_errors import FieldError
 from specfmt.spec.fields import (
     Axes,
     Bool,
     Either,
-    FieldError,
     Integer,
     Nullable,
     OptionalInt,

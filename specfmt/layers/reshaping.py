@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from math import prod
 from typing import Annotated, ClassVar, Literal
 
@@ -131,17 +132,9 @@ class Resized(Layer):
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
         return compute_dtype
 
-    def sides(self) -> tuple[tuple[int, int], ...]:
-        """(before, after) for each spatial axis, where the layer adds or cuts some."""
-        raise NotImplementedError(type(self).__name__)
-
-    def factors(self) -> tuple[int, ...]:
-        """The factor of each spatial axis, where the layer repeats."""
-        raise NotImplementedError(type(self).__name__)
-
+    @abstractmethod
     def resized(self, x: Shape, axis: int, size: int) -> int:
         """The new size of the ``axis``-th spatial axis."""
-        raise NotImplementedError(type(self).__name__)
 
     def output_shape(self, x: Shape) -> Shape:
         data_format: str | None = getattr(self, "data_format", None)
@@ -158,6 +151,7 @@ class ZeroPadding(Resized):
     """Adds zeros before and after."""
 
     def sides(self) -> tuple[tuple[int, int], ...]:
+        """(before, after) for each spatial axis."""
         return expand_sides(getattr(self, "padding"), self.rank)  # noqa: B009
 
     def resized(self, x: Shape, axis: int, size: int) -> int:
@@ -200,6 +194,7 @@ class Cropping(Resized):
     """Cuts off elements before and after."""
 
     def sides(self) -> tuple[tuple[int, int], ...]:
+        """(before, after) for each spatial axis."""
         return expand_sides(getattr(self, "cropping"), self.rank)  # noqa: B009
 
     def resized(self, x: Shape, axis: int, size: int) -> int:
@@ -249,6 +244,7 @@ class UpSampling(Resized):
     """Makes each spatial axis longer by a whole factor."""
 
     def factors(self) -> tuple[int, ...]:
+        """The factor of each spatial axis."""
         return expand(getattr(self, "size"), self.rank)  # noqa: B009
 
     def resized(self, x: Shape, axis: int, size: int) -> int:

@@ -20,7 +20,7 @@ from specfmt.lint.facts import (
 )
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.document import ModelSpec
-from specfmt.spec.fields import show
+from specfmt.spec.field_errors import show
 from specfmt.spec.train import class_numbers
 
 Check = Callable[[Graph], Iterator[Diagnostic]]

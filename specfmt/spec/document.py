@@ -8,15 +8,14 @@ from pydantic import BaseModel, ConfigDict
 
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.edges import Edges
+from specfmt.spec.field_errors import FieldError, NestedError, show
 from specfmt.spec.fields import (
     DTYPES,
     AnyMapping,
     Bool,
-    FieldError,
     Integer,
     Name,
     NameRule,
-    NestedError,
     Nullable,
     OneOf,
     OptionalName,
@@ -26,10 +25,10 @@ from specfmt.spec.fields import (
     Str,
     Text,
     Tuple,
-    show,
 )
-from specfmt.spec.layer import Layer, explicit_arguments, to_data, validate
+from specfmt.spec.layer import Layer, explicit_arguments, to_data
 from specfmt.spec.registry import build_layer, build_op, layer_class
+from specfmt.spec.validation import validate
 
 VERSION = 1
 MAX_AXES = 32

@@ -11,13 +11,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from specfmt.spec.fields import (
-    FieldError,
-    Nullable,
-    Rule,
-    Text,
-    Tuple,
-)
+from specfmt.spec.field_errors import FieldError
+from specfmt.spec.fields import Nullable, Rule, Text, Tuple
 
 REFERENCE = Text("the name of a tensor", r"\S")
 

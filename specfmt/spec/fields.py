@@ -8,15 +8,15 @@ Checks that need more than the value itself (ranks, other fields) belong to the 
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic_core import core_schema
 
-from specfmt.spec.diagnostics import Diagnostic, Path, printable
+from specfmt.spec.field_errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 DTYPES = (
     "float32",
@@ -41,61 +41,16 @@ LARGEST_INTEGER = 2**53 - 1
 POLICIES = ("mixed_float16", "mixed_bfloat16")
 
 
-def show(value: object, limit: int = 60) -> str:
-    """A received value as the user may have written it, cut to ``limit`` characters."""
-    if value is None:
-        text = "null"
-    elif value is True or value is False:
-        text = str(value).lower()
-    elif isinstance(value, str):
-        mark = "'" if '"' in value[:limit] else '"'
-        text = value if len(value) <= limit else f"{value[:limit]}..."
-        return printable(f"{mark}{text}{mark}")
-    elif isinstance(value, dict):
-        text = "a mapping" if len(value) > 3 else _show_mapping(value)
-    elif isinstance(value, (list, tuple)) and len(value) <= 6:
-        text = "[" + ", ".join(show(item, 20) for item in value) + "]"
-    elif isinstance(value, (list, tuple)):
-        text = f"a list of {len(value)}"
-    else:
-        text = str(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def _show_mapping(value: Mapping[Any, Any]) -> str:
-    return "{" + ", ".join(f"{key}: {show(item, 20)}" for key, item in value.items()) + "}"
-
-
-class FieldError(ValueError):
-    """A value breaks its rule: what was expected, what was received, what to do."""
-
-    def __init__(
-        self, expected: str, received: object, hint: str = "", code: str = "SF123"
-    ) -> None:
-        self.code = code
-        self.hint = hint
-        self.message = f"expected {expected}, received {show(received)}"
-        super().__init__(self.message)
-
-
-class NestedError(ValueError):
-    """Findings inside a nested value; paths are relative to that value."""
-
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
-        super().__init__("; ".join(d.message for d in self.diagnostics))
-
-
-class Rule:
+class Rule(ABC):
     """A check and its JSON Schema; used as ``Annotated[python_type, rule]``."""
 
+    @abstractmethod
     def check(self, value: Any) -> Any:
         """Return the value in its canonical form, or raise `FieldError`."""
-        raise NotImplementedError(type(self).__name__)
 
+    @abstractmethod
     def schema(self) -> dict[str, Any]:
         """The JSON Schema (2020-12) that accepts exactly what `check` accepts."""
-        raise NotImplementedError(type(self).__name__)
 
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
         return core_schema.no_info_plain_validator_function(self.check)
@@ -458,33 +413,6 @@ def expand_sides(
 def expand(size: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
     """A `Size` as one number an axis: ``expand(2, 3) == (2, 2, 2)``."""
     return (size,) * rank if isinstance(size, int) else size
-
-
-def close_matches(word: object, choices: Iterable[str]) -> tuple[str, ...]:
-    """The choice that a misspelt word probably means, or nothing."""
-    if not isinstance(word, str) or len(word) > 80:
-        return ()
-    return _close_matches(word, tuple(choices))
-
-
-@lru_cache(maxsize=256)
-def _close_matches(word: str, choices: tuple[str, ...]) -> tuple[str, ...]:
-    import difflib
-
-    table = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(word.lower(), table, n=1, cutoff=0.6)
-    return tuple(table[match] for match in close)
-
-
-def did_you_mean(word: object, choices: Iterable[str]) -> str:
-    """A hint that names the closest choice, or nothing."""
-    close = close_matches(word, choices)
-    return f"did you mean {close[0]}?" if close else ""
-
-
-def error_to_diagnostic(error: FieldError, path: Path) -> Diagnostic:
-    """A broken rule as a finding at ``path``."""
-    return Diagnostic(error.code, error.message, path, error.hint)
 
 
 Size = int | tuple[int, ...]

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from specfmt.spec.document import Model, ModelSpec, TrainRule
 from specfmt.spec.fields import Rule
 from specfmt.spec.formatting import format_text
-from specfmt.spec.layer import Layer, keys_of
+from specfmt.spec.layer import Layer
 from specfmt.spec.reading import read
 from specfmt.spec.registry import LayerRule, layer_class
 from specfmt.spec.rewriting import (
@@ -38,6 +38,7 @@ from specfmt.spec.spellings import (
     today_type,
     today_word,
 )
+from specfmt.spec.validation import keys_of
 from specfmt.spec.written import Entry, Item, from_data
 from specfmt.vocab.base import TermRule, word_class
 from specfmt.vocab.index import INDEX as WORDS

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
 from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.fields import FieldError, NestedError, Rule, choice_schema, did_you_mean
-from specfmt.spec.layer import Layer, Op, unknown_key, validate
+from specfmt.spec.field_errors import FieldError, NestedError, did_you_mean
+from specfmt.spec.fields import Rule, choice_schema
+from specfmt.spec.layer import Layer, Op
+from specfmt.spec.validation import unknown_key, validate
 
 PLUGIN_GROUP = "specfmt.layers"
 

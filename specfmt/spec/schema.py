@@ -17,8 +17,9 @@ from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, nest_schema
 from specfmt.spec.field_docs import field_doc
 from specfmt.spec.fields import Rule, branch_schema, choice_schema
-from specfmt.spec.layer import COMMON_FIELDS, keys_of, to_data
+from specfmt.spec.layer import COMMON_FIELDS, to_data
 from specfmt.spec.registry import layer_class, op_class
+from specfmt.spec.validation import keys_of
 from specfmt.vocab.base import CUSTOM, word_class
 from specfmt.vocab.index import INDEX as WORDS
 from specfmt.vocab.index import MODULES, REQUIRED

@@ -8,13 +8,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.field_errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
 from specfmt.spec.fields import (
     Bool,
     Boolean,
     Either,
-    FieldError,
     Integer,
-    NestedError,
     Nullable,
     Number,
     OneOf,
@@ -28,10 +27,8 @@ from specfmt.spec.fields import (
     Text,
     Tuple,
     choice_schema,
-    did_you_mean,
-    error_to_diagnostic,
 )
-from specfmt.spec.layer import validate
+from specfmt.spec.validation import validate
 from specfmt.vocab.base import Term, TermRule
 from specfmt.vocab.fields import Optimizer
 

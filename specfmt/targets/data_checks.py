@@ -9,7 +9,7 @@ from typing import Any
 from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Graph
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
-from specfmt.spec.fields import did_you_mean
+from specfmt.spec.field_errors import did_you_mean
 from specfmt.spec.train import (
     TARGET_SIZES,
     CsvData,

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from specfmt.spec.fields import FieldError, Rule, did_you_mean
+from specfmt.spec.field_errors import FieldError, did_you_mean
+from specfmt.spec.fields import Rule
 from specfmt.vocab.index import CONSTRUCTED, INDEX, NAMED, REQUIRED, SPELLED, module_of
 
 
@@ -99,7 +100,7 @@ class Term:
     @property
     def spec(self) -> Any:
         if self._spec is None:
-            from specfmt.spec.layer import validate
+            from specfmt.spec.validation import validate
 
             self._spec = validate(word_class(self.kind, self.type), self.args, self.type)
         return self._spec
@@ -160,8 +161,9 @@ class TermRule(Rule):
         raise FieldError(f"the name of {_article(self.kind)} or {{type: Name, ...}}", value, hint)
 
     def _from_mapping(self, value: dict[str, Any]) -> Term:
-        from specfmt.spec.fields import NestedError, error_to_diagnostic
-        from specfmt.spec.layer import explicit_arguments, validate
+        from specfmt.spec.field_errors import NestedError, error_to_diagnostic
+        from specfmt.spec.layer import explicit_arguments
+        from specfmt.spec.validation import validate
 
         table = INDEX[self.kind]
         spelling = value["type"]
@@ -181,7 +183,8 @@ class TermRule(Rule):
         return Term(self.kind, type_name, given, constructed=self.kind in SPELLED)
 
     def _custom(self, value: dict[str, Any]) -> Term:
-        from specfmt.spec.layer import explicit_arguments, keys_of, validate
+        from specfmt.spec.layer import explicit_arguments
+        from specfmt.spec.validation import keys_of, validate
 
         cls = word_class(self.kind, CUSTOM)
         given = {key: item for key, item in value.items() if key != "type"}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
+from specfmt.spec.field_errors import FieldError
 from specfmt.spec.fields import (
     Bool,
-    FieldError,
     Float,
     Integer,
     NaturalFloat,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator
 from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
-from specfmt.spec.layer import KERAS_LAYERS, Layer, Op
+from specfmt.spec.layer import KERAS_LAYERS, Op, held_layers
 from specfmt.targets.source import literal
 from specfmt.vocab.base import CUSTOM, Term, terms_in
 
@@ -51,7 +50,7 @@ def custom_imports(graph: Graph) -> list[str]:
     imports: dict[str, None] = {}
     problems: list[Diagnostic] = []
     for unit in graph.walk_units():
-        for layer in held_layers(unit.layer):
+        for layer in (unit.layer, *held_layers(unit.layer)):
             if not isinstance(layer, Op) and layer.keras_module != KERAS_LAYERS:
                 imports[f"from {layer.keras_module} import {layer.type_name}"] = None
                 continue
@@ -100,13 +99,3 @@ def _word_import(term: Term, path: Path, owner: str, problems: list[Diagnostic])
 
 def _is_module(module: str) -> bool:
     return all(part.isidentifier() and not keyword.iskeyword(part) for part in module.split("."))
-
-
-def held_layers(layer: Layer) -> Iterator[Layer]:
-    """A layer and those in its fields."""
-    yield layer
-    for name in type(layer).model_fields:
-        value = getattr(layer, name)
-        for item in value if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(item, Layer):
-                yield from held_layers(item)

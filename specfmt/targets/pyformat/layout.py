@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Entry:
     build: Callable[[], Doc]
 
 
-class Layout:
+class Layout(ABC):
     """Lays out one logical line: what its expressions and statements share.
 
     Args:
@@ -77,9 +78,9 @@ class Layout:
         """An expression in parentheses."""
         return self.bracketed("(", lambda: self.bare(node), ")")
 
+    @abstractmethod
     def bare(self, node: ast.expr, fluent: bool | None = None) -> Doc:
         """An expression without parentheses; `fluent` is the layout of the chain it belongs to."""
-        raise NotImplementedError
 
     def bracketed(self, left: str, build: Callable[[], Doc], right: str, hug: bool = False) -> Doc:
         """Brackets whose content moves to lines of its own when it does not fit."""

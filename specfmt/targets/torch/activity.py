@@ -7,10 +7,10 @@ last forward pass as ``activity_penalty``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from specfmt.graph.model import Node
-from specfmt.spec.layer import Layer
+from specfmt.spec.layer import held_layers
 from specfmt.targets.torch.builder import ClassBuilder, TargetError
 from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Step, Tensor
 from specfmt.vocab.base import Term
@@ -26,7 +26,7 @@ def add_penalties(builder: ClassBuilder, node: Node, outputs: Sequence[Tensor]) 
         TargetError: A penalty that PyTorch code cannot express (SF304).
     """
     term = node.layer.activity_regularizer
-    inner = any(part.activity_regularizer is not None for part in _inner_layers(node.layer))
+    inner = any(part.activity_regularizer is not None for part in held_layers(node.layer))
     if inner or (term is not None and node.layer.penalizes_parts):
         raise TargetError(
             f"a penalty on an output inside {node.layer.type_name} has no PyTorch form",
@@ -37,7 +37,7 @@ def add_penalties(builder: ClassBuilder, node: Node, outputs: Sequence[Tensor]) 
         return []
     found = []
     for output in outputs:
-        expr = _penalty(term, node.layer, output)
+        expr = _penalty(term, output)
         if expr is not None:
             found.append(Tensor((), output.dtype, f"{output.name}_penalty"))
             builder.steps.append(Step((found[-1],), expr, node=node))
@@ -66,7 +66,7 @@ def sum_of(builder: ClassBuilder, penalties: Sequence[Tensor]) -> Tensor | None:
     return result
 
 
-def _penalty(term: Term, layer: Layer, x: Tensor) -> Expr | None:
+def _penalty(term: Term, x: Tensor) -> Expr | None:
     if term.type == "OrthogonalRegularizer":
         raise TargetError(
             f"{term.name} of a layer's output has no PyTorch form",
@@ -83,13 +83,3 @@ def _penalty(term: Term, layer: Layer, x: Tensor) -> Expr | None:
         return None
     total = parts[0] if len(parts) == 1 else Binary("+", *parts)
     return Binary("/", total, Call("len", (x,)))
-
-
-def _inner_layers(layer: Layer) -> Iterator[Layer]:
-    """Layers that stand in a layer's fields, at any depth."""
-    for name in type(layer).model_fields:
-        value = getattr(layer, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, Layer):
-                yield item
-                yield from _inner_layers(item)

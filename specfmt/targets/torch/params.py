@@ -7,6 +7,7 @@ anything with its methods); this module imports nothing.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -16,7 +17,7 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class WeightExpr:
+class WeightExpr(ABC):
     """A value made from Keras weights; ``shape`` is the result's shape."""
 
     shape: Shape
@@ -45,17 +46,17 @@ class WeightExpr:
         assert self.shape[axis] % len(order) == 0
         return Blocks(self.shape, self, order, axis)
 
+    @abstractmethod
     def sources(self) -> Iterator[str]:
         """The Keras weights that this value is made of."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, read: Callable[[str], Any]) -> Any:
         """The torch array, given a function from weight name to Keras array."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
         """Give back a torch array: ``write(name, index, array)`` sets part of a Keras weight."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

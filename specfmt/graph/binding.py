@@ -1,0 +1,207 @@
+"""What the call of a layer reads: edges bound to the arguments of its signature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.graph.arguments import (
+    call_signature,
+    constant,
+    edges_of,
+    has_open_signature,
+    is_one,
+    leaves,
+    names_read,
+    open_arguments,
+    reads_previous,
+)
+from specfmt.graph.model import Graph, Unit, Value, flatten
+from specfmt.graph.scope import Scope, Unresolved
+from specfmt.spec.diagnostics import Path
+from specfmt.spec.document import Model
+from specfmt.spec.field_errors import did_you_mean, show
+from specfmt.spec.layer import Op
+
+MODEL_ARGUMENTS = ("training", "mask")
+"""What the call of a nested model takes besides its inputs."""
+
+
+class Binder:
+    """Binds what one model's layers read.
+
+    Attributes:
+        form: The nest in which the call bound last gives a nested model its inputs; None of others.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.form: Any = None
+
+    def bind(self, entry: Any, unit: Unit, index: int, path: Path) -> dict[str, Any] | None:
+        """Call arguments by name, or None where one is missing or leads nowhere."""
+        self.form = None
+        key = "call" if isinstance(entry, Model) else "inputs"
+        edges = edges_of(entry)
+        before = len(self.scope.problems)
+        if isinstance(entry, Op) and reads_previous(entry):
+            previous = self.scope.previous(index, path, key)
+            bound = {} if previous is None else {"0": previous}
+            return None if isinstance(previous, Unresolved) or not bound else bound
+        if isinstance(entry, Op):
+            items = edges if isinstance(edges, tuple) else (edges,)
+            bound = {
+                str(i): self._operand(item, (*path, key) if edges is not items else (*path, key, i))
+                for i, item in enumerate(items)
+            }
+            unknown = any(isinstance(v, Unresolved) for v in leaves(bound))
+            return None if unknown or len(self.scope.problems) > before else bound
+        if unit.graph is not None:
+            bound = self._bind_model(unit, unit.graph, edges, index, path, key)
+        elif edges is None:
+            previous = self.scope.previous(index, path, key)
+            bound = {} if previous is None else self._positional(unit, [previous], path)
+        elif isinstance(edges, str):
+            bound = self._positional(unit, [self.scope.resolve(edges, (*path, key))], path)
+        elif isinstance(edges, dict):
+            bound = self._by_name(unit, edges, (*path, key))
+        else:
+            values = [self.scope.resolve(name, (*path, key, i)) for i, name in enumerate(edges)]
+            bound = self._positional(unit, values, path)
+        if any(isinstance(value, Unresolved) for value in leaves(bound)):
+            return None
+        if len(self.scope.problems) > before:
+            return None
+        for argument, required, _ in call_signature(unit):
+            if required and argument not in bound:
+                self.scope.report(
+                    "SF204",
+                    f"expected {unit.type_name} to read `{argument}`, it is missing",
+                    path,
+                    f"add it to `{key}:`",
+                )
+        return None if len(self.scope.problems) > before else bound
+
+    def _bind_model(
+        self, unit: Unit, inner: Graph, edges: Any, index: int, path: Path, key: str
+    ) -> dict[str, Any]:
+        """Call arguments of a nested model by the names of its inputs."""
+        extra: dict[str, Any] = {}
+        if edges is None:
+            form: Any = self.scope.previous(index, path, key)
+            if form is None:
+                return {}
+        else:
+            where: Path = (*path, key)
+            if isinstance(edges, dict):
+                own = set(inner.inputs)
+                extra = {k: v for k, v in edges.items() if k in MODEL_ARGUMENTS and k not in own}
+                named = {k: v for k, v in edges.items() if k not in extra}
+                nest: Any = inner.input_nest
+                args: Any = named.get("args")
+                if set(named) == {"args"} and "args" not in own and is_one(args):
+                    edges, where = args[0], (*where, "args", 0)
+                elif isinstance(nest, dict) and set(named) == set(nest):
+                    edges = named
+                else:
+                    return self._by_name(unit, {**named, **extra}, where)
+            form = self._nest(edges, where)
+        names = [value.name for value in flatten(inner.input_nest) if value is not None]
+        values = flatten(form)
+        if len(values) > len(names):
+            return self._positional(unit, values, path)
+        self.form = form
+        bound = dict(zip(names, values, strict=False))
+        return {**bound, **(self._by_name(unit, extra, (*path, key)) if extra else {})}
+
+    def _nest(self, item: Any, path: Path) -> Any:
+        """Tensor names in a nest as values."""
+        if isinstance(item, dict):
+            return {key: self._nest(inner, (*path, key)) for key, inner in item.items()}
+        if isinstance(item, (list, tuple)):
+            return [self._nest(inner, (*path, i)) for i, inner in enumerate(item)]
+        return self.scope.resolve(item, path) if isinstance(item, str) else item
+
+    def _positional(
+        self, unit: Unit, values: list[Value | Unresolved], path: Path
+    ) -> dict[str, Any]:
+        if has_open_signature(unit):
+            return open_arguments(values)
+        signature = [item for item in call_signature(unit) if item[2] != "value"]
+        for place, (name, _, kind) in enumerate(signature):
+            if kind == "tensors" and place < len(values):
+                # A list argument takes all that is left: [x, h, c] is x with its states.
+                names = [before for before, _, _ in signature[:place]]
+                return {**dict(zip(names, values, strict=False)), name: values[place:]}
+        if len(values) > len(signature):
+            known = ", ".join(name for name, _, _ in signature)
+            self.scope.report(
+                "SF205",
+                f"expected {unit.type_name} to read at most {len(signature)} "
+                f"tensor{'s' if len(signature) > 1 else ''} ({known}), "
+                f"received {len(values)}",
+                (*path, "inputs"),
+            )
+            return {}
+        return {name: value for (name, _, _), value in zip(signature, values, strict=False)}
+
+    def _by_name(self, unit: Unit, edges: dict[str, Any], path: Path) -> dict[str, Any]:
+        # What a custom layer takes is not known, so any structure of tensors may stand.
+        signature = [] if has_open_signature(unit) else call_signature(unit)
+        kinds = {name: kind for name, _, kind in signature}
+        bound: dict[str, Any] = {}
+        for argument, item in edges.items():
+            kind = kinds.get(argument)
+            if argument == "args" and isinstance(item, tuple) and "args" not in kinds:
+                values = [self._nest(inner, (*path, argument, i)) for i, inner in enumerate(item)]
+                bound.update(self._positional(unit, values, path))
+            elif kind is None and not has_open_signature(unit):
+                self.scope.report(
+                    "SF205",
+                    f"expected a call argument of {unit.type_name}, received {show(argument)}",
+                    (*path, argument),
+                    did_you_mean(argument, kinds) or "it takes " + ", ".join(kinds),
+                    on_key=True,
+                )
+            elif item is not None and not _fits_kind(item, kind, nested=unit.graph is not None):
+                some = "a list of tensor names" if kind == "tensors" else "the name of a tensor"
+                self.scope.report(
+                    "SF201",
+                    f"expected {some} as `{argument}`, received {show(item)}",
+                    (*path, argument),
+                )
+            elif kind == "value" or not any(True for _ in names_read(item)):
+                bound[argument] = item
+            elif isinstance(item, str):
+                value = self.scope.resolve(item, (*path, argument))
+                bound[argument] = [value] if kind == "tensors" else value
+            else:
+                bound[argument] = self._nest(item, (*path, argument))
+        return bound
+
+    def _operand(self, item: Any, path: Path) -> Any:
+        if isinstance(item, str):
+            return self.scope.resolve(item, path)
+        if isinstance(item, dict) and "const" in item:
+            return constant(item["const"])
+        if isinstance(item, tuple):
+            return tuple(self._operand(inner, (*path, i)) for i, inner in enumerate(item))
+        return item
+
+
+def _fits_kind(item: Any, kind: str | None, *, nested: bool) -> bool:
+    """Whether a call argument names tensors in the form that its kind takes.
+
+    Args:
+        item: What is given.
+        kind: The argument's kind; None for arguments that nothing is known of.
+        nested: It is an input of a nested model, which may be lists and mappings of tensors.
+    """
+    if kind not in ("tensor", "tensors"):
+        return True
+    if nested and isinstance(item, dict):
+        return bool(item) and all(_fits_kind(inner, kind, nested=True) for inner in item.values())
+    if isinstance(item, (list, tuple)) and (nested or kind == "tensors"):
+        return bool(item) and all(
+            inner is None or _fits_kind(inner, "tensor", nested=nested) for inner in item
+        )
+    return isinstance(item, str)

@@ -1,0 +1,116 @@
+"""The names of one model: what each stands for, and findings about those that stand for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from specfmt.graph.arguments import some_of
+from specfmt.graph.model import Value
+from specfmt.spec.diagnostics import Diagnostic, Path
+from specfmt.spec.document import Model, ModelSpec
+from specfmt.spec.field_errors import did_you_mean, show
+from specfmt.spec.naming import automatic_names
+
+SUGGESTIONS = 20
+"""Findings that may search the model's names for what was meant."""
+
+
+class Unresolved:
+    """A reference that leads nowhere (already reported)."""
+
+
+UNRESOLVED = Unresolved()
+
+
+class Scope:
+    """The layers of a model by name, and the tensors made so far.
+
+    Args:
+        spec: The model.
+        path: Where it stands in the document.
+        problems: Takes the findings.
+    """
+
+    def __init__(self, spec: ModelSpec | Model, path: Path, problems: list[Diagnostic]) -> None:
+        self.spec = spec
+        self.path = path
+        self.problems = problems
+        self.entries = spec.layers
+        self.names = automatic_names(
+            [(e.type_name, e.name, getattr(e, "reuse", None)) for e in self.entries]
+        )
+        self.by_name: dict[str, int] = {}
+        self.values: dict[str, Value] = {}
+
+    def report(
+        self, code: str, message: str, path: Path, hint: str = "", *, on_key: bool = False
+    ) -> None:
+        self.problems.append(Diagnostic(code, message, (*self.path, *path), hint, on_key=on_key))
+
+    def suggest(self, name: str, names: Iterable[str]) -> str:
+        """A did-you-mean hint, for the first findings: each compares with all names."""
+        return did_you_mean(name, names) if len(self.problems) < SUGGESTIONS else ""
+
+    def producer(self, name: str) -> int | None:
+        """The entry that gives tensor ``name``, or None for an input or an unknown name."""
+        if name in self.by_name:
+            return self.by_name[name]
+        base, _, output = name.rpartition(":")
+        return self.by_name.get(base) if _is_number(output) else None
+
+    def resolve(self, name: str, path: Path) -> Value | Unresolved:
+        value = self.values.get(name)
+        if value is not None:
+            return value
+        base, _, output = name.rpartition(":")
+        if _is_number(output) and base in self.values:
+            producer = self.values[base].node
+            if self.values[base].shape is None:
+                return self._unknown_output(base, int(output)) if len(output) < 4 else UNRESOLVED
+            count = len(producer.outputs) if producer else 1
+            self.report(
+                "SF206",
+                f"expected {base} to have an output {output}, received a layer with {count}",
+                path,
+                "outputs are counted from 0" if count > 1 else f"write {base}",
+            )
+        elif self.producer(name) is None:
+            self.report(
+                "SF201",
+                f"expected the name of a layer or input, received {show(name)}",
+                path,
+                self.suggest(name, self.values) or "names in this model: " + some_of(self.values),
+            )
+        return UNRESOLVED
+
+    def _unknown_output(self, base: str, output: int) -> Value | Unresolved:
+        """An output of a call of which nothing is known, not even how many outputs it has."""
+        node = self.values[base].node
+        if node is None:
+            return UNRESOLVED
+        for number in range(len(node.outputs), output + 1):
+            value = Value(f"{base}:{number}", None, "float32", node=node, index=number)
+            self.values[value.name] = value
+            node.outputs = (*node.outputs, value)
+        return node.outputs[output]
+
+    def previous(self, index: int, path: Path, key: str) -> Value | Unresolved | None:
+        if index:
+            name = self.names[index - 1]
+            value = self.values.get(name)
+            return UNRESOLVED if value is None else value
+        inputs = list(self.spec.inputs or {})
+        if len(inputs) > 1:
+            self.report(
+                "SF204",
+                f"expected `{key}:` on the first layer of a model with {len(inputs)} inputs, "
+                "it is missing",
+                path,
+                f"write for example `{key}: {inputs[0]}`",
+            )
+            return None
+        return self.values[inputs[0]] if inputs else self.values.get("", UNRESOLVED)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
