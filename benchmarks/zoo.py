@@ -1,30 +1,42 @@
 """Generated PyTorch code against hand-written models: time of inference and of a training step.
 
     python benchmarks/zoo.py [--models ResNet50,VGG16] [--threads 2] [--rounds 15] [--clock cpu]
+                             [--onnx]
 
 Needs `pytorchcv` (pip install pytorchcv --no-deps) and Keras for the architectures.  Both models
 run in turn, so that a busy machine slows both; the table shows the median of the ratios of
-neighbouring runs.  A ratio of 1 means: as fast as by hand.
+neighbouring runs.  A ratio of 1 means: as fast as by hand.  The first row of a model counts the
+permutes and transposes in its generated source.
+
+With ``--onnx`` a third model takes part, the one that Keras -> tf2onnx -> onnx2torch gives
+(pip install --no-deps tf2onnx onnx onnx2torch flatbuffers).  It has no source and no training
+mode, for its batch normalization is folded into the convolutions; "ours folded" is the generated
+model after the same step by `torch.fx.experimental.optimization.fuse`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
 import torch
 from torch import nn
+from torch.fx.experimental.optimization import fuse
 
 PAIRS = {
     "ResNet50": ("resnet", "resnet50"),
@@ -37,24 +49,47 @@ PAIRS = {
 
 SIZE = 224
 
+PERMUTE = re.compile(r"\.(?:permute|transpose|movedim)\(")
 
-def generated(name: str) -> nn.Module:
-    """The PyTorch program that specfmt makes of a Keras application."""
+
+def application(name: str) -> Any:
+    """Keras's model."""
     import keras
 
+    keras.backend.clear_session()
+    return getattr(keras.applications, name)(weights=None)
+
+
+def generated(model: Any) -> tuple[nn.Module, int]:
+    """The PyTorch program that specfmt makes of a Keras model, and the permutes in its source."""
     from specfmt.formats.keras_json import document_from_keras_json
     from specfmt.graph.build import build
     from specfmt.spec.document import parse_document
     from specfmt.targets.torch import generate_model
 
-    text = getattr(keras.applications, name)(weights=None).to_json()
-    keras.backend.clear_session()
-    spec, problems = parse_document(document_from_keras_json(text)[0])
+    spec, problems = parse_document(document_from_keras_json(model.to_json())[0])
     assert spec is not None
     assert not problems
     namespace: dict[str, Any] = {"__name__": "generated"}
-    exec(generate_model(build(spec)[0], style="subclass"), namespace)
-    return namespace["build_model"]()
+    code = generate_model(build(spec)[0], style="subclass")
+    exec(code, namespace)
+    return namespace["build_model"](), len(PERMUTE.findall(code))
+
+
+def from_onnx(model: Any) -> nn.Module:
+    """The graph module that tf2onnx and onnx2torch make of a Keras model; it reads NHWC."""
+    vision = ModuleType("torchvision.ops")  # onnx2torch wants it for detection layers alone
+    vision.roi_align = None  # type: ignore[attr-defined]
+    sys.modules.setdefault("torchvision", ModuleType("torchvision"))
+    sys.modules.setdefault("torchvision.ops", vision)
+    onnx2torch = import_module("onnx2torch")
+    model(np.zeros((1, SIZE, SIZE, 3), "float32"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/model.onnx"
+        model.export(path, format="onnx", verbose=False)
+        found: nn.Module = onnx2torch.convert(path)
+    found.reads_nhwc = True
+    return found
 
 
 def by_hand(name: str) -> nn.Module:
@@ -75,6 +110,8 @@ def inference(model: nn.Module, batch: int) -> Callable[[], None]:
     """One forward pass without gradients."""
     model.eval()
     x = torch.rand(batch, 3, SIZE, SIZE)
+    if getattr(model, "reads_nhwc", False):
+        x = x.permute(0, 2, 3, 1).contiguous()
 
     def run() -> None:
         with torch.inference_mode():
@@ -137,19 +174,31 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("--onnx", action="store_true")
     args = parser.parse_args()
     globals()["clock"] = CLOCKS[args.clock]
     torch.set_num_threads(args.threads)
-    print(f"{'model':<16} {'what':<18} {'specfmt':>9} {'by hand':>9} {'ratio':>6}")
+    print(f"{'model':<16} {'what':<28} {'specfmt':>9} {'other':>9} {'ratio':>6}")
     for name in args.models.split(","):
-        ours, theirs = start_alike(generated(name)), start_alike(by_hand(name))
-        for what, make, batch, rounds in (
-            ("inference, 1", inference, 1, 2 * args.rounds),
-            ("inference, 8", inference, 8, args.rounds),
-            ("training step, 8", training, 8, max(3, args.rounds // 2)),
-        ):
-            a, b, r = ratio(make(ours, batch), make(theirs, batch), rounds)
-            print(f"{name:<16} {what:<18} {a * 1e3:7.1f}ms {b * 1e3:7.1f}ms {r:6.3f}", flush=True)
+        model = application(name)
+        program, permutes = generated(model)
+        print(f"{name:<16} {'permutes in the source':<28} {permutes:7}")
+        ours, theirs = start_alike(program), start_alike(by_hand(name))
+        rows = [
+            ("by hand, inference, 1", ours, theirs, inference, 1, 2 * args.rounds),
+            ("by hand, inference, 8", ours, theirs, inference, 8, args.rounds),
+            ("by hand, training step, 8", ours, theirs, training, 8, max(3, args.rounds // 2)),
+        ]
+        if args.onnx:
+            other, folded = start_alike(from_onnx(model)), fuse(ours.eval())
+            for label, mine in (("onnx2torch", ours), ("onnx2torch, ours folded", folded)):
+                rows += [
+                    (f"{label}, {batch}", mine, other, inference, batch, args.rounds)
+                    for batch in (1, 8)
+                ]
+        for what, mine, other, make, batch, rounds in rows:
+            a, b, r = ratio(make(mine, batch), make(other, batch), rounds)
+            print(f"{name:<16} {what:<28} {a * 1e3:7.1f}ms {b * 1e3:7.1f}ms {r:6.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import os
 import re
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import specfmt
+from specfmt.cli import main
 from specfmt.summary import summarize
-from tests.harness import execute
+from tests.harness import channels_first, execute, keras
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -72,6 +77,21 @@ def test_counts_agree_everywhere(path: Path) -> None:
         assert trainable == params["trainable"], style
 
 
+Training = Callable[[str, str], tuple[Path, dict[str, float]]]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """Trains an example once; its folder and the test values that the script prints."""
+
+    @cache
+    def function(name: str, target: str) -> tuple[Path, dict[str, float]]:
+        out = tmp_path_factory.mktemp(f"{name}_{target}")
+        return out, train(name, target, out, *mnist(name))
+
+    return function
+
+
 def train(
     name: str, target: str, out: Path, *options: str, style: str = "auto"
 ) -> dict[str, float]:
@@ -105,8 +125,36 @@ def mnist(name: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["keras", "torch"])
 @pytest.mark.parametrize("name", ACCURACY)
-def test_accuracy(name: str, target: str, tmp_path: Path) -> None:
-    assert train(name, target, tmp_path, *mnist(name))["accuracy"] >= ACCURACY[name]
+def test_accuracy(name: str, target: str, trained: Training) -> None:
+    assert trained(name, target)[1]["accuracy"] >= ACCURACY[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mnist_mlp", "digits_cnn", "mnist_rows_lstm"])
+def test_migration(name: str, trained: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`specfmt convert` of a trained model: the same answer to every test picture."""
+    import numpy as np
+    import safetensors.torch
+    import torch
+
+    folder, values = trained(name, "keras")
+    done = CliRunner().invoke(
+        main, ["convert", str(folder / "run" / "model.keras"), "-o", str(folder / "moved")]
+    )
+    assert done.exit_code == 0, done.output
+    script = runpy.run_path(str(folder / f"{name}_keras.py"), run_name="script")
+    monkeypatch.setattr(sys, "argv", [name, *mnist(name)])
+    given = vars(script["parse_arguments"]())
+    _, (x, y) = script["load_data"](given["data"] if "data" in given else given["seed"])
+    theirs = keras().models.load_model(folder / "run" / "model.keras").predict(x, verbose=0)
+    module = execute((folder / "moved" / f"{name}.py").read_text()).eval()
+    state = safetensors.torch.load_file(folder / "moved" / f"{name}.safetensors")
+    module.load_state_dict(state)
+    with torch.no_grad():
+        ours = module(torch.from_numpy(np.ascontiguousarray(channels_first(x, False)))).numpy()
+    answers = y.argmax(-1) if y.ndim == 2 and y.shape[-1] > 1 else np.ravel(y)
+    assert np.array_equal(ours.argmax(-1), theirs.argmax(-1))
+    assert round(float((ours.argmax(-1) == answers).mean()), 4) == values["accuracy"]
 
 
 @pytest.mark.slow

@@ -103,6 +103,25 @@ CASES = [
         (5, 20),
         name="bidirectional",
     ),
+    *(
+        Case(
+            {
+                "type": "ConvLSTM2D",
+                "filters": 8,
+                "kernel_size": 3,
+                "kernel_initializer": kernel,
+                "recurrent_initializer": recurrent,
+                "unit_forget_bias": forget,
+            },
+            (2, 4, 5, 12),
+            name=f"film-{kernel}",
+        )
+        for kernel, recurrent, forget in (
+            ("glorot_uniform", "orthogonal", True),
+            ("he_normal", "lecun_uniform", False),
+            ("orthogonal", "glorot_normal", True),
+        )
+    ),
     Case(
         {"type": "Embedding", "input_dim": 50, "output_dim": 40}, (3,), ("int32",), name="embedding"
     ),
@@ -143,7 +162,8 @@ def keras_layout(program: Any, module: Any) -> dict[Any, dict[str, np.ndarray]]:
         def write(
             name: str, index: Any, value: Any, arrays: Any = arrays, shapes: Any = shapes
         ) -> None:
-            arrays.setdefault(name, np.full(shapes[name], np.nan))[index] = value
+            held = arrays.setdefault(name, np.full(shapes[name], np.nan))
+            held[index] = value.reshape(held[index].shape)
 
         param.value.scatter(state[param.key].numpy(), write)
     return found

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.zoo_tools import MODELS, Result, check_model, line
+import specfmt
+from tests.zoo_tools import MODELS, Result, check_model, line, random_model, training_line
 
 TRUNKS = ("ResNet50", "MobileNetV2", "EfficientNetB0", "VGG16", "DenseNet121")
 """Models whose generated source has no permute at all."""
@@ -24,6 +25,22 @@ SMALL = {
     "ConvNeXtTiny": 64,
     "DenseNet121": 64,
 }
+
+TRAINED = {
+    "MobileNet": 64,
+    "MobileNetV2": 64,
+    "MobileNetV3Small": 64,
+    "EfficientNetB0": 64,
+    "ResNet50V2": 64,
+    "DenseNet121": 64,
+    "VGG16": 64,
+    "Xception": 96,
+    "InceptionV3": 96,
+    "ConvNeXtTiny": 64,
+}
+"""Models of which gradients and one step of training are compared."""
+
+ALWAYS = ("MobileNet", "MobileNetV2")
 
 
 def check(result: Result) -> None:
@@ -53,3 +70,21 @@ def test_all(name: str, tmp_path: Path) -> None:
     result = check_model(name, tmp_path)
     print(line(result))
     check(result)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", TRAINED)
+def test_training(name: str, tmp_path: Path) -> None:
+    """Outputs, gradients and a step of training, at inference and in training mode."""
+    if name not in ALWAYS and not os.environ.get("SPECFMT_ZOO"):
+        pytest.skip("set SPECFMT_ZOO=1: all ten models")
+    model = random_model(name, TRAINED[name])
+    model.save(tmp_path / "model.keras")
+    spec = specfmt.from_keras_json(model.to_json())
+    report = specfmt.verify(spec, weights=tmp_path / "model.keras")
+    print(name, training_line(report))
+    assert report.ok
+    for step in (report.step, report.training):
+        assert step is not None
+        assert any(item.max_abs for item in step.gradients), "nothing was learned"

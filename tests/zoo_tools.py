@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from specfmt.formats.keras_json import document_from_keras_json
+from specfmt.parity.report import Report
 from specfmt.targets import torch as torch_target
 from specfmt.weights.convert import convert
 from tests.harness import build_graph, channels_first, execute, keras, relative_error
@@ -85,6 +86,23 @@ def spread_logits(name: str, model: Any, options: dict[str, Any]) -> None:
     last.assign(np.asarray(last) * np.float32(1.5 / logits.std()))
 
 
+def random_model(name: str, size: int | None = None) -> Any:
+    """An application with trained-looking weights whose answers are not all one class."""
+    k = keras()
+    k.backend.clear_session()
+    gc.collect()
+    options = shape_options(size)
+    model = getattr(k.applications, name)(weights=None, **options)
+    randomize(model, seed=len(name))
+    spread_logits(name, model, options)
+    return model
+
+
+def shape_options(size: int | None) -> dict[str, Any]:
+    """Arguments of an application for pictures of a size; its own size if None."""
+    return {} if size is None else {"input_shape": (size, size, 3)}
+
+
 def float64_copy(name: str, options: dict[str, Any], weights: Path) -> Any:
     """The Keras model in double precision with the same weights."""
     k = keras()
@@ -112,13 +130,7 @@ def check_model(
     import torch
 
     start = time.perf_counter()
-    k = keras()
-    k.backend.clear_session()
-    gc.collect()
-    options: dict[str, Any] = {} if size is None else {"input_shape": (size, size, 3)}
-    model = getattr(k.applications, name)(weights=None, **options)
-    randomize(model, seed=len(name))
-    spread_logits(name, model, options)
+    model = random_model(name, size)
     document, _ = document_from_keras_json(model.to_json())
     graph = build_graph(document)
     assert graph.count() == model.count_params()
@@ -145,12 +157,27 @@ def check_model(
         figures = (relative_error(truth, theirs), relative_error(truth, ours))
         del model
         gc.collect()
-        other = float64_copy(name, options, weights)
+        other = float64_copy(name, shape_options(size), weights)
         pair = relative_error(np.asarray(other(x.astype("float64"), training=False)), truth)
     shape = tuple(x.shape[1:])
     params = graph.count()
     seconds = time.perf_counter() - start
     return Result(name, params, len(PERMUTE.findall(code)), shape, errors, figures, pair, seconds)
+
+
+def training_line(report: Report) -> str:
+    """The largest differences of gradients and of outputs after a step, in both modes."""
+    parts = []
+    for label, step in (("inference", report.step), ("training", report.training)):
+        assert step is not None
+        counted = [item for item in step.gradients if not item.by_design]
+        after = [item.max_rel for item in step.after if not item.by_design]
+        end = f"after {max(after):.1e}" if after else "after: by design"
+        parts.append(
+            f"{label}{' in float64' if step.exact else ''}: gradients "
+            f"{max(item.max_rel for item in counted):.1e}, {end}"
+        )
+    return "; ".join(parts)
 
 
 def line(result: Result) -> str:

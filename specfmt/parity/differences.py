@@ -112,6 +112,7 @@ def put_back(
 
     def place(name: str, index: Any, value: Array) -> None:
         held = found.setdefault(name, np.zeros(shapes[name]))
+        value = value.reshape(held[index].shape)
         held[index] = held[index] + value if add else value
 
     for param in params:

@@ -25,6 +25,23 @@ def start() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import_module("tensorflow")
     import_module("keras")
+    keep_digits()
+
+
+def keep_digits() -> None:
+    """Numbers of a layer's config stay double in a float64 program.
+
+    `tf.cast` takes a Python number through float32, which is far more than float64 rounds.
+    """
+    backend = import_module("keras.src.backend.tensorflow")
+    convert, cast = import_module("tensorflow").convert_to_tensor, backend.cast
+
+    def exact(x: Any, dtype: Any) -> Any:
+        if isinstance(x, float | list | tuple) and dtype == "float64":
+            return convert(x, dtype)
+        return cast(x, dtype)
+
+    backend.cast = exact
 
 
 def work(job: Job) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any, BinaryIO, Final
 
@@ -25,14 +26,22 @@ def little_endian(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("<")
 
 
-def write_array(stream: BinaryIO, array: Array) -> None:
-    """Write an array row by row; only `CHUNK` bytes of it are ever copied."""
-    array = array.astype(little_endian(array.dtype), copy=False)
-    if array.ndim == 0 or array.flags.c_contiguous:
-        stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+def blocks(array: Array) -> Iterator[Array]:
+    """An array's elements in row-major order, about `CHUNK` bytes of copies at a time."""
+    if array.flags.c_contiguous:
+        yield array.reshape(-1)
         return
-    row = max(1, prod(array.shape[1:]) * array.itemsize)
-    step = max(1, CHUNK // row)
+    row = prod(array.shape[1:]) * array.itemsize
+    if row > CHUNK:
+        for part in array:
+            yield from blocks(part)
+        return
+    step = max(1, CHUNK // max(1, row))
     for start in range(0, array.shape[0], step):
-        block = np.ascontiguousarray(array[start : start + step])
-        stream.write(block.reshape(-1).view(np.uint8).data)
+        yield np.ascontiguousarray(array[start : start + step]).reshape(-1)
+
+
+def write_array(stream: BinaryIO, array: Array) -> None:
+    """Write an array's elements in row-major order."""
+    for block in blocks(array.astype(little_endian(array.dtype), copy=False)):
+        stream.write(block.view(np.uint8).data)

@@ -166,7 +166,7 @@ class Weights:
         return np.result_type(*kinds) if kinds else np.dtype("float32")
 
     def _compute(self, param: TorchParam, dtype: np.dtype[Any]) -> Array:
-        value: Array = param.value.forward(partial(self._read, param.unit))
+        value: Array = param.value.elements(partial(self._read, param.unit))
         return value.astype(dtype, copy=False)
 
     def _read(self, unit: Unit, name: str) -> Array:
@@ -195,7 +195,7 @@ class Weights:
 
 
 def gather(unit: Unit, params: list[TorchParam], tensors: TorchWeights) -> dict[str, Array]:
-    """A layer's Keras weights from the torch parameters made of them.
+    """A layer's Keras weights from the torch parameters made of them, row-major in any shape.
 
     A weight that no torch parameter is made of (the count of `Normalization`) is zero.
     """
@@ -203,12 +203,12 @@ def gather(unit: Unit, params: list[TorchParam], tensors: TorchWeights) -> dict[
     shapes = {weight.name: weight.shape for weight in unit.weights}
 
     def write(name: str, index: Any, value: Array) -> None:
-        if index is ... and value.shape == shapes[name]:
+        if index is ...:
             arrays[name] = value
             return
         if name not in arrays:
             arrays[name] = np.zeros(shapes[name], value.dtype)
-        arrays[name][index] = value
+        arrays[name][index] = value.reshape(arrays[name][index].shape)
 
     for param in params:
         stored = tensors.get(param.key)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from specfmt.graph.model import Graph
-from specfmt.weights.arrays import Array
+from specfmt.weights.arrays import Array, blocks
 from specfmt.weights.hdf5 import h5py_module
 from specfmt.weights.slots import Slot, slots
 
@@ -39,15 +42,37 @@ def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arra
                 variables = file.require_group(group)
                 if not slot.weight.store:
                     variables.attrs["name"] = unit.name
-                variables.create_dataset(index, data=arrays.pop(slot.weight.name))
+                _create(variables, index, slot.weight.shape, arrays.pop(slot.weight.name))
+
+
+def _create(variables: Any, name: str, shape: tuple[int, ...], array: Array) -> None:
+    """A dataset from elements in row-major order; whole rows are written without a second copy."""
+    found = variables.create_dataset(name, shape, array.dtype)
+    row = prod(shape[1:])
+    if not shape or not array.size or array.flags.c_contiguous:
+        found[...] = array.reshape(shape)
+        return
+    start = 0
+    rest = array[:0].reshape(-1)
+    for block in blocks(array):
+        rest = np.concatenate([rest, block]) if rest.size else block
+        count = rest.size // row
+        found[start : start + count] = rest[: count * row].reshape(count, *shape[1:])
+        start += count
+        rest = rest[count * row :]
 
 
 def _merge(places: list[Slot], arrays: Arrays) -> None:
     """Add products of factors to the weights that Keras keeps them in (see `Weight`)."""
     factors: dict[str, list[Array]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for slot in places:
-        if slot.weight.merged_into:
-            factors.setdefault(slot.weight.merged_into, []).append(arrays[slot.weight.name])
+        weight = slot.weight
+        shapes[weight.name] = weight.shape
+        if weight.merged_into:
+            factor = arrays[weight.name].reshape(weight.shape)
+            factors.setdefault(weight.merged_into, []).append(factor)
     for name, (first, second) in factors.items():
         if first.any() and second.any():
-            arrays[name] = (arrays[name] + first @ second).astype(arrays[name].dtype)
+            whole = arrays[name].reshape(shapes[name])
+            arrays[name] = (whole + first @ second).astype(whole.dtype)

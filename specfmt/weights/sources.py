@@ -45,7 +45,7 @@ class Tensor:
         key: Its `state_dict` key.
         shape: Its shape.
         dtype: The kind of its numbers.
-        value: Computes it.
+        value: Computes its elements: row-major, in any shape.
     """
 
     key: str

@@ -3,6 +3,9 @@
 ``W.kernel.T`` is data: `WeightExpr.forward` computes the torch array from the Keras arrays,
 `WeightExpr.scatter` puts a torch array back into Keras arrays.  Arrays are numpy's (or
 anything with its methods); this module imports nothing.
+
+A reshape at either end changes no element's place in row-major order.  It is left to whoever
+writes the elements, for in memory it would copy what a permutation before it only views.
 """
 
 from __future__ import annotations
@@ -54,9 +57,17 @@ class WeightExpr(ABC):
     def forward(self, read: Callable[[str], Any]) -> Any:
         """The torch array, given a function from weight name to Keras array."""
 
+    def elements(self, read: Callable[[str], Any]) -> Any:
+        """The torch array's elements in row-major order, in whatever shape costs no copy."""
+        return self.forward(read)
+
     @abstractmethod
     def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
-        """Give back a torch array: ``write(name, index, array)`` sets part of a Keras weight."""
+        """Give back a torch array: ``write(name, index, array)`` sets part of a Keras weight.
+
+        The array given to ``write`` holds that part's elements in row-major order; its shape may
+        be another.
+        """
 
 
 @dataclass(frozen=True)
@@ -117,11 +128,38 @@ class Reshape(WeightExpr):
     def sources(self) -> Iterator[str]:
         return self.inner.sources()
 
+    def permute(self, *axes: int) -> WeightExpr:
+        """Axes in a new order, before those that are joined here are joined."""
+        groups = joined_axes(self.inner.shape, self.shape)
+        if groups is None:
+            return super().permute(*axes)
+        inner = self.inner.permute(*(old for axis in axes for old in groups[axis]))
+        return inner.reshape(*(self.shape[axis] for axis in axes))
+
     def forward(self, read: Callable[[str], Any]) -> Any:
         return self.inner.forward(read).reshape(self.shape)
 
+    def elements(self, read: Callable[[str], Any]) -> Any:
+        return self.inner.elements(read)
+
     def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
-        self.inner.scatter(value.reshape(self.inner.shape), write)
+        inner = self.inner
+        inner.scatter(value if isinstance(inner, Source) else value.reshape(inner.shape), write)
+
+
+def joined_axes(inner: Shape, outer: Shape) -> list[tuple[int, ...]] | None:
+    """The axes of ``inner`` that each axis of ``outer`` joins; None where one is cut."""
+    groups = []
+    start = 0
+    for size in outer:
+        stop = start + 1
+        while prod(inner[start:stop]) < size and stop < len(inner):
+            stop += 1
+        if prod(inner[start:stop]) != size:
+            return None
+        groups.append(tuple(range(start, stop)))
+        start = stop
+    return groups if start == len(inner) else None
 
 
 @dataclass(frozen=True)
