@@ -9,6 +9,7 @@ from tests.harness import Case
 FIRST = {"data_format": "channels_first"}
 FLATTEN = {"type": "Flatten"}
 DENSE = {"type": "Dense", "units": 4}
+POOL = {"type": "GlobalAveragePooling2D"}
 
 
 def conv(filters: int, **options: Any) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def permute(*dims: int) -> dict[str, Any]:
 
 def case(*layers: dict[str, Any], shape: tuple[Any, ...], **options: Any) -> Case:
     """A chain, named after its types."""
-    name = "-".join(layer["type"] for layer in layers) + "-" + "x".join(map(str, shape))
+    name = "-".join(layer.get("type", "op") for layer in layers) + "-" + "x".join(map(str, shape))
     last = layers[-1]
     options.setdefault("name", f"{name}-{last.get('target_shape') or last.get('dims') or ''}")
     return Case(list(layers), shape, **options)
@@ -52,6 +53,20 @@ CASES = [
     case(conv(4), FLATTEN, reshape(3, 4, 4), conv(2), shape=(5, 6, 3)),
     case(conv(4), FLATTEN, reshape(6, 8), shape=(5, 6, 3)),
     case(conv(4), FLATTEN, {"type": "RepeatVector", "n": 3}, shape=(5, 6, 3)),
+    # A pooling whose axes come back keeps them.
+    case(conv(4), POOL, reshape(1, 1, 4), conv(3, kernel_size=1), shape=(5, 6, 3), permutes=0),
+    case(conv(4), POOL, reshape(1, 1, 4), DENSE, shape=(5, 6, 3)),
+    case(conv(4), POOL, reshape(4, 1, 1), conv(3, kernel_size=1), shape=(5, 6, 3)),
+    case(
+        conv(4, name="c"),
+        {"type": "GlobalMaxPooling2D", "name": "pool"},
+        reshape(1, 1, 4) | {"name": "wide"},
+        {"op": "multiply", "inputs": ["c", "wide"], "name": "scaled"},
+        {"type": "Flatten", "name": "flat"},
+        {"type": "Concatenate", "inputs": ["flat", "pool"]},
+        shape=(5, 6, 3),
+        name="pool-read-twice",
+    ),
     # Reshape keeps Keras's order of elements whatever stands around it.
     Case(reshape(6, 2), (3, 4)),
     Case(reshape(-1), (3, 4)),

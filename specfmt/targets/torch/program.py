@@ -27,6 +27,7 @@ from specfmt.targets.torch.expr import (
     tensors_in,
 )
 from specfmt.targets.torch.inplace import work_in_place
+from specfmt.targets.torch.keepdim import keep_dimensions
 from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes, substitute
 from specfmt.targets.torch.params import ByLayout, Constant, Counter, Literal, WeightExpr
 
@@ -326,6 +327,7 @@ def _settle(program: ClassProgram, options: Options, graph: Graph) -> None:
     steps, aliases = _without_aliases(program.builder.steps, program.outputs)
     penalties = [program.penalty] if program.penalty else []
     steps = _live(steps, [*program.outputs.values(), *penalties])
+    steps = keep_dimensions(steps, list(program.outputs.values()))
     stays = options.axes == "keras" or _is_channels_first(graph)
     inputs = {
         t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.inputs.values()
