@@ -6,6 +6,8 @@ import io
 import json
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import h5py
 import numpy as np
 import pytest
 
+from specfmt.graph.keras_order import walk_layers
+from specfmt.parity.inputs import random_weights
 from specfmt.spec.diagnostics import SpecError
 from specfmt.targets.torch.program import Options, lower_graph
 from specfmt.weights import keras_h5, safetensors, torch_zip
@@ -342,9 +346,6 @@ def test_dest_survives_a_failure(
 
 def test_no_framework_is_imported(keras_file: Path, tmp_path: Path) -> None:
     """Neither framework, nor safetensors' own library, for any format."""
-    import subprocess
-    import sys
-
     spec = tmp_path / "net.json"
     spec.write_text(json.dumps(DOCUMENT))
     code = (
@@ -372,3 +373,44 @@ def test_window_reads_any_place(tmp_path: Path) -> None:
         assert window.read(100) == bytes(range(55, 60))
         window.seek(3)
         assert window.read(2) == b"\x0d\x0e"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory in kilobytes")
+def test_memory(tmp_path: Path) -> None:
+    """A conversion holds one copy of its largest tensor, also of one that is permuted."""
+    layers = [{"type": "Flatten"}, {"type": "Dense", "units": 1500, "name": "wide"}]
+    peaks = {}
+    for side in (2, 40):
+        document = {
+            "specfmt": 1,
+            "inputs": {"x": {"shape": [side, side, 16]}},
+            "layers": [{"type": "Conv2D", "filters": 16, "kernel_size": 1}, *layers],
+        }
+        graph = build_graph(document)
+        first = tmp_path / f"{side}.weights.h5"
+        keras_h5.write(first, graph, random_weights(walk_layers(graph), 0))
+        spec = tmp_path / f"{side}.json"
+        spec.write_text(json.dumps(document))
+        for source, dest in (
+            (first, tmp_path / f"{side}.safetensors"),
+            (tmp_path / f"{side}.safetensors", tmp_path / f"{side}.back.weights.h5"),
+        ):
+            peaks[side, dest.suffix] = peak_memory("weights", spec, source, "-o", dest)
+    largest = 40 * 40 * 16 * 1500 * 4
+    for suffix in (".safetensors", ".h5"):
+        held = peaks[40, suffix] - peaks[2, suffix]
+        assert 0.9 * largest < held < 1.4 * largest, suffix
+
+
+def peak_memory(*arguments: object) -> int:
+    """Bytes that a command held at most."""
+    # A process of its own starts it: the peak of this one would count as its child's.
+    code = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    command = [sys.executable, "-m", "specfmt", *map(str, arguments)]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, check=True)
+    return int(done.stdout) * 1024
