@@ -33,7 +33,7 @@ def keep_digits() -> None:
 
     `tf.cast` takes a Python number through float32, which is far more than float64 rounds.
     """
-    backend = import_module("keras.src.backend.tensorflow")
+    backend: Any = import_module("keras.src.backend.tensorflow")
     convert, cast = import_module("tensorflow").convert_to_tensor, backend.cast
 
     def exact(x: Any, dtype: Any) -> Any:
