@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from typing import Any, Final
 
 from specfmt.formats.context import KERAS_0, KERAS_1, KERAS_2, KERAS_3
@@ -31,7 +33,7 @@ KERAS_1_KEYS: Final = frozenset(
 )
 KERAS_1_CLASSES: Final = frozenset(["Merge", "TimeDistributedDense", "Highway", "MaxoutDense"])
 MAX_LOOK: Final = 20_000
-"""How many values are looked at before Keras 2 is assumed."""
+"""How many mappings and lists are looked at before Keras 2 is assumed."""
 
 
 def detect_generation(source: Located) -> int:
@@ -51,39 +53,28 @@ def detect_generation(source: Located) -> int:
 
 def find_dim_ordering(source: Located, generation: int) -> str:
     """Keras 1's global ``dim_ordering``, as the first layer that writes it says."""
-    level: list[Any] = [source.topology]
-    looked = 0
-    while level and looked < MAX_LOOK:
-        below: list[Any] = []
-        for value in level:
-            looked += 1
-            if isinstance(value, dict):
-                if value.get("dim_ordering") in ("th", "tf"):
-                    return str(value["dim_ordering"])
-                below.extend(value.values())
-            elif isinstance(value, list):
-                below.extend(value)
-        level = [value for value in below if isinstance(value, (dict, list))]
+    for mapping in _mappings(source.topology):
+        if mapping.get("dim_ordering") in ("th", "tf"):
+            return str(mapping["dim_ordering"])
     return "th" if generation == KERAS_0 else "tf"
 
 
 def _by_looks(topology: Any) -> int:
+    signs = (_sign(mapping) for mapping in _mappings(topology))
+    return next((sign for sign in signs if sign is not None), KERAS_2)
+
+
+def _mappings(topology: Any) -> Iterator[dict[str, Any]]:
     """Breadth first, so that the layers of the outermost model decide."""
-    level: list[Any] = [topology]
-    looked = 0
-    while level and looked < MAX_LOOK:
-        below: list[Any] = []
-        for value in level:
-            looked += 1
-            if isinstance(value, dict):
-                found = _sign(value)
-                if found is not None:
-                    return found
-                below.extend(value.values())
-            elif isinstance(value, list):
-                below.extend(value)
-        level = [value for value in below if isinstance(value, (dict, list))]
-    return KERAS_2
+    queue = deque([topology])
+    for _ in range(MAX_LOOK):
+        if not queue:
+            return
+        value = queue.popleft()
+        if isinstance(value, dict):
+            yield value
+        inner = value.values() if isinstance(value, dict) else value
+        queue.extend(item for item in inner if isinstance(item, (dict, list)))
 
 
 def _sign(value: dict[str, Any]) -> int | None:
