@@ -10,8 +10,9 @@ permutes and transposes in its generated source.
 
 With ``--onnx`` a third model takes part, the one that Keras -> tf2onnx -> onnx2torch gives
 (pip install --no-deps tf2onnx onnx onnx2torch flatbuffers).  It has no source and no training
-mode, for its batch normalization is folded into the convolutions; "ours folded" is the generated
-model after the same step by `torch.fx.experimental.optimization.fuse`.
+mode, for its batch normalization is folded into the convolutions, and its images stay in memory
+as NHWC; "ours folded" is the generated model after the same two steps:
+`torch.fx.experimental.optimization.fuse(model.eval()).to(memory_format=torch.channels_last)`.
 """
 
 from __future__ import annotations
@@ -112,6 +113,8 @@ def inference(model: nn.Module, batch: int) -> Callable[[], None]:
     x = torch.rand(batch, 3, SIZE, SIZE)
     if getattr(model, "reads_nhwc", False):
         x = x.permute(0, 2, 3, 1).contiguous()
+    elif isinstance(model, torch.fx.GraphModule):
+        x = x.contiguous(memory_format=torch.channels_last)
 
     def run() -> None:
         with torch.inference_mode():
@@ -190,7 +193,8 @@ def main() -> None:
             ("by hand, training step, 8", ours, theirs, training, 8, max(3, args.rounds // 2)),
         ]
         if args.onnx:
-            other, folded = start_alike(from_onnx(model)), fuse(ours.eval())
+            other = start_alike(from_onnx(model))
+            folded = fuse(ours.eval()).to(memory_format=torch.channels_last)
             for label, mine in (("onnx2torch", ours), ("onnx2torch, ours folded", folded)):
                 rows += [
                     (f"{label}, {batch}", mine, other, inference, batch, args.rounds)
