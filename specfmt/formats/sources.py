@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import lzma
 import zipfile
 import zlib
@@ -136,8 +135,3 @@ def _attribute(file: Any, name: str) -> bytes | None:
         return value
     data = getattr(value, "tobytes", None)
     return data() if data is not None and getattr(value, "dtype", None) is not None else None
-
-
-def from_stream(stream: io.BufferedIOBase) -> Located:
-    """The architecture in a stream of JSON, such as standard input."""
-    return from_text(stream.read(MAX_BYTES + 1))

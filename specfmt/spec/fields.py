@@ -309,16 +309,6 @@ class Nullable(Rule):
         return {"anyOf": [self.rule.schema(), {"type": "null"}]}
 
 
-class Anything(Rule):
-    """Any JSON value, kept as it is."""
-
-    def check(self, value: Any) -> Any:
-        return value
-
-    def schema(self) -> dict[str, Any]:
-        return {}
-
-
 class AnyMapping(Rule):
     """Any mapping, kept as it is."""
 
