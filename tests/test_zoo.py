@@ -50,7 +50,7 @@ def check(result: Result) -> None:
         assert result.exact_pair is not None
         keras, torch = result.exact
         assert torch <= 2 * keras, line(result)
-        assert result.exact_pair <= 0.1 * keras, line(result)
+        assert result.exact_pair <= 1e-10, line(result)
     if result.name in TRUNKS:
         assert result.permutes == 0
 

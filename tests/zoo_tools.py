@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from specfmt.formats.keras_json import document_from_keras_json
+from specfmt.parity.keras_worker import keep_digits
 from specfmt.parity.report import Report
 from specfmt.targets import torch as torch_target
 from specfmt.weights.convert import convert
@@ -106,6 +107,7 @@ def shape_options(size: int | None) -> dict[str, Any]:
 def float64_copy(name: str, options: dict[str, Any], weights: Path) -> Any:
     """The Keras model in double precision with the same weights."""
     k = keras()
+    keep_digits()
     k.config.set_floatx("float64")
     k.config.set_dtype_policy("float64")
     try:
