@@ -92,7 +92,7 @@ LAYOUTS = [
     ),
     Layout("residual-to-flatten", Case([*RESIDUAL, layer("Flatten"), dense(3)], IMAGE), 0),
     Layout("residual-alone", Case(RESIDUAL, IMAGE), 0),
-    Layout("squeeze-and-excite", Case(SQUEEZE, IMAGE), 0, ("[:, :, None, None]",)),
+    Layout("squeeze-and-excite", Case(SQUEEZE, IMAGE), 0, ("mean(dim=(2, 3), keepdim=True)",)),
     Layout(
         "squeeze-with-dense",
         Case(
