@@ -168,7 +168,8 @@ def to_keras_json(spec: ModelSpec, format: str = "keras3") -> str:
 
     Args:
         spec: The model.
-        format: ``keras3``: what Keras 3.15's `to_json` writes.
+        format: ``keras3``: what Keras 3.15's `to_json` writes.  ``keras2``: what Keras 2 (tf_keras)
+            loads; it says nothing of training.
 
     Raises:
         SpecError: The spec has mistakes, or the format cannot express it.

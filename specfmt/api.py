@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,7 +100,7 @@ def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
 
 
 def analyze(spec: ModelSpec) -> Graph:
-    with placing(spec):
+    with placing(spec), uncollected():
         graph, problems = build(spec)
         errors = [problem for problem in problems if problem.severity == "error"]
         if errors:
@@ -219,8 +220,21 @@ def migrate(source: Path, folder: Path, *, progress: Any = None) -> Migration:
 def from_keras_json(text: str | bytes) -> ModelSpec:
     from specfmt.formats.keras_json import document_from_keras_json
 
-    spec, _ = _imported(*document_from_keras_json(text))
+    with uncollected():
+        spec, _ = _imported(*document_from_keras_json(text))
     return spec
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Reading makes many objects that all live on; looking for cycles among them is wasted."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def import_source(path: str | Path, content: bytes | None = None) -> tuple[str, list[Diagnostic]]:
@@ -233,11 +247,14 @@ def import_source(path: str | Path, content: bytes | None = None) -> tuple[str, 
     Raises:
         SpecError: It holds no architecture, or one that cannot be read.
     """
+    from specfmt.formats.former_masks import former_masks
     from specfmt.formats.keras_json import document_from_located
     from specfmt.formats.sources import from_text, read_source
 
-    source = read_source(Path(path)) if content is None else from_text(content)
-    spec, warnings = _imported(*document_from_located(source))
+    with uncollected():
+        source = read_source(Path(path)) if content is None else from_text(content)
+        spec, warnings = _imported(*document_from_located(source))
+        warnings = [*warnings, *former_masks(spec, source)]
     return dump(spec), warnings
 
 

@@ -219,7 +219,7 @@ def layers(as_json: bool) -> None:
         return
     for row in rows:
         mark = "keras torch" if row["torch"] else "keras"
-        click.echo(f"{row['type']:<26} {row['family']:<15} {mark:<12} {row['reason']}".rstrip())
+        click.echo(f"{row['type']:<26} {row['family']:<23} {mark:<12} {row['reason']}".rstrip())
 
 
 @main.command()
@@ -355,7 +355,14 @@ def import_(source: str, out: Path | None) -> None:
 
 @main.command()
 @click.argument("file", type=SpecFile)
-@click.option("--format", "form", type=click.Choice(["keras3"]), default="keras3")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["keras3", "keras2"]),
+    default="keras3",
+    show_default=True,
+    help="keras3: what Keras 3 writes.  keras2: what Keras 2 (tf_keras) loads, without `train:`.",
+)
 @OUT
 def export(file: str, form: str, out: Path | None) -> None:
     """A spec as Keras architecture JSON."""

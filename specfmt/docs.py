@@ -39,6 +39,7 @@ SHAPES: tuple[tuple[int | None, ...], ...] = (
     (None, 12, 6),
     (None, 12, 12, 6),
     (None, 12, 12, 12, 6),
+    (None, 12, 12, 12, 12, 6),
 )
 
 TORCH_WORDS = {
@@ -70,7 +71,7 @@ def layers_page() -> str:
     )
     lines += ["", *_fields(Layer, COMMON_FIELDS)]
     for family, group in groupby(INDEX, key=lambda name: INDEX[name]):
-        lines += ["", f"## {family.capitalize()}"]
+        lines += ["", f"## {family.replace('_', ' ').capitalize()}"]
         for name in group:
             cls = layer_class(name)
             assert cls is not None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.keras_models_layers import layer_models
+from tests.keras_models_masks import mask_models
+from tests.keras_models_operations import operation_models
+
 
 def models(keras: Any) -> dict[str, Any]:
     """Name -> function that builds a model."""
-    import numpy as np
-
-    layers, ops = keras.layers, keras.ops
+    layers = keras.layers
     found: dict[str, Any] = {}
 
     def model(build: Any) -> Any:
@@ -165,76 +167,6 @@ def models(keras: Any) -> dict[str, Any]:
         return keras.Model([a, b], layers.Dense(2)(a) + layers.Dense(2)(b))
 
     @model
-    def arithmetic() -> Any:
-        a, b = inp(4), inp(4)
-        return keras.Model([a, b], (a + b) * 2.0 - a / 3.0)
-
-    @model
-    def arithmetic_reversed() -> Any:
-        a = inp(4)
-        return keras.Model(a, 1.0 - (2.0 * a) ** 2)
-
-    @model
-    def array_constant() -> Any:
-        a = inp(3)
-        return keras.Model(a, a * np.array([1.0, 2.0, 3.0], "float32"))
-
-    @model
-    def slicing() -> Any:
-        a = inp(8, 6)
-        return keras.Model(a, [a[:, 1:5], a[:, -1], a[..., None], a[:, ::2, 1]])
-
-    @model
-    def operations() -> Any:
-        a = inp(6, 4)
-        x = ops.relu(ops.transpose(a, (0, 2, 1)))
-        x = ops.concatenate([x, ops.exp(x)], axis=-1)
-        return keras.Model(a, ops.mean(x, axis=1, keepdims=True))
-
-    @model
-    def operation_reshapes() -> Any:
-        a = inp(6, 4)
-        return keras.Model(a, ops.expand_dims(ops.reshape(a, (-1, 24)), 1))
-
-    @model
-    def operation_splits() -> Any:
-        a = inp(6)
-        p, q = ops.split(a, 2, axis=-1)
-        return keras.Model(a, ops.maximum(p, q))
-
-    @model
-    def operation_where() -> Any:
-        a = inp(6)
-        return keras.Model(a, ops.where(a > 0, a, a * 0.1))
-
-    @model
-    def operation_matmul() -> Any:
-        a, b = inp(3, 4), inp(4, 5)
-        return keras.Model([a, b], ops.softmax(ops.matmul(a, b), axis=-1))
-
-    @model
-    def operation_called_twice() -> Any:
-        a = inp(4)
-        return keras.Model(a, ops.sqrt(ops.sqrt(ops.absolute(a))))
-
-    @model
-    def masked() -> Any:
-        a = inp(7, dtype="int32")
-        x = layers.Embedding(10, 4, mask_zero=True)(a)
-        return keras.Model(a, layers.LSTM(3)(x))
-
-    @model
-    def masked_sequential() -> Any:
-        return keras.Sequential(
-            [inp(7, 3), layers.Masking(), layers.LSTM(3, return_sequences=True), layers.GRU(2)]
-        )
-
-    @model
-    def explicit_mask() -> Any:
-        a, m = inp(7, 3), inp(7, dtype="bool")
-        return keras.Model([a, m], layers.LSTM(3)(a, mask=m))
-
-    @model
     def encoder_decoder() -> Any:
         a, b = inp(None, 3), inp(None, 2)
         _, h, c = layers.LSTM(4, return_state=True)(a)
@@ -382,11 +314,6 @@ def models(keras: Any) -> dict[str, Any]:
         return keras.Model(a, layers.Softmax()(layers.Activation("swish")(x)))
 
     @model
-    def unknown_sizes() -> Any:
-        a = inp(None, None, 3)
-        return keras.Model(a, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(a)))
-
-    @model
     def unused_branch() -> Any:
         a = inp(4)
         layers.Dense(9)(a)
@@ -466,4 +393,4 @@ def models(keras: Any) -> dict[str, Any]:
         )
         return m
 
-    return found
+    return found | layer_models(keras) | mask_models(keras) | operation_models(keras)

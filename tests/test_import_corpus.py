@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from specfmt.formats.defaults import knows_layer
 from specfmt.formats.keras_json import document_from_keras_json, document_from_located
 from specfmt.formats.operations import operation_class
 from specfmt.formats.sources import read_source
+from specfmt.graph.build import build
+from specfmt.spec.document import parse_document
 from specfmt.spec.naming import automatic_names
 
 CORPUS = Path(
@@ -27,10 +28,6 @@ CUSTOM = {
     "E009": {"Lambda"},
 }
 """Files with layers that no Keras has, by the start of their name."""
-
-
-NOT_YET = {"ConvLSTM2D", "AlphaDropout"}
-"""Layers of Keras 3 that are custom layers for as long as specfmt does not define them."""
 
 
 def edges_of(entry):
@@ -84,10 +81,23 @@ def test_real_file_imports(path):
     check_references(document)
     assert json.loads(json.dumps(document)) == document
     expected = set(CUSTOM.get(path.name.split("__")[0], ()))
-    expected |= {name for name in NOT_YET if not knows_layer(name)} & set(customs(document))
     assert set(customs(document)) == expected
     assert all(w.severity == "warning" and w.code.startswith("SF43") for w in warnings)
     assert bool(warnings) == bool(expected)
+
+
+@needs_corpus
+@pytest.mark.parametrize(("start", "count"), [("E008", 2192), ("E011", 15), ("E025", 2336)])
+def test_real_file_has_its_weights(start, count):
+    """Convolutional LSTMs in both data formats, and AlphaDropout."""
+    path = next(p for p in FILES if p.name.startswith(start))
+    document, warnings = document_from_located(read_source(path))
+    assert not warnings
+    spec, problems = parse_document(document)
+    assert not problems
+    graph, problems = build(spec)
+    assert not problems
+    assert graph.count() == count
 
 
 @needs_corpus

@@ -257,6 +257,38 @@ def test_layers_of_keras_2_and_3_mean_the_same():
         ("LSTM", {"units": 3, "return_sequences": True}, (8, 3)),
         ("GRU", {"units": 3, "recurrent_dropout": 0.5}, (8, 3)),
         ("SimpleRNN", {"units": 3}, (8, 3)),
+        # The one default that has changed is given.
+        (
+            "ConvLSTM1D",
+            {"filters": 3, "kernel_size": 2, "recurrent_activation": "sigmoid"},
+            (4, 8, 3),
+        ),
+        (
+            "ConvLSTM2D",
+            {
+                "filters": 3,
+                "kernel_size": (2, 3),
+                "padding": "same",
+                "recurrent_activation": "tanh",
+                "recurrent_dropout": 0.5,
+                "unit_forget_bias": False,
+            },
+            (4, 8, 8, 3),
+        ),
+        (
+            "ConvLSTM3D",
+            {
+                "filters": 3,
+                "kernel_size": 3,
+                "recurrent_activation": "sigmoid",
+                "data_format": "channels_first",
+                "go_backwards": True,
+            },
+            (4, 3, 8, 8, 8),
+        ),
+        ("AlphaDropout", {"rate": 0.25}, (3,)),
+        ("SpatialDropout3D", {"rate": 0.25}, (8, 8, 8, 3)),
+        ("ActivityRegularization", {"l2": 0.1}, (3,)),
         (
             "Dense",
             {"units": 3, "kernel_regularizer": "l2", "kernel_initializer": "he_uniform"},

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from specfmt.formats.defaults import knows_layer
+from specfmt.api import import_source
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.spec.diagnostics import SpecError
 
@@ -140,6 +140,35 @@ CASES_1 = [
         },
     ),
     (
+        "ConvLSTM2D",
+        {
+            "nb_filter": 3,
+            "nb_row": 2,
+            "nb_col": 3,
+            "border_mode": "same",
+            "subsample": [2, 2],
+            "dim_ordering": "th",
+            "inner_activation": "sigmoid",
+            "inner_init": "glorot_uniform",
+            "forget_bias_init": "zero",
+            "return_sequences": True,
+            "go_backwards": False,
+            "dropout_W": 0.5,
+        },
+        {
+            "type": "ConvLSTM2D",
+            "filters": 3,
+            "kernel_size": [2, 3],
+            "strides": 2,
+            "padding": "same",
+            "data_format": "channels_first",
+            "recurrent_initializer": "glorot_uniform",
+            "unit_forget_bias": False,
+            "dropout": 0.5,
+            "return_sequences": True,
+        },
+    ),
+    (
         "GRU",
         {"output_dim": 3, "inner_activation": "sigmoid", "inner_init": "glorot_uniform"},
         {
@@ -252,6 +281,17 @@ CASES_2 = [
         {"type": "SpatialDropout2D", "rate": 0.5},
     ),
     (
+        "SpatialDropout3D",
+        {"rate": 0.5, "noise_shape": None, "trainable": True},
+        {"type": "SpatialDropout3D", "rate": 0.5},
+    ),
+    ("AlphaDropout", {"rate": 0.25}, {"type": "AlphaDropout", "rate": 0.25}),
+    (
+        "ActivityRegularization",
+        {"l1": 0.009999999776482582, "l2": 0.0, "activity_regularizer": None},
+        {"type": "ActivityRegularization", "l1": 0.01},
+    ),
+    (
         "ZeroPadding2D",
         {"padding": [[1, 1], [2, 2]], "data_format": "channels_last"},
         {"type": "ZeroPadding2D", "padding": [1, 2]},
@@ -287,8 +327,6 @@ def test_keras_1(name, config, expected):
     ("name", "config", "expected"), CASES_2, ids=lambda v: v if isinstance(v, str) else ""
 )
 def test_keras_2(name, config, expected):
-    if not knows_layer(expected["type"]):
-        pytest.skip(f"specfmt does not define {expected['type']} yet")
     assert only(name, config, "2.4.0") == expected
 
 
@@ -420,6 +458,20 @@ def test_meaning_that_keras_3_lacks_is_refused(name, config, code, key, version)
     assert found.message.startswith("expected ")
 
 
+@pytest.mark.parametrize(("sequences", "axis"), [(True, 4), (False, 3)])
+def test_last_axis_after_a_film_layer(sequences, axis):
+    film = {
+        "name": "film",
+        "batch_input_shape": [None, 4, 8, 8, 3],
+        "filters": 2,
+        "kernel_size": [3, 3],
+        "return_sequences": sequences,
+    }
+    norm = {"name": "norm", "axis": [axis]}
+    *_, entry = entries(("ConvLSTM2D", film), ("BatchNormalization", norm), version="2.4.0")
+    assert entry == {"type": "BatchNormalization", "name": "norm"}
+
+
 def test_findings_of_all_layers_are_collected():
     with pytest.raises(SpecError) as caught:
         document_from_keras_json(
@@ -456,3 +508,50 @@ def test_no_version_is_told_by_the_spelling():
         "type": "Dense",
         "units": 3,
     }
+
+
+def test_names_with_a_slash_are_rewritten():
+    def dense(name, *reads):
+        config = {"name": name, "units": 4}
+        nodes = [[[*read, {}] for read in reads]]
+        return {"class_name": "Dense", "name": name, "config": config, "inbound_nodes": nodes}
+
+    shape = {"name": "a/in", "batch_input_shape": [None, 4]}
+    add = {
+        "class_name": "Add",
+        "name": "sum",
+        "config": {"name": "sum"},
+        "inbound_nodes": [[["b/1", 0, 0, {}], ["b_1", 0, 0, {}]]],
+    }
+    config = {
+        "name": "net",
+        "layers": [
+            {"class_name": "InputLayer", "name": "a/in", "config": shape, "inbound_nodes": []},
+            dense("b/1", ["a/in", 0, 0]),
+            dense("b_1", ["b/1", 0, 0]),
+            add,
+        ],
+        "input_layers": [["a/in", 0, 0]],
+        "output_layers": [["sum", 0, 0]],
+    }
+    model = {"class_name": "Functional", "config": config, "keras_version": "2.4.0"}
+    document, warnings = document_from_keras_json(model)
+    assert list(document["inputs"]) == ["a_in"]
+    assert [entry["name"] for entry in document["layers"]] == ["b_1_", "b_1", "sum"]
+    assert document["layers"][2]["inputs"] == ["b_1_", "b_1"]
+    (warning,) = warnings
+    assert (warning.code, warning.severity) == ("SF434", "warning")
+    assert '"b/1" to "b_1_"' in warning.message
+
+
+def test_masks_that_keras_3_joins_otherwise_are_told():
+    layers = [
+        ("Masking", {"name": "m", "mask_value": 0.0, "batch_input_shape": [None, 5, 3]}),
+        ("Rescaling", {"name": "r", "scale": 2.0}),
+        ("GRU", {"name": "g", "units": 4}),
+    ]
+    for kept, codes in ((layers, ["SF435"]), ([layers[0], layers[2]], [])):
+        text = json.dumps(sequential(*kept, version="2.4.0")).encode()
+        _, warnings = import_source("-", text)
+        assert [warning.code for warning in warnings] == codes
+        assert all("g (GRU)" in warning.message for warning in warnings)

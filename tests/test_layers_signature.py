@@ -28,6 +28,11 @@ UNNAMED = {
     ("SimpleRNN", "zero_output_for_mask"): "handed on to RNN",
     ("LSTM", "zero_output_for_mask"): "handed on to RNN",
     ("GRU", "zero_output_for_mask"): "handed on to RNN",
+    **{
+        (f"ConvLSTM{rank}D", name): "handed on to RNN"
+        for rank in (1, 2, 3)
+        for name in ("unroll", "zero_output_for_mask")
+    },
     ("AdditiveAttention", "seed"): "handed on to Attention",
     ("LayerNormalization", "rms_scaling"): "taken out of the keywords",
 }

@@ -24,6 +24,15 @@ CASES = {
         (16, 12, 10),
         (2, 3),
     ),
+    "SpatialDropout3D": ({"rate": 0.25}, (3, 4, 5, 24), (1, 2, 3)),
+    "SpatialDropout3D-first": (
+        {"rate": 0.25, "data_format": "channels_first"},
+        (24, 3, 4, 5),
+        (2, 3, 4),
+    ),
+    "AlphaDropout": ({"rate": 0.3}, SHAPE, None),
+    "AlphaDropout-shared": ({"rate": 0.4, "noise_shape": [None, 1, 1, 16]}, SHAPE, (1, 2)),
+    "AlphaDropout-shared-batch": ({"rate": 0.2, "noise_shape": [1, None, None, 16]}, SHAPE, (0,)),
     "GaussianNoise": ({"stddev": 0.7}, SHAPE, None),
     "GaussianDropout": ({"rate": 0.2}, SHAPE, None),
 }
@@ -48,7 +57,7 @@ def outputs(options: dict[str, Any], kind: str, shape: tuple[int, ...]) -> tuple
     module.eval()
     same = module(torch.tensor(channels_first(x, first).copy())).numpy()
     assert (same == 1).all()
-    return theirs, ours if first or ours.ndim != 4 else np.moveaxis(ours, 1, -1)
+    return theirs, ours if first or ours.ndim < 4 else np.moveaxis(ours, 1, -1)
 
 
 @pytest.mark.slow
@@ -73,12 +82,41 @@ def test_training_statistics(name: str) -> None:
     if shared is not None:
         draws //= int(np.prod([theirs.shape[k] for k in shared]))
     bound = 6 / np.sqrt(draws)
-    if name.startswith(("Dropout", "Spatial")):
+    if name.startswith(("Dropout", "Spatial", "Alpha")):
         np.testing.assert_allclose(np.unique(ours), np.unique(theirs), rtol=1e-6)
-        assert abs((ours == 0).mean() - (theirs == 0).mean()) <= bound
+        lowest = np.unique(theirs)[0]
+        assert abs(np.isclose(ours, lowest).mean() - np.isclose(theirs, lowest).mean()) <= bound
     spread = theirs.std()
     assert abs(ours.mean() - theirs.mean()) <= bound * max(spread, 1e-6)
     assert abs(ours.std() - spread) <= bound * max(spread, 1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise_shape", [None, [None, 1, None]])
+def test_alpha_dropout_keeps_mean_and_variance(noise_shape: list[int | None] | None) -> None:
+    """Of what SELU gives; and what is kept or dropped gets the values that Keras gives it."""
+    import torch
+
+    from specfmt.targets import torch as torch_target
+
+    layer = {"type": "AlphaDropout", "rate": 0.2, "noise_shape": noise_shape}
+    graph = build_graph(Case(layer, (40, 50)).document())
+    module = execute(torch_target.generate_model(graph, style="subclass"))
+    torch.manual_seed(0)
+    x = torch.randn(100, 40, 50)
+    y = module.train()(x)
+    draws = y.numel() if noise_shape is None else y.numel() // 40
+    assert abs(y.mean().item()) <= 6 / draws**0.5
+    assert abs(y.std().item() - 1) <= 6 / draws**0.5
+    # keras/src/layers/regularization/alpha_dropout.py
+    lowest = -1.6732632423543772 * 1.0507009873554805
+    a = (0.8 * (1 + 0.2 * lowest**2)) ** -0.5
+    b = -a * lowest * 0.2
+    dropped = torch.isclose(y, torch.tensor(a * lowest + b))
+    torch.testing.assert_close(y[~dropped], a * x[~dropped] + b)
+    assert abs(dropped.float().mean().item() - 0.2) <= 6 * (0.16 / draws) ** 0.5
+    if noise_shape is not None:
+        assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
 
 
 @pytest.mark.slow
@@ -88,7 +126,13 @@ def test_training_argument_is_obeyed() -> None:
 
     from specfmt.targets import torch as torch_target
 
-    for kind, options in {"Dropout": {"rate": 0.5}, "GaussianNoise": {"stddev": 0.5}}.items():
+    layers: list[tuple[str, dict[str, Any]]] = [
+        ("Dropout", {"rate": 0.5}),
+        ("GaussianNoise", {"stddev": 0.5}),
+        ("AlphaDropout", {"rate": 0.5}),
+        ("AlphaDropout", {"rate": 0.5, "noise_shape": [None, 1]}),
+    ]
+    for kind, options in layers:
         for flag in (True, False):
             edges = {"inputs": "in0", "training": flag}
             graph = build_graph(Case({"type": kind, **options, "inputs": edges}, (50,)).document())

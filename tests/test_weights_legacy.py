@@ -40,7 +40,11 @@ def nested_model(k: Any) -> Any:
     y = k.layers.Bidirectional(k.layers.LSTM(3, return_sequences=True), name="twice")(y)
     y = k.layers.TimeDistributed(k.layers.Dense(2, name="each"), name="steps")(y)
     y = k.layers.GRU(3, name="last")(y)
-    z = k.layers.Concatenate(name="all")([x, y])
+    f = k.layers.Reshape((3, 2, 5, 2), name="frames")(b)
+    f = k.layers.ConvLSTM2D(3, 2, dropout=0.1, return_sequences=True, name="film")(f)
+    f = k.layers.Bidirectional(k.layers.ConvLSTM2D(2, (1, 3), padding="same"), name="both_ways")(f)
+    f = k.layers.AlphaDropout(0.1, name="alpha")(k.layers.Flatten(name="row")(f))
+    z = k.layers.Concatenate(name="all")([x, y, f])
     return k.Model([a, b, words], k.layers.Dense(2, name="out")(z), name="net")
 
 
@@ -125,6 +129,12 @@ def places(*shapes: tuple[int, ...]) -> list[Any]:
             (None, 9, 9, 5),
             [(2, 2, 5, 3), (3,)],
         ),
+        (
+            "ConvLSTM2D",
+            {"filters": 3, "kernel_size": 2},
+            (None, 4, 9, 9, 5),
+            [(2, 2, 5, 3), (2, 2, 3, 3), (3,)] * 4,
+        ),
         ("LSTM", {"units": 3}, (None, 5, 4), [(4, 12), (3, 12), (24,)]),
         ("GRU", {"units": 3}, (None, 5, 4), [(4, 9), (3, 9), (18,)]),
     ],
@@ -158,3 +168,28 @@ def test_theano_kernels_are_turned() -> None:
     assert change is not None
     assert np.array_equal(change([kernel, np.zeros(3)])[0], kernel[::-1, ::-1])
     assert modernise(layer, places(kernel.shape), [kernel.shape], False, "tensorflow") is None
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "theano"])
+def test_gates_of_channels_first_films(backend: str) -> None:
+    """Keras 1 kept each gate's kernels as (out, in, rows, columns), which Keras 2 misreads."""
+    from specfmt.spec.registry import build_layer
+
+    options = {"filters": 3, "kernel_size": 2, "data_format": "channels_first"}
+    layer = build_layer({"type": "ConvLSTM2D", **options})
+    rng = np.random.default_rng(2)
+    kernel, recurrent = rng.standard_normal((2, 2, 5, 12)), rng.standard_normal((2, 2, 3, 12))
+    bias = rng.standard_normal(12)
+    old = []
+    for gate in (0, 2, 1, 3):
+        columns = slice(3 * gate, 3 * gate + 3)
+        for array in (kernel, recurrent):
+            turned = array[::-1, ::-1] if backend == "theano" else array
+            old.append(turned[..., columns].transpose(3, 2, 0, 1))
+        old.append(bias[columns])
+    shapes = [array.shape for array in old]
+    wanted = places(kernel.shape, recurrent.shape, bias.shape)
+    change = modernise(layer, wanted, shapes, True, backend)
+    assert change is not None
+    for array, expected in zip(change(old), (kernel, recurrent, bias), strict=True):
+        assert np.array_equal(array, expected)

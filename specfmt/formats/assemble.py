@@ -11,7 +11,7 @@ from specfmt.formats.nodes import Call, Ref, map_refs
 from specfmt.formats.operations import operation_class
 from specfmt.formats.reading import Json, fail
 from specfmt.spec.diagnostics import Path
-from specfmt.spec.naming import automatic_names
+from specfmt.spec.naming import automatic_names, is_automatic
 from specfmt.spec.registry import layer_class
 
 
@@ -26,6 +26,7 @@ class Record:
         path: Where it stands.
         keep_name: The name matters to the reader of the model (it names an output).
         class_name: Its class in the source.
+        pin_name: The name is written even where it is the automatic one.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Record:
     calls: list[Call] = field(default_factory=list)
     keep_name: bool = True
     class_name: str = ""
+    pin_name: bool = False
 
     @property
     def is_operation(self) -> bool:
@@ -53,13 +55,22 @@ class Assembler:
     Args:
         inputs: The names of the model's inputs.
         records: The model's layers; every `Ref` in them leads to an input or a call.
+        before: Place of a call -> places of calls that must come before it.
 
     Attributes:
+        places: The place of the call that each entry is.
         last: The name of the last entry, once there are entries.
     """
 
-    def __init__(self, inputs: Iterable[str], records: list[Record]) -> None:
+    def __init__(
+        self,
+        inputs: Iterable[str],
+        records: list[Record],
+        before: dict[Path, list[Path]] | None = None,
+    ) -> None:
         self.inputs = list(inputs)
+        self.before = before or {}
+        self.places: list[Path] = []
         self.records = records
         self.index = {record.name: i for i, record in enumerate(records)}
         self.last = ""
@@ -90,8 +101,11 @@ class Assembler:
                 self._write_edges(entry, record, record.calls[k], previous)
             entries.append(entry)
             previous = name
+            if record.calls:
+                self.places.append(record.calls[k].path)
         self.last = previous or ""
-        _drop_names(entries, names, automatic)
+        pinned = [self.records[i].pin_name for i, _ in steps]
+        _drop_names(entries, names, automatic, pinned)
         return entries
 
     def tensor(self, ref: Ref) -> str:
@@ -104,11 +118,19 @@ class Assembler:
         waits: dict[Step, int] = {}
         readers: dict[Step, list[Step]] = {}
         ready: list[Step] = []
+        steps = {
+            call.path: (i, k)
+            for i, record in enumerate(self.records if self.before else ())
+            for k, call in enumerate(record.calls)
+        }
         for i, record in enumerate(self.records):
             for k in range(max(1, len(record.calls))):
                 needs = {(self.index[r.layer], r.node) for r in self._reads(record, k)}
                 if k:
                     needs.add((i, k - 1))
+                if steps and record.calls:
+                    earlier = self.before.get(record.calls[k].path, ())
+                    needs |= {steps[place] for place in earlier if place in steps}
                 waits[i, k] = len(needs)
                 for need in needs:
                     readers.setdefault(need, []).append((i, k))
@@ -150,6 +172,8 @@ class Assembler:
             needs = [(self.index[r.layer], r.node) for r in self._reads(self.records[i], k)]
             if k:
                 needs.append((i, k - 1))
+            if self.before:
+                fail("SF412", "expected an order that the names of masks ask for, found none")
             step = next(need for need in needs if need in stuck)
         cycle = [self.records[i].name for i, _ in seen[seen.index(step) :]]
         fail(
@@ -170,7 +194,9 @@ class Assembler:
             if k and not record.is_operation:
                 name = self._free(f"{self.tensors[record.name, 0]}_call_{k}", taken)
             elif k or not record.keep_name:
-                name = self._free(auto, taken)
+                taken.discard(record.name)
+                own = auto in taken and not k and is_automatic(record.name, self._naming((i, k))[0])
+                name = self._free(record.name if own else auto, taken)
             self.tensors[record.name, k] = name
             names.append(name)
         return names
@@ -188,7 +214,8 @@ class Assembler:
             return operation_class(record.entry["op"]), None, None
         if step[1]:
             return "reuse", None, self.tensors.get((record.name, 0), record.name)
-        return record.entry["type"], None, None
+        cls = layer_class(record.entry["type"])
+        return (cls.keras_class if cls else "") or record.entry["type"], None, None
 
     def _write_edges(self, entry: Json, record: Record, call: Call, previous: str | None) -> None:
         key = "call" if entry.get("type") == "Model" else "inputs"
@@ -240,11 +267,13 @@ class Assembler:
         return {**dict(zip(inner, values, strict=True)), **kwargs}
 
 
-def _drop_names(entries: list[Json], names: list[str], automatic: list[str]) -> None:
+def _drop_names(
+    entries: list[Json], names: list[str], automatic: list[str], pinned: list[bool]
+) -> None:
     """Leave out the names that specfmt gives by itself; set the others, second in the entry."""
-    for entry, name, auto in zip(entries, names, automatic, strict=True):
+    for entry, name, auto, pin in zip(entries, names, automatic, pinned, strict=True):
         entry.pop("name", None)
-        if name == auto:
+        if name == auto and not (pin and "reuse" not in entry):
             continue
         head, *rest = entry.items()
         entry.clear()

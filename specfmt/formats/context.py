@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from specfmt.spec.diagnostics import Diagnostic, Path
 
@@ -19,6 +20,7 @@ class Context:
         tfjs: The source is a tf.js ``model.json``.
         dim_ordering: Keras 1's global setting, for layers that do not repeat it.
         warnings: What was kept opaque or could not be carried over.
+        plan: Which masks are left out (see `specfmt.formats.recording`).
     """
 
     generation: int
@@ -26,6 +28,7 @@ class Context:
     tfjs: bool = False
     dim_ordering: str = "tf"
     warnings: list[Diagnostic] = field(default_factory=list)
+    plan: Any = None
 
     @property
     def legacy(self) -> bool:

@@ -16,6 +16,7 @@ from specfmt.vocab.base import bare_names, word_class
 from specfmt.vocab.index import INDEX as WORDS
 
 MISSING: Any = object()
+SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def knows_layer(type_name: str) -> bool:
@@ -93,6 +94,9 @@ def canonical(value: Any) -> Any:
 
 def same(value: Any, default: Any) -> bool:
     """Whether a value is its field's default, which is in `canonical` form."""
+    kind = value.__class__
+    if kind is default.__class__ and kind in SCALARS:
+        return bool(value == default)
     value = canonical(value)
     if isinstance(value, bool) is not isinstance(default, bool):
         return False

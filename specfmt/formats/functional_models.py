@@ -7,7 +7,7 @@ from typing import Any, Final
 from specfmt.formats import legacy_models
 from specfmt.formats.assemble import Record
 from specfmt.formats.defaults import op_defaults
-from specfmt.formats.graph_reader import INPUT, GraphReader, drop_added, drop_empty
+from specfmt.formats.graph_reader import INPUT, GraphReader, drop_empty
 from specfmt.formats.layer_entries import layer_parts, output_rank
 from specfmt.formats.nodes import Call, Ref, collect_refs, read_call, read_tensors
 from specfmt.formats.operations import (
@@ -17,6 +17,7 @@ from specfmt.formats.operations import (
     settle_call,
 )
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, need, show
+from specfmt.formats.recording import drop_model_masks, drop_recorded
 from specfmt.formats.tensor_shapes import say_shapes
 from specfmt.formats.tf_operations import CLASSES as TF_OPERATIONS
 from specfmt.formats.tf_operations import (
@@ -40,6 +41,7 @@ class FunctionalReader(GraphReader):
     ) -> Json:
         """The body of a model with an explicit graph."""
         self.is_plain = False
+        self.place = path
         names = self.layer_names(layers, path)
         known = set(names)
         pending: dict[str, Json] = {}
@@ -56,7 +58,7 @@ class FunctionalReader(GraphReader):
                 self.problems.extend(error.diagnostics)
         self.finish_reading()
         if not self.context.legacy:
-            say_shapes(self.records, layers)
+            say_shapes(self.records, layers, self.policy)
         inputs = self.input_tensors(config, config_path)
         outputs = read_tensors(
             need(config, "output_layers", config_path, f"a {class_name}"),
@@ -112,8 +114,10 @@ class FunctionalReader(GraphReader):
         else:
             entry = self.layers.read(item, where, self.policy, rank, frozen=self.frozen)
             record = Record(name, {**entry, "name": name}, where, calls, class_name=class_name)
-            if not self.context.legacy and entry["type"] not in ("Custom", "Model"):
-                drop_added(calls)
+            if self.context.plan is not None and entry["type"] == "Model":
+                drop_model_masks(self.context.plan, calls)
+            elif self.context.plan is not None and entry["type"] != "Custom":
+                drop_recorded(self.context.plan, entry["type"], item, calls)
             if self.context.legacy and entry["type"] != "Custom":
                 legacy_models.bind_states(record)
                 legacy_models.place_required(record)

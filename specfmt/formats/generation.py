@@ -60,8 +60,19 @@ def find_dim_ordering(source: Located, generation: int) -> str:
 
 
 def _by_looks(topology: Any) -> int:
+    if _starts_with_batch_shape(topology):
+        return KERAS_3
     signs = (_sign(mapping) for mapping in _mappings(topology))
     return next((sign for sign in signs if sign is not None), KERAS_2)
+
+
+def _starts_with_batch_shape(topology: Any) -> bool:
+    """Whether the first layer is an input of Keras 3, which settles it without a search."""
+    try:
+        first = topology["config"]["layers"][0]
+        return first["class_name"] == "InputLayer" and "batch_shape" in first["config"]
+    except (KeyError, IndexError, TypeError):
+        return False
 
 
 def _mappings(topology: Any) -> Iterator[dict[str, Any]]:

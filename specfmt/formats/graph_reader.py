@@ -10,8 +10,11 @@ from specfmt.formats.context import KERAS_3, Context
 from specfmt.formats.input_shapes import input_spec
 from specfmt.formats.layer_entries import LayerReader
 from specfmt.formats.nodes import Call, Ref, collect_refs, map_refs
+from specfmt.formats.operations import operation_class
 from specfmt.formats.reading import Json, as_map, fail, show
+from specfmt.graph.model import flat_order
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
+from specfmt.spec.naming import is_automatic
 
 INPUT: Final = "InputLayer"
 
@@ -71,6 +74,7 @@ class GraphReader:
         self.ranks: dict[str, int | None] = {}
         self.problems: list[Diagnostic] = []
         self.outputs: Any = None
+        self.place: Path = ()
 
     def input_layer(self, config: Any, path: Path, name: str | None = None) -> tuple[str, Json]:
         config = as_map(config, path, "the config of an InputLayer")
@@ -131,6 +135,7 @@ class GraphReader:
         index = {record.name: record for record in self.records}
         wanted: list[Ref] = []
         collect_refs(outputs, wanted)
+        orders: dict[str, list[int]] = {}
         starts = offsets(self.records, wanted, self.context.generation)
 
         def shift(ref: Ref, side: int, where: Path) -> Ref:
@@ -149,7 +154,11 @@ class GraphReader:
                 )
             if ref.tensor and (record is None or ref.tensor > 10_000):
                 fail("SF411", f"expected an output of {ref.layer}, received {ref.tensor}", where)
-            return Ref(ref.layer, node, ref.tensor)
+            tensor = ref.tensor
+            if record is not None and isinstance(record.entry.get("outputs"), (list, dict)):
+                order = orders.setdefault(ref.layer, flat_order(record.entry["outputs"]))
+                tensor = order[tensor] if tensor < len(order) else tensor
+            return Ref(ref.layer, node, tensor)
 
         for record in self.records:
             for call in record.calls:
@@ -158,6 +167,10 @@ class GraphReader:
                 call.kwargs = map_refs(call.kwargs, lambda ref, where=where: shift(ref, 0, where))
         self.outputs = map_refs(outputs, lambda ref: shift(ref, 1, path))
         self.records = [record for record in self.records if record.calls]
+        if self.context.plan is not None and self.context.plan.dropped:
+            self.drop_unread(keeps_names=self.context.plan.keeps_names)
+        if self.context.plan is not None and self.context.plan.kept is None:
+            self.pin_names()
         named: list[Ref] = []
         collect_refs(self.outputs, named)
         if not named:
@@ -166,14 +179,47 @@ class GraphReader:
             if ref.layer in index:
                 index[ref.layer].keep_name = True
 
+    def drop_unread(self, *, keeps_names: bool) -> None:
+        """Leave out operations that only masks needed, which are left out as well.
+
+        Operations of the same classes get names by what Keras counts, so those it gave go too.
+        """
+        index = {record.name: record for record in self.records}
+        waiting: list[Ref] = []
+        collect_refs(self.outputs, waiting)
+        read: set[str] = set()
+        while waiting:
+            name = waiting.pop().layer
+            if name in index and name not in read:
+                read.add(name)
+                for call in index[name].calls:
+                    waiting += call.refs()
+        unread = [record for record in self.records if record.name not in read]
+        self.records = [record for record in self.records if record.name in read]
+        classes = {operation_class(r.entry["op"]) for r in unread if r.is_operation}
+        for record in () if keeps_names else self.records:
+            kind = operation_class(record.entry["op"]) if record.is_operation else record.class_name
+            if kind in classes and is_automatic(record.name, kind):
+                record.keep_name = False
+
+    def pin_names(self) -> None:
+        """Write the names of operations whose classes Keras uses for masks, even automatic ones."""
+        classes = {operation_class(r.entry["op"]) for r in self.records if r.is_operation}
+        for record in self.records:
+            kind = operation_class(record.entry["op"]) if record.is_operation else record.class_name
+            record.pin_name = kind in classes
+
     def body(self, inputs: Any, outputs: Any) -> Json:
         if not self.records:
             fail("SF402", "expected at least one layer, received none")
         for record in self.records:
             if record.entry.get("type") == "Model":
-                drop_empty(record.calls, ("mask",))  # Keras 3 notes that a model got no mask
-        assembler = Assembler(self.inputs, self.records)
+                drop_empty(record.calls, ("mask",))
+        plan = self.context.plan
+        assembler = Assembler(self.inputs, self.records, plan.before if plan else {})
         entries = assembler.entries()
+        if plan is not None:
+            plan.places[self.place] = assembler.places
         body: Json = {"inputs": self.inputs, "layers": entries}
         structure = self.structure(inputs, lambda ref: ref.layer)
         names = list(self.inputs)
@@ -201,13 +247,6 @@ def _several_outputs(entry: Json) -> bool:
         or (isinstance(edges, dict) and entry.get("type") != "Model")
         or (entry.get("type") == "Model" and isinstance(entry.get("outputs"), (list, dict)))
     )
-
-
-def drop_added(calls: list[Call]) -> None:
-    """Drop what Keras 3 adds to the keywords of a call of one tensor: no mask, no training."""
-    for call in calls:
-        if call.kwargs in ({"mask": None}, {"mask": None, "training": False}):
-            call.kwargs = {}
 
 
 def drop_empty(calls: list[Call], names: tuple[str, ...] | None = None) -> None:

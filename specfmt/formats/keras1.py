@@ -94,7 +94,9 @@ DROPPED: Final = frozenset(
 )
 """Not a property of the layer: how it was fed, computed or once debugged."""
 
-RECURRENT: Final = ("SimpleRNN", "LSTM", "GRU")
+RECURRENT: Final = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM2D")
+FORGETTING: Final = ("LSTM", "ConvLSTM2D")
+"""Layers whose forget gate has a start of its own."""
 KERNELS: Final = {
     "Conv2D": ("nb_row", "nb_col"),
     "Conv3D": ("kernel_dim1", "kernel_dim2", "kernel_dim3"),
@@ -160,7 +162,7 @@ def _add_missing(class_name: str, config: Json, context: Context) -> None:
         config.setdefault("unroll", False)
         if class_name != "SimpleRNN":
             config.setdefault("inner_activation", "hard_sigmoid")
-    if class_name == "LSTM":
+    if class_name in FORGETTING:
         config["unit_forget_bias"] = config.pop("forget_bias_init", "one") in ("one", "ones")
     if class_name == "GRU":
         config["reset_after"] = False
@@ -174,7 +176,7 @@ def _add_missing(class_name: str, config: Json, context: Context) -> None:
 def _check_meaning(class_name: str, config: Json, path: Path) -> None:
     """Refuse what Keras 3 would compute differently."""
     forget = config.get("forget_bias_init", "one")
-    if class_name == "LSTM" and forget not in ("one", "ones", "zero", "zeros"):
+    if class_name in FORGETTING and forget not in ("one", "ones", "zero", "zeros"):
         _refuse("forget_bias_init", "one or zero", forget, path)
     if class_name == "BatchNormalization":
         mode = config.pop("mode", 0)

@@ -101,6 +101,9 @@ def simplify(type_name: str, config: Json, build_config: Any = None) -> Json:
     if pool in result and result.get(strides) == result[pool]:
         del result[strides]
     _drop_derived(type_name, result, build_config)
+    for key in AXES:
+        if isinstance(result.get(key), list) and len(result[key]) == 1:
+            result[key] = result[key][0]
     return result
 
 
@@ -153,14 +156,8 @@ def _query_rank(build_config: Any) -> int | None:
     return len(shape) if isinstance(shape, list) else None
 
 
-def complete(type_name: str, config: Json, args: dict[str, Any] | None) -> None:
-    """A layer's config as Keras resolves it: the inverse of `simplify`, in place.
-
-    Args:
-        type_name: Keras 3's class name.
-        config: Every argument, as the spec has it.
-        args: The arguments of the layer's first call; None if it is not built.
-    """
+def resolve(type_name: str, config: Json) -> None:
+    """Arguments that every Keras resolves alike, in place: sizes, factors, strides, formats."""
     rank = spatial_rank(type_name)
     for key, value in config.items():
         if key == "data_format" and value is None:
@@ -178,10 +175,29 @@ def complete(type_name: str, config: Json, args: dict[str, Any] | None) -> None:
     strides, pool = POOL_STRIDES
     if pool in config and config.get(strides) is None:
         config[strides] = config[pool]
+
+
+def complete(type_name: str, config: Json, args: dict[str, Any] | None) -> None:
+    """A layer's config as Keras resolves it: the inverse of `simplify`, in place.
+
+    Args:
+        type_name: Keras 3's class name.
+        config: Every argument, as the spec has it.
+        args: The arguments of the layer's first call; None if it is not built.
+    """
+    resolve(type_name, config)
     if type_name in PLAIN_DTYPE:
         del config["trainable"]
         if config["dtype"]["class_name"] == "DTypePolicy":
-            config["dtype"] = config["dtype"]["config"]["name"].removeprefix("mixed_")
+            name = config["dtype"]["config"]["name"]
+            config["dtype"] = "float32" if name.startswith("mixed_") else name
+    for key in AXES:
+        if type(config.get(key)) is int:
+            config[key] = [config[key]]
+    if type_name in SORTED_AXES:
+        config["axis"] = sorted(config["axis"])
+    if config.get("groups") == -1 and args is not None:
+        config["groups"] = next(iter(args.values())).shape[config["axis"]]
     if config.get("renorm") and config.get("renorm_clipping") is None:
         config["renorm_clipping"] = {}
     if config.get("lora_rank") and args is not None:
@@ -191,6 +207,8 @@ def complete(type_name: str, config: Json, args: dict[str, Any] | None) -> None:
     query = (args or {}).get("query")
     if "attention_axes" in config and config["attention_axes"] is None and query is not None:
         config["attention_axes"] = list(range(1, len(query.shape) - 1))
+    elif config.get("attention_axes") and query is not None:
+        config["attention_axes"] = [axis % len(query.shape) for axis in config["attention_axes"]]
 
 
 def spatial_rank(type_name: str) -> int:
@@ -217,6 +235,12 @@ PAIR_SIZES: Final = frozenset(
 AXIS_LISTS: Final = frozenset({"LayerNormalization", "Normalization", "RMSNormalization"})
 """Layers that write ``axis`` as a list."""
 
+SORTED_AXES: Final = frozenset({"LayerNormalization", "RMSNormalization"})
+"""Layers that write those axes in ascending order."""
+
+AXES: Final = ("shared_axes", "attention_axes", "output_shape")
+"""Fields of which one number is written as a list."""
+
 RESOLVED: Final[dict[tuple[str, str, Any], Any]] = {
     ("Normalization", "axis", None): [],
 }
@@ -241,7 +265,7 @@ NUMBERS: Final = frozenset(
 """Fields named like sizes that are none."""
 
 PLAIN_DTYPE: Final = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"})
-"""Layers that write the name of their compute dtype, and not whether they are trained."""
+"""Layers that write the dtype of their variables, not their policy, nor whether they are trained."""
 
 UNWRITTEN: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("LSTM", "GRU"), frozenset({"use_cudnn"})),

@@ -15,6 +15,8 @@ from specfmt.formats.layer_entries import MODELS, layer_parts
 from specfmt.formats.locate import Located, locate
 from specfmt.formats.models import ModelReader
 from specfmt.formats.reading import Json, check_bounds, fail, parse_json, show
+from specfmt.formats.recording import read_plainly
+from specfmt.formats.slashes import without_slashes
 from specfmt.formats.training import read_compile_config, read_training_config
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 
@@ -59,6 +61,8 @@ def document_from_located(source: Located) -> tuple[Json, list[Diagnostic]]:
 
 def _document(source: Located, context: Context) -> Json:
     topology, path = source.topology, source.path
+    if context.legacy:
+        topology = without_slashes(topology, context)
     class_name, config, config_path = layer_parts(topology, path)
     if class_name not in MODELS:
         fail(
@@ -70,7 +74,13 @@ def _document(source: Located, context: Context) -> Json:
     problems: list[Diagnostic] = []
     fields: Json = {}
     try:
-        fields = ModelReader(context).read(class_name, config, config_path)
+        reader = ModelReader(context)
+        if context.legacy:
+            fields = reader.read(class_name, config, config_path)
+        else:
+            fields = read_plainly(
+                context, source, lambda: reader.read(class_name, config, config_path)
+            )
     except SpecError as error:
         problems.extend(error.diagnostics)
     train: Json = {}

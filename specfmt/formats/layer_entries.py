@@ -9,6 +9,8 @@ from typing import Any, Final
 from specfmt.formats import keras1, keras2
 from specfmt.formats.context import KERAS_1, Context
 from specfmt.formats.defaults import (
+    MISSING,
+    SCALARS,
     drop_defaults,
     knows_layer,
     layer_defaults,
@@ -28,6 +30,7 @@ from specfmt.formats.keras3 import (
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.formats.words import field_kind, plain_word, read_word
 from specfmt.spec.diagnostics import Path
+from specfmt.spec.fields import NAME_PATTERN
 from specfmt.spec.layer import KERAS_LAYERS
 from specfmt.spec.naming import to_snake_case
 
@@ -45,6 +48,9 @@ LAYER_ACTIVATIONS: Final = {
 
 LAYER_ACTIVATION_DEFAULTS: Final = {"leaky_relu": {"negative_slope": 0.3}}
 """Where the layer's default is not the function's."""
+
+RELU6_LIMIT: Final = 6.0
+"""The ``max_value`` at which a `ReLU` is the function `relu6`."""
 
 NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
@@ -67,6 +73,12 @@ RANKS: Final[dict[str, int]] = {
     **dict.fromkeys(["Conv3D", "Conv3DTranspose", "MaxPooling3D", "AveragePooling3D"], 5),
     **dict.fromkeys(["UpSampling3D", "ZeroPadding3D", "Cropping3D"], 5),
 }
+STEP_RANKS: Final[dict[Any, int]] = {
+    **dict.fromkeys(["LSTM", "GRU", "SimpleRNN"], 2),
+    **{f"ConvLSTM{rank}D": rank + 2 for rank in (1, 2, 3)},
+}
+"""The rank of one step's output of the recurrent layers."""
+
 SAME_RANK: Final = frozenset(
     [
         "Dense",
@@ -133,8 +145,8 @@ def output_rank(entry: Json, rank: int | None) -> int | None:
         return len(entry["target_shape"]) + 1
     if type_name == "Embedding":
         return None if rank is None else rank + 1
-    if type_name in ("LSTM", "GRU", "SimpleRNN"):
-        return 3 if entry.get("return_sequences") else 2
+    if type_name in STEP_RANKS:
+        return STEP_RANKS[type_name] + bool(entry.get("return_sequences"))
     return RANKS.get(type_name) if isinstance(type_name, str) else None
 
 
@@ -195,12 +207,23 @@ class LayerReader:
         if name is not None:
             entry["name"] = as_text(name, (*config_path, "name"), "a layer's name")
         trainable, dtype = fields.pop("trainable", None), fields.pop("dtype", None)
+        is_plain = not self.context.legacy
         if type_name == "Bidirectional":
             fields = {key: _without_forced_zeros(value) for key, value in fields.items()}
-        values = {
-            key: self._value(key, value, (*config_path, _source_key(config, key, value)), policy)
-            for key, value in fields.items()
-        }
+        policy_name = read_policy(dtype, (*config_path, "dtype"))
+        around = policy_name or policy
+        defaults = layer_defaults(type_name)
+        values: Json = {}
+        for key, value in fields.items():
+            kind = field_kind(key)
+            if is_plain and value.__class__ in SCALARS and (value is None or kind is None):
+                default = defaults.get(key, MISSING)
+                if default.__class__ is not value.__class__ or default != value:
+                    values[key] = value
+                continue
+            where = (*config_path, _source_key(config, key, value))
+            own = around if kind == "activation" else policy
+            values[key] = self._value(key, value, where, own, frozen=frozen)
         if type_name == "Bidirectional":
             _undo_bidirectional(values)
         build_config = item.get("build_config") if isinstance(item, dict) else None
@@ -214,7 +237,6 @@ class LayerReader:
         entry.update((key, value) for key, value in values.items() if key not in HIDDEN_DEFAULTS)
         if isinstance(trainable, bool) and trainable is frozen:
             entry["trainable"] = trainable
-        policy_name = read_policy(dtype, (*config_path, "dtype"))
         if type_name == "Embedding" and str(policy_name).startswith("int"):
             policy_name = None  # Keras 2.0 wrote the dtype of an embedding's input here
         field, own = OWN_DTYPES.get(type_name, ("", None))
@@ -242,17 +264,20 @@ class LayerReader:
             class_name, fields = keras2.modernise(class_name, fields, path)
         return class_name, dict(fields)
 
-    def _value(self, key: str, value: Any, path: Path, policy: Any) -> Any:
+    def _value(self, key: str, value: Any, path: Path, policy: Any, *, frozen: bool) -> Any:
         kind = field_kind(key)
         if kind is not None:
             if kind == "activation" and self._is_layer(value):
                 return self._layer_activation(value, path, policy)
             return read_word(value, kind, path, self.context)
         if key in LAYER_FIELDS and isinstance(value, dict):
-            return self._nested(value, path, policy)
+            return self._nested(value, path, policy, frozen=frozen)
         if key in LAYER_LIST_FIELDS or (key == "cell" and isinstance(value, list)):
             cells = as_list(value, path, key)
-            return [self._nested(cell, (*path, i), policy) for i, cell in enumerate(cells)]
+            return [
+                self._nested(cell, (*path, i), policy, frozen=frozen)
+                for i, cell in enumerate(cells)
+            ]
         if isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
             value = as_map(value.get("config"), (*path, "config"), key).get("value")
         if self.context.tfjs and isinstance(value, str) and key in _TFJS_WORDS:
@@ -274,15 +299,23 @@ class LayerReader:
         kind = LAYER_ACTIVATIONS.get(value["class_name"])
         if kind is None:
             return read_word(value, "activation", path, self.context)
-        entry = self.read(value, path, policy)
-        entry.pop("name", None)
+        entry = self.read(value, path, policy if self.context.legacy else "float32")
+        name = entry.pop("name", None)
+        if {"dtype", "trainable"} & set(entry) or (
+            name is not None and not re.fullmatch(NAME_PATTERN, name)
+        ):
+            return read_word(value, "activation", path, self.context)
         arguments = {**LAYER_ACTIVATION_DEFAULTS.get(kind, {}), **entry}
         del arguments["type"]
+        if not self.context.legacy and name is not None:
+            arguments["layer"] = name
+        elif kind == "relu" and arguments == {"max_value": RELU6_LIMIT}:
+            return "relu6"
         return plain_word("activation", word_type("activation", kind), arguments)
 
-    def _nested(self, value: Any, path: Path, policy: Any) -> Json:
+    def _nested(self, value: Any, path: Path, policy: Any, *, frozen: bool) -> Json:
         """A layer in a field; its name is left out where it is the type's own."""
-        entry = self.read(value, path, policy)
+        entry = self.read(value, path, policy, frozen=frozen)
         if entry.get("name") == to_snake_case(entry["type"]):
             del entry["name"]
         return entry

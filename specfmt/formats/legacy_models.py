@@ -85,7 +85,8 @@ def bind_states(record: Record) -> None:
         if len(call.args) == 1 and isinstance(call.args[0], list) and len(call.args[0]) > 1:
             first, *states = call.args[0]
             call.args = [first]
-            call.kwargs = {"initial_state": states, **call.kwargs}
+            others = {k: v for k, v in call.kwargs.items() if k != "initial_state"}  # None there
+            call.kwargs = {"initial_state": states, **others}
 
 
 def place_required(record: Record) -> None:

@@ -99,7 +99,7 @@ class ModelReader:
                 dtype = dtype["config"].get("name")
             if isinstance(dtype, str) and dtype and "int" not in dtype and dtype != "bool":
                 found[dtype] += 1
-        return found.most_common(1)[0][0] if found else DEFAULT_POLICY
+        return max(found, key=lambda n: (found[n], n == DEFAULT_POLICY), default=DEFAULT_POLICY)
 
 
 def default_style(body: Json) -> str:
@@ -114,6 +114,11 @@ def default_style(body: Json) -> str:
             for entry in body["layers"]
             for key in ("op", "reuse", "inputs", "call")
             if not (key == "inputs" and entry.get("type") == "Model")
+        )
+        and not any(
+            isinstance(entry.get("outputs"), (list, dict)) or "input_structure" in entry
+            for entry in body["layers"]
+            if entry.get("type") == "Model"
         )
     )
     return "sequential" if chain else "functional"

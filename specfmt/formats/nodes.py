@@ -35,6 +35,8 @@ class Call:
 
     def refs(self) -> list[Ref]:
         """Every tensor of the call, in order."""
+        if len(self.args) == 1 and not self.kwargs and isinstance(self.args[0], Ref):
+            return [self.args[0]]
         found: list[Ref] = []
         collect_refs([self.args, self.kwargs], found)
         return found

@@ -8,7 +8,7 @@ from specfmt.formats.defaults import op_defaults, same
 from specfmt.formats.nodes import Call
 from specfmt.formats.reading import Json
 from specfmt.layers.index import OPERATIONS
-from specfmt.spec.naming import to_snake_case
+from specfmt.spec.naming import is_automatic, to_snake_case
 
 MODULE_PREFIX: Final = "keras.src.ops."
 
@@ -34,6 +34,9 @@ IRREGULAR: Final = {
     "SSIM": "ssim",
 }
 """Keras's class -> the function of `keras.ops`, where it is not the class in snake case."""
+
+FLOAT_DTYPE: Final = frozenset({"one_hot"})
+"""Operations whose functions in `keras.ops` fill in the default float dtype."""
 
 KEY: Final = "getitem"
 """The operation whose second argument is a key, not an operand."""
@@ -68,6 +71,8 @@ def operation_entry(class_name: str, config: Json) -> Json:
     arguments = {key: value for key, value in config.items() if key not in ("name", "dtype")}
     if "dtype" in config and not isinstance(config["dtype"], dict):
         arguments["dtype"] = config["dtype"]
+    if name in FLOAT_DTYPE and is_automatic(str(config.get("name")), class_name):
+        arguments = {k: v for k, v in arguments.items() if (k, v) != ("dtype", "float32")}
     return {"op": name, **drop_op_defaults(name, arguments)}
 
 

@@ -161,5 +161,29 @@ that is computed by the model. It becomes `{type: Custom}`. Rebuild it with oper
 `keras.ops` to generate code from it.
 """,
     ),
+    "SF434": (
+        "Names with a slash were rewritten",
+        """\
+Keras 2 takes names such as `conv1/bn`, and its own DenseNet and MobileNetV3 have them; Keras 3
+refuses them. A `/` becomes `_`. Weights of such a file are found by the order of the layers.
+""",
+    ),
+    "SF435": (
+        "Keras 3 joins masks in another way",
+        """\
+A mask from `Masking` or `Embedding(mask_zero=True)` reaches this layer on a way on which Keras 3
+treats it otherwise than Keras 2, so that masked steps may give other numbers:
+
+- `Add` and its like join masks by `and` in Keras 2, by `or` in Keras 3, which gives none where an
+  input has none; `Concatenate` along the last axis differs in the same way;
+- `Multiply`, `Maximum` and `Minimum` leave masked steps out in Keras 3;
+- `Identity`, `Rescaling` and `Normalization` drop the mask in Keras 2;
+- `Softmax` and `MultiHeadAttention` treat a row that is masked throughout in their own ways, and
+  `MultiHeadAttention` takes masks off what it reads in Keras 3;
+- a recurrent layer with initial states heeds the mask of its sequences in Keras 2 only.
+
+Give the layer its mask as an argument: `inputs: {sequences: x, mask: m}`.
+""",
+    ),
 }
 """Code -> title and page in Markdown."""

@@ -6,29 +6,40 @@ from typing import Any
 
 from specfmt.formats.assemble import Record
 from specfmt.formats.reading import Json
+from specfmt.graph.infer import compute_dtype
 from specfmt.layers.custom import Custom
 from specfmt.spec.field_errors import FieldError, NestedError
+from specfmt.spec.layer import is_floating
 from specfmt.spec.validation import validate
 
 
-def say_shapes(records: list[Record], layers: list[Any]) -> None:
-    """Give custom layers the ``shape`` and ``output_dtype`` of what others read from them."""
+def say_shapes(records: list[Record], layers: list[Any], policy: Any) -> None:
+    """Give custom layers the ``shape`` and ``output_dtype`` of what others read from them.
+
+    Args:
+        records: The layers that were read.
+        layers: Their source.
+        policy: The model's dtype policy.
+    """
     custom = {r.name: r.entry for r in records if r.entry.get("type") == "Custom"}
     if not custom:
         return
-    found: dict[str, dict[int, Json]] = {}
-    _collect([item.get("inbound_nodes") for item in layers if isinstance(item, dict)], found)
+    items = [item for item in layers if isinstance(item, dict)]
+    found: dict[str, dict[int, list[Json]]] = {}
+    _collect([item.get("inbound_nodes") for item in items], found)
+    reads = {item["name"]: _first(item.get("inbound_nodes")) for item in items if "name" in item}
     for name, outputs in found.items():
         entry = custom.get(name)
         if entry is None or sorted(outputs) != list(range(len(outputs))):
             continue
-        tensors = [outputs[index] for index in range(len(outputs))]
-        if any(not isinstance(t.get("shape"), list) or not t["shape"] for t in tensors):
+        shapes = [_common(outputs[index]) for index in range(len(outputs))]
+        if any(shape is None for shape in shapes):
             continue
-        shapes = [tensor["shape"][1:] for tensor in tensors]
         said: Json = {"shape": shapes[0] if len(shapes) == 1 else shapes}
-        dtypes = {tensor.get("dtype") for tensor in tensors}
-        if len(dtypes) == 1 and dtypes != {"float32"}:
+        dtypes = {tensor.get("dtype") for tensors in outputs.values() for tensor in tensors}
+        read = str(reads.get(name, {}).get("dtype", "float32"))
+        expected = compute_dtype(policy) if is_floating(read) else read
+        if len(dtypes) == 1 and dtypes != {expected}:
             said["output_dtype"] = dtypes.pop()
         try:
             validate(Custom, {"class": "Custom", **said}, "Custom")
@@ -37,13 +48,35 @@ def say_shapes(records: list[Record], layers: list[Any]) -> None:
         entry.update(said)
 
 
-def _collect(value: Any, found: dict[str, dict[int, Json]]) -> None:
+def _common(tensors: list[Json]) -> list[Any] | None:
+    """The shape of an output, without the batch axis; a size that calls disagree on is None."""
+    shapes = [tensor.get("shape") for tensor in tensors]
+    first = shapes[0]
+    if not isinstance(first, list) or not first:
+        return None
+    result = first[1:]
+    for shape in shapes[1:]:
+        if not isinstance(shape, list) or len(shape) != len(first):
+            return None
+        pairs = zip(result, shape[1:], strict=True)
+        result = [size if size == other else None for size, other in pairs]
+    return result
+
+
+def _first(nodes: Any) -> Json:
+    """What the source says of the first tensor that a layer reads."""
+    read: dict[str, dict[int, list[Json]]] = {}
+    _collect(nodes, read)
+    return next((tensors[0] for outputs in read.values() for tensors in outputs.values()), {})
+
+
+def _collect(value: Any, found: dict[str, dict[int, list[Json]]]) -> None:
     """The tensors in a nest: layer -> output -> what the source says of it."""
     stack = [value]
     while stack:
         item = stack.pop()
         if isinstance(item, list):
-            stack.extend(item)
+            stack.extend(reversed(item))
         elif isinstance(item, dict):
             config = item.get("config")
             if item.get("class_name") == "__keras_tensor__" and isinstance(config, dict):
@@ -54,6 +87,7 @@ def _collect(value: Any, found: dict[str, dict[int, Json]]) -> None:
                     and isinstance(history[0], str)
                     and type(history[2]) is int
                 ):
-                    found.setdefault(history[0], {}).setdefault(history[2], config)
+                    outputs = found.setdefault(history[0], {})
+                    outputs.setdefault(history[2], []).append(config)
             else:
-                stack.extend(item.values())
+                stack.extend(reversed(item.values()))

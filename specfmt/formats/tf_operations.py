@@ -9,10 +9,12 @@ a row, or with an argument that has no meaning here, is kept as a custom layer.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from specfmt.formats.nodes import Call, Ref
+from specfmt.formats.operations import drop_op_defaults
 from specfmt.formats.reading import Json, as_map, fail
 from specfmt.formats.tf_tables import DTYPE_NAMES, FUNCTIONS, NODE_OPS, Row
 from specfmt.spec.diagnostics import Path
@@ -110,18 +112,40 @@ def _bind(row: Row, given: Json) -> tuple[list[Any], Json]:
             raise UnsupportedError("it gives indices")
         if name not in given:
             raise LostOperandError(name)
-        operands.append(given.pop(name))
+        operands.append(_array(given.pop(name)))
     kwargs = dict(row.fixed)
     for name, value in given.items():
         plain = value["const"] if isinstance(value, dict) and set(value) == {"const"} else value
+        if plain is not None and row.may_leave_out(name, plain):
+            continue
         if name in row.keys:
             if Call([value], {}, ()).refs():
                 raise UnsupportedError(f"its argument {name} is computed by the model")
             if plain is not None:
                 kwargs[row.keys[name]] = plain
-        elif plain is not None and not (name in row.ignored and plain == row.ignored[name]):
+        elif plain is not None:
             raise UnsupportedError(f"its argument {name} has no counterpart in keras.ops")
     return operands, kwargs
+
+
+def _array(operand: Any) -> Any:
+    """A constant tensor, which the source holds as a list, as an array of its numbers' dtype."""
+    if not isinstance(operand, list) or Call([operand], {}, ()).refs():
+        return operand
+    numbers = list(_leaves(operand))
+    kinds = {type(number) for number in numbers}
+    if not numbers or not kinds <= {bool, int, float}:
+        return operand
+    dtype = "float32" if float in kinds else "bool" if kinds == {bool} else "int32"
+    return {"const": {"value": operand, "dtype": dtype}}
+
+
+def _leaves(nest: Any) -> Iterator[Any]:
+    if isinstance(nest, list):
+        for item in nest:
+            yield from _leaves(item)
+    else:
+        yield nest
 
 
 class LostOperandError(Exception):
@@ -134,11 +158,14 @@ def _entry(op: str, call: Call) -> Json:
         mode = str(kwargs.pop("mode", "constant")).lower()
         if mode != "constant":
             kwargs["mode"] = mode
+    if op == "flip" and isinstance(kwargs.get("axis"), list) and len(kwargs["axis"]) == 1:
+        kwargs["axis"] = kwargs["axis"][0]
     if op == "split" and isinstance(kwargs.get("indices_or_sections"), list):
         sizes = kwargs["indices_or_sections"]
         if not all(type(size) is int and size >= 0 for size in sizes):
             raise UnsupportedError("its sizes are not all known")
         kwargs["indices_or_sections"] = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
+    call.kwargs = drop_op_defaults(op, kwargs)
     return {"op": op}
 
 

@@ -18,7 +18,9 @@ class Row:
         operands: How many of them are operands.
         keys: Parameter -> keyword of the operation.
         fixed: Keywords that are always given, unless the source gives them.
-        ignored: Parameter -> the only value at which it may be left out (None counts too).
+        ignored: Parameter -> the only value at which it may be left out (None counts too), or a
+            tuple of such values.
+        written: Parameter -> value that the export writes besides.
     """
 
     op: str
@@ -27,6 +29,14 @@ class Row:
     keys: Json = field(default_factory=dict)
     fixed: Json = field(default_factory=dict)
     ignored: Json = field(default_factory=dict)
+    written: Json = field(default_factory=dict)
+
+    def may_leave_out(self, name: str, value: Any) -> bool:
+        """Whether a parameter has no effect at this value."""
+        if name not in self.ignored:
+            return False
+        said = self.ignored[name]
+        return value in said if isinstance(said, tuple) else bool(value == said)
 
 
 def _row(op: str, params: str, operands: int = 1, **options: Any) -> Row:
@@ -99,8 +109,8 @@ FUNCTIONS: Final[dict[str, Row]] = {
         logical_and="logical_and",
         logical_or="logical_or",
         logical_xor="logical_xor",
-        atan2="arctan2",
     ),
+    "math.atan2": _row("arctan2", "y x", 2),
     "__operators__.add": _row("add", "x y", 2),
     "__operators__.sub": _row("subtract", "x y", 2),
     "__operators__.mul": _row("multiply", "x y", 2),
@@ -128,14 +138,16 @@ FUNCTIONS: Final[dict[str, Row]] = {
         "input axis output_type",
         keys={"axis": "axis"},
         fixed={"axis": 0},
-        ignored={"output_type": "int64"},
+        ignored={"output_type": ("int64", "int32")},
+        written={"output_type": "int32"},
     ),
     "math.argmin": _row(
         "argmin",
         "input axis output_type",
         keys={"axis": "axis"},
         fixed={"axis": 0},
-        ignored={"output_type": "int64"},
+        ignored={"output_type": ("int64", "int32")},
+        written={"output_type": "int32"},
     ),
     "math.cumsum": _row(
         "cumsum",
@@ -148,6 +160,7 @@ FUNCTIONS: Final[dict[str, Row]] = {
     "nn.relu6": _row("relu6", "features"),
     "nn.elu": _row("elu", "features"),
     "nn.selu": _row("selu", "features"),
+    "math.log_sigmoid": _row("log_sigmoid", "x"),
     "nn.tanh": _row("tanh", "x"),
     "nn.sigmoid": _row("sigmoid", "x"),
     "nn.softplus": _row("softplus", "features"),
@@ -194,9 +207,19 @@ FUNCTIONS: Final[dict[str, Row]] = {
     "pad": _row(
         "pad",
         "tensor paddings mode constant_values",
-        keys={"paddings": "pad_width", "mode": "mode"},
+        keys={
+            "paddings": "pad_width",
+            "mode": "mode",
+            "constant_values": "constant_values",
+        },
         ignored={"constant_values": 0},
     ),
+    "reverse": _row("flip", "tensor axis", keys={"axis": "axis"}),
+    "roll": _row("roll", "input shift axis", keys={"shift": "shift", "axis": "axis"}),
+    "repeat": _row("repeat", "input repeats axis", keys={"repeats": "repeats", "axis": "axis"}),
+    "broadcast_to": _row("broadcast_to", "input shape", keys={"shape": "shape"}),
+    "zeros_like": _row("zeros_like", "input dtype", keys={"dtype": "dtype"}),
+    "ones_like": _row("ones_like", "input dtype", keys={"dtype": "dtype"}),
     "linalg.matmul": _row(
         "matmul",
         "a b transpose_a transpose_b adjoint_a adjoint_b a_is_sparse b_is_sparse output_type",

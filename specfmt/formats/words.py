@@ -6,6 +6,8 @@ and leaves as a bare name or as ``{type: Name, ...}`` with only what differs fro
 
 from __future__ import annotations
 
+import re
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from specfmt.formats.context import KERAS_1, Context
@@ -13,6 +15,8 @@ from specfmt.formats.defaults import same, word_defaults, word_name, word_type
 from specfmt.formats.floats import clean_numbers
 from specfmt.formats.reading import Json, as_map, as_text, fail, show
 from specfmt.spec.diagnostics import Path
+from specfmt.vocab.base import Term, word_class
+from specfmt.vocab.index import INDEX
 
 FIELD_KINDS: Final = {
     "initializer": "initializer",
@@ -63,6 +67,12 @@ SCALINGS: Final = {
 }
 """Keras 2 wrote most initializers as VarianceScaling; these are their names."""
 
+REGISTERED: Final = "Custom>"
+"""What Keras puts before the name of a function that is registered without a package."""
+
+PLAIN_MODULES: Final = ("keras.initializers", "keras.regularizers", "keras.constraints")
+"""Where Keras 3 says that these words are from."""
+
 LEGACY_CLASSES: Final = {
     "WeightRegularizer": "L1L2",
     "L1L2Regularizer": "L1L2",
@@ -75,6 +85,7 @@ LEGACY_CLASSES: Final = {
 }
 
 
+@cache
 def field_kind(name: str) -> str | None:
     """The kind of word that a layer's field holds, by its name."""
     return FIELD_KINDS.get(name.rpartition("_")[2])
@@ -96,6 +107,10 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
         return None
     if isinstance(value, str):
         return _read_name(value, kind, path, context)
+    if not context.legacy and isinstance(value, dict) and value.get("module") in PLAIN_MODULES:
+        known = _plain_object(kind, value)
+        if known is not None:
+            return known
     mapping = as_map(value, path, f"{'an' if kind[0] in 'ai' else 'a'} {kind}")
     if context.legacy and "class_name" not in mapping and "name" in mapping:
         config = {key: item for key, item in mapping.items() if key != "name"}
@@ -119,6 +134,29 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
         if not (context.legacy and (key == "dtype" or item is None))
     }
     return plain_word(kind, type_name, arguments)
+
+
+def _plain_object(kind: str, value: Json) -> Any:
+    """A word of Keras 3 with numbers and names as arguments; None for any other.
+
+    A model says the same few words in every layer, so each is worked out once.
+    """
+    config = value.get("config")
+    if not isinstance(config, dict):
+        return None
+    try:
+        items = tuple((key, item.__class__, item) for key, item in config.items())
+        found = _plain_word(kind, value.get("class_name"), items)
+    except TypeError:  # a list or a mapping among the arguments
+        return None
+    return dict(found) if isinstance(found, dict) else found
+
+
+@lru_cache(maxsize=4096)
+def _plain_word(kind: str, class_name: Any, items: tuple[tuple[str, type, Any], ...]) -> Any:
+    if not isinstance(class_name, str) or word_name(kind, class_name) is None:
+        return None
+    return plain_word(kind, class_name, {key: item for key, _, item in items})
 
 
 def plain_word(kind: str, type_name: str, arguments: Json) -> Any:
@@ -167,7 +205,35 @@ def _read_function(mapping: Json, kind: str, path: Path, context: Context) -> An
     module = mapping.get("module")
     if isinstance(name, str) and isinstance(module, str) and module.startswith("keras."):
         return _read_name(name, kind, path, context)
+    if kind == "activation" and isinstance(name, str) and name.startswith(REGISTERED):
+        known = _with_arguments(name.removeprefix(REGISTERED))
+        if known is not None:
+            return known
     return _custom(mapping, kind, path, context)
+
+
+def _with_arguments(name: str) -> Any:
+    """An activation whose arguments its name tells, as generated code names it; else None."""
+    from specfmt.targets.keras.values import activation_name
+
+    text = name.replace("minus_", "-")
+    for function, type_name in INDEX["activation"].items():
+        cls = word_class("activation", type_name)
+        fields = "|".join(cls.model_fields)
+        if not fields or not text.startswith(f"{function}_"):
+            continue
+        pairs = re.findall(rf"_({fields})(?:_(-?\d[\d_e-]*?))?(?=_(?:{fields})|$)", text)
+        try:
+            arguments = {key: float(v.replace("_", ".")) if v else True for key, v in pairs}
+        except ValueError:
+            continue
+        if arguments and activation_name(Term("activation", type_name, arguments)) == name:
+            whole = {
+                k: int(v) if cls.model_fields[k].annotation is int else v
+                for k, v in arguments.items()
+            }
+            return {"type": function, **whole}
+    return None
 
 
 def _custom(mapping: Json, kind: str, path: Path, context: Context) -> Json:

@@ -60,7 +60,7 @@ class LayerWriter:
 
     def config(self, layer: Layer, name: str, trainable: bool, args: dict[str, Any] | None) -> Json:
         """A layer's config with every argument."""
-        own = {field: getattr(layer, _attribute(layer, field)) for field in layer.own_fields()}
+        own = {field: getattr(layer, attribute_of(layer, field)) for field in layer.own_fields()}
         config: Json = {
             "name": name,
             "trainable": trainable,
@@ -99,7 +99,7 @@ class LayerWriter:
         return item
 
 
-def _attribute(layer: Layer, field: str) -> str:
+def attribute_of(layer: Layer, field: str) -> str:
     """The attribute that holds a field, whose key may be an alias."""
     if field in type(layer).model_fields:
         return field

@@ -5,19 +5,27 @@ from __future__ import annotations
 from typing import Any, Final
 
 from specfmt.formats.build_configs import shapes
+from specfmt.formats.operations import FLOAT_DTYPE
 from specfmt.formats.reading import Json
 from specfmt.formats.write_layers import LayerWriter, policy_config
 from specfmt.formats.write_words import plain, serialized
-from specfmt.graph.infer import compute_dtype
-from specfmt.graph.keras_order import keras_layers
-from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_leaves
-from specfmt.layers.recurrent import Recurrent
+from specfmt.graph.keras_order import recorded_layers
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import Op
-from specfmt.targets.keras.operations import is_automatic
+from specfmt.spec.naming import is_automatic
 
 WRITES_DTYPE: Final = frozenset(
-    {"prod", "cumsum", "cumprod", "one_hot", "cast", "zeros_like", "ones_like"}
+    {
+        "prod",
+        "cumsum",
+        "cumprod",
+        "one_hot",
+        "cast",
+        "convert_to_tensor",
+        "zeros_like",
+        "ones_like",
+    }
 )
 """Operations that write a ``dtype``."""
 
@@ -32,7 +40,7 @@ class ModelWriter:
     """Writes a model and those inside it.
 
     Args:
-        graph: A graph without errors.
+        graph: A graph without errors, as Keras notes it (`specfmt.graph.recording`).
         policy: The dtype policy of the model around it.
         trainable: Whether the model around it is trained.
     """
@@ -50,7 +58,7 @@ class ModelWriter:
             return self._sequential()
         layers = [
             self._input(item, inbound=True) if isinstance(item, str) else self._layer(item)
-            for item in keras_layers(self.graph)
+            for item in recorded_layers(self.graph)
         ]
         config = {
             "name": self.graph.name,
@@ -125,32 +133,23 @@ class ModelWriter:
                 config[name] = plain(getattr(op, attribute))
         if op.function in WRITES_DTYPE:
             config["dtype"] = op.dtype
+            if op.function in FLOAT_DTYPE and is_automatic(unit.name, op.type_name):
+                config["dtype"] = op.dtype or "float32"
         return serialized(op.keras_module, op.type_name, config, op.type_name)
 
     def _call(self, node: Node) -> Json:
         unit = node.unit
+        keywords = {k: self.argument(item) for k, item in (node.recorded or {}).items()}
         if unit.graph is not None:
-            form = node.form
-            if form is None:
-                form = map_leaves(unit.graph.input_nest, lambda value: node.args.get(value.name))
-            extra = {k: v for k, v in node.args.items() if k not in unit.graph.inputs}
-            keywords = {k: self.argument(v) for k, v in extra.items()}
-            keywords.setdefault("mask", map_leaves(form, lambda _: None))
-            return {"args": [self.argument(form)], "kwargs": keywords}
-        items = [(key, self.argument(value)) for key, value in node.args.items()]
+            return {"args": [self.argument(node.form)], "kwargs": keywords}
+        items = [self.argument(value) for value in node.args.values()]
         if isinstance(unit.spec, Op):
             called = {k: self.argument(getattr(unit.spec, k)) for k in unit.spec.call_fields}
             key = [called.pop("key")] if "key" in called else []
             passed = ALWAYS_GIVEN if is_automatic(unit.name, unit.type_name) else frozenset()
             given = {k: v for k, v in called.items() if v is not None or k in passed}
-            return {"args": [value for _, value in items] + key, "kwargs": given}
-        count = node.positional
-        keywords = dict(items[count:])
-        if records_mask(node, self.policy):
-            keywords["mask"] = None
-            if isinstance(node.unit.spec, Recurrent):
-                keywords["training"] = False
-        return {"args": [value for _, value in items[:count]], "kwargs": keywords}
+            return {"args": items + key, "kwargs": given}
+        return {"args": items[: node.positional], "kwargs": keywords}
 
     def argument(self, item: Any) -> Any:
         """An argument of a call: tensors and constants as Keras writes them."""
@@ -192,7 +191,10 @@ class ModelWriter:
         node = value.node
         if node is None:
             return [self.input_names[value], 0, 0]
-        return [node.unit.name, node.unit.calls.index(node), value.index]
+        index = value.index
+        if node.unit.graph is not None and len(node.outputs) > 1:
+            index = flat_order(node.unit.graph.output_nest).index(index)
+        return [node.unit.name, node.unit.calls.index(node), index]
 
     def _output(self, value: Value) -> list[Any]:
         """A model's output; a functional model counts the call with which it was born."""
@@ -200,20 +202,6 @@ class ModelWriter:
         inner = None if value.node is None else value.node.unit.graph
         born = inner is not None and not inner.is_sequential
         return [name, index + born, tensor]
-
-
-def records_mask(node: Node, policy: Any) -> bool:
-    """Whether Keras adds the mask, given or not, to what it notes of a call.
-
-    It does where the call reads a single tensor of the layer's compute dtype and nothing else
-    (`Layer.__call__` of Keras 3.15, steps 1 and 6).
-    """
-    layer = node.layer
-    if len(node.args) != 1 or not node.positional:
-        return False
-    (value,) = node.args.values()
-    alone = isinstance(value, Value) and value.dtype == compute_dtype(layer.dtype or policy)
-    return alone and any(argument.name == "mask" for argument in layer.call_arguments)
 
 
 def unknown_shape(value: Value) -> Diagnostic:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from specfmt.formats.floats import to_float32
 from specfmt.formats.reading import Json
+from specfmt.formats.words import REGISTERED
 from specfmt.vocab.base import CUSTOM, Term
 
 MODULES: Final = {
@@ -25,8 +26,8 @@ NAMED_ONLY: Final = frozenset({"activation"})
 FLOAT32_ARGUMENTS: Final = ("learning_rate", "l1", "l2")
 """Arguments that Keras keeps in float32."""
 
-EXTRA: Final[dict[tuple[str, str], Json]] = {}
-"""Keys that Keras writes besides the arguments of a word's constructor."""
+UNWRITTEN: Final = {("initializer", "Identity"): ("gain",)}
+"""Arguments that a word's class does not write (`Identity` has no `get_config`)."""
 
 
 def write_word(term: Term | None) -> Any:
@@ -35,6 +36,8 @@ def write_word(term: Term | None) -> Any:
         return None
     if term.type == CUSTOM:
         return write_custom(term)
+    if term.layer:
+        return write_layer(term)
     if term.kind in NAMED_ONLY:
         return term.name if not term.args else write_function(term)
     return write_object(term)
@@ -46,24 +49,30 @@ def write_object(term: Term) -> Json:
     config = {
         field.alias or name: plain(getattr(spec, name))
         for name, field in type(spec).model_fields.items()
-        if name not in spec.extra_fields
+        if name not in (*spec.extra_fields, *UNWRITTEN.get((term.kind, term.type), ()))
     }
-    return serialized(
-        MODULES[term.kind], term.type, {**config, **EXTRA.get((term.kind, term.type), {})}
-    )
+    return serialized(MODULES[term.kind], term.type, config)
 
 
 def write_function(term: Term) -> Json:
     """An activation with arguments: the function that generated code defines and registers."""
     from specfmt.targets.keras.values import activation_name
 
-    name = activation_name(term)
+    name = REGISTERED + activation_name(term)
     return {
         "module": "builtins",
         "class_name": "function",
         "config": name,
         "registered_name": "function",
     }
+
+
+def write_layer(term: Term) -> Json:
+    """An activation that Keras was given as a layer."""
+    from specfmt.formats.write_layers import LayerWriter
+    from specfmt.spec.registry import build_layer
+
+    return LayerWriter(None).write(build_layer(term.spec.layer_data()), term.layer, True, None)
 
 
 def write_custom(term: Term) -> Json:

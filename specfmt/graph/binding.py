@@ -71,13 +71,24 @@ class Binder:
             return None
         if len(self.scope.problems) > before:
             return None
-        for argument, required, _ in call_signature(unit):
+        for argument, required, kind in call_signature(unit):
             if required and argument not in bound:
                 self.scope.report(
                     "SF204",
                     f"expected {unit.type_name} to read `{argument}`, it is missing",
                     path,
                     f"add it to `{key}:`",
+                )
+            elif (
+                unit.graph is None
+                and not has_open_signature(unit)
+                and not _is_bound(bound.get(argument), kind, required)
+            ):
+                self.scope.report(
+                    "SF204",
+                    f"expected {unit.type_name} to read a tensor as `{argument}`, received a constant",
+                    (*path, key),
+                    "name a layer or an input",
                 )
         return None if len(self.scope.problems) > before else bound
 
@@ -186,6 +197,17 @@ class Binder:
         if isinstance(item, tuple):
             return tuple(self._operand(inner, (*path, i)) for i, inner in enumerate(item))
         return item
+
+
+def _is_bound(item: Any, kind: str, required: bool) -> bool:
+    """Whether a layer's argument holds what it reads: a tensor, a list of them, or anything."""
+    if kind == "tensor":
+        return isinstance(item, Value) or (item is None and not required)
+    if kind == "tensors":
+        items = item if isinstance(item, (list, tuple)) else ()
+        each = all(isinstance(i, Value) or (i is None and not required) for i in items)
+        return each and bool(items or (item is None and not required))
+    return True
 
 
 def _fits_kind(item: Any, kind: str | None, *, nested: bool) -> bool:

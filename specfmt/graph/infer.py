@@ -20,14 +20,16 @@ def show_shape(shape: Shape) -> str:
 def compute_dtype(policy: Any) -> str:
     """The dtype that a layer computes in under a dtype policy (default float32)."""
     if isinstance(policy, dict):
-        policy = policy.get("config", policy).get("name", "float32")
+        inner = policy.get("config")
+        policy = (inner if isinstance(inner, dict) else policy).get("name", "float32")
     name = policy or "float32"
     return name.removeprefix("mixed_") if isinstance(name, str) else "float32"
 
 
 def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     """Fill in a node's outputs, and its unit's weights on the first call."""
-    if any(value.shape is None for value in node.inputs()):
+    inputs = tuple(node.inputs())
+    if any(value.shape is None for value in inputs):
         node.outputs = (Value(node.name, None, "float32", node=node),)
         return
     if node.unit.graph is not None:
@@ -64,7 +66,7 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
         dtypes, masks = layer.result_dtype(*shapes), False
     else:
         dtypes = layer.output_dtype(
-            compute_dtype(layer.dtype or policy), *(value.dtype for value in node.inputs())
+            compute_dtype(layer.dtype or policy), *(value.dtype for value in inputs)
         )
         masked, masked_keywords = split_arguments(node, lambda v: v.masked)
         masks = layer.output_mask(*masked, **masked_keywords)
@@ -87,9 +89,18 @@ def _operands(item: Any) -> Any:
 
 def split_arguments(node: Node, read: Any) -> tuple[list[Any], dict[str, Any]]:
     """Arguments with ``read`` applied to every value: the first by position, others by name."""
+    layer = node.layer
+    if len(node.args) == 1:  # most calls
+        ((name, value),) = node.args.items()
+        if (
+            isinstance(value, Value)
+            and layer.call_arguments[:1]
+            and (layer.call_arguments[0].name == name)
+        ):
+            return [read(value)], {}
     args = {name: map_values(item, read) for name, item in node.args.items()}
     args.pop("training", None)  # nothing static depends on it
-    names = [argument.name for argument in node.layer.call_arguments]
+    names = [argument.name for argument in layer.call_arguments]
     positional = [args.pop(names[0])] if names and names[0] in args else []
     return positional, args
 

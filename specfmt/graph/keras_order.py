@@ -2,7 +2,7 @@
 
 A Sequential keeps its layers as written.  A functional model sorts them by depth (the longest
 way to an output), and within a depth by a depth-first walk from the outputs: the rule of
-`keras.src.ops.function.map_graph`.
+`keras.src.ops.function.map_graph`.  The operations that Keras adds for masks lengthen the way.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specfmt.graph.model import Graph, Node, Unit, Value, flatten
+from specfmt.graph.recording import carries_masks, recorded
+from specfmt.spec.diagnostics import Diagnostic, SpecError
 
 Operation = Unit | str
 """A unit, or the name of a model input (Keras's InputLayer)."""
@@ -17,6 +19,20 @@ Operation = Unit | str
 
 def keras_layers(graph: Graph) -> list[Operation]:
     """Inputs and units in the order of Keras's `model.layers` (operations included)."""
+    if graph.is_sequential or not carries_masks(graph):
+        return recorded_layers(graph)
+    recording = recorded(graph)
+    found = recorded_layers(recording.graph)
+    origins = recording.origins
+    return [
+        item if isinstance(item, str) else origins[item]
+        for item in found
+        if isinstance(item, str) or item in origins
+    ]
+
+
+def recorded_layers(graph: Graph) -> list[Operation]:
+    """The same for a graph in which the operations for masks stand already."""
     if graph.is_sequential:
         return [*graph.inputs, *graph.units]
     walk, first_seen = _walk(graph)
@@ -25,6 +41,37 @@ def keras_layers(graph: Graph) -> list[Operation]:
         depths.setdefault(name, 0)
         first_seen.setdefault(name, -1)
     return sorted(depths, key=lambda item: (-depths[item], first_seen[item]))
+
+
+def refuse_taken_names(graph: Graph) -> None:
+    """Hold the names of a document against those that Keras gives operations for masks.
+
+    Args:
+        graph: A model as Keras notes it.
+
+    Raises:
+        SpecError: SF203, for Keras builds no model in which two operations have one name.
+    """
+    problems = []
+    taken: set[str] = set()
+    for item in recorded_layers(graph):
+        name = item if isinstance(item, str) else item.name
+        if name in taken:
+            owners = [unit.path for unit in graph.units if unit.name == name and unit.path]
+            problems.append(
+                Diagnostic(
+                    "SF203",
+                    f'expected a name of its own, received "{name}", which Keras gives to an '
+                    "operation that works out a mask",
+                    (*owners[0], "name") if owners else ("inputs",),
+                    "give it another name",
+                )
+            )
+        taken.add(name)
+        if isinstance(item, Unit) and item.graph is not None:
+            refuse_taken_names(item.graph)
+    if problems:
+        raise SpecError(problems)
 
 
 def keras_units(graph: Graph) -> list[Unit]:
@@ -48,6 +95,9 @@ def arguments_in_order(node: Node) -> list[Value]:
     """The tensors of a call as Keras flattens them: by position, then keywords by name."""
     items = list(node.args.items())
     graph = node.unit.graph
+    if node.recorded is not None:
+        first = node.form if graph is not None else [item for _, item in items[: node.positional]]
+        return [leaf for leaf in flatten([first, node.recorded]) if isinstance(leaf, Value)]
     if node.form is not None and graph is not None:
         keywords = {key: item for key, item in items if key not in graph.inputs}
         leaves = flatten([node.form, keywords])

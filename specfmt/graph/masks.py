@@ -14,10 +14,13 @@ one of them sees no mask: an `Add` around it, a second attention over the same m
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from specfmt.graph.infer import compute_dtype, split_arguments
+from specfmt.graph.keras_order import arguments_in_order
 from specfmt.graph.model import Graph, Node, Unit, Value, flatten
+from specfmt.graph.recording import recorded
 from specfmt.spec.layer import Layer, is_floating
 
 
@@ -84,6 +87,13 @@ def _is_cast(value: Value, dtype: str) -> bool:
 
 
 def execution_order(graph: Graph) -> list[Node]:
+    """The calls in the order in which Keras runs them, operations for masks among them."""
+    recording = recorded(graph)
+    order = recorded_order(recording.graph)
+    return [recording.calls[node] for node in order if node in recording.calls]
+
+
+def recorded_order(graph: Graph) -> list[Node]:
     """The calls in the order of `Function._run_through_graph` (`map_graph`, `_build_map`)."""
     finished = _finished(graph)
     depths: dict[Node, int] = {}
@@ -91,7 +101,7 @@ def execution_order(graph: Graph) -> list[Node]:
     for node in reversed(finished):
         depth = max(depths.setdefault(node, 0), unit_depths.get(node.unit, 0))
         depths[node] = unit_depths[node.unit] = depth
-        for value in node.inputs():
+        for value in arguments_in_order(node):
             if value.node is not None:
                 depths[value.node] = max(depth + 1, depths.get(value.node, 0))
     by_depth: dict[int, list[Node]] = defaultdict(list)
@@ -103,8 +113,12 @@ def execution_order(graph: Graph) -> list[Node]:
 def _finished(graph: Graph) -> list[Node]:
     """Calls in the order in which a depth-first search from the outputs leaves them."""
     finished: dict[Node, None] = {}
+
+    def entered(node: Node) -> tuple[Node, Iterator[Value]]:
+        return node, iter(arguments_in_order(node))
+
     for output in flatten(graph.output_nest):
-        stack = [] if output.node is None else [(output.node, output.node.inputs())]
+        stack = [] if output.node is None else [entered(output.node)]
         while stack:
             node, parents = stack[-1]
             parent = next(
@@ -114,5 +128,5 @@ def _finished(graph: Graph) -> list[Node]:
                 stack.pop()
                 finished[node] = None
             else:
-                stack.append((parent, parent.inputs()))
+                stack.append(entered(parent))
     return list(finished)

@@ -118,6 +118,8 @@ class Node:
         form: What a nested model reads in the form in which the document gives it: a nest of
             values; None for a layer.
         unmasked: Masked values that have lost their mask by the time this call looks at it.
+        recorded: The keywords that Keras notes of the call; None where only the document's own
+            arguments are known (see `specfmt.graph.recording`).
     """
 
     name: str
@@ -130,6 +132,7 @@ class Node:
     macs: int = 0
     form: Any = None
     unmasked: frozenset[Value] = frozenset()
+    recorded: dict[str, Any] | None = None
 
     @property
     def layer(self) -> Layer:
@@ -187,6 +190,11 @@ class Graph:
         return sum(node.macs for node in self.nodes)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the model takes one tensor and gives one, in no list or mapping."""
+        return isinstance(self.input_nest, Value) and isinstance(self.output_nest, Value)
+
+    @property
     def is_chain(self) -> bool:
         """One input, one output, and every call reads only the value before it, once."""
         if len(self.inputs) != 1 or self.output_form != "single":
@@ -201,6 +209,7 @@ class Graph:
                 or next(iter(node.args.values())) is not previous
                 or len(node.outputs) != 1
                 or (isinstance(node.unit.spec, Layer) and node.unit.spec.is_operation)
+                or (node.unit.graph is not None and not node.unit.graph.is_plain)
             ):
                 return False
             previous = node.outputs[0]
@@ -261,3 +270,15 @@ def map_leaves(nest: Any, change: Any) -> Any:
     if isinstance(nest, (list, tuple)):
         return [map_leaves(item, change) for item in nest]
     return change(nest)
+
+
+def flat_order(nest: Any) -> list[int]:
+    """For each leaf in Keras's order, its place in the order in which the nest is written."""
+    count = 0
+
+    def number(_: Any) -> int:
+        nonlocal count
+        count += 1
+        return count - 1
+
+    return flatten(map_leaves(nest, number))

@@ -37,7 +37,10 @@ class Scope:
         self.problems = problems
         self.entries = spec.layers
         self.names = automatic_names(
-            [(e.type_name, e.name, getattr(e, "reuse", None)) for e in self.entries]
+            [
+                (getattr(e, "keras_class", "") or e.type_name, e.name, getattr(e, "reuse", None))
+                for e in self.entries
+            ]
         )
         self.by_name: dict[str, int] = {}
         self.values: dict[str, Value] = {}

@@ -77,6 +77,7 @@ class ListAttention(FloatLayer):
     """Base of the layers that read ``[query, value]`` or ``[query, value, key]``."""
 
     call_arguments = LIST_CALL
+    training_default = False
 
     def output_shape(
         self, inputs: list[Shape], return_attention_scores: bool = False, **rest: Any
@@ -109,6 +110,9 @@ class ListAttention(FloatLayer):
         given = kwargs.get("mask")
         query = masked[0][0] if given is None else given[0] is not None
         return (query, False) if kwargs.get("return_attention_scores") else query
+
+    def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
+        return operation("convert_to_tensor", masks[0])
 
 
 @layer
@@ -153,6 +157,7 @@ class HeadsAttention(FloatLayer):
     call_arguments = HEADS_CALL
     trainable_reaches_parts = False
     penalizes_parts = True
+    automatic_parts = ("Softmax",)
 
     if TYPE_CHECKING:  # fields of the subclasses, which have them in Keras's order
         dropout: Fraction

@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 from specfmt.layers.sizes import (
     channels_of,
     check_channels,
-    check_fits,
     check_rank,
+    check_strides,
     count,
     show,
     spatial_sizes,
     transposed_extent,
     transposed_size,
     variable,
-    window_size,
+    windows,
     with_spatial,
 )
 from specfmt.spec.fields import (
@@ -62,36 +62,6 @@ class Window(Layer):
         size: Size = getattr(self, name)
         return expand(size, self.rank)
 
-    def windows(self, x: Shape, channels: int) -> Shape:
-        """The output shape, given the number of output channels.
-
-        Raises:
-            ShapeError: The input has another rank, or is too small for the window.
-        """
-        data_format: str | None = getattr(self, "data_format", None)
-        sizes = tuple(
-            window_size(size, kernel, stride, getattr(self, "padding", "valid"), dilation)
-            for size, kernel, stride, dilation in zip(
-                spatial_sizes(x, data_format),
-                self.sized("kernel_size"),
-                self.sized("strides"),
-                self.sized("dilation_rate"),
-                strict=True,
-            )
-        )
-        check_fits(x, sizes, self.sized("kernel_size"), "kernel_size")
-        return with_spatial(x, sizes, channels, data_format)
-
-    def check_strides(self) -> None:
-        """Raise if both strides and dilation are above 1, which TensorFlow cannot run."""
-        if max(self.sized("strides")) > 1 and max(self.sized("dilation_rate")) > 1:
-            raise ShapeError(
-                "strides or dilation_rate to be 1",
-                f"strides {self.sized('strides')} and dilation_rate {self.sized('dilation_rate')}",
-                "keep one of them above 1",
-                field="dilation_rate",
-            )
-
 
 class Convolution(Window):
     """Slides ``filters`` kernels over the input and sums over its channels."""
@@ -114,7 +84,7 @@ class Convolution(Window):
 
     def output_shape(self, x: Shape) -> Shape:
         check_rank(x, self.rank, self.data_format)
-        self.check_strides()
+        check_strides(self)
         channels = check_channels(x, self.data_format)
         for what, number in (("filters", self.filters), ("input channels", channels)):
             if number % self.groups:
@@ -124,7 +94,7 @@ class Convolution(Window):
                     f"choose groups that divide {self.filters} and {channels}",
                     field="groups",
                 )
-        return self.windows(x, self.filters)
+        return windows(self, x, self.filters)
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = (channels_of(x, self.data_format) or 0) // self.groups
@@ -203,7 +173,7 @@ class TransposedConvolution(Window):
 
     def output_shape(self, x: Shape) -> Shape:
         check_rank(x, self.rank, self.data_format)
-        self.check_strides()
+        check_strides(self)
         check_channels(x, self.data_format)
         for extra, stride in zip(self.output_paddings(), self.sized("strides"), strict=True):
             if extra is not None and extra >= stride:
@@ -304,7 +274,7 @@ class Depthwise(Window):
     def output_shape(self, x: Shape) -> Shape:
         check_rank(x, self.rank, self.data_format)
         channels = check_channels(x, self.data_format)
-        return self.windows(x, channels * self.depth_multiplier)
+        return windows(self, x, channels * self.depth_multiplier)
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = channels_of(x, self.data_format) or 0
@@ -362,7 +332,7 @@ class Separable(Window):
     def output_shape(self, x: Shape) -> Shape:
         check_rank(x, self.rank, self.data_format)
         check_channels(x, self.data_format)
-        return self.windows(x, self.filters)
+        return windows(self, x, self.filters)
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = channels_of(x, self.data_format) or 0

@@ -113,6 +113,7 @@ class Embedding(FloatLayer):
     """Turns whole numbers into rows of a table; with ``mask_zero`` it masks the number 0."""
 
     call_arguments = INPUTS_ONLY
+    casts_inputs = False
 
     input_dim: PositiveInt
     output_dim: PositiveInt
@@ -148,6 +149,9 @@ class Embedding(FloatLayer):
     def output_mask(self, *masked: bool, **kwargs: bool) -> bool:
         return self.mask_zero
 
+    def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
+        return operation("not_equal", inputs, 0)
+
 
 def _check_lora(rank: int | None, constraint: Term | None, field: str) -> None:
     if rank is not None and constraint is not None:
@@ -169,6 +173,9 @@ class Masking(FloatLayer):
 
     def output_mask(self, *masked: bool, **kwargs: bool) -> bool:
         return True
+
+    def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
+        return operation("any", operation("not_equal", inputs, self.mask_value), axis=-1)
 
 
 @layer

@@ -17,6 +17,7 @@ FAMILIES: Final[dict[str, str]] = {
         "GlobalAveragePooling2D GlobalAveragePooling3D"
     ),
     "recurrent": "SimpleRNN LSTM GRU",
+    "convolutional_recurrent": "ConvLSTM1D ConvLSTM2D ConvLSTM3D",
     "wrappers": "Bidirectional TimeDistributed",
     "attention": "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention",
     "normalization": (
@@ -24,7 +25,10 @@ FAMILIES: Final[dict[str, str]] = {
         "RMSNormalization"
     ),
     "preprocessing": "Rescaling Normalization",
-    "regularization": ("Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout"),
+    "regularization": (
+        "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
+        "GaussianDropout AlphaDropout ActivityRegularization"
+    ),
     "reshaping": (
         "Flatten Reshape Permute RepeatVector ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D "
         "Cropping2D Cropping3D UpSampling1D UpSampling2D UpSampling3D"
@@ -45,6 +49,7 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
         "equal not_equal greater greater_equal less less_equal logical_and logical_or logical_xor "
         "logical_not where negative absolute square sqrt rsqrt reciprocal exp expm1 log log1p log2 "
         "log10 sin cos tan sinh cosh tanh arcsin arccos arctan sign floor ceil round clip erf cast "
+        "convert_to_tensor "
         "zeros_like ones_like"
     ),
     "activation_operations": (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from math import prod
-from typing import Annotated
+from typing import Annotated, Any
 
 from specfmt.spec.fields import Axis, Bool, Either, Integer, Tuple
 from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError
@@ -62,6 +63,9 @@ class Merge(FloatLayer):
     def output_mask(self, masked: list[bool], **kwargs: bool) -> bool:
         """Masks are joined by `or` if every input has one."""
         return all(masked)
+
+    def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
+        return reduce(lambda left, right: operation("logical_or", left, right), masks)
 
 
 @layer
@@ -133,6 +137,19 @@ class Concatenate(Merge):
     def output_mask(self, masked: list[bool], **kwargs: bool) -> bool:
         """An input without a mask counts as unmasked throughout."""
         return any(masked)
+
+    def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
+        parts = []
+        for value, mask in zip(inputs, masks, strict=True):
+            if mask is None:
+                parts.append(operation("ones_like", value, dtype="bool"))
+            elif len(mask.shape) < len(value.shape):
+                wide = operation("expand_dims", mask, axis=-1)
+                zeros = operation("zeros_like", value, dtype="bool")
+                parts.append(operation("logical_or", wide, zeros))
+            else:
+                parts.append(mask)
+        return operation("any", operation("concatenate", tuple(parts), axis=self.axis), axis=-1)
 
 
 @layer

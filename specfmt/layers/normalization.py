@@ -193,6 +193,7 @@ class LayerNormalization(Affine):
     """Normalizes every sample over the given axes, by default the features of each position."""
 
     call_arguments = INPUTS_ONLY
+    casts_inputs = False
 
     axis: Axes = -1
     epsilon: NaturalFloat = 0.001
@@ -221,6 +222,7 @@ class GroupNormalization(Affine):
     """Normalizes every sample over groups of channels; one group a channel with ``groups: -1``."""
 
     call_arguments = INPUTS_ONLY
+    casts_inputs = False
 
     groups: Annotated[int, Groups()] = 32
     axis: Axis = -1

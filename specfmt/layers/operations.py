@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from specfmt.spec.fields import DType, Int, Nullable, Number, OptionalPolicy
+from specfmt.spec.fields import DType, Int, Nullable, Number, OptionalBool, OptionalPolicy
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError
 from specfmt.spec.promotion import operand_dtype, result_type
 from specfmt.spec.registry import operation
@@ -375,6 +375,18 @@ class Cast(Unary):
 
     def result_dtype(self, x: Any) -> str:
         return self.dtype
+
+
+@operation("convert_to_tensor", "core")
+class ConvertToTensor(Unary):
+    """The same tensor, in another dtype if one is given."""
+
+    dtype: OptionalPolicy = None
+    sparse: OptionalBool = None
+    ragged: OptionalBool = None
+
+    def result_dtype(self, x: Any) -> str:
+        return self.dtype or super().result_dtype(x)
 
 
 class Like(Unary):

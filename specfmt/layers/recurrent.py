@@ -39,12 +39,15 @@ class Recurrent(Layer):
         cell: Keras's name of the cell, the first part of the weights' paths.
         gates: How many blocks of ``units`` columns the kernels have.
         states: How many state tensors a step hands to the next.
+        width: The field that says how many features a step gives.
     """
 
     call_arguments: ClassVar[tuple[Argument, ...]] = RNN_ARGUMENTS
+    training_default: ClassVar[bool | None] = False
     cell: ClassVar[str] = ""
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
+    width: ClassVar[str] = "units"
 
     if TYPE_CHECKING:
         units: PositiveInt
@@ -74,22 +77,34 @@ class Recurrent(Layer):
         mask: Shape | None = None,
         training: object = None,
     ) -> Shapes:
+        self.check_sequences(sequences)
+        self._check_time(sequences)
+        state = self.state_shape(sequences)
+        if initial_state is not None:
+            self.check_states(initial_state, state)
+        if mask is not None:
+            self.check_mask(mask, state)
+        output = (state[0], sequences[1], *state[1:]) if self.return_sequences else state
+        if self.return_state:
+            return (output, *[state] * self.states)
+        return output
+
+    def check_sequences(self, sequences: Shape) -> None:
+        """Hold the sequences against what the layer reads.
+
+        Raises:
+            ShapeError: They have other axes, or one of a size that must be known.
+        """
         if len(sequences) != 3 or sequences[2] is None:
             raise ShapeError(
                 "sequences of shape (batch, time, features) with features of known size",
                 f"shape {sequences}",
                 "an Embedding or a Reshape gives such a shape",
             )
-        self._check_time(sequences)
-        if initial_state is not None:
-            self.check_states(initial_state)
-        if mask is not None and len(mask) != 2:
-            raise ShapeError("a mask of shape (batch, time)", f"shape {mask}", field="inputs")
-        batch, time, _ = sequences
-        output = (batch, time, self.units) if self.return_sequences else (batch, self.units)
-        if self.return_state:
-            return (output, *[(batch, self.units)] * self.states)
-        return output
+
+    def state_shape(self, sequences: Shape) -> Shape:
+        """The shape of one state, which is that of one step's output too."""
+        return (sequences[0], self.units)
 
     def _check_time(self, sequences: Shape) -> None:
         """What needs a size that is known before run time."""
@@ -108,18 +123,33 @@ class Recurrent(Layer):
                 field="stateful",
             )
 
-    def check_states(self, states: list[Shape], directions: int = 1) -> None:
+    def check_mask(self, mask: Shape, state: Shape) -> None:
+        """Hold a given mask against what the layer can heed.
+
+        Raises:
+            ShapeError: It says something else than which steps count.
+        """
+        if len(mask) != 2:
+            raise ShapeError("a mask of shape (batch, time)", f"shape {mask}", field="inputs")
+
+    def check_states(self, states: list[Shape], state: Shape, directions: int = 1) -> None:
         """Hold given initial states against those that the layer keeps.
+
+        Args:
+            states: The shapes given.
+            state: The shape of one that the layer keeps.
+            directions: How many layers alike they are for.
 
         Raises:
             ShapeError: There are more or fewer, or of another shape.
         """
         wanted = self.states * directions
-        if len(states) != wanted or any(len(s) != 2 or s[1] != self.units for s in states):
+        if len(states) != wanted or any(given[1:] != state[1:] for given in states):
             raise ShapeError(
-                f"{wanted} initial state{'s' if wanted > 1 else ''} of shape (batch, {self.units})",
+                f"{wanted} initial state{'s' if wanted > 1 else ''} of shape "
+                f"(batch, {', '.join(map(str, state[1:]))})",
                 f"{', '.join(map(str, states)) or 'none'}",
-                "a layer with `return_state: true` and as many units gives them",
+                f"a layer with `return_state: true` and as many {self.width} gives them",
                 field="inputs",
             )
 
@@ -174,6 +204,11 @@ class Recurrent(Layer):
 def reads_mask(masked: tuple[bool, ...], kwargs: dict[str, Any]) -> bool:
     """Whether a call has a mask: one that came with the sequences, or the argument."""
     return bool(masked and masked[0]) or kwargs.get("mask") is not None
+
+
+def forget_pieces(bias: Weight, units: int) -> Weight:
+    """An LSTM's bias whose part for the forget gate starts from ones."""
+    return replace(bias, pieces=((units, bias.init), (units, ONES), (2 * units, bias.init)))
 
 
 @layer
@@ -241,10 +276,7 @@ class LSTM(Recurrent):
     def bias_weight(self, columns: int) -> Weight:
         """The bias; the forget gate's part starts from ones where `unit_forget_bias` says so."""
         bias = super().bias_weight(columns)
-        if not self.unit_forget_bias:
-            return bias
-        own, units = self.bias_initializer, self.units
-        return replace(bias, pieces=((units, own), (units, ONES), (2 * units, own)))
+        return forget_pieces(bias, self.units) if self.unit_forget_bias else bias
 
 
 @layer

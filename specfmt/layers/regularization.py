@@ -1,18 +1,29 @@
-"""Layers that act in training alone: dropout and noise."""
+"""Layers that act in training alone: dropout, noise and penalties."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from specfmt.spec.fields import Fraction, Integer, Nullable, OptionalDataFormat, Seed, Tuple
-from specfmt.spec.layer import FloatLayer, Shape, ShapeError
+from specfmt.spec.fields import (
+    Fraction,
+    Integer,
+    NaturalFloat,
+    Nullable,
+    OptionalDataFormat,
+    Seed,
+    Tuple,
+)
+from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError
 from specfmt.spec.registry import layer
+from specfmt.vocab.base import Term
 
 NoiseShape = Annotated[tuple[int | None, ...] | None, Nullable(Tuple(Nullable(Integer(1))))]
 
 
 class TrainingOnly(FloatLayer):
     """Base of layers that return their input at inference."""
+
+    training_default: ClassVar[bool | None] = False
 
     def returns_input(self) -> bool:
         return True
@@ -31,20 +42,24 @@ class Dropout(TrainingOnly):
     seed: Seed = None
 
     def output_shape(self, x: Shape, training: object = None) -> Shape:
-        noise = self.noise_shape
-        if noise is not None:
-            fits = len(noise) == len(x) and all(
-                want in (None, 1) or size is None or want == size
-                for want, size in zip(noise, x, strict=True)
+        return _with_noise(x, self.noise_shape)
+
+
+def _with_noise(x: Shape, noise: tuple[int | None, ...] | None) -> Shape:
+    """The input's shape, if noise of that shape can be broadcast to it."""
+    if noise is not None:
+        fits = len(noise) == len(x) and all(
+            want in (None, 1) or size is None or want == size
+            for want, size in zip(noise, x, strict=True)
+        )
+        if not fits:
+            raise ShapeError(
+                f"a noise shape of {len(x)} sizes, each null, 1 or the input's",
+                f"{list(noise)} for shape {x}",
+                "write null for an axis with noise of its own, 1 for one that shares it",
+                field="noise_shape",
             )
-            if not fits:
-                raise ShapeError(
-                    f"a noise shape of {len(x)} sizes, each null, 1 or the input's",
-                    f"{list(noise)} for shape {x}",
-                    "write null for an axis with noise of its own, 1 for one that shares it",
-                    field="noise_shape",
-                )
-        return x
+    return x
 
 
 @layer
@@ -70,6 +85,18 @@ class SpatialDropout2D(TrainingOnly):
         return _of_rank(x, 4)
 
 
+@layer
+class SpatialDropout3D(TrainingOnly):
+    """Dropout of whole volumes: one decision for each sample and channel."""
+
+    rate: Fraction
+    data_format: OptionalDataFormat = None
+    seed: Seed = None
+
+    def output_shape(self, x: Shape, training: object = None) -> Shape:
+        return _of_rank(x, 5)
+
+
 def _of_rank(x: Shape, rank: int) -> Shape:
     if len(x) != rank:
         raise ShapeError(f"an input of {rank} axes (batch included)", f"shape {x}")
@@ -90,3 +117,43 @@ class GaussianDropout(TrainingOnly):
 
     rate: Fraction
     seed: Seed = None
+
+
+@layer
+class AlphaDropout(TrainingOnly):
+    """Dropout for SELU: sets elements to SELU's lower limit and keeps mean and variance.
+
+    ``noise_shape`` (with the batch axis; null = as the input) is what the decisions are drawn
+    for; they are broadcast over axes of size 1.
+    """
+
+    rate: Fraction
+    noise_shape: NoiseShape = None
+    seed: Seed = None
+
+    def output_shape(self, x: Shape, training: object = None) -> Shape:
+        return _with_noise(x, self.noise_shape)
+
+
+@layer
+class ActivityRegularization(TrainingOnly):
+    """Returns its input and adds `l1 * sum(|x|) + l2 * sum(x^2)` of a sample to the loss."""
+
+    call_arguments = (Argument("inputs"),)
+    training_default = None
+
+    l1: NaturalFloat = 0.0
+    l2: NaturalFloat = 0.0
+
+    def output_shape(self, x: Shape) -> Shape:
+        if self.activity_regularizer is not None:
+            raise ShapeError(
+                "the penalty as `l1` and `l2`",
+                f"activity_regularizer: {self.activity_regularizer.name}",
+                "say it with `l1` and `l2`, which Keras makes the regularizer from",
+                field="activity_regularizer",
+            )
+        return x
+
+    def output_penalty(self) -> Term:
+        return Term("regularizer", "L1L2", {"l1": self.l1, "l2": self.l2})

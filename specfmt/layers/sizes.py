@@ -168,6 +168,50 @@ def variable(layer: Any, name: str, shape: tuple[int, ...], words: str = "") -> 
     )
 
 
+def windows(layer: Any, x: Shape, channels: int) -> Shape:
+    """What a layer's window gives as it slides over ``x``, with this many channels.
+
+    Args:
+        layer: It has ``kernel_size``, ``strides`` and ``dilation_rate``, a number an axis by its
+            method ``sized``, and perhaps ``padding`` and ``data_format``.
+        x: The input's shape.
+        channels: The number of output channels.
+
+    Raises:
+        ShapeError: The input is too small for the window.
+    """
+    data_format: str | None = getattr(layer, "data_format", None)
+    kernel = layer.sized("kernel_size")
+    sizes = tuple(
+        window_size(size, reach, stride, getattr(layer, "padding", "valid"), dilation)
+        for size, reach, stride, dilation in zip(
+            spatial_sizes(x, data_format),
+            kernel,
+            layer.sized("strides"),
+            layer.sized("dilation_rate"),
+            strict=True,
+        )
+    )
+    check_fits(x, sizes, kernel, "kernel_size")
+    return with_spatial(x, sizes, channels, data_format)
+
+
+def check_strides(layer: Any) -> None:
+    """Raise if both strides and dilation are above 1, which TensorFlow cannot run.
+
+    Raises:
+        ShapeError: They are.
+    """
+    strides, dilation = layer.sized("strides"), layer.sized("dilation_rate")
+    if max(strides) > 1 and max(dilation) > 1:
+        raise ShapeError(
+            "strides or dilation_rate to be 1",
+            f"strides {strides} and dilation_rate {dilation}",
+            "keep one of them above 1",
+            field="dilation_rate",
+        )
+
+
 def count(shape: Shape, skip: int = 1) -> int:
     """The number of elements of one sample; a size not known counts as one."""
     return prod(size or 1 for size in shape[skip:])

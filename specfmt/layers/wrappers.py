@@ -29,11 +29,16 @@ def inner_weights(
             weight,
             name=f"{name}/{weight.name}",
             store="/".join(filter(None, (store, weight.store))),
-            trainable=weight.trainable and inner.trainable,
+            trainable=weight.trainable and not inner.is_frozen(),
         )
 
 
-RNN_LAYERS = ("SimpleRNN", "LSTM", "GRU")
+def _first(shape: Any) -> Any:
+    """The shape of a call's only or first output."""
+    return shape[0] if isinstance(shape[0], tuple) else shape
+
+
+RNN_LAYERS = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
 
 @layer
@@ -69,15 +74,22 @@ class Bidirectional(Layer):
     ) -> Shapes:
         forward, backward = self.directions()
         self._check_pair(forward, backward)
-        if initial_state is not None:
-            forward.check_states(initial_state, 2)
         one: Any = forward.output_shape(sequences, mask=mask)
-        backward.output_shape(sequences, mask=mask)
+        other: Any = backward.output_shape(sequences, mask=mask)
+        if one != other:
+            raise ShapeError(
+                "outputs of the same shape in both directions",
+                f"{_first(one)} forwards and {_first(other)} backwards",
+                field="layer" if self.backward_layer is None else "backward_layer",
+            )
+        if initial_state is not None:
+            forward.check_states(initial_state, forward.state_shape(sequences), 2)
         output, states = (one[0], one[1:]) if forward.return_state else (one, ())
         if self.merge_mode is None:
             return (output, output, *states, *states)
         if self.merge_mode == "concat":
-            output = (*output[:-1], 2 * forward.units)
+            # Keras joins the last axis, whether or not channels stand there.
+            output = (*output[:-1], 2 * output[-1])
         return (output, *states, *states) if states else output
 
     def _check_pair(self, forward: Recurrent, backward: Recurrent) -> None:
@@ -89,8 +101,8 @@ class Bidirectional(Layer):
                 "leave `backward_layer` out to get the forward layer's mirror image",
                 field=field,
             )
-        for name in ("stateful", "return_sequences", "return_state", "units"):
-            ours, theirs = getattr(forward, name), getattr(backward, name)
+        for name in ("stateful", "return_sequences", "return_state", forward.width):
+            ours, theirs = getattr(forward, name), getattr(backward, name, None)
             if ours != theirs:
                 raise ShapeError(
                     f"the same `{name}` in both directions",
@@ -139,7 +151,7 @@ class TimeDistributed(Layer):
 
     layer: Annotated[Any, LayerRule()]
 
-    def output_shape(self, x: Shape, training: object = None, mask: Shape | None = None) -> Shape:
+    def output_shape(self, x: Shape, training: object = None, mask: Shape | None = None) -> Any:
         if len(x) < 3:
             raise ShapeError(
                 "an input of shape (batch, time, ...) with at least three axes", f"shape {x}"
@@ -153,7 +165,7 @@ class TimeDistributed(Layer):
             )
         if mask is not None and len(mask) < 2:
             raise ShapeError("a mask of shape (batch, time)", f"shape {mask}", field="inputs")
-        return (inner[0], x[1], *inner[1:])
+        return None if inner is None else (inner[0], x[1], *inner[1:])
 
     def weights(self, x: Shape, **kwargs: Any) -> Iterator[Weight]:
         child = (x[0], *x[2:])

@@ -10,9 +10,12 @@ from specfmt.vocab.base import Term
 
 PASSIVE = frozenset(
     (
+        "ActivityRegularization",
+        "AlphaDropout",
         "Dropout",
         "SpatialDropout1D",
         "SpatialDropout2D",
+        "SpatialDropout3D",
         "GaussianNoise",
         "GaussianDropout",
         "Identity",

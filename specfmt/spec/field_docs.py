@@ -111,6 +111,15 @@ _LAYER_DOCS: dict[str, str] = {
     # -- recurrent layers and wrappers
     "Recurrent.units": "The size of the state and of the output.",
     "Recurrent.activation": "The function applied to the candidate state and output.",
+    "ConvLSTM.filters": "The number of channels of the state and of the output.",
+    "ConvLSTM.strides": "The step of the input's window; the state's has a step of 1.",
+    "ConvLSTM.padding": "Of the input's convolution: valid takes no element beyond the edge; same "
+    "pads with zeros. The state's convolution keeps the size.",
+    "ConvLSTM.data_format": (
+        "channels_last (N, T, ..., C) or channels_first (N, T, C, ...); null is Keras's setting, "
+        "channels_last."
+    ),
+    "ConvLSTM.dilation_rate": "The distance between the elements of the input's kernel.",
     "recurrent_activation": "The function of the gates.",
     "recurrent_initializer": "How the recurrent kernel (state to state) starts.",
     "recurrent_regularizer": "A penalty on the recurrent kernel, added to the loss.",
@@ -250,6 +259,8 @@ _LAYER_DOCS: dict[str, str] = {
     "key": "What to take: an index, or {slice: [start, stop, step]}, for each axis.",
     "OneHot.axis": "Where the new axis stands.",
     "OneHot.sparse": "Whether the result is a sparse tensor.",
+    "ConvertToTensor.sparse": "Whether the result may be a sparse tensor.",
+    "ConvertToTensor.ragged": "Whether the result may be a ragged tensor.",
     "subscripts": "Einstein's notation, such as `bij,bjk->bik`.",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 WORD_DOCS: dict[str, str] = {
     # -- activations
+    "layer": "The name of the layer that Keras was given instead of the function.",
     "slope": "The slope in the middle.",
     "approximate": "Compute by tanh, faster and less exact.",
     "b": "How rounded the bend at zero is.",

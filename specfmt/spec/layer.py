@@ -135,6 +135,9 @@ class Layer(BaseModel):
         takes_masks_of: Call arguments whose masks a call takes off, for all that run later.
         trainable_reaches_parts: Whether ``trainable: false`` freezes all its weights.  Keras
             gives some layers parts that the constructor's argument does not reach.
+        training_default: The default of ``training`` in Keras's `call`, unless it is None.
+        casts_inputs: Whether Keras casts what the layer reads to its compute dtype.
+        automatic_parts: Classes of parts that Keras names by their class, in its order.
         penalizes_parts: Whether Keras hands ``activity_regularizer`` on to parts of the layer.
     """
 
@@ -152,6 +155,9 @@ class Layer(BaseModel):
     takes_masks_of: ClassVar[tuple[str, ...]] = ()
     trainable_reaches_parts: ClassVar[bool] = True
     penalizes_parts: ClassVar[bool] = False
+    training_default: ClassVar[bool | None] = None
+    casts_inputs: ClassVar[bool] = True
+    automatic_parts: ClassVar[tuple[str, ...]] = ()
 
     name: OptionalName = None
     inputs: Edges = None
@@ -204,9 +210,23 @@ class Layer(BaseModel):
         first: Any = masked[0] if masked else False
         return self.supports_masking and (any(first) if isinstance(first, list) else bool(first))
 
+    def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
+        """The mask of the outputs, by the operations with which Keras works it out.
+
+        Args:
+            operation: Makes an operation of `keras.ops`: its name, operands and fields.
+            inputs: The first call argument: a tensor, or a list of them.
+            masks: Its mask, or a list of masks; None for a tensor without one.
+        """
+        return masks[0] if isinstance(masks, list) else masks
+
     def returns_input(self) -> bool:
         """Whether a call at inference returns the very tensor it reads, mask and all."""
         return False
+
+    def is_frozen(self) -> bool:
+        """Whether ``trainable: false`` keeps training from its weights."""
+        return not self.trainable and self.trainable_reaches_parts
 
     def output_penalty(self) -> Term | None:
         """The regularizer of what a call returns; its mean over samples is added to the loss."""

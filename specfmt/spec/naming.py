@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+MAX_DIGITS = 10
+"""Longer numbers than Keras will ever count to."""
+
 
 @lru_cache(maxsize=1024)
 def to_snake_case(name: str) -> str:
@@ -37,3 +40,10 @@ def automatic_names(entries: Iterable[tuple[str, str | None, str | None]]) -> li
         else:
             names.append(name or (f"{key}_{ordinal}" if ordinal else key))
     return names
+
+
+def is_automatic(name: str, type_name: str) -> bool:
+    """Whether a name is what Keras gives an operation or layer of this class by itself."""
+    base = to_snake_case(type_name)
+    number = name.removeprefix(f"{base}_")
+    return name == base or (number.isascii() and number.isdigit() and len(number) < MAX_DIGITS)

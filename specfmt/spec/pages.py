@@ -222,4 +222,29 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
             - {type: Custom, class: package.module.Class, shape: [8]}     # without the batch axis
         """),
     ),
+    "SF306": (
+        "Keras 2 cannot express it",
+        _page("""
+        `specfmt export --format keras2` writes what Keras 2 (tf_keras) loads.  The message names
+        what Keras 2 does not have, or would compute in another way:
+
+        - layers (RMSNormalization, GroupQueryAttention), options (`lora_rank`, `renorm`,
+          `rms_scaling`, `use_gate`, a `seed` of recurrent and attention layers), activations
+          (celu, glu, sparsemax, ...), quantized dtypes;
+        - the `hard_sigmoid` of Keras 3: that of Keras 2 is `{type: hard_sigmoid, slope: 0.2}`;
+        - operations that are no function of TensorFlow (log2, hard_silu, einsum), and operands
+          of several dtypes, which TensorFlow does not convert: put a `cast` in between;
+        - masks that reach a layer, or an output, in another form: sums and products join them
+          in another way, Concatenate along its last axis too; Identity, Rescaling and
+          Normalization drop them; GroupNormalization reads them; Softmax treats a row that is
+          masked throughout in its own way, and so does a MultiHeadAttention with `dropout`;
+        - `trainable: false` of a layer that holds others, such as Bidirectional and LSTM: Keras 2
+          freezes the parts too.  Freeze the inner layer, or a model around it.
+
+            - {type: Dense, units: 3, activation: celu}         # elu exists in both
+            - {type: Dense, name: my layer, units: 3}           # TensorFlow takes no space
+
+        `--format keras3` writes the model as it is.
+        """),
+    ),
 }

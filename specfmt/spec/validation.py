@@ -80,26 +80,37 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
     values: dict[str, Any] = {}
     missing: list[Path] = []
     problems: list[Diagnostic] = []
+    given: set[str] = set()
     for key, name, rule, default in slots:
         if key not in data:
             if default is PydanticUndefined:
                 missing.append((key,))
             values[name] = default
             continue
+        given.add(name)
         try:
             values[name] = rule.check(data[key])
         except FieldError as error:
             problems.append(error_to_diagnostic(error, (key,)))
         except NestedError as error:
             problems += [d.under((key,)) for d in error.diagnostics]
-    given = {slot.name for slot in slots if slot.key in data}
     unknown: list[Path] = []
     if len(given) < len(data):
         known = {slot.key for slot in slots}
         unknown = [(key,) for key in data if key not in known]
     if problems or missing or unknown:
         raise NestedError([*problems, *_key_findings(missing, unknown, cls, label)])
-    return cls.model_construct(given, **values)
+    return _construct(cls, given, values)
+
+
+def _construct(cls: type[M], given: set[str], values: dict[str, Any]) -> M:
+    """What `model_construct` does for a class without private and extra fields."""
+    made = cls.__new__(cls)
+    object.__setattr__(made, "__dict__", values)
+    object.__setattr__(made, "__pydantic_fields_set__", given)
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
 
 
 def _pydantic_findings(

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from specfmt.spec.fields import Axis, Bool, Float, Number, OptionalFloat, PositiveFloat
+from specfmt.spec.fields import (
+    Axis,
+    Bool,
+    Float,
+    Number,
+    OptionalFloat,
+    OptionalName,
+    PositiveFloat,
+)
 from specfmt.vocab.base import Word
 
 SLOPE: Final = 1 / 6
@@ -19,32 +27,57 @@ class ActivationWord(Word):
     kind: ClassVar[str] = "activation"
 
 
+class LayerActivationWord(ActivationWord):
+    """A function that a layer without weights stands for as well.
+
+    ``layer`` is the name of that layer where Keras was given it and not the function: its JSON
+    and its code say which, what is computed is the same.
+    """
+
+    extra_fields: ClassVar[tuple[str, ...]] = ("layer",)
+    keras_layer: ClassVar[str] = ""
+
+    def layer_data(self) -> dict[str, Any]:
+        """The layer as an entry of a spec, its name left out."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return {"type": self.keras_layer, **{k: v for k, v in fields.items() if k != "layer"}}
+
+
 class Linear(ActivationWord):
     """`x`."""
 
 
-class Relu(ActivationWord):
+class Relu(LayerActivationWord):
     """`max(x, 0)`; with a slope below ``threshold`` and a ceiling where given."""
+
+    keras_layer = "ReLU"
 
     negative_slope: Float = 0.0
     max_value: OptionalFloat = None
     threshold: Float = 0.0
+    layer: OptionalName = None
 
 
-class LeakyRelu(ActivationWord):
+class LeakyRelu(LayerActivationWord):
     """`x` where `x >= 0`, else `negative_slope * x`."""
 
+    keras_layer = "LeakyReLU"
+
     negative_slope: Float = 0.2
+    layer: OptionalName = None
 
 
 class Relu6(ActivationWord):
     """`min(max(x, 0), 6)`."""
 
 
-class Elu(ActivationWord):
+class Elu(LayerActivationWord):
     """`x` where `x > 0`, else `alpha * (exp(x) - 1)`."""
 
+    keras_layer = "ELU"
+
     alpha: Float = 1.0
+    layer: OptionalName = None
 
 
 class Celu(ActivationWord):
@@ -148,10 +181,13 @@ class Exponential(ActivationWord):
     """`exp(x)`."""
 
 
-class Softmax(ActivationWord):
+class Softmax(LayerActivationWord):
     """`exp(x) / sum(exp(x))` over ``axis``."""
 
+    keras_layer = "Softmax"
+
     axis: Axis = -1
+    layer: OptionalName = None
 
 
 class LogSoftmax(ActivationWord):

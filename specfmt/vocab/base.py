@@ -98,6 +98,11 @@ class Term:
         return self.spelling or bare_names(self.kind).get(self.type, self.type)
 
     @property
+    def layer(self) -> str:
+        """The name of the layer that stands for an activation in Keras; empty for a function."""
+        return str(self.args.get("layer") or "") if self.kind == "activation" else ""
+
+    @property
     def spec(self) -> Any:
         if self._spec is None:
             from specfmt.spec.validation import validate
@@ -129,6 +134,11 @@ class Term:
         return f"Term({self.kind!r}, {self.type!r}, {self.args!r})"
 
 
+_TERMS: dict[tuple[Any, ...], Term] = {}
+MAX_TERMS = 4096
+"""Words that are remembered; a hostile document has no end of them."""
+
+
 class TermRule(Rule):
     """A vocabulary entry of one ``kind``; null stands for ``null`` (None where not given)."""
 
@@ -156,9 +166,22 @@ class TermRule(Rule):
                 )
             return Term(self.kind, type_name, spelling=value if self.kind in SPELLED else "")
         if isinstance(value, dict) and isinstance(value.get("type"), str):
-            return self._from_mapping(value)
+            return self._remembered(value)
         hint = "start with `type:`" if isinstance(value, dict) and "type" not in value else ""
         raise FieldError(f"the name of {_article(self.kind)} or {{type: Name, ...}}", value, hint)
+
+    def _remembered(self, value: dict[str, Any]) -> Term:
+        """A model says the same words again and again; they are read once."""
+        key = (self.kind, *((k, v.__class__, v) for k, v in value.items()))
+        try:
+            found = _TERMS.get(key)
+        except TypeError:  # a list or a mapping among the arguments
+            return self._from_mapping(value)
+        if found is None:
+            found = self._from_mapping(value)
+            if len(_TERMS) < MAX_TERMS:
+                _TERMS[key] = found
+        return found
 
     def _from_mapping(self, value: dict[str, Any]) -> Term:
         from specfmt.spec.field_errors import NestedError, error_to_diagnostic

@@ -17,11 +17,18 @@ Arrays = list[Array]
 Change = Callable[[Arrays], Arrays]
 Shapes = list[tuple[int, ...]]
 
-GATES: Final[dict[str, tuple[int, ...]]] = {"LSTM": (0, 2, 1, 3), "GRU": (0, 1, 2)}
+GATES: Final[dict[str, tuple[int, ...]]] = {
+    "LSTM": (0, 2, 1, 3),
+    "ConvLSTM2D": (0, 2, 1, 3),
+    "GRU": (0, 1, 2),
+}
 """Keras 1 kept an array a gate (an LSTM's were i, c, f, o); where today's gates stood."""
 
-CONVOLUTIONS: Final = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose")
+CONVOLUTIONS: Final = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
 """Layers whose kernels Theano kept turned around."""
+
+TWO_KERNELS: Final = ("ConvLSTM2D",)
+"""Convolutions that have a second kernel, in the same form, for their state."""
 
 PACKED: Final = {"LSTM": 4, "GRU": 3}
 """Gates of the layers that had a cuDNN version with kernels of its own."""
@@ -49,7 +56,12 @@ def modernise(
         return modernise(held, places, shapes, keras_1, backend)
     type_name = layer.type_name
     if keras_1 and type_name in GATES and len(shapes) == 3 * len(GATES[type_name]):
-        return lambda arrays: _join_gates(arrays, GATES[type_name])
+        order = GATES[type_name]
+        if type_name not in TWO_KERNELS:
+            return lambda arrays: _join_gates(arrays, order)
+        one = (*wanted[0][:-1], wanted[0][-1] // len(order))
+        turn = _kernel(layer, one, shapes[0], keras_1, backend)
+        return lambda arrays: _join_gates(_each_gate(arrays, turn), order)
     if type_name in PACKED and len(shapes) == 3:
         gates, units = PACKED[type_name], shapes[1][0]
         if shapes[2] == (2 * units * gates,) and shapes != wanted:
@@ -86,6 +98,14 @@ def _join_gates(arrays: Arrays, order: tuple[int, ...]) -> Arrays:
     return [
         np.concatenate([arrays[3 * gate + part] for gate in order], axis=-1) for part in range(3)
     ]
+
+
+def _each_gate(arrays: Arrays, turn: Change | None) -> Arrays:
+    """``[W_i, U_i, b_i, W_c, ...]`` with the kernels changed gate by gate."""
+    if turn is None:
+        return arrays
+    gates = [turn(arrays[i : i + 3]) for i in range(0, len(arrays), 3)]
+    return [array for gate in gates for array in gate]
 
 
 def _from_cudnn(arrays: Arrays, gates: int, *, sum_biases: bool) -> Arrays:
@@ -130,10 +150,14 @@ def _kernel(
             if not flip and index == plain:
                 return None
             axes = tuple(range(len(wanted) - 2)) if flip else ()
-            return partial(_first, change=candidate, flipped=axes)
+            count = 1 + (layer.type_name in TWO_KERNELS)
+            return partial(_turned, count=count, change=candidate, flipped=axes)
     return None
 
 
-def _first(arrays: Arrays, change: Callable[[Array], Array], flipped: tuple[int, ...]) -> Arrays:
-    """The first array changed and flipped (Theano convolved, others correlate)."""
-    return [np.ascontiguousarray(np.flip(change(arrays[0]), flipped)), *arrays[1:]]
+def _turned(
+    arrays: Arrays, count: int, change: Callable[[Array], Array], flipped: tuple[int, ...]
+) -> Arrays:
+    """The first arrays changed and flipped (Theano convolved, others correlate)."""
+    turned = [np.ascontiguousarray(np.flip(change(array), flipped)) for array in arrays[:count]]
+    return [*turned, *arrays[count:]]

@@ -144,4 +144,34 @@ CASES = [
         plain(ATT, "q", "a", name="t"),
         outputs=["a", "r", "s", "t"],
     ),
+    # Operations for the mask of a concatenation lengthen the way from `a`, which then runs first
+    # and takes the masks off what it reads.
+    embedded(
+        heads("q", "v", name="a"),
+        {"type": "Concatenate", "axis": 1, "inputs": ["a", "q"], "name": "c"},
+        {"type": "LSTM", "units": 2, "name": "r", "inputs": "c"},
+        heads("q", "v", name="b"),
+        {"type": "Dense", "units": 3, "name": "d", "inputs": "b"},
+        {"type": "Dense", "units": 3, "name": "e", "inputs": "d"},
+        {"type": "Flatten", "name": "f", "inputs": "e"},
+        outputs=["r", "f"],
+    ),
+    Case(
+        [
+            {
+                "type": "Model",
+                "name": "inner",
+                "inputs": {"i": {"shape": [4]}},
+                "layers": [
+                    {"type": "Dense", "units": 2, "name": "two"},
+                    {"type": "Dense", "units": 3, "name": "three", "inputs": "i"},
+                ],
+                "outputs": {"z": "two", "a": "three", "m": ["two"]},
+            },
+            {"type": "Dense", "units": 1, "name": "d", "inputs": "inner:1"},
+        ],
+        (4,),
+        outputs=["d", "inner", "inner:2"],
+        name="nested-mapping-of-outputs",
+    ),
 ]

@@ -12,6 +12,8 @@ STEPS = [[[1.0, 2.0], [0.0, 0.0], [0.0, 3.0], [1.5, 1.5], [0.0, 0.0]]] * 2
 POOL = {"type": "GlobalAveragePooling1D"}
 
 CASES = [
+    Case(DENSE, (4,), dtypes=("int32",)),
+    Case([{"type": "Flatten"}, DENSE], (3, 2, 4), dtypes=("uint8",)),
     Case(DENSE, (4,)),
     Case(DENSE | {"use_bias": False, "activation": "relu"}, (3, 4)),
     Case(DENSE | {"activation": "softmax"}, (4, 5, 3)),

@@ -196,6 +196,7 @@ CASES = [
     chain(
         [
             op("clip", x_min=0, x_max=2),
+            op("convert_to_tensor"),
             op("cast", dtype="float32"),
             op("cast", dtype="float64"),
             op("square"),

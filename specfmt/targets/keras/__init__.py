@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.graph.infer import show_shape
+from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph, Unit, Value
+from specfmt.graph.recording import recorded
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.targets.imports import sorted_imports
 from specfmt.targets.keras.custom import custom_imports
@@ -93,7 +95,10 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
                 )
             ]
         )
-    file = FileScope(has_masks=carries_masks(graph))
+    recording = recorded(graph)
+    if style != "subclass":
+        refuse_taken_names(recording.graph)
+    file = FileScope(automatic=recording.automatic)
     file.imports.update(dict.fromkeys(custom_imports(graph)))
     file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
     functions = nested_functions(graph, file)
@@ -118,15 +123,6 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
     body = fill("keras/model.py.j2", imports="", **context)
     context["imports"] = import_block(body, flavor, list(file.imports))
     return context
-
-
-def carries_masks(graph: Graph) -> bool:
-    """Whether Keras works out a mask for some tensor of a graph."""
-    return any(
-        any(value.masked for value in node.outputs)
-        or (node.unit.graph is not None and carries_masks(node.unit.graph))
-        for node in graph.nodes
-    )
 
 
 def nested_functions(graph: Graph, file: FileScope) -> list[Function]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
+from specfmt.graph.recording import built_first
 from specfmt.spec.layer import Op
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.keras.operations import operation_source
@@ -63,7 +65,8 @@ class Body:
         """Callee and arguments that create a unit's layer or nested model."""
         if unit.graph is not None:
             return self.file.builders[unit], []
-        return layer_call(unit.layer, unit.name, self.graph.policy)
+        name = "" if unit in self.file.automatic else unit.name
+        return layer_call(unit.layer, name, self.graph.policy)
 
     def hold(self, unit: Unit) -> None:
         """Create a unit under a name of its own, to be called several times."""
@@ -84,6 +87,9 @@ class Body:
                 last[value] = index
                 readers[value] = readers.get(value, 0) + 1
         returned = set(self.graph.outputs.values())
+        for unit in built_first(self.graph):
+            if unit not in self.held:
+                self.hold(unit)
         for index, node in enumerate(nodes):
             inline = not self.owner and node.unit.graph is None and len(node.unit.calls) == 1
             if not inline and node.unit not in self.held and not _is_operation(node.unit):
@@ -100,9 +106,23 @@ class Body:
                     self.names[value] = "_"
                 targets.append(self.names[value])
             head, args, tail = right
-            self.lines += statement(f"{', '.join(targets)} = {head}", args, tail, indent)
+            target, after = self._targets(node, targets)
+            self.lines += statement(f"{target} = {head}", args, tail, indent)
+            self.lines += after
             if any(readers.get(v, 0) > 1 for v in node.outputs) and index < len(nodes) - 1:
                 self.lines.append("")
+
+    def _targets(self, node: Node, names: list[str]) -> tuple[str, list[str]]:
+        """What a call is assigned to, and statements that take the outputs out of that."""
+        inner = node.unit.graph
+        nest = None if inner is None else inner.output_nest
+        if nest is None or isinstance(nest, Value):
+            return ", ".join(names), []
+        if all(isinstance(item, Value) for item in nest) and not isinstance(nest, dict):
+            return ", ".join(names) + ("," if len(names) == 1 else ""), []
+        whole = self.scope.claim(f"{identifier(node.name)}_outputs")
+        pairs = zip(names, paths_of(nest, whole), strict=True)
+        return whole, [f"{name} = {source}" for name, source in pairs if name != "_"]
 
     def _right(self, node: Node) -> tuple[str, list[str], str | None]:
         """Head, arguments and tail of the call that a node is."""
@@ -244,6 +264,18 @@ def subclass(graph: Graph, file: FileScope) -> ModelClass:
             "return model",
         ],
     )
+
+
+def paths_of(nest: Any, source: str) -> Iterator[str]:
+    """Where every tensor of a nest stands in it, as source, in the order of the document."""
+    if isinstance(nest, dict):
+        for key, item in nest.items():
+            yield from paths_of(item, f"{source}[{literal(key)}]")
+    elif isinstance(nest, list):
+        for index, item in enumerate(nest):
+            yield from paths_of(item, f"{source}[{index}]")
+    else:
+        yield source
 
 
 def unpacking(nest: Any, source: str, names: dict[Value, str]) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from specfmt.graph.model import Array, Node, Value
 from specfmt.spec.layer import explicit_arguments
-from specfmt.spec.naming import to_snake_case
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.source import binary, literal
 
@@ -14,7 +13,6 @@ OPERATORS = {
     "add": "+",
     "subtract": "-",
     "multiply": "*",
-    "divide": "/",
     "true_divide": "/",
     "floor_divide": "//",
     "mod": "%",
@@ -29,8 +27,9 @@ OPERATORS = {
 }
 """Functions that `KerasTensor` records for Python's operators."""
 
+# `/` is recorded as TrueDivide, so `divide` stays a function.
 # `a == b` on Keras tensors compares, but reads like a mistake; the function says what is meant.
-WRITTEN = frozenset(("add", "subtract", "multiply", "divide", "power", "matmul"))
+WRITTEN = frozenset(("add", "subtract", "multiply", "true_divide", "power", "matmul"))
 
 
 def operation_source(
@@ -49,7 +48,7 @@ def operation_source(
         for key, value in explicit_arguments(layer).items()
         if key not in ("name", "inputs")
     }
-    if not file.takes_automatic(node.unit.name, layer.type_name):
+    if node.unit not in file.automatic:
         module = layer.keras_module
         file.imports[f"from {module} import {layer.type_name}"] = None
         called = [
@@ -87,13 +86,9 @@ def call_field(key: str, value: Any) -> str:
             texts.append("..." if bounds is None else f"slice({', '.join(map(literal, bounds))})")
         else:
             texts.append(literal(item))
+    if not isinstance(value, tuple):
+        return texts[0]
     return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
-
-
-def is_automatic(name: str, type_name: str) -> bool:
-    """Whether a name is what Keras gives an operation of this class by itself."""
-    base = to_snake_case(type_name)
-    return name == base or name.removeprefix(f"{base}_").isdigit()
 
 
 def operand(item: Any, names: dict[Value, str], file: FileScope) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from specfmt.formats.keras3 import PLAIN_DTYPE
 from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
 from specfmt.spec.naming import to_snake_case
+from specfmt.spec.registry import build_layer
 from specfmt.targets.keras.custom import custom_call
 from specfmt.targets.source import literal
 from specfmt.vocab.activations import HardSigmoid
@@ -49,11 +51,18 @@ def term_source(term: Term) -> str:
     Activations are functions in Keras, so one with arguments is the name of a small function
     that the file defines: `collect_helpers` gives it.
     """
-    if term.type != CUSTOM and term.kind == "activation" and term.args:
+    if term.layer:
+        return layer_source(build_layer(term.spec.layer_data()), term.layer)
+    if is_function(term):
         return activation_name(term)
     if not term.constructed and not term.args and not must_construct(term.kind, term.type):
         return literal(term.name)
     return construction(term)
+
+
+def is_function(term: Term) -> bool:
+    """Whether a word is an activation for which the file has to define a function."""
+    return term.kind == "activation" and bool(term.args) and term.type != CUSTOM and not term.layer
 
 
 def construction(term: Term) -> str:
@@ -117,7 +126,8 @@ def activation_function(term: Term) -> str:
         doc = ""
         body = f"keras.activations.{term.name}(x, {arguments})"
     lines = [
-        "@keras.saving.register_keras_serializable()",
+        # In `keras.utils` it is reached by `from tensorflow import keras` too.
+        "@keras.utils.register_keras_serializable()",
         f"def {activation_name(term)}(x):",
         *([f'    """{doc}"""'] if doc else []),
         f"    return {body}",
@@ -137,7 +147,7 @@ def collect_helpers(values: Iterable[Any]) -> list[str]:
     """
     functions: dict[str, str] = {}
     for term in terms_in(values):
-        if term.kind == "activation" and term.args and term.type != CUSTOM:
+        if is_function(term):
             functions.setdefault(activation_name(term), activation_function(term))
     return list(functions.values())
 
@@ -147,34 +157,37 @@ def argument_sources(model: BaseModel, *, name: str | None, policy: Any = None) 
 
     Args:
         model: A layer.
-        name: Its name.
+        name: Its name; empty or None for a layer that Keras names.
         policy: The dtype policy of the model around it, which Keras does not know of.
     """
     given = explicit_arguments(model)
     if policy not in (None, "float32"):
         given.setdefault("dtype", policy)
     fields = type(model).model_fields
+    takes_no_flag = getattr(model, "type_name", "") in PLAIN_DTYPE  # and has nothing to train
     sources = []
     positional = True
     for key, value in given.items():
-        if key in ("inputs", "name"):
+        if key in ("inputs", "name") or (key == "trainable" and takes_no_flag):
             continue
         positional = positional and fields[key].is_required() and key not in COMMON_FIELDS
         source = value_source(value, policy)
         sources.append(source if positional else f"{fields[key].alias or key}={source}")
-    if name is not None:
+    if name:
         sources.append(f"name={literal(name)}")
     return sources
 
 
 def layer_call(layer: Layer, name: str | None = None, policy: Any = None) -> tuple[str, list[str]]:
-    """Callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``."""
+    """Callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``.
+
+    The name defaults to the definition's own; an empty one leaves it to Keras.
+    """
+    name = layer.name if name is None else name
     if layer.type_name == "Custom":
-        return custom_call(layer, name or layer.name)
+        return custom_call(layer, name)
     space = "layers." if layer.keras_module == KERAS_LAYERS else ""
-    return f"{space}{layer.type_name}", argument_sources(
-        layer, name=name or layer.name, policy=policy
-    )
+    return f"{space}{layer.type_name}", argument_sources(layer, name=name, policy=policy)
 
 
 def layer_source(layer: Layer, name: str | None = None, policy: Any = None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from specfmt.graph.model import Node
-from specfmt.spec.layer import held_layers
+from specfmt.spec.layer import held_layers, is_floating
 from specfmt.targets.torch.builder import ClassBuilder, TargetError
 from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Step, Tensor
 from specfmt.vocab.base import Term
@@ -25,8 +25,8 @@ def add_penalties(builder: ClassBuilder, node: Node, outputs: Sequence[Tensor]) 
     Raises:
         TargetError: A penalty that PyTorch code cannot express (SF304).
     """
-    term = node.layer.activity_regularizer
-    inner = any(part.activity_regularizer is not None for part in held_layers(node.layer))
+    term = node.layer.output_penalty()
+    inner = any(part.output_penalty() is not None for part in held_layers(node.layer))
     if inner or (term is not None and node.layer.penalizes_parts):
         raise TargetError(
             f"a penalty on an output inside {node.layer.type_name} has no PyTorch form",
@@ -74,10 +74,12 @@ def _penalty(term: Term, x: Tensor) -> Expr | None:
             "activity_regularizer",
             "SF304",
         )
+    # Keras has the factor in the output's dtype: of whole numbers, only the whole part counts.
+    exact = float if is_floating(x.dtype) else int
     parts = [
         Binary("*", factor, Method(Method(x, function), "sum"))
         for key, function in (("l1", "abs"), ("l2", "square"))
-        if (factor := getattr(term.spec, key, 0.0))
+        if (factor := exact(getattr(term.spec, key, 0.0)))
     ]
     if not parts:
         return None

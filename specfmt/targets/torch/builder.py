@@ -174,7 +174,7 @@ class Lower:
             self.node,
             weights=self.weights.under(prefix) if prefix else self.weights,
             part="_".join(filter(None, (self.part, part))),
-            trainable=self.trainable and layer.trainable,
+            trainable=self.trainable and not layer.is_frozen(),
         )
 
     def lower(self, layer: Layer, *args: Any, **kwargs: Any) -> Any:
@@ -436,18 +436,6 @@ def map_layout(
 def axis(k: int, x: Tensor) -> Axis:
     """A Keras axis of ``x``, to be printed as torch's."""
     return Axis(k % x.rank, x.rank)
-
-
-def channel_want(k: int, x: Tensor) -> Want:
-    """The order in which Keras axis ``k`` of ``x`` stands at torch's axis 1."""
-    k %= x.rank
-    if x.rank < 3:
-        return "any"
-    if k == x.rank - 1:
-        return "channels"
-    if k == 1:
-        return "keras"
-    raise TargetError(f"axis {k} of {x.rank} is neither the first nor the last after the batch")
 
 
 def dotted(text: str) -> Name:

@@ -23,7 +23,7 @@ from specfmt.layers.convolutional import (
     SeparableConv2D,
     TransposedConvolution,
 )
-from specfmt.layers.sizes import channels_of, spatial_axes, transposed_crop
+from specfmt.layers.sizes import channels_of, spatial_axes, transposed_crop, windows
 from specfmt.targets.torch.builder import Lower, lower
 from specfmt.targets.torch.expr import AxisSubscript, Tensor
 from specfmt.targets.torch.functions import activation
@@ -143,7 +143,7 @@ def _depthwise(
         **non_defaults(dilation=(dilation, 1), groups=((channels,), 1)),
         **bias_option(bias),
     )
-    out = layer.windows(x.shape, channels * layer.depth_multiplier)
+    out = windows(layer, x.shape, channels * layer.depth_multiplier)
     return b.apply(conv, source, out=out, want=channels_want(layer))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.core import Activation, Dense, Embedding, Identity, Masking
+from specfmt.spec.layer import is_floating
 from specfmt.targets.torch.builder import (
     Lower,
     TargetError,
@@ -13,7 +14,7 @@ from specfmt.targets.torch.builder import (
     lower,
     map_layout,
 )
-from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary, Want
+from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor, Unary, Want
 from specfmt.targets.torch.functions import activation
 from specfmt.targets.torch.params import ByLayout, WeightExpr
 
@@ -38,6 +39,9 @@ def dense(layer: Dense, b: Lower, x: Tensor, training: object = None) -> Tensor:
     (`Dense.build`), so the low-rank product is added unscaled.
     """
     check_quantized(layer.dtype)
+    if not is_floating(x.dtype):
+        wanted = b.dtype or "float32"
+        x = b.method(x, "to", Name(f"torch.{wanted}"), dtype=wanted)
     features = x.shape[-1]
     kernel = map_layout(flat_rows(x, b.weights.kernel), lambda kernel: kernel.T)
     params: dict[str, WeightExpr | ByLayout] = {"weight": kernel}

@@ -308,6 +308,13 @@ def cast(layer: ops.Cast, b: Lower, x: Tensor) -> Tensor:
     return x if x.dtype == dtype else b.expr(to_dtype(x, dtype), x, dtype=dtype)
 
 
+@lower(ops.ConvertToTensor)
+def convert_to_tensor(layer: ops.ConvertToTensor, b: Lower, x: Tensor) -> Tensor:
+    dtype = layer.result_dtype(as_operand(x))
+    torch_dtype(dtype)
+    return x if x.dtype == dtype else b.expr(to_dtype(x, dtype), x, dtype=dtype)
+
+
 def _like(function: str) -> Callable[..., Tensor]:
     def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
         dtype = layer.result_dtype(as_operand(x))

@@ -91,9 +91,7 @@ def conv_padding(
     if padding == "valid":
         return unpadded(b, layer, x, axes)
     if max(strides) == 1:
-        totals = tuple((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
-        halves = tuple(total // 2 for total in totals)
-        return x, "same" if any(total % 2 for total in totals) else compact(halves)
+        return x, same_option(kernel, dilation)
 
     def sides(shape: Shape) -> tuple[Sides, ...] | None:
         found = tuple(
@@ -119,6 +117,13 @@ def conv_padding(
         return padded, 0
     widths = {axis: pair for axis, pair in zip(axes, own, strict=True) if any(pair)}
     return (pad(b, x, widths, end_comment(strides, own)) if widths else x), 0
+
+
+def same_option(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
+    """``padding=`` of a convolution of stride 1 that keeps the size."""
+    totals = tuple((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
+    halves = tuple(total // 2 for total in totals)
+    return "same" if any(total % 2 for total in totals) else compact(halves)
 
 
 def end_comment(strides: tuple[int, ...], sides: tuple[Sides, ...]) -> str:

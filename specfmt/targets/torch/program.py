@@ -11,17 +11,20 @@ from specfmt.graph.model import Graph, Node, Unit, Value, map_values
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import is_floating
 from specfmt.targets.naming import Scope, class_name
+from specfmt.targets.source import string
 from specfmt.targets.templates import data_folder
 from specfmt.targets.torch.activity import add_penalties, nested_penalty, sum_of
 from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, find_lowering
 from specfmt.targets.torch.custom import refuse_unknown
 from specfmt.targets.torch.expr import (
     Call,
+    Method,
     ModuleDef,
     Name,
     ParamDef,
     SelfAttr,
     Step,
+    Subscript,
     Tensor,
     Want,
     tensors_in,
@@ -307,13 +310,19 @@ def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
     if len(out_layouts) == 1:
         out_want = "channels" if out_layouts.pop() else "keras"
     expr: Any = Call(SelfAttr(module.attr), inputs)
+    form = inner.graph.output_form
+    if form != "single" and len(outputs) == 1:
+        key = Name(string(next(iter(inner.outputs)))) if form == "mapping" else 0
+        expr = Subscript(expr, (key,))
+    elif form == "mapping":
+        expr = Method(expr, "values")
     return b.step(
         expr,
         *outputs,
         want=want,
         out_want=out_want,
         module_def=module,
-        module=module.ctor,
+        module=module.ctor if form == "single" else None,
         heavy=True,
     )
 

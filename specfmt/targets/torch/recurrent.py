@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from specfmt.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
-from specfmt.spec.layer import is_floating
+from specfmt.spec.layer import Shape, is_floating
 from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, lower
 from specfmt.targets.torch.expr import (
     Binary,
@@ -179,10 +179,10 @@ def _in_torch_order(layer: Recurrent) -> Any:
 
 def flexible_module(b: Lower, layer: Recurrent, features: int, dropout: float) -> ModuleDef:
     """The generated file's own class with every option of Keras's cell."""
-    kwargs: dict[str, Any] = {"activation": function(b, layer.activation, layer.units)}  # type: ignore[attr-defined]
+    kwargs: dict[str, Any] = {"activation": function(b, layer.activation, (None, layer.units))}  # type: ignore[attr-defined]
     if not isinstance(layer, SimpleRNN):
         gate = layer.recurrent_activation  # type: ignore[attr-defined]
-        kwargs["gate_activation"] = function(b, gate, layer.units)
+        kwargs["gate_activation"] = function(b, gate, (None, layer.units))
     params = stock_params(layer, b.weights)
     if not isinstance(layer, GRU):
         params.pop("bias_hh", None)
@@ -200,10 +200,18 @@ def flexible_module(b: Lower, layer: Recurrent, features: int, dropout: float) -
     return b.module(name, features, layer.units, params=params, **kwargs)  # type: ignore[arg-type]
 
 
-def function(b: Lower, term: Term, units: int) -> Expr:
-    """An activation as a callable expression: ``torch.tanh``, ``nn.LeakyReLU(0.2)``, a lambda."""
+def function(b: Lower, term: Term, shape: Shape, channels_first: bool = False) -> Expr:
+    """An activation as a callable expression: ``torch.tanh``, ``nn.LeakyReLU(0.2)``, a lambda.
+
+    Args:
+        b: The builder.
+        term: The activation.
+        shape: Of what it is applied to.
+        channels_first: Whether that stands channels-first in PyTorch.
+    """
     scratch = Lower(ClassBuilder(), b.node)
-    x = Tensor((None, units), name="x")
+    x = Tensor(shape, name="x")
+    write = Renderer({x: ("x", ATOM)}, channels_first)
     y = activation(scratch, term, x)
     steps = scratch.owner.steps
     if not steps:
@@ -213,12 +221,11 @@ def function(b: Lower, term: Term, units: int) -> Expr:
     if len(steps) == 1 and steps[0].expr == Call(getattr(steps[0].expr, "func", ""), (x,)):
         return Name(str(steps[0].expr.func))
     if len(steps) == 1 and steps[0].module is not None:
-        return steps[0].module
+        return Name(write(steps[0].module))
     table: dict[Tensor, Any] = {}
     for step in steps:
         table[step.outputs[0]] = substitute(step.expr, table)
-    source = Renderer({x: ("x", ATOM)}, None)(table.get(y, y))
-    return Name(f"lambda x: {source}")
+    return Name(f"lambda x: {write(table.get(y, y))}")
 
 
 def run(b: Lower, layer: Recurrent, call: Context) -> Result:
@@ -265,8 +272,12 @@ def training_is_off(layer: Recurrent, training: bool | None) -> bool:
 
 def state(b: Lower, layer: Recurrent, index: int) -> Tensor:
     """A new tensor for a last state: ``encoder_h``, ``encoder_c``."""
-    name = "_".join(filter(None, (b.node.name, b.part, "hc"[index])))
-    return Tensor((None, layer.units), "float32", name)
+    return Tensor((None, layer.units), "float32", state_name(b, index))
+
+
+def state_name(b: Lower, index: int) -> str:
+    """What a last state is called."""
+    return "_".join(filter(None, (b.node.name, b.part, "hc"[index])))
 
 
 def run_stock(

@@ -6,11 +6,14 @@ from math import sqrt
 from typing import Any
 
 from specfmt.layers.regularization import (
+    ActivityRegularization,
+    AlphaDropout,
     Dropout,
     GaussianDropout,
     GaussianNoise,
     SpatialDropout1D,
     SpatialDropout2D,
+    SpatialDropout3D,
 )
 from specfmt.targets.torch.builder import Lower, TargetError, lower
 from specfmt.targets.torch.expr import Call, PerAxis, SelfAttr, Size, Tensor, Want
@@ -44,13 +47,25 @@ def shared_dropout(
     training: bool | None,
 ) -> Tensor:
     """Dropout whose decisions are shared along the axes of size 1 in ``noise_shape``."""
+    return _shared(b, "shared_dropout", x, rate, noise_shape, training)
+
+
+def _shared(
+    b: Lower,
+    function: str,
+    x: Tensor,
+    rate: float,
+    noise_shape: tuple[int | None, ...],
+    training: bool | None,
+) -> Tensor:
+    """A call of a helper that takes the shape of its noise."""
     sizes = tuple(
         1 if noise == 1 else size if size is not None else Size(x, k)
         for k, (noise, size) in enumerate(zip(noise_shape, x.shape, strict=True))
     )
-    function = b.helper("shared_dropout")
     want: Want = "any" if x.flat is None else "keras"
-    return b.call(function, x, rate, PerAxis(sizes), training_flag(training), want=want)
+    flag = training_flag(training)
+    return b.call(b.helper(function), x, rate, PerAxis(sizes), flag, want=want)
 
 
 @lower(SpatialDropout1D)
@@ -64,15 +79,17 @@ def spatial_dropout1d(
 
 
 @lower(SpatialDropout2D)
-def spatial_dropout2d(
-    layer: SpatialDropout2D, b: Lower, x: Tensor, training: bool | None = None
+@lower(SpatialDropout3D)
+def spatial_dropout(
+    layer: SpatialDropout2D | SpatialDropout3D, b: Lower, x: Tensor, training: bool | None = None
 ) -> Tensor:
     if layer.rate == 0 or training is False:
         return x
     want: Want = "keras" if layer.data_format == "channels_first" else "channels"
-    module = stock("nn.Dropout2d", training, layer.rate)
+    rank = x.rank - 2
+    module = stock(f"nn.Dropout{rank}d", training, layer.rate)
     flag = training_flag(training)
-    return b.call("F.dropout2d", x, layer.rate, flag, want=want, module=module)
+    return b.call(f"F.dropout{rank}d", x, layer.rate, flag, want=want, module=module)
 
 
 @lower(GaussianNoise)
@@ -96,3 +113,26 @@ def gaussian_dropout(
         return x
     stddev = sqrt(layer.rate / (1 - layer.rate))
     return b.call(b.helper("gaussian_dropout"), x, stddev, training_flag(training))
+
+
+@lower(AlphaDropout)
+def alpha_dropout(layer: AlphaDropout, b: Lower, x: Tensor, training: bool | None = None) -> Tensor:
+    """PyTorch's has the same constants (`aten/src/ATen/native/Dropout.cpp`)."""
+    if layer.rate == 1:
+        raise TargetError(
+            "nothing is left of a rate of 1, which Keras cannot train with either",
+            "choose a rate below 1",
+            "rate",
+        )
+    if layer.rate == 0 or training is False:
+        return x
+    if layer.noise_shape is not None and 1 in layer.noise_shape:
+        return _shared(b, "shared_alpha_dropout", x, layer.rate, layer.noise_shape, training)
+    module = stock("nn.AlphaDropout", training, layer.rate)
+    return b.call("F.alpha_dropout", x, layer.rate, training_flag(training), module=module)
+
+
+@lower(ActivityRegularization)
+def activity_regularization(_layer: ActivityRegularization, _b: Lower, x: Tensor) -> Tensor:
+    """The input itself; `activity` adds the penalty where the model is trained."""
+    return x

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.recurrent import Recurrent
 from specfmt.layers.wrappers import Bidirectional, TimeDistributed, inner_name
 from specfmt.spec.layer import Layer
-from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.convolutional_recurrent import run_images
 from specfmt.targets.torch.expr import (
     Axis,
     Binary,
@@ -19,6 +21,7 @@ from specfmt.targets.torch.expr import (
     Size,
     Subscript,
     Tensor,
+    Want,
 )
 from specfmt.targets.torch.params import ByLayout
 from specfmt.targets.torch.recurrent import (
@@ -46,6 +49,7 @@ POSITIONWISE = frozenset(
         "ELU",
         "Identity",
         "Rescaling",
+        "ActivityRegularization",
         "GaussianNoise",
         "GaussianDropout",
     )
@@ -78,6 +82,8 @@ def bidirectional(
 
 def is_one_module(forward: Recurrent, backward: Recurrent, training: bool | None) -> bool:
     """Whether one torch module with ``bidirectional=True`` computes both directions."""
+    if isinstance(forward, ConvLSTM):
+        return False
     same = (
         type(forward) is type(backward)
         and forward.use_bias == backward.use_bias
@@ -129,11 +135,12 @@ def each_way(
     half = len(call.states) // 2
     ahead = b.inner(forward, "forward", inner_name(forward))
     back = b.inner(backward, "backward", inner_name(backward))
-    first = run(ahead, forward, replace(call, states=call.states[:half]))
-    second = run(back, backward, replace(call, states=call.states[half:]))
+    run_one: Any = run_images if isinstance(forward, ConvLSTM) else run
+    first = run_one(ahead, forward, replace(call, states=call.states[:half]))
+    second = run_one(back, backward, replace(call, states=call.states[half:]))
     theirs = second.output
     if forward.return_sequences:
-        theirs = b.method(theirs, "flip", 1, want="keras")
+        theirs = b.method(theirs, "flip", axis(1, theirs), want=any_order(theirs))
     return merged(b, mode, first.output, theirs), [*first.states, *second.states]
 
 
@@ -144,13 +151,19 @@ def merged(b: Lower, mode: str | None, ahead: Tensor, back: Tensor) -> list[Tens
 
 def merge(b: Lower, mode: str, ahead: Tensor, back: Tensor) -> Tensor:
     """Both directions' outputs in one."""
+    want = any_order(ahead)
     if mode == "concat":
         shape = (*ahead.shape[:-1], 2 * (ahead.shape[-1] or 0))
-        joined = Call("torch.cat", ((ahead, back),), {"dim": -1})
-        return b.expr(joined, ahead, out=shape, want="keras")
+        joined = Call("torch.cat", ((ahead, back),), {"dim": axis(-1, ahead)})
+        return b.expr(joined, ahead, out=shape, want=want)
     if mode == "ave":
-        return b.expr(Binary("/", Binary("+", ahead, back), 2), ahead, want="keras")
-    return b.expr(Binary(MERGES[mode], ahead, back), ahead, want="keras")
+        return b.expr(Binary("/", Binary("+", ahead, back), 2), ahead, want=want)
+    return b.expr(Binary(MERGES[mode], ahead, back), ahead, want=want)
+
+
+def any_order(x: Tensor) -> Want:
+    """Sequences of features stay in Keras's order, those of images stand in either."""
+    return "any" if x.rank > 3 else "keras"
 
 
 @lower(TimeDistributed)
@@ -187,8 +200,8 @@ def takes_batch_statistics(inner: Layer, trainable: bool, training: Any) -> bool
 
 
 def is_positionwise(inner: Layer) -> bool:
-    """Whether the layer treats every position on its own (and Dropout every element)."""
-    if inner.type_name == "Dropout":
+    """Whether the layer treats every position on its own (or every element)."""
+    if inner.type_name in ("Dropout", "AlphaDropout"):
         return getattr(inner, "noise_shape", None) is None
     term = getattr(inner, "activation", None)
     over_axis = term is not None and getattr(term.spec, "axis", -1) != -1

@@ -14,17 +14,20 @@ def scan_steps(
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
     """Go through ``x`` (N, T, ...) by ``state = step(x[:, t], *state)``.
 
-    The first state is the output. A masked step keeps the state and repeats the output
-    before it: zeros if there is none, or always with ``zero_masked``.
+    The first state is the output. A step that the mask (N, T) or (N, T, ...) drops keeps
+    the state and repeats the output before it: zeros if there is none, or always with
+    ``zero_masked``.
     """
     outputs = []
     out = torch.zeros_like(state[0])
+    if mask is not None:
+        mask = mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim))
     for t, x_t in enumerate(x.unbind(1)):
         new = step(x_t, *state)
         if mask is None:
             out, state = new[0], new
         else:
-            keep = mask[:, t, None]
+            keep = mask[:, t]
             out = torch.where(
                 keep, new[0], torch.zeros_like(out) if zero_masked else out
             )

@@ -1,0 +1,295 @@
+"""What Keras notes of the calls of a model, besides what their author wrote.
+
+While a functional model is built, Keras works out a mask for every symbolic tensor; each step
+of that is an operation with a name and a place in the graph.  A layer that is called with one
+tensor of its compute dtype, and with nothing else, has what Keras fills in noted as keywords
+of the call: the mask of that tensor and its own default of ``training`` (`Layer.__call__` of
+Keras 3.15, steps 1, 5 and 6).  Whatever else a call reads is copied first, and the copy of the
+keywords is lost.
+
+`recorded` gives the graph with all of that in it.  Names matter: Keras names an operation after
+its class and counts those of a class in the order in which they are made, in all models of a
+file, so the calls are walked in the order in which generated code runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from specfmt.graph.infer import compute_dtype, infer, split_arguments
+from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves, map_values
+from specfmt.spec.diagnostics import Path
+from specfmt.spec.layer import Layer, Op, is_floating
+from specfmt.spec.naming import to_snake_case
+from specfmt.spec.registry import build_op
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A model as Keras notes it.
+
+    Attributes:
+        graph: The model, with operations for masks and with `Node.recorded` filled in.
+        named: The units of ``graph``, nested models entered, that Keras names, in the order in
+            which it does, with the call that they come from: its place in the document.
+        automatic: The units of the given graph, nested models entered, that Keras names itself
+            in generated code: their names are its own.
+        origins: Unit of ``graph`` -> unit of the given graph, nested models entered.
+        calls: Call of ``graph`` -> call of the given graph, nested models entered.
+    """
+
+    graph: Graph
+    automatic: frozenset[Unit]
+    origins: dict[Unit, Unit]
+    calls: dict[Node, Node]
+    named: list[tuple[Unit, Path]]
+
+
+def recorded(graph: Graph) -> Recording:
+    """A model, nested models included, as Keras notes it."""
+    recorder = _Recorder(frozenset())
+    found = recorder.model(graph)
+    if recorder.made:  # operations for masks take names that operations of the spec may have
+        recorder = _Recorder(frozenset(recorder.made))
+        found = recorder.model(graph)
+    return Recording(
+        found, frozenset(recorder.automatic), recorder.origins, recorder.calls, recorder.named
+    )
+
+
+def built_first(graph: Graph) -> list[Unit]:
+    """The nested models that code builds before it calls anything.
+
+    A model is built where it is first called, unless Keras works out masks in it: then the
+    names of the operations for them depend on the place, and this is where most authors do it.
+    """
+    return [unit for unit in graph.units if unit.graph is not None and carries_masks(unit.graph)]
+
+
+def carries_masks(graph: Graph) -> bool:
+    """Whether Keras works out a mask for some tensor of a graph."""
+    return any(
+        any(value.masked for value in node.outputs)
+        or (node.unit.graph is not None and carries_masks(node.unit.graph))
+        for node in graph.nodes
+    )
+
+
+def is_copied(node: Node, policy: Any) -> bool:
+    """Whether Keras copies the arguments of a call, so that nothing is added to its keywords."""
+    inner = node.unit.graph
+    if inner is None:
+        dtype = compute_dtype(node.layer.dtype or policy)
+    elif inner.is_sequential:
+        specs = list(inner.input_specs.values())
+        dtype = specs[0].dtype if specs else compute_dtype(inner.policy)
+    else:
+        return False
+    if len(node.args) != 1 or not node.positional:
+        return True
+    (value,) = node.args.values()
+    return not (isinstance(value, Value) and value.dtype == dtype)
+
+
+class _Recorder:
+    """Walks the models of one file in the order in which their code runs.
+
+    Args:
+        contested: Classes of operations that Keras makes for masks.  What the document gives no
+            name of its own in these classes is named by Keras.
+
+    Attributes:
+        made: Classes of the operations that were made for masks.
+    """
+
+    def __init__(self, contested: frozenset[str]) -> None:
+        self.contested = contested
+        self.made: set[str] = set()
+        self.counts: dict[str, int] = {}
+        self.automatic: set[Unit] = set()
+        self.origins: dict[Unit, Unit] = {}
+        self.calls: dict[Node, Node] = {}
+        self.named: list[tuple[Unit, Path]] = []
+
+    def model(self, graph: Graph) -> Graph:
+        """One model; those inside it are built where they are first called."""
+        walk = _Walk(self, graph)
+        # A Sequential's list of layers stands complete before the first call.
+        for unit in graph.units if graph.is_sequential else built_first(graph):
+            walk.unit(unit)
+        for node in graph.nodes:
+            walk.call(node)
+        return walk.result()
+
+    def name(self, unit: Unit) -> str:
+        """The name of a unit that is made now."""
+        type_name = unit.type_name
+        if unit.graph is not None:
+            return unit.name
+        contested = type_name in self.contested
+        if isinstance(unit.spec, Op) or contested:
+            automatic = self.next_name(type_name)
+            if unit.name == automatic or (contested and unit.spec.name is None):
+                self.take(type_name)
+                self.automatic.add(unit)
+                return automatic
+        for part in unit.layer.automatic_parts:
+            self.take(part)
+        return unit.name
+
+    def next_name(self, type_name: str) -> str:
+        """What Keras would name the next operation of a class."""
+        base = to_snake_case(type_name)
+        count = self.counts.get(base, 0)
+        return f"{base}_{count}" if count else base
+
+    def take(self, type_name: str) -> str:
+        """Give that name away."""
+        name = self.next_name(type_name)
+        base = to_snake_case(type_name)
+        self.counts[base] = self.counts.get(base, 0) + 1
+        return name
+
+
+class _Walk:
+    """The calls of one model."""
+
+    def __init__(self, recorder: _Recorder, graph: Graph) -> None:
+        self.recorder = recorder
+        self.graph = graph
+        self.units: dict[Unit, Unit] = {}
+        self.nodes: list[Node] = []
+        self.place: Path = ()
+        self.masks: dict[Value, Value] = {}
+        self.values: dict[Value, Value] = {value: replace(value) for value in graph.inputs.values()}
+
+    def result(self) -> Graph:
+        graph = self.graph
+        new = self.values.get
+        nodes = self.nodes
+        if graph.is_sequential:  # Keras writes its layers alone
+            nodes = [node for node in nodes if node.unit in self.recorder.origins]
+        outputs = {name: self.values[value] for name, value in graph.outputs.items()}
+        return replace(
+            graph,
+            inputs={name: self.values[value] for name, value in graph.inputs.items()},
+            nodes=nodes,
+            units=list(dict.fromkeys(node.unit for node in nodes)),
+            outputs=outputs,
+            unused=[],
+            input_nest=map_leaves(graph.input_nest, new),
+            output_nest=map_leaves(graph.output_nest, new),
+        )
+
+    def unit(self, unit: Unit) -> Unit:
+        """The copy of a unit, made at its first call."""
+        found = self.units.get(unit)
+        if found is None:
+            inner = None if unit.graph is None else self.recorder.model(unit.graph)
+            name = self.recorder.name(unit)
+            found = replace(unit, name=name, graph=inner, calls=[])
+            if unit in self.recorder.automatic:
+                self.recorder.named.append((found, unit.path))
+            self.units[unit] = found
+            self.recorder.origins[found] = unit
+        return found
+
+    def call(self, node: Node) -> None:
+        """One call, and the operations for the masks of what it gives."""
+        self.place = node.path
+        unit = self.unit(node.unit)
+        copy = replace(
+            node,
+            name=unit.name if isinstance(unit.spec, Op) else node.name,
+            unit=unit,
+            args=map_values(node.args, self.values.__getitem__),
+            form=map_values(node.form, self.values.__getitem__),
+        )
+        self.recorder.calls[copy] = node
+        copied = is_copied(copy, self.graph.policy)
+        if unit.graph is not None:
+            self._note_model(copy, unit.graph, copied)
+        elif isinstance(unit.spec, Layer) and not unit.spec.is_operation:
+            self._note_layer(copy, unit.spec, copied)
+        self._add(copy, node.outputs)
+        if isinstance(unit.spec, Layer) and not unit.spec.is_operation:
+            self._give_masks(copy, unit.spec, copied)
+
+    def _add(self, node: Node, outputs: tuple[Value, ...]) -> None:
+        node.outputs = tuple(replace(value, node=node) for value in outputs)
+        node.call_index = len(node.unit.calls)
+        node.unit.calls.append(node)
+        self.nodes.append(node)
+        self.values.update(zip(outputs, node.outputs, strict=True))
+
+    def _note_model(self, node: Node, inner: Graph, copied: bool) -> None:
+        """A nested model's call: the mask of everything it reads, in the form of what it reads."""
+        form = node.form
+        if form is None:
+            form = map_leaves(inner.input_nest, lambda value: node.args.get(value.name))
+            node.form = form
+        keywords = {key: item for key, item in node.args.items() if key not in inner.inputs}
+        if not copied and keywords.get("mask") is None:
+            keywords["mask"] = map_leaves(form, self._mask)
+        node.recorded = keywords
+
+    def _note_layer(self, node: Node, layer: Layer, copied: bool) -> None:
+        keywords = dict(list(node.args.items())[node.positional :])
+        if not copied:
+            if layer.training_default is not None:
+                keywords["training"] = layer.training_default
+            if any(argument.name == "mask" for argument in layer.call_arguments):
+                (value,) = node.args.values()
+                keywords["mask"] = self._mask(value)
+        node.recorded = keywords
+
+    def _mask(self, value: Any) -> Value | None:
+        return self.masks.get(value) if isinstance(value, Value) else None
+
+    def _give_masks(self, node: Node, layer: Layer, copied: bool) -> None:
+        """Masks of a layer's outputs, by its own operations."""
+        dtype = compute_dtype(layer.dtype or self.graph.policy)
+        args = self._cast(node.args, dtype) if copied and layer.casts_inputs else node.args
+        names = [argument.name for argument in layer.call_arguments]
+        if not names or names[0] not in args:
+            return
+        flags, keywords = split_arguments(node, lambda value: value in self.masks)
+        said = layer.output_mask(*flags, **keywords)
+        masked = (said,) * len(node.outputs) if isinstance(said, bool) else said
+        if not any(masked):
+            return
+        first = args[names[0]]
+        given = node.args.get("mask")
+        masks = map_leaves(node.args[names[0]], self._mask) if given is None else given
+        mask = layer.mask_operations(self._operation, first, masks)
+        for value, flag in zip(node.outputs, masked, strict=True):
+            if flag and mask is not None:
+                self.masks[value] = mask
+
+    def _cast(self, args: dict[str, Any], dtype: str) -> dict[str, Any]:
+        """The arguments in the layer's compute dtype, cast in Keras's order."""
+
+        def cast(value: Value) -> Value:
+            if not is_floating(value.dtype) or value.dtype == dtype:
+                return value
+            result = self._operation("cast", value, dtype=dtype)
+            if value in self.masks:
+                self.masks[result] = self.masks[value]
+            return result
+
+        return {key: map_values(item, cast) for key, item in args.items()}
+
+    def _operation(self, function: str, *operands: Any, **fields: Any) -> Value:
+        """The result of an operation that Keras makes."""
+        op = build_op({"op": function, **fields})
+        self.recorder.made.add(op.type_name)
+        unit = Unit(self.recorder.take(op.type_name), op, None, ())
+        self.recorder.named.append((unit, self.place))
+        node = Node(unit.name, unit, {str(i): item for i, item in enumerate(operands)}, ())
+        node.positional = len(operands)
+        infer(node, self.graph.policy, [])
+        unit.calls.append(node)
+        self.nodes.append(node)
+        (value,) = node.outputs
+        return value

@@ -1,0 +1,165 @@
+"""Models of our own in real Keras that use tensor operations in every way they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def operation_models(keras: Any) -> dict[str, Any]:
+    """Name -> function that builds a model."""
+    import numpy as np
+
+    layers, ops = keras.layers, keras.ops
+    found: dict[str, Any] = {}
+
+    def model(build: Any) -> Any:
+        found[build.__name__] = build
+        return build
+
+    def inp(*shape: Any, **options: Any) -> Any:
+        return keras.Input(shape, **options)
+
+    @model
+    def arithmetic() -> Any:
+        a, b = inp(4), inp(4)
+        return keras.Model([a, b], (a + b) * 2.0 - a / 3.0)
+
+    @model
+    def arithmetic_reversed() -> Any:
+        a = inp(4)
+        return keras.Model(a, 1.0 - (2.0 * a) ** 2)
+
+    @model
+    def array_constant() -> Any:
+        a = inp(3)
+        return keras.Model(a, a * np.array([1.0, 2.0, 3.0], "float32"))
+
+    @model
+    def slicing() -> Any:
+        a = inp(8, 6)
+        return keras.Model(a, [a[:, 1:5], a[:, -1], a[..., None], a[:, ::2, 1]])
+
+    @model
+    def operations() -> Any:
+        a = inp(6, 4)
+        x = ops.relu(ops.transpose(a, (0, 2, 1)))
+        x = ops.concatenate([x, ops.exp(x)], axis=-1)
+        return keras.Model(a, ops.mean(x, axis=1, keepdims=True))
+
+    @model
+    def operation_reshapes() -> Any:
+        a = inp(6, 4)
+        return keras.Model(a, ops.expand_dims(ops.reshape(a, (-1, 24)), 1))
+
+    @model
+    def operation_splits() -> Any:
+        a = inp(6)
+        p, q = ops.split(a, 2, axis=-1)
+        return keras.Model(a, ops.maximum(p, q))
+
+    @model
+    def operation_where() -> Any:
+        a = inp(6)
+        return keras.Model(a, ops.where(a > 0, a, a * 0.1))
+
+    @model
+    def operation_matmul() -> Any:
+        a, b = inp(3, 4), inp(4, 5)
+        return keras.Model([a, b], ops.softmax(ops.matmul(a, b), axis=-1))
+
+    @model
+    def operation_called_twice() -> Any:
+        a = inp(4)
+        return keras.Model(a, ops.sqrt(ops.sqrt(ops.absolute(a))))
+
+    @model
+    def functions_of_one_tensor() -> Any:
+        a = inp(6)
+        names = (
+            "negative square exp expm1 log1p sin cos tanh arcsin arctan floor ceil sign erf relu6 "
+            "sigmoid silu selu softplus softsign log_sigmoid hard_silu hard_sigmoid hard_tanh "
+            "hard_shrink soft_shrink tanh_shrink sinh cosh tan reciprocal arccos log log2 log10 rsqrt"
+        )
+        return keras.Model(a, [getattr(ops, name)(a) for name in names.split()])
+
+    @model
+    def functions_with_options() -> Any:
+        a = inp(6, 4)
+        return keras.Model(
+            a,
+            [
+                ops.clip(a, -0.5, 0.5),
+                ops.round(a, decimals=1),
+                ops.gelu(a, approximate=False),
+                ops.leaky_relu(a, negative_slope=0.1),
+                ops.elu(a, alpha=0.5),
+                ops.celu(a, alpha=0.5),
+                ops.log_softmax(a, axis=1),
+                ops.cumsum(a, axis=1),
+                ops.norm(a, ord=2, axis=-1),
+                ops.logsumexp(a, axis=1, keepdims=True),
+                ops.std(a, axis=(1, 2)),
+                ops.var(a, axis=-1),
+                ops.prod(a, axis=1),
+                ops.argmax(a, axis=-1),
+                ops.argmin(a, axis=1, keepdims=True),
+                ops.max(a, axis=1),
+                ops.min(a, axis=-1, keepdims=True),
+                ops.sum(a, axis=(1, 2)),
+                ops.all(a > 0, axis=1),
+                ops.cast(a, "float16"),
+                ops.one_hot(ops.cast(a, "int32"), 4),
+            ],
+        )
+
+    @model
+    def functions_that_move() -> Any:
+        a = inp(6, 4)
+        return keras.Model(
+            a,
+            [
+                ops.flip(a, axis=1),
+                ops.roll(a, 2, axis=1),
+                ops.repeat(a, 2, axis=-1),
+                ops.tile(a, (1, 2, 1)),
+                ops.moveaxis(a, 1, 2),
+                ops.swapaxes(a, 1, 2),
+                ops.squeeze(ops.expand_dims(a, (1, 3)), 1),
+                ops.stack([a, a], axis=1),
+                ops.pad(a, ((0, 0), (1, 2), (0, 0)), constant_values=1.0),
+                ops.take(a, [0, 2], axis=1),
+                ops.broadcast_to(ops.expand_dims(a, 1), (2, 3, 6, 4)),
+                ops.einsum("bij,bkj->bik", a, a),
+                ops.dot(a, ops.ones_like(ops.transpose(a[0]))),
+                *ops.split(a, [1, 3], axis=1),
+            ],
+        )
+
+    @model
+    def functions_of_two_tensors() -> Any:
+        a, b = inp(4), inp(4)
+        names = (
+            "add subtract multiply divide true_divide floor_divide mod power maximum minimum "
+            "arctan2 equal not_equal greater greater_equal less less_equal logical_and logical_or "
+            "logical_xor"
+        )
+        return keras.Model([a, b], [getattr(ops, name)(a, b) for name in names.split()])
+
+    @model
+    def operation_beside_heads() -> Any:
+        a = inp(5, 4)
+        return keras.Model(a, ops.softmax(layers.MultiHeadAttention(2, 3)(a, a), axis=-1))
+
+    @model
+    def comparisons_as_operators() -> Any:
+        a = inp(4)
+        return keras.Model(a, [a > 0.5, a <= 1.0, ~(a > 0.0), (a > 0) | (a < -1), abs(-a), a // 2])
+
+    @model
+    def nested_with_operations() -> Any:
+        i = inp(4)
+        inner = keras.Model(i, ops.relu(i * 2.0 + 1.0), name="inner")
+        a = inp(4)
+        return keras.Model(a, inner(a + 1.0) * 2.0)
+
+    return found
