@@ -56,6 +56,10 @@ CASES = [
     Case(plain(ATT, call=CAUSAL | SCORES), QV),
     Case(plain(ATT, call={"mask": ["in2", "in3"]}), MASKS, dtypes=BOOLS),
     Case(plain(ATT, call={"mask": ["in2", "in3"]} | CAUSAL | SCORES), MASKS, dtypes=BOOLS),
+    # One of the sequences attended to is masked from end to end.
+    embedded(plain(ATT, "v", "q", use_scale=True), name="Attention-to-nothing"),
+    embedded(plain(ADD, "v", "q"), name="AdditiveAttention-to-nothing"),
+    embedded(heads("v", "q"), name="MultiHeadAttention-to-nothing"),
     Case(plain(ATT), ((3, 5, 4), (3, 7, 4))),
     Case(plain(ATT), ((None, 4), (None, 4))),
     Case(plain(ADD), QV),

@@ -107,6 +107,15 @@ CASES = [
         [op(f, "in0", 2.5) for f in (*BINARY, "mod", "floor_divide")], (4, 3), name="binary-number"
     ),
     chain([op(f, 3, "in0") for f in (*BINARY, "power")], (4, 3), name="number-binary"),
+    Case(
+        [
+            {"type": "Dense", "units": 3, "name": "d", "inputs": "in0"},
+            op("floor_divide", "d", 0.5, name="f"),
+            op("add", "d", "f"),
+        ],
+        (4,),
+        name="floor_divide-of-what-learns",
+    ),
     chain(
         [op(f, "in0", "in1") for f in (*BINARY, *COMPARE)],
         [(4, 3), (4, 3)],

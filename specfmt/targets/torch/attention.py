@@ -60,12 +60,9 @@ def list_attention(
     masks = [x.mask for x in inputs] if mask is None else mask
     visible = visible_keys(b, query, key, masks[1], causal=use_causal_mask)
     y = b.tensor((*query.shape[:-1], value.shape[-1]))
-    if dot is not None and not return_attention_scores:
-        kwargs: dict[str, Any] = {}
-        if use_causal_mask and masks[1] is None:
-            kwargs["is_causal"] = True
-        elif visible is not None:
-            kwargs["attn_mask"] = Call("torch.where", (visible, 0.0, -FAR))
+    # With a mask, the fused kernels give wrong gradients to a query without any key.
+    if dot is not None and masks[1] is None and not return_attention_scores:
+        kwargs: dict[str, Any] = {"is_causal": True} if use_causal_mask else {}
         if rate:
             kwargs["dropout_p"] = Binary("*", rate, Name("self.training"))
         kwargs["scale"] = 1.0
@@ -98,7 +95,7 @@ def hidden(b: Lower, x: Tensor, mask: Tensor | None) -> Tensor:
 
 @lower(Attention)
 def attention(layer: Attention, b: Lower, inputs: list[Tensor], **call: Any) -> Any:
-    """`F.scaled_dot_product_attention`, unscaled; written out where it gives the scores too."""
+    """`F.scaled_dot_product_attention`, unscaled; written out with a mask or for the scores."""
     query, key = inputs[0], inputs[-1]
     scale = b.parameter(b.weights.scale, "scale") if layer.use_scale else None
     if layer.score_mode == "dot":

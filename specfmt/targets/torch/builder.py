@@ -92,9 +92,14 @@ RESERVED = frozenset(
 
 
 class ClassBuilder:
-    """Everything that one generated `nn.Module` class holds."""
+    """Everything that one generated `nn.Module` class holds.
+
+    Attributes:
+        data: What the outermost model is called with: no gradient of a weight passes there.
+    """
 
     def __init__(self, *, fidelity: str = "idiomatic") -> None:
+        self.data: set[Tensor] = set()
         self.steps: list[Step] = []
         self.modules: dict[tuple[Unit, str], ModuleDef] = {}
         self.parameters: dict[tuple[Unit, str], ParamDef] = {}

@@ -94,7 +94,7 @@ def masking(layer: Masking, b: Lower, x: Tensor) -> Tensor:
     mask = Tensor(x.shape[:-1], "bool", f"{b.node.name}_mask")
     b.step(differs, mask, want="keras")
     y = b.tensor(x.shape, x.dtype, flat=x.flat)
-    if value == 0:
+    if value == 0 and x in b.owner.data:  # they are zero, and need no gradient to be
         b.step(x, y)
     else:
         hidden = Unary("~", Method(mask, "unsqueeze", (-1,)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from specfmt.layers import operations as ops
-from specfmt.spec.layer import Op, Operand
+from specfmt.spec.layer import Op, Operand, is_floating
 from specfmt.spec.promotion import operand_dtype, torch_result_type
 from specfmt.targets.torch.builder import Lower, Lowering, TargetError, lower
 from specfmt.targets.torch.expr import (
@@ -163,11 +163,25 @@ _register(
         ops.Add: "+",
         ops.Subtract: "-",
         ops.Multiply: "*",
-        ops.FloorDivide: "//",
         ops.Mod: "%",
         ops.Power: "**",
     },
 )
+
+
+@lower(ops.FloorDivide)
+def floor_divide(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+    """``x1 // x2``, of which PyTorch knows no gradient; it is zero."""
+    operands = Operands(layer, (x1, x2))
+    fixed = [
+        Method(written, "detach")
+        if isinstance(item, Tensor) and is_floating(item.dtype) and item not in b.owner.data
+        else written
+        for item, written in zip(operands.items, operands.promoted(), strict=True)
+    ]
+    return operands.finish(b, Binary("//", *fixed))
+
+
 for _divide in (ops.Divide, ops.TrueDivide):
     lower(_divide)(_infix("/", floating=True))
 

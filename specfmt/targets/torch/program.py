@@ -153,7 +153,8 @@ def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> C
         SpecError: With a 3xx finding for every layer that PyTorch cannot express as asked.
     """
     problems: list[Diagnostic] = []
-    program = _lower(graph, options, scope or Scope(("nn", "F", "torch")), problems)
+    names = scope or Scope(("nn", "F", "torch"))
+    program = _lower(graph, options, names, problems, outermost=True)
     if problems:
         raise SpecError(problems)
     return program
@@ -168,7 +169,12 @@ def free_class_name(name: str) -> str:
 
 
 def _lower(
-    graph: Graph, options: Options, scope: Scope, problems: list[Diagnostic]
+    graph: Graph,
+    options: Options,
+    scope: Scope,
+    problems: list[Diagnostic],
+    *,
+    outermost: bool = False,
 ) -> ClassProgram:
     nested: dict[Unit, ClassProgram] = {}
     for unit in graph.units:
@@ -181,6 +187,8 @@ def _lower(
     for name, value in graph.inputs.items():
         tensors[value] = Tensor(value.shape or (), value.dtype, name)
         program.inputs[name] = tensors[value]
+    if outermost:
+        builder.data.update(program.inputs.values())
     final = {value: name for name, value in graph.outputs.items()}
     penalties: list[Tensor] = []
     for node in graph.nodes:

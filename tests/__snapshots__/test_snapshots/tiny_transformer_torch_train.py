@@ -69,16 +69,18 @@ class MultiHeadAttention(nn.Module):
         q = self.split(self.query(query))
         k = self.split(self.key(key))
         v = self.split(self.value(value))
-        bias = None
-        if mask is not None:
-            # Finite, so that a query without any key averages all values, as in Keras.
-            lowest = torch.finfo(q.dtype).min
-            bias = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, lowest)
         dropout = self.dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(q, k, v, bias, dropout, is_causal)
-        if mask is not None and self.dropout:
+        if mask is None:
+            x = F.scaled_dot_product_attention(q, k, v, None, dropout, is_causal)
+            return self.merge(x, query)
+
+        # A query without any key averages all values, as in Keras.
+        empty = ~mask.any(dim=-1, keepdim=True)
+        q, mask = q.masked_fill(empty, 0.0), mask | empty
+        x = F.scaled_dot_product_attention(q, k, v, mask, dropout)
+        if self.dropout:
             # A layer with dropout takes another path in Keras: there it gets nothing.
-            x = x.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)
+            x = x.masked_fill(empty, 0.0)
         return self.merge(x, query)
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
