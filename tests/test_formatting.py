@@ -410,6 +410,7 @@ ROWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_formatting_is_linear(name: str) -> None:
     start, row, end = ROWS[name]

@@ -81,6 +81,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_input_costs_no_more_than_a_plain_spec_of_its_size(name: str) -> None:
     # 10 MB of layers, measured on a tenth of it so that the test stays quick.

@@ -108,6 +108,7 @@ def misspelt(layers: int) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [deep, misspelt])
 def test_checking_is_linear(text: Callable[[int], str]) -> None:
     """Ten times the layers take ten times as long, give or take; the best of three runs each."""

@@ -259,6 +259,7 @@ def test_models_within_models() -> None:
         ast.parse(generate(loads(nested(8)), target))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "code", "count"),
     [

@@ -106,21 +106,21 @@ def check_bounds(value: Any, *, check_text: bool = True) -> None:
 
     Level by level, so that depth costs no stack; linear in the size of the value.
     """
-    level: list[Any] = [value]
+    level: list[Any] = [value] if type(value) in _CONTAINERS else []
+    if check_text and type(value) is str:
+        _check_text(value)
     for _ in range(MAX_DEPTH + 1):
-        below: list[Any] = []
-        for item in level:
-            if type(item) is dict:
-                if check_text:
-                    _check_keys(item)
-                below += item.values()
-            elif type(item) is list or type(item) is tuple:
-                below += item
-            elif check_text and type(item) is str and not item.isascii():
-                _check_text(item)
-        if not below:
+        if check_text:
+            for item in level:
+                _check_texts(item)
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if type(item) is dict else item)
+            if type(inner) in _CONTAINERS
+        ]
+        if not level:
             return
-        level = below if check_text else [i for i in below if type(i) in _CONTAINERS]
     fail(
         "SF401",
         f"expected at most {MAX_DEPTH} levels of nesting, received more",
@@ -131,15 +131,21 @@ def check_bounds(value: Any, *, check_text: bool = True) -> None:
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 
 
-def _check_keys(item: dict[Any, Any]) -> None:
-    for key in item:
-        if not isinstance(key, str):
-            fail("SF403", f"expected text as the keys of an object, received {show(key)}")
-        if not key.isascii():
+def _check_texts(item: Any) -> None:
+    """The keys of a mapping, and the strings in a mapping or list."""
+    if type(item) is dict:
+        for key in item:
+            if not isinstance(key, str):
+                fail("SF403", f"expected text as the keys of an object, received {show(key)}")
             _check_text(key)
+    for inner in item.values() if type(item) is dict else item:
+        if type(inner) is str:
+            _check_text(inner)
 
 
 def _check_text(text: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -6,7 +6,7 @@ from typing import Any
 
 from specfmt.graph.model import Array, Graph, Node, Value, map_values
 from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.layer import Op, Operand, Shape, ShapeError, Weight
+from specfmt.spec.layer import Layer, Op, Operand, Shape, ShapeError, Weight
 
 
 def show_shape(shape: Shape) -> str:
@@ -68,8 +68,7 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
         dtypes = layer.output_dtype(
             compute_dtype(layer.dtype or policy), *(value.dtype for value in inputs)
         )
-        masked, masked_keywords = split_arguments(node, lambda v: v.masked)
-        masks = layer.output_mask(*masked, **masked_keywords)
+        masks = _masks(node, inputs)
     out_dtypes = (dtypes,) * len(out_shapes) if isinstance(dtypes, str) else dtypes
     out_masks = (masks,) * len(out_shapes) if isinstance(masks, bool) else masks
     node.outputs = tuple(
@@ -78,6 +77,14 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
             zip(out_shapes, out_dtypes, out_masks, strict=True)
         )
     )
+
+
+def _masks(node: Node, inputs: tuple[Value, ...]) -> bool | tuple[bool, ...]:
+    """Which outputs of a layer's call carry a mask."""
+    if type(node.layer).output_mask is Layer.output_mask and not any(v.masked for v in inputs):
+        return False  # most calls: a layer that makes no masks reads none
+    masked, keywords = split_arguments(node, lambda v: v.masked)
+    return node.layer.output_mask(*masked, **keywords)
 
 
 def _operands(item: Any) -> Any:

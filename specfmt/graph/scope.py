@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from specfmt.graph.arguments import some_of
 from specfmt.graph.model import Value
 from specfmt.spec.diagnostics import Diagnostic, Path
-from specfmt.spec.document import Model, ModelSpec
+from specfmt.spec.document import Model, ModelSpec, Reuse
 from specfmt.spec.field_errors import did_you_mean, show
+from specfmt.spec.layer import Layer
 from specfmt.spec.naming import automatic_names
 
 SUGGESTIONS = 20
@@ -20,6 +22,13 @@ class Unresolved:
 
 
 UNRESOLVED = Unresolved()
+
+
+def _naming(entry: Any) -> tuple[str, str | None, str | None]:
+    """Type, name and the layer called again, as `automatic_names` takes them."""
+    if isinstance(entry, Layer):
+        return entry.keras_class or entry.type_name, entry.name, None
+    return entry.type_name, entry.name, entry.reuse if isinstance(entry, Reuse) else None
 
 
 class Scope:
@@ -36,12 +45,7 @@ class Scope:
         self.path = path
         self.problems = problems
         self.entries = spec.layers
-        self.names = automatic_names(
-            [
-                (getattr(e, "keras_class", "") or e.type_name, e.name, getattr(e, "reuse", None))
-                for e in self.entries
-            ]
-        )
+        self.names = automatic_names([_naming(entry) for entry in self.entries])
         self.by_name: dict[str, int] = {}
         self.values: dict[str, Value] = {}
 
