@@ -38,6 +38,8 @@ from tests.random_specs import documents
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 COUNT = int(os.environ.get("SPECFMT_SPECS", "150"))
+"""Random specs: the same ones every time, or new ones where the variable is set."""
+
 COMPILED = (
     "optimizer",
     "loss",
@@ -49,7 +51,11 @@ COMPILED = (
     "jit_compile",
 )
 SETTINGS = settings(
-    max_examples=COUNT, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=COUNT,
+    deadline=None,
+    database=None,
+    derandomize="SPECFMT_SPECS" not in os.environ,
+    suppress_health_check=list(HealthCheck),
 )
 
 
@@ -163,6 +169,26 @@ def check(spec: ModelSpec) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples(path: Path) -> None:
     check(specfmt.load(path))
+
+
+def test_a_nested_model_has_the_dtype_of_the_one_around_it() -> None:
+    """Also where it is called with another shape than it declares."""
+    inner = {
+        "type": "Model",
+        "inputs": {"inner": {"shape": [4]}},
+        "layers": [{"type": "Activation", "activation": "relu", "inputs": "inner"}],
+        "name": "nested",
+    }
+    spec = read(
+        {
+            "specfmt": 1,
+            "dtype": "float64",
+            "inputs": {"x": {"shape": [4], "batch_size": 2}},
+            "layers": [inner, {"type": "Activation", "activation": "relu"}],
+        }
+    )
+    check(spec)
+    assert {node.outputs[0].dtype for node in specfmt.analyze(spec).nodes} == {"float64"}
 
 
 @SETTINGS

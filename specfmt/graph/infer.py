@@ -178,7 +178,7 @@ def replay(graph: Graph, shapes: dict[str, Shape]) -> list[Value]:
     for node in graph.nodes:
         args = map_values(node.args, lambda v: new.get(v, v))
         call = Node(node.name, node.unit, args, node.path, node.call_index)
-        infer(call, getattr(graph.spec, "dtype", None), ignored)
+        infer(call, graph.policy, ignored)
         for old, value in zip(node.outputs, call.outputs, strict=False):
             new[old] = value
     return [new.get(value, value) for value in graph.outputs.values()]
