@@ -21,7 +21,7 @@ from specfmt.graph.model import Node, values_in
 from specfmt.layers.merging import Merge
 from specfmt.layers.wrappers import inner_name
 from specfmt.spec.diagnostics import Path
-from specfmt.spec.layer import Layer
+from specfmt.spec.layer import Layer, is_floating
 from specfmt.vocab.base import Term
 
 KERAS_2_LAYERS: Final = frozenset(
@@ -103,8 +103,7 @@ LATER_DROPOUT: Final = ("Attention", "AdditiveAttention")
 KEEPS_NUMBERS: Final = frozenset(
     (
         "Flatten Reshape Permute RepeatVector Identity Cropping1D Cropping2D Cropping3D "
-        "UpSampling1D UpSampling2D UpSampling3D Concatenate Dropout SpatialDropout1D "
-        "SpatialDropout2D SpatialDropout3D AlphaDropout GaussianDropout GaussianNoise"
+        "UpSampling1D UpSampling2D UpSampling3D Concatenate"
     ).split()
 )
 """Layers that treat whole numbers and true or false alike in both generations."""
@@ -112,7 +111,7 @@ KEEPS_NUMBERS: Final = frozenset(
 TAKES_WHOLE: Final = KEEPS_NUMBERS | frozenset(
     (
         "Embedding Dense BatchNormalization Normalization Rescaling Add Subtract Multiply Average "
-        "Maximum Minimum Dot ReLU LeakyReLU MaxPooling1D MaxPooling2D GlobalMaxPooling1D "
+        "Maximum Minimum Dot MaxPooling1D MaxPooling2D GlobalMaxPooling1D "
         "GlobalMaxPooling2D GlobalMaxPooling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
     ).split()
 )
@@ -315,6 +314,16 @@ class Keras2LayerWriter:
                 str(len(tensors)),
                 (*node.path, "inputs"),
             )
+        dtypes = sorted({value.dtype for value in tensors})
+        casts = all(map(is_floating, dtypes))  # Keras 2 casts floating inputs alone
+        if isinstance(layer, Merge) and len(dtypes) > 1 and not casts:
+            self.refusals.add(
+                f"inputs of one dtype for {node.name} ({layer.type_name})",
+                " and ".join(dtypes),
+                (*node.path, "inputs"),
+                "put an operation in front: {op: cast, dtype: float32}",
+            )
+            return
         inner: Any = layer
         while inner.type_name == "TimeDistributed":
             inner = inner.layer
