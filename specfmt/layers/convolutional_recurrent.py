@@ -104,7 +104,7 @@ class ConvLSTM(Recurrent):
             raise ShapeError(
                 f"{self.rank + 3} axes (batch, time, {order})",
                 f"{len(sequences)}: shape {show(sequences)}",
-                "put a Reshape before it",
+                "a ConvLSTM with `return_sequences: true`, or a Reshape, gives such a shape",
             )
         step = _step(sequences)
         if None in spatial_sizes(step, self.data_format):
