@@ -77,8 +77,11 @@ def generated(model: Any) -> tuple[nn.Module, int]:
     return namespace["build_model"](), len(PERMUTE.findall(code))
 
 
-def from_onnx(model: Any) -> nn.Module:
-    """The graph module that tf2onnx and onnx2torch make of a Keras model; it reads NHWC."""
+def from_onnx(model: Any) -> nn.Module | None:
+    """The graph module that tf2onnx and onnx2torch make of a Keras model; it reads NHWC.
+
+    None where it does not run: it wants the variables of `Normalization` as inputs.
+    """
     vision = ModuleType("torchvision.ops")  # onnx2torch wants it for detection layers alone
     vision.roi_align = None  # type: ignore[attr-defined]
     sys.modules.setdefault("torchvision", ModuleType("torchvision"))
@@ -90,6 +93,10 @@ def from_onnx(model: Any) -> nn.Module:
         model.export(path, format="onnx", verbose=False)
         found: nn.Module = onnx2torch.convert(path)
     found.reads_nhwc = True
+    try:
+        inference(found, 1)()
+    except TypeError:
+        return None
     return found
 
 
@@ -192,8 +199,11 @@ def main() -> None:
             ("by hand, inference, 8", ours, theirs, inference, 8, args.rounds),
             ("by hand, training step, 8", ours, theirs, training, 8, max(3, args.rounds // 2)),
         ]
-        if args.onnx:
-            other = start_alike(from_onnx(model))
+        other = from_onnx(model) if args.onnx else None
+        if other is None and args.onnx:
+            print(f"{name:<16} {'onnx2torch':<28} what it makes does not run")
+        elif other is not None:
+            start_alike(other)
             folded = fuse(ours.eval()).to(memory_format=torch.channels_last)
             for label, mine in (("onnx2torch", ours), ("onnx2torch, ours folded", folded)):
                 rows += [
