@@ -15,6 +15,7 @@ from specfmt.formats.defaults import (
     knows_layer,
     layer_defaults,
     layer_module,
+    same,
     word_type,
 )
 from specfmt.formats.floats import clean_numbers
@@ -161,6 +162,7 @@ class LayerReader:
     def __init__(self, context: Context, read_model: ReadModel) -> None:
         self.context = context
         self.read_model = read_model
+        self.usual: dict[tuple[str, str], Any] = {}  # (type, field) -> its default as written
 
     def read(
         self,
@@ -221,9 +223,13 @@ class LayerReader:
                 if default.__class__ is not value.__class__ or default != value:
                     values[key] = value
                 continue
+            if is_plain and kind is not None and self.usual.get((type_name, key)) == value:
+                continue  # most words are their field's default, read once
             where = (*config_path, _source_key(config, key, value))
             own = around if kind == "activation" else policy
-            values[key] = self._value(key, value, where, own, frozen=frozen)
+            values[key] = read = self._value(key, value, where, own, frozen=frozen)
+            if kind is not None and key in defaults and same(read, defaults[key]):
+                self.usual[type_name, key] = value
         if type_name == "Bidirectional":
             _undo_bidirectional(values)
         build_config = item.get("build_config") if isinstance(item, dict) else None
