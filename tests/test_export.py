@@ -22,7 +22,7 @@ from specfmt.graph.build import build
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.document import parse_document
 from specfmt.spec.registry import layer_class
-from tests.harness import build_graph, execute
+from tests.harness import TOLERANCE, build_graph, execute, relative_error
 from tests.keras_models import models
 from tests.keras_models_masks import mask_models
 from tests.test_cases import table
@@ -134,8 +134,11 @@ def compare(keras: Any, first: Any, second: Any) -> None:
     for model in (first, second):
         keras.utils.set_random_seed(2)
         outputs.append(keras.tree.flatten(model(data)))
-    for a, b in zip(*outputs, strict=True):
-        np.testing.assert_array_equal(a, b)
+    for a, b in zip(*(map(np.asarray, found) for found in outputs), strict=True):
+        if a.dtype.kind == "f":  # kernels add up in an order that their threads decide
+            assert relative_error(a, b) <= TOLERANCE
+        else:
+            np.testing.assert_array_equal(a, b)
 
 
 def test_there_are_enough_models() -> None:
