@@ -22,7 +22,7 @@ from specfmt.graph.build import build
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.document import parse_document
 from specfmt.spec.registry import layer_class
-from tests.harness import TOLERANCE, build_graph, execute, relative_error
+from tests.harness import build_graph, execute
 from tests.keras_models import models
 from tests.keras_models_masks import mask_models
 from tests.test_cases import table
@@ -100,14 +100,17 @@ def as_json(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def some_data(model: Any) -> Any:
-    """Inputs for two samples: token numbers that tables hold, and zeros among them."""
+def some_data(model: Any, free: int) -> Any:
+    """Inputs for two samples: token numbers that tables hold, and zeros among them.
+
+    A size that the model leaves free is ``free``.
+    """
     import numpy as np
 
     rng = np.random.default_rng(0)
 
     def draw(tensor: Any) -> Any:
-        shape = [2, *(size or 5 for size in tensor.shape[1:])]
+        shape = [2, *(size or free for size in tensor.shape[1:])]
         if tensor.shape[0] is not None:
             shape[0] = tensor.shape[0]
         if "float" in tensor.dtype:
@@ -120,7 +123,7 @@ def some_data(model: Any) -> Any:
     return keras.tree.map_structure(draw, nest)
 
 
-def compare(keras: Any, first: Any, second: Any) -> None:
+def compare(keras: Any, first: Any, second: Any, free: int = 5) -> None:
     """Two models that should be one: config, weights, and what they compute."""
     import numpy as np
 
@@ -129,16 +132,13 @@ def compare(keras: Any, first: Any, second: Any) -> None:
     assert second.count_params() == first.count_params()
     assert [(w.name, w.shape) for w in second.weights] == [(w.name, w.shape) for w in first.weights]
     second.set_weights(first.get_weights())
-    data = some_data(first)
+    data = some_data(first, free)
     outputs = []
     for model in (first, second):
         keras.utils.set_random_seed(2)
         outputs.append(keras.tree.flatten(model(data)))
-    for a, b in zip(*(map(np.asarray, found) for found in outputs), strict=True):
-        if a.dtype.kind == "f":  # kernels add up in an order that their threads decide
-            assert relative_error(a, b) <= TOLERANCE
-        else:
-            np.testing.assert_array_equal(a, b)
+    for a, b in zip(*outputs, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_there_are_enough_models() -> None:
@@ -216,7 +216,9 @@ def test_applications(keras: Any, name: str) -> None:
     exported = round_trip(source)
     assert exported == source
     keras.backend.clear_session(free_memory=False)
-    compare(keras, model, keras.models.model_from_json(json.dumps(exported)))
+    # MobileNetV3 leaves its image's size free, and TensorFlow reads beyond an image that a
+    # window of 3 does not fit into: 64 is large enough for every stage.
+    compare(keras, model, keras.models.model_from_json(json.dumps(exported)), free=64)
     assert generated(keras, source) == source
 
 
