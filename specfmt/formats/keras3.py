@@ -78,13 +78,13 @@ FORWARD, BACKWARD = "forward_", "backward_"
 """Prefixes that `Bidirectional` puts before the names of its two layers."""
 
 
-def simplify(type_name: str, config: Json, build_config: Any = None) -> Json:
+def simplify(type_name: str, config: Json, query: int | None = None) -> Json:
     """A layer's config as its author may have written it.
 
     Args:
         type_name: Keras 3's class name.
         config: The fields, words of the vocabulary already read.
-        build_config: The shapes that the layer was built with, where the source has them.
+        query: The rank of an attention's query, where the source has it (see `query_rank`).
     """
     result: Json = {}
     for key, value in config.items():
@@ -100,7 +100,7 @@ def simplify(type_name: str, config: Json, build_config: Any = None) -> Json:
     strides, pool = POOL_STRIDES
     if pool in result and result.get(strides) == result[pool]:
         del result[strides]
-    _drop_derived(type_name, result, build_config)
+    _drop_derived(type_name, result, query)
     for key in AXES:
         if isinstance(result.get(key), list) and len(result[key]) == 1:
             result[key] = result[key][0]
@@ -131,12 +131,11 @@ def single_factor(value: Any, low: str) -> Any:
     return last if first == (0 if low == "zero" else -last) else value
 
 
-def _drop_derived(type_name: str, config: Json, build_config: Any) -> None:
+def _drop_derived(type_name: str, config: Json, query: int | None) -> None:
     """Arguments that Keras fills in from other arguments or from the input's shape."""
     if "key_dim" in config and config.get("value_dim") == config["key_dim"]:
         del config["value_dim"]
-    rank = _query_rank(build_config)
-    if rank is not None and config.get("attention_axes") == list(range(1, rank - 1)):
+    if query is not None and config.get("attention_axes") == list(range(1, query - 1)):
         del config["attention_axes"]
     if type_name == "MelSpectrogram":
         if config.get("sequence_length") == config.get("fft_length"):
@@ -148,7 +147,8 @@ def _drop_derived(type_name: str, config: Json, build_config: Any) -> None:
         del config["axis"]
 
 
-def _query_rank(build_config: Any) -> int | None:
+def query_rank(build_config: Any) -> int | None:
+    """The rank of an attention's query, by the shapes that the layer was built with."""
     if not isinstance(build_config, dict):
         return None
     shapes = build_config.get("shapes_dict")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,13 +10,10 @@ from typing import Any, Final
 from specfmt.formats import keras1, keras2
 from specfmt.formats.context import KERAS_1, Context
 from specfmt.formats.defaults import (
-    MISSING,
-    SCALARS,
     drop_defaults,
     knows_layer,
     layer_defaults,
     layer_module,
-    same,
     word_type,
 )
 from specfmt.formats.floats import clean_numbers
@@ -26,6 +24,7 @@ from specfmt.formats.keras3 import (
     LAYER_FIELDS,
     LAYER_LIST_FIELDS,
     OWN_DTYPES,
+    query_rank,
     simplify,
 )
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
@@ -53,6 +52,7 @@ LAYER_ACTIVATION_DEFAULTS: Final = {"leaky_relu": {"negative_slope": 0.3}}
 RELU6_LIMIT: Final = 6.0
 """The ``max_value`` at which a `ReLU` is the function `relu6`."""
 
+LAYER_KEYS: Final = frozenset((*LAYER_FIELDS, *LAYER_LIST_FIELDS))
 NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
@@ -162,7 +162,7 @@ class LayerReader:
     def __init__(self, context: Context, read_model: ReadModel) -> None:
         self.context = context
         self.read_model = read_model
-        self.usual: dict[tuple[str, str], Any] = {}  # (type, field) -> its default as written
+        self.known: dict[bytes, Json] = {}  # layers as they were read, without their names
 
     def read(
         self,
@@ -195,51 +195,78 @@ class LayerReader:
             return self._lambda(item, class_name, config, path)
         if not self._is_keras(item):
             return self._custom(item, class_name, config, path)
-        type_name, fields = self._modernise(class_name, config, config_path)
-        if not knows_layer(type_name) or not _stands_in(layer_module(type_name), item):
-            return self._custom(item, class_name, config, path)
+        fields = dict(config)
+        name = fields.pop("name", None)
+        build_config = item.get("build_config")
+        if self.context.legacy and "query_shape" in config:
+            build_config = {"shapes_dict": {"query_shape": config["query_shape"]}}
         if class_name == "CuDNNLSTM":
             self.context.warn(
                 "SF432",
                 "CuDNNLSTM keeps two biases that are added up; LSTM has one, their sum",
                 path,
             )
-        entry: Json = {"type": type_name}
-        name = fields.pop("name", None)
+        query = query_rank(build_config)
+        if not self.context.legacy:
+            rank = None  # Keras 3 counts axes from the end
+        source = (class_name, item.get("module"), fields, policy, rank, query, frozen)
+        # Most layers of a model are like one before them; marshal tells 1 from 1.0 and from True.
+        key = marshal.dumps(source, 2)
+        entry = self.known.get(key)
+        if entry is None:
+            warned = len(self.context.warnings)
+            entry = self._layer(*source, config_path)
+            if entry is None:
+                return self._custom(item, class_name, config, path)
+            if len(self.context.warnings) == warned and LAYER_KEYS.isdisjoint(fields):
+                self.known[key] = entry
+        head: Json = {"type": entry["type"]}
         if name is not None:
-            entry["name"] = as_text(name, (*config_path, "name"), "a layer's name")
+            head["name"] = as_text(name, (*config_path, "name"), "a layer's name")
+        return {**head, **entry}
+
+    def _layer(
+        self,
+        class_name: str,
+        module: Any,
+        config: Json,
+        policy: Any,
+        rank: int | None,
+        query: int | None,
+        frozen: bool,
+        path: Path,
+    ) -> Json | None:
+        """A layer of Keras's own, without its name; None if specfmt does not know it.
+
+        Args:
+            class_name: Its class.
+            module: The module of its class, where the source says it.
+            config: Its config without the name.
+            policy, rank, frozen: As for `read`.
+            query: The rank of an attention's query, where the source says it.
+            path: Where the config stands.
+        """
+        type_name, fields = self._modernise(class_name, config, path)
+        if not knows_layer(type_name) or not _stands_in(layer_module(type_name), module):
+            return None
         trainable, dtype = fields.pop("trainable", None), fields.pop("dtype", None)
-        is_plain = not self.context.legacy
         if type_name == "Bidirectional":
             fields = {key: _without_forced_zeros(value) for key, value in fields.items()}
-        policy_name = read_policy(dtype, (*config_path, "dtype"))
+        policy_name = read_policy(dtype, (*path, "dtype"))
         around = policy_name or policy
-        defaults = layer_defaults(type_name)
         values: Json = {}
         for key, value in fields.items():
-            kind = field_kind(key)
-            if is_plain and value.__class__ in SCALARS and (value is None or kind is None):
-                default = defaults.get(key, MISSING)
-                if default.__class__ is not value.__class__ or default != value:
-                    values[key] = value
-                continue
-            if is_plain and kind is not None and self.usual.get((type_name, key)) == value:
-                continue  # most words are their field's default, read once
-            where = (*config_path, _source_key(config, key, value))
-            own = around if kind == "activation" else policy
-            values[key] = read = self._value(key, value, where, own, frozen=frozen)
-            if kind is not None and key in defaults and same(read, defaults[key]):
-                self.usual[type_name, key] = value
+            where = (*path, _source_key(config, key, value))
+            own = around if field_kind(key) == "activation" else policy
+            values[key] = self._value(key, value, where, own, frozen=frozen)
         if type_name == "Bidirectional":
             _undo_bidirectional(values)
-        build_config = item.get("build_config") if isinstance(item, dict) else None
-        if self.context.legacy and "query_shape" in config:
-            build_config = {"shapes_dict": {"query_shape": config["query_shape"]}}
-        values = simplify(type_name, values, build_config)
-        if self.context.legacy and type_name in NORMALIZATIONS and rank is not None:
+        values = simplify(type_name, values, query)
+        if rank is not None and type_name in NORMALIZATIONS:
             values["axis"] = -1 if values.get("axis") == rank - 1 else values.get("axis", -1)
         values = drop_defaults(type_name, values)
-        self._refuse_unknown(type_name, values, config, config_path)
+        self._refuse_unknown(type_name, values, config, path)
+        entry: Json = {"type": type_name}
         entry.update((key, value) for key, value in values.items() if key not in HIDDEN_DEFAULTS)
         if isinstance(trainable, bool) and trainable is frozen:
             entry["trainable"] = trainable
@@ -376,9 +403,8 @@ class LayerReader:
                 )
 
 
-def _stands_in(module: str, item: Any) -> bool:
+def _stands_in(module: str, said: Any) -> bool:
     """Whether a class may be that of ``module``; one of an application must say so."""
-    said = item.get("module") if isinstance(item, dict) else None
     return module == KERAS_LAYERS or (
         isinstance(said, str) and said.rpartition(".")[2] == module.rpartition(".")[2]
     )
