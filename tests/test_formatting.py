@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from specfmt.spec.diagnostics import SpecError
 from specfmt.spec.formatting import dump_yaml, format_text
 from specfmt.spec.reading import read
 from tests.test_reading import json_like, mappings, same
+from tests.timing import best_seconds
 
 DESIGN = """\
 # yaml-language-server: $schema=../schema/specfmt.schema.json
@@ -389,15 +389,10 @@ def test_a_thousand_layers_are_written_quickly() -> None:
     """Compared with PyYAML's emitter in C and its parser, on the same data."""
     layer = {"type": "Conv2D", "filters": 64, "kernel_size": [3, 3], "padding": "same"}
     data = {"layers": [{**layer, "name": f"conv_{i}", "inputs": [f"c{i}"]} for i in range(1000)]}
-    written = reference = 9.0
-    for _ in range(3):
-        start = time.process_time()
-        text = dump_yaml(data)
-        middle = time.process_time()
-        yaml.safe_dump(data)
-        written = min(written, middle - start)
-        reference = min(reference, time.process_time() - middle)
-    assert read(text).data == data
+    assert read(dump_yaml(data)).data == data
+    written, reference = (
+        best_seconds(partial(write, data), 3) for write in (dump_yaml, yaml.safe_dump)
+    )
     assert written < reference
 
 
@@ -414,12 +409,7 @@ ROWS = {
 @pytest.mark.parametrize("name", ROWS)
 def test_formatting_is_linear(name: str) -> None:
     start, row, end = ROWS[name]
-    times = []
-    for count in (1500, 12_000):
-        best = math.inf
-        for _ in range(2):
-            begun = time.process_time()
-            format_text(start + row * count + end)
-            best = min(best, time.process_time() - begun)
-        times.append(best)
-    assert times[1] < 8 * 4 * times[0]
+    few, many = (
+        best_seconds(partial(format_text, start + row * count + end), 2) for count in (1500, 12_000)
+    )
+    assert many < 8 * 4 * few

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import time
+from functools import partial
 
 import pytest
 
@@ -12,6 +11,7 @@ from specfmt.spec.diagnostics import SpecError
 from specfmt.spec.reading import read
 from specfmt.spec.source import ALIAS_BUDGET, MAX_DEPTH
 from tests.test_reading import attempt
+from tests.timing import best_seconds
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ("{a: ", "}")])
@@ -38,12 +38,7 @@ def test_depth_in_block_style() -> None:
 
 def timed(text: str | bytes) -> float:
     """The best of three readings, in seconds."""
-    best = math.inf
-    for _ in range(3):
-        start = time.process_time()
-        attempt(text)
-        best = min(best, time.process_time() - start)
-    return best
+    return best_seconds(partial(attempt, text), 3)
 
 
 LINE = "  - {type: Dense, units: 8, activation: relu}\n"
@@ -91,14 +86,13 @@ def test_hostile_input_costs_no_more_than_a_plain_spec_of_its_size(name: str) ->
 
 @pytest.mark.parametrize("many", ["a: 1\n", "{x: 1}: 1\n", "a: *b\n", "- !t x\n"])
 def test_many_mistakes_are_all_reported_in_linear_time(many: str) -> None:
-    times = []
-    for count in (2_000, 16_000):
-        start = time.process_time()
+    def fail(count: int) -> None:
         with pytest.raises(SpecError) as caught:
             read(many * count)
-        times.append(time.process_time() - start)
         assert len(caught.value.diagnostics) >= count - 1
-    assert times[1] < 8 * 4 * times[0]
+
+    few, most = (best_seconds(partial(fail, count)) for count in (2_000, 16_000))
+    assert most < 8 * 4 * few
 
 
 def test_reading_is_linear_in_the_number_of_layers() -> None:
@@ -114,15 +108,10 @@ def test_building_costs_no_multiple_of_the_parser() -> None:
         while next_event() is not None:
             continue
 
-    parser = reader = math.inf
-    for _ in range(5):
-        start = time.process_time()
-        parse()
-        middle = time.process_time()
+    def build() -> None:
         yaml_reading.read_yaml(yaml_reading.Source(text, ""))
-        parser = min(parser, middle - start)
-        reader = min(reader, time.process_time() - middle)
-    assert reader < 3 * parser
+
+    assert best_seconds(build, 5) < 3 * best_seconds(parse, 5)
 
 
 def test_alias_budget_allows_ordinary_use() -> None:

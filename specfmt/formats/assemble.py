@@ -164,10 +164,10 @@ class Assembler:
 
     def _fail_cycle(self, left: list[Step]) -> None:
         stuck = dict.fromkeys(left)
-        seen: list[Step] = []
+        walk: dict[Step, None] = {}
         step = left[0]
-        while step not in seen:
-            seen.append(step)
+        while step not in walk:
+            walk[step] = None
             i, k = step
             needs = [(self.index[r.layer], r.node) for r in self._reads(self.records[i], k)]
             if k:
@@ -175,6 +175,7 @@ class Assembler:
             if self.before:
                 fail("SF412", "expected an order that the names of masks ask for, found none")
             step = next(need for need in needs if need in stuck)
+        seen = list(walk)
         cycle = [self.records[i].name for i, _ in seen[seen.index(step) :]]
         fail(
             "SF412",

@@ -70,7 +70,7 @@ def read_call(node: Any, names: set[str], path: Path, *, keep_list: bool = False
         args = as_list(node["args"], (*path, "args"), "the arguments of a call")
         kwargs = as_map(node.get("kwargs") or {}, (*path, "kwargs"), "the arguments of a call")
         return Call(
-            [read_value(item, (*path, "args", i)) for i, item in enumerate(args)],
+            [_intact_tensor(item) or read_value(item, (*path, "args", i)) for i, item in enumerate(args)],
             {key: read_value(item, (*path, "kwargs", key)) for key, item in kwargs.items()},
             path,
         )
@@ -178,7 +178,20 @@ def read_value(value: Any, path: Path) -> Any:
     return {"const": value}
 
 
+def _intact_tensor(value: Any) -> Ref | None:
+    """A tensor that Keras 3 wrote; None if it is something else, or damaged."""
+    if not isinstance(value, dict) or value.get("class_name") != "__keras_tensor__":
+        return None
+    config = value.get("config")
+    history = config.get("keras_history") if isinstance(config, dict) else None
+    if not isinstance(history, list) or [type(item) for item in history] != [str, int, int]:
+        return None
+    ref = Ref(*history)
+    return ref if ref.layer and ref.node >= 0 and ref.tensor >= 0 else None
+
+
 def _keras_tensor(value: dict[str, Any], path: Path) -> Ref:
+    """The same, with what is wrong with it."""
     config = as_map(value.get("config"), (*path, "config"), "a tensor")
     where = (*path, "config", "keras_history")
     history = as_list(

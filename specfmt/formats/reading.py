@@ -40,8 +40,8 @@ def parse_json(text: str | bytes) -> Any:
 def _may_hold_surrogates(text: str | bytes) -> bool:
     """Whether JSON text could give half a surrogate pair: only through an escape."""
     if isinstance(text, bytes):
-        return b"\\ud" in text or b"\\uD" in text
-    return "\\ud" in text or "\\uD" in text or not text.isascii()
+        return b"\\" in text and (b"\\ud" in text or b"\\uD" in text)
+    return not text.isascii() or ("\\" in text and ("\\ud" in text or "\\uD" in text))
 
 
 def _parse_once(text: str | bytes) -> Any:

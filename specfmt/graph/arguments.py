@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from itertools import islice
 from typing import Any
 
 from specfmt.graph.model import Array, Unit
 from specfmt.spec.diagnostics import Path
 from specfmt.spec.document import Model
-from specfmt.spec.layer import Op
+from specfmt.spec.layer import Layer, Op
 
 SPECIAL = frozenset({"const", "slice", "ellipsis"})
 """Keys of mappings that stand for a constant, not for a nest of tensors."""
@@ -89,14 +91,39 @@ def leaves(args: Any) -> Any:
         yield args
 
 
-def call_signature(unit: Unit) -> list[tuple[str, bool, str]]:
-    """Call arguments as (name, required, kind)."""
+Signature = Sequence[tuple[str, bool, str]]
+"""Call arguments as (name, required, kind)."""
+
+
+def call_signature(unit: Unit) -> Signature:
+    """What a call of a layer or nested model takes."""
     if unit.graph is not None:
         extra = [("training", False, "value"), ("mask", False, "tensor")]
         return [
             (name, not spec.optional, "tensor") for name, spec in unit.graph.input_specs.items()
         ] + extra
-    return [(a.name, a.required, a.kind) for a in unit.layer.call_arguments]
+    return _layer_signature(type(unit.layer))
+
+
+@cache
+def _layer_signature(cls: type[Layer]) -> Signature:
+    return tuple((a.name, a.required, a.kind) for a in cls.call_arguments)
+
+
+def only_tensor(unit: Unit) -> str | None:
+    """The first argument of a layer's call if it is a tensor and the call needs no other.
+
+    None for operations, whose operands have no names.
+    """
+    return None if unit.graph is not None else _only_tensor(type(unit.layer))
+
+
+@cache
+def _only_tensor(cls: type[Layer]) -> str | None:
+    first, *others = _layer_signature(cls) or (("", False, ""),)
+    if cls.is_operation or cls.open_call or any(required for _, required, _ in others):
+        return None
+    return first[0] if first[2] == "tensor" else None
 
 
 def has_open_signature(unit: Unit) -> bool:

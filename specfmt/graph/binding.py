@@ -12,6 +12,7 @@ from specfmt.graph.arguments import (
     is_one,
     leaves,
     names_read,
+    only_tensor,
     open_arguments,
     reads_previous,
 )
@@ -42,6 +43,14 @@ class Binder:
         self.form = None
         key = "call" if isinstance(entry, Model) else "inputs"
         edges = edges_of(entry)
+        only = only_tensor(unit)
+        if only is not None and isinstance(edges, str | None):  # most calls
+            value = (
+                self.scope.previous(index, path, key)
+                if edges is None
+                else self.scope.resolve(edges, (*path, key))
+            )
+            return {only: value} if isinstance(value, Value) else None
         before = len(self.scope.problems)
         if isinstance(entry, Op) and reads_previous(entry):
             previous = self.scope.previous(index, path, key)

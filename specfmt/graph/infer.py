@@ -28,7 +28,7 @@ def compute_dtype(policy: Any) -> str:
 
 def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     """Fill in a node's outputs, and its unit's weights on the first call."""
-    inputs = tuple(node.inputs())
+    inputs = node.inputs()
     if any(value.shape is None for value in inputs):
         node.outputs = (Value(node.name, None, "float32", node=node),)
         return

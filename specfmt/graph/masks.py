@@ -55,7 +55,7 @@ def settle_masks(graph: Graph, policy: Any) -> None:
             masks = layer.output_mask(*flags, **keywords)
             several = (masks,) * len(node.outputs) if isinstance(masks, bool) else masks
             carries.update(zip(node.outputs, several, strict=True))
-        first = next(node.inputs(), None)
+        first = next(iter(node.inputs()), None)
         if layer.returns_input() and first is not None and not _is_cast(first, dtype):
             same[node.outputs[0]] = same.get(first, first)
         for argument in layer.takes_masks_of:

@@ -138,9 +138,12 @@ class Node:
     def layer(self) -> Layer:
         return self.unit.layer
 
-    def inputs(self) -> Iterator[Value]:
+    def inputs(self) -> tuple[Value, ...]:
         """All tensors that the call reads, in argument order."""
-        yield from values_in(self.args)
+        values = tuple(self.args.values())
+        if len(values) == 1 and isinstance(values[0], Value):  # most calls
+            return values
+        return tuple(values_in(values))
 
 
 @dataclass(eq=False, slots=True)

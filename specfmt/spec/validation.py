@@ -30,17 +30,22 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 
-class Slot(NamedTuple):
-    """A field as `validate` needs it: its key in a spec, its name, rule and default."""
+class Slots(NamedTuple):
+    """The fields of a class as `validate` needs them.
 
-    key: str
-    name: str
-    rule: Rule
-    default: Any
+    Attributes:
+        rules: Key in a spec -> the field's name and rule.
+        defaults: Field name -> default, of all fields.
+        required: The keys that must be given.
+    """
+
+    rules: dict[str, tuple[str, Rule]]
+    defaults: dict[str, Any]
+    required: tuple[str, ...]
 
 
 @cache
-def slots_of(cls: type[BaseModel]) -> tuple[Slot, ...] | None:
+def slots_of(cls: type[BaseModel]) -> Slots | None:
     """The slots of a class all of whose checks are rules, else None.
 
     A plugin's class may use Pydantic's own types and validators.
@@ -48,13 +53,15 @@ def slots_of(cls: type[BaseModel]) -> tuple[Slot, ...] | None:
     decorators = cls.__pydantic_decorators__
     if decorators.field_validators or decorators.model_validators:
         return None
-    found = []
+    rules = {}
     for name, field in cls.model_fields.items():
         rule = field.metadata[0] if len(field.metadata) == 1 else None
         if not isinstance(rule, Rule) or field.default_factory is not None:
             return None
-        found.append(Slot(field.alias or name, name, rule, field.default))
-    return tuple(found)
+        rules[field.alias or name] = (name, rule)
+    defaults = {name: field.default for name, field in cls.model_fields.items()}
+    required = (key for key, (name, _) in rules.items() if defaults[name] is PydanticUndefined)
+    return Slots(rules, defaults, tuple(required))
 
 
 def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
@@ -77,27 +84,23 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
             return cls.model_validate(data)
         except ValidationError as error:
             raise NestedError(_pydantic_findings(error, cls, label)) from None
-    values: dict[str, Any] = {}
-    missing: list[Path] = []
-    problems: list[Diagnostic] = []
+    values = slots.defaults.copy()
     given: set[str] = set()
-    for key, name, rule, default in slots:
-        if key not in data:
-            if default is PydanticUndefined:
-                missing.append((key,))
-            values[name] = default
+    problems: list[Diagnostic] = []
+    unknown: list[Path] = []
+    for key, item in data.items():
+        if key not in slots.rules:
+            unknown.append((key,))
             continue
+        name, rule = slots.rules[key]
         given.add(name)
         try:
-            values[name] = rule.check(data[key])
+            values[name] = rule.check(item)
         except FieldError as error:
             problems.append(error_to_diagnostic(error, (key,)))
         except NestedError as error:
             problems += [d.under((key,)) for d in error.diagnostics]
-    unknown: list[Path] = []
-    if len(given) < len(data):
-        known = {slot.key for slot in slots}
-        unknown = [(key,) for key in data if key not in known]
+    missing: list[Path] = [(key,) for key in slots.required if key not in data]
     if problems or missing or unknown:
         raise NestedError([*problems, *_key_findings(missing, unknown, cls, label)])
     return _construct(cls, given, values)
