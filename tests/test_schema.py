@@ -147,6 +147,7 @@ def spoil(document: Any, random: Random) -> bool:
     return accepted
 
 
+@pytest.mark.slow
 def test_every_type_is_judged_alike() -> None:
     random = Random(1)
     accepted = 0

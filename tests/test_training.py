@@ -291,7 +291,14 @@ PARITY: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", PARITY)
+QUICK = ("class_weight_binary", "batch_norm", "l2", "clipnorm", "plateau", "one_trained")
+"""The features of training that are compared by every quick run too."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PARITY],
+)
 def test_loop_equals_fit(name: str, tmp_path: Path) -> None:
     """The same weights and batches give the same loss and metrics in every epoch."""
     ours, theirs = train_both(PARITY[name], tmp_path)[::-1]

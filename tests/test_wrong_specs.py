@@ -351,7 +351,13 @@ def attempt(make: Callable[[], T]) -> tuple[T | None, set[str]]:
         return None, {finding.code for finding in error.diagnostics}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place",
+    [
+        p if p in ("name", "layer", "file") else pytest.param(p, marks=pytest.mark.slow)
+        for p in PLACES
+    ],
+)
 def test_text_never_becomes_code(place: str) -> None:
     allowed = 0
     for text in PAYLOADS:
