@@ -192,6 +192,11 @@ CASES: list[tuple[str, str, str]] = [
         '{\n  "specfmt": 1,\n  "layers": [\n    {\n      "type": "Dense",\n      "units": 1,\n'
         '      "inputs": "é"\n    }\n  ]\n}\n',
     ),
+    (
+        "a comment beside a list that begins a list",
+        "a:\n  - [[1, # one\n     2], # two\n     3]\n",
+        "a:\n  # two\n  - - - 1  # one\n      - 2\n    - 3\n",
+    ),
 ]
 
 

@@ -230,19 +230,20 @@ class _Emitter:
 
     def _element(self, entry: Entry, margin: str) -> None:
         item = entry.value
-        width = WIDTH - len(margin) - 2
-        if not item.entries or item.anchor or _inline(item, width, flow=False) is not None:
+        if _stays_behind_dash(item, WIDTH - len(margin) - 2):
             self._value(f"{margin}-", item, entry.side, margin)
             return
         # A collection begins on the dash's line; comments that would come between move up.
-        first = item.entries[0]
-        self._comments([f"{entry.side}"] if entry.side else [], margin)
+        first, inner = entry, margin
         while True:
+            self._comments([first.side] if first.side else [], margin)
+            first.side = ""
+            first, inner = first.value.entries[0], inner + "  "
             self._comments([line for line in first.above if line], margin)
             first.above = ()
-            if not first.value.entries or first.key is not None or first.value.anchor:
+            width = WIDTH - len(inner) - 2
+            if first.key is not None or _stays_behind_dash(first.value, width):
                 break
-            first = first.value.entries[0]
         start = len(self.lines)
         self._block(item, margin + "  ")
         self.lines[start] = f"{margin}- {self.lines[start][len(margin) + 2 :]}"
@@ -268,6 +269,11 @@ class _Emitter:
 
     def _comments(self, comments: Sequence[str], margin: str) -> None:
         self.lines += [f"{margin}{line}" if line else "" for line in comments]
+
+
+def _stays_behind_dash(item: Item, width: int) -> bool:
+    """Whether an element is written like a value; other collections begin on the dash's line."""
+    return not item.entries or bool(item.anchor) or _inline(item, width, flow=False) is not None
 
 
 def _scalar(item: Item, *, flow: bool) -> str:
