@@ -148,7 +148,7 @@ FILM = (4, 5, 6, 2)
                 "backward_layer": {"type": "LSTM", "units": 3, "go_backwards": True},
             },
             [FILM],
-            "the same `filters` in both directions, received 3 forwards and None",
+            "layers with `filters` in both directions, received ConvLSTM2D forwards and LSTM backwards",
         ),
     ],
 )

@@ -70,7 +70,10 @@ def read_call(node: Any, names: set[str], path: Path, *, keep_list: bool = False
         args = as_list(node["args"], (*path, "args"), "the arguments of a call")
         kwargs = as_map(node.get("kwargs") or {}, (*path, "kwargs"), "the arguments of a call")
         return Call(
-            [_intact_tensor(item) or read_value(item, (*path, "args", i)) for i, item in enumerate(args)],
+            [
+                _intact_tensor(item) or read_value(item, (*path, "args", i))
+                for i, item in enumerate(args)
+            ],
             {key: read_value(item, (*path, "kwargs", key)) for key, item in kwargs.items()},
             path,
         )

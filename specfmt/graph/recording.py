@@ -14,6 +14,7 @@ file, so the calls are walked in the order in which generated code runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,7 +107,7 @@ class _Recorder:
     def __init__(self, contested: frozenset[str]) -> None:
         self.contested = contested
         self.made: set[str] = set()
-        self.counts: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
         self.automatic: set[Unit] = set()
         self.origins: dict[Unit, Unit] = {}
         self.calls: dict[Node, Node] = {}
@@ -141,14 +142,13 @@ class _Recorder:
     def next_name(self, type_name: str) -> str:
         """What Keras would name the next operation of a class."""
         base = to_snake_case(type_name)
-        count = self.counts.get(base, 0)
+        count = self.counts[base]
         return f"{base}_{count}" if count else base
 
     def take(self, type_name: str) -> str:
         """Give that name away."""
         name = self.next_name(type_name)
-        base = to_snake_case(type_name)
-        self.counts[base] = self.counts.get(base, 0) + 1
+        self.counts[to_snake_case(type_name)] += 1
         return name
 
 
@@ -208,13 +208,14 @@ class _Walk:
         )
         self.recorder.calls[copy] = node
         copied = is_copied(copy, self.graph.policy)
+        layer = unit.spec if isinstance(unit.spec, Layer) and not unit.spec.is_operation else None
         if unit.graph is not None:
             self._note_model(copy, unit.graph, copied)
-        elif isinstance(unit.spec, Layer) and not unit.spec.is_operation:
-            self._note_layer(copy, unit.spec, copied)
+        elif layer is not None:
+            self._note_layer(copy, layer, copied)
         self._add(copy, node.outputs)
-        if isinstance(unit.spec, Layer) and not unit.spec.is_operation:
-            self._give_masks(copy, unit.spec, copied)
+        if layer is not None:
+            self._give_masks(copy, layer, copied)
 
     def _add(self, node: Node, outputs: tuple[Value, ...]) -> None:
         node.outputs = tuple(replace(value, node=node) for value in outputs)

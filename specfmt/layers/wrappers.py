@@ -101,8 +101,14 @@ class Bidirectional(Layer):
                 "leave `backward_layer` out to get the forward layer's mirror image",
                 field=field,
             )
+        if forward.width != backward.width:
+            raise ShapeError(
+                f"layers with `{forward.width}` in both directions",
+                f"{forward.type_name} forwards and {backward.type_name} backwards",
+                field=field,
+            )
         for name in ("stateful", "return_sequences", "return_state", forward.width):
-            ours, theirs = getattr(forward, name), getattr(backward, name, None)
+            ours, theirs = getattr(forward, name), getattr(backward, name)
             if ours != theirs:
                 raise ShapeError(
                     f"the same `{name}` in both directions",

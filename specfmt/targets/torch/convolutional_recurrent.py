@@ -44,7 +44,7 @@ from specfmt.targets.torch.recurrent import (
 )
 
 
-def run_images(b: Lower, layer: ConvLSTM, call: Context) -> Result:
+def run(b: Lower, layer: ConvLSTM, call: Context) -> Result:
     """Run one convolutional LSTM over the sequence.
 
     Raises:
@@ -200,5 +200,5 @@ def convolutional_recurrent(
     training: Any = None,
 ) -> Any:
     """The output, with the last states after it where the layer returns them."""
-    result = run_images(b, layer, context(b, x, initial_state, mask, training))
+    result = run(b, layer, context(b, x, initial_state, mask, training))
     return (result.output, *result.states) if layer.return_state else result.output

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from specfmt.layers.convolutional_recurrent import ConvLSTM
@@ -10,7 +9,6 @@ from specfmt.layers.recurrent import Recurrent
 from specfmt.layers.wrappers import Bidirectional, TimeDistributed, inner_name
 from specfmt.spec.layer import Layer
 from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
-from specfmt.targets.torch.convolutional_recurrent import run_images
 from specfmt.targets.torch.expr import (
     Axis,
     Binary,
@@ -31,7 +29,6 @@ from specfmt.targets.torch.recurrent import (
     is_stock,
     last_output,
     rates,
-    run,
     run_stock,
     state,
     stock_module,
@@ -133,15 +130,18 @@ def each_way(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Outputs and states of both directions by a module for each."""
     half = len(call.states) // 2
-    ahead = b.inner(forward, "forward", inner_name(forward))
-    back = b.inner(backward, "backward", inner_name(backward))
-    run_one: Any = run_images if isinstance(forward, ConvLSTM) else run
-    first = run_one(ahead, forward, replace(call, states=call.states[:half]))
-    second = run_one(back, backward, replace(call, states=call.states[half:]))
-    theirs = second.output
+    results = []
+    for part, layer, states in (
+        ("forward", forward, call.states[:half]),
+        ("backward", backward, call.states[half:]),
+    ):
+        one = b.inner(layer, part, inner_name(layer))
+        layer = layer.model_copy(update={"return_state": True})
+        results.append(one.lower(layer, call.x, states, call.mask, call.training))
+    (ahead, *first), (back, *second) = results
     if forward.return_sequences:
-        theirs = b.method(theirs, "flip", axis(1, theirs), want=any_order(theirs))
-    return merged(b, mode, first.output, theirs), [*first.states, *second.states]
+        back = b.method(back, "flip", axis(1, back), want=any_order(back))
+    return merged(b, mode, ahead, back), [*first, *second]
 
 
 def merged(b: Lower, mode: str | None, ahead: Tensor, back: Tensor) -> list[Tensor]:
