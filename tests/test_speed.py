@@ -15,6 +15,7 @@ import pytest
 
 import specfmt
 from tests.examples_tools import FOLDER, ROOT
+from tests.harness import keras
 from tests.timing import best_seconds
 
 HEAVY = ("tensorflow", "keras", "torch", "numpy", "jinja2", "rich", "jsonschema", "click")
@@ -114,3 +115,15 @@ def test_checking_is_linear(text: Callable[[int], str]) -> None:
     """Ten times the layers take ten times as long, give or take; the best of three runs each."""
     few, many = (best_seconds(partial(specfmt.check, text(n)), 3) for n in (1_000, 10_000))
     assert many / few <= 15
+
+
+@pytest.mark.slow
+def test_import_takes_a_small_part_of_what_keras_takes() -> None:
+    """Both read one model, each at its best; EfficientNetV2L is what `benchmarks/` measures."""
+    models = keras().models
+    text = keras().applications.EfficientNetV2B0(weights=None).to_json()
+
+    def ours() -> object:
+        return specfmt.analyze(specfmt.from_keras_json(text))
+
+    assert best_seconds(partial(models.model_from_json, text), 2) > 15 * best_seconds(ours, 3)
