@@ -17,7 +17,11 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 from specfmt.formats.defaults import knows_layer
 from specfmt.formats.keras_json import document_from_keras_json, document_from_located
 from specfmt.formats.sources import read_source
-from tests.test_import_corpus import check_references
+from specfmt.graph.build import build
+from specfmt.spec.document import parse_document
+from specfmt.targets.keras import generate_model
+from tests.harness import execute
+from tests.test_import_corpus import CUSTOM, FILES, check_references, needs_corpus
 
 pytestmark = pytest.mark.slow
 
@@ -347,3 +351,63 @@ def test_every_file_that_keras_saves_holds_the_same_model(tmp_path):
             assert not warnings
             assert document.pop("train")["loss"] == "mse"
             assert document == {k: v for k, v in expected.items() if k != "train"}
+
+
+def start_of(path):
+    return path.name.split("__")[0]
+
+
+CONVOLUTIONS = 9 * 32 + 32 + 9 * 32 * 32 + 32 + 9 * 32 * 64 + 64 + 9 * 64 * 64 + 64
+DOWN = 9 * 64 * 128 + 128 + 9 * 128 * 128 + 128
+UP = 9 * 192 * 64 + 64 + 9 * 64 * 64 + 64 + 9 * 96 * 32 + 32 + 9 * 32 * 32 + 32
+MNIST_MLP = 785 * 512 + 513 * 512 + 513 * 10
+ROWS = (2985, 2852, 2796, 2778, 2746, 2722, 2679, 2662, 2602, 2597)
+BY_HAND = {
+    "001": 4 * 813 * 512 + (512 + 4096 + 1) * 1024 + 2 * 1025 * 1024 + 1025 * 1000,
+    "016": (3 * 2 * 3 * 2 + 2) + (2 * 3 * 2 + 1) + (1 * 2 + 2) + (2 * 3 + 3),
+    "017": 4 * (2 + 3 + 1) * 3 + 4 * (3 + 2 + 1) * 2 + (2 * 3 + 3),
+    "021": 10_000 * 100 + (3 * 100 + 1) + (3 * 1 + 1) + (10 + 1),
+    "022": 9 * 32 + 9 * 32 * 32 + 4608 * 128 + 128 * 10,
+    "025": MNIST_MLP,
+    "026": MNIST_MLP,
+    "029": CONVOLUTIONS + DOWN + UP + (32 * 2 + 2),
+    "030": (4 * 3 + 3) + 4 * 3 + (3 * 2 + 2) + (2 * 3 + 3),
+    "031": 20_000 * 50 + 51,
+    "033": 71 * 256 + 257 * 2,
+    "037": CONVOLUTIONS + (5 * 5 * 64 + 1) * 512 + 513 * 94,
+    "040": 25_636_712,  # ResNet50, as published
+    "125": 10 * sum(ROWS) + (10 + 110 + 1) * 256 + 257 * 128 + 129 * 11,
+    "278": (25 * 6 + 6) + (25 * 6 * 16 + 16) + 401 * 120 + 121 * 84 + 85 * 10,
+    "E004": (1 + 6 + 1) * 6,
+    "E012": 2 * 4 * (10 + 10 + 1) * 10,
+}
+"""Parameters of the files that neither Keras 2 nor Keras 3 loads."""
+
+KERAS_3 = frozenset(("249", "250", "257", "258"))
+"""The corpus's files of Keras 3."""
+
+OTHER_IN_KERAS_2 = {"060": 3 * 2 * 128}
+"""A GRU that is older than ``reset_after``, which Keras 2 reads as true: a second bias."""
+
+
+@needs_corpus
+@pytest.mark.parametrize("path", [p for p in FILES if start_of(p) not in CUSTOM], ids=start_of)
+def test_a_real_file_builds_in_keras_3(path):
+    """The generated code has the parameters that were counted, and that the file implies."""
+    import keras
+    import tf_keras
+
+    keras.backend.clear_session()
+    start = start_of(path)
+    source = read_source(path)
+    document, _ = document_from_located(source)
+    spec, _ = parse_document(document)
+    graph, problems = build(spec)
+    assert not problems
+    assert execute(generate_model(graph)).count_params() == graph.count()
+    if start in BY_HAND:
+        assert graph.count() == BY_HAND[start]
+        return
+    models = (keras if start in KERAS_3 else tf_keras).models
+    theirs = models.model_from_json(json.dumps(source.topology)).count_params()
+    assert graph.count() == theirs - OTHER_IN_KERAS_2.get(start, 0)
