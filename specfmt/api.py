@@ -247,14 +247,14 @@ def import_source(path: str | Path, content: bytes | None = None) -> tuple[str, 
     Raises:
         SpecError: It holds no architecture, or one that cannot be read.
     """
-    from specfmt.formats.former_masks import former_masks
+    from specfmt.formats.former_meanings import former_meanings
     from specfmt.formats.keras_json import document_from_located
     from specfmt.formats.sources import from_text, read_source
 
     with uncollected():
         source = read_source(Path(path)) if content is None else from_text(content)
         spec, warnings = _imported(*document_from_located(source))
-        warnings = [*warnings, *former_masks(spec, source)]
+        warnings = [*warnings, *former_meanings(spec, source)]
     return dump(spec), warnings
 
 

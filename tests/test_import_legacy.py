@@ -555,3 +555,46 @@ def test_masks_that_keras_3_joins_otherwise_are_told():
         _, warnings = import_source("-", text)
         assert [warning.code for warning in warnings] == codes
         assert all("g (GRU)" in warning.message for warning in warnings)
+
+
+BATCH_NORM = {"name": "n", "axis": -1, "trainable": True}
+
+
+@pytest.mark.parametrize(
+    ("layer", "training", "told"),
+    [
+        (("Dropout", {"name": "d", "rate": 0.5}), True, "`predict` overrules the `training: true`"),
+        (("Dropout", {"name": "d", "rate": 0.5}), False, "`fit` overrules the `training: false`"),
+        (("Dropout", {"name": "d", "rate": 0.0}), True, ""),
+        (("Dropout", {"name": "d", "rate": 0.5}), None, ""),
+        (("BatchNormalization", BATCH_NORM), False, "`fit` overrules the `training: false` of n"),
+        (("BatchNormalization", {**BATCH_NORM, "trainable": False}), False, ""),
+    ],
+)
+def test_a_fixed_training_mode_that_keras_3_overrules_is_told(layer, training, told):
+    class_name, config = layer
+    shape = {"batch_input_shape": [None, 4], "name": "x", "dtype": "float32"}
+    call = [[["x", 0, 0, {} if training is None else {"training": training}]]]
+    layers = [
+        {"class_name": "InputLayer", "name": "x", "config": shape, "inbound_nodes": []},
+        {
+            "class_name": class_name,
+            "name": config["name"],
+            "config": config,
+            "inbound_nodes": call,
+        },
+    ]
+    model = {
+        "class_name": "Functional",
+        "config": {
+            "name": "net",
+            "layers": layers,
+            "input_layers": [["x", 0, 0]],
+            "output_layers": [[config["name"], 0, 0]],
+        },
+    }
+    for version, expected in (("2.4.0", told), ("3.1.0", "")):
+        text = json.dumps({**model, "keras_version": version}).encode()
+        _, warnings = import_source("-", text)
+        assert [w.code for w in warnings] == ["SF436"] * bool(expected)
+        assert all(expected in w.message for w in warnings)

@@ -146,6 +146,24 @@ def test_quiet() -> None:
 
 
 @pytest.mark.slow
+def test_noise_at_inference() -> None:
+    """Dropout that a call keeps on draws other numbers in each program, so it is turned off."""
+    layers = [
+        {"type": "Dense", "units": 6},
+        {
+            "type": "Dropout",
+            "name": "d",
+            "rate": 0.5,
+            "inputs": {"inputs": "dense", "training": True},
+        },
+    ]
+    spec = spec_of({"specfmt": 1, "inputs": {"x": {"shape": [4]}}, "layers": layers})
+    report = specfmt.verify(spec)
+    assert report.ok, report.to_data()
+    assert report.quiet == ("d",)
+
+
+@pytest.mark.slow
 def test_examples() -> None:
     """Outputs, gradients and a step agree in both modes, for every example, in one process pair."""
     paths = sorted(EXAMPLES.glob("*.yaml"))

@@ -185,5 +185,20 @@ treats it otherwise than Keras 2, so that masked steps may give other numbers:
 Give the layer its mask as an argument: `inputs: {sequences: x, mask: m}`.
 """,
     ),
+    "SF436": (
+        "Keras 3 overrules a fixed training mode",
+        """\
+The model calls a layer, or a model inside it, with `training: true` or `training: false`. Keras 2
+keeps that always. Keras 3 keeps it while the model is called (`model(x)`); `fit` sets `training` to
+true for all layers, `evaluate` and `predict` to false.
+
+- `training: true` (dropout that stays on, to sample predictions): call the model instead of
+  `predict`. The PyTorch program keeps the noise in `eval()` too.
+- `training: false` (a base model whose batch statistics stay fixed): give its layers
+  `trainable: false`; frozen `BatchNormalization` works as at inference in every generation. To
+  train its `gamma` and `beta` all the same, call it so in a loop of your own. Where noise is to
+  stay off, set its `rate` to 0.
+""",
+    ),
 }
 """Code -> title and page in Markdown."""

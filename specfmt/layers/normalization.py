@@ -136,6 +136,7 @@ class BatchNormalization(Affine):
     """
 
     call_arguments = BATCH_CALL
+    has_statistics = True
 
     axis: Axis = -1
     momentum: Fraction = 0.99

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
+from specfmt.graph.training import draws, fixed_calls
 from specfmt.parity.differences import gradients, statistics, worst
 from specfmt.parity.pair import INFERENCE, TRAINING, Pair, Result
 from specfmt.parity.quiet import quiet
@@ -40,7 +41,10 @@ class Comparison:
             self.modes = (INFERENCE,)
             self.why = "training mode: a batch of one sample has no statistics"
         spec, self.silenced = quiet(pair.spec)
+        if any(training and draws(node.unit) for node, training in fixed_calls(pair.graph)):
+            self.pair = pair = pair.like(spec, "quiet", pair.options.fidelity)
         self.calm = pair
+        self.is_silent = pair.spec is spec
         if TRAINING in self.modes and spec is not pair.spec:
             self.calm = pair.like(spec, "quiet", pair.options.fidelity)
 
@@ -54,6 +58,8 @@ class Comparison:
         self.pair.workers.start("torch")  # it gets ready while Keras, the slower one, is asked
         keras, torch = both = self.both()
         report = Report({"keras": keras["params"], "torch": torch["params"]}, skipped=self.why)
+        if self.is_silent:
+            report.quiet = self.silenced
         for index, (ours, theirs) in enumerate(
             zip(keras["outputs"], torch["outputs"], strict=True)
         ):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from specfmt.spec.document import Model, ModelSpec
 from specfmt.spec.layer import Layer
-
-STRENGTHS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
-"""Fields that say how strong a layer's randomness is; none at zero."""
 
 
 def quiet(spec: ModelSpec) -> tuple[ModelSpec, tuple[str, ...]]:
@@ -23,13 +20,11 @@ def quiet(spec: ModelSpec) -> tuple[ModelSpec, tuple[str, ...]]:
 
 
 def _quiet(entry: Layer | Model | ModelSpec, off: list[str]) -> Layer | Model | ModelSpec:
-    fields = type(entry).model_fields
-    changed: dict[str, Any] = {}
-    for name in fields:
+    noise = entry.noise_fields() if isinstance(entry, Layer) else ()
+    changed: dict[str, Any] = dict.fromkeys(noise, 0.0)
+    for name in type(entry).model_fields:
         value = getattr(entry, name)
-        if name in STRENGTHS and "seed" in fields and value:
-            changed[name] = 0.0
-        elif isinstance(value, Layer):
+        if isinstance(value, Layer):
             changed[name] = _quiet(value, off)
         elif isinstance(value, tuple):
             changed[name] = tuple(
@@ -38,7 +33,7 @@ def _quiet(entry: Layer | Model | ModelSpec, off: list[str]) -> Layer | Model | 
     changed = {name: new for name, new in changed.items() if not _same(getattr(entry, name), new)}
     if not changed:
         return entry
-    if set(changed) & set(STRENGTHS):
+    if noise:
         off.append(entry.name or str(getattr(entry, "type_name", "")))
     return entry.model_copy(update=changed)
 

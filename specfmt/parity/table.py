@@ -51,7 +51,7 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
     if gradients > 2 * SHOWN:
         console.print(f"{gradients} gradients compared; the largest differences shown.")
     if report.quiet:
-        console.print(f"Without noise in training mode: {', '.join(report.quiet)}.")
+        console.print(f"Compared without the noise of {', '.join(report.quiet)}.")
     if report.training is not None and any(d.by_design for d in report.training.rows()):
         console.print(
             "By design: idiomatic PyTorch computes this otherwise, as its source says; "

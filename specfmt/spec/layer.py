@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -119,6 +119,10 @@ COMMON_FIELDS = ("name", "inputs", "activity_regularizer", "trainable", "dtype")
 """Fields that every layer has; they come after a layer's own."""
 
 
+STRENGTHS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
+"""Fields that say how strong a layer's randomness is; none at zero."""
+
+
 class Layer(BaseModel):
     """Base class of all layers.
 
@@ -139,6 +143,7 @@ class Layer(BaseModel):
         casts_inputs: Whether Keras casts what the layer reads to its compute dtype.
         automatic_parts: Classes of parts that Keras names by their class, in its order.
         penalizes_parts: Whether Keras hands ``activity_regularizer`` on to parts of the layer.
+        has_statistics: Whether it takes the statistics of a batch in training mode.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -155,6 +160,7 @@ class Layer(BaseModel):
     takes_masks_of: ClassVar[tuple[str, ...]] = ()
     trainable_reaches_parts: ClassVar[bool] = True
     penalizes_parts: ClassVar[bool] = False
+    has_statistics: ClassVar[bool] = False
     training_default: ClassVar[bool | None] = None
     casts_inputs: ClassVar[bool] = True
     automatic_parts: ClassVar[tuple[str, ...]] = ()
@@ -223,6 +229,11 @@ class Layer(BaseModel):
     def returns_input(self) -> bool:
         """Whether a call at inference returns the very tensor it reads, mask and all."""
         return False
+
+    def noise_fields(self) -> tuple[str, ...]:
+        """The fields by which a call in training mode draws random numbers; none at zero."""
+        fields = type(self).model_fields
+        return tuple(n for n in STRENGTHS if n in fields and "seed" in fields and getattr(self, n))
 
     def is_frozen(self) -> bool:
         """Whether ``trainable: false`` keeps training from its weights."""

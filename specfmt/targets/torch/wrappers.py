@@ -196,7 +196,7 @@ def time_distributed(
 
 def takes_batch_statistics(inner: Layer, trainable: bool, training: Any) -> bool:
     """Whether folding would change what the layer sees as a batch in training."""
-    return inner.type_name == "BatchNormalization" and trainable and training is not False
+    return inner.has_statistics and trainable and training is not False
 
 
 def is_positionwise(inner: Layer) -> bool:
