@@ -6,7 +6,7 @@ import random
 from math import ceil
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from specfmt.layers.convolutional import TransposedConvolution
@@ -56,7 +56,6 @@ def test_padding_of_an_unknown_size_is_that_of_every_size(
     assert same_padding(None, kernel, stride, dilation) == expected
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), KERNELS, STRIDES, st.sampled_from(["valid", "same"]), st.data())
 def test_transposed_is_the_gradient_of_the_convolution(
     size: int, kernel: int, stride: int, padding: str, data: st.DataObject
@@ -85,7 +84,6 @@ def test_transposed_is_the_gradient_of_the_convolution(
     assert torch.allclose(image.grad, F.pad(full, (-before, -after)))
 
 
-@settings(deadline=None)
 @given(SIZES, st.integers(1, 5), st.integers(1, 4), st.sampled_from(["valid", "same"]))
 def test_pooling_agrees_with_pytorch(size: int, pool: int, stride: int, padding: str) -> None:
     import torch

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 import specfmt
 from specfmt.api import import_source
@@ -51,14 +51,6 @@ KERAS_3 = 1e-5
 """How far Keras 2 and Keras 3 may be apart."""
 
 COUNT = int(os.environ.get("SPECFMT_SPECS", "100"))
-RANDOM = settings(
-    max_examples=COUNT,
-    deadline=None,
-    database=None,
-    derandomize="SPECFMT_SPECS" not in os.environ,
-    suppress_health_check=list(HealthCheck),
-)
-"""Random specs: the same ones every time, or new ones where the variable is set."""
 """How many random specs are asked."""
 
 HALF = 2e-3
@@ -412,7 +404,7 @@ def compare_numbers(keras: Any, graph: Any, model: Any, case: Any) -> None:
 
 
 @given(documents())
-@RANDOM
+@settings(max_examples=COUNT)
 def test_a_random_spec_comes_back_or_is_refused(document: dict[str, Any]) -> None:
     graph = graph_of(document)
     try:
@@ -424,7 +416,7 @@ def test_a_random_spec_comes_back_or_is_refused(document: dict[str, Any]) -> Non
 
 @pytest.mark.slow
 @given(documents())
-@settings(RANDOM, max_examples=COUNT // 4)
+@settings(max_examples=COUNT // 4)
 def test_a_random_spec_computes_the_same(keras: Any, k2: Any, document: dict[str, Any]) -> None:
     graph = graph_of(document)
     try:

@@ -220,7 +220,7 @@ def test_a_changed_meaning_is_never_returned(monkeypatch: pytest.MonkeyPatch) ->
 # ------------------------------------------------------------------------ any document
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(mappings(infinite=True))
 def test_dumped_yaml_is_canonical(data: dict[str, Any]) -> None:
     text = dump_yaml(data)
@@ -245,7 +245,7 @@ specs = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(specs, st.booleans(), st.booleans())
 @example({"layers": [{"type": "0:?"}]}, False, False)
 def test_any_writer_gives_the_same_canonical_form(
@@ -267,7 +267,7 @@ def test_any_writer_gives_the_same_canonical_form(
         assert format_text(text) == dump_yaml(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(specs, st.data())
 def test_every_comment_is_kept_once(data: dict[str, Any], draw: st.DataObject) -> None:
     source = dump_yaml(data)
@@ -291,7 +291,7 @@ def test_every_comment_is_kept_once(data: dict[str, Any], draw: st.DataObject) -
     assert same(read(result).data, read(source).data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(specs, st.data())
 def test_comments_inside_brackets_are_kept(data: dict[str, Any], draw: st.DataObject) -> None:
     if re.search(r"[{\[,]\s", "".join(str(v) for v in _strings(data))):
@@ -322,7 +322,7 @@ def _strings(data: Any) -> list[str]:
     return [data] if isinstance(data, str) else []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet=" -:?,[]{}#&*!|>'\"\n\tab01.~<\x85\u2028\\é", max_size=40))
 @example(">#0")
 @example(">#\x850")

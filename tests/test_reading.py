@@ -192,13 +192,13 @@ def same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and repr(a) == repr(b)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(mappings(infinite=True))
 def test_any_document_survives_yaml(data: dict[str, Any]) -> None:
     assert same(read(dump_yaml(data)).data, data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(mappings(infinite=False), st.booleans())
 def test_any_document_survives_json(data: Any, ascii_only: bool) -> None:
     assert same(read(json.dumps(data, ensure_ascii=ascii_only)).data, data)
@@ -211,7 +211,7 @@ def attempt(text: str | bytes) -> Document | SpecError:
         return error
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=" -:?,[]{}#&*!|>'\"%@`\n\tab01.~<=\x85\u2028\\é", max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     result = attempt(text)
@@ -225,7 +225,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert 1 <= finding.span.line <= text.count("\n") + text.count("\r") + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=30))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     result = attempt(data)
@@ -354,7 +354,7 @@ def test_place_respects_on_key() -> None:
     assert document.place(on_key).span == Span(2, 3, 2, 4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(mappings(infinite=False), st.booleans())
 def test_the_spans_of_every_key_and_scalar_hold_it(data: dict[str, Any], as_json: bool) -> None:
     text = json.dumps(data, indent=1) if as_json else dump_yaml(data)

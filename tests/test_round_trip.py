@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 import specfmt
 from specfmt.formats.keras3 import LAYER_FIELDS, PLAIN_DTYPE
@@ -49,13 +49,6 @@ COMPILED = (
     "run_eagerly",
     "steps_per_execution",
     "jit_compile",
-)
-SETTINGS = settings(
-    max_examples=COUNT,
-    deadline=None,
-    database=None,
-    derandomize="SPECFMT_SPECS" not in os.environ,
-    suppress_health_check=list(HealthCheck),
 )
 
 
@@ -191,14 +184,14 @@ def test_a_nested_model_has_the_dtype_of_the_one_around_it() -> None:
     assert {node.outputs[0].dtype for node in specfmt.analyze(spec).nodes} == {"float64"}
 
 
-@SETTINGS
+@settings(max_examples=COUNT)
 @given(documents())
 def test_random_specs(document: dict[str, Any]) -> None:
     check(read(document))
 
 
 @pytest.mark.slow
-@settings(SETTINGS, max_examples=COUNT // 3)
+@settings(max_examples=COUNT // 3)
 @given(documents())
 def test_keras_loads_random_specs(document: dict[str, Any]) -> None:
     """The JSON is what real Keras, having loaded it, writes; so is that of the generated code."""

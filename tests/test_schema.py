@@ -160,7 +160,7 @@ def test_every_type_is_judged_alike() -> None:
 
 
 @given(st.randoms(use_true_random=False), st.sampled_from(["train", ""]))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_whole_documents_are_judged_alike(random: Random, part: str) -> None:
     if part:
         document = {
@@ -189,7 +189,7 @@ def test_whole_documents_are_judged_alike(random: Random, part: str) -> None:
         max_leaves=12,
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_data_is_judged_alike(document: Any) -> None:
     check(document)
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specfmt.targets.wrap import call, explode, wrap
@@ -511,7 +511,7 @@ def blocks(draw: st.DrawFn) -> str:
     return "".join(found)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30)
 @given(blocks())
 def test_statements_by_chance(source: str) -> None:
     wrapped = wrap(through_ruff(source, "line-length=320", "format.skip-magic-trailing-comma=true"))
