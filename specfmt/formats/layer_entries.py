@@ -53,6 +53,8 @@ RELU6_LIMIT: Final = 6.0
 """The ``max_value`` at which a `ReLU` is the function `relu6`."""
 
 LAYER_KEYS: Final = frozenset((*LAYER_FIELDS, *LAYER_LIST_FIELDS))
+"""Fields that hold layers, which are always read where they stand."""
+
 NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
@@ -211,14 +213,14 @@ class LayerReader:
             rank = None  # Keras 3 counts axes from the end
         source = (class_name, item.get("module"), fields, policy, rank, query, frozen)
         # Most layers of a model are like one before them; marshal tells 1 from 1.0 and from True.
-        key = marshal.dumps(source, 2)
+        key = marshal.dumps(source, 2) if LAYER_KEYS.isdisjoint(fields) else b""
         entry = self.known.get(key)
         if entry is None:
             warned = len(self.context.warnings)
             entry = self._layer(*source, config_path)
             if entry is None:
                 return self._custom(item, class_name, config, path)
-            if len(self.context.warnings) == warned and LAYER_KEYS.isdisjoint(fields):
+            if key and len(self.context.warnings) == warned:
                 self.known[key] = entry
         head: Json = {"type": entry["type"]}
         if name is not None:
