@@ -197,7 +197,59 @@ LAYOUTS = [
         Case([reshape(6, 8, 1), conv(2), layer("Flatten"), dense(2)], (6, 8)),
         0,
     ),
-    Layout("vector-to-image", Case([dense(12), reshape(2, 2, 3), conv(2)], (5,)), 1),
+    # The weights of a Dense are put in the order of the image that its features become.
+    Layout(
+        "vector-to-image",
+        Case([dense(12), layer("ReLU"), reshape(2, 2, 3), conv(2)], (5,)),
+        0,
+        ("x.reshape(-1, 3, 2, 2)",),
+    ),
+    Layout(
+        "image-to-vector-to-image",
+        Case([conv(2), layer("Flatten"), dense(24), reshape(4, 3, 2), conv(2)], (4, 3, 2)),
+        0,
+    ),
+    Layout(
+        "vector-to-image-to-other-image",
+        Case([dense(24), reshape(4, 3, 2), reshape(6, 2, 2), conv(2)], (5,)),
+        0,
+    ),
+    Layout(
+        "vector-to-image-in-order",
+        Case([dense(24), {"op": "cumsum", "axis": 1}, reshape(4, 3, 2), conv(2)], (5,)),
+        1,
+    ),
+    Layout(
+        "vector-to-image-and-more",
+        Case(
+            [
+                dense(12, name="vector"),
+                reshape(2, 2, 3),
+                conv(2),
+                layer("Flatten", name="image"),
+                dense(3, inputs="vector", name="other"),
+                layer("Concatenate", inputs=["image", "other"]),
+            ],
+            (5,),
+        ),
+        2,
+    ),
+    Layout(
+        "vector-to-image-shared",
+        Case(
+            [
+                dense(12, name="vector", inputs="in0"),
+                reshape(2, 2, 3, name="image"),
+                {"reuse": "vector", "name": "again", "inputs": "in1"},
+                layer("Dense", units=8, inputs="again", name="other"),
+                conv(2, inputs="image"),
+                layer("Flatten"),
+                layer("Concatenate", inputs=["flatten", "other"]),
+            ],
+            ((5,), (5,)),
+        ),
+        2,
+    ),
     Layout("image-of-one-channel", Case([dense(4), reshape(2, 2, 1), conv(2)], (5,)), 0),
     # A sequence of three axes stands in Keras's order outside, channels-first for Conv1D.
     Layout("conv1d-alone", Case([conv1(4), conv1(5)], (7, 3)), 2),
@@ -337,7 +389,10 @@ def test_sequential_computes_what_the_class_does() -> None:
         if "nn.Sequential" not in source or case.dtypes:
             continue
         module = execute(source).eval()
-        state = {key: torch.randn_like(value) for key, value in module.state_dict().items()}
+        state = {
+            key: torch.rand_like(value) if value.is_floating_point() else value
+            for key, value in module.state_dict().items()
+        }
         other = execute(torch_target.generate_model(graph, style="subclass")).eval()
         module.load_state_dict(state)
         other.load_state_dict(state)

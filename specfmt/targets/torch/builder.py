@@ -96,10 +96,13 @@ class ClassBuilder:
 
     Attributes:
         data: What the outermost model is called with: no gradient of a weight passes there.
+        unfolds: Calls that give vectors -> the image (Keras's order, without batch) that a
+            `Reshape` makes of them.
     """
 
     def __init__(self, *, fidelity: str = "idiomatic") -> None:
         self.data: set[Tensor] = set()
+        self.unfolds: dict[Node, tuple[int, ...]] = {}
         self.steps: list[Step] = []
         self.modules: dict[tuple[Unit, str], ModuleDef] = {}
         self.parameters: dict[tuple[Unit, str], ParamDef] = {}
@@ -226,10 +229,7 @@ class Lower:
         if known is None:
             params = params or {}
             if heavy is None:
-                heavy = any(
-                    len((p.keras if isinstance(p, ByLayout) else p).shape) > 1
-                    for p in params.values()
-                )
+                heavy = any(len(p.shape) > 1 for p in params.values())
             frozen = frozen if self.trainable else tuple(params)
             known = ModuleDef(
                 self.owner.attr(self.unit, suffix),
@@ -316,16 +316,28 @@ class Lower:
         out: Shape | None = None,
         want: Want = "any",
         dtype: str | None = None,
+        into: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        """Call a module: ``self.conv1(x)``; ``out`` is the output's shape in Keras's order."""
-        y = self.tensor(x.shape if out is None else out, dtype or x.dtype)
-        if out is None or tuple(out) == x.shape:
+        """Call a module: ``self.conv1(x)``.
+
+        Args:
+            module: The module.
+            x: Its main operand.
+            args, kwargs: What else it is called with.
+            out: The output's shape in Keras's order, where it is not that of ``x``.
+            want: The order that it reads.
+            dtype: The output's dtype, where it is not that of ``x``.
+            into: The output; where it is flat, the module's weights alone decide its order.
+        """
+        y = into or self.tensor(x.shape if out is None else out, dtype or x.dtype)
+        if into is None and y.shape == x.shape:
             y.flat = x.flat
         result: Tensor = self.step(
             Call(SelfAttr(module.attr), (x, *args), kwargs),
             y,
             want=want,
+            out_want="free" if into is not None and into.flat is not None else None,
             module=module.ctor if not args and not kwargs else None,
             module_def=module,
             heavy=module.heavy,
@@ -430,11 +442,12 @@ def flat_rows(x: Tensor, expr: WeightExpr) -> WeightExpr | ByLayout:
 
 
 def map_layout(
-    value: WeightExpr | ByLayout, change: Callable[[WeightExpr], WeightExpr]
+    value: WeightExpr | ByLayout, change: Callable[[WeightExpr], WeightExpr | ByLayout]
 ) -> WeightExpr | ByLayout:
     """Apply ``change`` to an expression, in either layout."""
     if isinstance(value, ByLayout):
-        return ByLayout(value.tensor, change(value.keras), change(value.channels))
+        first, second = (map_layout(each, change) for each in (value.keras, value.channels))
+        return ByLayout(value.tensor, first, second)
     return change(value)
 
 

@@ -43,17 +43,16 @@ def dense(layer: Dense, b: Lower, x: Tensor, training: object = None) -> Tensor:
         wanted = b.dtype or "float32"
         x = b.method(x, "to", Name(f"torch.{wanted}"), dtype=wanted)
     features = x.shape[-1]
-    kernel = map_layout(flat_rows(x, b.weights.kernel), lambda kernel: kernel.T)
+    y = b.tensor((*x.shape[:-1], layer.units), x.dtype, flat=b.owner.unfolds.get(b.node))
+    kernel = map_layout(flat_rows(x, b.weights.kernel), lambda kernel: flat_rows(y, kernel.T))
     params: dict[str, WeightExpr | ByLayout] = {"weight": kernel}
     if layer.use_bias:
-        params["bias"] = b.weights.bias
+        params["bias"] = flat_rows(y, b.weights.bias)
     bias: dict[str, Any] = {} if layer.use_bias else {"bias": False}
     frozen = () if layer.lora_rank is None else ("weight",)
     linear = b.module("nn.Linear", features, layer.units, params=params, frozen=frozen, **bias)
     want: Want = "any" if x.rank == 2 else "keras"
-    out = (*x.shape[:-1], layer.units)
-    y = b.apply(linear, x, out=out, want=want)
-    y.flat = None
+    b.apply(linear, x, want=want, into=y)
     if layer.lora_rank is not None:
         first = b.parameter(flat_rows(x, b.weights.lora_kernel_a), "lora_a")
         second = b.parameter(b.weights.lora_kernel_b, "lora_b")

@@ -292,8 +292,13 @@ class ByLayout:
     """An expression that depends on the layout that a tensor ends up in."""
 
     tensor: Any
-    keras: WeightExpr
-    channels: WeightExpr
+    keras: WeightExpr | ByLayout
+    channels: WeightExpr | ByLayout
+
+    @property
+    def shape(self) -> Shape:
+        """The same in both orders."""
+        return self.keras.shape
 
 
 class Weights:

@@ -33,6 +33,7 @@ from specfmt.targets.torch.inplace import work_in_place
 from specfmt.targets.torch.keepdim import keep_dimensions
 from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes, substitute
 from specfmt.targets.torch.params import ByLayout, Constant, Counter, Literal, WeightExpr
+from specfmt.targets.torch.unfolding import unfolded
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ class ClassProgram:
 
     def resolve(self, value: WeightExpr | ByLayout) -> WeightExpr:
         """A parameter expression with its layout decided."""
-        if isinstance(value, ByLayout):
-            return value.channels if self.channels[value.tensor] else value.keras
+        while isinstance(value, ByLayout):
+            value = value.channels if self.channels[value.tensor] else value.keras
         return value
 
     def definitions(self) -> Iterator[ModuleDef | ParamDef]:
@@ -189,6 +190,7 @@ def _lower(
         program.inputs[name] = tensors[value]
     if outermost:
         builder.data.update(program.inputs.values())
+    builder.unfolds = unfolded(graph)
     final = {value: name for name, value in graph.outputs.items()}
     penalties: list[Tensor] = []
     for node in graph.nodes:

@@ -103,7 +103,7 @@ def _reshaped(x: Tensor, out: Shape) -> Expr:
 
 def _unflatten(x: Tensor, out: Shape) -> ByOrder | None:
     """The stock module for a vector that becomes an image or a sequence."""
-    if x.rank != 2 or len(out) < 3 or x.flat is not None or None in out[1:]:
+    if x.rank != 2 or len(out) < 3 or x.flat not in (None, out[1:]) or None in out[1:]:
         return None
     sizes = (torch_order(out, first)[1:] for first in (False, True))
     return ByOrder(*(Call("nn.Unflatten", (1, shape)) for shape in sizes))
