@@ -12,7 +12,7 @@ from typing import Any
 from specfmt.layers.convolutional_recurrent import ConvLSTM, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from specfmt.layers.sizes import channels_of, same_padding, spatial_axes, spatial_sizes
 from specfmt.spec.layer import Shape
-from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.builder import Lower, TargetError, axis
 from specfmt.targets.torch.convolutional import bias_option, channels_first_kernel
 from specfmt.targets.torch.expr import (
     AxisSubscript,
@@ -37,8 +37,8 @@ from specfmt.targets.torch.recurrent import (
     Context,
     Result,
     check_stateful,
-    context,
     function,
+    lower_by,
     rates,
     state_name,
 )
@@ -188,17 +188,4 @@ def conv_lstm_module(
     return b.module(name, inputs, states, params=params, **kwargs)  # type: ignore[arg-type]
 
 
-@lower(ConvLSTM1D)
-@lower(ConvLSTM2D)
-@lower(ConvLSTM3D)
-def convolutional_recurrent(
-    layer: ConvLSTM,
-    b: Lower,
-    x: Tensor,
-    initial_state: list[Tensor] | None = None,
-    mask: Tensor | None = None,
-    training: Any = None,
-) -> Any:
-    """The output, with the last states after it where the layer returns them."""
-    result = run(b, layer, context(b, x, initial_state, mask, training))
-    return (result.output, *result.states) if layer.return_state else result.output
+lower_by(run, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D)

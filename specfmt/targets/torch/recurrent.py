@@ -7,6 +7,7 @@ they lack (other activations, GRU's reset before the product, recurrent dropout)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -374,17 +375,22 @@ def check_stateful(layer: Recurrent) -> None:
         )
 
 
-@lower(SimpleRNN)
-@lower(LSTM)
-@lower(GRU)
-def recurrent(
-    layer: Recurrent,
-    b: Lower,
-    x: Tensor,
-    initial_state: list[Tensor] | None = None,
-    mask: Tensor | None = None,
-    training: Any = None,
-) -> Any:
-    """The output, with the last states after it where the layer returns them."""
-    result = run(b, layer, context(b, x, initial_state, mask, training))
-    return (result.output, *result.states) if layer.return_state else result.output
+def lower_by(run: Callable[[Lower, Any, Context], Result], *classes: type[Recurrent]) -> None:
+    """Register lowerings that give the output, and the last states where the layer does."""
+
+    def lowering(
+        layer: Recurrent,
+        b: Lower,
+        x: Tensor,
+        initial_state: list[Tensor] | None = None,
+        mask: Tensor | None = None,
+        training: Any = None,
+    ) -> Any:
+        result = run(b, layer, context(b, x, initial_state, mask, training))
+        return (result.output, *result.states) if layer.return_state else result.output
+
+    for cls in classes:
+        lower(cls)(lowering)
+
+
+lower_by(run, SimpleRNN, LSTM, GRU)
