@@ -147,7 +147,7 @@ def verify(spec: ModelSpec, **options: Any) -> Report:
     Raises:
         SpecError: The spec has mistakes, or a program cannot be run.
     """
-    from specfmt.api import verify as function
+    from specfmt.parity.run import verify as function
 
     return function(spec, **options)
 

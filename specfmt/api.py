@@ -6,17 +6,13 @@ import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.document import ModelSpec, parse_document
 from specfmt.spec.reading import Document, read
-
-if TYPE_CHECKING:
-    from specfmt.migrate import Migration
-    from specfmt.parity.report import Report
 
 
 def load(path: str | Path) -> ModelSpec:
@@ -198,23 +194,6 @@ def convert_weights(
 
     options = Options(axes=axes, fidelity=fidelity)
     return convert(analyze(spec), Path(source), Path(dest), options=options, progress=progress)
-
-
-def verify(spec: ModelSpec, **options: Any) -> Report:
-    from specfmt.parity.run import verify as function
-
-    return function(spec, **options)
-
-
-def migrate(source: Path, folder: Path, *, progress: Any = None) -> Migration:
-    """A ``.keras`` or ``.h5`` model as a folder with spec, PyTorch source and weights.
-
-    Raises:
-        SpecError: The source cannot be read, or PyTorch cannot express it.
-    """
-    from specfmt.migrate import migrate as function
-
-    return function(source, folder, progress=progress)
 
 
 def from_keras_json(text: str | bytes) -> ModelSpec:

@@ -285,17 +285,18 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
 @click.pass_context
 def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> None:
     """Migrate a saved Keras model: spec, PyTorch source, weights, and the proof of equality."""
-    from specfmt import api
+    import specfmt
+    from specfmt.migrate import migrate
     from specfmt.progress import show_report, steps, weight_progress
 
     with weight_progress() as progress:
-        done = api.migrate(source, out, progress=progress)
+        done = migrate(source, out, progress=progress)
     report(done.warnings)
     for path in (done.spec, done.source, done.weights, done.usage):
         click.echo(path)
     if not no_verify:
         with steps() as say:
-            found = api.verify(done.model, weights=done.weights, progress=say)
+            found = specfmt.verify(done.model, weights=done.weights, progress=say)
         show_report(found)
         ctx.exit(0 if found.ok else 1)
 

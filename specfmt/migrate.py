@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from pathlib import Path
 
+from specfmt import api
 from specfmt.files import write_whole
 from specfmt.formats.keras_json import document_from_located
 from specfmt.formats.sources import read_source
@@ -52,8 +53,6 @@ def migrate(
         SpecError: The source cannot be read, or PyTorch cannot express the model.
         OSError: A file cannot be read or written.
     """
-    from specfmt import api
-
     document, warnings = document_from_located(read_source(source))
     model, problems = parse_document(document)
     if problems or model is None:

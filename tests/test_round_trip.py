@@ -27,7 +27,7 @@ import pytest
 from hypothesis import given, settings
 
 import specfmt
-from specfmt.formats.keras3 import LAYER_FIELDS, PLAIN_DTYPE
+from specfmt.formats.keras3 import LAYER_FIELDS
 from specfmt.formats.write_training import LOSS_CONFIGS
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
@@ -124,7 +124,7 @@ def model_meaning(graph: Graph) -> Any:
             if key in data:  # a layer inside has the model's policy, not that of the layer around
                 data[key] = {"dtype": graph.policy or "float32", **data[key]}
         own = {k: v for k, v in data.items() if k not in ("name", "inputs", "dtype", "trainable")}
-        if unit.type_name in PLAIN_DTYPE:
+        if not unit.spec.takes_trainable:
             return [own, str(unit.policy or "float32").replace("mixed_float16", "float32"), calls]
         return [own, unit.policy or "float32", unit.trainable, calls]
 

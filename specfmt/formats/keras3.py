@@ -186,11 +186,6 @@ def complete(type_name: str, config: Json, args: dict[str, Any] | None) -> None:
         args: The arguments of the layer's first call; None if it is not built.
     """
     resolve(type_name, config)
-    if type_name in PLAIN_DTYPE:
-        del config["trainable"]
-        if config["dtype"]["class_name"] == "DTypePolicy":
-            name = config["dtype"]["config"]["name"]
-            config["dtype"] = "float32" if name.startswith("mixed_") else name
     for key in AXES:
         if type(config.get(key)) is int:
             config[key] = [config[key]]
@@ -263,9 +258,6 @@ NUMBERS: Final = frozenset(
     + [(f"Conv{rank}DTranspose", "padding") for rank in (1, 2, 3)]
 )
 """Fields named like sizes that are none."""
-
-PLAIN_DTYPE: Final = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"})
-"""Layers that write the dtype of their variables, not their policy, nor whether they are trained."""
 
 UNWRITTEN: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("LSTM", "GRU"), frozenset({"use_cudnn"})),

@@ -79,6 +79,11 @@ class LayerWriter:
             values["activity_regularizer"] = plain(layer.activity_regularizer)
         config.update(values)
         complete(layer.type_name, config, args)
+        if not layer.takes_trainable:  # it writes the dtype of its variables, not its policy
+            del config["trainable"]
+            if config["dtype"]["class_name"] == "DTypePolicy":
+                policy = config["dtype"]["config"]["name"]
+                config["dtype"] = "float32" if policy.startswith("mixed_") else policy
         return config
 
     def _value(self, value: Any, trainable: bool, inner: dict[str, Any] | None) -> Any:

@@ -62,8 +62,14 @@ def _with_noise(x: Shape, noise: tuple[int | None, ...] | None) -> Shape:
     return x
 
 
+class SpatialDropout(TrainingOnly):
+    """Base of dropout that takes whole features."""
+
+    takes_trainable = False
+
+
 @layer
-class SpatialDropout1D(TrainingOnly):
+class SpatialDropout1D(SpatialDropout):
     """Dropout of whole features: (N, T, F) with one decision for each N and F."""
 
     rate: Fraction
@@ -74,7 +80,7 @@ class SpatialDropout1D(TrainingOnly):
 
 
 @layer
-class SpatialDropout2D(TrainingOnly):
+class SpatialDropout2D(SpatialDropout):
     """Dropout of whole feature maps: one decision for each sample and channel."""
 
     rate: Fraction
@@ -86,7 +92,7 @@ class SpatialDropout2D(TrainingOnly):
 
 
 @layer
-class SpatialDropout3D(TrainingOnly):
+class SpatialDropout3D(SpatialDropout):
     """Dropout of whole volumes: one decision for each sample and channel."""
 
     rate: Fraction

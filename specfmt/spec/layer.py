@@ -139,6 +139,7 @@ class Layer(BaseModel):
         takes_masks_of: Call arguments whose masks a call takes off, for all that run later.
         trainable_reaches_parts: Whether ``trainable: false`` freezes all its weights.  Keras
             gives some layers parts that the constructor's argument does not reach.
+        takes_trainable: Whether Keras's constructor takes ``trainable``.
         training_default: The default of ``training`` in Keras's `call`, unless it is None.
         casts_inputs: Whether Keras casts what the layer reads to its compute dtype.
         automatic_parts: Classes of parts that Keras names by their class, in its order.
@@ -161,6 +162,7 @@ class Layer(BaseModel):
     trainable_reaches_parts: ClassVar[bool] = True
     penalizes_parts: ClassVar[bool] = False
     has_statistics: ClassVar[bool] = False
+    takes_trainable: ClassVar[bool] = True
     training_default: ClassVar[bool | None] = None
     casts_inputs: ClassVar[bool] = True
     automatic_parts: ClassVar[tuple[str, ...]] = ()

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from specfmt.formats.keras3 import PLAIN_DTYPE
 from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
 from specfmt.spec.naming import to_snake_case
 from specfmt.spec.registry import build_layer
@@ -164,7 +163,7 @@ def argument_sources(model: BaseModel, *, name: str | None, policy: Any = None) 
     if policy not in (None, "float32"):
         given.setdefault("dtype", policy)
     fields = type(model).model_fields
-    takes_no_flag = getattr(model, "type_name", "") in PLAIN_DTYPE  # and has nothing to train
+    takes_no_flag = isinstance(model, Layer) and not model.takes_trainable
     sources = []
     positional = True
     for key, value in given.items():
