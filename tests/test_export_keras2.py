@@ -492,6 +492,16 @@ def test_the_form_is_that_of_all_of_keras_2() -> None:
     }
 
 
+def test_a_fixed_mode_that_changes_nothing_is_written() -> None:
+    """`training: true` of dropout at rate 0, which `predict` of Keras 3 cannot overrule."""
+    layers = [{"type": "Dropout", "rate": 0.0, "inputs": {"inputs": "x", "training": True}}]
+    data = export_data(
+        graph_of({"specfmt": 1, "inputs": {"x": {"shape": [4]}}, "layers": layers}), "keras2"
+    )
+    (call,) = data["config"]["layers"][1]["inbound_nodes"]
+    assert call == [["x", 0, 0, {"training": True}]]
+
+
 def test_training_is_left_out() -> None:
     train = {"loss": "mse", "optimizer": "adam"}
     plain, trained = (

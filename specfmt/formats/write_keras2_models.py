@@ -20,6 +20,7 @@ from specfmt.formats.write_keras2_operations import OperationWriter
 from specfmt.formats.write_keras2_words import Refusals
 from specfmt.graph.keras_order import keras_layers
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves
+from specfmt.graph.training import draws, normalizes
 from specfmt.lint.rules import ROOT_SCOPE, SCOPE
 from specfmt.spec.diagnostics import Path
 from specfmt.spec.layer import Op
@@ -144,7 +145,7 @@ class Keras2ModelWriter:
 
     def _call(self, node: Node) -> Any:
         unit = node.unit
-        if node.args.get("training") is True:
+        if node.args.get("training") is True and (draws(unit) or normalizes(unit)):
             self.refusals.add(
                 f"training of {node.name} ({unit.type_name}) not to be fixed at true",
                 "true, which Keras 2 keeps in `predict` and Keras 3 does not",
