@@ -71,7 +71,7 @@ def read_call(node: Any, names: set[str], path: Path, *, keep_list: bool = False
         kwargs = as_map(node.get("kwargs") or {}, (*path, "kwargs"), "the arguments of a call")
         return Call(
             [
-                _intact_tensor(item) or read_value(item, (*path, "args", i))
+                intact_tensor(item) or read_value(item, (*path, "args", i))
                 for i, item in enumerate(args)
             ],
             {key: read_value(item, (*path, "kwargs", key)) for key, item in kwargs.items()},
@@ -181,7 +181,7 @@ def read_value(value: Any, path: Path) -> Any:
     return {"const": value}
 
 
-def _intact_tensor(value: Any) -> Ref | None:
+def intact_tensor(value: Any) -> Ref | None:
     """A tensor that Keras 3 wrote; None if it is something else, or damaged."""
     if not isinstance(value, dict) or value.get("class_name") != "__keras_tensor__":
         return None
@@ -194,7 +194,7 @@ def _intact_tensor(value: Any) -> Ref | None:
 
 
 def _keras_tensor(value: dict[str, Any], path: Path) -> Ref:
-    """The same, with what is wrong with it."""
+    """A tensor that Keras 3 wrote; SF403 or SF404 says what is wrong with a damaged one."""
     config = as_map(value.get("config"), (*path, "config"), "a tensor")
     where = (*path, "config", "keras_history")
     history = as_list(

@@ -193,7 +193,8 @@ keeps that always. Keras 3 keeps it while the model is called (`model(x)`); `fit
 true for all layers, `evaluate` and `predict` to false.
 
 - `training: true` (dropout that stays on, to sample predictions): call the model instead of
-  `predict`. The PyTorch program keeps the noise in `eval()` too.
+  `predict`. The PyTorch program keeps the noise in `eval()` too; `BatchNormalization` follows
+  `train()` and `eval()` there, as in `fit` and `predict`.
 - `training: false` (a base model whose batch statistics stay fixed): give its layers
   `trainable: false`; frozen `BatchNormalization` works as at inference in every generation. To
   train its `gamma` and `beta` all the same, call it so in a loop of your own. Where noise is to

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.formats.assemble import Record
+from specfmt.formats.nodes import intact_tensor
 from specfmt.formats.reading import Json
 from specfmt.graph.infer import compute_dtype
 from specfmt.layers.custom import Custom
@@ -78,16 +79,9 @@ def _collect(value: Any, found: dict[str, dict[int, list[Json]]]) -> None:
         if isinstance(item, list):
             stack.extend(reversed(item))
         elif isinstance(item, dict):
-            config = item.get("config")
-            if item.get("class_name") == "__keras_tensor__" and isinstance(config, dict):
-                history = config.get("keras_history")
-                if (
-                    isinstance(history, list)
-                    and len(history) == 3
-                    and isinstance(history[0], str)
-                    and type(history[2]) is int
-                ):
-                    outputs = found.setdefault(history[0], {})
-                    outputs.setdefault(history[2], []).append(config)
+            ref = intact_tensor(item)
+            if ref is not None:
+                outputs = found.setdefault(ref.layer, {})
+                outputs.setdefault(ref.tensor, []).append(item["config"])
             else:
                 stack.extend(reversed(item.values()))

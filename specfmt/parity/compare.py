@@ -40,13 +40,15 @@ class Comparison:
         if self.modes and max(pair.batches) == 1:  # such a batch has no variance
             self.modes = (INFERENCE,)
             self.why = "training mode: a batch of one sample has no statistics"
-        spec, self.silenced = quiet(pair.spec)
-        if any(training and draws(node.unit) for node, training in fixed_calls(pair.graph)):
-            self.pair = pair = pair.like(spec, "quiet", pair.options.fidelity)
         self.calm = pair
-        self.is_silent = pair.spec is spec
-        if TRAINING in self.modes and spec is not pair.spec:
-            self.calm = pair.like(spec, "quiet", pair.options.fidelity)
+        self.silenced: tuple[str, ...] = ()
+        always = any(fixed and draws(node.unit) for node, fixed in fixed_calls(pair.graph))
+        if always or TRAINING in self.modes:
+            spec, self.silenced = quiet(pair.spec)
+            if self.silenced:
+                self.calm = pair.like(spec, "quiet", pair.options.fidelity)
+        if always:
+            self.pair = self.calm
 
     @cached_property
     def faithful(self) -> Pair:
@@ -57,9 +59,8 @@ class Comparison:
         """Run and compare; what differs in float32 is run again in float64."""
         self.pair.workers.start("torch")  # it gets ready while Keras, the slower one, is asked
         keras, torch = both = self.both()
-        report = Report({"keras": keras["params"], "torch": torch["params"]}, skipped=self.why)
-        if self.is_silent:
-            report.quiet = self.silenced
+        params = {"keras": keras["params"], "torch": torch["params"]}
+        report = Report(params, quiet=self.silenced, skipped=self.why)
         for index, (ours, theirs) in enumerate(
             zip(keras["outputs"], torch["outputs"], strict=True)
         ):
@@ -106,7 +107,6 @@ class Comparison:
         if TRAINING in self.modes and not (report.training and report.training.ok):
             found = self.step(self.calm, keras[TRAINING], torch[TRAINING], double)
             report.training = self.designed(found, keras[TRAINING], double)
-            report.quiet = self.silenced
 
     def step(self, pair: Pair, keras: Result, torch: Result, double: bool) -> Step:
         """Compare one step of each program."""

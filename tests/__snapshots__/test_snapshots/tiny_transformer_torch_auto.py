@@ -53,7 +53,8 @@ class MultiHeadAttention(nn.Module):
     ) -> torch.Tensor:
         """Attend from query (N, T, dim) to key and value (N, S, ...).
 
-        Where mask, broadcast to (N, heads, T, S), is False, a key is not attended to.
+        Where mask, broadcast to (N, heads, T, S), is False, a key is not attended to.  A mask
+        that is to be causal too says so itself: PyTorch takes mask or is_causal, not both.
         """
         q = self.split(self.query(query))
         k = self.split(self.key(key))
@@ -66,7 +67,7 @@ class MultiHeadAttention(nn.Module):
         # A query without any key averages all values, as in Keras.
         empty = ~mask.any(dim=-1, keepdim=True)
         q, mask = q.masked_fill(empty, 0.0), mask | empty
-        x = F.scaled_dot_product_attention(q, k, v, mask, dropout)
+        x = F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal)
         if self.dropout:
             # A layer with dropout takes another path in Keras: there it gets nothing.
             x = x.masked_fill(empty, 0.0)
