@@ -63,6 +63,10 @@ CASES: dict[str, tuple[str, str]] = {
     "a block": (HEAD + "  - {block: residual}\n", "SF125:4:5"),
     "Keras JSON of a layer": (HEAD + "  - {class_name: Dense, config: {units: 3}}\n", "SF125:4:5"),
     "a misspelt type": (HEAD + "  - {type: Desne, units: 3}\n", "SF120:4:12"),
+    "a type in small letters": (
+        HEAD + "  - {type: dense, units: 3, activation: rleu}\n",
+        "SF120:4:12 SF123:4:41",
+    ),
     "type is a list": (HEAD + "  - {type: [Dense], units: 3}\n", "SF120:4:12"),
     "a misspelt operation": (HEAD + "  - {op: multpily, inputs: [x, 2]}\n", "SF120:4:10"),
     # -- fields

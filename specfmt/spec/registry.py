@@ -85,7 +85,10 @@ def _fields(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
-    """What is wrong with a layer whose type is not known; an old type's fields are checked too."""
+    """What is wrong with a layer whose type is not known.
+
+    Where it is an old type, or a type but for its capitals, the fields are checked too.
+    """
     from specfmt.spec.spellings import old_type
 
     if "type" not in data:
@@ -96,15 +99,18 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
     cls = layer_class(old.today) if old is not None and old.today else None
     if old is not None and (cls is not None or old.today in ("", "Model")):
         yield Diagnostic("SF124", old.message, ("type",), old.hint)
-        if cls is not None:
-            try:
-                validate(cls, _fields(data), cls.type_name)
-            except NestedError as error:
-                yield from error.diagnostics
-        return
-    known = [*layer_types(), "Model"]
-    hint = did_you_mean(type_name, known) or "`specfmt layers` lists all types"
-    yield Diagnostic("SF120", FieldError("the type of a layer", type_name).message, ("type",), hint)
+    else:
+        known = [*layer_types(), "Model"]
+        hint = did_you_mean(type_name, known) or "`specfmt layers` lists all types"
+        message = FieldError("the type of a layer", type_name).message
+        yield Diagnostic("SF120", message, ("type",), hint)
+        folded = str(type_name).lower()
+        cls = layer_class(next((name for name in known if name.lower() == folded), ""))
+    if cls is not None:
+        try:
+            validate(cls, _fields(data), cls.type_name)
+        except NestedError as error:
+            yield from error.diagnostics
 
 
 def op_class(name: str) -> type[Op] | None:
