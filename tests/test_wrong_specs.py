@@ -249,6 +249,18 @@ def test_hostile_documents(text: str | bytes, code: str) -> None:
     assert time.process_time() - start < 10
 
 
+@pytest.mark.parametrize("opened", ["[", "{", "- ", "[{a: ", "a: 1, b: ["])
+@pytest.mark.parametrize("times", [101, 2_000])
+def test_depth_has_one_message_whichever_parser_bound_is_met_first(opened: str, times: int) -> None:
+    """libyaml has a bound of its own (1,000) since 0.2.6, which it meets while looking ahead."""
+    text = ("x: " if opened[0] in "[{" else "{" if opened[0] == "a" else "") + opened * times
+    (finding,) = check(text)
+    assert finding.code == "SF107"
+    assert finding.message.startswith("expected at most 100 lists and mappings inside each other")
+    shallow = check(text[: len(text) - len(opened) * (times - 101)])
+    assert [str(other) for other in shallow] == [str(finding)]
+
+
 def nested(depth: int) -> str:
     entry: dict[str, object] = {"type": "Dense", "units": 4}
     for _ in range(depth):

@@ -15,6 +15,7 @@ from specfmt.spec.source import ALIAS_BUDGET, LONG_INTEGER, MAX_DEPTH, TOO_DEEP,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from yaml.error import YAMLError
     from yaml.events import CollectionStartEvent, Event, NodeEvent, ScalarEvent
 
     from specfmt.spec.diagnostics import Path
@@ -72,6 +73,7 @@ class _YamlReader:
         except YAMLError as error:
             from specfmt.spec import syntax
 
+            self._refuse_depth(error)
             brackets = [offset_of(e.start_mark) for e in self.opened if e.flow_style]
             self._fail(*syntax.explain(self.source.text, error, brackets[-1:]))
         if data is _UNSEEN:
@@ -173,6 +175,16 @@ class _YamlReader:
         return root
 
     # What follows is off the common path: it reports, or serves tags and aliases.
+
+    def _refuse_depth(self, error: YAMLError) -> None:
+        """Report depth as ours where the parser's own bound on it, met while looking ahead, was first.
+
+        Releases of libyaml differ in whether they have one.  Where it is met, more is open than
+        `MAX_DEPTH`, so what stands before that place is too deep already.
+        """
+        if "nesting" in str(getattr(error, "problem", "")):
+            before = self.source.text[: offset_of(getattr(error, "problem_mark", None))]
+            _YamlReader(Source(before, self.source.file)).read()
 
     def _path(self, container: Any, key: Any) -> Path:
         frames = [*((frame[0], frame[1]) for frame in self.stack), (container, key)]
