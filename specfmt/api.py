@@ -152,9 +152,22 @@ def _generate(
 
 
 def train(
-    content: bytes | str, file: str, target: str, build_folder: Path, options: list[str]
+    content: bytes | str,
+    file: str,
+    target: str,
+    build_folder: Path,
+    script_options: list[str],
+    **options: str,
 ) -> int:
-    """Write the training script below ``build_folder`` and run it; returns its exit code."""
+    """Write the training script below ``build_folder`` and run it; returns its exit code.
+
+    Args:
+        content, file: The spec and its name.
+        target: The framework.
+        build_folder: Where the script goes.
+        script_options: What the script is called with.
+        options: Those of `generate`: style, flavor, axes, fidelity.
+    """
     import os
     import subprocess
     import sys
@@ -165,12 +178,12 @@ def train(
     spec = loads(content, file=file)
     path = build_folder / f"{identifier(spec.name)}_{target}.py"
     source = "" if file.startswith("<") else Path(file).name
-    code = generate(spec, target, part="train", source=source, script=path.name)
+    code = generate(spec, target, part="train", source=source, script=path.name, **options)
     write_whole(path, code)
     # TensorFlow's start-up log would drown the script's own output.
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
     return subprocess.run(
-        [sys.executable, str(path), *options], env=environment, check=False
+        [sys.executable, str(path), *script_options], env=environment, check=False
     ).returncode
 
 

@@ -10,6 +10,7 @@ import click
 
 from specfmt import __version__
 from specfmt.spec.diagnostics import SpecError
+from specfmt.starters import NAMES as STARTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,35 @@ OUT = click.option(
 TARGET = click.option(
     "--target", "-t", type=click.Choice(["keras", "torch"]), required=True, help="The framework."
 )
+STYLE = click.option(
+    "--style",
+    type=click.Choice(["auto", "sequential", "functional", "subclass"]),
+    default="auto",
+    show_default=True,
+    help="The form of the model; auto: the simplest one that can express it.",
+)
+FLAVOR = click.option(
+    "--flavor",
+    type=click.Choice(["tf.keras", "keras"]),
+    default="tf.keras",
+    show_default=True,
+    help="Keras code: which package it imports.",
+)
+AXES = click.option(
+    "--axes",
+    type=click.Choice(["torch", "keras"]),
+    default="torch",
+    show_default=True,
+    help="PyTorch code: images with channels first (torch) or last (keras).",
+)
+FIDELITY = click.option(
+    "--fidelity",
+    type=click.Choice(["idiomatic", "exact"]),
+    default="idiomatic",
+    show_default=True,
+    help="PyTorch code: stock optimizers and layers, or those that train as Keras does.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 
 
 class Commands(click.Group):
@@ -85,7 +115,12 @@ def write(text: str, out: Path | None) -> None:
 @main.command("validate")
 @click.argument("files", nargs=-1, required=True, type=SpecFile)
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text"
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    show_default=True,
+    help="For people, programs, GitHub annotations, or code scanning.",
 )
 @click.pass_context
 def validate_command(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
@@ -127,9 +162,9 @@ def fmt(ctx: click.Context, files: tuple[str, ...], check: bool, fix: bool) -> N
 
 @main.command()
 @click.argument("file", type=SpecFile)
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@JSON
 def summary(file: str, as_json: bool) -> None:
-    """Layers, output shapes, parameters, multiply-accumulates, activation memory."""
+    """Show layers, shapes, parameters, arithmetic and memory."""
     import json
 
     import specfmt
@@ -144,19 +179,16 @@ def summary(file: str, as_json: bool) -> None:
 @click.argument("file", type=SpecFile)
 @TARGET
 @click.option(
-    "--style", type=click.Choice(["auto", "sequential", "functional", "subclass"]), default="auto"
+    "--part",
+    type=click.Choice(["model", "train"]),
+    default="model",
+    show_default=True,
+    help="The model alone, or a script that trains it.",
 )
-@click.option("--part", type=click.Choice(["model", "train"]), default="model")
-@click.option(
-    "--flavor", type=click.Choice(["tf.keras", "keras"]), default="tf.keras", help="Keras imports."
-)
-@click.option(
-    "--axes",
-    type=click.Choice(["torch", "keras"]),
-    default="torch",
-    help="Order of image axes in torch.",
-)
-@click.option("--fidelity", type=click.Choice(["idiomatic", "exact"]), default="idiomatic")
+@STYLE
+@FLAVOR
+@AXES
+@FIDELITY
 @OUT
 def generate(file: str, target: str, out: Path | None, **options: str) -> None:
     """Write the model (or its training script) as code."""
@@ -172,23 +204,48 @@ def generate(file: str, target: str, out: Path | None, **options: str) -> None:
 @click.argument("file", type=SpecFile)
 @TARGET
 @click.option(
-    "--build", type=click.Path(path_type=Path), default=Path("build"), help="Where the script goes."
+    "--build",
+    type=click.Path(path_type=Path),
+    default=Path("build"),
+    show_default=True,
+    help="The folder that the script is written to.",
 )
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@STYLE
+@FLAVOR
+@AXES
+@FIDELITY
+@click.argument("script_options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(
-    ctx: click.Context, file: str, target: str, build: Path, options: tuple[str, ...]
+    ctx: click.Context,
+    /,
+    file: str,
+    target: str,
+    build: Path,
+    script_options: tuple[str, ...],
+    **options: str,
 ) -> None:
-    """Generate the training script and run it; options after `--` go to the script."""
+    """Generate the training script and run it.
+
+    Options after `--` go to the script: `specfmt train FILE -t torch -- --epochs 3`.
+    """
     from specfmt.api import train as run
 
     content, name = read_bytes(file)
-    ctx.exit(run(content, name, target, build, list(options)))
+    ctx.exit(run(content, name, target, build, list(script_options), **options))
 
 
 @main.command()
-@click.option("--template", "-t", default="mlp", help="mlp, cnn, rnn, transformer, ...")
-@click.option("--list", "listing", is_flag=True, help="List the templates.")
+@click.option(
+    "--template",
+    "-t",
+    type=click.Choice(STARTERS),
+    default="mlp",
+    show_default=True,
+    metavar="NAME",
+    help="Which one: " + ", ".join(STARTERS) + ".",
+)
+@click.option("--list", "listing", is_flag=True, help="List the templates with a line on each.")
 @OUT
 def init(template: str, listing: bool, out: Path | None) -> None:
     """Write a starter spec."""
@@ -198,17 +255,15 @@ def init(template: str, listing: bool, out: Path | None) -> None:
         for name, line in starters().items():
             click.echo(f"{name:<12} {line}")
         return
-    if template not in starters():
-        raise click.UsageError(f"no template {template!r}; there are {', '.join(starters())}")
     if out is not None and out.exists():
         raise click.UsageError(f"{out} exists already")
     write(starter(template), out)
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@JSON
 def layers(as_json: bool) -> None:
-    """Every layer type and which targets can express it."""
+    """List every layer type and which targets can express it."""
     import json
 
     from specfmt.catalogue import catalogue
@@ -223,14 +278,18 @@ def layers(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("code")
-def explain(code: str) -> None:
-    """The page of a diagnostic code."""
-    from specfmt.spec.codes import page
+@click.argument("name", metavar="CODE|LAYER|OPERATION")
+def explain(name: str) -> None:
+    """Explain a diagnostic code, a layer or an operation."""
+    from specfmt.explain import explanation
+    from specfmt.spec.field_errors import did_you_mean
 
-    text = page(code)
+    text = explanation(name)
     if text is None:
-        raise click.UsageError(f"no code {code}; codes look like SF203")
+        from specfmt.explain import names
+
+        hint = did_you_mean(name, names()) or "codes look like SF203, layers like Dense"
+        raise click.UsageError(f"no code, layer or operation {name!r}; {hint}")
     click.echo(text)
 
 
@@ -239,7 +298,7 @@ def explain(code: str) -> None:
 @OUT
 @click.pass_context
 def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
-    """The JSON Schema of the spec language."""
+    """Write the JSON Schema of the spec language."""
     from specfmt.spec.schema import schema_file, schema_text
 
     if check:
@@ -261,12 +320,10 @@ def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
     required=True,
     help=".safetensors, .pt or .weights.h5.",
 )
-@click.option(
-    "--axes", type=click.Choice(["torch", "keras"]), default="torch", help="As given to `generate`."
-)
-@click.option("--fidelity", type=click.Choice(["idiomatic", "exact"]), default="idiomatic")
+@AXES
+@FIDELITY
 def weights(file: str, source: Path, out: Path, **options: str) -> None:
-    """Carry trained weights across: Keras files to PyTorch's and back."""
+    """Carry trained weights from Keras to PyTorch and back."""
     import specfmt
     from specfmt.progress import weight_progress
 
@@ -284,7 +341,10 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
 @click.option("--no-verify", is_flag=True, help="Do not compare the two programs at the end.")
 @click.pass_context
 def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> None:
-    """Migrate a saved Keras model: spec, PyTorch source, weights, and the proof of equality."""
+    """Migrate a saved Keras model to PyTorch.
+
+    Writes the spec, PyTorch source, weights and a usage example, and compares the outcome.
+    """
     import specfmt
     from specfmt.migrate import migrate
     from specfmt.progress import show_report, steps, weight_progress
@@ -320,13 +380,16 @@ def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> Non
 )
 @click.option("--seed", type=int, default=0, help="Of random weights and inputs.")
 @click.option("--layerwise", is_flag=True, help="Compare the output of every layer.")
-@click.option("--fidelity", type=click.Choice(["idiomatic", "exact"]), default="idiomatic")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@FIDELITY
+@JSON
 @click.pass_context
 def verify(
     ctx: click.Context, /, file: str, source: Path | None, as_json: bool, **options: Any
 ) -> None:
-    """Build both programs, compare counts, shapes, outputs, gradients; exit 1 if they differ."""
+    """Build both programs and compare what they compute.
+
+    Counts, shapes, outputs, gradients; exit 1 if they differ.
+    """
     import json
 
     import specfmt
@@ -346,7 +409,10 @@ def verify(
 @click.argument("source", type=SpecFile)
 @OUT
 def import_(source: str, out: Path | None) -> None:
-    """Keras JSON of any generation, .keras, .h5 or tf.js model.json to a spec."""
+    """Turn a saved Keras model into a spec.
+
+    SOURCE is Keras JSON of any generation, a .keras or .h5 file, or a tf.js model.json.
+    """
     from specfmt.api import import_source
 
     text, warnings = import_source(source, sys.stdin.buffer.read() if source == "-" else None)
@@ -366,7 +432,7 @@ def import_(source: str, out: Path | None) -> None:
 )
 @OUT
 def export(file: str, form: str, out: Path | None) -> None:
-    """A spec as Keras architecture JSON."""
+    """Write a spec as Keras architecture JSON."""
     import specfmt
 
     write(specfmt.to_keras_json(read_spec(file), form) + "\n", out)

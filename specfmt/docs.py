@@ -75,14 +75,27 @@ def layers_page() -> str:
         for name in group:
             cls = layer_class(name)
             assert cls is not None
-            lines += ["", f"### {name}", "", _summary(cls), *_facts(cls)]
-            own = [field for field in cls.model_fields if field not in COMMON_FIELDS]
-            if own:
-                lines += ["", *_fields(cls, own)]
+            lines += ["", f"### {name}", "", *layer_section(cls)]
     lines += ["", "## Other entries", "", "### Model", "", _summary(Model), ""]
     lines += _fields(Model, Model.model_fields)
     lines += ["", "### reuse", "", _summary(Reuse), "", *_fields(Reuse, Reuse.model_fields)]
     return "\n".join(lines) + "\n"
+
+
+def layer_section(cls: type[Layer]) -> Iterator[str]:
+    """What a layer does, reads and gives, and its own fields."""
+    yield from (_summary(cls), *_facts(cls), *_own_fields(cls))
+
+
+def operation_section(cls: type[Op]) -> Iterator[str]:
+    """What an operation does, and its fields."""
+    yield from (_summary(cls), *_own_fields(cls))
+
+
+def _own_fields(cls: type[Layer]) -> Iterator[str]:
+    own = [field for field in cls.model_fields if field not in COMMON_FIELDS]
+    if own:
+        yield from ("", *_fields(cls, own))
 
 
 def _facts(cls: type[Layer]) -> Iterator[str]:
@@ -159,10 +172,7 @@ def operations_page() -> str:
     for name in OPERATIONS:
         cls = op_class(name)
         assert cls is not None
-        lines += ["", f"## {name}", "", _summary(cls)]
-        own = [field for field in cls.model_fields if field not in COMMON_FIELDS]
-        if own:
-            lines += ["", *_fields(cls, own)]
+        lines += ["", f"## {name}", "", *operation_section(cls)]
     return "\n".join(lines) + "\n"
 
 

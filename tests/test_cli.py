@@ -468,3 +468,42 @@ def test_starters_train(name: str, target: str) -> None:
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     assert "Traceback" not in result.stderr
     assert list(Path("out").iterdir())
+
+
+# ------------------------------------------------------------------------------- help
+
+
+def test_help_cuts_nothing_off_and_says_what_each_option_does() -> None:
+    assert "..." not in run("--help").output.partition("Commands:")[2]
+    for command in main.commands.values():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, (command.name, parameter.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("Dense", "`units`"), ("LSTM", "`return_sequences`"), ("mean", "`axis`"), ("SF203", "SF203")],
+)
+def test_explain_shows_codes_layers_and_operations(name: str, part: str) -> None:
+    text = run("explain", name).output
+    assert part in text
+    assert "](" not in text
+
+
+def test_explain_suggests() -> None:
+    assert "did you mean Dense?" in run("explain", "Desne").stderr
+
+
+def test_the_shell_completes_template_names() -> None:
+    (option,) = (p for p in main.commands["init"].params if p.name == "template")
+    with click.Context(main.commands["init"]) as ctx:
+        found = [item.value for item in option.shell_complete(ctx, "tr")]
+    assert found == ["transformer"]
+
+
+@pytest.mark.parametrize("option", ["style", "flavor", "axes", "fidelity"])
+def test_generate_and_train_take_the_same_options(option: str) -> None:
+    names = {p.name for p in main.commands["train"].params}
+    assert option in names
+    assert option in {p.name for p in main.commands["generate"].params}

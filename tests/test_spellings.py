@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import pytest
 import yaml
 
 from specfmt.api import check, format_spec
-from specfmt.layers.index import INDEX
+from specfmt.layers.index import INDEX, OPERATIONS
+from specfmt.layers.keras_names import KERAS_LAYERS, KERAS_OPERATIONS
+from specfmt.spec.field_errors import did_you_mean
 from specfmt.spec.reading import read
 from specfmt.spec.registry import layer_class
 from specfmt.spec.spellings import GONE, MERGE_MODES, OLD_TYPES, OLD_WORDS, RENAMED
@@ -393,3 +396,51 @@ def test_renamed_keys_are_no_keys_of_the_same_class() -> None:
         holders = [cls for cls in (*layers, *words) if cls and field in cls.model_fields]
         assert holders, old
         assert not any(old in cls.model_fields for cls in holders), old
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("Desne", "Dense"),
+        ("LTSM", "LSTM"),
+        ("Conv2d", "Conv2D"),
+        ("Dropuot", "Dropout"),
+        ("BatchNorm", "BatchNormalization"),
+        ("GlobalAvgPooling2D", "GlobalAveragePooling2D"),
+        ("MultiHeadAtention", "MultiHeadAttention"),
+        ("TextVectorisation", None),
+        ("Linear", None),
+        ("Conv", None),  # several are equally near
+        ("Conv4D", None),
+        ("StringLookUp", None),
+    ],
+)
+def test_a_suggestion_is_right_or_there_is_none(word: str, meant: str | None) -> None:
+    known = [name for name in INDEX if name not in ("StringLookup", "TextVectorization")]
+    assert did_you_mean(word, known) == (f"did you mean {meant}?" if meant else "")
+
+
+@pytest.mark.parametrize("entry", ["type: EinsumDense", "type: SpectralNormalization", "op: qr"])
+def test_a_name_that_keras_has_and_specfmt_has_not_is_told_apart_from_a_typo(entry: str) -> None:
+    finding, *_ = check(f"specfmt: 1\ninputs: {{x: {{shape: [4]}}}}\nlayers:\n  - {{{entry}}}\n")
+    assert finding.code == "SF120"
+    assert finding.hint.startswith("Keras has this ")
+    assert "{type: Custom, class: keras." in finding.hint
+
+
+@pytest.mark.slow
+def test_keras_names_are_those_of_keras() -> None:
+    """The layers and operations that specfmt does not define are counted and listed here (-s)."""
+    from keras import layers, ops
+
+    assert {n for n in dir(layers) if inspect.isclass(getattr(layers, n))} == KERAS_LAYERS
+    functions = {n for n in dir(ops) if callable(getattr(ops, n)) and not n.startswith("_")}
+    assert functions == KERAS_OPERATIONS
+    classes = {getattr(layers, name) for name in KERAS_LAYERS}
+    abstract = {"Layer", "Wrapper", "InputSpec", "InputLayer"}
+    custom = sorted({cls.__name__ for cls in classes} - set(INDEX) - abstract)
+    unknown = sorted(KERAS_OPERATIONS - set(OPERATIONS))
+    print(f"\n{len(custom)} layers import as Custom: {', '.join(custom)}")
+    print(f"{len(unknown)} operations import as Custom: {', '.join(unknown)}")
+    assert all(layer_class(name) is None for name in custom)
+    assert len(custom) <= 61

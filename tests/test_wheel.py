@@ -28,7 +28,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The console script of a fresh environment with the wheel."""
     folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT, cwd=folder)
+    build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
+    run(*build, cwd=folder)
     (wheel,) = folder.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "specfmt/_data/schema/specfmt.schema.json" in names
@@ -37,7 +38,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", wheel, cwd=folder)
+    versions = ROOT / "scripts" / "constraints.txt"
+    run(python, "-m", "pip", "install", "--quiet", "-c", versions, wheel, cwd=folder)
     return folder / "venv" / "bin" / "specfmt"
 
 

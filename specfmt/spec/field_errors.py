@@ -65,11 +65,52 @@ def close_matches(word: object, choices: Iterable[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _close_matches(word: str, choices: tuple[str, ...]) -> tuple[str, ...]:
+    """The one nearest choice that few slips turn the word into, or that the word abbreviates.
+
+    None is better than a wrong one: words that only share an ending are not close
+    ("TextVectorization", "BatchNormalization"), and of several equally near none is named.
+    """
     import difflib
 
     table = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(word.lower(), table, n=1, cutoff=0.6)
-    return tuple(table[match] for match in close)
+    folded = word.lower()
+    likely = difflib.get_close_matches(folded, table, n=5, cutoff=0.6)
+    slips = {choice: _slips(folded, choice) for choice in likely}
+    fewest = min(slips.values(), default=len(folded))
+    nearest = [choice for choice in likely if slips[choice] == fewest]
+    for found in (
+        nearest if fewest < 2 else [],
+        [choice for choice in likely if _abbreviates(folded, choice)],
+        nearest if fewest <= len(folded) // 4 else [],
+        [choice for choice in table if choice.startswith(folded) and len(folded) > 2],
+    ):
+        if found:
+            return (table[found[0]],) if len(found) == 1 else ()
+    return ()
+
+
+def _abbreviates(word: str, other: str) -> bool:
+    """Whether all letters of a word stand in another in this order, and more: Avg in Average."""
+    letters = iter(other)
+    return len(other) > len(word) and other[0] == word[0] and all(c in letters for c in word)
+
+
+def _slips(word: str, other: str) -> int:
+    """How many letters were added, left out, mistaken or exchanged with their neighbour.
+
+    The optimal string alignment distance (L. Boytsov, "Indexing methods for approximate
+    dictionary searching", 2011).
+    """
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(word, 1):
+        earlier, before, row = before, row, [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == wanted:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def did_you_mean(word: object, choices: Iterable[str]) -> str:

@@ -8,9 +8,11 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
+from specfmt.layers.keras_names import KERAS_LAYERS, KERAS_OPERATIONS
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.field_errors import FieldError, NestedError, did_you_mean
 from specfmt.spec.fields import Rule, choice_schema
+from specfmt.spec.layer import KERAS_LAYERS as KERAS_LAYERS_MODULE
 from specfmt.spec.layer import Layer, Op
 from specfmt.spec.validation import unknown_key, validate
 
@@ -101,7 +103,11 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
         yield Diagnostic("SF124", old.message, ("type",), old.hint)
     else:
         known = [*layer_types(), "Model"]
-        hint = did_you_mean(type_name, known) or "`specfmt layers` lists all types"
+        hint = (
+            _not_defined_yet(type_name, "layer", KERAS_LAYERS, f"{KERAS_LAYERS_MODULE}.{type_name}")
+            or did_you_mean(type_name, known)
+            or "`specfmt layers` lists all types"
+        )
         message = FieldError("the type of a layer", type_name).message
         yield Diagnostic("SF120", message, ("type",), hint)
         folded = str(type_name).lower()
@@ -111,6 +117,16 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
             validate(cls, _fields(data), cls.type_name)
         except NestedError as error:
             yield from error.diagnostics
+
+
+def _not_defined_yet(name: object, what: str, names: frozenset[str], path: str) -> str:
+    """What to do about a name that Keras has and specfmt does not, or nothing."""
+    if not isinstance(name, str) or name not in names:
+        return ""
+    return (
+        f"Keras has this {what}, specfmt does not define it yet: write "
+        f"{{type: Custom, class: {path}, config: {{...}}}}, which Keras code imports"
+    )
 
 
 def op_class(name: str) -> type[Op] | None:
@@ -133,7 +149,9 @@ def build_op(data: dict[str, Any]) -> Op:
     cls = op_class(name) if isinstance(name, str) else None
     if cls is None:
         text = FieldError("the name of an operation of keras.ops", name).message
-        raise NestedError([Diagnostic("SF120", text, ("op",), did_you_mean(name, OPERATIONS))])
+        hint = _not_defined_yet(name, "operation", KERAS_OPERATIONS, f"keras.ops.{name}")
+        hint = hint or did_you_mean(name, OPERATIONS)
+        raise NestedError([Diagnostic("SF120", text, ("op",), hint)])
     absent = cls.absent_fields()
     problems = [unknown_key(key, (key,), cls, str(name)) for key in data if key in absent]
     fields = {key: item for key, item in data.items() if key != "op" and key not in absent}
