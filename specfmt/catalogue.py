@@ -6,7 +6,7 @@ from typing import Any
 
 from specfmt.spec.registry import layer_class, layer_types
 
-CUSTOM_REASON = "your own class: Keras code imports it, PyTorch code needs a definition"
+CUSTOM_REASON = "your own class: Keras code imports it, PyTorch code has a class to fill"
 
 
 def catalogue() -> list[dict[str, Any]]:

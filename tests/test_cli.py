@@ -332,11 +332,12 @@ def test_generate_replaces_a_file_whole_or_not_at_all() -> None:
 
 
 def test_what_a_target_cannot_express_has_a_place() -> None:
-    custom = "  - {type: Custom, class: a.B}\n"
-    Path("custom.yaml").write_text(GOOD + custom)
-    result = run("generate", "custom.yaml", "--target", "torch")
+    noisy = "  - {type: Dense, units: 3, dtype: mixed_float16}\n"
+    Path("mixed.yaml").write_text(GOOD + noisy)
+    result = run("generate", "mixed.yaml", "--target", "torch")
     assert result.exit_code == 1
-    assert result.stderr.startswith("custom.yaml:8:27: error[SF303]: ")
+    assert result.stderr.startswith("mixed.yaml:8:")
+    assert "error[SF301]: " in result.stderr
 
 
 # ------------------------------------------------------- init, layers, explain, schema

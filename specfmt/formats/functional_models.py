@@ -57,13 +57,15 @@ class FunctionalReader(GraphReader):
             except SpecError as error:
                 self.problems.extend(error.diagnostics)
         self.finish_reading()
-        if not self.context.legacy:
-            say_shapes(self.records, layers, self.policy)
         inputs = self.input_tensors(config, config_path)
         outputs = read_tensors(
             need(config, "output_layers", config_path, f"a {class_name}"),
             (*config_path, "output_layers"),
         )
+        if not self.context.legacy:
+            returned: list[Ref] = []
+            collect_refs(outputs, returned)
+            say_shapes(self.records, layers, self.policy, returned)
         self.take_inputs(inputs, pending, (*config_path, "input_layers"))
         self.check_names()
         self.settle(outputs, (*config_path, "output_layers"))

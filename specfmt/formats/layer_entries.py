@@ -218,6 +218,9 @@ class LayerReader:
         if entry is None:
             warned = len(self.context.warnings)
             entry = self._layer(*source, config_path)
+            if entry is not None and not _holds_known(entry):
+                item = {**item, "module": KERAS_LAYERS}
+                return self._custom(item, class_name, config, path)
             if entry is None:
                 return self._custom(item, class_name, config, path)
             if key and len(self.context.warnings) == warned:
@@ -437,6 +440,15 @@ def _without_forced_zeros(layer: Any) -> Any:
         return layer
     kept = {key: value for key, value in config.items() if key != "zero_output_for_mask"}
     return {**layer, "config": kept}
+
+
+def _holds_known(entry: Json) -> bool:
+    """Whether a Bidirectional runs layers that specfmt knows; a class of the user's own in it
+    makes the whole of it one that specfmt does not know."""
+    held = (entry.get("layer"), entry.get("backward_layer"))
+    return entry["type"] != "Bidirectional" or not any(
+        isinstance(layer, dict) and layer.get("type") == "Custom" for layer in held
+    )
 
 
 def _undo_bidirectional(values: Json) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from specfmt.formats.assemble import Record
-from specfmt.formats.nodes import intact_tensor
+from specfmt.formats.nodes import Ref, intact_tensor
 from specfmt.formats.reading import Json
 from specfmt.graph.infer import compute_dtype
 from specfmt.layers.custom import Custom
@@ -13,14 +14,19 @@ from specfmt.spec.field_errors import FieldError, NestedError
 from specfmt.spec.layer import is_floating
 from specfmt.spec.validation import validate
 
+MOST_OUTPUTS: Final = 999
 
-def say_shapes(records: list[Record], layers: list[Any], policy: Any) -> None:
+
+def say_shapes(
+    records: list[Record], layers: list[Any], policy: Any, returned: Iterable[Ref] = ()
+) -> None:
     """Give custom layers the ``shape`` and ``output_dtype`` of what others read from them.
 
     Args:
         records: The layers that were read.
         layers: Their source.
         policy: The model's dtype policy.
+        returned: The model's outputs, of whose shapes the source says nothing.
     """
     custom = {r.name: r.entry for r in records if r.entry.get("type") == "Custom"}
     if not custom:
@@ -29,12 +35,18 @@ def say_shapes(records: list[Record], layers: list[Any], policy: Any) -> None:
     found: dict[str, dict[int, list[Json]]] = {}
     _collect([item.get("inbound_nodes") for item in items], found)
     reads = {item["name"]: _first(item.get("inbound_nodes")) for item in items if "name" in item}
+    counts: dict[str, int] = {}
+    for name, index in (
+        *((name, index) for name, outputs in found.items() for index in outputs),
+        *((ref.layer, ref.tensor) for ref in returned),
+    ):
+        counts[name] = max(counts.get(name, 0), min(index, MOST_OUTPUTS) + 1)
     for name, outputs in found.items():
         entry = custom.get(name)
-        if entry is None or sorted(outputs) != list(range(len(outputs))):
+        if entry is None:
             continue
-        shapes = [_common(outputs[index]) for index in range(len(outputs))]
-        if any(shape is None for shape in shapes):
+        shapes = [_common(outputs.get(index, [])) for index in range(counts[name])]
+        if all(shape is None for shape in shapes):
             continue
         said: Json = {"shape": shapes[0] if len(shapes) == 1 else shapes}
         dtypes = {tensor.get("dtype") for tensors in outputs.values() for tensor in tensors}
@@ -52,7 +64,7 @@ def say_shapes(records: list[Record], layers: list[Any], policy: Any) -> None:
 def _common(tensors: list[Json]) -> list[Any] | None:
     """The shape of an output, without the batch axis; a size that calls disagree on is None."""
     shapes = [tensor.get("shape") for tensor in tensors]
-    first = shapes[0]
+    first = shapes[0] if shapes else None
     if not isinstance(first, list) or not first:
         return None
     result = first[1:]

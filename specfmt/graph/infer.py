@@ -29,7 +29,8 @@ def compute_dtype(policy: Any) -> str:
 def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     """Fill in a node's outputs, and its unit's weights on the first call."""
     inputs = node.inputs()
-    if any(value.shape is None for value in inputs):
+    opaque = node.unit.graph is None and node.layer.open_call  # whatever it reads
+    if not opaque and any(value.shape is None for value in inputs):
         node.outputs = (Value(node.name, None, "float32", node=node),)
         return
     if node.unit.graph is not None:
@@ -38,6 +39,7 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     layer = node.unit.layer
     shapes: list[Any]
     keywords: dict[str, Any]
+    result: Any
     if isinstance(layer, Op):
         shapes, keywords = [_operands(item) for item in node.args.values()], {}
     else:
@@ -47,7 +49,7 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
             layer.check_operands(shapes)
         result = layer.output_shape(*shapes, **keywords)
         weights = tuple(layer.weights(*shapes, **keywords))
-        node.macs = layer.macs(result, *shapes, **keywords)
+        node.macs = 0 if result is None else layer.macs(result, *shapes, **keywords)
     except ShapeError as error:
         path = (*node.path, error.field) if error.field else node.path
         message = f"{node.name} ({layer.type_name}): {error.message}"
@@ -58,7 +60,7 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     if result is None:
         node.outputs = (Value(node.name, None, "float32", node=node),)
         return
-    several = bool(result) and isinstance(result[0], tuple)
+    several = any(isinstance(item, tuple) for item in result)
     out_shapes: tuple[Any, ...] = result if several else (result,)
     dtypes: str | tuple[str, ...]
     masks: bool | tuple[bool, ...]

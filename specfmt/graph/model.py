@@ -159,6 +159,8 @@ class Graph:
         input_nest, output_nest: The inputs and outputs as Keras takes and gives them: a value,
             or a list or a dict, which may nest.
         unused: Calls that no output needs; Keras leaves them out of the model.
+        assumed: Layers that specfmt does not know and whose shapes were assumed, nested models
+            entered (see `specfmt.graph.assumed`).
     """
 
     name: str
@@ -173,6 +175,7 @@ class Graph:
     input_nest: Any = None
     output_nest: Any = None
     policy: Any = None
+    assumed: frozenset[Unit] = frozenset()
 
     def count(self, *, trainable: bool | None = None) -> int:
         """The number of parameters: all, or only (not) trainable ones."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from specfmt.layers.custom_weights import WeightsRule, as_weight
 from specfmt.spec.fields import (
     DTYPES,
     AnyMapping,
@@ -17,8 +19,9 @@ from specfmt.spec.fields import (
     Text,
     Tuple,
 )
-from specfmt.spec.layer import Argument, Layer
+from specfmt.spec.layer import Argument, Layer, Weight
 from specfmt.spec.registry import layer
+from specfmt.vocab.fields import ZEROS
 
 ClassPath = Annotated[
     str, Text("a dotted path: package.module.Class", r"^[A-Za-z_][A-Za-z0-9_.>]*$(?!\n)")
@@ -26,7 +29,18 @@ ClassPath = Annotated[
 SIZES = Tuple(Nullable(Integer(0)), 0)
 OutputShape = Annotated[
     tuple[Any, ...] | None,
-    Nullable(Either(SIZES, Tuple(SIZES, 1), expected="a shape, or a list with one an output")),
+    Nullable(
+        Either(SIZES, Tuple(Nullable(SIZES), 1), expected="a shape, or a list with one an output")
+    ),
+]
+TorchClass = Annotated[
+    str | None,
+    Nullable(
+        Text(
+            "a dotted path: package.module.Class",
+            r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$(?!\n)",
+        )
+    ),
 ]
 OutputDType = Annotated[str | None, Nullable(OneOf(*DTYPES))]
 
@@ -36,9 +50,10 @@ class Custom(Layer):
     """A class of the user's own: generates an import and a call, survives every round trip.
 
     ``class`` is the dotted path to the class; ``config`` its keyword arguments.  ``shape`` says
-    its output's shape (without the batch axis; a list of shapes for several outputs) and
-    ``output_dtype`` its dtype; without ``shape`` the shapes behind it stay unknown.  Its call
-    may take any arguments.
+    its output's shape (without the batch axis; a list of shapes for several outputs, null for
+    one that is not known) and ``output_dtype`` its dtype; without ``shape`` the shapes behind it
+    stay unknown.  ``weights`` gives the shape of each of its weights, in Keras's order; ``torch``
+    the PyTorch class that computes the same.  Its call may take any arguments.
     """
 
     call_arguments = (Argument("inputs", required=False),)
@@ -51,15 +66,34 @@ class Custom(Layer):
     build_config: Annotated[dict[str, Any] | None, Nullable(AnyMapping())] = None
     shape: OutputShape = None
     output_dtype_: OutputDType = Field(default=None, alias="output_dtype")
+    weights_: Annotated[dict[str, Any], WeightsRule()] = Field(default={}, alias="weights")
+    torch: TorchClass = None
+
+    @property
+    def class_name(self) -> str:
+        """The class's own name, without its module and the name of a registered package."""
+        return self.class_.rpartition(".")[2].rpartition(">")[2]
 
     def output_shape(self, *args: Any, **kwargs: Any) -> Any:
         if self.shape is None:
             return None
         first = next(_shapes((*args, *kwargs.values())), (None,))
         batch = first[:1] or (None,)
-        if self.shape and isinstance(self.shape[0], tuple):
-            return tuple((*batch, *shape) for shape in self.shape)
+        if any(isinstance(shape, tuple) for shape in self.shape):
+            return tuple(None if shape is None else (*batch, *shape) for shape in self.shape)
         return (*batch, *self.shape)
+
+    def weights(self, *args: Any, **kwargs: Any) -> Iterator[Weight]:
+        for name, item in self.weights_.items():
+            said = as_weight(item)
+            yield Weight(
+                name,
+                said.shape,
+                init=ZEROS,
+                trainable=said.trainable,
+                dtype=said.dtype or "",
+                store=name.rpartition("/")[0],
+            )
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
         return self.output_dtype_ or super().output_dtype(compute_dtype, *dtypes)

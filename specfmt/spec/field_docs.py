@@ -79,7 +79,9 @@ _LAYER_DOCS: dict[str, str] = {
     "registered_name": "The name under which Keras has the class registered, if it has.",
     "build_config": "What Keras needs to build the layer's weights again.",
     "output_dtype_": "The output's dtype; the layer's compute dtype if left out.",
-    "Custom.shape": "The output's shape without the batch axis; the first input's if left out.",
+    "Custom.shape": "The output's shape without the batch axis; a list of shapes if it has several.",
+    "weights_": "The shape of each weight, in Keras's order; import takes them from the file.",
+    "Custom.torch": "The PyTorch class that computes the same: package.module.Class.",
     # -- convolutions and pooling
     "filters": "The number of output channels.",
     "kernel_size": "The window's size: an integer, or one for each spatial axis.",

@@ -206,7 +206,8 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
         "Custom layer without code",
         _page("""
         A `Custom` layer is kept whole but never looked into.  Keras code imports its class, which
-        needs a dotted path to where it is defined; PyTorch code needs a definition.
+        needs a dotted path to where it is defined.  PyTorch code has a class for it whose
+        `forward` is to be written, or imports the one that `torch:` names.
         """),
     ),
     "SF304": (
@@ -220,6 +221,17 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
         without `shape:` it is not known, so the model cannot be exported.
 
             - {type: Custom, class: package.module.Class, shape: [8]}     # without the batch axis
+        """),
+    ),
+    "SF307": (
+        "A shape that generated code needs is not known",
+        _page("""
+        Behind a `Custom` layer without `shape:` shapes are not known.  Where a target needs them,
+        specfmt takes the first shape with which everything behind the layer can be computed, and
+        says so in the generated class.  Here no shape fits: say it.
+
+            - {type: Custom, class: package.module.Class, shape: [8]}     # without the batch axis
+            - {type: Custom, class: package.module.Two, shape: [[8], [4, 8]]}     # two outputs
         """),
     ),
     "SF306": (

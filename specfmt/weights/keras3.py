@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from specfmt.graph.model import Graph, Unit
 from specfmt.weights.hdf5 import child, datasets, kind, no_numbers, read_dataset, text_attribute
-from specfmt.weights.problems import left_over, misshapen, missing, problem, raise_all
+from specfmt.weights.problems import (
+    UNKNOWN_WEIGHTS,
+    left_over,
+    misshapen,
+    missing,
+    problem,
+    raise_all,
+)
 from specfmt.weights.slots import Member, members
 from specfmt.weights.sources import KerasWeights, Stored
 
@@ -93,16 +100,15 @@ class Reader:
     def _layer(self, unit: Unit, group: Any, place: str, owners: tuple[str, ...]) -> None:
         counts: dict[str, int] = {}
         label = "/".join((*owners, unit.name))
-        if getattr(unit.spec, "class_", "") and group is not None:
+        unknown = bool(getattr(unit.spec, "class_", "")) and not unit.weights
+        if unknown and group is not None:
             held = list(datasets(group, place, self.file))
             if held:
                 self.used.update(held)
                 message = (
                     f"expected a layer whose weights are known, received {label} with {len(held)}"
                 )
-                self.problems.append(
-                    problem("SF508", message, self.file, "define the layer in a plugin")
-                )
+                self.problems.append(problem("SF508", message, self.file, UNKNOWN_WEIGHTS))
         for weight in unit.weights:
             index = counts.get(weight.store, 0)
             if weight.merged_into:

@@ -30,7 +30,14 @@ from specfmt.weights.hdf5 import (
     text_attribute,
     text_list,
 )
-from specfmt.weights.problems import left_over, misshapen, missing, problem, raise_all
+from specfmt.weights.problems import (
+    UNKNOWN_WEIGHTS,
+    left_over,
+    misshapen,
+    missing,
+    problem,
+    raise_all,
+)
 from specfmt.weights.slots import is_operation
 from specfmt.weights.sources import KerasWeights, Stored
 
@@ -146,13 +153,11 @@ class Reader:
             self.problems += others
             return
         places = in_legacy_order(unit)
-        if getattr(unit.spec, "class_", ""):
+        if getattr(unit.spec, "class_", "") and not unit.weights:
             message = (
                 f"expected a layer whose weights are known, received {unit.name} with {len(stored)}"
             )
-            self.problems.append(
-                problem("SF508", message, self.file, "define the layer in a plugin")
-            )
+            self.problems.append(problem("SF508", message, self.file, UNKNOWN_WEIGHTS))
             return
         layer = unit.spec if unit.graph is None else None
         change = modernise(layer, places, [d.shape for _, d in stored], self.keras_1, self.backend)

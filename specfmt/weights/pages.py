@@ -82,8 +82,12 @@ WEIGHT_PAGES: Final[dict[str, tuple[str, str]]] = {
     "SF508": (
         "Weights in a layer without definition",
         _page("""
-        A `Custom` layer holds weights that specfmt knows nothing of.  Register a definition of the
-        layer under the entry point group `specfmt.layers`.
+        A `Custom` layer holds weights that the spec says nothing of.  `specfmt import` of a file
+        with weights writes their shapes:
+
+            - {type: Custom, class: package.module.Scale, weights: {scale: [8]}}
+
+        Or register a definition of the layer under the entry point group `specfmt.layers`.
         """),
     ),
     "SF510": (

@@ -10,6 +10,8 @@ from specfmt.spec.diagnostics import Diagnostic, SpecError
 
 Shape = tuple[int, ...]
 
+UNKNOWN_WEIGHTS = "give their shapes in `weights:`; `specfmt import` of the same file writes them"
+
 
 def problem(code: str, message: str, file: Path, hint: str = "") -> Diagnostic:
     """A finding about a weight file."""

@@ -84,16 +84,18 @@ def model_context(
     asked = [helper for cls in program.classes() for helper in cls.builder.helpers]
     names = list(dict.fromkeys([*asked, *extra_helpers]))
     helper_imports, helpers = emit.helper_sources(names)
+    stubs = program.builder.stubs
     context: dict[str, Any] = {
         "doc": document_line(program.graph),
         "source": f" from {comment(source)}" if source else "",
         "helpers": helpers,
-        "helper_imports": helper_imports,
+        "helper_imports": [*helper_imports, *stubs.imports],
+        "stubs": stubs.contexts,
         "classes": classes,
         "sequential": sequential,
     }
     body = fill("torch/model.py.j2", imports="", **context)
-    context["imports"] = emit.import_block(body, helper_imports)
+    context["imports"] = emit.import_block(body, context["helper_imports"])
     return context
 
 

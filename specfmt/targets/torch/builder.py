@@ -35,6 +35,7 @@ from specfmt.targets.torch.expr import (
 )
 from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights
 from specfmt.targets.torch.params import Literal as LiteralExpr
+from specfmt.targets.torch.stubs import Stubs
 
 Lowering = Callable[..., Any]
 
@@ -98,9 +99,11 @@ class ClassBuilder:
         data: What the outermost model is called with: no gradient of a weight passes there.
         unfolds: Calls that give vectors -> the image (Keras's order, without batch) that a
             `Reshape` makes of them.
+        stubs: Calls of layers that specfmt does not know, in all classes of the file.
     """
 
-    def __init__(self, *, fidelity: str = "idiomatic") -> None:
+    def __init__(self, *, fidelity: str = "idiomatic", stubs: Stubs | None = None) -> None:
+        self.stubs = stubs or Stubs()
         self.data: set[Tensor] = set()
         self.unfolds: dict[Node, tuple[int, ...]] = {}
         self.steps: list[Step] = []
@@ -208,6 +211,7 @@ class Lower:
         buffers: tuple[str, ...] = (),
         stays_eval: bool = False,
         comment: str = "",
+        starts_itself: bool = False,
         **kwargs: Any,
     ) -> ModuleDef:
         """A module that the class holds; asked for again (a shared layer) it is the same one.
@@ -222,6 +226,7 @@ class Lower:
             buffers: Those of ``params`` that are buffers, besides ``running_...``.
             stays_eval: Whether it stays in evaluation mode while the model trains.
             comment: A remark for the reader, above its definition; said once in a class.
+            starts_itself: Whether nothing outside of it says how its parameters start.
         """
         suffix = self._suffix(suffix)
         key = (self.unit, suffix)
@@ -242,6 +247,7 @@ class Lower:
                 stays_eval,
                 comment,
                 self.dtype,
+                starts_itself,
             )
             self.owner.modules[key] = known
         return known

@@ -1,4 +1,4 @@
-"""Custom layers: nothing is known of them, so nothing can be computed."""
+"""Layers that specfmt does not know: a module of the user's, or one whose forward is to be written."""
 
 from __future__ import annotations
 
@@ -7,18 +7,63 @@ from typing import Any
 from specfmt.graph.model import Array, Node
 from specfmt.layers.custom import Custom
 from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
+from specfmt.targets.torch.stubs import Stub
+from specfmt.targets.unknown import attribute_names, is_keyword
 from specfmt.vocab.base import CUSTOM, terms_in
 
 
 @lower(Custom)
 def custom(layer: Custom, b: Lower, *args: Any, **kwargs: Any) -> Any:
-    raise TargetError(
-        f"{layer.class_} is a layer of its own, whose computation specfmt does not know",
-        "register a definition under the entry point group specfmt.layers, "
-        "or generate the Keras target",
-        "class",
-        code="SF303",
+    """A call of a module that stands for the layer; it reads and gives Keras's axis order."""
+    positional = [*args, *(kwargs.pop(key) for key in list(kwargs) if key.startswith("*"))]
+    said = {
+        key: value
+        for key, value in kwargs.items()
+        if is_keyword(key) and key != "training" and value is not None
+    }
+    names = attribute_names(list(layer.weights_))
+    weights = {weight.name: weight for weight in layer.weights()}
+    module = b.module(
+        layer.class_name,
+        params={attr: b.weights[name] for name, attr in names.items()},
+        buffers=tuple(names[n] for n, weight in weights.items() if not weight.trainable),
+        heavy=True,
+        starts_itself=True,
     )
+    outputs = _outputs(layer, b, args, kwargs)
+    b.owner.stubs.add(Stub(layer, b.unit, module, tuple(positional), said, outputs))
+    first, *others = positional or (None,)
+    return b.step(
+        Call(SelfAttr(module.attr), (first, *others), said),
+        *outputs,
+        want="keras",
+        module=module.ctor if len(positional) == 1 and not said else None,
+        module_def=module,
+        heavy=True,
+    )
+
+
+def _outputs(layer: Custom, b: Lower, args: Any, kwargs: Any) -> tuple[Tensor, ...]:
+    """What the call gives: as many tensors as others read, or as the entry says."""
+    shapes = layer.output_shape(*_shape_of(args), **_shape_of(kwargs))
+    dtype = layer.output_dtype_
+    if b.unit.spec is layer:
+        values = b.node.outputs
+        return tuple(Tensor(v.shape or (), dtype or v.dtype, v.name) for v in values)
+    several = shapes is not None and any(isinstance(shape, tuple) for shape in shapes)
+    found = shapes if several else (shapes,)
+    return tuple(Tensor(shape or (), dtype or "float32", b.node.name) for shape in found)
+
+
+def _shape_of(nest: Any) -> Any:
+    if isinstance(nest, Tensor):
+        return nest.shape
+    if isinstance(nest, dict):
+        return {key: _shape_of(item) for key, item in nest.items()}
+    if isinstance(nest, (list, tuple)):
+        return [_shape_of(item) for item in nest]
+    return nest
 
 
 def refuse_unknown(node: Node) -> None:

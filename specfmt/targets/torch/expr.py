@@ -243,6 +243,7 @@ class ModuleDef:
         stays_eval: Whether it stays in evaluation mode while the model trains.
         comment: A remark for the reader, above its definition.
         dtype: Its parameters' dtype where that is not float32.
+        starts_itself: Whether nothing outside of it says how its parameters start.
     """
 
     attr: str
@@ -255,6 +256,7 @@ class ModuleDef:
     stays_eval: bool = False
     comment: str = ""
     dtype: str = ""
+    starts_itself: bool = False
 
     @property
     def creation(self) -> Call | Method:

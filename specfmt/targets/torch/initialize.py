@@ -66,7 +66,7 @@ def reset_lines(program: ClassProgram, owner: str) -> tuple[list[str], str]:
     entries = []
     drawn: list[Weight] = []
     for item in program.definitions():
-        if item.unit in program.nested:
+        if item.unit in program.nested or getattr(item, "starts_itself", False):
             continue
         entry = _entry(item, program, drawn)
         if entry.lines:

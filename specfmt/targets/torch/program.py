@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from specfmt.graph.assumed import completed
 from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Graph, Node, Unit, Value, map_values
 from specfmt.spec.diagnostics import Diagnostic, SpecError
@@ -33,6 +34,7 @@ from specfmt.targets.torch.inplace import work_in_place
 from specfmt.targets.torch.keepdim import keep_dimensions
 from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes, substitute
 from specfmt.targets.torch.params import ByLayout, Constant, Counter, Literal, WeightExpr
+from specfmt.targets.torch.stubs import Stubs
 from specfmt.targets.torch.unfolding import unfolded
 
 
@@ -148,16 +150,19 @@ class ClassProgram:
 
 
 def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> ClassProgram:
-    """Lower a whole graph.
+    """Lower a whole graph; the program's own is the same with a shape for every value.
 
     Raises:
         SpecError: With a 3xx finding for every layer that PyTorch cannot express as asked.
     """
     problems: list[Diagnostic] = []
+    graph = completed(graph)
     names = scope or Scope(("nn", "F", "torch"))
-    program = _lower(graph, options, names, problems, outermost=True)
+    stubs = Stubs()
+    program = _lower(graph, options, names, problems, stubs, outermost=True)
     if problems:
         raise SpecError(problems)
+    stubs.settle(names, graph.assumed)
     return program
 
 
@@ -174,6 +179,7 @@ def _lower(
     options: Options,
     scope: Scope,
     problems: list[Diagnostic],
+    stubs: Stubs,
     *,
     outermost: bool = False,
 ) -> ClassProgram:
@@ -181,8 +187,8 @@ def _lower(
     for unit in graph.units:
         if unit.graph is not None:
             inner = replace(options, logits=frozenset())
-            nested[unit] = _lower(unit.graph, inner, scope, problems)
-    builder = ClassBuilder(fidelity=options.fidelity)
+            nested[unit] = _lower(unit.graph, inner, scope, problems, stubs)
+    builder = ClassBuilder(fidelity=options.fidelity, stubs=stubs)
     program = ClassProgram(scope.claim(free_class_name(graph.name)), graph, builder, nested=nested)
     tensors: dict[Value, Tensor] = {}
     for name, value in graph.inputs.items():

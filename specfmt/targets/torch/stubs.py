@@ -1,0 +1,289 @@
+"""Classes for layers that specfmt does not know: weights and shapes are there, forward is to be written.
+
+Layers of one class share a generated class; what differs between them is an argument of its
+constructor.  A layer with a PyTorch class of the user's own (``torch:``) imports that instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from specfmt.graph.model import Unit
+from specfmt.layers.custom import Custom
+from specfmt.layers.custom_weights import as_weight
+from specfmt.targets.naming import Scope
+from specfmt.targets.source import comment, literal, string
+from specfmt.targets.torch.expr import Call, ModuleDef, Name, Tensor
+from specfmt.targets.unknown import (
+    attribute_names,
+    config_text,
+    is_keyword,
+    own_config,
+    paragraph,
+    what_it_is,
+    wished_class,
+)
+
+WIDTH = 84
+"""Of a line of a docstring, without its indentation."""
+
+ANNOTATIONS = {bool: "bool", int: "int", float: "float", str: "str"}
+
+
+@dataclass(eq=False)
+class Stub:
+    """One call of a layer that specfmt does not know.
+
+    Attributes:
+        layer: The entry.
+        unit: The layer in the graph, or the wrapper that holds it.
+        module: The module that stands for it.
+        args, kwargs: What it is called with.
+        outputs: What it gives.
+    """
+
+    layer: Custom
+    unit: Unit
+    module: ModuleDef
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight."""
+        return {name: as_weight(item).shape for name, item in self.layer.weights_.items()}
+
+
+@dataclass(frozen=True)
+class StubContext:
+    """What the template needs of one class; every value is finished Python source."""
+
+    name: str
+    doc: str
+    notes: list[str]
+    init: str
+    definitions: list[str]
+    arguments: str
+    returns: str
+    message: str
+
+
+class Stubs:
+    """All calls of unknown layers in one file.
+
+    Attributes:
+        contexts: The classes that the file defines, once `settle` has run.
+        imports: Import lines of the classes that it takes from elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self.calls: dict[ModuleDef, Stub] = {}
+        self.contexts: list[StubContext] = []
+        self.imports: dict[str, None] = {}
+
+    def add(self, stub: Stub) -> None:
+        """Take a call; the first of a shared layer says how it is called."""
+        known = self.calls.setdefault(stub.module, stub)
+        if len(stub.args) > len(known.args) or len(stub.kwargs) > len(known.kwargs):
+            self.calls[stub.module] = stub
+
+    def settle(self, scope: Scope, assumed: frozenset[Unit]) -> None:
+        """Name the classes and give every module its constructor call."""
+        groups: dict[Any, list[Stub]] = {}
+        for stub in self.calls.values():
+            groups.setdefault(_kind(stub), []).append(stub)
+        for group in groups.values():
+            first = group[0].layer
+            if first.torch is not None:
+                self._imported(first.torch, group, scope)
+            else:
+                wish = wished_class(first, group[0].unit)
+                self.contexts.append(_define(_claim(scope, wish), group, assumed))
+
+    def _imported(self, dotted: str, group: list[Stub], scope: Scope) -> None:
+        module, _, name = dotted.rpartition(".")
+        own = _claim(scope, name)
+        self.imports[f"from {module} import {name if own == name else f'{name} as {own}'}"] = None
+        for stub in group:
+            config = own_config(stub.layer)
+            if all(is_keyword(key) for key in config):
+                stub.module.ctor = Call(own, (), config)
+            else:
+                stub.module.ctor = Call(own, (Name(f"**{literal(config)}"),))
+
+
+def _kind(stub: Stub) -> Any:
+    """What layers of one generated class have in common."""
+    layer = stub.layer
+    if layer.torch is not None:
+        return layer.torch
+    names = tuple(
+        (name, as_weight(item).trainable, as_weight(item).dtype)
+        for name, item in layer.weights_.items()
+    )
+    # Every Lambda computes something else, and so does every function of TensorFlow.
+    own = wished_class(layer, stub.unit)
+    call = (len(stub.args), tuple(stub.kwargs), len(stub.outputs))
+    return layer.class_, own, names, call
+
+
+def _claim(scope: Scope, wish: str) -> str:
+    """A free class name: ``Scale``, ``Scale2``."""
+    name, number = wish, 1
+    while name in scope.used:
+        number += 1
+        name = f"{wish}{number}"
+    scope.used.add(name)
+    return name
+
+
+def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubContext:
+    """The class of a group of layers, and the constructor call of each."""
+    first = group[0]
+    attrs = attribute_names(list(first.shapes))
+    configs = [own_config(stub.layer) for stub in group]
+    plain = [key for key in configs[0] if _varies_plainly(key, configs)]
+    shaped = [key for key in attrs if len({stub.shapes[key] for stub in group}) > 1]
+    init = [f"{key}: {_annotation([config[key] for config in configs])}" for key in plain]
+    init += [f"{attrs[key]}_shape: tuple[int, ...]" for key in shaped]
+    for stub, config in zip(group, configs, strict=True):
+        said = {key: config[key] for key in plain}
+        said |= {f"{attrs[key]}_shape": stub.shapes[key] for key in shaped}
+        stub.module.ctor = Call(name, (), said)
+    definitions = [f"self.{key} = {key}" for key in plain]
+    for key, attr in attrs.items():
+        weight = as_weight(first.layer.weights_[key])
+        size = f"{attr}_shape" if key in shaped else literal(weight.shape)
+        dtype = f", dtype=torch.{weight.dtype}" if weight.dtype else ""
+        zeros = f"torch.zeros({size}{dtype})"
+        if weight.trainable and (weight.dtype or "float").startswith(("float", "bfloat")):
+            definitions.append(f"self.{attr} = nn.Parameter({zeros})")
+        else:
+            definitions.append(f"self.register_buffer({string(attr)}, {zeros})")
+    signature = _signature(first)
+    return StubContext(
+        name=name,
+        doc=f"Stands for {what_it_is(first.layer, first.unit)}: `forward` is to be written.",
+        notes=_notes(group, configs, plain, signature, assumed),
+        init=", ".join(["self", *(["*", *init] if init else [])]),
+        definitions=definitions,
+        arguments=", ".join(["self", *(f"{key}: {kind}" for key, kind in signature)]),
+        returns=_returned(first),
+        message=string(
+            f"write what {name} computes: "
+            + ", ".join(_shown(value) for value in _tensors((*first.args, first.kwargs)))
+            + " -> "
+            + ", ".join(_shown(value) for value in first.outputs)
+        ),
+    )
+
+
+def _notes(
+    group: list[Stub],
+    configs: list[dict[str, Any]],
+    plain: list[str],
+    signature: list[tuple[str, str]],
+    assumed: frozenset[Unit],
+) -> list[str]:
+    """The docstring's body: config, weights, shapes."""
+    lines: list[str] = []
+    kept = [{k: v for k, v in config.items() if k not in plain} for config in configs]
+    if len({config_text(config) for config in kept}) == 1:
+        if kept[0]:
+            lines += paragraph(f"Config: {config_text(kept[0])}.", WIDTH)
+    else:
+        for stub, config in zip(group, kept, strict=True):
+            text = f"Config of {comment(stub.unit.name)}: {config_text(config)}."
+            lines += paragraph(text, WIDTH)
+    if group[0].shapes:
+        lines += paragraph("Its weights have Keras's names, shapes and order.", WIDTH)
+    reads = _tensors((*group[0].args, group[0].kwargs))
+    moved = any(value.rank > 3 for value in (*reads, *group[0].outputs))
+    order = ", axes in Keras's order (channels last)" if moved else ""
+    for stub in group[:3]:
+        told = f" ({comment(stub.unit.name)})" if len(group) > 1 else ""
+        tensors = _tensors((*stub.args, stub.kwargs))
+        lines += paragraph(
+            f"Takes {', '.join(map(_shown, tensors)) or 'nothing'} and gives "
+            f"{', '.join(map(_shown, stub.outputs))}{order}{told}.",
+            WIDTH,
+        )
+    if any(stub.unit in assumed for stub in group):
+        lines += paragraph(
+            "That it gives this shape is assumed from what follows; where it is wrong, say "
+            "`shape:` in the spec and generate again.",
+            WIDTH,
+        )
+    return lines
+
+
+def _varies_plainly(key: str, configs: list[dict[str, Any]]) -> bool:
+    """Whether a config value is a plain one that layers of the class do not agree on."""
+    if not is_keyword(key) or not all(key in config for config in configs):
+        return False
+    values = [config[key] for config in configs]
+    plain = all(isinstance(value, (*ANNOTATIONS, type(None))) for value in values)
+    return plain and any(value != values[0] for value in values)
+
+
+def _annotation(values: list[Any]) -> str:
+    kinds = dict.fromkeys(ANNOTATIONS[type(v)] for v in values if v is not None)
+    if "float" in kinds:
+        kinds.pop("int", None)
+    return " | ".join([*kinds, *(["None"] if None in values else [])])
+
+
+def _signature(stub: Stub) -> list[tuple[str, str]]:
+    """Parameters of forward with their annotations."""
+    scope = Scope(("self", "torch", "nn"))
+    found = []
+    for index, value in enumerate(stub.args):
+        wish = "x" if isinstance(value, (Tensor, list, tuple)) else "value"
+        if isinstance(value, (list, tuple)):
+            wish = "xs"
+        found.append((scope.claim(wish if not index else f"{wish}{index + 1}"), _type(value)))
+    return found + [(key, _type(value)) for key, value in stub.kwargs.items()]
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return "torch.Tensor"
+    if isinstance(value, dict):
+        return f"dict[str, {_union(value.values())}]"
+    if isinstance(value, (list, tuple)):
+        inner = _union(value)
+        return f"list[{inner}]" if isinstance(value, list) else f"tuple[{inner}, ...]"
+    if value is None:
+        return "None"
+    return ANNOTATIONS.get(type(value), "object")
+
+
+def _union(values: Any) -> str:
+    return " | ".join(dict.fromkeys(_type(value) for value in values)) or "object"
+
+
+def _returned(stub: Stub) -> str:
+    if len(stub.outputs) == 1:
+        return "torch.Tensor"
+    return f"tuple[{', '.join(['torch.Tensor'] * len(stub.outputs))}]"
+
+
+def _tensors(nest: Any) -> list[Tensor]:
+    if isinstance(nest, Tensor):
+        return [nest]
+    items: Sequence[Any] = ()
+    if isinstance(nest, dict):
+        items = list(nest.values())
+    elif isinstance(nest, (list, tuple)):
+        items = nest
+    return [tensor for item in items for tensor in _tensors(item)]
+
+
+def _shown(tensor: Tensor) -> str:
+    """``(N, H, W, 3)``: a shape in Keras's order."""
+    from specfmt.targets.torch.forward import shape_text
+
+    return shape_text(tensor, channels_first=False) if tensor.shape else "a tensor"
