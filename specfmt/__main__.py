@@ -11,6 +11,18 @@ import os
 import sys
 
 
+def leave_current_folder() -> None:
+    """Look for no modules in the folder that the user stands in: its `numpy.py` is not meant.
+
+    `python -m` puts it first; a checkout that one stands in comes last.
+    """
+    if sys.flags.safe_path or sys.path[0] not in ("", os.getcwd()):  # noqa: PTH109 (costs an import)
+        return
+    here = os.path.realpath(sys.path.pop(0) or ".")
+    if os.path.dirname(os.path.dirname(os.path.realpath(__file__))) == here:  # noqa: PTH120
+        sys.path.append(here)
+
+
 def main() -> None:
     """Run the command line."""
     arguments = sys.argv[1:]
@@ -54,4 +66,5 @@ def _leave(code: int) -> None:
 
 
 if __name__ == "__main__":
+    leave_current_folder()
     main()

@@ -167,23 +167,30 @@ def train(
         build_folder: Where the script goes.
         script_options: What the script is called with.
         options: Those of `generate`: style, flavor, axes, fidelity.
+
+    Raises:
+        SpecError: The spec has mistakes, or names classes that were not allowed (SF309).
     """
     import os
     import subprocess
-    import sys
 
     from specfmt.files import write_whole
     from specfmt.targets.naming import identifier
+    from specfmt.targets.running import environment, require_allowed, script_command
 
     spec = loads(content, file=file)
     path = build_folder / f"{identifier(spec.name)}_{target}.py"
     source = "" if file.startswith("<") else Path(file).name
     code = generate(spec, target, part="train", source=source, script=path.name, **options)
+    with placing(spec):
+        user_folder = require_allowed(spec, code, target)
     write_whole(path, code)
     # TensorFlow's start-up log would drown the script's own output.
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+    level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
     return subprocess.run(
-        [sys.executable, str(path), *script_options], env=environment, check=False
+        script_command(path, script_options, user_folder),
+        env=environment(TF_CPP_MIN_LOG_LEVEL=level),
+        check=False,
     ).returncode
 
 
@@ -246,8 +253,21 @@ def import_source(path: str | Path, content: bytes | None = None) -> tuple[str, 
     with uncollected():
         source = read_source(Path(path)) if content is None else from_text(content)
         spec, warnings = _imported(*document_from_located(source))
-        warnings = [*warnings, *former_meanings(spec, source)]
+        warnings = [*warnings, *former_meanings(spec, source), *foreign_code(spec)]
     return dump(spec), warnings
+
+
+def foreign_code(spec: ModelSpec) -> list[Diagnostic]:
+    """One finding that lists what generated code imports from elsewhere and calls."""
+    from specfmt.spec.foreign import foreign_classes
+
+    found = foreign_classes(spec)
+    if not found:
+        return []
+    message = f"generated code imports and calls {', '.join(found)}"
+    shown = " ".join(f"--allow {dotted}" for dotted in found)
+    hint = f"train, verify and convert run that only with {shown}"
+    return [Diagnostic("SF439", message, (), hint, "warning")]
 
 
 def _imported(

@@ -56,6 +56,23 @@ FIDELITY = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 
 
+def _allow(ctx: click.Context, _: click.Parameter, names: tuple[str, ...]) -> None:
+    """Allow classes until the command ends."""
+    from specfmt.spec.foreign import allowing
+
+    ctx.with_resource(allowing(names))
+
+
+ALLOW = click.option(
+    "--allow",
+    multiple=True,
+    metavar="CLASS",
+    expose_value=False,
+    callback=_allow,
+    help="Import and call this class of the spec: package.module.Class, or the start of it.",
+)
+
+
 class Commands(click.Group):
     """Turns a user's mistakes into findings on stderr and exit code 1, never a traceback."""
 
@@ -189,6 +206,7 @@ def summary(file: str, as_json: bool) -> None:
 @FLAVOR
 @AXES
 @FIDELITY
+@ALLOW
 @OUT
 def generate(file: str, target: str, out: Path | None, **options: str) -> None:
     """Write the model (or its training script) as code."""
@@ -214,6 +232,7 @@ def generate(file: str, target: str, out: Path | None, **options: str) -> None:
 @FLAVOR
 @AXES
 @FIDELITY
+@ALLOW
 @click.argument("script_options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(
@@ -338,6 +357,7 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
 @click.option(
     "-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder."
 )
+@ALLOW
 @click.option("--no-verify", is_flag=True, help="Do not compare the two programs at the end.")
 @click.pass_context
 def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> None:
@@ -381,6 +401,7 @@ def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> Non
 @click.option("--seed", type=int, default=0, help="Of random weights and inputs.")
 @click.option("--layerwise", is_flag=True, help="Compare the output of every layer.")
 @FIDELITY
+@ALLOW
 @JSON
 @click.pass_context
 def verify(
@@ -407,6 +428,7 @@ def verify(
 
 @main.command("import")
 @click.argument("source", type=SpecFile)
+@ALLOW
 @OUT
 def import_(source: str, out: Path | None) -> None:
     """Turn a saved Keras model into a spec.

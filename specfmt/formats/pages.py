@@ -185,6 +185,19 @@ treats it otherwise than Keras 2, so that masked steps may give other numbers:
 Give the layer its mask as an argument: `inputs: {sequences: x, mask: m}`.
 """,
     ),
+    "SF439": (
+        "Code of others",
+        """\
+The model names classes or functions that are not Keras's: layers, losses, metrics, initializers of
+its author's. Generated code imports them at the top and calls them, so running it runs their code.
+The finding lists them all.
+
+`train`, `verify` and `convert` run the generated program only if each of them is allowed, by its
+path or the start of it: `--allow my_package.losses.Focal`, `--allow my_package`. Look at the code
+first. What is in the standard library, or in an installed package that does not extend Keras, is
+refused (SF129).
+""",
+    ),
     "SF436": (
         "Keras 3 overrules a fixed training mode",
         """\

@@ -16,15 +16,15 @@ from specfmt.spec.fields import (
     Nullable,
     OneOf,
     OptionalStr,
-    Text,
     Tuple,
 )
+from specfmt.spec.foreign import ClassRule
 from specfmt.spec.layer import Argument, Layer, Weight
 from specfmt.spec.registry import layer
 from specfmt.vocab.fields import ZEROS
 
 ClassPath = Annotated[
-    str, Text("a dotted path: package.module.Class", r"^[A-Za-z_][A-Za-z0-9_.>]*$(?!\n)")
+    str, ClassRule("a dotted path: package.module.Class", r"^[A-Za-z_][A-Za-z0-9_.>]*$(?!\n)")
 ]
 SIZES = Tuple(Nullable(Integer(0)), 0)
 OutputShape = Annotated[

@@ -51,7 +51,7 @@ def work(job: Job) -> dict[str, Any]:
     precision = "float64" if job["double"] else "float32"
     keras.config.set_floatx(precision)
     keras.config.set_dtype_policy(precision)
-    model = load_module(job["source"])["build_model"]()
+    model = load_module(job["source"], job["user_folder"])["build_model"]()
     model.load_weights(job["weights"])
     for case in job["cases"]:
         values = called(model, case["inputs"], job, training=case["training"])

@@ -14,6 +14,7 @@ from specfmt.parity.inputs import input_shapes, random_inputs, random_weights
 from specfmt.parity.shared import load_npz, save_npz
 from specfmt.parity.workers import LABELS, Workers
 from specfmt.spec.document import ModelSpec
+from specfmt.targets.running import require_allowed
 from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
 from specfmt.weights import keras_h5
 from specfmt.weights.convert import convert
@@ -53,6 +54,7 @@ class Pair:
             "keras": api.generate(spec, "keras"),
             "torch": api.generate(spec, "torch", fidelity=fidelity),
         }
+        self.user_folders = {t: require_allowed(spec, code, t) for t, code in sources.items()}
         folder.mkdir(exist_ok=True)
         for target, code in sources.items():
             self.source(target).write_text(code, encoding="utf-8")
@@ -133,6 +135,7 @@ class Pair:
         stem = f"{self.folder}/{target}{'64' if double else ''}"
         job: dict[str, Any] = {
             "source": str(self.source(target)),
+            "user_folder": self.user_folders[target],
             "weights": str(self.keras_weights if target == "keras" else self.torch_weights),
             "cases": [
                 {"inputs": path, "out": f"{stem}_out{i}.npz", "training": training}

@@ -46,8 +46,10 @@ def save_npz(path: str | Path, arrays: dict[str, Array]) -> None:
     np.savez(path, names=np.array(json.dumps(list(arrays))), **numbered)  # type: ignore[arg-type]
 
 
-def load_module(path: str) -> dict[str, Any]:
-    """Run a generated file."""
+def load_module(path: str, user_folder: str = "") -> dict[str, Any]:
+    """Run a generated file; modules of the user's folder come after all that is installed."""
+    if user_folder and user_folder not in sys.path:
+        sys.path.append(user_folder)
     source = Path(path).read_text(encoding="utf-8")
     namespace: dict[str, Any] = {"__name__": "generated"}
     exec(compile(source, path, "exec"), namespace)  # noqa: S102 (specfmt generated it)

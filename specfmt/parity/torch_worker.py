@@ -30,7 +30,7 @@ def work(job: Job) -> dict[str, Any]:
     """Build, load weights, compute outputs, and for each step gradients and what it changes."""
     torch = import_module("torch")
     torch.set_default_dtype(torch.float64 if job["double"] else torch.float32)
-    model = load_module(job["source"])["build_model"]()
+    model = load_module(job["source"], job["user_folder"])["build_model"]()
     if job["double"]:
         model.double()
     load(model, job)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.targets.running import environment
 
 LABELS: Final = {"keras": "Keras", "torch": "PyTorch"}
 
@@ -81,12 +81,13 @@ class _Worker:
     """One process."""
 
     def __init__(self, target: str) -> None:
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
+        checkout = Path(__file__).resolve().parents[2]
+        # Installed, it is found anyway; and then everything else there would precede Python's own.
+        root = "" if checkout.name.endswith("-packages") else str(checkout)
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"specfmt.parity.{target}_worker"],
-            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": path},
+            [sys.executable, "-P", "-m", f"specfmt.parity.{target}_worker"],
+            env=environment(**ENVIRONMENT, PYTHONPATH=root),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

@@ -69,6 +69,21 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
         `op` (a tensor operation).
         """),
     ),
+    "SF129": (
+        "A class that a document may not name",
+        _page("""
+        Generated code imports and calls the class behind `class:`.  It may be your own, or one of
+        an extension of Keras (a package that requires Keras or TensorFlow): never something of
+        Python's standard library, of TensorFlow or of another installed package, which would let
+        a file run any program.
+
+            - {type: Custom, class: subprocess.Popen, config: {args: [...]}}      # refused
+            - {type: Custom, class: my_package.layers.Mixing}                     # yours
+
+        Where an installed package is to be trusted all the same, `--allow package.module.Class`
+        says so.
+        """),
+    ),
     "SF201": (
         "Unknown tensor",
         _page("""
@@ -232,6 +247,19 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
 
             - {type: Custom, class: package.module.Class, shape: [8]}     # without the batch axis
             - {type: Custom, class: package.module.Two, shape: [[8], [4, 8]]}     # two outputs
+        """),
+    ),
+    "SF309": (
+        "Code of others is not run unasked",
+        _page("""
+        `train`, `verify` and `convert` run the generated program, and that imports and calls the
+        classes which the document names with `class:`.  A document is a file like any other, so
+        each of them is run only if you say so:
+
+            specfmt train model.yaml -t keras --allow my_package.losses.Focal
+            specfmt verify model.yaml --allow my_package          # everything in it
+
+        Your modules are looked for in the folder you stand in, after everything installed.
         """),
     ),
     "SF306": (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from specfmt.spec.fields import AnyMapping, Either, Nullable, OptionalStr, Text
+from specfmt.spec.foreign import ClassRule
 from specfmt.vocab.base import Word
 
-ClassPath = Annotated[str, Text("a dotted path: package.module.Class", r"^[A-Za-z_][\w.>]*$(?!\n)")]
+ClassPath = Annotated[
+    str, ClassRule("a dotted path: package.module.Class", r"^[A-Za-z_][\w.>]*$(?!\n)")
+]
 Config = Annotated[
     dict[str, Any] | str | None,
     Nullable(
@@ -26,8 +29,11 @@ class Custom(Word):
     """A word of the user's own: an activation, initializer, loss, metric, optimizer, ...
 
     ``class`` is the dotted path to the class and ``config`` its arguments; for a function
-    ``class`` ends in ``.function`` and ``config`` is its name.
+    ``class`` ends in ``.function`` and ``config`` is its name.  A loss is taken to compare
+    targets of the output's form.
     """
+
+    targets: ClassVar[str] = "values"
 
     class_: ClassPath = Field(alias="class")
     config: Config = Field(default=None)

@@ -1,0 +1,95 @@
+"""Generated programs in processes of their own: what they may import, and from where.
+
+A folder that a user stands in may hold a `numpy.py`, and a document may name any class: neither
+is run unless the user said so.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.spec.document import ModelSpec
+from specfmt.spec.foreign import KERAS_ROOTS, foreign_classes, is_allowed
+
+STOCK: Final = sys.stdlib_module_names | {
+    *("keras", "matplotlib", "numpy", "PIL", "safetensors", "sklearn", "tensorflow", "torch"),
+    *("torchvision", "tqdm"),
+}
+"""What generated programs import of their own accord."""
+
+WITH_USER_FOLDER: Final = """\
+import runpy, sys
+sys.path.append(sys.argv.pop(1))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a script that finds modules of the user's folder, after everything that is installed."""
+
+
+def require_allowed(spec: ModelSpec, code: str, target: str) -> str:
+    """Refuse to run a program unless every class of others that it imports was allowed.
+
+    Args:
+        spec: What the program was generated from.
+        code: The program.
+        target: Its target.
+
+    Returns:
+        The folder in which the user's modules are looked for; empty if there are none.
+
+    Raises:
+        SpecError: SF309, with what to add to the command.
+    """
+    found = list(dict.fromkeys(_foreign_imports(code)))
+    if target == "keras":
+        found += [c for c in foreign_classes(spec) if c.startswith(KERAS_ROOTS) and c not in found]
+    missing = [dotted for dotted in found if not is_allowed(dotted)]
+    if missing:
+        shown = " ".join(f"--allow {dotted}" for dotted in missing)
+        message = f"expected leave to import and call {', '.join(missing)}, received none"
+        hint = f"look at what that code does, then add: {shown}"
+        raise SpecError([Diagnostic("SF309", message, (), hint)])
+    return os.getcwd() if found else ""  # noqa: PTH109 (a string for another process)
+
+
+def _foreign_imports(code: str) -> Iterator[str]:
+    """What a program imports besides the frameworks and their usual company."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.partition(".")[0] not in STOCK)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if module.partition(".")[0] not in STOCK and not _is_plugin(module):
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _is_plugin(module: str) -> bool:
+    """Whether an installed package registered a layer of this module with specfmt."""
+    from specfmt.spec.registry import layer_class, layer_types
+
+    classes = map(layer_class, layer_types())
+    return any(cls is not None and cls.keras_module == module for cls in classes)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment of a process that finds no modules in the folder it is started from."""
+    path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    kept = {**os.environ, **changes, "PYTHONSAFEPATH": "1"}
+    # An empty entry, as `PYTHONPATH=$PYTHONPATH:/more` leaves it, means the current folder.
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (changes.get("PYTHONPATH"), *path)))
+    if not kept["PYTHONPATH"]:
+        del kept["PYTHONPATH"]
+    return kept
+
+
+def script_command(script: Path, options: list[str], user_folder: str) -> list[str]:
+    """The command that runs a generated script."""
+    if not user_folder:
+        return [sys.executable, "-P", str(script), *options]
+    return [sys.executable, "-P", "-c", WITH_USER_FOLDER, user_folder, str(script), *options]
