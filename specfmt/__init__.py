@@ -142,14 +142,17 @@ def verify(spec: ModelSpec, **options: Any) -> Report:
         spec: The model.
         **options: ``weights`` (a file; else random ones), ``targets``, ``seed``, ``batches``,
             ``layerwise`` (compare every layer), ``tolerance``, ``fidelity``, ``gradients``,
-            ``progress``, ``workers`` (processes that several comparisons share).
+            ``progress``, ``workers`` (processes that several comparisons share), ``allow`` (classes
+            of the spec that may be imported and called: dotted paths, or the start of them).
 
     Raises:
         SpecError: The spec has mistakes, or a program cannot be run.
     """
     from specfmt.parity.run import verify as function
+    from specfmt.spec.foreign import allowing
 
-    return function(spec, **options)
+    with allowing(options.pop("allow", ())):
+        return function(spec, **options)
 
 
 def from_keras_json(text: str | bytes) -> ModelSpec:

@@ -201,7 +201,7 @@ class _Writer:
     def _input(self, x: str, value: Any) -> str:
         """An input array: its type, scaled, in the input's shape."""
         shape = (value.shape or ())[1:]
-        expression = f'{x}.astype("{value.dtype}")'
+        expression = f"{x}.astype({string(value.dtype)})"
         if self.data.scale is not None:
             expression += f" / {number_source(self.data.scale)}"
         if not self._reshapes(shape):

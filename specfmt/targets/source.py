@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -50,16 +49,28 @@ def binary(left: str, operator: str, right: str) -> str:
 
 
 def string(text: str) -> str:
-    """A string literal with the quotes that ruff prefers; always one line of ASCII-safe text."""
-    if all(c.isprintable() for c in text) and "\\" not in text:
+    """A string literal with the quotes that ruff prefers; always on one line."""
+    if "\\" not in text and text.isprintable():
         if '"' not in text:
             return f'"{text}"'
         if "'" not in text:
             return f"'{text}'"
-    if all(c.isprintable() for c in text):
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return json.dumps(text)
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _escaped(character: str) -> str:
+    """A character in a string literal: control and bidirectional ones by their number."""
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def number(value: float) -> str:
@@ -68,12 +79,38 @@ def number(value: float) -> str:
         return 'float("nan")'
     if math.isinf(value):
         return 'float("inf")' if value > 0 else '-float("inf")'
-    return repr(float(value))
+    return repr(float(value)).replace("e+", "e")
 
 
 def comment(text: str) -> str:
     """Text that is safe in a comment or a docstring line: one line, no quotes that end it."""
-    line = " ".join(text.split()).replace("\\", "/").replace('"""', "'''")
+    return _plain(" ".join(text.split()))
+
+
+def remark(text: str) -> str:
+    """A comment: ``# text``."""
+    return f"# {comment(text)}"
+
+
+def docstring(text: str) -> str:
+    """Text that is safe between triple quotes; it may have several lines."""
+    text = "\n".join(_plain(line) for line in text.split("\n"))
+    return f"{text[:-1]}'" if text.endswith('"') else text
+
+
+def embedded(text: str) -> str:
+    """Text that is safe between the double quotes of an f-string."""
+    return comment(text).replace('"', "'").replace("{", "{{").replace("}", "}}")
+
+
+def formatted(text: str) -> str:
+    """An f-string of placeholders and of texts that are `embedded`."""
+    return f'f"{text}"'
+
+
+def _plain(line: str) -> str:
+    """A line without backslashes, triple quotes and what does not print."""
+    line = line.replace("\\", "/").replace('"""', "'''")
     return line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
 
 

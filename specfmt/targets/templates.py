@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from specfmt.targets.source import comment, docstring, string
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -25,16 +27,30 @@ def read_text(path: str) -> str:
 
 @cache
 def environment() -> Environment:
-    """The Jinja environment: undefined names are errors, blocks leave no blank lines."""
+    """The Jinja environment: undefined names are errors, blocks leave no blank lines.
+
+    Values are finished source.  Between triple quotes, behind `#` and as a string they are text,
+    which passes a filter right there, wherever it comes from.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(  # noqa: S701 (Python source, not HTML; values arrive as finished source)
+    made = Environment(  # noqa: S701 (Python source, not HTML; values arrive as finished source)
         loader=FileSystemLoader(data_folder("templates")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=finished,
     )
+    made.filters |= {"docstring": docstring, "comment": comment, "quoted": string}
+    return made
+
+
+def finished(value: Any) -> str | int:
+    """What a template may write: source, or a whole number; nothing else has a form in Python."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise TypeError(f"a template was given {type(value).__name__}, not Python source")
+    return value
 
 
 def fill(template: str, **context: Any) -> str:

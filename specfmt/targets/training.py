@@ -16,7 +16,7 @@ from specfmt.targets.outputs import (
     resolved_loss,
     takes_class_numbers,
 )
-from specfmt.targets.source import comment, literal, string
+from specfmt.targets.source import comment, embedded, formatted, literal, string
 
 FUNCTIONS = (
     "build_model", "describe", "load_data", "main", "parse_arguments", "predict", "predict_file",
@@ -62,19 +62,19 @@ def describe_code(graph: Graph, train: TrainSpec, data: DataCode) -> Describe:
         text = _phrase(graph, train, data, name, "prediction")
         if text.startswith("{np.array2string") and text.endswith("}"):
             return Describe("np.ndarray", [f"return {text[1:-1]}"])
-        return Describe("np.ndarray", [f'return f"{text}"'])
+        return Describe("np.ndarray", [f"return {formatted(text)}"])
     variables = output_variables(graph)
     lines = [f"{variable} = prediction[{string(name)}]" for name, variable in variables.items()]
     parts = [
         f"{label(name)} {_phrase(graph, train, data, name, variable)}"
         for name, variable in variables.items()
     ]
-    return Describe("dict[str, np.ndarray]", [*lines, f'return f"{", ".join(parts)}"'])
+    return Describe("dict[str, np.ndarray]", [*lines, f"return {formatted(', '.join(parts))}"])
 
 
 def label(name: str) -> str:
     """An output's name inside an f-string."""
-    return comment(name).replace('"', "'").replace("{", "{{").replace("}", "}}")
+    return embedded(name)
 
 
 def _phrase(graph: Graph, train: TrainSpec, data: DataCode, name: str, p: str) -> str:
@@ -165,7 +165,7 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
     divide = "" if scale is None else f" / {number_source(scale)}"
     if len(graph.inputs) > 1:
         items = ", ".join(
-            f'{string(name)}: data[{string(name)}].astype("{value.dtype}")[None]{divide}'
+            f"{string(name)}: data[{string(name)}].astype({string(value.dtype)})[None]{divide}"
             for name, value in graph.inputs.items()
         )
         return Sample(
@@ -176,7 +176,7 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
             "an .npz file with one sample for each input",
         )
     (value,) = graph.inputs.values()
-    read = f'np.load(path).astype("{value.dtype}"){divide}'
+    read = f"np.load(path).astype({string(value.dtype)}){divide}"
     shape = (value.shape or ())[1:]
     size = ", ".join("-1" if size is None else str(size) for size in (1, *shape))
     reshape = f"return sample.reshape({size})" if shape.count(None) < 2 else "return sample[None]"
@@ -192,7 +192,9 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
     height, width, *channels = picture
     mode = "RGB" if channels == [3] else "L"
     light = "1" if scale is not None else "255"
-    pixels = f'np.asarray(picture, dtype="{value.dtype}")' + (" / 255" if scale is not None else "")
+    pixels = f"np.asarray(picture, dtype={string(value.dtype)})" + (
+        " / 255" if scale is not None else ""
+    )
     first = len(shape) == 3 and channels == [3] and shape[0] == 3 != shape[-1]
     moved = ["    sample = sample.transpose(2, 0, 1)"] if first else []
     return Sample(
@@ -201,7 +203,7 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
             'if path.suffix == ".npy":',
             f"    sample = {read}",
             "else:",
-            f'    picture = Image.open(path).convert("{mode}").resize(({width}, {height}))',
+            f"    picture = Image.open(path).convert({string(mode)}).resize(({width}, {height}))",
             f"    sample = {pixels}",
             "    if invert:",
             f"        sample = {light} - sample",
@@ -213,6 +215,11 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
         "a .npy file or a picture",
         ("from PIL import Image",),
     )
+
+
+def title(graph: Graph) -> str:
+    """The description of the script's arguments, in which argparse fills in ``%(prog)``."""
+    return string(f"Train {comment(graph.name)}.".replace("%(prog)", "% (prog)"))
 
 
 def learning_rate_default(train: TrainSpec) -> str:

@@ -11,7 +11,7 @@ from specfmt.targets.data import DataCode, data_code
 from specfmt.targets.keras.values import NAMESPACES, value_source, word_arguments
 from specfmt.targets.naming import identifier
 from specfmt.targets.outputs import all_metrics, has_many_values, train_section
-from specfmt.targets.source import comment, literal, string
+from specfmt.targets.source import formatted, literal, string
 from specfmt.targets.training import (
     answer_source,
     describe_code,
@@ -20,6 +20,7 @@ from specfmt.targets.training import (
     output_variables,
     path_help,
     sample_code,
+    title,
 )
 from specfmt.vocab.base import Term
 
@@ -65,7 +66,7 @@ def train_context(graph: Graph) -> dict[str, Any]:
     many = any(has_many_values(metric.term) for metric in all_metrics(graph, train))
     bar = train.epochs > MANY_EPOCHS
     context = TrainContext(
-        title=string(f"Train {comment(graph.name)}."),
+        title=title(graph),
         out=f"runs/{identifier(graph.name)}",
         epochs=train.epochs,
         batch_size=train.batch_size if isinstance(train.batch_size, int) else 0,
@@ -238,7 +239,7 @@ def show_lines(graph: Graph, train: TrainSpec, data: DataCode) -> list[str]:
             *lines,
             *_single(graph),
             f"for prediction, answer in zip(predictions, y_{part}[:3], strict=True):",
-            f'    print(f"{text}: predicted {{describe(prediction)}}")',
+            f"    print({formatted(text + ': predicted {describe(prediction)}')})",
         ]
     variables = output_variables(graph)
     answers = ", ".join(
@@ -254,7 +255,7 @@ def show_lines(graph: Graph, train: TrainSpec, data: DataCode) -> list[str]:
             f"    {variable} = y_{part}[{string(name)}][index]"
             for name, variable in variables.items()
         ),
-        f'    print(f"{answers}: predicted {{describe(prediction)}}")',
+        f"    print({formatted(answers + ': predicted {describe(prediction)}')})",
     ]
 
 

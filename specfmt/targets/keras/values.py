@@ -13,7 +13,7 @@ from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_argu
 from specfmt.spec.naming import to_snake_case
 from specfmt.spec.registry import build_layer
 from specfmt.targets.keras.custom import custom_call
-from specfmt.targets.source import literal
+from specfmt.targets.source import docstring, literal
 from specfmt.vocab.activations import HardSigmoid
 from specfmt.vocab.base import CUSTOM, Term, must_construct, terms_in
 
@@ -109,8 +109,9 @@ def activation_name(term: Term) -> str:
         if value is True:
             parts.append(key)
         else:
-            number = re.sub(r"\.0$", "", repr(value)).replace("-", "minus_").replace(".", "_")
-            parts.append(f"{key}_{number}")
+            # `1e+17` is `1e17`; what is no number keeps the letters and digits that it has.
+            number = re.sub(r"\.0$", "", repr(value)).replace("-", "minus_").replace("+", "")
+            parts.append(f"{key}_{re.sub(r'[^0-9A-Za-z]+', '_', number)}")
     return "_".join(parts)
 
 
@@ -128,7 +129,7 @@ def activation_function(term: Term) -> str:
         # In `keras.utils` it is reached by `from tensorflow import keras` too.
         "@keras.utils.register_keras_serializable()",
         f"def {activation_name(term)}(x):",
-        *([f'    """{doc}"""'] if doc else []),
+        *([f'    """{docstring(doc)}"""'] if doc else []),
         f"    return {body}",
     ]
     return "\n".join(lines)

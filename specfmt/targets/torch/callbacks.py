@@ -123,7 +123,7 @@ def _reduce_on_plateau(spec: Any, found: Callbacks, index: int) -> None:
     # torch counts the epochs after the first bad one, and ends its cooldown an epoch later.
     arguments = [
         "optimizer",
-        f'mode="{mode}"',
+        f"mode={string(mode)}",
         f"factor={literal(spec.factor)}",
         f"patience={max(spec.patience, 1) - 1}",
         f"threshold={literal(spec.min_delta)}",

@@ -13,7 +13,7 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.targets.imports import sorted_imports
 from specfmt.targets.naming import Scope, identifier
-from specfmt.targets.source import comment
+from specfmt.targets.source import comment, remark, string
 from specfmt.targets.templates import read_text
 from specfmt.targets.torch.expr import ByOrder, Chain, ModuleDef, ParamDef, tensors_in
 from specfmt.targets.torch.forward import Forward, shape_text
@@ -64,13 +64,13 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
         tensor = f"torch.tensor({render(list(value.values))})"
         shape = ", ".join(str(size) for size in value.shape)
         view = f".view({shape})" if len(value.shape) > 1 else ""
-        return [f'self.register_buffer("{item.attr}", {tensor}{view}, persistent=False)']
+        return [f"self.register_buffer({string(item.attr)}, {tensor}{view}, persistent=False)"]
     shape = ", ".join(str(size) for size in value.shape)
     dtype = f", dtype=torch.{item.dtype}" if item.dtype else ""
     empty = f"torch.empty({shape or '()'}{dtype})"
     if item.trainable:
         return [f"self.{item.attr} = nn.Parameter({empty})"]
-    return [f'self.register_buffer("{item.attr}", {empty})']
+    return [f"self.register_buffer({string(item.attr)}, {empty})"]
 
 
 def frozen_names(item: ModuleDef, program: ClassProgram) -> list[str]:
@@ -120,7 +120,7 @@ class Remarks:
         if not text or text in self.said:
             return []
         self.said.add(text)
-        return [f"# {line}" for line in textwrap.wrap(text, 72)]
+        return [remark(line) for line in textwrap.wrap(text, 72)]
 
 
 def returns(program: ClassProgram) -> str:
@@ -152,7 +152,7 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
             return None
         render = Renderer({}, order)
         if step.comment:
-            modules.append(f"# {step.comment}")
+            modules.append(remark(step.comment))
         if step.module_def is not None:
             once = step.module_def.attr not in held and not step.module_def.stays_eval
             if not once or frozen_names(step.module_def, program):
@@ -171,7 +171,7 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
                 parts.append(f"{scope.claim(name)}={render(call)},")
         previous = step.outputs[0]
         shape = shape_text(previous, program.channels.get(previous, False))
-        modules += [*parts[:-1], f"{parts[-1]}  # {shape}"]
+        modules += [*parts[:-1], f"{parts[-1]}  {remark(shape)}"]
     if program.builder.parameters or list(program.outputs.values()) != [previous]:
         return None
     reset, reset_doc = reset_lines(program, "model")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from specfmt.targets.source import remark
 from specfmt.targets.torch.activity import PENALTY
 from specfmt.targets.torch.expr import Step, Tensor, tensors_in, torch_order
 from specfmt.targets.torch.layout import written_layout
@@ -135,7 +136,7 @@ class Forward:
             for part in line.steps:
                 if part.comment and part.comment not in self.said:
                     self.said.add(part.comment)
-                    self.lines.append(f"# {part.comment}")
+                    self.lines.append(remark(part.comment))
             if single and index == len(lines) - 1 and step.outputs == returned:
                 self.lines.append(f"return {text}{self._comment(line)}")
                 return

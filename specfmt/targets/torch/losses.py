@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from specfmt.spec.layer import Shape
-from specfmt.targets.source import literal, number
+from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.builder import TargetError
 from specfmt.targets.torch.scores import changed_arguments, smoothed, torch_dim
 from specfmt.vocab.base import Term
@@ -181,7 +181,7 @@ def _target_shape(term: Term, shape: Shape, axis: int, *, classes: bool) -> Shap
 def _create(values: _Values, reduction: str) -> str:
     if not values.stock:
         return ""
-    arguments = (*values.arguments, *([f'reduction="{reduction}"'] if reduction else []))
+    arguments = (*values.arguments, *([f"reduction={string(reduction)}"] if reduction else []))
     return f"{values.stock}({', '.join(arguments)})"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import Weight
-from specfmt.targets.source import literal, number
+from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.params import (
     Blocks,
     Constant,
@@ -221,7 +221,7 @@ def _stock(word: Any, kind: str, fans: tuple[int, int], theirs: tuple[int, int] 
     if nonlinearity is None or fan not in theirs:
         return ""
     mode = "" if fan == theirs[0] else ', mode="fan_out"'
-    return f'nn.init.kaiming_{kind}_({{}}{mode}, nonlinearity="{nonlinearity}")'
+    return f"nn.init.kaiming_{kind}_({{}}{mode}, nonlinearity={string(nonlinearity)})"
 
 
 def _fan_text(mode: str, fan_in: int, fan_out: int, theirs: tuple[int, int] | None) -> str:

@@ -10,7 +10,7 @@ from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.targets.data import data_code
 from specfmt.targets.naming import identifier
 from specfmt.targets.outputs import has_validation, train_section
-from specfmt.targets.source import comment, literal, number, string
+from specfmt.targets.source import formatted, literal, number, remark, string
 from specfmt.targets.torch.builder import TargetError
 from specfmt.targets.torch.callbacks import callback_lines
 from specfmt.targets.torch.loop import Loop
@@ -26,6 +26,7 @@ from specfmt.targets.training import (
     path_help,
     sample_code,
     script_scope,
+    title,
 )
 
 __all__ = ["logit_outputs", "train_context"]
@@ -123,7 +124,7 @@ class Script:
         callbacks = callback_lines(train)
         validation = has_validation(train)
         context = TrainContext(
-            title=string(f"Train {comment(self.graph.name)}."),
+            title=title(self.graph),
             out=f"runs/{identifier(self.graph.name)}",
             epochs=train.epochs,
             batch_size=train.batch_size if isinstance(train.batch_size, int) else 0,
@@ -300,7 +301,7 @@ class Script:
         if self.loop.has_loss_fn:
             lines.append(f"loss_fn = {self.loop.create(self.loop.outputs[0])}")
         if optimizer.comment:
-            lines.append(f"# {optimizer.comment}")
+            lines.append(remark(optimizer.comment))
         lines.append(f"optimizer = {optimizer.create}")
         if optimizer.schedule:
             lines.append(f"scheduler = {optimizer.schedule.create}")
@@ -321,7 +322,7 @@ class Script:
                 *lines,
                 f"predictions = predict(model, {sources}).cpu().numpy()",
                 f"for prediction, answer in zip(predictions, {targets[0]}.numpy(), strict=True):",
-                f'    print(f"{text}: predicted {{describe(prediction)}}")',
+                f"    print({formatted(text + ': predicted {describe(prediction)}')})",
             ]
         variables = output_variables(self.graph)
         answers = ", ".join(
@@ -337,7 +338,7 @@ class Script:
                 f"    {variable} = {target}[index].numpy()"
                 for variable, target in zip(variables.values(), targets, strict=True)
             ),
-            f'    print(f"{answers}: predicted {{describe(prediction)}}")',
+            f"    print({formatted(answers + ': predicted {describe(prediction)}')})",
         ]
 
     def _predict_file(self) -> list[str]:
