@@ -74,6 +74,29 @@ def test_what_it_may_name(dotted: str) -> None:
     assert not refusal(dotted)
 
 
+@pytest.mark.parametrize(
+    ("dotted", "taken"),
+    [
+        ("mine.Mixing", True),
+        ("torch.nn.PixelShuffle", True),
+        ("torch.load", False),
+        ("torch.hub.load", False),
+        ("torch.nn.functional.relu", False),
+        ("torch.package.PackageImporter", False),
+        ("os.system", False),
+        ("numpy.load", False),
+    ],
+)
+def test_what_may_stand_for_a_layer_in_pytorch(dotted: str, taken: bool) -> None:
+    layer = {"type": "Custom", "class": "mine.Layer", "torch": dotted}
+    text = json.dumps(document(layers=[layer]))
+    if taken:
+        assert foreign_classes(specfmt.loads(text)) == ["mine.Layer", dotted]
+        return
+    with pytest.raises(SpecError, match="SF129"):
+        specfmt.loads(text)
+
+
 def test_no_module_of_python_can_be_named() -> None:
     assert all(refusal(f"{module}.Class") for module in sys.stdlib_module_names)
 
@@ -241,7 +264,7 @@ def test_verify_asks_first(folder: Path) -> None:
     with pytest.raises(SpecError, match="--allow"):
         require_allowed(spec, code, "keras")
     with allowing(["mypkg"]):
-        assert require_allowed(spec, code, "keras") == os.getcwd()
+        assert require_allowed(spec, code, "keras") == str(Path.cwd())
     plain = specfmt.loads(json.dumps(document()))
     assert require_allowed(plain, specfmt.generate(plain, "keras"), "keras") == ""
 

@@ -18,7 +18,7 @@ from specfmt.spec.fields import (
     OptionalStr,
     Tuple,
 )
-from specfmt.spec.foreign import ClassRule
+from specfmt.spec.foreign import ClassRule, TorchClassRule
 from specfmt.spec.layer import Argument, Layer, Weight
 from specfmt.spec.registry import layer
 from specfmt.vocab.fields import ZEROS
@@ -36,7 +36,7 @@ OutputShape = Annotated[
 TorchClass = Annotated[
     str | None,
     Nullable(
-        Text(
+        TorchClassRule(
             "a dotted path: package.module.Class",
             r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$(?!\n)",
         )

@@ -44,10 +44,13 @@ KERAS_LOADS: Final = ("clone", "deserialize", "get", "load")
 UNSAFE_IN_KERAS: Final = frozenset("Lambda TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer".split())
 """Classes of Keras that run code from a file: Keras's own `safe_mode` refuses them."""
 
-EXTENDS_KERAS: Final = re.compile(
-    r"(tf[-_])?keras|tensorflow([-_](cpu|gpu|intel|macos|rocm))?$|tf[-_]nightly"
-)
-"""Requirements that make an installed package an extension of Keras."""
+EXTENDS: Final = {
+    "Keras": re.compile(
+        r"(tf[-_])?keras|tensorflow([-_](cpu|gpu|intel|macos|rocm))?$|tf[-_]nightly"
+    ),
+    "PyTorch": re.compile(r"torch(vision|audio)?$"),
+}
+"""Requirements that make an installed package an extension of a framework."""
 
 _allowed: ContextVar[tuple[str, ...]] = ContextVar("allowed", default=())
 
@@ -84,6 +87,25 @@ class ClassRule(Text):
         return text
 
 
+class TorchClassRule(Text):
+    """The dotted path of a module class that generated PyTorch code imports."""
+
+    def check(self, value: Any) -> str:
+        text = super().check(value)
+        module, _, name = text.rpartition(".")
+        if f"{module}.".startswith("torch.nn.") and name[:1].isupper():
+            return text
+        reason = _refusal_of_root(text, "PyTorch")
+        if reason:
+            raise FieldError(
+                "an nn.Module of your own or of an extension of PyTorch",
+                text,
+                f"{reason}; write your own class around it and name that",
+                "SF129",
+            )
+        return text
+
+
 def refusal(dotted: str) -> str:
     """Why a document may not name this class; empty if it may."""
     # Python reads names in this form: full-width letters name the module `os` too.
@@ -99,40 +121,48 @@ def refusal(dotted: str) -> str:
         if part in KERAS_PARTS and not name.startswith(KERAS_LOADS):
             return ""
         return f"{dotted} is nothing that a model is made of"
+    return _refusal_of_root(dotted, "Keras")
+
+
+def _refusal_of_root(dotted: str, framework: str) -> str:
+    """Why a class may not be named because of the package that it is in."""
+    root = dotted.partition(".")[0]
     if root in sys.stdlib_module_names or root == "builtins":
-        return f"{root} is a module of Python, not of Keras"
-    if root in ("specfmt", "tensorflow", "tf"):
-        return f"{root} is no extension of Keras"
-    if is_allowed(dotted) or not _is_installed(root):
+        return f"{root} is a module of Python, not of {framework}"
+    if root in ("specfmt", "tensorflow", "tf", *(["torch"] if framework == "PyTorch" else [])):
+        return f"{dotted} is no extension of {framework}"
+    if is_allowed(dotted) or not _is_installed(root, framework):
         return ""
     return (
-        f"{root} is an installed package that does not extend Keras (--allow {dotted} if you "
-        "trust it)"
+        f"{root} is an installed package that does not extend {framework} (--allow {dotted} if "
+        "you trust it)"
     )
 
 
 @cache
-def _is_installed(root: str) -> bool:
-    """Whether a module belongs to an installed package other than an extension of Keras.
+def _is_installed(root: str, framework: str) -> bool:
+    """Whether a module belongs to an installed package other than an extension of a framework.
 
     What is installed from a folder of this machine is the user's own.
     """
     from importlib.metadata import packages_distributions
 
     names = packages_distributions().get(root, ())
-    return bool(names) and not any(_is_trusted(name) for name in names)
+    return bool(names) and not any(_is_trusted(n, framework) for n in names)
 
 
-def _is_trusted(name: str) -> bool:
-    """Whether a distribution is one that extends Keras, or that the user installed from source."""
+def _is_trusted(name: str, framework: str) -> bool:
+    """Whether a distribution extends a framework, or was installed from the user's source."""
     import json
     from importlib.metadata import distribution
 
     found = distribution(name)
-    if "keras" in name.lower():
+    if framework == "Keras" and "keras" in name.lower():
         return True
     needed = [line for line in found.requires or () if "extra ==" not in line]
-    if any(EXTENDS_KERAS.match(re.split(r"[^A-Za-z0-9_.-]", line)[0].lower()) for line in needed):
+    if any(
+        EXTENDS[framework].match(re.split(r"[^A-Za-z0-9_.-]", line)[0].lower()) for line in needed
+    ):
         return True
     try:
         return "dir_info" in json.loads(found.read_text("direct_url.json") or "{}")
@@ -159,9 +189,9 @@ def _foreign(value: Any) -> Iterator[str]:
             yield ".".join(filter(None, value.spec.place))
         yield from _foreign(value.args)
     elif isinstance(value, BaseModel):
-        dotted = getattr(value, "class_", None)
-        if isinstance(dotted, str) and not _is_part_of_keras(dotted):
-            yield dotted
+        for dotted in (getattr(value, "class_", None), getattr(value, "torch", None)):
+            if isinstance(dotted, str) and not _is_part_of_keras(dotted):
+                yield dotted
         for name in type(value).model_fields:
             yield from _foreign(getattr(value, name))
     elif isinstance(value, dict):
