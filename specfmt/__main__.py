@@ -43,7 +43,8 @@ def _validate(files: list[str]) -> int:
     from specfmt.reports import validate
 
     try:
-        text, code = validate(((_content(file), file) for file in files), "text")
+        width = _width() if sys.stdout.isatty() else None
+        text, code = validate(((_content(file), file) for file in files), "text", width=width)
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
@@ -52,6 +53,13 @@ def _validate(files: list[str]) -> int:
         sys.stderr.write(f"Error: {error.filename or ''}: {error.strerror or error}\n")
         return 1
     return code
+
+
+def _width() -> int | None:
+    """The terminal's width, or None where it shows no colours."""
+    from specfmt.terminal import columns, in_colour
+
+    return columns() if in_colour(sys.stdout) else None
 
 
 def _content(file: str) -> bytes:

@@ -99,9 +99,26 @@ def main() -> None:
 
 
 def report(diagnostics: Iterable[Diagnostic]) -> None:
-    """Print findings to stderr."""
+    """Print findings to stderr; on a terminal in colour and with the source lines."""
+    from specfmt.terminal import columns, in_colour, shown
+
+    colour, width = in_colour(sys.stderr), columns()
+    texts: dict[str, str | None] = {}
     for diagnostic in diagnostics:
-        click.echo(str(diagnostic), err=True)
+        if not colour:
+            click.echo(str(diagnostic), err=True)
+            continue
+        if diagnostic.span is not None and diagnostic.file not in texts:
+            texts[diagnostic.file] = _text(diagnostic.file)
+        click.echo(shown(diagnostic, texts.get(diagnostic.file), width), err=True, color=True)
+
+
+def _text(file: str) -> str | None:
+    """The text of a file, or None."""
+    try:
+        return Path(file).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError):
+        return None
 
 
 def read_bytes(file: str) -> tuple[bytes, str]:
@@ -143,10 +160,12 @@ def write(text: str, out: Path | None) -> None:
 def validate_command(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
     """Check specs; every mistake is listed."""
     from specfmt.reports import validate
+    from specfmt.terminal import columns, in_colour
 
-    text, code = validate(map(read_bytes, files), form)
+    colour = form == "text" and in_colour(sys.stdout)
+    text, code = validate(map(read_bytes, files), form, width=columns() if colour else None)
     if text:
-        click.echo(text)
+        click.echo(text, color=colour or None)
     ctx.exit(code)
 
 
@@ -186,10 +205,13 @@ def summary(file: str, as_json: bool) -> None:
 
     import specfmt
     from specfmt.summary import summarize, summary_text
+    from specfmt.terminal import columns
 
     content, name = read_bytes(file)
     graph = specfmt.analyze(specfmt.loads(content, file=name))
-    click.echo(json.dumps(summarize(graph), indent=2) if as_json else summary_text(graph))
+    click.echo(
+        json.dumps(summarize(graph), indent=2) if as_json else summary_text(graph, columns())
+    )
 
 
 @main.command()
@@ -291,9 +313,13 @@ def layers(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
+    from specfmt.terminal import columns, table
+
+    cells = [("type", "family", "targets", "remark")]
     for row in rows:
-        mark = "keras torch" if row["torch"] else "keras"
-        click.echo(f"{row['type']:<26} {row['family']:<23} {mark:<12} {row['reason']}".rstrip())
+        targets = "keras torch" if row["torch"] else "keras"
+        cells.append((row["type"], row["family"], targets, row["reason"]))
+    click.echo(table(cells, width=columns()))
 
 
 @main.command()

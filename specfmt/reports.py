@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from specfmt.spec.diagnostics import Diagnostic
 
 
-def validate(documents: Iterable[tuple[bytes, str]], form: str) -> tuple[str, int]:
+def validate(
+    documents: Iterable[tuple[bytes, str]], form: str, *, width: int | None = None
+) -> tuple[str, int]:
     """What ``specfmt validate`` prints, and its exit code: 1 where a spec has errors.
 
     Args:
         documents: The content and the name of each file.
         form: A format of `render`.
+        width: Columns of the terminal that shows the text, in colour and with source lines; None
+            where it is not shown on one.
     """
     from specfmt.api import check
 
-    files = 0
     found: list[Diagnostic] = []
+    lines: list[str] = []
+    files = 0
     for content, name in documents:
         files += 1
-        found += check(content, file=name)
+        here = check(content, file=name)
+        found += here
+        lines += map(str, here) if width is None else _coloured(here, content, width)
     failed = any(diagnostic.severity == "error" for diagnostic in found)
-    return render(found, form, files=files), int(failed)
+    text = _text(lines, found, files) if form == "text" else render(found, form)
+    return text, int(failed)
 
 
-def render(found: Sequence[Diagnostic], form: str, *, files: int = 1) -> str:
-    """Findings in a format: ``text``, ``json``, ``github`` or ``sarif``."""
+def _coloured(found: Iterable[Diagnostic], content: bytes, width: int) -> Iterator[str]:
+    from specfmt.terminal import shown
+
+    text = content.decode("utf-8-sig", errors="replace")
+    return (shown(diagnostic, text, width) for diagnostic in found)
+
+
+def render(found: Sequence[Diagnostic], form: str) -> str:
+    """Findings in a format for programs: ``json``, ``github`` or ``sarif``."""
     if form == "github":
         return "\n".join(_github(diagnostic) for diagnostic in found)
-    if form == "text":
-        return _text(found, files)
     import json
 
     if form == "json":
@@ -39,8 +52,7 @@ def render(found: Sequence[Diagnostic], form: str, *, files: int = 1) -> str:
     return json.dumps(_sarif(found), indent=2)
 
 
-def _text(found: Sequence[Diagnostic], files: int) -> str:
-    lines = [str(diagnostic) for diagnostic in found]
+def _text(lines: list[str], found: Sequence[Diagnostic], files: int) -> str:
     errors = sum(d.severity == "error" for d in found)
     warnings = len(found) - errors
     if not found:

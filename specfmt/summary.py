@@ -8,6 +8,7 @@ from typing import Any
 from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Graph, Node
 from specfmt.spec.layer import Shape
+from specfmt.terminal import WIDTH, table
 
 BYTES = {"float64": 8, "int64": 8, "uint64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2,
          "int8": 1, "uint8": 1, "bool": 1, "complex64": 8, "complex128": 16}  # fmt: skip
@@ -62,8 +63,13 @@ def _layer(node: Node) -> dict[str, Any]:
     }
 
 
-def summary_text(graph: Graph) -> str:
-    """The summary as a table for people, with the memory that one sample's activations take."""
+def summary_text(graph: Graph, width: int = WIDTH) -> str:
+    """The summary as a table for people, with the memory that one sample's activations take.
+
+    Args:
+        graph: The model.
+        width: Columns of the terminal.
+    """
     found = summarize(graph)
     rows = [("layer", "type", "output shape", "params", "reads")]
     for item in found["inputs"]:
@@ -75,26 +81,15 @@ def summary_text(graph: Graph) -> str:
         rows.append(
             (item["name"], item["type"], shown, f"{item['params']:,}", ", ".join(item["inputs"]))
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    lines = []
-    for index, row in enumerate(rows):
-        cells = [
-            row[0].ljust(widths[0]),
-            row[1].ljust(widths[1]),
-            row[2].ljust(widths[2]),
-            row[3].rjust(widths[3]),
-        ]
-        lines.append("  ".join([*cells, row[4]]).rstrip())
-        if index == 0:
-            lines.append("-" * (sum(widths) + 6 + max(len(r[4]) for r in rows) + 2))
+    lines = [table(rows, right=(3,), width=width)]
     params = found["params"]
     lines.append("")
     lines.append(
         f"parameters  {params['total']:,} ({params['trainable']:,} trainable, "
         f"{params['non_trainable']:,} not)"
     )
-    lines.append(f"arithmetic  {found['macs']:,} multiply-accumulates a sample")
-    lines.append(f"activations {_bytes(activation_bytes(graph))} a sample")
+    lines.append(f"arithmetic  {found['macs']:,} multiply-accumulates per sample")
+    lines.append(f"activations {_bytes(activation_bytes(graph))} per sample")
     return "\n".join(lines)
 
 

@@ -275,7 +275,7 @@ def test_summary() -> None:
     assert "(N, 8)" in text
     assert "67 (67 trainable, 0 not)" in text
     assert "56 multiply-accumulates" in text
-    assert "44 B a sample" in text
+    assert "44 B per sample" in text
 
 
 def test_summary_json() -> None:
