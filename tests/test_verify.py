@@ -16,9 +16,10 @@ import specfmt
 from specfmt.cli import main
 from specfmt.parity import pair as verify_pair
 from specfmt.parity.differences import difference
-from specfmt.parity.inputs import index_limits, input_shapes, random_inputs, random_weights
+from specfmt.parity.inputs import index_limits, random_inputs, random_weights
 from specfmt.parity.quiet import quiet
 from specfmt.parity.report import Difference, Report, Rounding, Step
+from specfmt.parity.sizes import input_shapes
 from specfmt.parity.workers import Workers
 from specfmt.spec.diagnostics import SpecError
 from specfmt.targets.torch.program import Options, lower_graph
@@ -108,7 +109,7 @@ def test_no_size_fits() -> None:
     graph = build_graph(
         {"specfmt": 1, "inputs": {"x": {"shape": [None, None, 1]}}, "layers": layers}
     )
-    with pytest.raises(SpecError, match="some size from 5 to 331"):
+    with pytest.raises(SpecError, match="some size up to"):
         input_shapes(graph, (1,))
 
 

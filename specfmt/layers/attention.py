@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from specfmt.layers.sizes import check_mask
 from specfmt.spec.fields import (
     Bool,
     Either,
@@ -98,6 +99,9 @@ class ListAttention(FloatLayer):
             )
         if None not in (value[-2], key[-2]) and value[-2] != key[-2]:
             raise ShapeError("as many keys as values", f"{key[-2]} and {value[-2]}", field="inputs")
+        masks = rest.get("mask") or ()
+        for name, mask, shape in zip(("query mask", "value mask"), masks, inputs, strict=False):
+            check_mask(name, mask, shape[-2])
         output = (*query[:-1], value[-1])
         return (output, (*query[:-1], key[-2])) if return_attention_scores else output
 
@@ -144,7 +148,7 @@ class AdditiveAttention(ListAttention):
     ) -> Shapes:
         if self.use_scale and inputs[0][-1] is None:
             raise ShapeError("a last axis of known size", f"shape {inputs[0]}", field="inputs")
-        return super().output_shape(inputs, return_attention_scores)
+        return super().output_shape(inputs, return_attention_scores, **rest)
 
     def weights(self, inputs: list[Shape], **rest: Any) -> Iterator[Weight]:
         if self.use_scale:
@@ -190,8 +194,15 @@ class HeadsAttention(FloatLayer):
                 store=store,
             )
 
-    def check(self, query: Shape, value: Shape, key: Shape, *, scores: bool) -> None:
+    def check(
+        self, query: Shape, value: Shape, key: Shape, masks: dict[str, Any], *, scores: bool
+    ) -> None:
         """What both kinds of head attention ask of a call.
+
+        Args:
+            query, value, key: Their shapes.
+            masks: Shapes of the masks that are given, and other arguments.
+            scores: Whether the scores are asked for too.
 
         Raises:
             ShapeError: Keras would refuse the shapes or options.
@@ -215,6 +226,11 @@ class HeadsAttention(FloatLayer):
                 f"shapes {query} and {value}",
                 field="inputs",
             )
+        if len(query) == 3:
+            check_mask("query mask", masks.get("query_mask"), query[1])
+            check_mask("value mask", masks.get("value_mask"), value[1])
+            check_mask("key mask", masks.get("key_mask"), key[1])
+            check_mask("attention mask", masks.get("attention_mask"), query[1], value[1])
         if self.flash_attention and (scores or self.dropout):
             raise ShapeError(
                 "neither dropout nor attention scores with flash attention",
@@ -279,7 +295,7 @@ class MultiHeadAttention(HeadsAttention):
         return_attention_scores: bool = False,
         **rest: Any,
     ) -> Shapes:
-        self.check(query, value, key or value, scores=return_attention_scores)
+        self.check(query, value, key or value, rest, scores=return_attention_scores)
         rank = len(query)
         if any(k in (0, rank - 1) for k in self.axes(rank)) or not self.axes(rank):
             raise ShapeError(
@@ -354,7 +370,7 @@ class GroupQueryAttention(HeadsAttention):
         **rest: Any,
     ) -> Shapes:
         key = key or value
-        self.check(query, value, key, scores=return_attention_scores)
+        self.check(query, value, key, rest, scores=return_attention_scores)
         if len(query) != 3:
             raise ShapeError("inputs of shape (N, steps, features)", f"shape {query}")
         if self.num_query_heads % self.num_key_value_heads:

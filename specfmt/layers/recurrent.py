@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from specfmt.layers.sizes import check_mask
 from specfmt.spec.fields import Bool, Boolean, Either, Fraction, OneOf, PositiveInt, Seed
 from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.spec.registry import layer
@@ -79,6 +80,7 @@ class Recurrent(Layer):
     ) -> Shapes:
         self.check_sequences(sequences)
         self._check_time(sequences)
+        check_mask("mask", mask, sequences[1])
         state = self.state_shape(sequences)
         if initial_state is not None:
             self.check_states(initial_state, state)

@@ -215,3 +215,17 @@ def check_strides(layer: Any) -> None:
 def count(shape: Shape, skip: int = 1) -> int:
     """The number of elements of one sample; a size not known counts as one."""
     return prod(size or 1 for size in shape[skip:])
+
+
+def check_mask(name: str, mask: Shape | None, *sizes: int | None) -> None:
+    """A mask's last axes are of these sizes, or 1.
+
+    Raises:
+        ShapeError: Keras would fail to join the mask with what it masks.
+    """
+    for got, want in zip(reversed(mask or ()), reversed(sizes), strict=False):
+        if None not in (got, want) and got not in (1, want):
+            wanted = ", ".join("?" if size is None else str(size) for size in sizes)
+            raise ShapeError(
+                f"a {name} whose last axes are {wanted}", f"shape {mask}", field="inputs"
+            )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
-from typing import Final
+from functools import cached_property, partial
+from typing import Any, Final
 
 from specfmt.graph.training import draws, fixed_calls
-from specfmt.parity.differences import gradients, statistics, worst
+from specfmt.parity.differences import as_keras, gradients, statistics, worst
+from specfmt.parity.original import Original, Reference
 from specfmt.parity.pair import INFERENCE, TRAINING, Pair, Result
+from specfmt.parity.precision import MOVE, bounded, coarser
 from specfmt.parity.quiet import quiet
-from specfmt.parity.report import Difference, Report, Rounding, Step
+from specfmt.parity.report import EXACT_BOUND, Against, Difference, Report, Rounding, Step
+from specfmt.spec.diagnostics import SpecError
+from specfmt.spec.document import ModelSpec
 
 GRADIENT_BOUND: Final = 1e-4
 """Of a gradient, by its weight's largest; sums over a batch and many layers round more."""
@@ -18,6 +23,7 @@ GRADIENT_BOUND: Final = 1e-4
 DOUBLE_BOUND: Final = 1e-8
 """Of everything that is compared in float64."""
 
+TARGETS: Final = ("keras", "torch")
 NO_CASES: Final = slice(0, 0)
 Both = tuple[Result, Result]
 
@@ -29,10 +35,23 @@ class Comparison:
         pair: The programs, their weights and inputs.
         tolerance: What outputs may differ by, relative to their largest value.
         steps: Also compare gradients and a step of training, in both modes.
+        original: The model that the spec came from.
+        reference: Inputs and outputs of it that the user gave.
+        coarse: The original computes in fewer digits than the programs that are compared.
     """
 
-    def __init__(self, pair: Pair, tolerance: float, *, steps: bool) -> None:
+    def __init__(
+        self,
+        pair: Pair,
+        tolerance: float,
+        *,
+        steps: bool,
+        original: Original | None = None,
+        reference: Reference | None = None,
+        coarse: bool = False,
+    ) -> None:
         self.pair, self.tolerance = pair, tolerance
+        self.original, self.reference, self.coarse = original, reference, coarse
         learns = any(p.trainable for p in pair.program.parameters())
         floats = any(v.dtype.startswith("float") for v in pair.graph.outputs.values())
         self.modes: tuple[str, ...] = (INFERENCE, TRAINING) if steps and learns and floats else ()
@@ -55,10 +74,31 @@ class Comparison:
         """The programs in training mode, PyTorch's of ``--fidelity exact``."""
         return self.calm.like(self.calm.spec, "exact", "exact")
 
+    @cached_property
+    def exact(self) -> Both:
+        """Both programs in float64."""
+        return self.both(double=True)
+
+    @cached_property
+    def coarsest(self) -> str:
+        """The type of the fewest digits that a program computes in where it should in float64."""
+        return coarser(*(result["coarsest"] for result in self.exact))
+
+    @cached_property
+    def moved(self) -> Result:
+        """PyTorch's program in float64, with every weight and input moved a little."""
+        return self.start("torch", double=True, perturb=MOVE)()
+
+    @cached_property
+    def responses(self) -> list[Difference]:
+        """How far outputs move where weights and inputs do."""
+        return worst(self.exact[1]["outputs"], self.moved["outputs"], 0.0)
+
     def report(self, *, layerwise: bool) -> Report:
         """Run and compare; what differs in float32 is run again in float64."""
-        self.pair.workers.start("torch")  # it gets ready while Keras, the slower one, is asked
-        keras, torch = both = self.both()
+        pending = None if self.original is None else partial(self.original.send, self.pair)
+        both, original = self.both(also=pending)
+        keras, torch = both
         params = {"keras": keras["params"], "torch": torch["params"]}
         report = Report(params, quiet=self.silenced, skipped=self.why)
         for index, (ours, theirs) in enumerate(
@@ -75,37 +115,143 @@ class Comparison:
         self.take_steps(report, both, double=False)
         double = not report.ok and report.shapes_agree
         if double:  # in float64 nothing of a difference is rounding
-            exact = self.both(double=True)
             if not report.outputs_agree:
-                report.rounding = rounding(both, exact)
-            self.take_steps(report, exact, double=True)
+                report.rounding = self.rounding(both)
+            self.take_steps(report, self.exact, double=True)
         if layerwise or not report.outputs_agree:
             report.layers = self.layers(self.pair, training=False, double=double)
         elif report.training is not None and not report.training.ok:
             report.layers = self.layers(self.calm, training=True, double=double)
         report.first = next((d.name for d in report.layers if not d.ok), "")
+        if self.original is not None:
+            report.against.append(self.against(both, original))
+        if self.reference is not None:
+            report.against.append(self.against_reference(both))
         return report
 
-    def both(self, *, double: bool = False) -> Both:
-        """Run both programs."""
-        return self.run("keras", double=double), self.run("torch", double=double)
+    def both(self, *, double: bool = False, also: Any = None) -> Any:
+        """Run both programs at once.
 
-    def run(self, target: str, *, double: bool) -> Result:
-        """Run a program; in training mode, that without noise."""
+        Args:
+            double: In float64.
+            also: Starts what else is to run in the meantime; its result comes with theirs.
+        """
+        pending = [self.start(target, double=double) for target in ("keras", "torch")]
+        other = None if also is None else also()
+        found: list[Result] = []
+        failed: SpecError | None = None
+        for receive in pending:  # every answer is read: the processes may serve others next
+            try:
+                found.append(receive())
+            except SpecError as error:
+                failed = failed or error
+        result = None if other is None else other()
+        if failed is not None:
+            raise failed
+        both = (found[0], found[1])
+        return both if double else (both, result)
+
+    def start(self, target: str, *, double: bool, perturb: float = 0.0) -> Callable[[], Result]:
+        """Start a program; in training mode, that without noise."""
+        options = {"double": double, "perturb": perturb}
         if self.calm is self.pair:
-            return self.pair.run(target, steps=self.modes, double=double)
-        found = self.pair.run(target, steps=(INFERENCE,), double=double)
-        calm = self.calm.run(target, cases=NO_CASES, steps=(TRAINING,), double=double)
-        return found | {TRAINING: calm[TRAINING]}
+            return self.pair.send(target, steps=self.modes, **options)
+        steps = [mode for mode in self.modes if mode == INFERENCE]
+        found = self.pair.send(target, steps=steps, **options)
+        if TRAINING not in self.modes:
+            return found
+        calm = self.calm.send(target, cases=NO_CASES, steps=(TRAINING,), **options)
+
+        def receive() -> Result:
+            return found() | {TRAINING: calm()[TRAINING]}
+
+        return receive
+
+    def in_own_type(self, spec: ModelSpec, name: str) -> list[Difference]:
+        """Outputs of both programs in the type of few digits that the model is meant for."""
+        own = self.pair.like(spec, "own", self.pair.options.fidelity)
+        keras, torch = (receive() for receive in [own.send(target) for target in TARGETS])
+        rows = worst(keras["outputs"], torch["outputs"], 0.0)
+        return bounded(rows, self.responses, name, self.tolerance)
+
+    def rounding(self, single: Both) -> Rounding:
+        """Outputs of both programs in float64, against each other and against float32."""
+        exact = self.exact
+        rows = bounded(
+            worst(exact[0]["outputs"], exact[1]["outputs"], 0.0),
+            self.responses,
+            self.coarsest,
+            EXACT_BOUND,
+        )
+        worse = max(rows, key=lambda row: row.max_rel / row.bound)
+        own = [largest(exact[i], single[i]) for i in range(2)]
+        return Rounding(own[0], own[1], worse.max_rel, worse.bound)
+
+    def against(self, both: Both, original: Result | None) -> Against:
+        """Both programs and the original."""
+        assert self.original is not None
+        found = Against("original", str(self.original.file), self.original.by)
+        if original is None:
+            found.why = self.original.why
+            return found
+        programs = dict(zip(TARGETS, both, strict=True))
+        theirs = original["outputs"]
+        found.outputs = {
+            t: worst(theirs, p["outputs"], self.tolerance) for t, p in programs.items()
+        }
+        if found.ok and not self.coarse:
+            return found
+        exact = self.original.send(self.pair, double=True)()
+        if exact is None:
+            self.original.why = ""
+            found.outputs = {t: self.rounded(both, rows) for t, rows in found.outputs.items()}
+        else:
+            found.exact = True
+            found.outputs = {
+                target: bounded(
+                    worst(exact["outputs"], program["outputs"], 0.0),
+                    self.responses,
+                    self.coarsest,
+                    EXACT_BOUND,
+                )
+                for target, program in zip(TARGETS, self.exact, strict=True)
+            }
+        if not found.ok:
+            found.layers = self.layers_against(double=found.exact)
+        return found
+
+    def against_reference(self, both: Both) -> Against:
+        """Both programs and the outputs that a user gives."""
+        assert self.reference is not None
+        found = Against("reference", str(self.reference.file))
+        case = self.reference.index
+        for target, program in zip(TARGETS, both, strict=True):
+            rows = worst([self.reference.outputs], [program["outputs"][case]], self.tolerance)
+            found.outputs[target] = rows
+        if not found.ok:
+            found.outputs = {t: self.rounded(both, rows) for t, rows in found.outputs.items()}
+        return found
+
+    def rounded(self, both: Both, rows: list[Difference]) -> list[Difference]:
+        """Differences from something that cannot be had in float64: it rounds as the programs do.
+
+        The original may be as far from the exact values as they are, each from its own.
+        """
+        own = max(largest(self.exact[i], both[i]) for i in range(2))
+        return [replace(row, bound=max(row.bound, 4 * own)) for row in rows]
 
     def take_steps(self, report: Report, both: Both, *, double: bool) -> None:
         """Compare the steps of both modes that do not agree yet."""
         keras, torch = both
         if INFERENCE in self.modes and not (report.step and report.step.ok):
             found = self.step(self.pair, keras[INFERENCE], torch[INFERENCE], double)
+            if double and not found.ok:
+                found = self.measured(self.pair, INFERENCE, found)
             report.step = replace(found, outputs=[], statistics=[])
         if TRAINING in self.modes and not (report.training and report.training.ok):
             found = self.step(self.calm, keras[TRAINING], torch[TRAINING], double)
+            if double and not found.ok:
+                found = self.measured(self.calm, TRAINING, found)
             report.training = self.designed(found, keras[TRAINING], double)
 
     def step(self, pair: Pair, keras: Result, torch: Result, double: bool) -> Step:
@@ -118,6 +264,23 @@ class Comparison:
             statistics(pair, keras, torch, bound),
             worst([keras["after"]], [torch["after"]], 10 * bound),
             exact=double,
+        )
+
+    def measured(self, pair: Pair, mode: str, step: Step) -> Step:
+        """A step in float64 with bounds from how far its numbers move where weights do."""
+        keras, torch, moved = self.exact[0][mode], self.exact[1][mode], self.moved[mode]
+        same = as_keras(pair, keras, torch)
+        response = self.step(pair, same, moved, double=True)
+
+        def bound(rows: list[Difference], moves: list[Difference]) -> list[Difference]:
+            return bounded(rows, moves, self.coarsest, DOUBLE_BOUND)
+
+        return Step(
+            bound(step.outputs, response.outputs),
+            bound(step.gradients, response.gradients),
+            bound(step.statistics, response.statistics),
+            bound(step.after, response.after),
+            exact=True,
         )
 
     def designed(self, step: Step, keras: Result, double: bool) -> Step:
@@ -142,26 +305,44 @@ class Comparison:
 
     def layers(self, pair: Pair, *, training: bool, double: bool) -> list[Difference]:
         """Every call's output, from a spec that returns all of them."""
+        cases = slice(0, 1)
+        if training:
+            chosen = pair.inputs.index(pair.step_input(TRAINING))
+            cases = slice(chosen, chosen + 1)
+        keras, torch = self.every(pair, cases, training=training, double=double)
+        return worst(keras["outputs"], torch["outputs"], self.tolerance)
+
+    def layers_against(self, *, double: bool) -> dict[str, list[Difference]]:
+        """Every layer's output in both programs, against the original's."""
+        assert self.original is not None
+        cases = slice(0, 1)
+        original = self.original.send(self.pair, cases=cases, layers=True, double=double)()
+        if original is None:  # its outputs could be had, these could not
+            return {}
+        found = {}
+        both = self.every(self.pair, cases, training=False, double=double)
+        for target, program in zip(TARGETS, both, strict=True):
+            theirs = [
+                {k: v for k, v in case.items() if k in original["outputs"][0]}
+                for case in program["outputs"]
+            ]
+            ordered = [{k: original["outputs"][0][k] for k in theirs[0]}]
+            found[target] = worst(ordered, theirs, self.tolerance)
+        return found
+
+    def every(self, pair: Pair, cases: slice, *, training: bool, double: bool) -> list[Result]:
+        """Both programs with every call's output."""
         pair.say("layer by layer")
         names = [value.name for node in pair.graph.nodes for value in node.outputs]
         update = {"outputs": tuple(names), "train": None, "style": "functional"}
         spec = pair.spec.model_copy(update=update)
         every = pair.like(spec, "layers", pair.options.fidelity)
-        chosen = pair.inputs.index(pair.step_input(TRAINING)) if training else 0
-        cases = slice(chosen, chosen + 1)
-        keras, torch = (
-            every.run(target, cases=cases, training=training, double=double)
-            for target in ("keras", "torch")
-        )
-        return worst(keras["outputs"], torch["outputs"], self.tolerance)
+        pending = [
+            every.send(target, cases=cases, training=training, double=double) for target in TARGETS
+        ]
+        return [receive() for receive in pending]
 
 
-def rounding(single: Both, double: Both) -> Rounding:
-    """Outputs of both programs in float64, against each other and against float32."""
-
-    def largest(a: Result, b: Result) -> float:
-        return max((d.max_rel for d in worst(a["outputs"], b["outputs"], 0.0)), default=0.0)
-
-    return Rounding(
-        largest(double[0], single[0]), largest(double[1], single[1]), largest(double[0], double[1])
-    )
+def largest(a: Result, b: Result) -> float:
+    """The largest difference of any output of two runs."""
+    return max((d.max_rel for d in worst(a["outputs"], b["outputs"], 0.0)), default=0.0)

@@ -67,12 +67,24 @@ def gradients(pair: Pair, keras: Result, torch: Result, bound: float) -> list[Di
     ]
 
 
+def as_keras(pair: Pair, keras: Result, torch: Result) -> Result:
+    """A step of the PyTorch program as one of the Keras program: weights under Keras's names."""
+    found = dict(torch)
+    for part, add in (("gradients", True), ("statistics", False)):
+        found[part] = {
+            key: array for _, key, array in _by_weight(pair, keras[part], torch[part], add=add)
+        }
+    return found
+
+
 def statistics(pair: Pair, keras: Result, torch: Result, bound: float) -> list[Difference]:
     """Weights that a step changes though no gradient does, such as moving averages."""
     ours, theirs = keras["statistics"], torch["statistics"]
     found = []
     for slot, key, array in _by_weight(pair, ours, theirs, add=False):
-        now = difference(slot.name, ours[key], array, bound)
+        # What a layer adds an epsilon to may be as small as rounding: that is not seen beside it.
+        floor = float(getattr(slot.unit.spec, "epsilon", 0.0) or 0.0)
+        now = difference(slot.name, ours[key], array, bound, floor)
         if not slot.weight.trainable or now.max_abs:  # others are frozen: they stayed equal
             found.append(now)
     return found

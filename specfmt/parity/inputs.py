@@ -8,79 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from specfmt.graph.infer import infer
-from specfmt.graph.model import Graph, Node, Value, map_values
-from specfmt.spec.diagnostics import Diagnostic, SpecError
-from specfmt.spec.layer import Shape, Weight
+from specfmt.graph.model import Graph, Value
+from specfmt.spec.layer import Weight
 from specfmt.vocab.base import Term
 from specfmt.weights.arrays import Array
 
-SIZES: Final = (7, 12, 5, 33, 64, 96, 128, 224, 331)
-"""Tried, in this order, for a size that the spec leaves open."""
-
-VARIANTS: Final = 2
-"""How many sizes are compared where the spec leaves some open."""
-
 DEFAULT_RANGE: Final = 8
 """Integer inputs that index nothing are below this."""
-
-
-def input_shapes(graph: Graph, batches: tuple[int, ...]) -> list[dict[str, tuple[int, ...]]]:
-    """Shapes of all inputs: every batch size, and several of every size that is left open.
-
-    Raises:
-        SpecError: SF511 if no size passes through all layers.
-    """
-    fixed = [value.shape for value in graph.inputs.values()]
-    given = {shape[0] for shape in fixed if shape and shape[0] is not None}
-    counts = tuple(given) if given else batches
-    if all(None not in (shape or ())[1:] for shape in fixed):
-        return [_filled(graph, batch, (0, 0)) for batch in counts]
-    found: list[tuple[int, int]] = []
-    for size in SIZES:
-        for steps in ((size, size + 1), (size, size)):
-            if len(found) < VARIANTS and passes(graph, _filled(graph, 2, steps)):
-                found.append(steps)
-                break
-    if not found:
-        message = f"expected some size from {min(SIZES)} to {max(SIZES)} to pass through all layers"
-        raise SpecError([Diagnostic("SF511", message, ("inputs",), "give the sizes in `inputs`")])
-    shapes = [_filled(graph, batch, found[0]) for batch in counts]
-    return shapes + [_filled(graph, counts[-1], steps) for steps in found[1:]]
-
-
-def _filled(graph: Graph, batch: int, steps: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    """Shapes with ``steps`` for unknown sizes: the first at axis 1, the second elsewhere."""
-    return {
-        name: (
-            batch,
-            *(
-                (steps[0] if axis == 0 else steps[1]) if size is None else size
-                for axis, size in enumerate((value.shape or ())[1:])
-            ),
-        )
-        for name, value in graph.inputs.items()
-    }
-
-
-def passes(graph: Graph, shapes: dict[str, tuple[int, ...]]) -> bool:
-    """Whether inputs of these shapes pass through all layers with something left of them."""
-    new: dict[Value, Value] = {
-        value: Value(value.name, shapes[name], value.dtype, value.masked)
-        for name, value in graph.inputs.items()
-    }
-    problems: list[Diagnostic] = []
-    for node in graph.nodes:
-        call = Node(node.name, node.unit, map_values(node.args, lambda v: new.get(v, v)), node.path)
-        infer(call, getattr(graph.spec, "dtype", None), problems)
-        if problems or any(not _positive(value.shape) for value in call.outputs):
-            return False
-        new.update(zip(node.outputs, call.outputs, strict=False))
-    return True
-
-
-def _positive(shape: Shape | None) -> bool:
-    return shape is not None and all(size is None or size > 0 for size in shape)
 
 
 def index_limits(graph: Graph) -> dict[str, int]:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from specfmt.parity import keras_original
 from specfmt.parity.shared import (
     LEARNING_RATE,
     Job,
     cotangent,
     load_module,
     load_npz,
+    plain,
     save_npz,
     serve,
 )
@@ -46,6 +48,8 @@ def keep_digits() -> None:
 
 def work(job: Job) -> dict[str, Any]:
     """Build, load weights, compute outputs, and for each step gradients and what it changes."""
+    if job["kind"] == "original":
+        return keras_original.work(job)
     keras = import_module("keras")
     keras.backend.clear_session()
     precision = "float64" if job["double"] else "float32"
@@ -61,7 +65,30 @@ def work(job: Job) -> dict[str, Any]:
     for step in job["steps"]:
         model.load_weights(job["weights"])
         take(model, step, job, variables)
-    return {"params": int(sum(np.prod(v.shape, dtype=int) for v in counted))}
+    result = {"params": int(sum(np.prod(v.shape, dtype=int) for v in counted))}
+    if job["double"] and job["cases"]:
+        result["coarsest"] = coarsest(model, job["cases"][0]["inputs"], job)
+    return result
+
+
+def coarsest(model: Any, inputs: str, job: Job) -> str:
+    """The coarsest floating-point type that the model computes in, whatever its outputs are.
+
+    TensorFlow resizes images in float32, also those of float64.
+    """
+    tf = import_module("tensorflow")
+    run = tf.function(lambda: called(model, inputs, job, training=False), autograph=False)
+    graph = run.get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    types = {
+        attribute.type
+        for node in nodes
+        if node.op not in ("Const", "Placeholder")
+        for attribute in node.attr.values()
+        if attribute.WhichOneof("value") == "type"
+    }
+    found = ("bfloat16", "float16", "float32")
+    return next((name for name in found if tf.as_dtype(name).as_datatype_enum in types), "float64")
 
 
 def called(model: Any, inputs: str, job: Job, *, training: bool) -> list[Any]:
@@ -70,6 +97,7 @@ def called(model: Any, inputs: str, job: Job, *, training: bool) -> list[Any]:
     if job["double"]:
         given = {k: v.astype("float64") if v.dtype.kind == "f" else v for k, v in given.items()}
     values = list(given.values())
+    values = [value.tolist() if value.dtype.kind == "U" else value for value in values]
     result = model(values[0] if len(values) == 1 else values, training=training)
     if isinstance(result, dict):
         return [result[name] for name in job["outputs"]]
@@ -79,12 +107,6 @@ def called(model: Any, inputs: str, job: Job, *, training: bool) -> list[Any]:
 def arrays(values: list[Any], job: Job) -> dict[str, Array]:
     """Outputs by name, as arrays of numbers that NumPy has."""
     return dict(zip(job["outputs"], map(plain, values), strict=True))
-
-
-def plain(value: Any) -> Array:
-    """A tensor as an array of numbers that NumPy has."""
-    array = np.asarray(value)
-    return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
 def is_float(variable: Any) -> bool:

@@ -10,8 +10,9 @@ from typing import Any, Final
 from specfmt import api
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph
-from specfmt.parity.inputs import input_shapes, random_inputs, random_weights
+from specfmt.parity.inputs import random_inputs, random_weights
 from specfmt.parity.shared import load_npz, save_npz
+from specfmt.parity.sizes import input_shapes
 from specfmt.parity.workers import LABELS, Workers
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.running import require_allowed
@@ -80,6 +81,7 @@ class Pair:
 
     def make_inputs(self, batches: tuple[int, ...], seed: int) -> None:
         """Inputs of several batch sizes, and of several sizes where the spec leaves them open."""
+        self.say("inputs")
         for index, shapes in enumerate(input_shapes(self.graph, batches)):
             path = self.folder / f"inputs{index}.npz"
             save_npz(path, random_inputs(self.graph, shapes, seed + index))
@@ -108,7 +110,11 @@ class Pair:
             return self.inputs[min(1, len(self.inputs) - 1)]
         return self.inputs[self.batches.index(max(self.batches))]
 
-    def run(
+    def run(self, target: str, **options: Any) -> Result:
+        """Run one program; see `send`."""
+        return self.send(target, **options)()
+
+    def send(
         self,
         target: str,
         *,
@@ -116,8 +122,9 @@ class Pair:
         training: bool = False,
         steps: Sequence[str] = (),
         double: bool = False,
-    ) -> Result:
-        """Run one program.
+        perturb: float = 0.0,
+    ) -> Callable[[], Result]:
+        """Start to run one program.
 
         Args:
             target: ``keras`` or ``torch``.
@@ -125,15 +132,20 @@ class Pair:
             training: Compute their outputs in training mode.
             steps: The modes, `INFERENCE` or `TRAINING`, in which a training step is taken.
             double: Compute in float64.
+            perturb: How far every weight and input is moved, relative to itself (PyTorch, in
+                float64).
 
         Returns:
-            ``params``; ``outputs`` for each input; for each step its `STEP_PARTS`: outputs,
-            gradients by weight, weights that are not learned as the step leaves them, outputs
-            at inference after it.
+            What waits for the result: ``params``; ``outputs`` for each input; for each step its
+            `STEP_PARTS`: outputs, gradients by weight, weights that are not learned as the step
+            leaves them, outputs at inference after it; in float64 also ``coarsest``, the type of
+            the fewest digits that the program computes in.
         """
         self.say(f"{LABELS[target]}{' in float64' if double else ''}")
-        stem = f"{self.folder}/{target}{'64' if double else ''}"
+        kind = f"{'64' if double else ''}{'p' if perturb else ''}{'t' if training else ''}"
+        stem = f"{self.folder}/{target}{kind}"
         job: dict[str, Any] = {
+            "kind": "program",
             "source": str(self.source(target)),
             "user_folder": self.user_folders[target],
             "weights": str(self.keras_weights if target == "keras" else self.torch_weights),
@@ -155,11 +167,17 @@ class Pair:
                 for mode in steps
             ],
             "double": double,
+            "perturb": perturb,
         }
-        path = Path(f"{stem}.json")
+        path = Path(f"{stem}{len(steps)}.json")
         path.write_text(json.dumps(job), encoding="utf-8")
-        result: Result = self.workers.ask(target, path)
-        result["outputs"] = [load_npz(case["out"]) for case in job["cases"]]
-        for mode, step in zip(steps, job["steps"], strict=True):
-            result[mode] = {part: load_npz(step[part]) for part in STEP_PARTS}
-        return result
+        self.workers.send(target, path)
+
+        def receive() -> Result:
+            result: Result = self.workers.receive(target)
+            result["outputs"] = [load_npz(case["out"]) for case in job["cases"]]
+            for mode, step in zip(steps, job["steps"], strict=True):
+                result[mode] = {part: load_npz(step[part]) for part in STEP_PARTS}
+            return result
+
+        return receive

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, Final
+
+EXACT_BOUND: Final = 1e-10
+"""Of outputs in float64, where no measurement says more."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,65 @@ class Rounding:
     Attributes:
         keras, torch: float32 against float64 of the same program.
         both: Both programs against each other in float64.
+        bound: What that may be, by the digits that they compute with and how the model carries
+            small changes on.
     """
 
     keras: float
     torch: float
     both: float
+    bound: float = EXACT_BOUND
 
     @property
     def explains(self) -> bool:
         """Whether the difference is rounding: in float64 there is none."""
-        return self.both <= 1e-10
+        return self.both <= self.bound
+
+
+@dataclass
+class Against:
+    """Both programs compared with the original, or with outputs of it that a user gives.
+
+    Attributes:
+        what: ``original`` or ``reference``.
+        file: Its file.
+        by: What computed it, such as ``Keras 3.15.0``.
+        outputs: For each program the largest difference of each output over all inputs.
+        layers: The same for each layer, where an output differs.
+        exact: The differences are those of float64, because float32 differed.
+        why: Why nothing was compared; empty if something was.
+    """
+
+    what: str
+    file: str
+    by: str = ""
+    outputs: dict[str, list[Difference]] = field(default_factory=dict)
+    layers: dict[str, list[Difference]] = field(default_factory=dict)
+    exact: bool = False
+    why: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs (nothing does where nothing was compared)."""
+        return all(item.ok for rows in self.outputs.values() for item in rows)
+
+    def first(self, target: str) -> str:
+        """The first layer of a program that differs."""
+        return next((item.name for item in self.layers.get(target, []) if not item.ok), "")
+
+    def to_data(self) -> dict[str, Any]:
+        """A JSON-ready form; ``ok`` is null where nothing was compared."""
+        data: dict[str, Any] = {"file": self.file, "ok": None if self.why else self.ok}
+        if self.why:
+            return data | {"not_compared": self.why}
+        if self.by:
+            data["loaded_by"] = self.by
+        for target, rows in self.outputs.items():
+            data[target] = [row.to_data() for row in rows]
+        for target in self.layers:
+            if self.first(target):
+                data.setdefault("first_difference", {})[target] = self.first(target)
+        return data
 
 
 @dataclass
@@ -105,6 +157,10 @@ class Report:
         layers: The difference of each layer's output, where asked or where something differs.
         first: The first layer that differs.
         skipped: What was not compared, and why.
+        own_type: The type of few digits that the model computes in, such as ``float16``; what is
+            compared above is then the same model in float32.
+        own_outputs: The largest difference of each output in that type.
+        against: The original and the reference, where they were given.
     """
 
     params: dict[str, int]
@@ -117,6 +173,9 @@ class Report:
     layers: list[Difference] = field(default_factory=list)
     first: str = ""
     skipped: str = ""
+    own_type: str = ""
+    own_outputs: list[Difference] = field(default_factory=list)
+    against: list[Against] = field(default_factory=list)
 
     @property
     def counts_agree(self) -> bool:
@@ -138,7 +197,8 @@ class Report:
     def ok(self) -> bool:
         """Whether everything is within its bound."""
         steps = all(step is None or step.ok for step in (self.step, self.training))
-        return self.counts_agree and self.shapes_agree and self.outputs_agree and steps
+        same = all(item.ok for item in (*self.against, *self.own_outputs))
+        return self.counts_agree and self.shapes_agree and self.outputs_agree and steps and same
 
     def to_data(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -171,4 +231,6 @@ class Report:
             data["first_difference"] = self.first
         if self.skipped:
             data["skipped"] = self.skipped
-        return data
+        if self.own_type:
+            data[f"outputs_in_{self.own_type}"] = rows(self.own_outputs)
+        return data | {item.what: item.to_data() for item in self.against}

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from threading import current_thread, main_thread
+from typing import Any, Final
 
-from specfmt.parity.compare import Comparison
+from specfmt.parity.compare import TARGETS, Comparison
+from specfmt.parity.original import Original, Reference
 from specfmt.parity.pair import Pair, Progress
 from specfmt.parity.report import Report
+from specfmt.parity.widths import wide
 from specfmt.parity.workers import Workers
 from specfmt.spec.document import ModelSpec
 
 OUTPUT_BOUND: Final = 1e-5
 BATCHES: Final = (1, 2, 5)
-TARGETS: Final = ("keras", "torch")
+PREFIX: Final = "specfmt-verify-"
+SIGNALS: Final = ("SIGTERM", "SIGHUP")
 
 
 def verify(
@@ -30,6 +37,8 @@ def verify(
     tolerance: float = OUTPUT_BOUND,
     fidelity: str = "idiomatic",
     gradients: bool = True,
+    original: str | Path | None = None,
+    reference: str | Path | None = None,
     progress: Progress | None = None,
     workers: Workers | None = None,
 ) -> Report:
@@ -46,6 +55,10 @@ def verify(
         fidelity: How the PyTorch program is generated.
         gradients: Also compare gradients and one step of training, at inference and in training
             mode.
+        original: The file that the model came from: a ``.keras`` archive, an ``.h5`` file or
+            architecture JSON.  Keras loads it, in its safe mode, and both programs are compared
+            with it.  Its weights are used if ``weights`` gives no others.
+        reference: An ``.npz`` file with inputs and outputs of the original.
         progress: Called with what is done next.
         workers: Processes that several comparisons share; one's own if not given.
 
@@ -53,14 +66,37 @@ def verify(
         SpecError: The spec has mistakes, a weight file does not fit, or a program fails.
     """
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="specfmt-verify-"))
+        stack.enter_context(ended_by_signals())
         running = workers or stack.enter_context(Workers())
-        pair = Pair(spec, Path(folder), fidelity, progress or _silent, running)
-        pair.make_weights(weights, seed)
+        chosen = [target for target in TARGETS if target in (targets or TARGETS)]
+        for target in (*chosen, *(["keras"] if original else [])):
+            running.start(target)  # they get ready while the programs are written
+        folder = stack.enter_context(scratch_folder())
+        coarse, coarsest = wide(spec)
+        pair = Pair(coarse, folder, fidelity, progress or _silent, running)
+        came_from = None if original is None else Original(Path(original), folder, seed)
+        source: str | Path | None = weights
+        if source is None and came_from is not None:
+            alone_file = bool(came_from.architecture)
+            source = came_from.draw_weights(pair) if alone_file else came_from.file
+        pair.make_weights(source, seed)
         pair.make_inputs(tuple(batches), seed)
-        if len(set(targets) or TARGETS) == 1:
-            return alone(pair, targets[0])
-        return Comparison(pair, tolerance, steps=gradients).report(layerwise=layerwise)
+        given = None if reference is None else Reference(Path(reference), pair)
+        if len(chosen) == 1:
+            return alone(pair, chosen[0])
+        comparison = Comparison(
+            pair,
+            tolerance,
+            steps=gradients,
+            original=came_from,
+            reference=given,
+            coarse=coarse is not spec,
+        )
+        report = comparison.report(layerwise=layerwise)
+        if coarse is not spec:
+            report.own_type = coarsest
+            report.own_outputs = comparison.in_own_type(spec, coarsest)
+        return report
 
 
 def _silent(_: str) -> None:
@@ -73,3 +109,45 @@ def alone(pair: Pair, target: str) -> Report:
     report = Report({target: result["params"], "spec": pair.graph.count()})
     report.skipped = "one program alone: nothing to compare its outputs with"
     return report
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that is gone afterwards; those of processes that were killed go first."""
+    base = Path(tempfile.gettempdir())
+    for old in base.glob(f"{PREFIX}*"):
+        owner = old.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not _runs(int(owner)) and not old.is_symlink():
+            shutil.rmtree(old, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as name:
+        yield Path(name)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the program as Ctrl-C does: what it started and wrote goes too."""
+    held = {}
+    if current_thread() is main_thread():
+        for name in SIGNALS:
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                held[number] = signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _: Any) -> None:
+    raise SystemExit(128 + number)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,9 @@ LOSS_SEED: Final = 20
 
 LONGEST: Final = 300
 """Characters of an error's message that are shown."""
+
+POLL: Final = 0.5
+"""Seconds between looks at the process that started this one."""
 
 Job = dict[str, Any]
 Work = Callable[[Job], dict[str, Any]]
@@ -46,6 +50,18 @@ def save_npz(path: str | Path, arrays: dict[str, Array]) -> None:
     np.savez(path, names=np.array(json.dumps(list(arrays))), **numbered)  # type: ignore[arg-type]
 
 
+def plain(value: Any) -> Array:
+    """A tensor as an array of numbers that NumPy has."""
+    array = np.asarray(value)
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
+def perturbed(array: Array, size: float, seed: int) -> Array:
+    """Every number made larger or smaller by a part of itself."""
+    signs = np.random.default_rng(seed).choice(np.array([-1.0, 1.0]), array.shape)
+    return np.asarray(array * (1.0 + size * signs), array.dtype)
+
+
 def load_module(path: str, user_folder: str = "") -> dict[str, Any]:
     """Run a generated file; modules of the user's folder come after all that is installed."""
     if user_folder and user_folder not in sys.path:
@@ -63,6 +79,7 @@ def serve(start: Callable[[], None], work: Work) -> None:
         start: Imports the framework; what it raises is the answer to every job.
         work: Does a job.
     """
+    Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the programs print is no answer
     failed = ""
@@ -74,7 +91,13 @@ def serve(start: Callable[[], None], work: Work) -> None:
         answer = {"error": failed} if failed else attempt(work, Path(line.rstrip("\n")))
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
-        gc.collect()
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process when the one that started it has ended, however that came."""
+    while os.getppid() == parent:
+        sleep(POLL)
+    os._exit(1)
 
 
 def attempt(work: Work, path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from specfmt.parity.report import Difference, Report
+from specfmt.parity.report import Against, Difference, Report
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +36,13 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         "shapes", f"{tried} input{'s' * (tried != 1)}", "", "", _mark(report.shapes_agree)
     )
     _rows(table, "output", report.outputs)
+    _rows(table, f"output ({report.own_type})", report.own_outputs)
+    for item in report.against:
+        for target, rows in item.outputs.items():
+            digits = " (float64)" if item.exact else ""
+            _rows(table, f"{item.what}: {WORDS[target]}{digits}", rows)
+            if not item.ok:
+                _rows(table, f"{item.what}: {WORDS[target]} layer", _largest(item.layers.get(target, [])))
     gradients = 0
     for step, mode in ((report.step, ""), (report.training, "training: ")):
         if step is None:
@@ -63,11 +70,29 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         r = report.rounding
         console.print(
             f"float32 against float64: Keras {r.keras:.1e}, PyTorch {r.torch:.1e}; "
-            f"both in float64 differ by {r.both:.1e}" + (": rounding." if r.explains else ".")
+            f"both in float64 differ by {r.both:.1e}"
+            + (": rounding." if r.explains else f", more than rounding ({r.bound:.0e}).")
         )
     if report.first:
         console.print(f"The first layer that differs is {report.first}.")
+    for item in report.against:
+        _against(item, console)
     console.print("equal" if report.ok else "NOT equal")
+
+
+def _against(item: Against, console: Console) -> None:
+    """One line on the original, and where each program leaves it."""
+    if item.why:
+        console.print(f"not compared with the {item.what}: {item.why}", markup=False)
+        return
+    by = f", loaded by {item.by}" if item.by else ""
+    end = "equal to" if item.ok else "NOT equal to"
+    console.print(f"{end} the {item.what} ({item.file}{by})", markup=False)
+    for target in item.outputs:
+        if item.first(target):
+            console.print(
+                f"The first layer in which {WORDS[target]} differs from it is {item.first(target)}."
+            )
 
 
 def _mark(ok: bool) -> str:

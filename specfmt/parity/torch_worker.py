@@ -14,6 +14,7 @@ from specfmt.parity.shared import (
     cotangent,
     load_module,
     load_npz,
+    perturbed,
     save_npz,
     serve,
 )
@@ -42,23 +43,60 @@ def work(job: Job) -> dict[str, Any]:
         load(model, job)
         take(model, step, job)
     held = model.state_dict()
-    return {"params": int(sum(held[key].numel() for key in job["made"]))}
+    result: dict[str, Any] = {"params": int(sum(held[key].numel() for key in job["made"]))}
+    if job["double"] and job["cases"]:
+        model.eval()
+        result["coarsest"] = coarsest(model, job["cases"][0]["inputs"], job)
+    return result
+
+
+def coarsest(model: Any, inputs: str, job: Job) -> str:
+    """The coarsest floating-point type that the model computes in, whatever its outputs are."""
+    torch = import_module("torch")
+    dispatch = import_module("torch.utils._python_dispatch")
+    seen = set()
+
+    class Watch(dispatch.TorchDispatchMode):  # type: ignore[misc, name-defined]
+        def __torch_dispatch__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            result = function(*args, **(kwargs or {}))
+            for item in result if isinstance(result, tuple | list) else [result]:
+                if isinstance(item, torch.Tensor):
+                    seen.add(item.dtype)
+            return result
+
+    with Watch(), torch.no_grad():
+        called(model, inputs, job)
+    found = ("bfloat16", "float16", "float32")
+    return next((name for name in found if getattr(torch, name) in seen), "float64")
 
 
 def load(model: Any, job: Job) -> None:
     """Give the model its weights."""
     torch = import_module("torch")
     tensors = safetensors.read(Path(job["weights"]))
-    model.load_state_dict({key: torch.from_numpy(t.read()) for key, t in tensors.items()})
+    values = {key: t.read() for key, t in tensors.items()}
+    if job["perturb"]:
+        values = {
+            key: perturbed(array.astype("float64"), job["perturb"], index)
+            if array.dtype.kind == "f"
+            else array
+            for index, (key, array) in enumerate(values.items())
+        }
+    model.load_state_dict({key: torch.from_numpy(array) for key, array in values.items()})
 
 
 def called(model: Any, inputs: str, job: Job) -> list[Any]:
     """The model's outputs, in the spec's order."""
     torch = import_module("torch")
-    tensors = []
-    for name, array in load_npz(inputs).items():
+    tensors: list[Any] = []
+    for index, (name, array) in enumerate(load_npz(inputs).items()):
+        if array.dtype.kind == "U":
+            tensors.append(array.tolist())
+            continue
         if job["double"] and array.dtype.kind == "f":
-            array = array.astype("float64")
+            array = perturbed(array.astype("float64"), job["perturb"], -1 - index & 0xFFFF)
         if job["channels_first"][name]:
             array = np.moveaxis(array, -1, 1)
         tensors.append(torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape)))

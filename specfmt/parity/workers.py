@@ -55,15 +55,17 @@ class Workers:
             worker = self.running[target] = _Worker(target)
         return worker
 
-    def ask(self, target: str, job: Path) -> dict[str, Any]:
-        """Do the job in a file.
+    def send(self, target: str, job: Path) -> None:
+        """Give a process the job in a file; `receive` has the answer, in the order of the jobs."""
+        self.start(target).send(job)
+
+    def receive(self, target: str) -> dict[str, Any]:
+        """The answer to the first job that has none yet.
 
         Raises:
             SpecError: SF510 with what the program says, or what is left of its process.
         """
-        answer = self.start(target).ask(job)
-        if answer is None:
-            answer = {"error": self.running.pop(target).stop(GRACE)}
+        answer = self.answer(target)
         if "result" in answer:
             result: dict[str, Any] = answer["result"]
             return result
@@ -75,6 +77,13 @@ class Workers:
             else f"generate it with `specfmt generate --target {target}` and run it"
         )
         raise SpecError([Diagnostic("SF510", message, hint=hint)])
+
+    def answer(self, target: str) -> dict[str, Any]:
+        """The same with an ``error`` as an answer like others."""
+        answer = self.start(target).receive()
+        if answer is None:
+            answer = {"error": self.running.pop(target).stop(GRACE)}
+        return answer
 
 
 class _Worker:
@@ -94,13 +103,17 @@ class _Worker:
             encoding="utf-8",
         )
 
-    def ask(self, job: Path) -> dict[str, Any] | None:
-        """The answer to a job; None if the process has ended."""
+    def send(self, job: Path) -> None:
+        """Hand over a job; of a process that has ended `receive` says so."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        try:
+        with suppress(OSError):
             self.process.stdin.write(f"{job}\n")
             self.process.stdin.flush()
+
+    def receive(self) -> dict[str, Any] | None:
+        """The answer to a job; None if the process has ended."""
+        assert self.process.stdout is not None
+        try:
             line = self.process.stdout.readline()
         except OSError:
             return None

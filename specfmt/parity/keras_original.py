@@ -1,0 +1,174 @@
+"""The model of a file as Keras itself loads it, Keras 3 or Keras 2; runs in the Keras process."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import lru_cache
+from importlib import import_module
+from math import prod, sqrt
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from specfmt.parity.shared import Job, load_npz, plain, save_npz
+from specfmt.weights.arrays import Array
+
+FLOATS: Final = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
+TITLES: Final = {"keras": "Keras", "tf_keras": "tf_keras"}
+WEIGHT_FILES: Final = {"keras": ".weights.h5", "tf_keras": ".h5"}
+"""What each of them calls a file of weights."""
+
+
+def work(job: Job) -> dict[str, Any]:
+    """Load a file, perhaps with drawn weights, and compute its outputs or those of its layers."""
+    keras = import_module(job["framework"])
+    backend = keras.backend
+    before = backend.floatx()
+    model = loaded(job["framework"], job["file"], job["architecture"], job["seed"])
+    result: dict[str, Any] = {"framework": f"{TITLES[job['framework']]} {keras.__version__}"}
+    if job["save"]:
+        result["weights"] = job["save"] + WEIGHT_FILES[job["framework"]]
+        model.save_weights(result["weights"])
+    try:
+        if job["double"]:
+            backend.set_floatx("float64")
+            model = doubled(job["framework"], model)
+        result["params"] = int(sum(prod(v.shape) for v in model.weights if is_float(v)))
+        compute(keras, model, job)
+    finally:
+        backend.set_floatx(before)
+    return result
+
+
+def compute(keras: Any, model: Any, job: Job) -> None:
+    """Write the outputs for every input, in the spec's order and under its names."""
+    names = job["outputs"]
+    if job["layers"] is not None:
+        model, names = every_output(keras, model, job["layers"])
+    for case in job["cases"]:
+        values = called(model, case["inputs"], job)
+        if isinstance(values, dict):
+            found = [values[name] for name in names if name in values]
+            values = found if len(found) == len(names) else list(values.values())
+        save_npz(case["out"], dict(zip(names, map(plain, values), strict=True)))
+
+
+def is_float(variable: Any) -> bool:
+    """Whether a variable holds numbers of layers, not states of random generators."""
+    dtype = variable.dtype if isinstance(variable.dtype, str) else variable.dtype.name
+    return bool(dtype.startswith(("float", "bfloat")))
+
+
+@lru_cache(maxsize=1)
+def loaded(framework: str, file: str, architecture: str, seed: int) -> Any:
+    """The model, without what it was compiled with and without running code of the file."""
+    keras = import_module(framework)
+    keras.backend.clear_session()
+    with ExitStack() as stack:
+        stack.enter_context(safe_mode(framework))
+        if not architecture:
+            return keras.models.load_model(file, compile=False)
+        model = keras.models.model_from_json(Path(architecture).read_text(encoding="utf-8"))
+    if not model.built:
+        model.build()
+    draw(model, seed)
+    return model
+
+
+def safe_mode(framework: str) -> Any:
+    """Keras's own scope in which Lambda layers are refused, in files of any kind."""
+    saving = import_module(f"{framework}.src.saving.serialization_lib")
+    return saving.SafeModeScope(safe_mode=True)
+
+
+def draw(model: Any, seed: int) -> None:
+    """Random weights that keep signals at their scale; what starts at one stays near it."""
+    rng = np.random.default_rng(seed)
+    values = []
+    for variable in model.weights:
+        value = np.asarray(variable)
+        if is_float(variable) and value.size:
+            numbers = value.astype("float64")
+            if numbers.min() == numbers.max() != 0:
+                value = numbers * rng.uniform(0.5, 1.5, value.shape)
+            elif value.ndim < 2:
+                value = numbers + 0.1 * rng.standard_normal(value.shape)
+            else:
+                value = rng.standard_normal(value.shape) / sqrt(max(1, fan(value.shape)))
+        values.append(value)
+    model.set_weights(values)
+
+
+def fan(shape: tuple[int, ...]) -> int:
+    """How many products add up in an output of a kernel; a depthwise one sums over positions."""
+    return prod(shape[:-2]) if len(shape) > 2 and shape[-1] == 1 else prod(shape[:-1])
+
+
+def doubled(framework: str, model: Any) -> Any:
+    """The same model in float64."""
+    with safe_mode(framework):
+        wide = type(model).from_config(widened(model.get_config()))
+    if not wide.built:
+        wide.build(model.input_shape)
+    wide.set_weights(
+        [value.astype("float64") if is_number(value) else value for value in model.get_weights()]
+    )
+    return wide
+
+
+def is_number(value: Array) -> bool:
+    """Whether an array holds floating-point numbers; NumPy has no kind for bfloat16."""
+    return value.dtype.kind in "fV"
+
+
+def widened(item: Any, key: str = "") -> Any:
+    """A config whose dtypes and dtype policies are float64."""
+    if isinstance(item, dict):
+        if item.get("class_name") in ("DTypePolicy", "Policy"):
+            return {**item, "config": {**item["config"], "name": "float64"}}
+        return {k: widened(v, k) for k, v in item.items()}
+    if isinstance(item, list | tuple):
+        return [widened(value) for value in item]
+    return "float64" if "dtype" in key and item in FLOATS else item
+
+
+def every_output(keras: Any, model: Any, wanted: list[tuple[str, str, int]]) -> tuple[Any, Any]:
+    """The model with the outputs of its layers' calls instead of its own.
+
+    Args:
+        keras: The framework.
+        model: A functional or sequential model.
+        wanted: Name of the result, layer and number of the call.
+    """
+    known = {layer.name: layer for layer in model.layers}
+    found = {}
+    for name, layer, call in wanted:
+        nodes = known[layer]._inbound_nodes if layer in known else []
+        if call < len(nodes):
+            node = nodes[call]
+            outputs = getattr(node, "output_tensors", None)
+            outputs = node.outputs if outputs is None else outputs
+            flat = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+            if len(flat) == 1:
+                found[name] = flat[0]
+    return keras.Model(model.inputs, list(found.values())), list(found)
+
+
+def called(model: Any, inputs: str, job: Job) -> Any:
+    """The model's outputs, in its own order."""
+    tf = import_module("tensorflow")
+    given: dict[str, Array] = load_npz(inputs)
+    values = [tf.constant(given[name]) for name in ordered(model, list(given))]
+    if job["double"]:
+        values = [tf.cast(v, "float64") if v.dtype.is_floating else v for v in values]
+    result = model(values[0] if len(values) == 1 else values, training=False)
+    if isinstance(result, dict):
+        return result
+    return list(result) if isinstance(result, list | tuple) else [result]
+
+
+def ordered(model: Any, given: list[str]) -> list[str]:
+    """Names of inputs in the model's order: by name where they are the same ones."""
+    names = [tensor.name.split(":")[0] for tensor in model.inputs]
+    return names if sorted(names) == sorted(given) else given

@@ -1,0 +1,194 @@
+"""The model that a spec came from: whether it may be loaded, by what, and what it computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from specfmt.formats.context import KERAS_3
+from specfmt.formats.generation import detect_generation
+from specfmt.formats.locate import Located
+from specfmt.formats.sources import read_source
+from specfmt.graph.model import Graph
+from specfmt.parity.pair import Pair, Result
+from specfmt.parity.shared import load_npz, save_npz
+from specfmt.parity.trust import refusal
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.weights.arrays import Array
+
+HOLDS_WEIGHTS: Final = (b"PK\x03\x04", b"\x89HDF")
+"""How ``.keras`` archives and ``.h5`` files begin; anything else is an architecture alone."""
+
+PACKAGES: Final = {"keras": "tensorflow", "tf_keras": "tf_keras"}
+WRITERS: Final = {"keras": "Keras 3", "tf_keras": "Keras 2 or older"}
+
+
+class Original:
+    """A saved model, to be loaded by Keras in its process.
+
+    Args:
+        file: A ``.keras`` archive, an ``.h5`` file with a whole model, or architecture JSON.
+        folder: For what is written.
+        seed: Of the weights that an architecture alone gets.
+
+    Attributes:
+        why: Why it cannot be loaded; empty as long as nothing speaks against it.
+        by: What loaded it.
+    """
+
+    def __init__(self, file: Path, folder: Path, seed: int) -> None:
+        self.file, self.folder, self.seed = file, folder, seed
+        self.by = ""
+        self.architecture = ""
+        self.framework = "keras"
+        try:
+            located = read_source(file)
+        except SpecError as error:
+            self.why = error.diagnostics[0].message
+            return
+        if detect_generation(located) < KERAS_3:
+            self.framework = "tf_keras"
+        self.why = refusal(located.topology) or self._missing()
+        with file.open("rb") as stream:
+            if not stream.read(4).startswith(HOLDS_WEIGHTS):
+                self.architecture = str(self._architecture(located))
+
+    def _missing(self) -> str:
+        package = PACKAGES[self.framework]
+        if find_spec(package) is not None and find_spec("tensorflow") is not None:
+            return ""
+        return f"{WRITERS[self.framework]} saved it and {package} is not installed"
+
+    def _architecture(self, located: Located) -> Path:
+        path = self.folder / "architecture.json"
+        path.write_text(json.dumps(located.topology), encoding="utf-8")
+        return path
+
+    def draw_weights(self, pair: Pair) -> Path | None:
+        """Weights for an architecture alone, in a file as Keras writes it; None if it has its own.
+
+        The programs then get them in the way that a user's weights would.
+        """
+        if not self.architecture or self.why:
+            return None
+        answer = self._send(pair, [], save=str(self.folder / "original"))()
+        return None if answer is None else Path(answer["weights"])
+
+    def send(
+        self, pair: Pair, *, cases: slice = slice(None), layers: bool = False, double: bool = False
+    ) -> Callable[[], Result | None]:
+        """Start to run it on a pair's inputs; what is returned waits for the outputs.
+
+        None instead of outputs says that it failed, and `why` then says how.
+        """
+        if self.why:
+            return lambda: None
+        return self._send(pair, pair.inputs[cases], layers=layers, double=double)
+
+    def _send(
+        self,
+        pair: Pair,
+        inputs: list[str],
+        *,
+        layers: bool = False,
+        double: bool = False,
+        save: str = "",
+    ) -> Callable[[], Result | None]:
+        pair.say("the original" + " in float64" * double)
+        stem = f"{self.folder}/original{'64' * double}{'layers' * layers}"
+        job: dict[str, Any] = {
+            "kind": "original",
+            "framework": self.framework,
+            "file": str(self.file),
+            "architecture": self.architecture,
+            "seed": self.seed,
+            "save": save,
+            "double": double,
+            "outputs": list(pair.graph.outputs),
+            "layers": calls(pair.graph) if layers else None,
+            "cases": [
+                {"inputs": path, "out": f"{stem}_out{i}.npz"} for i, path in enumerate(inputs)
+            ],
+        }
+        path = Path(f"{stem}{len(inputs)}.json")
+        path.write_text(json.dumps(job), encoding="utf-8")
+        pair.workers.send("keras", path)
+
+        def receive() -> Result | None:
+            answer = pair.workers.answer("keras")
+            if "error" in answer:
+                self.why = f"{WRITERS[self.framework]} cannot load or run it: {answer['error']}"
+                return None
+            result: Result = answer["result"]
+            self.by = result["framework"]
+            result["outputs"] = [load_npz(case["out"]) for case in job["cases"]]
+            return result
+
+        return receive
+
+
+def calls(graph: Graph) -> list[tuple[str, str, int]]:
+    """Every call with one output: its name, its layer's and its number."""
+    return [
+        (node.outputs[0].name, node.unit.name, node.call_index)
+        for node in graph.nodes
+        if len(node.outputs) == 1
+    ]
+
+
+class Reference:
+    """Inputs and outputs of the original that a user gives.
+
+    Args:
+        file: An ``.npz`` file with ``x0``, ``x1``, ... and ``y0``, ``y1``, ... in the order of the
+            model's inputs and outputs, or with arrays under their names.
+        pair: The programs; the inputs become their last ones.
+
+    Raises:
+        SpecError: SF512 if the file is another one.
+    """
+
+    def __init__(self, file: Path, pair: Pair) -> None:
+        self.file = file
+        graph = pair.graph
+        arrays = self._read()
+        inputs = self._named(arrays, list(graph.inputs), "x", "input")
+        self.outputs = self._named(arrays, list(graph.outputs), "y", "output")
+        for name, value in graph.inputs.items():
+            if value.dtype != "string" and not value.dtype.startswith("bfloat"):
+                inputs[name] = inputs[name].astype(value.dtype)
+        path = pair.folder / "reference.npz"
+        save_npz(path, inputs)
+        self.index = len(pair.inputs)
+        pair.inputs.append(str(path))
+        pair.batches.append(0)  # no training step reads it
+
+    def _read(self) -> dict[str, Array]:
+        try:
+            with np.load(self.file, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, ValueError, EOFError, AttributeError) as error:
+            self._fail(f"received a file that cannot be read: {error}")
+            raise AssertionError from error
+
+    def _named(
+        self, arrays: dict[str, Array], names: list[str], letter: str, what: str
+    ) -> dict[str, Array]:
+        numbered = [f"{letter}{index}" for index in range(len(names))]
+        keys = names if all(name in arrays for name in names) else numbered
+        missing = [key for key in keys if key not in arrays]
+        if missing:
+            self._fail(
+                f"received a file without {missing[0]} ({what} {names[keys.index(missing[0])]})"
+            )
+        return {name: arrays[key] for name, key in zip(names, keys, strict=True)}
+
+    def _fail(self, received: str) -> None:
+        message = f"expected an .npz file with inputs and outputs of the original, {received}"
+        hint = "np.savez(file, x0=first_input, y0=first_output)"
+        raise SpecError([Diagnostic("SF512", message, hint=hint, file=str(self.file))])

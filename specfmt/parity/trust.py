@@ -1,0 +1,73 @@
+"""What may be loaded: architectures that name nothing but Keras's own parts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+OWN: Final = (
+    *("activations", "constraints", "dtype_policies", "initializers", "layers", "losses"),
+    *("metrics", "models", "ops", "optimizers", "regularizers", "tree"),
+)
+"""Packages of Keras whose classes and functions compute, and do nothing else."""
+
+NO_COMPUTATION: Final = frozenset(
+    [
+        *("audio", "autograph", "config", "data", "debugging", "distribute", "errors", "estimator"),
+        *("experimental", "feature_column", "io", "lite", "load_library", "load_op_library"),
+        *("lookup", "mlir", "numpy_function", "print", "profiler", "py_function", "queue"),
+        *("raw_ops", "saved_model", "summary", "sysconfig", "test", "tpu", "train", "types"),
+        *("version", "xla", "compat", "__internal__", "function", "Module"),
+    ]
+)
+"""Names below ``tf.`` that read or write files, run Python or do else than compute."""
+
+COMPAT: Final = ("compat.v1.", "compat.v2.")
+
+
+def refusal(architecture: Any) -> str:
+    """Why an architecture is not handed to Keras; empty if it may be.
+
+    Keras's own safe mode refuses code in Lambda layers, and newer releases refuse modules other
+    than Keras's; Keras 2 imports every module that a file names, and looks up every TensorFlow
+    function.
+    """
+    stack = [architecture]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            reason = _refused(item)
+            if reason:
+                return reason
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return ""
+
+
+def _refused(item: dict[str, Any]) -> str:
+    name = item.get("class_name")
+    config = item.get("config")
+    if name in ("Lambda", "__lambda__"):
+        return "it holds a Lambda layer, whose code would have to be run"
+    module = item.get("module")
+    if isinstance(name, str) and isinstance(module, str) and not _is_own(module):
+        return f"it names {module}.{name}, which is not Keras's own"
+    if name in ("TFOpLambda", "SlicingOpLambda") and isinstance(config, dict):
+        function = str(config.get("function", ""))
+        for prefix in COMPAT:
+            function = function.removeprefix(prefix)
+        if function.split(".")[0] in NO_COMPUTATION or "write" in function:
+            return f"it calls tf.{function}, which does more than compute"
+    if name == "TensorFlowOpLayer":  # of Keras 2.2 to 2.4
+        return "it holds raw TensorFlow nodes"
+    return ""
+
+
+def _is_own(module: str) -> bool:
+    package, _, rest = module.partition(".")
+    if module == "builtins":  # how Keras names its own functions
+        return True
+    rest = rest.removeprefix("src.").removeprefix("engine.")
+    if package in ("keras", "tf_keras"):
+        return not rest or rest.split(".")[0] in (*OWN, "functional", "sequential")
+    return module.startswith("tensorflow.keras.") and module.split(".")[2] in OWN
