@@ -53,6 +53,11 @@ FIDELITY = click.option(
     show_default=True,
     help="PyTorch code: stock optimizers and layers, or those that train as Keras does.",
 )
+REFERENCE = click.option(
+    "--reference",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An .npz file with inputs x0, ... and outputs y0, ... of the original.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 
 
@@ -384,27 +389,40 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
     "-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder."
 )
 @ALLOW
-@click.option("--no-verify", is_flag=True, help="Do not compare the two programs at the end.")
+@click.option("--no-verify", is_flag=True, help="Do not compare the programs at the end.")
+@REFERENCE
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="Go on where the outcome computes something else than the original.",
+)
 @click.pass_context
-def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> None:
+def convert(
+    ctx: click.Context,
+    source: Path,
+    out: Path,
+    no_verify: bool,
+    reference: Path | None,
+    accept_changes: bool,
+) -> None:
     """Migrate a saved Keras model to PyTorch.
 
-    Writes the spec, PyTorch source, weights and a usage example, and compares the outcome.
+    Writes the spec, PyTorch source, weights and a usage example, and compares the outcome with
+    the original.
     """
-    import specfmt
-    from specfmt.migrate import migrate
+    from specfmt.migrate import compare, migrate
     from specfmt.progress import show_report, steps, weight_progress
 
-    with weight_progress() as progress:
-        done = migrate(source, out, progress=progress)
+    with steps(plain=True) as say:
+        with weight_progress() as progress:
+            done = migrate(source, out, accept_changes=accept_changes, say=say, progress=progress)
+        found = None if no_verify else compare(done, source, reference=reference, say=say)
     report(done.warnings)
-    for path in (done.spec, done.source, done.weights, done.usage):
+    for path in done.files():
         click.echo(path)
-    if not no_verify:
-        with steps() as say:
-            found = specfmt.verify(done.model, weights=done.weights, progress=say)
+    if found is not None:
         show_report(found)
-        ctx.exit(0 if found.ok else 1)
+        ctx.exit(0 if found.ok or accept_changes else 1)
 
 
 @main.command()
@@ -424,6 +442,12 @@ def convert(ctx: click.Context, source: Path, out: Path, no_verify: bool) -> Non
     multiple=True,
     help="Only these.",
 )
+@click.option(
+    "--original",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The Keras file that the spec came from: compare with it too.",
+)
+@REFERENCE
 @click.option("--seed", type=int, default=0, help="Of random weights and inputs.")
 @click.option("--layerwise", is_flag=True, help="Compare the output of every layer.")
 @FIDELITY

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from keyword import iskeyword
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from specfmt import api
 from specfmt.files import write_whole
+from specfmt.formats.former_meanings import former_meanings
 from specfmt.formats.keras_json import document_from_located
-from specfmt.formats.sources import read_source
+from specfmt.formats.sources import holds_weights, read_source
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.document import ModelSpec, parse_document
 from specfmt.targets.naming import identifier
@@ -20,6 +22,9 @@ from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.program import Options, lower_graph
 from specfmt.targets.wrap import wrap
 
+if TYPE_CHECKING:
+    from specfmt.parity.report import Report
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -27,58 +32,120 @@ class Migration:
 
     Attributes:
         model: The imported spec.
-        spec, source, weights, usage: The files.
+        spec, source, weights, usage: The files; no weights where the source has none.
         warnings: What the import kept opaque or left out.
     """
 
     model: ModelSpec
     spec: Path
     source: Path
-    weights: Path
+    weights: Path | None
     usage: Path
     warnings: tuple[Diagnostic, ...]
 
+    def files(self) -> list[Path]:
+        """What was written."""
+        every = (self.spec, self.source, self.weights, self.usage)
+        return [path for path in every if path is not None]
+
 
 def migrate(
-    source: Path, folder: Path, *, progress: Callable[[str, int, int], None] | None = None
+    source: Path,
+    folder: Path,
+    *,
+    accept_changes: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Migration:
     """Import a model and write its spec, PyTorch source, weights and a usage example.
 
     Args:
-        source: A ``.keras`` archive, or an ``.h5`` file with a whole model.
+        source: A ``.keras`` archive, an ``.h5`` file with a whole model, or architecture JSON.
         folder: Where the files go; it is created.
+        accept_changes: Go on where Keras 3 and PyTorch compute something else than the Keras
+            that saved the model.
+        say: Called with each step.
         progress: Called for each weight, as in `convert_weights`.
 
     Raises:
-        SpecError: The source cannot be read, or PyTorch cannot express the model.
+        SpecError: The source cannot be read, its meaning cannot be kept, or PyTorch cannot
+            express the model.
         OSError: A file cannot be read or written.
     """
-    document, warnings = document_from_located(read_source(source))
+    say(f"reading {source.name}")
+    located = read_source(source)
+    document, warnings = document_from_located(located)
     model, problems = parse_document(document)
     if problems or model is None:
         raise SpecError(problems)
+    warnings = [*warnings, *former_meanings(model, located)]
+    changes = [item for item in warnings if item.code in CHANGES]
+    if changes and not accept_changes:
+        raise SpecError(
+            [replace(c, severity="error", hint=f"{c.hint}; {_ACCEPT}") for c in changes]
+        )
+    say("writing PyTorch source")
     stem = identifier(model.name, "model")
     stem = f"{stem}_model" if iskeyword(stem) else stem
     files = {part: folder / f"{stem}{end}" for part, end in _ENDINGS.items()}
     code = api.generate(model, "torch", source=files["spec"].name)
     files["usage"] = folder / f"load_{stem}.py"
     program = lower_graph(api.analyze(model), Options())
+    has_weights = holds_weights(source)
     usage = fill(
         "torch/load.py.j2",
         module=stem,
-        weights=literal(files["weights"].name),
+        weights=literal(files["weights"].name) if has_weights else None,
         arguments=", ".join(
             example(t, program.channels.get(t, False)) for t in program.inputs.values()
         ),
     )
     # What can fail comes first: weights that cannot be read leave nothing behind.
-    api.convert_weights(model, source, files["weights"], progress=progress)
+    if has_weights:
+        say("converting weights")
+        api.convert_weights(model, source, files["weights"], progress=progress)
     write_whole(files["spec"], api.dump(model))
     write_whole(files["source"], code)
     write_whole(files["usage"], wrap(usage))
-    return Migration(model, warnings=tuple(warnings), **files)
+    return Migration(
+        model,
+        spec=files["spec"],
+        source=files["source"],
+        weights=files["weights"] if has_weights else None,
+        usage=files["usage"],
+        warnings=tuple(warnings),
+    )
 
 
+def compare(
+    done: Migration,
+    source: Path,
+    *,
+    reference: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Compare both generated programs with each other and with the original.
+
+    Args:
+        done: A migration.
+        source: What it read.
+        reference: Inputs and outputs of the original, as in `specfmt.verify`.
+        say: Called with each step.
+
+    Raises:
+        SpecError: A program fails.
+    """
+    from specfmt.parity.run import verify
+
+    return verify(
+        done.model, weights=done.weights, original=source, reference=reference, progress=say
+    )
+
+
+CHANGES: Final = frozenset({"SF435"})
+"""Warnings of an import after which outputs are others than in the Keras that saved the model."""
+
+_ACCEPT = "`--accept-changes` converts it all the same"
 _ENDINGS = {"spec": ".yaml", "source": ".py", "weights": ".safetensors"}
 
 

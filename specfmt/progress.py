@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from specfmt.parity.report import Report
@@ -27,16 +31,33 @@ def weight_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def steps() -> Iterator[Callable[[str], None]]:
-    """A line that says what is being done."""
+def steps(*, plain: bool = False) -> Iterator[Callable[[str], None]]:
+    """What is being done: a line that changes on a terminal.
+
+    Args:
+        plain: Elsewhere a line for each step; nothing if false.
+    """
     from rich.console import Console
 
-    with Console(stderr=True).status("") as status:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield partial(_line, count(1)) if plain else _silent
+        return
+    with console.status("") as status:
+        numbers = count(1)
 
         def say(text: str) -> None:
-            status.update(f"comparing: {text}")
+            status.update(f"step {next(numbers)}: {text}")
 
         yield say
+
+
+def _line(numbers: Iterator[int], text: str) -> None:
+    click.echo(f"step {next(numbers)}: {text}", err=True)
+
+
+def _silent(_: str) -> None:
+    """Progress that nobody asked for."""
 
 
 def show_report(report: Report, *, every: bool = False) -> None:

@@ -39,6 +39,13 @@ def read_source(path: Path) -> Located:
         return from_text(head + stream.read(MAX_BYTES + 1))
 
 
+def holds_weights(path: Path) -> bool:
+    """Whether a file that holds an architecture holds weights too: JSON does not."""
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    return head.startswith(ZIP_MAGIC) or head == HDF5_MAGIC
+
+
 def from_text(text: str | bytes) -> Located:
     """The architecture in JSON text."""
     return locate(parse_json(text))

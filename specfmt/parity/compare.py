@@ -77,7 +77,8 @@ class Comparison:
     @cached_property
     def exact(self) -> Both:
         """Both programs in float64."""
-        return self.both(double=True)
+        both: Both = self.both(double=True)
+        return both
 
     @cached_property
     def coarsest(self) -> str:
@@ -153,7 +154,7 @@ class Comparison:
 
     def start(self, target: str, *, double: bool, perturb: float = 0.0) -> Callable[[], Result]:
         """Start a program; in training mode, that without noise."""
-        options = {"double": double, "perturb": perturb}
+        options: dict[str, Any] = {"double": double, "perturb": perturb}
         if self.calm is self.pair:
             return self.pair.send(target, steps=self.modes, **options)
         steps = [mode for mode in self.modes if mode == INFERENCE]

@@ -133,25 +133,25 @@ def widened(item: Any, key: str = "") -> Any:
     return "float64" if "dtype" in key and item in FLOATS else item
 
 
-def every_output(keras: Any, model: Any, wanted: list[tuple[str, str, int]]) -> tuple[Any, Any]:
+def every_output(keras: Any, model: Any, wanted: list[tuple[list[str], str, int]]) -> tuple[Any, Any]:
     """The model with the outputs of its layers' calls instead of its own.
 
     Args:
         keras: The framework.
         model: A functional or sequential model.
-        wanted: Name of the result, layer and number of the call.
+        wanted: Names of the outputs, layer and number of each call.
     """
     known = {layer.name: layer for layer in model.layers}
-    found = {}
-    for name, layer, call in wanted:
+    found: dict[str, Any] = {}
+    for names, layer, call in wanted:
         nodes = known[layer]._inbound_nodes if layer in known else []
         if call < len(nodes):
             node = nodes[call]
             outputs = getattr(node, "output_tensors", None)
             outputs = node.outputs if outputs is None else outputs
             flat = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-            if len(flat) == 1:
-                found[name] = flat[0]
+            if len(flat) == len(names):
+                found |= dict(zip(names, flat, strict=True))
     return keras.Model(model.inputs, list(found.values())), list(found)
 
 

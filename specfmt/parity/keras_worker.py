@@ -65,7 +65,7 @@ def work(job: Job) -> dict[str, Any]:
     for step in job["steps"]:
         model.load_weights(job["weights"])
         take(model, step, job, variables)
-    result = {"params": int(sum(np.prod(v.shape, dtype=int) for v in counted))}
+    result: dict[str, Any] = {"params": int(sum(np.prod(v.shape, dtype=int) for v in counted))}
     if job["double"] and job["cases"]:
         result["coarsest"] = coarsest(model, job["cases"][0]["inputs"], job)
     return result

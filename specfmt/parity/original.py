@@ -13,16 +13,13 @@ import numpy as np
 from specfmt.formats.context import KERAS_3
 from specfmt.formats.generation import detect_generation
 from specfmt.formats.locate import Located
-from specfmt.formats.sources import read_source
+from specfmt.formats.sources import holds_weights, read_source
 from specfmt.graph.model import Graph
 from specfmt.parity.pair import Pair, Result
 from specfmt.parity.shared import load_npz, save_npz
 from specfmt.parity.trust import refusal
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.weights.arrays import Array
-
-HOLDS_WEIGHTS: Final = (b"PK\x03\x04", b"\x89HDF")
-"""How ``.keras`` archives and ``.h5`` files begin; anything else is an architecture alone."""
 
 PACKAGES: Final = {"keras": "tensorflow", "tf_keras": "tf_keras"}
 WRITERS: Final = {"keras": "Keras 3", "tf_keras": "Keras 2 or older"}
@@ -54,9 +51,8 @@ class Original:
         if detect_generation(located) < KERAS_3:
             self.framework = "tf_keras"
         self.why = refusal(located.topology) or self._missing()
-        with file.open("rb") as stream:
-            if not stream.read(4).startswith(HOLDS_WEIGHTS):
-                self.architecture = str(self._architecture(located))
+        if not holds_weights(file):
+            self.architecture = str(self._architecture(located))
 
     def _missing(self) -> str:
         package = PACKAGES[self.framework]
@@ -132,12 +128,11 @@ class Original:
         return receive
 
 
-def calls(graph: Graph) -> list[tuple[str, str, int]]:
-    """Every call with one output: its name, its layer's and its number."""
+def calls(graph: Graph) -> list[tuple[list[str], str, int]]:
+    """Every call: the names of its outputs, its layer's and its number."""
     return [
-        (node.outputs[0].name, node.unit.name, node.call_index)
+        ([value.name for value in node.outputs], node.unit.name, node.call_index)
         for node in graph.nodes
-        if len(node.outputs) == 1
     ]
 
 
@@ -150,7 +145,7 @@ class Reference:
         pair: The programs; the inputs become their last ones.
 
     Raises:
-        SpecError: SF512 if the file is another one.
+        SpecError: SF520 if the file is another one.
     """
 
     def __init__(self, file: Path, pair: Pair) -> None:
@@ -191,4 +186,4 @@ class Reference:
     def _fail(self, received: str) -> None:
         message = f"expected an .npz file with inputs and outputs of the original, {received}"
         hint = "np.savez(file, x0=first_input, y0=first_output)"
-        raise SpecError([Diagnostic("SF512", message, hint=hint, file=str(self.file))])
+        raise SpecError([Diagnostic("SF520", message, hint=hint, file=str(self.file))])

@@ -197,7 +197,7 @@ class Report:
     def ok(self) -> bool:
         """Whether everything is within its bound."""
         steps = all(step is None or step.ok for step in (self.step, self.training))
-        same = all(item.ok for item in (*self.against, *self.own_outputs))
+        same = all(a.ok for a in self.against) and all(d.ok for d in self.own_outputs)
         return self.counts_agree and self.shapes_agree and self.outputs_agree and steps and same
 
     def to_data(self) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def verify(
         for target in (*chosen, *(["keras"] if original else [])):
             running.start(target)  # they get ready while the programs are written
         folder = stack.enter_context(scratch_folder())
+        spec = spec.model_copy(update={"train": None})  # models alone are compared
         coarse, coarsest = wide(spec)
         pair = Pair(coarse, folder, fidelity, progress or _silent, running)
         came_from = None if original is None else Original(Path(original), folder, seed)

@@ -42,7 +42,11 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
             digits = " (float64)" if item.exact else ""
             _rows(table, f"{item.what}: {WORDS[target]}{digits}", rows)
             if not item.ok:
-                _rows(table, f"{item.what}: {WORDS[target]} layer", _largest(item.layers.get(target, [])))
+                _rows(
+                    table,
+                    f"{item.what}: {WORDS[target]} layer",
+                    _largest(item.layers.get(target, [])),
+                )
     gradients = 0
     for step, mode in ((report.step, ""), (report.training, "training: ")):
         if step is None:

@@ -101,8 +101,20 @@ WEIGHT_PAGES: Final[dict[str, tuple[str, str]]] = {
     "SF511": (
         "No input fits",
         _page("""
-        The spec leaves sizes of its inputs open, and none of the sizes that `specfmt verify` tries
-        (5 to 331) passes through all layers.  Give the sizes in `inputs:`.
+        The spec leaves sizes of its inputs open, and no sizes up to 131,072, with inputs of at most
+        4,194,304 numbers, pass through all layers: `specfmt verify` tries different and equal ones,
+        and multiples of what pooling divides by.  Give the sizes in `inputs:`.
+        """),
+    ),
+    "SF520": (
+        "The file is no reference",
+        _page("""
+        `--reference` takes an `.npz` file with inputs and outputs of the original: `x0`, `x1`, ...
+        and `y0`, `y1`, ... in the order of the model's inputs and outputs, or arrays under their
+        names.
+
+            outputs = model.predict(inputs)
+            np.savez("reference.npz", x0=inputs, y0=outputs)
         """),
     ),
 }
