@@ -133,7 +133,9 @@ def widened(item: Any, key: str = "") -> Any:
     return "float64" if "dtype" in key and item in FLOATS else item
 
 
-def every_output(keras: Any, model: Any, wanted: list[tuple[list[str], str, int]]) -> tuple[Any, Any]:
+def every_output(
+    keras: Any, model: Any, wanted: list[tuple[list[str], str, int]]
+) -> tuple[Any, Any]:
     """The model with the outputs of its layers' calls instead of its own.
 
     Args:
