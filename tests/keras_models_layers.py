@@ -125,6 +125,15 @@ def layer_models(keras: Any) -> dict[str, Any]:
         return keras.Model(a, [x, y])
 
     @model
+    def rnn_over_cells() -> Any:
+        a = inp(5, 3)
+        pair = [layers.LSTMCell(4), layers.GRUCell(3, reset_after=False)]
+        x, states, h = layers.RNN(pair, return_sequences=True, return_state=True)(a)
+        again = [layers.LSTMCell(4), layers.GRUCell(3, dropout=0.2)]
+        x = layers.RNN(again, return_sequences=True)(x, initial_state=[states, h])
+        y = layers.Bidirectional(layers.RNN(layers.SimpleRNNCell(2)))(x)
+        return keras.Model(a, [x, y])
+
     def bidirectional_states() -> Any:
         a = inp(5, 3)
         x, *states = layers.Bidirectional(layers.LSTM(2, return_state=True))(a)

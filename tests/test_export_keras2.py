@@ -288,6 +288,7 @@ REFUSED = {
     "alpha": "elu",
     "axis": "LayerNormalization Normalization argmax cumsum expand_dims softmax take",
     "data_format": "ZeroPadding1D",
+    "cell.cells.recurrent_activation": "RNN",
     "decimals": "round",
     "dilation_rate": "DepthwiseConv2D",
     "initial": "max min",
@@ -296,7 +297,7 @@ REFUSED = {
         "LayerNormalization Maximum Minimum MultiHeadAttention Multiply Softmax add all "
         "any arctan ceil concatenate convert_to_tensor cos cosh divide equal exp expm1 "
         "floor greater greater_equal less less_equal log log10 log1p log2 logical_and "
-        "logical_not maximum mean minimum multiply not_equal round sin sinh sqrt "
+        "logical_not maximum mean minimum multiply not_equal round RNN sin sinh sqrt "
         "subtract tan tanh true_divide where"
     ),
     "keepdims": "argmax",
@@ -309,7 +310,7 @@ REFUSED = {
     "rms_scaling": "LayerNormalization",
     "seed": "Attention ConvLSTM2D LSTM MultiHeadAttention",
     "sliding_window": "MultiHeadAttention",
-    "trainable": "ConvLSTM2D MultiHeadAttention",
+    "trainable": "ConvLSTM2D MultiHeadAttention RNN",
     "unroll": "ConvLSTM2D",
     "use_gate": "MultiHeadAttention",
     "zero_output_for_mask": "ConvLSTM2D",

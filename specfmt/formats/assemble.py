@@ -238,6 +238,9 @@ class Assembler:
         args = map_refs(call.args, self.tensor)
         kwargs = map_refs(call.kwargs, self.tensor)
         signature = call_names(record.entry)
+        # The states of stacked cells: one list for each cell.
+        lists = {name for name, kind, _ in signature if kind == "tensors"}
+        kwargs = {key: _flat(item) if key in lists else item for key, item in kwargs.items()}
         takes_list = signature[0][1] == "tensors"
         single = not kwargs and len(args) == 1
         if single and (isinstance(args[0], str) or (takes_list and _all_names(args[0]))):
@@ -279,6 +282,13 @@ def _drop_names(
         head, *rest = entry.items()
         entry.clear()
         entry.update([head, ("name", name), *rest])
+
+
+def _flat(value: Any) -> Any:
+    """A nest of names as one list; anything else as it is."""
+    if not isinstance(value, list) or _all_names(value):
+        return value
+    return [leaf for item in value for leaf in (_flat(item) if isinstance(item, list) else [item])]
 
 
 def _all_names(value: Any) -> bool:

@@ -29,6 +29,7 @@ from specfmt.formats.keras3 import (
 )
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.formats.words import field_kind, plain_word, read_word
+from specfmt.layers.recurrent_cells import CELLS
 from specfmt.spec.diagnostics import Path
 from specfmt.spec.fields import NAME_PATTERN
 from specfmt.spec.layer import KERAS_LAYERS
@@ -77,10 +78,13 @@ RANKS: Final[dict[str, int]] = {
     **dict.fromkeys(["UpSampling3D", "ZeroPadding3D", "Cropping3D"], 5),
 }
 STEP_RANKS: Final[dict[Any, int]] = {
-    **dict.fromkeys(["LSTM", "GRU", "SimpleRNN"], 2),
+    **dict.fromkeys(["LSTM", "GRU", "SimpleRNN", "RNN"], 2),
     **{f"ConvLSTM{rank}D": rank + 2 for rank in (1, 2, 3)},
 }
 """The rank of one step's output of the recurrent layers."""
+
+STEPS: Final = frozenset(CELLS)
+"""What an `RNN` can hold."""
 
 SAME_RANK: Final = frozenset(
     [
@@ -264,6 +268,8 @@ class LayerReader:
             where = (*path, _source_key(config, key, value))
             own = around if field_kind(key) == "activation" else policy
             values[key] = self._value(key, value, where, own, frozen=frozen)
+        if _holds_unknown(values):
+            return None
         if type_name == "Bidirectional":
             _undo_bidirectional(values)
         values = simplify(type_name, values, query)
@@ -312,10 +318,9 @@ class LayerReader:
             return self._nested(value, path, policy, frozen=frozen)
         if key in LAYER_LIST_FIELDS or (key == "cell" and isinstance(value, list)):
             cells = as_list(value, path, key)
-            return [
-                self._nested(cell, (*path, i), policy, frozen=frozen)
-                for i, cell in enumerate(cells)
-            ]
+            return _without_automatic_names(
+                [self.read(c, (*path, i), policy, frozen=frozen) for i, c in enumerate(cells)]
+            )
         if isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
             value = as_map(value.get("config"), (*path, "config"), key).get("value")
         if self.context.tfjs and isinstance(value, str) and key in _TFJS_WORDS:
@@ -406,6 +411,25 @@ class LayerReader:
                     (*path, _source_key(config, key, config.get(key))),
                     "remove it if the model does not depend on it",
                 )
+
+
+def _without_automatic_names(entries: list[Json]) -> list[Json]:
+    """Layers of a list without the names that they get there by themselves."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        base = to_snake_case(entry["type"])
+        number = counts.get(base, 0)
+        if entry.get("name") == (f"{base}_{number}" if number else base):
+            del entry["name"]
+        counts[base] = number + ("name" not in entry)
+    return entries
+
+
+def _holds_unknown(values: Json) -> bool:
+    """Whether a layer over cells holds one of the user's own: how it steps is not known."""
+    cell = values.get("cell")
+    cells = cell if isinstance(cell, list) else [cell] if cell else values.get("cells") or []
+    return any(item.get("type") not in STEPS for item in cells if isinstance(item, dict))
 
 
 def _stands_in(module: str, said: Any) -> bool:

@@ -19,9 +19,9 @@ from specfmt.formats.write_keras2_words import Refusals, WordWriter, dtype_polic
 from specfmt.formats.write_layers import attribute_of
 from specfmt.graph.model import Node, values_in
 from specfmt.layers.merging import Merge
-from specfmt.layers.wrappers import inner_name
 from specfmt.spec.diagnostics import Path
 from specfmt.spec.layer import Layer, is_floating
+from specfmt.spec.naming import inner_name, inner_names
 from specfmt.vocab.base import Term
 
 KERAS_2_LAYERS: Final = frozenset(
@@ -30,13 +30,14 @@ KERAS_2_LAYERS: Final = frozenset(
         "AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional "
         "Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose "
         "ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D "
-        "DepthwiseConv2D Dot Dropout ELU Embedding Flatten GRU GaussianDropout GaussianNoise "
+        "DepthwiseConv2D Dot Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise "
         "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D "
-        "GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity LSTM LayerNormalization "
+        "GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity LSTM LSTMCell LayerNormalization "
         "LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum "
-        "MultiHeadAttention Multiply Normalization PReLU Permute ReLU RepeatVector Rescaling "
-        "Reshape SeparableConv1D SeparableConv2D SimpleRNN Softmax SpatialDropout1D "
-        "SpatialDropout2D SpatialDropout3D Subtract TimeDistributed UnitNormalization "
+        "MultiHeadAttention Multiply Normalization PReLU Permute RNN ReLU RepeatVector Rescaling "
+        "Reshape SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax "
+        "SpatialDropout1D "
+        "SpatialDropout2D SpatialDropout3D StackedRNNCells Subtract TimeDistributed UnitNormalization "
         "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
     ).split()
 )
@@ -57,6 +58,7 @@ LACKING: Final[dict[str, tuple[str, ...]]] = {
     "Conv3DTranspose": ("dilation_rate",),
     **dict.fromkeys(("Attention", "AdditiveAttention"), ("seed",)),
     **dict.fromkeys(RECURRENT, ("seed",)),
+    **dict.fromkeys(("SimpleRNNCell", "LSTMCell", "GRUCell"), ("seed",)),
     **{f"ConvLSTM{rank}D": ("seed", "unroll", "zero_output_for_mask") for rank in (1, 2, 3)},
     "AlphaDropout": ("noise_shape",),
 }
@@ -247,6 +249,12 @@ class Keras2LayerWriter:
             return self.write(
                 value, inner_name(value), None, (*path, key), around_is_trained=around_is_trained
             )
+        if isinstance(value, tuple) and value and isinstance(value[0], Layer):
+            named = zip(value, inner_names(value), strict=True)
+            return [
+                self.write(item, own, None, (*path, key), around_is_trained=around_is_trained)
+                for item, own in named
+            ]
         return plain(value)
 
     def _custom(self, layer: Any, name: str, path: Path) -> Json:

@@ -170,6 +170,13 @@ class Keras2ModelWriter:
         states = rest.get(STATES)
         if STATES in names and states is not None:
             del rest[STATES]
+            if any(isinstance(item, list) for item in node.layer.input_nest(STATES) or ()):
+                self.refusals.add(
+                    f"initial states of {node.name} in one list, as Keras 2 notes them",
+                    "a list for each of its cells",
+                    (*node.path, "inputs"),
+                    "export to keras3, or let the states start from zeros",
+                )
             first = [first, *(states if isinstance(states, (list, tuple)) else [states])]
         for key in [key for key in rest if key.startswith("*")]:
             self.refusals.add(

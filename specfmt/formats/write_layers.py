@@ -8,8 +8,10 @@ from specfmt.formats.build_configs import build_config, shapes
 from specfmt.formats.keras3 import UNWRITTEN, WRITTEN_WHERE_SET, complete
 from specfmt.formats.reading import Json
 from specfmt.formats.write_words import plain, serialized
-from specfmt.layers.wrappers import Bidirectional, inner_name
+from specfmt.layers.recurrent_cells import output_size
+from specfmt.layers.wrappers import Bidirectional
 from specfmt.spec.layer import KERAS_LAYERS, Layer
+from specfmt.spec.naming import inner_name, inner_names
 
 WRITES_ACTIVITY: Final = frozenset(
     (
@@ -90,8 +92,17 @@ class LayerWriter:
         if isinstance(value, Layer):
             return self.write(value, inner_name(value), trainable and value.trainable, inner)
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], Layer):
-            return [self._value(item, trainable, inner) for item in value]
+            return self._cells(value, trainable, inner)
         return plain(value)
+
+    def _cells(self, cells: Any, trainable: bool, inner: dict[str, Any] | None) -> list[Json]:
+        """Stacked cells, each built for what the one before gives."""
+        items = []
+        for cell, name in zip(cells, inner_names(cells), strict=True):
+            items.append(self.write(cell, name, trainable and cell.trainable, inner))
+            if inner is not None:
+                inner = {"sequences": [shapes(inner["sequences"])[0], output_size(cell)]}
+        return items
 
     def _custom(self, layer: Any, name: str) -> Json:
         module, _, class_name = layer.class_.rpartition(".")
@@ -116,6 +127,6 @@ def inner_arguments(layer: Layer, args: dict[str, Any] | None) -> dict[str, Any]
     if args is None:
         return None
     shape = shapes(next(iter(args.values())))
-    if layer.type_name == "TimeDistributed" and isinstance(shape, list):
+    if layer.type_name in ("TimeDistributed", "RNN") and isinstance(shape, list):
         shape = [shape[0], *shape[2:]]
     return {"sequences": shape}

@@ -10,7 +10,7 @@ from specfmt.formats.reading import Json
 from specfmt.formats.write_layers import LayerWriter, policy_config
 from specfmt.formats.write_words import plain, serialized
 from specfmt.graph.keras_order import recorded_layers
-from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves, nest_as
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import Op
 from specfmt.spec.naming import is_automatic
@@ -34,6 +34,13 @@ ALWAYS_GIVEN: Final = frozenset({"constant_values"})
 
 FUNCTIONAL: Final = ("keras.src.models.functional", "Functional")
 SEQUENTIAL: Final = ("keras", "Sequential")
+
+
+def nested(unit: Unit, args: dict[str, Any]) -> dict[str, Any]:
+    """A call's arguments with lists of tensors as Keras nests them."""
+    if unit.graph is not None:
+        return args
+    return {name: nest_as(unit.layer.input_nest(name), item) for name, item in args.items()}
 
 
 class ModelWriter:
@@ -116,7 +123,8 @@ class ModelWriter:
             return writer.model()
         if isinstance(unit.spec, Op):
             return self._operation(unit, unit.spec)
-        args = unit.calls[0].args if unit.calls and self.graph.input_specs else None
+        called = unit.calls and self.graph.input_specs
+        args = nested(unit, unit.calls[0].args) if called else None
         return self.layers.write(unit.layer, unit.name, self._trained(unit), args)
 
     def _trained(self, unit: Unit) -> bool:
@@ -139,10 +147,11 @@ class ModelWriter:
 
     def _call(self, node: Node) -> Json:
         unit = node.unit
-        keywords = {k: self.argument(item) for k, item in (node.recorded or {}).items()}
+        recorded = nested(unit, node.recorded or {})
+        keywords = {k: self.argument(item) for k, item in recorded.items()}
         if unit.graph is not None:
             return {"args": [self.argument(node.form)], "kwargs": keywords}
-        items = [self.argument(value) for value in node.args.values()]
+        items = [self.argument(value) for value in nested(unit, node.args).values()]
         if isinstance(unit.spec, Op):
             called = {k: self.argument(getattr(unit.spec, k)) for k in unit.spec.call_fields}
             key = [called.pop("key")] if "key" in called else []

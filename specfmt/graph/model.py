@@ -278,6 +278,15 @@ def map_leaves(nest: Any, change: Any) -> Any:
     return change(nest)
 
 
+def nest_as(nest: Any, items: Any) -> Any:
+    """A flat list of items in the structure that ``nest`` gives by their numbers."""
+    if nest is None or not isinstance(items, (list, tuple)):
+        return items
+    if isinstance(nest, int):
+        return items[nest]
+    return [nest_as(part, items) for part in nest]
+
+
 def flat_order(nest: Any) -> list[int]:
     """For each leaf in Keras's order, its place in the order in which the nest is written."""
     count = 0

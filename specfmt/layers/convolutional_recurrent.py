@@ -54,7 +54,7 @@ class ConvLSTM(Recurrent):
     pads so that the size stays (`ConvLSTMCell` of keras/src/layers/rnn/conv_lstm.py).
     """
 
-    cell = "conv_lstm_cell"
+    cell_name = "conv_lstm_cell"
     gates = 4
     states = 2
     width = "filters"
@@ -148,7 +148,7 @@ class ConvLSTM(Recurrent):
             ),
         }
         for name, weight in names.items():
-            yield replace(weight, name=f"{self.cell}/{name}", store="cell")
+            yield replace(weight, name=f"{self.cell_name}/{name}", store="cell")
         if self.use_bias:
             yield self.bias_weight(columns)
 

@@ -17,6 +17,7 @@ FAMILIES: Final[dict[str, str]] = {
         "GlobalAveragePooling2D GlobalAveragePooling3D"
     ),
     "recurrent": "SimpleRNN LSTM GRU",
+    "recurrent_cells": "SimpleRNNCell LSTMCell GRUCell StackedRNNCells RNN",
     "convolutional_recurrent": "ConvLSTM1D ConvLSTM2D ConvLSTM3D",
     "wrappers": "Bidirectional TimeDistributed",
     "attention": "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention",

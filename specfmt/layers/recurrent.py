@@ -37,7 +37,7 @@ class Recurrent(Layer):
     """What the recurrent layers share.
 
     Class attributes:
-        cell: Keras's name of the cell, the first part of the weights' paths.
+        cell_name: Keras's name of the cell, the first part of the weights' paths.
         gates: How many blocks of ``units`` columns the kernels have.
         states: How many state tensors a step hands to the next.
         width: The field that says how many features a step gives.
@@ -45,7 +45,7 @@ class Recurrent(Layer):
 
     call_arguments: ClassVar[tuple[Argument, ...]] = RNN_ARGUMENTS
     training_default: ClassVar[bool | None] = False
-    cell: ClassVar[str] = ""
+    cell_name: ClassVar[str] = ""
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
     width: ClassVar[str] = "units"
@@ -83,13 +83,11 @@ class Recurrent(Layer):
         check_mask("mask", mask, sequences[1])
         state = self.state_shape(sequences)
         if initial_state is not None:
-            self.check_states(initial_state, state)
+            self.check_states(initial_state, self.state_shapes(sequences))
         if mask is not None:
             self.check_mask(mask, state)
         output = (state[0], sequences[1], *state[1:]) if self.return_sequences else state
-        if self.return_state:
-            return (output, *[state] * self.states)
-        return output
+        return (output, *self.state_shapes(sequences)) if self.return_state else output
 
     def check_sequences(self, sequences: Shape) -> None:
         """Hold the sequences against what the layer reads.
@@ -105,8 +103,17 @@ class Recurrent(Layer):
             )
 
     def state_shape(self, sequences: Shape) -> Shape:
-        """The shape of one state, which is that of one step's output too."""
+        """The shape of one step's output, which is that of a state too."""
         return (sequences[0], self.units)
+
+    def state_shapes(self, sequences: Shape) -> tuple[Shape, ...]:
+        """The shapes of the states that a step hands to the next."""
+        return (self.state_shape(sequences),) * self.states
+
+    def one_layer(self) -> tuple[Recurrent, tuple[str, ...]] | None:
+        """The layer with a built-in cell that computes the same, and where its cell's weights
+        stand below this layer's; None where it takes several of them."""
+        return self, (self.cell_name,)
 
     def _check_time(self, sequences: Shape) -> None:
         """What needs a size that is known before run time."""
@@ -134,32 +141,36 @@ class Recurrent(Layer):
         if len(mask) != 2:
             raise ShapeError("a mask of shape (batch, time)", f"shape {mask}", field="inputs")
 
-    def check_states(self, states: list[Shape], state: Shape, directions: int = 1) -> None:
+    def check_states(self, states: list[Shape], wanted: tuple[Shape, ...]) -> None:
         """Hold given initial states against those that the layer keeps.
 
         Args:
             states: The shapes given.
-            state: The shape of one that the layer keeps.
-            directions: How many layers alike they are for.
+            wanted: The shapes that it keeps.
 
         Raises:
             ShapeError: There are more or fewer, or of another shape.
         """
-        wanted = self.states * directions
-        if len(states) != wanted or any(given[1:] != state[1:] for given in states):
-            raise ShapeError(
-                f"{wanted} initial state{'s' if wanted > 1 else ''} of shape "
-                f"(batch, {', '.join(map(str, state[1:]))})",
-                f"{', '.join(map(str, states)) or 'none'}",
-                f"a layer with `return_state: true` and as many {self.width} gives them",
-                field="inputs",
-            )
+        fits = len(states) == len(wanted) and all(
+            given[1:] == state[1:] for given, state in zip(states, wanted, strict=True)
+        )
+        if fits:
+            return
+        sizes = [f"(batch, {', '.join(map(str, state[1:]))})" for state in wanted]
+        several = "s" if len(wanted) > 1 else ""
+        alike = sizes[0] if len(set(sizes)) == 1 else f"{', '.join(sizes)}, one each"
+        raise ShapeError(
+            f"{len(wanted)} initial state{several} of shape {alike}",
+            f"{', '.join(map(str, states)) or 'none'}",
+            f"a layer with `return_state: true` and as many {self.width} gives them",
+            field="inputs",
+        )
 
     def weights(self, sequences: Shape, **kwargs: Any) -> Iterator[Weight]:
         columns = self.gates * self.units
         features = sequences[-1] or 0
         yield Weight(
-            f"{self.cell}/kernel",
+            f"{self.cell_name}/kernel",
             (features, columns),
             self.kernel_initializer,
             regularizer=self.kernel_regularizer,
@@ -167,7 +178,7 @@ class Recurrent(Layer):
             store="cell",
         )
         yield Weight(
-            f"{self.cell}/recurrent_kernel",
+            f"{self.cell_name}/recurrent_kernel",
             (self.units, columns),
             self.recurrent_initializer,
             regularizer=self.recurrent_regularizer,
@@ -180,7 +191,7 @@ class Recurrent(Layer):
     def bias_weight(self, columns: int) -> Weight:
         """The cell's bias."""
         return Weight(
-            f"{self.cell}/bias",
+            f"{self.cell_name}/bias",
             (columns,),
             self.bias_initializer,
             regularizer=self.bias_regularizer,
@@ -217,7 +228,7 @@ def forget_pieces(bias: Weight, units: int) -> Weight:
 class SimpleRNN(Recurrent):
     """Fully connected recurrence: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
 
-    cell = "simple_rnn_cell"
+    cell_name = "simple_rnn_cell"
 
     units: PositiveInt
     activation: Activation = TANH
@@ -246,7 +257,7 @@ class SimpleRNN(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory; gates in the order input, forget, cell, output."""
 
-    cell = "lstm_cell"
+    cell_name = "lstm_cell"
     gates = 4
     states = 2
 
@@ -285,7 +296,7 @@ class LSTM(Recurrent):
 class GRU(Recurrent):
     """Gated recurrent unit; gates in the order update, reset, candidate."""
 
-    cell = "gru_cell"
+    cell_name = "gru_cell"
     gates = 3
 
     units: PositiveInt

@@ -9,15 +9,10 @@ from typing import Annotated, Any, ClassVar
 from specfmt.layers.recurrent import RNN_ARGUMENTS, Recurrent, reads_mask
 from specfmt.spec.fields import Nullable, OneOf
 from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Shapes, Weight
-from specfmt.spec.naming import to_snake_case
+from specfmt.spec.naming import inner_name
 from specfmt.spec.registry import LayerRule, layer
 
 MergeMode = Annotated[str | None, Nullable(OneOf("concat", "sum", "mul", "ave"))]
-
-
-def inner_name(inner: Layer) -> str:
-    """The name of a layer that a wrapper holds."""
-    return inner.name or to_snake_case(inner.type_name)
 
 
 def inner_weights(
@@ -33,12 +28,17 @@ def inner_weights(
         )
 
 
+def shifted(nest: Any, by: int) -> Any:
+    """A nest of numbers with ``by`` added to each."""
+    return nest + by if isinstance(nest, int) else [shifted(item, by) for item in nest]
+
+
 def _first(shape: Any) -> Any:
     """The shape of a call's only or first output."""
     return shape[0] if isinstance(shape[0], tuple) else shape
 
 
-RNN_LAYERS = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+RNN_LAYERS = ("SimpleRNN", "LSTM", "GRU", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
 
 @layer
@@ -83,7 +83,8 @@ class Bidirectional(Layer):
                 field="layer" if self.backward_layer is None else "backward_layer",
             )
         if initial_state is not None:
-            forward.check_states(initial_state, forward.state_shape(sequences), 2)
+            kept = (*forward.state_shapes(sequences), *backward.state_shapes(sequences))
+            forward.check_states(initial_state, kept)
         output, states = (one[0], one[1:]) if forward.return_state else (one, ())
         if self.merge_mode is None:
             return (output, output, *states, *states)
@@ -121,6 +122,20 @@ class Bidirectional(Layer):
                 f"{forward.type_name} and {backward.type_name}",
                 field=field,
             )
+
+    def output_nest(self) -> Any:
+        forward, backward = self.directions()
+        nest = forward.output_nest()
+        if nest is None or backward.output_nest() is None:
+            return None
+        outputs = 2 if self.merge_mode is None else 1
+        ahead = shifted(nest[1:], outputs - 1)
+        return [*range(outputs), *ahead, *shifted(ahead, forward.states)]
+
+    def input_nest(self, name: str) -> Any:
+        forward, _ = self.directions()
+        nest = forward.input_nest(name)
+        return None if nest is None else [*nest, *shifted(nest, forward.states)]
 
     def weights(self, sequences: Shape, **kwargs: Any) -> Iterator[Weight]:
         forward, backward = self.directions()

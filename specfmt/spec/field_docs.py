@@ -137,6 +137,8 @@ _LAYER_DOCS: dict[str, str] = {
     "use_cudnn": "Whether to use cuDNN: auto, true or false; changes speed alone.",
     "reset_after": "Apply the reset gate after the recurrent product (cuDNN's way), not before.",
     "zero_output_for_mask": "Return zeros at masked steps, not the last output again.",
+    "cell": "What makes one step: {type: LSTMCell, units: 8}, or a list of such cells.",
+    "cells": "Cells one upon another, the one that reads the sequence first.",
     "layer": "The layer to wrap: {type: Name, ...}.",
     "Bidirectional.layer": "The recurrent layer that reads forwards: {type: LSTM, ...}.",
     "backward_layer": "The layer that reads backwards; a copy of `layer` if left out.",

@@ -228,6 +228,14 @@ class Layer(BaseModel):
         """
         return masks[0] if isinstance(masks, list) else masks
 
+    def output_nest(self) -> Any:
+        """The outputs of a call as Keras nests them, as numbers in lists; None for a flat list."""
+        return None
+
+    def input_nest(self, name: str) -> Any:
+        """The tensors of the argument ``name`` as Keras nests them; None for a flat list."""
+        return None
+
     def returns_input(self) -> bool:
         """Whether a call at inference returns the very tensor it reads, mask and all."""
         return False

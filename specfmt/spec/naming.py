@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 MAX_DIGITS = 10
 """Longer numbers than Keras will ever count to."""
@@ -47,3 +48,23 @@ def is_automatic(name: str, type_name: str) -> bool:
     base = to_snake_case(type_name)
     number = name.removeprefix(f"{base}_")
     return name == base or (number.isascii() and number.isdigit() and len(number) < MAX_DIGITS)
+
+
+def inner_name(inner: Any) -> str:
+    """The name of a layer that a field of another holds."""
+    return inner.name or to_snake_case(inner.type_name)
+
+
+def inner_names(layers: Iterable[Any]) -> list[str]:
+    """The names of layers that a list in a field holds; unnamed ones of one type are counted."""
+    counts: dict[str, int] = {}
+    names = []
+    for item in layers:
+        name = item.name
+        if name is None:
+            own = to_snake_case(item.type_name)
+            number = counts.get(own, 0)
+            counts[own] = number + 1
+            name = f"{own}_{number}" if number else own
+        names.append(name)
+    return names

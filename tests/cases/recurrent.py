@@ -285,6 +285,67 @@ EVERY_STEP = [
     ),
 ]
 
+
+def cell(type_name: str, units: int = 4, **options: Any) -> dict[str, Any]:
+    return {"type": f"{type_name}Cell", "units": units, **options}
+
+
+def run(held: Any, **options: Any) -> dict[str, Any]:
+    return {"type": "RNN", "cell": held, **options}
+
+
+def stack(*cells: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {"type": "StackedRNNCells", "cells": list(cells), **options}
+
+
+def step(type_name: str, states: int, **options: Any) -> Case:
+    """A cell called by itself."""
+    first = "sequence" if type_name == "SimpleRNN" else "inputs"
+    edges = {first: "in0", "states": ["in1", "in2"][:states]}
+    shapes = [(5,), (4,), (4,)][: states + 1]
+    return Case(cell(type_name, inputs=edges, **options), shapes, name=f"{type_name}Cell-alone")
+
+
+PAIR = (cell("LSTM"), cell("GRU", 3))
+CELLS = [
+    *(Case(run(cell(kind)), (5, 3)) for kind in ("SimpleRNN", "LSTM")),
+    Case(run(cell("GRU", reset_after=False), **SEQUENCES), (None, 3), sizes=(5,)),
+    Case(run(cell("GRU", use_bias=False), go_backwards=True, **BOTH), (5, 3)),
+    Case(run(cell("LSTM", dropout=0.3, recurrent_dropout=0.2)), (5, 3)),
+    Case(run(cell("LSTM", name="own", trainable=False)), (5, 3)),
+    Case(run(cell("LSTM"), trainable=False), (5, 3)),
+    Case(run([cell("GRU"), cell("LSTM", 3), cell("SimpleRNN", 2)], **BOTH), (5, 3)),
+    Case(run(stack(cell("LSTM"), cell("LSTM", 3)), go_backwards=True, **STATE), (5, 3)),
+    Case(run(stack(cell("LSTM")), **STATE), (5, 3)),
+    Case(run(stack(stack(*PAIR), cell("LSTM", 2))), (5, 3)),
+    Case(bidirectional(run(cell("GRU")), merge_mode="mul"), (5, 3)),
+    Case(bidirectional(run(stack(*PAIR), **SEQUENCES)), (5, 3)),
+    Case(bidirectional(run(stack(*PAIR), **STATE)), (5, 3)),
+    Case(
+        bidirectional(
+            rnn("LSTM"), backward_layer=run(cell("LSTM", activation="relu"), go_backwards=True)
+        ),
+        (5, 3),
+    ),
+    Case(each(run(cell("GRU"))), (3, 5, 2)),
+    masked(run(cell("LSTM"), **SEQUENCES), name="RNN-mask"),
+    masked(run(cell("GRU"), zero_output_for_mask=True), name="RNN-mask-zero"),
+    masked(run(cell("GRU"), go_backwards=True, **BOTH), name="RNN-mask-backwards"),
+    masked(run(stack(*PAIR), **SEQUENCES), run(stack(*PAIR), **STATE), name="RNN-mask-stacked"),
+    masked(
+        run(stack(cell("LSTM", **OTHER), cell("GRU", 3)), zero_output_for_mask=True, **SEQUENCES),
+        name="RNN-mask-flexible",
+    ),
+    masked(bidirectional(run(cell("LSTM"), **SEQUENCES)), name="RNN-mask-both-ways"),
+    stated(run(cell("LSTM"), **STATE), 2),
+    stated(run(cell("GRU")), 1, mask=True),
+    stated(run(stack(cell("SimpleRNN"), cell("GRU"))), 2, name="stacked"),
+    stated(run(stack(cell("LSTM"), cell("GRU")), **STATE), 3, name="nested"),
+    step("SimpleRNN", 1),
+    step("LSTM", 2),
+    step("GRU", 1),
+]
+
 REFUSED = [
     Case(
         rnn("LSTM", stateful=True),
@@ -294,4 +355,4 @@ REFUSED = [
     ),
 ]
 
-CASES = [*PLAIN, *DROPOUT, *MASKS, *STATES, *DIRECTIONS, *EVERY_STEP, *REFUSED]
+CASES = [*PLAIN, *DROPOUT, *MASKS, *STATES, *DIRECTIONS, *EVERY_STEP, *CELLS, *REFUSED]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
+from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves, nest_as
 from specfmt.graph.recording import built_first
 from specfmt.spec.layer import Op
 from specfmt.targets.keras.file_scope import FileScope
@@ -116,6 +116,8 @@ class Body:
         """What a call is assigned to, and statements that take the outputs out of that."""
         inner = node.unit.graph
         nest = None if inner is None else inner.output_nest
+        if inner is None and node.layer.output_nest() is not None:
+            return nested_targets(node.layer.output_nest(), names), []
         if nest is None or isinstance(nest, Value):
             return ", ".join(names), []
         if all(isinstance(item, Value) for item in nest) and not isinstance(nest, dict):
@@ -146,9 +148,10 @@ class Body:
                 if key not in inner.inputs
             ]
             return [self.source(form), *keywords]
+        nested = {key: nest_as(node.layer.input_nest(key), v) for key, v in node.args.items()}
         return [
             self.source(item) if index < node.positional else f"{key}={self.source(item)}"
-            for index, (key, item) in enumerate(node.args.items())
+            for index, (key, item) in enumerate(nested.items())
         ]
 
     def source(self, item: Any) -> str:
@@ -276,6 +279,15 @@ def paths_of(nest: Any, source: str) -> Iterator[str]:
             yield from paths_of(item, f"{source}[{index}]")
     else:
         yield source
+
+
+def nested_targets(nest: Any, names: list[str]) -> str:
+    """What takes nested outputs apart in one assignment: ``x, a, (b, c)``."""
+    parts = [
+        names[item] if isinstance(item, int) else f"({nested_targets(item, names)})"
+        for item in nest
+    ]
+    return ", ".join(parts) + ("," if len(parts) == 1 else "")
 
 
 def unpacking(nest: Any, source: str, names: dict[Value, str]) -> list[str]:

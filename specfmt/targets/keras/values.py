@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
-from specfmt.spec.naming import to_snake_case
+from specfmt.spec.naming import inner_name, inner_names
 from specfmt.spec.registry import build_layer
 from specfmt.targets.keras.custom import custom_call
 from specfmt.targets.source import docstring, literal
@@ -37,9 +37,13 @@ def value_source(value: Any, policy: Any = None) -> str:
         return term_source(value)
     if isinstance(value, Layer):
         # Keras would count an unnamed inner layer in its session; the weights' paths hold its name.
-        return layer_source(value, value.name or to_snake_case(value.type_name), policy)
+        return layer_source(value, inner_name(value), policy)
     if isinstance(value, (list, tuple)) and any(isinstance(v, (Term, Layer)) for v in value):
-        inner = ", ".join(value_source(item, policy) for item in value)
+        if isinstance(value[0], Layer):
+            named = zip(value, inner_names(value), strict=True)
+            inner = ", ".join(layer_source(item, name, policy) for item, name in named)
+        else:
+            inner = ", ".join(value_source(item, policy) for item in value)
         return f"[{inner}]"
     return literal(value)
 

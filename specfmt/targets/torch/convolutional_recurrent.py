@@ -166,7 +166,7 @@ def conv_lstm_module(
     same = same_option(kernel, (1,) * layer.rank)
     around = {"padding": same} if same else {}
     states = Call(conv, (layer.filters, columns, compact(kernel)), {**around, "bias": False})
-    cell = b.weights.under(layer.cell)
+    cell = b.weights.under(layer.cell_name)
     params: dict[str, WeightExpr] = {"input_conv.weight": channels_first_kernel(cell.kernel)}
     if layer.use_bias:
         params["input_conv.bias"] = cell.bias

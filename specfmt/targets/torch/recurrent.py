@@ -120,32 +120,40 @@ def is_stock(layer: Recurrent, training: bool | None = None) -> bool:
 
 
 def stock_module(
-    b: Lower, layers: dict[str, tuple[Recurrent, Weights]], features: int, **kwargs: Any
+    b: Lower,
+    layers: dict[str, tuple[Recurrent, Weights]],
+    features: int,
+    *,
+    loop: bool = True,
+    **kwargs: Any,
 ) -> ModuleDef:
     """``nn.LSTM(features, units, batch_first=True)`` and its like.
 
     Args:
         b: The builder.
-        layers: Suffix of the parameters' names (none, ``_reverse``) -> layer and its weights.
+        layers: Suffix of the parameters' names (none, ``_reverse``) -> layer and its cell's
+            weights.
         features: Size of the input's last axis.
+        loop: Whether it runs over time; else it makes one step (``nn.LSTMCell``).
         kwargs: Further constructor arguments.
     """
     layer, _ = layers[""]
     params: dict[str, WeightExpr] = {}
     for suffix, (one, weights) in layers.items():
         for name, value in stock_params(one, weights).items():
-            params[f"{name}_l0{suffix}"] = value
+            params[f"{name}_l0{suffix}" if loop else name] = value
     if isinstance(layer, SimpleRNN) and layer.activation.type == "Relu":
         kwargs["nonlinearity"] = "relu"
     if not layer.use_bias:
         kwargs["bias"] = False
+    if loop:
+        kwargs = {"batch_first": True, **kwargs}
     return b.module(
-        STOCK[layer.type_name],
+        STOCK[layer.type_name] if loop else f"{STOCK[layer.type_name]}Cell",
         features,
         layer.units,
         params=params,  # type: ignore[arg-type]
         comment="" if isinstance(layer, GRU) or not layer.use_bias else SECOND_BIAS,
-        batch_first=True,
         **kwargs,
     )
 
@@ -153,9 +161,8 @@ def stock_module(
 SECOND_BIAS = "Keras has one bias where torch adds two: the second one stays zero."
 
 
-def stock_params(layer: Recurrent, weights: Weights) -> dict[str, WeightExpr]:
-    """Parameters of torch's module (and of a flexible GRU), made from the Keras weights."""
-    cell = weights.under(layer.cell)
+def stock_params(layer: Recurrent, cell: Weights) -> dict[str, WeightExpr]:
+    """Parameters of torch's module (and of a flexible GRU), made from the cell's weights."""
     ordered = _in_torch_order(layer)
     params = {
         "weight_ih": ordered(cell.kernel.T),
@@ -236,17 +243,29 @@ def run(b: Lower, layer: Recurrent, call: Context) -> Result:
         TargetError: PyTorch cannot express the layer as asked.
     """
     check_stateful(layer)
+    if layer.go_backwards:
+        call = backwards(b, call)
+    return run_cell(b.inner(layer, "", layer.cell_name), layer, call)
+
+
+def backwards(b: Lower, call: Context) -> Context:
+    """The same call over the turned sequence."""
+    x = b.method(call.x, "flip", 1, want="keras")
+    mask = call.mask
+    if mask is not None:
+        flipped = Tensor(mask.shape, "bool", f"{mask.name}_flipped", keeps_name=True)
+        mask = b.step(Method(mask, "flip", (1,)), flipped, want="keras")
+    return replace(call, x=x, mask=mask)
+
+
+def run_cell(b: Lower, layer: Recurrent, call: Context) -> Result:
+    """Run one recurrent layer forwards; the builder's weights are those of its cell."""
     dropout, recurrent = rates(layer, call.training)
     stock = is_stock(layer, call.training)
     inside = bool(recurrent) and not isinstance(layer, SimpleRNN)
     x, mask = call.x, call.mask
     if dropout and not inside:
         x = variational_dropout(b, x, dropout)
-    if layer.go_backwards:
-        x = b.method(x, "flip", 1, want="keras")
-        if mask is not None:
-            flipped = Tensor(mask.shape, "bool", f"{mask.name}_flipped", keeps_name=True)
-            mask = b.step(Method(mask, "flip", (1,)), flipped, want="keras")
     features = x.shape[2] or 0
     if stock:
         module = stock_module(b, {"": (layer, b.weights)}, features)

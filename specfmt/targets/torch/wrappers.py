@@ -6,8 +6,9 @@ from typing import Any
 
 from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.recurrent import Recurrent
-from specfmt.layers.wrappers import Bidirectional, TimeDistributed, inner_name
+from specfmt.layers.wrappers import Bidirectional, TimeDistributed
 from specfmt.spec.layer import Layer
+from specfmt.spec.naming import inner_name
 from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
 from specfmt.targets.torch.expr import (
     Axis,
@@ -21,7 +22,7 @@ from specfmt.targets.torch.expr import (
     Tensor,
     Want,
 )
-from specfmt.targets.torch.params import ByLayout
+from specfmt.targets.torch.params import ByLayout, Weights
 from specfmt.targets.torch.recurrent import (
     Context,
     check_stateful,
@@ -66,8 +67,9 @@ def bidirectional(
     forward, backward = layer.directions()
     check_stateful(forward)
     call = context(b, x, initial_state, mask, training)
-    if is_one_module(forward, backward, call.training):
-        outputs, states = both_ways(b, layer.merge_mode, forward, backward, call)
+    pair = one_module(b, forward, backward, call.training)
+    if pair is not None:
+        outputs, states = both_ways(b, layer.merge_mode, pair, call)
     else:
         outputs, states = each_way(b, layer.merge_mode, forward, backward, call)
     if forward.return_sequences:
@@ -77,10 +79,20 @@ def bidirectional(
     return results if len(results) > 1 else results[0]
 
 
-def is_one_module(forward: Recurrent, backward: Recurrent, training: bool | None) -> bool:
-    """Whether one torch module with ``bidirectional=True`` computes both directions."""
-    if isinstance(forward, ConvLSTM):
-        return False
+Pair = tuple[tuple[Recurrent, Weights], tuple[Recurrent, Weights]]
+
+
+def one_module(b: Lower, ahead: Recurrent, back: Recurrent, training: bool | None) -> Pair | None:
+    """Both directions with their cells' weights, if one torch module with
+    ``bidirectional=True`` computes them."""
+    found = [(each, each.one_layer()) for each in (ahead, back)]
+    pairs = []
+    for outer, one in found:
+        if one is None or isinstance(outer, ConvLSTM):
+            return None
+        layer, path = one
+        pairs.append((layer, b.weights.under("/".join((inner_name(outer), *path)))))
+    (forward, _), (backward, _) = pairs
     same = (
         type(forward) is type(backward)
         and forward.use_bias == backward.use_bias
@@ -90,17 +102,17 @@ def is_one_module(forward: Recurrent, backward: Recurrent, training: bool | None
     stock = is_stock(forward, training) and is_stock(backward, training)
     # Each direction draws its own dropout mask.
     dropped = any(any(rates(one, training)) for one in (forward, backward))
-    return same and stock and not dropped and not forward.go_backwards
+    if same and stock and not dropped and not forward.go_backwards:
+        return pairs[0], pairs[1]
+    return None
 
 
 def both_ways(
-    b: Lower, mode: str | None, forward: Recurrent, backward: Recurrent, call: Context
+    b: Lower, mode: str | None, pair: Pair, call: Context
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Outputs and states of both directions by one module."""
-    layers = {
-        "": (forward, b.weights.under(inner_name(forward))),
-        "_reverse": (backward, b.weights.under(inner_name(backward))),
-    }
+    layers = {"": pair[0], "_reverse": pair[1]}
+    forward = pair[0][0]
     features = call.x.shape[2] or 0
     module = stock_module(b.inner(forward, ""), layers, features, bidirectional=True)
     out, last = run_stock(b, forward, module, call, directions=2)
@@ -113,16 +125,16 @@ def both_ways(
         if mode == "concat":
             return [out], ends
         shape = (*out.shape[:2], forward.units)
-        pair = [Tensor(shape, "float32", f"{b.node.name}_{p}") for p in ("forward", "backward")]
-        b.step(Method(out, "chunk", (2,), {"dim": -1}), *pair, want="keras")
-        return merged(b, mode, pair[0], pair[1]), ends
+        parts = [Tensor(shape, "float32", f"{b.node.name}_{p}") for p in ("forward", "backward")]
+        b.step(Method(out, "chunk", (2,), {"dim": -1}), *parts, want="keras")
+        return merged(b, mode, parts[0], parts[1]), ends
     if mode == "concat" and not forward.return_state:
         halves = tuple(Subscript(last[0], (place,)) for place in (-2, -1))
         both = b.tensor((call.x.shape[0], 2 * forward.units))
         b.step(Call("torch.cat", (halves,), {"dim": -1}), both, want="keras")
         return [last_output(b, forward, both, call.states, call.mask)], ends
-    pair = [last_output(b, forward, h, call.states, call.mask) for h in ends[:: forward.states]]
-    return merged(b, mode, pair[0], pair[1]), ends
+    parts = [last_output(b, forward, h, call.states, call.mask) for h in ends[:: forward.states]]
+    return merged(b, mode, parts[0], parts[1]), ends
 
 
 def each_way(

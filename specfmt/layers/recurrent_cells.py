@@ -1,0 +1,337 @@
+"""Recurrent cells, which make one step, and the layer that runs one over a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+from specfmt.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
+from specfmt.layers.wrappers import inner_weights
+from specfmt.spec.fields import Bool, Either, Fraction, PositiveInt, Seed, Tuple
+from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Shapes, Weight
+from specfmt.spec.naming import inner_name, inner_names, to_snake_case
+from specfmt.spec.registry import LayerRule, layer
+from specfmt.vocab.fields import (
+    GLOROT_UNIFORM,
+    ORTHOGONAL,
+    SIGMOID,
+    TANH,
+    ZEROS,
+    Activation,
+    Constraint,
+    Initializer,
+    Regularizer,
+)
+
+STATE_ARGUMENTS = (
+    Argument("states", "tensors"),
+    Argument("training", "value", required=False),
+)
+CELL_ARGUMENTS = (Argument("inputs"), *STATE_ARGUMENTS)
+
+
+class Cell(Layer):
+    """What the cells share: one step from an input and the states to an output and new states.
+
+    A cell is the layer of the same name without the loop over time: `over_time` gives that
+    layer, from which all facts about the cell come.
+
+    Class attributes:
+        layer_class: The layer that runs such a cell.
+    """
+
+    call_arguments: ClassVar[tuple[Argument, ...]] = CELL_ARGUMENTS
+    training_default: ClassVar[bool | None] = False
+    supports_masking: ClassVar[bool] = False
+    layer_class: ClassVar[type[Recurrent]]
+
+    def over_time(self, **options: Any) -> Recurrent:
+        """The layer that runs this cell over a sequence, with ``options`` of its own."""
+        fields = {name: getattr(self, name) for name in type(self).own_fields()}
+        return self.layer_class.model_construct(**fields, **options)
+
+    def state_sizes(self) -> tuple[int, ...]:
+        """The number of features of each state."""
+        return (self.over_time().units,) * self.layer_class.states
+
+    def output_nest(self) -> Any:
+        return [0, [i + 1 for i in range(len(self.state_sizes()))]]
+
+    def output_shape(
+        self, inputs: Shape, states: list[Shape] | None = None, training: object = None
+    ) -> Shapes:
+        wanted = tuple((inputs[0], size) for size in self.state_sizes())
+        one = self.over_time()
+        if len(inputs) != 2 or inputs[-1] is None:
+            raise ShapeError(
+                "one step of shape (batch, features) with features of known size",
+                f"shape {inputs}",
+                f"{one.type_name} runs such a cell over a sequence",
+            )
+        one.check_states(states or [], wanted)
+        return (wanted[0], *wanted)
+
+    def weights(self, inputs: Shape, **kwargs: Any) -> Iterator[Weight]:
+        one = self.over_time()
+        for weight in one.weights((inputs[0], None, inputs[-1])):
+            name = weight.name.removeprefix(f"{one.cell_name}/")
+            yield replace(weight, name=name, store="")
+
+    def macs(self, output: Shapes, inputs: Shape, **kwargs: Any) -> int:
+        """Both kernels, once."""
+        return self.over_time().macs(output, (inputs[0], 1, inputs[-1]))
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        """The compute dtype, whatever the inputs are."""
+        return compute_dtype
+
+
+@layer
+class SimpleRNNCell(Cell):
+    """One step of `SimpleRNN`."""
+
+    call_arguments: ClassVar[tuple[Argument, ...]] = (Argument("sequence"), *STATE_ARGUMENTS)
+    layer_class: ClassVar[type[Recurrent]] = SimpleRNN
+
+    units: PositiveInt
+    activation: Activation = TANH
+    use_bias: Bool = True
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    recurrent_initializer: Initializer = ORTHOGONAL
+    bias_initializer: Initializer = ZEROS
+    kernel_regularizer: Regularizer = None
+    recurrent_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    recurrent_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    dropout: Fraction = 0.0
+    recurrent_dropout: Fraction = 0.0
+    seed: Seed = None
+
+
+@layer
+class LSTMCell(Cell):
+    """One step of `LSTM`; gates in the order input, forget, cell, output."""
+
+    layer_class: ClassVar[type[Recurrent]] = LSTM
+
+    units: PositiveInt
+    activation: Activation = TANH
+    recurrent_activation: Activation = SIGMOID
+    use_bias: Bool = True
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    recurrent_initializer: Initializer = ORTHOGONAL
+    bias_initializer: Initializer = ZEROS
+    unit_forget_bias: Bool = True
+    kernel_regularizer: Regularizer = None
+    recurrent_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    recurrent_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    dropout: Fraction = 0.0
+    recurrent_dropout: Fraction = 0.0
+    seed: Seed = None
+
+
+@layer
+class GRUCell(Cell):
+    """One step of `GRU`; gates in the order update, reset, candidate."""
+
+    layer_class: ClassVar[type[Recurrent]] = GRU
+
+    units: PositiveInt
+    activation: Activation = TANH
+    recurrent_activation: Activation = SIGMOID
+    use_bias: Bool = True
+    kernel_initializer: Initializer = GLOROT_UNIFORM
+    recurrent_initializer: Initializer = ORTHOGONAL
+    bias_initializer: Initializer = ZEROS
+    kernel_regularizer: Regularizer = None
+    recurrent_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    recurrent_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    dropout: Fraction = 0.0
+    recurrent_dropout: Fraction = 0.0
+    reset_after: Bool = True
+    seed: Seed = None
+
+
+CELLS = ("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells")
+CellRule = LayerRule(*CELLS)
+
+
+@layer
+class StackedRNNCells(Layer):
+    """Cells one upon another: each reads the output of the one before, in the same step."""
+
+    call_arguments: ClassVar[tuple[Argument, ...]] = CELL_ARGUMENTS
+    training_default: ClassVar[bool | None] = False
+    supports_masking: ClassVar[bool] = False
+
+    cells: Annotated[tuple[Any, ...], Tuple(CellRule, 1)]
+
+    def named_cells(self) -> dict[str, Layer]:
+        """The cells by the names that stand in the paths of their weights.
+
+        Raises:
+            ShapeError: Two of them have one name.
+        """
+        found: dict[str, Layer] = {}
+        for name, cell in zip(inner_names(self.cells), self.cells, strict=True):
+            if name in found:
+                raise ShapeError(
+                    "cells with names of their own", f"two called {name}", field="cells"
+                )
+            found[name] = cell
+        return found
+
+    def plain_cells(self) -> Iterator[tuple[Cell, tuple[str, ...]]]:
+        """Every cell that makes a step, with the names on the way to it."""
+        for name, cell in self.named_cells().items():
+            if isinstance(cell, StackedRNNCells):
+                for inner, path in cell.plain_cells():
+                    yield inner, (name, *path)
+            elif isinstance(cell, Cell):
+                yield cell, (name,)
+
+    def state_sizes(self) -> tuple[int, ...]:
+        """The number of features of each state of each cell."""
+        return tuple(size for cell, _ in self.plain_cells() for size in cell.state_sizes())
+
+    def state_nest(self, start: int) -> Any:
+        """The states as Keras nests them, as numbers from ``start``."""
+        nest = []
+        for cell in self.cells:
+            if isinstance(cell, StackedRNNCells):
+                nest.append(cell.state_nest(start))
+                start += len(cell.state_sizes())
+                continue
+            count = len(cell.state_sizes())
+            nest.append(list(range(start, start + count)) if count > 1 else start)
+            start += count
+        return nest
+
+    def output_nest(self) -> Any:
+        return [0, self.state_nest(1)]
+
+    def output_shape(
+        self, inputs: Shape, states: list[Shape] | None = None, training: object = None
+    ) -> Shapes:
+        raise ShapeError(
+            "stacked cells inside an RNN",
+            "a call of their own",
+            "write {type: RNN, cell: {type: StackedRNNCells, cells: [...]}}",
+        )
+
+    def weights(self, inputs: Shape, **kwargs: Any) -> Iterator[Weight]:
+        counts: dict[str, int] = {}
+        for name, cell in self.named_cells().items():
+            group = to_snake_case(cell.type_name)
+            number = counts.get(group, 0)
+            counts[group] = number + 1
+            store = f"cells/{group}_{number}" if number else f"cells/{group}"
+            yield from inner_weights(cell, name, store, inputs)
+            inputs = (inputs[0], output_size(cell))
+
+    def macs(self, output: Shapes, inputs: Shape, **kwargs: Any) -> int:
+        """The sum of the cells' own."""
+        total = 0
+        for cell in self.cells:
+            total += cell.macs((), inputs)
+            inputs = (inputs[0], output_size(cell))
+        return total
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        """The compute dtype, whatever the inputs are."""
+        return compute_dtype
+
+
+def output_size(cell: Any) -> int:
+    """The number of features of a cell's output: the first state of the last cell."""
+    while isinstance(cell, StackedRNNCells):
+        cell = cell.cells[-1]
+    size: int = cell.units
+    return size
+
+
+class OneCellRule(Either):
+    """A cell, or a list of cells, which Keras stacks."""
+
+    def __init__(self) -> None:
+        super().__init__(CellRule, Tuple(CellRule, 1), expected="a cell, or a list of cells")
+
+    def check(self, value: Any) -> Any:
+        found = super().check(value)
+        return StackedRNNCells.model_construct(cells=found) if isinstance(found, tuple) else found
+
+
+@layer
+class RNN(Recurrent):
+    """Runs a cell, or several stacked ones, over a sequence."""
+
+    # Keras does not tell the cell, which owns the weights.
+    trainable_reaches_parts: ClassVar[bool] = False
+
+    cell: Annotated[Any, OneCellRule()]
+    return_sequences: Bool = False
+    return_state: Bool = False
+    go_backwards: Bool = False
+    stateful: Bool = False
+    unroll: Bool = False
+    zero_output_for_mask: Bool = False
+
+    @property  # type: ignore[misc]
+    def units(self) -> int:
+        """The number of features of an output."""
+        return output_size(self.cell)
+
+    @property
+    def states(self) -> int:  # type: ignore[override]
+        """The number of states that a step hands to the next."""
+        return len(self.cell.state_sizes())
+
+    def state_shapes(self, sequences: Shape) -> tuple[Shape, ...]:
+        return tuple((sequences[0], size) for size in self.cell.state_sizes())
+
+    def plain_cells(self) -> list[tuple[Cell, tuple[str, ...]]]:
+        """The cells in the order of a step, with the names on the way to each."""
+        cell = self.cell
+        if isinstance(cell, Cell):
+            return [(cell, (inner_name(cell),))]
+        return [(one, (inner_name(cell), *path)) for one, path in cell.plain_cells()]
+
+    def one_layer(self) -> tuple[Recurrent, tuple[str, ...]] | None:
+        if not isinstance(self.cell, Cell):
+            return None
+        options = {name: getattr(self, name) for name in LOOP_FIELDS}
+        one = self.cell.over_time(name=self.name, trainable=not self.cell.is_frozen(), **options)
+        return one, (inner_name(self.cell),)
+
+    def output_nest(self) -> Any:
+        if not self.return_state or isinstance(self.cell, Cell):
+            return None
+        return [0, *self.cell.state_nest(1)]
+
+    def input_nest(self, name: str) -> Any:
+        if name != "initial_state" or isinstance(self.cell, Cell):
+            return None
+        return self.cell.state_nest(0)
+
+    def weights(self, sequences: Shape, **kwargs: Any) -> Iterator[Weight]:
+        step = (sequences[0], sequences[-1])
+        yield from inner_weights(self.cell, inner_name(self.cell), "cell", step)
+
+    def macs(self, output: Shapes, sequences: Shape, **kwargs: Any) -> int:
+        """The cell's own at every step."""
+        steps: int = sequences[1] or 1
+        once: int = self.cell.macs((), (sequences[0], sequences[2]))
+        return steps * once
+
+
+LOOP_FIELDS = tuple(name for name in RNN.own_fields() if name != "cell")
+"""The options of the loop over time, which every recurrent layer has."""
