@@ -21,6 +21,8 @@ class Context:
         dim_ordering: Keras 1's global setting, for layers that do not repeat it.
         warnings: What was kept opaque or could not be carried over.
         plan: Which masks are left out (see `specfmt.formats.recording`).
+        kept: Words (kind and name) that were kept as the user's own: each is said once.
+        places: Where each layer stands in the source, by its name.
     """
 
     generation: int
@@ -29,6 +31,8 @@ class Context:
     dim_ordering: str = "tf"
     warnings: list[Diagnostic] = field(default_factory=list)
     plan: Any = None
+    kept: set[tuple[str, str]] = field(default_factory=set)
+    places: dict[str, Path] = field(default_factory=dict)
 
     @property
     def legacy(self) -> bool:

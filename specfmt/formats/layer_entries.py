@@ -14,6 +14,7 @@ from specfmt.formats.defaults import (
     knows_layer,
     layer_defaults,
     layer_module,
+    same,
     word_type,
 )
 from specfmt.formats.floats import clean_numbers
@@ -27,13 +28,17 @@ from specfmt.formats.keras3 import (
     query_rank,
     simplify,
 )
+from specfmt.formats.lenient import fit_arguments, unboxed
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.formats.words import field_kind, plain_word, read_word
 from specfmt.layers.recurrent_cells import CELLS
-from specfmt.spec.diagnostics import Path
+from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
+from specfmt.spec.field_errors import FieldError, NestedError, error_to_diagnostic
 from specfmt.spec.fields import NAME_PATTERN
 from specfmt.spec.layer import KERAS_LAYERS
 from specfmt.spec.naming import to_snake_case
+from specfmt.spec.registry import layer_class
+from specfmt.spec.validation import slots_of
 
 MODELS: Final = {"Model", "Functional", "Sequential", "Container", "Graph", "ModelV2", "Network"}
 """Class names of whole models, oldest and newest."""
@@ -55,6 +60,14 @@ RELU6_LIMIT: Final = 6.0
 
 LAYER_KEYS: Final = frozenset((*LAYER_FIELDS, *LAYER_LIST_FIELDS))
 """Fields that hold layers, which are always read where they stand."""
+
+FEEDING: Final = frozenset(
+    (
+        "batch_input_shape batch_shape input_shape input_dim input_length input_dtype batch_size "
+        "weights sparse ragged autocast dynamic rng_type implementation"
+    ).split()
+)
+"""What a layer was once told of its input or its computation, where it has no such field."""
 
 NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
@@ -275,7 +288,7 @@ class LayerReader:
         values = simplify(type_name, values, query)
         if rank is not None and type_name in NORMALIZATIONS:
             values["axis"] = -1 if values.get("axis") == rank - 1 else values.get("axis", -1)
-        values = drop_defaults(type_name, values)
+        values = drop_defaults(type_name, self._fitted(type_name, values, config, path))
         self._refuse_unknown(type_name, values, config, path)
         entry: Json = {"type": type_name}
         entry.update((key, value) for key, value in values.items() if key not in HIDDEN_DEFAULTS)
@@ -321,8 +334,8 @@ class LayerReader:
             return _without_automatic_names(
                 [self.read(c, (*path, i), policy, frozen=frozen) for i, c in enumerate(cells)]
             )
-        if isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
-            value = as_map(value.get("config"), (*path, "config"), key).get("value")
+        if isinstance(value, (dict, list)):
+            value = unboxed(value, path)
         if self.context.tfjs and isinstance(value, str) and key in _TFJS_WORDS:
             value = snake_key(value)
         return clean_numbers(value) if self.context.legacy else value
@@ -401,10 +414,54 @@ class LayerReader:
                 entry[key] = item[key]
         return entry
 
+    def _fitted(self, type_name: str, values: Json, config: Json, path: Path) -> Json:
+        """The fields, each in the form that it takes; what is no value of its field is refused
+        with its place in the source."""
+        known = layer_defaults(type_name)
+        cls = layer_class(type_name)
+        given = {
+            key: value
+            for key, value in values.items()
+            if key in known and key not in LAYER_KEYS and not same(value, known[key])
+        }
+        kept, wrong = fit_arguments(cls, given)
+        problems = []
+        slots = slots_of(cls) if cls is not None else None
+        for key in wrong:
+            assert slots is not None
+            where = (*path, _source_key(config, key, config.get(key)))
+            try:
+                slots.rules[key][1].check(given[key])
+            except FieldError as error:
+                problems.append(error_to_diagnostic(error, where))
+            except NestedError as error:
+                problems += [found.under(where) for found in error.diagnostics]
+        if slots is not None:
+            for key in slots.required:
+                if key not in values and key not in LAYER_KEYS:
+                    message = f"expected {type_name} to have `{key}`, it is missing"
+                    problems.append(Diagnostic("SF404", message, path))
+        if problems:
+            raise SpecError(problems)
+        return {
+            key: kept.get(key, value)
+            for key, value in values.items()
+            if key not in given or key in kept
+        }
+
     def _refuse_unknown(self, type_name: str, values: Json, config: Json, path: Path) -> None:
         known = layer_defaults(type_name)
+        for key in [key for key in values if key not in known and key in FEEDING]:
+            if key == "weights":
+                self.context.warn(
+                    "SF432",
+                    f"left out the weights that stand in the config of a {type_name}",
+                    (*path, key),
+                    "`specfmt weights` carries those of the file",
+                )
+            del values[key]
         for key, value in values.items():
-            if key not in known and HIDDEN_DEFAULTS.get(key) != value:
+            if key not in known and HIDDEN_DEFAULTS.get(key) != value and value not in ("", [], {}):
                 fail(
                     "SF421",
                     f"expected an option of Keras 3's {type_name}, received {key}: {show(value)}",

@@ -7,20 +7,28 @@ from typing import Any, Final
 from specfmt.formats.context import KERAS_1, KERAS_2, Context
 from specfmt.formats.defaults import same, word_defaults, word_name, word_type
 from specfmt.formats.floats import clean_float, clean_numbers
-from specfmt.formats.reading import Json, as_map, as_text, fail, show
+from specfmt.formats.lenient import fitted, unboxed
+from specfmt.formats.reading import Json, as_map, as_text, show
+from specfmt.formats.word_objects import (
+    FUNCTION,
+    known_name,
+    own_function,
+    own_object,
+    plain_arguments,
+    settled,
+    wrapped_function,
+)
 from specfmt.spec.diagnostics import Path
+from specfmt.spec.field_errors import FieldError, NestedError
 from specfmt.spec.naming import to_snake_case
+from specfmt.spec.train import TrainSpec
+from specfmt.spec.validation import slots_of, validate
+from specfmt.vocab.index import CONSTRUCTED
 
 COMPILE_DEFAULTS: Final = {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": False}
 """What Keras 3 writes for arguments of `compile` that were not given (``jit_compile`` as
 resolved on a machine without XLA)."""
 
-LEGACY_LOSSES: Final = {
-    "kullback_leibler_divergence": "kl_divergence",
-    "cosine_proximity": "cosine_similarity",
-    "cosine": "cosine_similarity",
-    "logcosh": "log_cosh",
-}
 ACCURACIES: Final = (
     "accuracy",
     "binary_accuracy",
@@ -28,30 +36,16 @@ ACCURACIES: Final = (
     "sparse_categorical_accuracy",
 )
 
-OPTIMIZER_DROPPED: Final = frozenset({"jit_compile", "is_legacy_optimizer"})
+OPTIMIZER_DROPPED: Final = frozenset({"jit_compile", "is_legacy_optimizer", "mesh"})
 LEGACY_ARGUMENTS: Final = {"lr": "learning_rate"}
 FLOAT32_ARGUMENTS: Final = ("learning_rate",)
 """Arguments that Keras 3 itself rounds to float32 before it writes them."""
 
-CLASS_NAMES: Final = {
-    "optimizer": {
-        name.lower(): name
-        for name in [
-            "SGD",
-            "RMSprop",
-            "Adam",
-            "AdamW",
-            "Adadelta",
-            "Adagrad",
-            "Adamax",
-            "Nadam",
-            "Ftrl",
-            "Adafactor",
-            "Lion",
-        ]
-    }
+DYNAMIC_SCALE: Final = {
+    "initial_loss_scale": "initial_scale",
+    "increment_period": "dynamic_growth_steps",
 }
-"""tf.js and Keras 1 wrote some class names in lower case."""
+"""What TensorFlow's DynamicLossScale called the arguments of today's LossScaleOptimizer."""
 
 
 def read_compile_config(value: Any, path: Path, context: Context) -> Json:
@@ -61,12 +55,22 @@ def read_compile_config(value: Any, path: Path, context: Context) -> Json:
         SpecError: SF4xx for anything that is no such configuration.
     """
     config = as_map(value, path, "compile_config")
+    slots = slots_of(TrainSpec)
+    assert slots is not None
     if not config.get("optimizer") and not config.get("loss"):
         return {}
     train = _section(config, config.get("optimizer"), path, "optimizer", context)
+    fits = {key: slots.rules[key][1] for key in COMPILE_DEFAULTS}
     for key, default in COMPILE_DEFAULTS.items():
         given = config.get(key)
-        if given is not None and not same(given, default):
+        if given is None or same(given, default):
+            continue
+        try:
+            given = fitted(fits[key], given)
+        except (FieldError, NestedError):
+            context.warn("SF432", f"left out {key}: {show(given)}", (*path, key))
+            continue
+        if not same(given, default):
             train[key] = given
     if config.get("auto_scale_loss") is False:
         train["auto_scale_loss"] = False
@@ -89,7 +93,7 @@ def _section(config: Json, optimizer: Any, path: Path, key: str, context: Contex
     if config.get("loss"):
         train["loss"] = _loss(config["loss"], (*path, "loss"), context)
     if config.get("loss_weights"):
-        train["loss_weights"] = clean_numbers(config["loss_weights"])
+        train["loss_weights"] = clean_numbers(unboxed(config["loss_weights"]))
     if optimizer:
         train["optimizer"] = _optimizer(optimizer, (*path, key), context)
     for name in ("metrics", "weighted_metrics"):
@@ -97,6 +101,23 @@ def _section(config: Json, optimizer: Any, path: Path, key: str, context: Contex
             found = _metrics(config[name], (*path, name), context)
             if found:
                 train[name] = found
+    return _fitting(train, path, context)
+
+
+def _fitting(train: Json, path: Path, context: Context) -> Json:
+    """The section without what is no value of its field: how a model was compiled is never
+    worth its import."""
+    for key in list(train):
+        try:
+            validate(TrainSpec, {key: train[key]}, "train")
+        except NestedError as error:
+            reason = error.diagnostics[0]
+            context.warn(
+                "SF432",
+                f"left out {key} of the training configuration: {reason.message}",
+                (*path, key, *reason.path[1:]),
+            )
+            del train[key]
     return train
 
 
@@ -105,7 +126,7 @@ def _loss(value: Any, path: Path, context: Context) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
-        return LEGACY_LOSSES.get(value, value) if context.legacy else value
+        return _named(value, "loss", path, context)
     if isinstance(value, list):
         return [_loss(item, (*path, i), context) for i, item in enumerate(value)]
     mapping = as_map(value, path, "a loss")
@@ -116,6 +137,8 @@ def _loss(value: Any, path: Path, context: Context) -> Any:
 
 def _metrics(value: Any, path: Path, context: Context) -> Any:
     found = _metric(value, path, context)
+    if isinstance(found, str) or (isinstance(found, dict) and "type" in found):
+        return [found]
     if (
         context.legacy
         and isinstance(found, list)
@@ -127,61 +150,91 @@ def _metrics(value: Any, path: Path, context: Context) -> Any:
 
 
 def _metric(value: Any, path: Path, context: Context) -> Any:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list):
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _named(value, "metric", path, context)
+    if isinstance(value, (list, tuple)):
         return [_metric(item, (*path, i), context) for i, item in enumerate(value)]
     mapping = as_map(value, path, "a metric")
     if "class_name" not in mapping:
         return {key: _metric(item, (*path, key), context) for key, item in mapping.items()}
-    if mapping["class_name"] == "MeanMetricWrapper" and context.legacy:
-        return _wrapped_metric(mapping, path)
+    function = wrapped_function(mapping)
+    if function is not None:
+        return _wrapped(mapping, function, "metric", path, context)
     return _object(mapping, "metric", path, context)
 
 
-def _wrapped_metric(mapping: Json, path: Path) -> str:
-    """Keras 2's wrapper around a function: the function, or the ``accuracy`` it stood for."""
-    config = as_map(mapping.get("config"), (*path, "config"), "the config of a metric")
-    function = config.get("fn")
+def _named(name: str, kind: str, path: Path, context: Context, module: Any = None) -> Any:
+    """A loss or metric by its name, which logs call it where today's Keras knows it."""
+    if not name.strip():
+        return None
+    known = known_name(kind, name, module)
+    if known is None:
+        return own_function(name, kind, path, context, module)
+    if kind == "loss" and (kind, known) in CONSTRUCTED:
+        known = {"type": known}
+    return settled(known, kind, name, path, context)
+
+
+def _wrapped(mapping: Json, function: Any, kind: str, path: Path, context: Context) -> Any:
+    """A wrapper around a function: the function, or the ``accuracy`` it stood for."""
+    module = None
     if isinstance(function, dict):
-        function = function.get("config")
-    function = as_text(function, (*path, "config", "fn"), "the function of a metric")
-    name = config.get("name")
-    if not isinstance(name, str) or not name.endswith(("acc", "accuracy")):
-        return LEGACY_LOSSES.get(function, function)
-    if function in ACCURACIES and not (name.endswith(function) and "_" in function):
+        module, function = function.get("module"), function.get("config")
+    if isinstance(function, dict):
+        function = function.get("name")
+    if not isinstance(function, str) or not function.strip():
+        return own_object(mapping, kind, path, context)
+    name = as_map(mapping.get("config"), (*path, "config"), "a config").get("name")
+    if (
+        context.legacy
+        and isinstance(name, str)
+        and name.endswith(("acc", "accuracy"))
+        and function in ACCURACIES
+        and not (name.endswith(function) and "_" in function)
+    ):
         return "accuracy"
-    return LEGACY_LOSSES.get(function, function)
+    return _named(function, kind, path, context, module)
 
 
 def _object(mapping: Json, kind: str, path: Path, context: Context) -> Any:
     """``{class_name, config}`` as ``{type: Name, ...}`` with what differs from the defaults."""
     type_name = as_text(mapping["class_name"], (*path, "class_name"), f"the class of a {kind}")
-    if type_name == "function":
-        function = mapping.get("config")
-        if isinstance(function, str) and str(mapping.get("module")).startswith("keras."):
-            return function
-        return _custom(mapping, kind, path, context)
+    config = mapping.get("config")
     module = mapping.get("module")
-    if isinstance(module, str) and not module.startswith(("keras", "tf_keras")):
-        return _custom(mapping, kind, path, context)
-    raw = mapping.get("config")
-    config = {} if raw is None else as_map(raw, (*path, "config"), f"the config of {type_name}")
-    if word_name(kind, type_name) is None and module is None:
-        return _custom(mapping, kind, path, context)
+    if type_name == FUNCTION:
+        if isinstance(config, str) and known_name(kind, config, module) is not None:
+            return _named(config, kind, path, context, module)
+        return own_object(mapping, kind, path, context)
+    function = wrapped_function(mapping)
+    if function is not None:
+        return _wrapped(mapping, function, kind, path, context)
+    known = known_name(kind, type_name, module)
+    if not isinstance(known, str) or not (config is None or isinstance(config, dict)):
+        return own_object(mapping, kind, path, context)
+    type_name = word_type(kind, known)
     defaults = word_defaults(kind, type_name)
     kept: Json = {}
-    for key, value in config.items():
+    for key, value in plain_arguments(config or {}).items():
         if key == "fn" or (context.legacy and key == "reduction" and value in ("auto", None)):
             continue
         if key == "name" and isinstance(value, str) and _automatic(value, type_name, context):
             continue
-        if key == "dtype" and value in ("float32", None):
-            continue
+        if key == "dtype":
+            value = policy_name(value)
+            if value in ("float32", None):
+                continue
         if value is None if key not in defaults else same(value, defaults[key]):
             continue
         kept[key] = clean_numbers(value) if context.legacy else value
-    return {"type": word_type(kind, type_name), **kept}
+    return settled({"type": type_name, **kept}, kind, mapping, path, context)
+
+
+def policy_name(value: Any) -> Any:
+    """The name of a dtype policy; a plain dtype as it is."""
+    config = value.get("config") if isinstance(value, dict) else None
+    return config.get("name") if isinstance(config, dict) else value
 
 
 def _automatic(name: str, type_name: str, context: Context) -> bool:
@@ -190,20 +243,13 @@ def _automatic(name: str, type_name: str, context: Context) -> bool:
     return name == own or (context.legacy and name.endswith("_" + own))
 
 
-def _custom(mapping: Json, kind: str, path: Path, context: Context) -> Json:
-    context.warn(
-        "SF431",
-        f"kept the {kind} {show(mapping['class_name'])} as it is: it is not Keras's own",
-        path,
-    )
-    dotted = ".".join(str(part) for part in (mapping.get("module"), mapping["class_name"]) if part)
-    kept = {key: mapping[key] for key in ("registered_name",) if mapping.get(key) is not None}
-    return {"type": "Custom", "class": dotted, "config": mapping.get("config"), **kept}
-
-
 def _optimizer(value: Any, path: Path, context: Context) -> Any:
     if isinstance(value, str):
-        return value
+        known = known_name("optimizer", value)
+        if isinstance(known, str):
+            bare = word_name("optimizer", known)
+            return settled(bare or known, "optimizer", value, path, context)
+        return own_object({"class_name": value}, "optimizer", path, context)
     mapping = as_map(value, path, "an optimizer")
     if "class_name" not in mapping and "name" in mapping:  # Keras 0 and 1.0
         config = {key: item for key, item in mapping.items() if key != "name"}
@@ -211,20 +257,24 @@ def _optimizer(value: Any, path: Path, context: Context) -> Any:
     type_name = as_text(
         mapping.get("class_name"), (*path, "class_name"), "the class of an optimizer"
     )
-    type_name = type_name.removeprefix("Custom>")
-    type_name = CLASS_NAMES["optimizer"].get(type_name, type_name)
-    module = mapping.get("module")
-    if (isinstance(module, str) and not module.startswith(("keras", "tf_keras"))) or (
-        module is None and word_name("optimizer", type_name) is None
-    ):
-        return _custom(mapping, "optimizer", path, context)
-    config = as_map(mapping.get("config"), (*path, "config"), f"the config of {type_name}")
+    known = known_name("optimizer", type_name, mapping.get("module"))
+    raw = mapping.get("config")
+    if not isinstance(known, str) or not (raw is None or isinstance(raw, dict)):
+        return own_object(mapping, "optimizer", path, context)
+    type_name = word_type("optimizer", known)
+    config = plain_arguments(raw or {})
+    if type_name == "LossScaleOptimizer":
+        found = _loss_scale(config, (*path, "config"), context)
+        if found is not None:
+            return found
     if context.legacy:
         config = _modernise_optimizer(type_name, config, (*path, "config"), context)
     defaults = word_defaults("optimizer", type_name)
     kept: Json = {}
     for key, item in config.items():
         if key == "name" and item == to_snake_case(type_name):
+            continue
+        if key in OPTIMIZER_DROPPED or (key == "name" and item is None):
             continue
         item = _optimizer_argument(key, item, (*path, "config", key), context)
         if item is None if key not in defaults else same(item, defaults[key]):
@@ -233,9 +283,45 @@ def _optimizer(value: Any, path: Path, context: Context) -> Any:
             continue
         kept[key] = item
     bare = word_name("optimizer", type_name)
-    if not kept and bare is not None:
-        return bare
-    return {"type": word_type("optimizer", type_name), **kept}
+    word = bare if not kept and bare is not None else {"type": type_name, **kept}
+    return settled(word, "optimizer", mapping, path, context)
+
+
+def _loss_scale(config: Json, path: Path, context: Context) -> Any:
+    """Keras 2's LossScaleOptimizer: today's, or the optimizer inside with a fixed scale.
+
+    Returns None where the config is one of Keras 3.
+    """
+    inner = config.get("inner_optimizer", config.get("optimizer"))
+    if not isinstance(inner, (dict, str)):
+        return None
+    given: Json = {key: config[key] for key in DYNAMIC_SCALE.values() if key in config}
+    dynamic = config.get("dynamic", True)
+    scale = config.get("loss_scale")
+    if isinstance(scale, dict) and isinstance(scale.get("config"), dict):
+        old = scale["config"]
+        given = {new: old[name] for name, new in DYNAMIC_SCALE.items() if name in old}
+        if "loss_scale_value" in old:
+            dynamic, given = False, {"initial_scale": old["loss_scale_value"]}
+    elif isinstance(scale, (int, float)) and not isinstance(scale, bool):
+        dynamic, given = False, {"initial_scale": scale}
+    place = "inner_optimizer" if "inner_optimizer" in config else "optimizer"
+    optimizer = _optimizer(inner, (*path, place), context)
+    if not dynamic:
+        amount = given.get("initial_scale")
+        if amount in (None, 1) or (isinstance(optimizer, dict) and "class" in optimizer):
+            return optimizer
+        fields = optimizer if isinstance(optimizer, dict) else {"type": optimizer}
+        return {**fields, "loss_scale_factor": amount}
+    defaults = word_defaults("optimizer", "LossScaleOptimizer")
+    kept: Json = {
+        key: value
+        for key, value in given.items()
+        if value is not None and not same(value, defaults[key])
+    }
+    word = {"type": "LossScaleOptimizer", "inner_optimizer": optimizer, **kept}
+    source = {"class_name": "LossScaleOptimizer", "config": config}
+    return settled(word, "optimizer", source, path, context)
 
 
 def _optimizer_argument(key: str, item: Any, path: Path, context: Context) -> Any:
@@ -251,10 +337,12 @@ def _optimizer_argument(key: str, item: Any, path: Path, context: Context) -> An
 def _schedule(item: Json, path: Path, context: Context) -> Json:
     """A learning rate schedule."""
     type_name = as_text(item["class_name"], (*path, "class_name"), "the class of a schedule")
-    module = item.get("module")
-    if isinstance(module, str) and not module.startswith(("keras", "tf_keras")):
-        return _custom(item, "schedule", path, context)
-    config = as_map(item.get("config"), (*path, "config"), f"the config of {type_name}")
+    known = known_name("schedule", type_name, item.get("module"))
+    raw = item.get("config")
+    if not isinstance(known, str) or not isinstance(raw, dict):
+        return own_object(item, "schedule", path, context)
+    type_name = word_type("schedule", known)
+    config = plain_arguments(raw)
     defaults = word_defaults("schedule", type_name)
     kept = {
         key: clean_numbers(value) if context.legacy else value
@@ -262,7 +350,8 @@ def _schedule(item: Json, path: Path, context: Context) -> Json:
         if not (key == "name" and value in (None, type_name))
         and not (same(value, defaults[key]) if key in defaults else value is None)
     }
-    return {"type": word_type("schedule", type_name), **kept}
+    found: Json = settled({"type": type_name, **kept}, "schedule", item, path, context)
+    return found
 
 
 def _modernise_optimizer(type_name: str, config: Json, path: Path, context: Context) -> Json:
@@ -288,8 +377,12 @@ def _modernise_optimizer(type_name: str, config: Json, path: Path, context: Cont
     if result.get("weight_decay") in (False, 0, 0.0):
         result.pop("weight_decay", None)
     schedule_decay = result.pop("schedule_decay", 0.004)
-    if schedule_decay != 0.004:
-        fail("SF420", f"expected schedule_decay to be 0.004, received {show(schedule_decay)}", path)
+    if schedule_decay not in (0.004, None):
+        context.warn(
+            "SF432",
+            f"left out schedule_decay: {show(schedule_decay)}, which Nadam has fixed at 0.004",
+            (*path, "schedule_decay"),
+        )
     if type_name == "Adagrad" and _before_tf_keras(context):
         result.setdefault("initial_accumulator_value", 0.0)
     if result.get("clipnorm") is not None and _before_tf_keras(context):

@@ -13,9 +13,19 @@ from typing import Any, Final
 from specfmt.formats.context import KERAS_1, Context
 from specfmt.formats.defaults import same, word_defaults, word_name, word_type
 from specfmt.formats.floats import clean_numbers
-from specfmt.formats.reading import Json, as_map, as_text, fail, show
+from specfmt.formats.lenient import unboxed
+from specfmt.formats.reading import Json, as_map, as_text
+from specfmt.formats.word_objects import (
+    FUNCTION,
+    known_name,
+    own_function,
+    own_object,
+    plain_arguments,
+    settled,
+)
 from specfmt.spec.diagnostics import Path
-from specfmt.vocab.base import Term, word_class
+from specfmt.spec.field_errors import FieldError, NestedError
+from specfmt.vocab.base import Term, TermRule, word_class
 from specfmt.vocab.index import INDEX
 
 FIELD_KINDS: Final = {
@@ -31,7 +41,6 @@ KERAS_2_HARD_SIGMOID: Final = {"type": "hard_sigmoid", "slope": 0.2}
 LEGACY_ACTIVATIONS: Final[dict[str, Any]] = {
     "hard_sigmoid": KERAS_2_HARD_SIGMOID,
     "swish": "silu",
-    "hardSigmoid": KERAS_2_HARD_SIGMOID,
 }
 
 # Keras 1 wrote what Keras 2 calls he_normal and glorot_normal as untruncated normals, and
@@ -73,17 +82,6 @@ REGISTERED: Final = "Custom>"
 PLAIN_MODULES: Final = ("keras.initializers", "keras.regularizers", "keras.constraints")
 """Where Keras 3 says that these words are from."""
 
-LEGACY_CLASSES: Final = {
-    "WeightRegularizer": "L1L2",
-    "L1L2Regularizer": "L1L2",
-    "ActivityRegularizer": "L1L2",
-    "maxnorm": "MaxNorm",
-    "nonneg": "NonNeg",
-    "unitnorm": "UnitNorm",
-    "Normal": "RandomNormal",
-    "Uniform": "RandomUniform",
-}
-
 
 @cache
 def field_kind(name: str) -> str | None:
@@ -115,25 +113,29 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
     if context.legacy and "class_name" not in mapping and "name" in mapping:
         config = {key: item for key, item in mapping.items() if key != "name"}
         mapping = {"class_name": mapping["name"], "config": config}
-    type_name = as_text(
+    class_name = as_text(
         mapping.get("class_name"), (*path, "class_name"), f"the class of the {kind}"
     )
-    if type_name == "function":
+    if class_name == FUNCTION:
         return _read_function(mapping, kind, path, context)
+    known = known_name(kind, class_name, mapping.get("module"))
     raw = mapping.get("config")
-    config = {} if raw is None else as_map(raw, (*path, "config"), f"the config of {type_name}")
+    if known is None or not (raw is None or isinstance(raw, dict)):
+        return own_object(mapping, kind, path, context)
+    if isinstance(known, dict):
+        return known
+    config = plain_arguments(raw or {})
+    type_name = word_type(kind, known)
     if context.legacy:
-        type_name, config = _modernise(type_name, config, kind, path)
+        type_name, config = _modernise(type_name, config, kind)
         if type_name == "":
             return None
-    if word_name(kind, type_name) is None:
-        return _custom(mapping, kind, path, context)
     arguments = {
         key: _argument(item, context)
         for key, item in config.items()
         if not (context.legacy and (key == "dtype" or item is None))
     }
-    return plain_word(kind, type_name, arguments)
+    return settled(plain_word(kind, type_name, arguments), kind, mapping, path, context)
 
 
 def _plain_object(kind: str, value: Json) -> Any:
@@ -156,7 +158,12 @@ def _plain_object(kind: str, value: Json) -> Any:
 def _plain_word(kind: str, class_name: Any, items: tuple[tuple[str, type, Any], ...]) -> Any:
     if not isinstance(class_name, str) or word_name(kind, class_name) is None:
         return None
-    return plain_word(kind, class_name, {key: item for key, _, item in items})
+    word = plain_word(kind, class_name, {key: item for key, _, item in items})
+    try:
+        TermRule(kind).check(word)
+    except (FieldError, NestedError):
+        return None
+    return word
 
 
 def plain_word(kind: str, type_name: str, arguments: Json) -> Any:
@@ -179,37 +186,28 @@ def _argument(item: Any, context: Context) -> Any:
 
 
 def _read_name(value: str, kind: str, path: Path, context: Context) -> Any:
-    if context.legacy and kind == "activation" and value in LEGACY_ACTIVATIONS:
-        return LEGACY_ACTIVATIONS[value]
+    known = known_name(kind, value)
+    if context.legacy and kind == "activation" and isinstance(known, str):
+        known = LEGACY_ACTIVATIONS.get(known, known)
     if context.generation <= KERAS_1 and kind == "initializer":
-        if value not in KERAS_1_INITIALIZERS:
-            fail(
-                "SF424", f"expected an initializer of Keras 1, received {show(value)}", path, _NAMES
-            )
-        return KERAS_1_INITIALIZERS[value]
-    name = word_name(kind, value)
-    if name is None and kind in ("regularizer", "constraint"):
-        name = word_name(kind, LEGACY_CLASSES.get(value, value))
-    if name is None and kind == "activation":
-        return _custom({"class_name": "function", "config": value}, kind, path, context)
-    if name is None:
-        fail("SF424", f"expected the name of an {kind}, received {show(value)}", path, _NAMES)
-    return name
-
-
-_NAMES = "`specfmt explain SF424` lists the words of every generation"
+        known = KERAS_1_INITIALIZERS.get(value)
+    if known is None:
+        return own_function(value, kind, path, context)
+    if isinstance(known, str):
+        known = word_name(kind, known)
+    return settled(known, kind, value, path, context)
 
 
 def _read_function(mapping: Json, kind: str, path: Path, context: Context) -> Any:
     name = mapping.get("config")
     module = mapping.get("module")
-    if isinstance(name, str) and isinstance(module, str) and module.startswith("keras."):
+    if isinstance(name, str) and known_name(kind, name, module) is not None:
         return _read_name(name, kind, path, context)
     if kind == "activation" and isinstance(name, str) and name.startswith(REGISTERED):
         known = _with_arguments(name.removeprefix(REGISTERED))
         if known is not None:
             return known
-    return _custom(mapping, kind, path, context)
+    return own_object(mapping, kind, path, context)
 
 
 def _with_arguments(name: str) -> Any:
@@ -236,34 +234,16 @@ def _with_arguments(name: str) -> Any:
     return None
 
 
-def _custom(mapping: Json, kind: str, path: Path, context: Context) -> Json:
-    """A word specfmt does not know, kept whole."""
-    as_text(mapping.get("class_name"), (*path, "class_name"), f"the class of the {kind}")
-    name = mapping["config"] if mapping["class_name"] == "function" else mapping["class_name"]
-    context.warn("SF431", f"kept the {kind} {show(name)} as it is: it is not part of Keras 3", path)
-    return {
-        "type": "Custom",
-        "class": ".".join(
-            str(part) for part in (mapping.get("module"), mapping["class_name"]) if part
-        ),
-        "config": mapping.get("config"),
-        **{key: mapping[key] for key in ("registered_name",) if mapping.get(key) is not None},
-    }
-
-
-def _modernise(type_name: str, config: Json, kind: str, path: Path) -> tuple[str, Json]:
-    """A word of Keras 0 to 2 in Keras 3's class and arguments; an empty class means none."""
-    if type_name.startswith("Custom>"):
-        type_name = type_name.removeprefix("Custom>")
-    type_name = LEGACY_CLASSES.get(type_name, type_name)
-    if kind == "initializer" and type_name.endswith(("V1", "V2")):
-        type_name = type_name[:-2]
+def _modernise(type_name: str, config: Json, kind: str) -> tuple[str, Json]:
+    """A word's arguments of Keras 0 to 2 in Keras 3's names; an empty class means none."""
     if type_name == "VarianceScaling":
         return _named_scaling(config)
     if type_name in ("L1L2", "L1", "L2"):
-        return _single_regularizer(type_name, config, path)
+        return _single_regularizer(type_name, config)
     if type_name == "MaxNorm" and "m" in config:
         config = {("max_value" if key == "m" else key): item for key, item in config.items()}
+    if kind == "initializer":
+        config = {key: item for key, item in config.items() if key != "partition_info"}
     return type_name, config
 
 
@@ -283,15 +263,11 @@ def _named_scaling(config: Json) -> tuple[str, Json]:
     return name, {"seed": config.get("seed")}
 
 
-def _single_regularizer(type_name: str, config: Json, path: Path) -> tuple[str, Json]:
+def _single_regularizer(type_name: str, config: Json) -> tuple[str, Json]:
     amounts = {}
     for key in ("l1", "l2"):
-        amount = config.get(key, 0.0)
-        if amount is None:
-            amount = 0.0
-        if not isinstance(amount, (int, float)) or isinstance(amount, bool):
-            fail("SF403", f"expected {key} as a number, received {show(amount)}", path)
-        amounts[key] = amount
+        amount = unboxed(config.get(key, config.get("l", 0.0) if key.upper() == type_name else 0.0))
+        amounts[key] = 0.0 if amount is None else amount
     if type_name != "L1L2":
         return type_name, {type_name.lower(): amounts[type_name.lower()]}
     given = {key: amount for key, amount in amounts.items() if amount}

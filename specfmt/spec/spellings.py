@@ -10,6 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from specfmt.vocab.history import FORMER
+
 FIX_HINT: Final = "`specfmt fmt --fix` rewrites it"
 
 INPUT_KEYS: Final = (
@@ -125,34 +127,7 @@ MERGE_MODES: Final[dict[str, str]] = {
 
 INPUT_TYPES: Final = ("Input", "InputLayer")
 
-OLD_WORDS: Final[dict[str, dict[str, str]]] = {
-    "initializer": {
-        "normal": "random_normal",
-        "uniform": "random_uniform",
-        "zero": "zeros",
-        "one": "ones",
-    },
-    "regularizer": {"l1_l2": "l1l2", "WeightRegularizer": "l1l2"},
-    "constraint": {
-        "maxnorm": "max_norm",
-        "minmaxnorm": "min_max_norm",
-        "nonneg": "non_neg",
-        "unitnorm": "unit_norm",
-    },
-    "loss": {
-        "cosine": "cosine_similarity",
-        "cosine_proximity": "cosine_similarity",
-        "kullback_leibler_divergence": "kl_divergence",
-        "logcosh": "log_cosh",
-        "huber_loss": "huber",
-    },
-    "metric": {
-        "cosine": "cosine_similarity",
-        "cosine_proximity": "cosine_similarity",
-        "kullback_leibler_divergence": "kl_divergence",
-        "logcosh": "log_cosh_error",
-    },
-}
+OLD_WORDS: Final[dict[str, dict[str, str]]] = FORMER
 """By kind: a word's old name and today's."""
 
 _PATH = re.compile(r"(?:tf|tensorflow|keras|layers)\.(?:\w+\.)*(\w+)\Z")
