@@ -217,10 +217,12 @@ def convert_weights(
 
 
 def from_keras_json(text: str | bytes) -> ModelSpec:
+    from specfmt.formats.checked import checked
     from specfmt.formats.keras_json import document_from_keras_json
 
     with uncollected():
-        spec, _ = _imported(*document_from_keras_json(text))
+        document, warnings = document_from_keras_json(text)
+        spec, _ = checked(document, warnings, {}, complete=False)
     return spec
 
 
@@ -236,25 +238,52 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def import_source(path: str | Path, content: bytes | None = None) -> tuple[str, list[Diagnostic]]:
+def import_source(
+    path: str | Path,
+    content: bytes | None = None,
+    *,
+    input_shape: tuple[int | None, ...] | None = None,
+) -> tuple[str, list[Diagnostic]]:
     """The spec text of a saved architecture, and what was kept opaque or left out.
 
     Args:
         path: A file of any kind that `formats.sources.read_source` knows.
         content: Its content where it is no file (standard input).
+        input_shape: The input of a Sequential that does not say it, without the batch axis.
 
     Raises:
-        SpecError: It holds no architecture, or one that cannot be read.
+        SpecError: It holds no architecture, one that cannot be read, or one that is no valid
+            spec; each finding with its place in the file.
     """
+    spec, warnings = import_spec(path, content, input_shape=input_shape)
+    return dump(spec), warnings
+
+
+def import_spec(
+    path: str | Path,
+    content: bytes | None = None,
+    *,
+    input_shape: tuple[int | None, ...] | None = None,
+) -> tuple[ModelSpec, list[Diagnostic]]:
+    """As `import_source`, but the spec itself."""
+    from dataclasses import replace
+
+    from specfmt.formats.checked import checked, of_file
     from specfmt.formats.former_meanings import former_meanings
     from specfmt.formats.keras_json import document_from_located
     from specfmt.formats.sources import from_text, read_source
 
-    with uncollected():
-        source = read_source(Path(path)) if content is None else from_text(content)
-        spec, warnings = _imported(*document_from_located(source))
-        warnings = [*warnings, *former_meanings(spec, source), *foreign_code(spec)]
-    return dump(spec), warnings
+    file = str(path) if content is None else "<stdin>"
+    try:
+        with uncollected():
+            source = read_source(Path(path)) if content is None else from_text(content)
+            source.input_shape = input_shape
+            document, warnings = document_from_located(source)
+            spec, warnings = checked(document, warnings, source.places)
+            warnings = [*warnings, *former_meanings(spec, source), *foreign_code(spec)]
+    except SpecError as error:
+        raise of_file(error, file) from None
+    return spec, [replace(warning, file=file) for warning in warnings]
 
 
 def foreign_code(spec: ModelSpec) -> list[Diagnostic]:
@@ -268,15 +297,6 @@ def foreign_code(spec: ModelSpec) -> list[Diagnostic]:
     shown = " ".join(f"--allow {dotted}" for dotted in found)
     hint = f"train, verify and convert run that only with {shown}"
     return [Diagnostic("SF439", message, (), hint, "warning")]
-
-
-def _imported(
-    data: dict[str, Any], warnings: list[Diagnostic]
-) -> tuple[ModelSpec, list[Diagnostic]]:
-    spec, problems = parse_document(data)
-    if problems or spec is None:
-        raise SpecError(problems)
-    return spec, warnings
 
 
 def to_keras_json(spec: ModelSpec, format: str = "keras3") -> str:

@@ -19,6 +19,24 @@ if TYPE_CHECKING:
     from specfmt.spec.document import ModelSpec
 
 SpecFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=str)
+
+
+class ShapeType(click.ParamType):  # type: ignore[type-arg]
+    """A shape without the batch axis, such as ``28,28,1``; ``?`` for any size."""
+
+    name = "shape"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int | None, ...]:
+        if isinstance(value, tuple):
+            return value
+        sizes = [part.strip() for part in str(value).strip("()[] ").split(",") if part.strip()]
+        if not all(size in ("?", "None") or (size.isdigit() and len(size) < 10) for size in sizes):
+            self.fail(f"expected sizes such as 28,28,1 (? for any), received {value}", param, ctx)
+        return tuple(int(size) if size.isdigit() else None for size in sizes)
+
+
 OUT = click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Write to this file instead of stdout."
 )
@@ -478,16 +496,22 @@ def verify(
 
 @main.command("import")
 @click.argument("source", type=SpecFile)
+@click.option(
+    "--input-shape",
+    type=ShapeType(),
+    help="Of a Sequential that does not say it, without the batch axis: 4 or 28,28,1; ? for any.",
+)
 @ALLOW
 @OUT
-def import_(source: str, out: Path | None) -> None:
+def import_(source: str, out: Path | None, input_shape: tuple[int | None, ...] | None) -> None:
     """Turn a saved Keras model into a spec.
 
     SOURCE is Keras JSON of any generation, a .keras or .h5 file, or a tf.js model.json.
     """
     from specfmt.api import import_source
 
-    text, warnings = import_source(source, sys.stdin.buffer.read() if source == "-" else None)
+    content = sys.stdin.buffer.read() if source == "-" else None
+    text, warnings = import_source(source, content, input_shape=input_shape)
     report(warnings)
     write(text, out)
 

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from specfmt import api
 from specfmt.files import write_whole
-from specfmt.formats.former_meanings import former_meanings
-from specfmt.formats.keras_json import document_from_located
-from specfmt.formats.sources import holds_weights, read_source
+from specfmt.formats.sources import holds_weights
 from specfmt.spec.diagnostics import Diagnostic, SpecError
-from specfmt.spec.document import ModelSpec, parse_document
+from specfmt.spec.document import ModelSpec
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import literal
 from specfmt.targets.templates import fill
@@ -73,12 +71,7 @@ def migrate(
         OSError: A file cannot be read or written.
     """
     say(f"reading {source.name}")
-    located = read_source(source)
-    document, warnings = document_from_located(located)
-    model, problems = parse_document(document)
-    if problems or model is None:
-        raise SpecError(problems)
-    warnings = [*warnings, *former_meanings(model, located)]
+    model, warnings = api.import_spec(source)
     changes = [item for item in warnings if item.code in CHANGES]
     if changes and not accept_changes:
         raise SpecError(

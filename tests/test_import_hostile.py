@@ -138,12 +138,6 @@ LAYERS = ("config", "layers")
             "SF403",
             "/config/layers/1/config/kernel_initializer",
         ),
-        (
-            (*LAYERS, 1, "config", "kernel_initializer"),
-            "nothing",
-            "SF424",
-            "/config/layers/1/config/kernel_initializer",
-        ),
         ((*LAYERS, 1, "config", "dtype"), 3, "SF403", "/config/layers/1/config/dtype"),
         (("config", "input_layers"), ["d", 0, 0], "SF413", "/config/input_layers"),
         (("config", "input_layers"), [], "SF413", "/config/input_layers"),

@@ -23,6 +23,7 @@ class Context:
         plan: Which masks are left out (see `specfmt.formats.recording`).
         kept: Words (kind and name) that were kept as the user's own: each is said once.
         places: Where each layer stands in the source, by its name.
+        input_shape: Of a Sequential that does not say it, without the batch axis.
     """
 
     generation: int
@@ -33,6 +34,7 @@ class Context:
     plan: Any = None
     kept: set[tuple[str, str]] = field(default_factory=set)
     places: dict[str, Path] = field(default_factory=dict)
+    input_shape: tuple[int | None, ...] | None = None
 
     @property
     def legacy(self) -> bool:

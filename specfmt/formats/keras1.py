@@ -131,7 +131,7 @@ def modernise(class_name: str, config: Json, context: Context, path: Path) -> tu
     config = dict(config)
     old_class, class_name = class_name, CLASSES.get(class_name, class_name)
     _add_missing(class_name, config, context)
-    _check_meaning(old_class, config, path)
+    _check_meaning(old_class, config, context, path)
     own = CLASS_ARGUMENTS.get(class_name, {})
     result: Json = {}
     for key, value in config.items():
@@ -173,7 +173,7 @@ def _add_missing(class_name: str, config: Json, context: Context) -> None:
         config.setdefault("dim_ordering", context.dim_ordering)
 
 
-def _check_meaning(class_name: str, config: Json, path: Path) -> None:
+def _check_meaning(class_name: str, config: Json, context: Context, path: Path) -> None:
     """Refuse what Keras 3 would compute differently."""
     forget = config.get("forget_bias_init", "one")
     if class_name in FORGETTING and forget not in ("one", "ones", "zero", "zeros"):
@@ -188,7 +188,13 @@ def _check_meaning(class_name: str, config: Json, path: Path) -> None:
     if class_name == "Embedding":
         dropout = config.pop("dropout", 0)
         if dropout:
-            _refuse("dropout", "0 (Keras 3 cannot drop whole words)", dropout, path)
+            context.warn(
+                "SF432",
+                f"left out dropout: {show(dropout)} of an Embedding, which dropped whole words "
+                "while it trained; Keras 3 has no such option",
+                (*path, "dropout"),
+                "it does nothing once a model is trained; SpatialDropout1D behind it is close",
+            )
     if config.get("border_mode") == "full":
         _refuse("border_mode", "valid or same", "full", path)
     if class_name.startswith("Deconvolution"):

@@ -7,6 +7,7 @@ The document is plain data, to be validated by the reader of specs like one that
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from specfmt.formats.context import KERAS_1, Context
@@ -17,10 +18,17 @@ from specfmt.formats.models import ModelReader
 from specfmt.formats.reading import Json, check_bounds, fail, parse_json, show
 from specfmt.formats.recording import read_plainly
 from specfmt.formats.slashes import without_slashes
+from specfmt.formats.subclasses import plain_models
 from specfmt.formats.training import read_compile_config, read_training_config
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 
 VERSION = 1
+SUBCLASSED = (
+    "a model of a class of its own is Python code: where that code is at hand, build the same "
+    "layers once with the functional API (`keras.Model(x, model.call(x))` often does), set its "
+    "weights with `set_weights(model.get_weights())`, save that model and import it"
+)
+"""What can be done with a subclassed model."""
 
 
 def document_from_keras_json(text: str | bytes | Json) -> tuple[Json, list[Diagnostic]]:
@@ -50,7 +58,13 @@ def document_from_located(source: Located) -> tuple[Json, list[Diagnostic]]:
     Raises:
         SpecError: With SF4xx findings.
     """
-    context = Context(detect_generation(source), source.version or "", tfjs=source.tfjs)
+    context = Context(
+        detect_generation(source),
+        source.version or "",
+        tfjs=source.tfjs,
+        places=source.places,
+        input_shape=source.input_shape,
+    )
     if context.generation <= KERAS_1:
         context.dim_ordering = find_dim_ordering(source, context.generation)
     try:
@@ -60,16 +74,19 @@ def document_from_located(source: Located) -> tuple[Json, list[Diagnostic]]:
 
 
 def _document(source: Located, context: Context) -> Json:
-    topology, path = source.topology, source.path
+    path = source.path
+    topology = plain_models(source.topology, context, path)
+    source = replace(source, topology=topology)
     if context.legacy:
         topology = without_slashes(topology, context)
     class_name, config, config_path = layer_parts(topology, path)
     if class_name not in MODELS:
         fail(
             "SF402",
-            f"expected a Sequential or Functional model, received {show(class_name)}",
+            f"expected a Sequential or Functional model, received {show(class_name)}, a class "
+            "whose file holds no layers",
             path,
-            "a subclass of Model keeps no architecture; rebuild it with the functional API",
+            SUBCLASSED,
         )
     problems: list[Diagnostic] = []
     fields: Json = {}

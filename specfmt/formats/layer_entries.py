@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from specfmt.formats import keras1, keras2
@@ -68,6 +69,9 @@ FEEDING: Final = frozenset(
     ).split()
 )
 """What a layer was once told of its input or its computation, where it has no such field."""
+
+WRONG: Final = "SF403"
+"""The code of a value that is none of its field."""
 
 NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
@@ -234,7 +238,10 @@ class LayerReader:
         entry = self.known.get(key)
         if entry is None:
             warned = len(self.context.warnings)
-            entry = self._layer(*source, config_path)
+            try:
+                entry = self._layer(*source, config_path)
+            except SpecError as error:
+                raise of_layer(error, name, class_name) from None
             if entry is not None and not _holds_known(entry):
                 item = {**item, "module": KERAS_LAYERS}
                 return self._custom(item, class_name, config, path)
@@ -242,6 +249,8 @@ class LayerReader:
                 return self._custom(item, class_name, config, path)
             if key and len(self.context.warnings) == warned:
                 self.known[key] = entry
+        if isinstance(name, str):
+            self.context.places.setdefault(name, path)
         head: Json = {"type": entry["type"]}
         if name is not None:
             head["name"] = as_text(name, (*config_path, "name"), "a layer's name")
@@ -433,9 +442,9 @@ class LayerReader:
             try:
                 slots.rules[key][1].check(given[key])
             except FieldError as error:
-                problems.append(error_to_diagnostic(error, where))
+                problems.append(replace(error_to_diagnostic(error, where), code=WRONG))
             except NestedError as error:
-                problems += [found.under(where) for found in error.diagnostics]
+                problems += [replace(item, code=WRONG).under(where) for item in error.diagnostics]
         if slots is not None:
             for key in slots.required:
                 if key not in values and key not in LAYER_KEYS:
@@ -470,6 +479,7 @@ class LayerReader:
                 )
 
 
+<<<<<<< HEAD
 def _without_automatic_names(entries: list[Json]) -> list[Json]:
     """Layers of a list without the names that they get there by themselves."""
     counts: dict[str, int] = {}
@@ -487,6 +497,19 @@ def _holds_unknown(values: Json) -> bool:
     cell = values.get("cell")
     cells = cell if isinstance(cell, list) else [cell] if cell else values.get("cells") or []
     return any(item.get("type") not in STEPS for item in cells if isinstance(item, dict))
+=======
+def of_layer(error: SpecError, name: Any, class_name: str) -> SpecError:
+    """The same findings, each with the layer that it is about."""
+    label = f"layer {name}, a {class_name}" if isinstance(name, str) else f"a {class_name}"
+    return SpecError(
+        [
+            item
+            if "(layer " in item.message
+            else replace(item, message=f"{item.message} ({label[:80]})")
+            for item in error.diagnostics
+        ]
+    )
+>>>>>>> dd3ffbc (import: no name or spelling of a real file stops an import)
 
 
 def _stands_in(module: str, said: Any) -> bool:

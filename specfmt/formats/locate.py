@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from specfmt.formats.reading import Json, check_bounds, fail, show
@@ -25,6 +25,8 @@ class Located:
         training: The training configuration beside it, if there is one.
         training_path: Where that stands.
         tfjs: The source is a tf.js ``model.json``.
+        places: Where each layer stands, by its name; filled in while it is read.
+        input_shape: The shape (without the batch axis) of a Sequential that does not say it.
     """
 
     topology: Json
@@ -33,6 +35,8 @@ class Located:
     training: Any = None
     training_path: Path = ()
     tfjs: bool = False
+    places: dict[str, Path] = field(default_factory=dict)
+    input_shape: tuple[int | None, ...] | None = None
 
 
 def locate(document: Any) -> Located:
@@ -60,7 +64,22 @@ def locate(document: Any) -> Located:
         for key, child in children:
             if isinstance(child, (dict, list, str)) and key != "weightsManifest":
                 queue.append((child, (*path, key), holder))
+    _refuse_subclass(document)
     return fail("SF402", "expected a Keras architecture, received JSON that holds none", (), _HINT)
+
+
+def _refuse_subclass(document: Any) -> None:
+    """Say of a model without layers that it is a class of the user's own."""
+    if isinstance(document, dict) and isinstance(document.get("class_name"), str):
+        from specfmt.formats.keras_json import SUBCLASSED
+
+        fail(
+            "SF402",
+            f"expected a Sequential or Functional model, received {show(document['class_name'])},"
+            " a class of its own, whose file holds no layers",
+            ("class_name",),
+            SUBCLASSED,
+        )
 
 
 _HINT = "export one with `model.to_json()`"

@@ -31,7 +31,13 @@ The source is readable but holds no `Sequential` or functional model. Usual caus
 
 - The file holds weights only (`save_weights`). Import `model.to_json()` instead.
 - The model is a subclass of `keras.Model`. Such a model is Python code and leaves no
-  architecture; rebuild it with the functional API.
+  architecture. Where that code is at hand, a functional model with the same layers can be made
+  of it and saved instead:
+
+      x = keras.Input((28, 28, 1))
+      functional = keras.Model(x, model.call(x))
+      functional.save("model.keras")
+
 - The file is a tf.js *graph model*, which holds TensorFlow operations. Convert the Keras model
   again with `--output_format tfjs_layers_model`.
 """,
@@ -120,14 +126,6 @@ they read. The model cannot be restored from such a file, by Keras neither. Rebu
 operation in Keras 3.
 """,
     ),
-    "SF424": (
-        "A word of the vocabulary is unknown",
-        """\
-The name of an activation, initializer, regularizer or constraint is in no release of Keras.
-Known are today's names, Keras 2's (`uniform`, `normal`, `hard_sigmoid` with its slope of 0.2)
-and Keras 1's (`zero`, `one`, `he_normal`, `maxnorm`, ...).
-""",
-    ),
     "SF430": (
         "Kept a Lambda layer unread",
         """\
@@ -141,16 +139,27 @@ Replace it by operations of `keras.ops` or by a layer class of your own.
     "SF431": (
         "Kept something specfmt does not know",
         """\
-The class of a layer, activation, initializer, loss, metric or optimizer is your own, or is a
-Keras class without counterpart in specfmt (`LocallyConnected2D`). It becomes `{type: Custom}`
-with its class and config and comes back out as it was. Generated code imports the class.
+The class of a layer, activation, initializer, regularizer, constraint, loss, metric, optimizer
+or schedule is your own, or one that today's Keras has not. It becomes `{type: Custom}` with its
+class and config and comes back out as it was; a function is
+`{type: Custom, class: function, config: dice_loss}`. Nothing else depends on it:
+
+- Initializers, regularizers and constraints act in training only. PyTorch code starts such a
+  weight as Keras does by default and says so in a comment; trained weights overwrite it.
+- Losses, metrics, optimizers and schedules stand in training scripts only.
+- An activation computes, so the model runs once its function is written.
+
+Generated Keras code imports what has a module (`class: package.module.Class`); everything else
+is a small function or class at the top of the file, which raises `NotImplementedError` and says
+what to write. Write it there, or give `class:` the place of your code.
 """,
     ),
     "SF432": (
         "A detail was left out",
         """\
 Something was not carried over that does not change what the model computes, such as the second
-bias of `CuDNNLSTM`, which is added to the first.
+bias of `CuDNNLSTM`, which is added to the first, the dropout of Keras 1's `Embedding`, which
+acted in training only, or a part of the training configuration that Keras could not use either.
 """,
     ),
     "SF433": (
@@ -196,6 +205,15 @@ The finding lists them all.
 path or the start of it: `--allow my_package.losses.Focal`, `--allow my_package`. Look at the code
 first. What is in the standard library, or in an installed package that does not extend Keras, is
 refused (SF129).
+""",
+    ),
+    "SF437": (
+        "A subclass of a Keras model was read as that model",
+        """\
+The class is derived from `keras.Model` or `keras.Sequential`, and its config holds all layers:
+it was built as `Model(inputs, outputs)`. It is read as the functional or sequential model that
+it is, nested ones too. What its methods do besides (a `train_step` or losses of its own) is
+Python code, which no model file holds.
 """,
     ),
     "SF436": (

@@ -56,7 +56,8 @@ class SequentialReader(GraphReader):
                 continue
             name = self.new_name(class_name, config)
             if current is None:
-                found = layer_input(class_name, config, config_path, self.context, build_shape)
+                shape = build_shape if build_shape is not None else self._built_shape(item)
+                found = layer_input(class_name, config, config_path, self.context, shape)
                 if found is None and class_name not in MODELS:
                     current = NO_INPUT
                 elif found is not None:
@@ -77,6 +78,15 @@ class SequentialReader(GraphReader):
             else:
                 current = NO_INPUT
         return current, rank
+
+    def _built_shape(self, item: Any) -> Any:
+        """The shape with which a first layer was built, or that was given for the import."""
+        built = item.get("build_config") if isinstance(item, dict) else None
+        shape = built.get("input_shape") if isinstance(built, dict) else None
+        if isinstance(shape, list) and shape and not isinstance(shape[0], (list, dict)):
+            return shape
+        given = self.context.input_shape
+        return None if given is None else [None, *given]
 
     def merge(self, config: Json, path: Path) -> tuple[Ref, int | None]:
         """Keras 1's Merge of whole models, as the first layer of a Sequential."""

@@ -99,7 +99,7 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
         context: The import.
 
     Raises:
-        SpecError: SF403 if it is no word at all, SF424 if it has no meaning in Keras 3.
+        SpecError: SF403 if it is no word at all.
     """
     if value is None or (value is False and kind != "activation"):
         return None

@@ -85,6 +85,8 @@ class Diagnostic:
         place = self.file or "<spec>"
         if self.span:
             place += f":{self.span.line}:{self.span.column}"
+        elif self.file and self.path:
+            place += f"#{self.pointer}"
         text = printable(f"{place}: {self.severity}[{self.code}]: {self.message}")
         return f"{text}\n  help: {printable(self.hint)}" if self.hint else text
 

@@ -95,6 +95,8 @@ class Term:
 
     @property
     def name(self) -> str:
+        if self.type == CUSTOM:
+            return str(self.spec.name)
         return self.spelling or bare_names(self.kind).get(self.type, self.type)
 
     @property

@@ -29,15 +29,27 @@ class Custom(Word):
     """A word of the user's own: an activation, initializer, loss, metric, optimizer, ...
 
     ``class`` is the dotted path to the class and ``config`` its arguments; for a function
-    ``class`` ends in ``.function`` and ``config`` is its name.  A loss is taken to compare
-    targets of the output's form.
-    """
+    ``class`` is ``function`` (or ends in ``.function``) and ``config`` is its name.  A loss is
+    taken to compare targets of the output's form.
 
-    targets: ClassVar[str] = "values"
+    Class attributes: what a loss or metric of Keras says of itself; of these nothing is known.
+    """
 
     class_: ClassPath = Field(alias="class")
     config: Config = Field(default=None)
     registered_name: OptionalStr = None
+
+    on_logits: ClassVar[str] = ""
+    targets: ClassVar[str] = "values"
+    takes: ClassVar[str] = "values"
+    better: ClassVar[str] = ""
+    in_torch: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        """Its own name, which logs call a loss or metric."""
+        given = self.config.get("name") if isinstance(self.config, dict) else None
+        return given if isinstance(given, str) and given else self.place[1]
 
     @property
     def place(self) -> tuple[str, str]:

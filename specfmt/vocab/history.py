@@ -138,6 +138,7 @@ KEPT: Final[dict[tuple[str, str], str]] = {
     ("optimizer", "OptimizerMap"): "another optimizer for each weight",
     ("metric", "MeanRelativeError"): "left Keras with 3.0",
     ("metric", "MeanTensor"): "left Keras with 3.0",
+    ("metric", "PyMetric"): "runs NumPy code of the user's own",
     ("regularizer", "EigenvalueRegularizer"): "left Keras with 2.0",
     ("schedule", "LinearCosineDecay"): "left tf.keras.experimental with 2.8",
     ("schedule", "NoisyLinearCosineDecay"): "left tf.keras.experimental with 2.8",

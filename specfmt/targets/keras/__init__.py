@@ -23,6 +23,8 @@ from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.keras.training import train_context
 from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier
+from specfmt.targets.outputs import train_section
+from specfmt.targets.own_words import keras_imports, keras_stubs, own_words, python_name
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.templates import fill
 from specfmt.targets.wrap import wrap
@@ -73,7 +75,7 @@ def generate_training(
     Raises:
         SpecError: The training section cannot feed this model.
     """
-    context = model_context(graph, style, flavor, source)
+    context = model_context(graph, style, flavor, source, training=True)
     file: FileScope = context["file"]
     context |= train_context(graph)
     context["script"] = comment(script) or f"{identifier(graph.name)}_keras.py"
@@ -82,8 +84,10 @@ def generate_training(
     return wrap(fill("keras/train.py.j2", **context))
 
 
-def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[str, Any]:
-    """Everything that ``keras/model.py.j2`` reads."""
+def model_context(
+    graph: Graph, style: str, flavor: str, source: str, *, training: bool = False
+) -> dict[str, Any]:
+    """Everything that ``keras/model.py.j2`` reads; ``training`` brings the words of `train:`."""
     if style == "sequential" and not (graph.is_chain or graph.is_sequential):
         raise SpecError(
             [
@@ -100,6 +104,12 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
         refuse_taken_names(recording.graph)
     file = FileScope(automatic=recording.automatic)
     file.imports.update(dict.fromkeys(custom_imports(graph)))
+    layers = [unit.layer for unit in graph.walk_units()]
+    words = own_words([layers, train_section(graph) if training else None])
+    file.imports.update(dict.fromkeys(keras_imports(words)))
+    penalties = own_words([layer.output_penalty() for layer in layers])
+    stubs = keras_stubs(words, activity=penalties)
+    file.scope.used.update(python_name(term) for term in words)
     file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
     functions = nested_functions(graph, file)
     model_class: ModelClass | None = None
@@ -114,7 +124,7 @@ def model_context(graph: Graph, style: str, flavor: str, source: str) -> dict[st
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
-        "helpers": collect_helpers(unit.layer for unit in graph.walk_units()),
+        "helpers": [*collect_helpers(layers), *stubs],
         "file": file,
         "model_class": model_class,
         "model_doc": model_doc(graph),

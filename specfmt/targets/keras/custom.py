@@ -6,10 +6,9 @@ import keyword
 from typing import Any
 
 from specfmt.graph.model import Graph
-from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
+from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import KERAS_LAYERS, Op, held_layers
 from specfmt.targets.source import literal
-from specfmt.vocab.base import CUSTOM, Term, terms_in
 
 KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")
 
@@ -70,31 +69,9 @@ def custom_imports(graph: Graph) -> list[str]:
                     "write `class: package.module.Class`, the place where the class is defined",
                 )
             )
-        for term in terms_in(unit.layer):
-            if term.type == CUSTOM:
-                imports.update(_word_import(term, unit.path, unit.name, problems))
-    for term in terms_in(getattr(graph.spec, "train", None)):
-        if term.type == CUSTOM:
-            imports.update(_word_import(term, ("train",), "train", problems))
     if problems:
         raise SpecError(problems)
     return list(imports)
-
-
-def _word_import(term: Term, path: Path, owner: str, problems: list[Diagnostic]) -> dict[str, None]:
-    """The import line of a word of the user's own."""
-    module, name = term.spec.place
-    if name.isidentifier() and _is_module(module) and module != "builtins":
-        return {f"from {module} import {name}": None}
-    problems.append(
-        Diagnostic(
-            "SF303",
-            f"expected a {term.kind} that can be imported for {owner}, received {term.spec.class_}",
-            path,
-            "write `class: package.module.Class`, the place where it is defined",
-        )
-    )
-    return {}
 
 
 def _is_module(module: str) -> bool:

@@ -11,6 +11,7 @@ from specfmt.targets.data import DataCode, data_code
 from specfmt.targets.keras.values import NAMESPACES, value_source, word_arguments
 from specfmt.targets.naming import identifier
 from specfmt.targets.outputs import all_metrics, has_many_values, train_section
+from specfmt.targets.own_words import keras_call
 from specfmt.targets.source import formatted, literal, string
 from specfmt.targets.training import (
     answer_source,
@@ -22,7 +23,7 @@ from specfmt.targets.training import (
     sample_code,
     title,
 )
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
 
 PATH_ARGUMENTS = ("filepath", "filename", "log_dir")
 """Arguments of callbacks that name a file; it goes below ``--out``."""
@@ -157,6 +158,8 @@ def outputs_by_name(graph: Graph) -> bool:
 
 def optimizer_source(term: Term, rate: str) -> str:
     """The optimizer with its learning rate from the command line."""
+    if term.type == CUSTOM:
+        return keras_call(term)
     arguments = [
         source for source in word_arguments(term) if not source.startswith("learning_rate=")
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +12,7 @@ from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_argu
 from specfmt.spec.naming import inner_name, inner_names
 from specfmt.spec.registry import build_layer
 from specfmt.targets.keras.custom import custom_call
+from specfmt.targets.own_words import keras_call
 from specfmt.targets.source import docstring, literal
 from specfmt.vocab.activations import HardSigmoid
 from specfmt.vocab.base import CUSTOM, Term, must_construct, terms_in
@@ -71,21 +71,9 @@ def is_function(term: Term) -> bool:
 def construction(term: Term) -> str:
     """The call that constructs a word, whether or not it has arguments."""
     if term.type == CUSTOM:
-        return custom_word(term)
+        return keras_call(term)
     arguments = ", ".join(word_arguments(term))
     return f"keras.{NAMESPACES[term.kind]}.{term.type}({arguments})"
-
-
-def custom_word(term: Term) -> str:
-    """A word of the user's own: the function, or the object that its class makes."""
-    word = term.spec
-    _, name = word.place
-    if word.is_function:
-        return str(name)
-    config = word.config or {}
-    if all(key.isidentifier() and not keyword.iskeyword(key) for key in config):
-        return f"{name}({', '.join(f'{key}={literal(item)}' for key, item in config.items())})"
-    return f"{name}.from_config({literal(config)})"
 
 
 def word_arguments(term: Term) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from specfmt.graph.model import Graph
@@ -60,7 +61,7 @@ def generate_training(
     options = options or Options()
     program = lower_graph(graph, replace(options, logits=logit_outputs(graph), trains=True))
     training = train_context(graph, program, options.fidelity)
-    context = model_context(program, style, source, training["helper_names"])
+    context = model_context(program, style, source, training["helper_names"], training["stubs"])
     context |= training
     context["script"] = comment(script) or f"{identifier(graph.name)}_torch.py"
     body = fill("torch/train.py.j2", **{**context, "imports": ""})
@@ -70,7 +71,11 @@ def generate_training(
 
 
 def model_context(
-    program: ClassProgram, style: str, source: str, extra_helpers: Iterable[str] = ()
+    program: ClassProgram,
+    style: str,
+    source: str,
+    extra_helpers: Iterable[str] = (),
+    extra_stubs: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Everything that ``torch/model.py.j2`` reads."""
     sequential = emit.sequential_context(program) if style in ("auto", "sequential") else None
@@ -84,6 +89,8 @@ def model_context(
     asked = [helper for cls in program.classes() for helper in cls.builder.helpers]
     names = list(dict.fromkeys([*asked, *extra_helpers]))
     helper_imports, helpers = emit.helper_sources(names)
+    words = {n: text for cls in program.classes() for n, text in cls.builder.word_stubs.items()}
+    helpers = [*helpers, *{**words, **extra_stubs}.values()]
     stubs = program.builder.stubs
     context: dict[str, Any] = {
         "doc": document_line(program.graph),

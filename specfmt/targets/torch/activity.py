@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from specfmt.graph.model import Node
 from specfmt.spec.layer import held_layers, is_floating
+from specfmt.targets.own_words import python_name
 from specfmt.targets.torch.builder import ClassBuilder, TargetError
 from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Step, Tensor
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
 
 PENALTY = "activity_penalty"
 """The attribute of the generated class."""
@@ -67,6 +68,8 @@ def sum_of(builder: ClassBuilder, penalties: Sequence[Tensor]) -> Tensor | None:
 
 
 def _penalty(term: Term, x: Tensor) -> Expr | None:
+    if term.type == CUSTOM:
+        return Binary("/", Call(python_name(term), (x,)), Call("len", (x,)))
     if term.type == "OrthogonalRegularizer":
         raise TargetError(
             f"{term.name} of a layer's output has no PyTorch form",

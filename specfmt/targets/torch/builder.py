@@ -110,6 +110,7 @@ class ClassBuilder:
         self.modules: dict[tuple[Unit, str], ModuleDef] = {}
         self.parameters: dict[tuple[Unit, str], ParamDef] = {}
         self.helpers: dict[str, None] = {}
+        self.word_stubs: dict[str, str] = {}
         self.scope = Scope(RESERVED)
         self.attrs: dict[tuple[Unit, str], str] = {}
         self.fidelity = fidelity

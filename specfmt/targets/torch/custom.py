@@ -10,7 +10,6 @@ from specfmt.targets.torch.builder import Lower, TargetError, lower
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.stubs import Stub
 from specfmt.targets.unknown import attribute_names, is_keyword
-from specfmt.vocab.base import CUSTOM, terms_in
 
 
 @lower(Custom)
@@ -67,20 +66,13 @@ def _shape_of(nest: Any) -> Any:
 
 
 def refuse_unknown(node: Node) -> None:
-    """Refuse a call whose layer uses words of the user's own, or whose operands are arrays.
+    """Refuse a call whose operands are arrays.
 
     Raises:
         TargetError: With what PyTorch code cannot say.
     """
     if node.unit.graph is not None:
         return
-    for term in terms_in(node.layer):
-        if term.type == CUSTOM:
-            raise TargetError(
-                f"{term.spec.class_} is a word of its own, whose computation specfmt does not know",
-                "use a word of Keras, or generate the Keras target",
-                code="SF304",
-            )
     if any(isinstance(item, Array) for item in node.args.values()):
         raise TargetError(
             "a constant array among the operands of an operation",

@@ -248,6 +248,8 @@ def import_block(source: str, extra: Iterable[str] = ()) -> str:
     source = _PROSE.sub("", source)
     if re.search(r"\bOrderedDict\(", source):
         wanted.add("from collections import OrderedDict")
+    if re.search(r"\bIterable\[", source):
+        wanted.add("from collections.abc import Iterable")
     if "-> Self:" in source:
         wanted.add("from typing import Self")
     if re.search(r"\bmath\.", source):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from specfmt.targets.own_words import python_name, torch_stub
 from specfmt.targets.torch.builder import Lower, TargetError, axis
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary, Want
 from specfmt.vocab.activations import SLOPE
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
 
 Function = Callable[[Any, Lower, Tensor], Tensor]
 
@@ -29,6 +30,9 @@ def activation(b: Lower, term: Term, x: Tensor) -> Tensor:
     """Apply an activation; a final softmax or sigmoid is left out where training is on logits."""
     if b.without_activation and term.type in ("Softmax", "Sigmoid"):
         return x
+    if term.type == CUSTOM:
+        b.owner.word_stubs[python_name(term)] = torch_stub(term)
+        return b.call(python_name(term), x)
     if term.type not in ACTIVATIONS:
         raise TargetError(
             f"the activation {term.name} is not one that specfmt knows",

@@ -13,7 +13,8 @@ from specfmt.spec.layer import Weight
 from specfmt.targets.torch.expr import ModuleDef, ParamDef
 from specfmt.targets.torch.params import Constant, Literal
 from specfmt.targets.torch.program import ClassProgram
-from specfmt.targets.torch.starts import statements
+from specfmt.targets.torch.starts import stand_in, statements
+from specfmt.vocab.base import CUSTOM, Term
 
 NORM = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 
@@ -210,13 +211,18 @@ NOUNS = (
 )
 
 
+def _start(weight: Weight) -> Term:
+    """What PyTorch code starts a weight from."""
+    return stand_in(weight) if weight.init.type == CUSTOM else weight.init
+
+
 def describe(weights: list[Weight]) -> str:
     """``Glorot uniform kernels and zero biases, as Keras starts.``"""
     found: dict[str, set[str]] = {}
     for weight in weights:
         last = weight.name.rpartition("/")[2]
         noun = next((noun for end, noun in NOUNS if last.endswith(end)), "")
-        found.setdefault(noun, set()).add(WORDS[weight.init.type])
+        found.setdefault(noun, set()).add(WORDS[_start(weight).type])
     nouns = [noun for _, noun in (NOUNS[1], NOUNS[0], *NOUNS[2:]) if noun in found]
     if not nouns or any(len(found[noun]) > 1 for noun in nouns):
         return "The distributions that Keras starts from."

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from specfmt.spec.layer import Shape
+from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.builder import TargetError
 from specfmt.targets.torch.scores import changed_arguments, smoothed, torch_dim
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
 
 Activation = Literal["Softmax", "Sigmoid"]
 TargetKind = Literal["values", "classes", "one_hot"]
@@ -137,6 +138,19 @@ def loss_code(
     Raises:
         TargetError: PyTorch code cannot express this loss (SF304).
     """
+    if term.type == CUSTOM:
+        call = f"{python_name(term)}({{prediction}}, {{target}})"
+        return LossCode(
+            "",
+            f"{call}.mean()",
+            "",
+            f"({call} * {{weight}}).mean()",
+            (),
+            False,
+            "values",
+            "torch.float32",
+            output_shape,
+        )
     if term.type not in LOSSES:
         raise TargetError(
             f"the loss {term.name} has no PyTorch form",

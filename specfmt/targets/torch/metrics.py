@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.spec.layer import Shape
+from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.builder import TargetError
 from specfmt.targets.torch.scores import MetricRequest, changed_arguments, smoothed, torch_dim
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ def metric_code(
     Raises:
         TargetError: PyTorch code cannot express this metric (SF304).
     """
+    if term.type == CUSTOM:
+        return MetricCode(f"Mean({python_name(term)})", ("Mean",))
     if term.type not in METRICS:
         raise TargetError(
             f"the metric {term.name} has no PyTorch form",

@@ -11,11 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from specfmt.targets.own_words import python_name
 from specfmt.targets.source import number
 from specfmt.targets.torch.builder import TargetError
 from specfmt.targets.torch.schedules import ScheduleCode, schedule_code
 from specfmt.targets.torch.scores import changed_arguments
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
+
+DEFAULT_RATE = 0.001
+"""The learning rate of an optimizer that does not say its own."""
 
 AVERAGING = "torch.optim.swa_utils"
 
@@ -91,6 +95,12 @@ def optimizer_code(
         TargetError: PyTorch code cannot express it (SF304).
     """
     spec = term.spec
+    if term.type == CUSTOM:
+        given = spec.config.get("learning_rate") if isinstance(spec.config, dict) else None
+        known = isinstance(given, (int, float)) and not isinstance(given, bool)
+        first = float(given or 0) if known else DEFAULT_RATE
+        source = learning_rate or number(first)
+        return OptimizerCode(f"{python_name(term)}({model}.parameters(), {source})", "", first)
     if not getattr(spec, "in_torch", False):
         raise TargetError(
             f"the optimizer {term.type} has no PyTorch form",

@@ -14,6 +14,7 @@ from typing import Any
 
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import Weight
+from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, number
 from specfmt.targets.torch.params import (
     Blocks,
@@ -25,7 +26,7 @@ from specfmt.targets.torch.params import (
 )
 from specfmt.targets.torch.program import ClassProgram, TorchParam
 from specfmt.targets.torch.starts import torch_source
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
 
 Shape = tuple[int, ...]
 
@@ -72,6 +73,9 @@ def penalty_lines(program: ClassProgram, model: str = "model") -> PenaltyCode:
     for place in _places(program, model):
         term = place.weight.regularizer
         if term is None or not place.param.trainable:
+            continue
+        if term.type == CUSTOM:
+            terms.append(f"{python_name(term)}({_keras_value(place)})")
             continue
         if term.type == "OrthogonalRegularizer":
             terms.append(_orthogonal(term, place))
@@ -150,6 +154,9 @@ def constraint_lines(program: ClassProgram, model: str = "model") -> PenaltyCode
     for place in _places(program, model):
         term = place.weight.constraint
         if term is None or not place.param.trainable:
+            continue
+        if term.type == CUSTOM:
+            groups[f"{{}}.copy_({python_name(term)}({{}}))"].append(place.source)
             continue
         if term.type == "NonNeg":
             groups["{}.clamp_(min=0)"].append(place.source)

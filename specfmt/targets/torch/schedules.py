@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from specfmt.targets.own_words import python_name
 from specfmt.targets.source import number
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ def schedule_code(term: Term) -> ScheduleCode:
 
     Formulas: keras/src/optimizers/schedules/learning_rate_schedule.py.
     """
+    if term.type == CUSTOM:
+        # LambdaLR multiplies the optimizer's rate, so that one is 1.
+        create = f"torch.optim.lr_scheduler.LambdaLR(optimizer, {python_name(term)})"
+        return ScheduleCode(create, 1.0)
     return SCHEDULES[term.type](term.spec)
 
 

@@ -8,12 +8,13 @@ In statements, ``{}`` stands for the parameter.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod, sqrt
-from typing import Any
+from typing import Any, Final
 
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import Weight
-from specfmt.targets.source import literal, number, string
+from specfmt.targets.source import comment, literal, number, string
 from specfmt.targets.torch.params import (
     Blocks,
     Constant,
@@ -23,7 +24,8 @@ from specfmt.targets.torch.params import (
     Source,
     WeightExpr,
 )
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
+from specfmt.vocab.fields import GLOROT_UNIFORM, ONES, ORTHOGONAL, RANDOM_UNIFORM, ZEROS
 
 Shape = tuple[int, ...]
 
@@ -54,9 +56,34 @@ def statements(expr: WeightExpr, weights: dict[str, Weight]) -> list[str]:
         return [_constant(expr.value)]
     (name,) = set(expr.sources())
     weight = weights[name]
+    if weight.init.type == CUSTOM:
+        known = replace(weight, init=stand_in(weight), pieces=())
+        said = comment(weight.init.name).replace("{}", "")
+        return [
+            f"# Keras starts it from {said[:60]}, whose code the model's file does not hold.",
+            *statements(expr, {**weights, name: known}),
+        ]
     if weight.pieces:
         return _in_pieces(expr, weight)
     return _draw(expr, weight.init, weight.shape)
+
+
+STAND_INS: Final = {
+    "recurrent_kernel": ORTHOGONAL,
+    "embeddings": RANDOM_UNIFORM,
+    "gamma": ONES,
+    "moving_variance": ONES,
+    "bias": ZEROS,
+    "beta": ZEROS,
+    "moving_mean": ZEROS,
+}
+"""What Keras starts weights of these names from where nothing is said."""
+
+
+def stand_in(weight: Weight) -> Term:
+    """What a weight starts from in place of an initializer of the user's own."""
+    last = weight.name.rpartition("/")[2]
+    return next((term for end, term in STAND_INS.items() if last.endswith(end)), GLOROT_UNIFORM)
 
 
 def _joined(expr: Join, weights: dict[str, Weight]) -> list[str]:

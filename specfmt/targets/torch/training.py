@@ -10,6 +10,7 @@ from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.targets.data import data_code
 from specfmt.targets.naming import identifier
 from specfmt.targets.outputs import has_validation, train_section
+from specfmt.targets.own_words import TORCH_FORMS, own_words, python_name, torch_stub
 from specfmt.targets.source import formatted, literal, number, remark, string
 from specfmt.targets.torch.builder import TargetError
 from specfmt.targets.torch.callbacks import callback_lines
@@ -146,6 +147,13 @@ class Script:
             predict_file=self._predict_file(),
         )
         sample = sample_code(self.graph, train)
+        # What only training asks of the layers.
+        layers = [
+            term
+            for unit in self.graph.walk_units()
+            for term in own_words(unit.layer)
+            if term.kind in ("regularizer", "constraint")
+        ]
         return {
             "train": context,
             "loop": loop,
@@ -161,6 +169,11 @@ class Script:
                 *self.penalty.helpers,
                 *self.constrain.helpers,
             ],
+            "stubs": {
+                python_name(term): torch_stub(term)
+                for term in own_words([train, layers])
+                if term.kind in TORCH_FORMS
+            },
             "script_imports": {
                 "import argparse",
                 "import csv",
