@@ -479,7 +479,6 @@ class LayerReader:
                 )
 
 
-<<<<<<< HEAD
 def _without_automatic_names(entries: list[Json]) -> list[Json]:
     """Layers of a list without the names that they get there by themselves."""
     counts: dict[str, int] = {}
@@ -497,7 +496,8 @@ def _holds_unknown(values: Json) -> bool:
     cell = values.get("cell")
     cells = cell if isinstance(cell, list) else [cell] if cell else values.get("cells") or []
     return any(item.get("type") not in STEPS for item in cells if isinstance(item, dict))
-=======
+
+
 def of_layer(error: SpecError, name: Any, class_name: str) -> SpecError:
     """The same findings, each with the layer that it is about."""
     label = f"layer {name}, a {class_name}" if isinstance(name, str) else f"a {class_name}"
@@ -509,7 +509,6 @@ def of_layer(error: SpecError, name: Any, class_name: str) -> SpecError:
             for item in error.diagnostics
         ]
     )
->>>>>>> dd3ffbc (import: no name or spelling of a real file stops an import)
 
 
 def _stands_in(module: str, said: Any) -> bool:
