@@ -156,6 +156,7 @@ KEPT: Final[dict[tuple[str, str], str]] = {
             "RemoteMonitor",
             "SidecarEvaluatorModelExport",
             "SwapEMAWeights",
+            "UpdateEmbeddingCallback",
         )
     },
 }
