@@ -61,7 +61,9 @@ def generate_training(
     options = options or Options()
     program = lower_graph(graph, replace(options, logits=logit_outputs(graph), trains=True))
     training = train_context(graph, program, options.fidelity)
-    context = model_context(program, style, source, training["helper_names"], training["stubs"])
+    context = model_context(
+        program, style, source, training["helper_names"], training["word_stubs"]
+    )
     context |= training
     context["script"] = comment(script) or f"{identifier(graph.name)}_torch.py"
     body = fill("torch/train.py.j2", **{**context, "imports": ""})

@@ -169,7 +169,7 @@ class Script:
                 *self.penalty.helpers,
                 *self.constrain.helpers,
             ],
-            "stubs": {
+            "word_stubs": {
                 python_name(term): torch_stub(term)
                 for term in own_words([train, layers])
                 if term.kind in TORCH_FORMS
