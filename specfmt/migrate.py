@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -128,11 +129,29 @@ def compare(
     Raises:
         SpecError: A program fails.
     """
+    from specfmt.parity.report import Against, Report
     from specfmt.parity.run import verify
+    from specfmt.parity.workers import PACKAGES, TARGETS
 
-    return verify(
-        done.model, weights=done.weights, original=source, reference=reference, progress=say
+    targets = [target for target in TARGETS if find_spec(PACKAGES[target]) is not None]
+    missing = ", ".join(t for t in TARGETS if t not in targets)
+    if not targets:
+        why = f"neither TensorFlow nor PyTorch is installed; pip install 'specfmt[{missing}]'"
+        report = Report({"spec": api.analyze(done.model).count()})
+        report.against.append(Against("original", str(source), why=why))
+        return report
+    report = verify(
+        done.model,
+        weights=done.weights,
+        targets=targets,
+        original=source,
+        reference=reference,
+        progress=say,
     )
+    if missing:
+        note = f"the {missing} program was not run; pip install 'specfmt[{missing}]'"
+        report.skipped = "; ".join(filter(None, (report.skipped, note)))
+    return report
 
 
 CHANGES: Final = frozenset({"SF435"})

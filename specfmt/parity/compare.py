@@ -14,6 +14,7 @@ from specfmt.parity.pair import INFERENCE, TRAINING, Pair, Result
 from specfmt.parity.precision import MOVE, bounded, coarser
 from specfmt.parity.quiet import quiet
 from specfmt.parity.report import EXACT_BOUND, Against, Difference, Report, Rounding, Step
+from specfmt.parity.workers import TARGETS
 from specfmt.spec.diagnostics import SpecError
 from specfmt.spec.document import ModelSpec
 
@@ -23,7 +24,6 @@ GRADIENT_BOUND: Final = 1e-4
 DOUBLE_BOUND: Final = 1e-8
 """Of everything that is compared in float64."""
 
-TARGETS: Final = ("keras", "torch")
 NO_CASES: Final = slice(0, 0)
 Both = tuple[Result, Result]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from specfmt import api
 from specfmt.graph.keras_order import walk_layers
-from specfmt.graph.model import Graph
+from specfmt.graph.model import Graph, Unit
 from specfmt.parity.inputs import random_inputs, random_weights
 from specfmt.parity.shared import load_npz, save_npz
 from specfmt.parity.sizes import input_shapes
@@ -18,7 +19,7 @@ from specfmt.spec.document import ModelSpec
 from specfmt.targets.running import require_allowed
 from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
 from specfmt.weights import keras_h5
-from specfmt.weights.convert import convert
+from specfmt.weights.convert import Weights, convert
 
 INFERENCE: Final = "inference"
 TRAINING: Final = "training"
@@ -27,6 +28,15 @@ STEP_PARTS: Final = ("outputs", "gradients", "statistics", "after")
 
 Progress = Callable[[str], None]
 Result = dict[str, Any]
+
+
+def named_units(graph: Graph, owners: tuple[str, ...] = ()) -> Iterator[tuple[Any, Unit]]:
+    """Every layer under its name and those of the models around it."""
+    for unit in graph.units:
+        name = (*owners, unit.name)
+        yield name, unit
+        if unit.graph is not None:
+            yield from named_units(unit.graph, name)
 
 
 class Pair:
@@ -68,16 +78,40 @@ class Pair:
         """The text of a program."""
         return self.source(target).read_text(encoding="utf-8")
 
-    def make_weights(self, source: str | Path | None, seed: int) -> None:
-        """Weights for both: converted from a file, or drawn."""
+    def make_weights(
+        self, source: str | Path | None, seed: int, whole: Graph | None = None
+    ) -> None:
+        """Weights for both: converted from a file, or drawn.
+
+        Args:
+            source: The file.
+            seed: Of drawn ones.
+            whole: The model that the file belongs to, where this one is a part of it.
+        """
         self.say("weights")
-        if source is None:
+        if source is not None and whole is not None:
+            self._take_part(Path(source), whole)
+            source = self.keras_weights
+        elif source is None:
             drawn = random_weights(walk_layers(self.graph), seed)
             keras_h5.write(self.keras_weights, self.graph, drawn)
-        else:
+        elif source != self.keras_weights:
             convert(self.graph, Path(source), self.keras_weights, options=self.options)
         first = self.keras_weights if source is None else Path(source)
         convert(self.graph, first, self.torch_weights, options=self.options)
+
+    def _take_part(self, source: Path, whole: Graph) -> None:
+        """The weights of this model's layers out of those of a larger one."""
+        ours = dict(named_units(self.graph))
+        names = {unit: name for name, unit in named_units(whole)}
+        with ExitStack() as stack:
+            weights = Weights(whole, lower_graph(whole, self.options), source, stack)
+            taken = [
+                (ours[names[unit]], compute)
+                for unit, compute in weights.keras_units()
+                if names[unit] in ours
+            ]
+            keras_h5.write(self.keras_weights, self.graph, taken)
 
     def make_inputs(self, batches: tuple[int, ...], seed: int) -> None:
         """Inputs of several batch sizes, and of several sizes where the spec leaves them open."""

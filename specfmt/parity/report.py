@@ -161,6 +161,8 @@ class Report:
             compared above is then the same model in float32.
         own_outputs: The largest difference of each output in that type.
         against: The original and the reference, where they were given.
+        missing: Classes whose PyTorch code is to be written, and the layers that are of them:
+            what is compared is the rest.
     """
 
     params: dict[str, int]
@@ -176,6 +178,12 @@ class Report:
     own_type: str = ""
     own_outputs: list[Difference] = field(default_factory=list)
     against: list[Against] = field(default_factory=list)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def compared(self) -> bool:
+        """Whether any output was held against another."""
+        return bool(self.outputs) or any(item.outputs for item in self.against)
 
     @property
     def counts_agree(self) -> bool:
@@ -231,6 +239,8 @@ class Report:
             data["first_difference"] = self.first
         if self.skipped:
             data["skipped"] = self.skipped
+        if self.missing:
+            data["not_compared"] = self.missing
         if self.own_type:
             data[f"outputs_in_{self.own_type}"] = rows(self.own_outputs)
         return data | {item.what: item.to_data() for item in self.against}

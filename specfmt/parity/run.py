@@ -12,12 +12,15 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
 
-from specfmt.parity.compare import TARGETS, Comparison
+from specfmt import api
+from specfmt.parity.compare import Comparison
+from specfmt.parity.differences import worst
+from specfmt.parity.known import Known, known_part
 from specfmt.parity.original import Original, Reference
 from specfmt.parity.pair import Pair, Progress
-from specfmt.parity.report import Report
+from specfmt.parity.report import Against, Report
 from specfmt.parity.widths import wide
-from specfmt.parity.workers import Workers
+from specfmt.parity.workers import TARGETS, Workers
 from specfmt.spec.document import ModelSpec
 
 OUTPUT_BOUND: Final = 1e-5
@@ -69,22 +72,30 @@ def verify(
         stack.enter_context(ended_by_signals())
         running = workers or stack.enter_context(Workers())
         chosen = [target for target in TARGETS if target in (targets or TARGETS)]
-        for target in (*chosen, *(["keras"] if original else [])):
+        for target in chosen:
             running.start(target)  # they get ready while the programs are written
         folder = stack.enter_context(scratch_folder())
-        spec = spec.model_copy(update={"train": None})  # models alone are compared
+        known = known_part(spec.model_copy(update={"train": None}), api.analyze(spec))
+        if known.spec is None:
+            return nothing(known)
+        spec = known.spec
+        whole = known.whole if known.missing else None
         coarse, coarsest = wide(spec)
         pair = Pair(coarse, folder, fidelity, progress or _silent, running)
         came_from = None if original is None else Original(Path(original), folder, seed)
+        if came_from is not None and known.missing:
+            came_from.why = came_from.why or f"it needs {known.needs()}"
         source: str | Path | None = weights
         if source is None and came_from is not None:
             alone_file = bool(came_from.architecture)
             source = came_from.draw_weights(pair) if alone_file else came_from.file
-        pair.make_weights(source, seed)
+        pair.make_weights(source, seed, whole)
         pair.make_inputs(tuple(batches), seed)
-        given = None if reference is None else Reference(Path(reference), pair)
+        given = None
+        if reference is not None and not known.missing:
+            given = Reference(Path(reference), pair)
         if len(chosen) == 1:
-            return alone(pair, chosen[0])
+            return alone(pair, chosen[0], tolerance, came_from, given)
         comparison = Comparison(
             pair,
             tolerance,
@@ -94,21 +105,47 @@ def verify(
             coarse=coarse is not spec,
         )
         report = comparison.report(layerwise=layerwise)
+        report.missing = known.missing
+        if known.missing and reference is not None:
+            report.against.append(
+                Against("reference", str(reference), why=f"it needs {known.needs()}")
+            )
         if coarse is not spec:
             report.own_type = coarsest
             report.own_outputs = comparison.in_own_type(spec, coarsest)
         return report
 
 
+def nothing(known: Known) -> Report:
+    """A report on a model of which no layer is known."""
+    count = known.whole.count()
+    report = Report({"spec": count}, skipped="nothing to compare: every layer is to be written")
+    report.missing = known.missing
+    return report
+
+
 def _silent(_: str) -> None:
     """Progress that nobody wants to see."""
 
 
-def alone(pair: Pair, target: str) -> Report:
-    """Run one program on all inputs and count its parameters."""
+def alone(
+    pair: Pair, target: str, tolerance: float, original: Original | None, given: Reference | None
+) -> Report:
+    """Run one program on all inputs, count its parameters, compare it with what is given."""
+    pending = None if original is None else original.send(pair)
     result = pair.run(target)
+    theirs = None if pending is None else pending()
     report = Report({target: result["params"], "spec": pair.graph.count()})
-    report.skipped = "one program alone: nothing to compare its outputs with"
+    if original is not None:
+        found = Against("original", str(original.file), original.by, why=original.why)
+        if theirs is not None:
+            found.outputs = {target: worst(theirs["outputs"], result["outputs"], tolerance)}
+        report.against.append(found)
+    if given is not None:
+        rows = worst([given.outputs], [result["outputs"][given.index]], tolerance)
+        report.against.append(Against("reference", str(given.file), outputs={target: rows}))
+    if not report.against:
+        report.skipped = "one program alone: nothing to compare its outputs with"
     return report
 
 

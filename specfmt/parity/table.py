@@ -79,9 +79,16 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         )
     if report.first:
         console.print(f"The first layer that differs is {report.first}.")
+    for name, layers in report.missing.items():
+        console.print(f"not compared: {', '.join(layers)}: needs {name}", markup=False)
     for item in report.against:
         _against(item, console)
-    console.print("equal" if report.ok else "NOT equal")
+    if not report.ok:
+        console.print("NOT equal")
+    elif not report.compared:
+        console.print("not compared")
+    else:
+        console.print("equal" + " as far as it was compared" * bool(report.missing))
 
 
 def _against(item: Against, console: Console) -> None:

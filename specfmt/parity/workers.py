@@ -14,7 +14,11 @@ from typing import Any, Final
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.targets.running import environment
 
+TARGETS: Final = ("keras", "torch")
 LABELS: Final = {"keras": "Keras", "torch": "PyTorch"}
+
+PACKAGES: Final = {"keras": "tensorflow", "torch": "torch"}
+"""What has to be installed for a program to run."""
 
 ENVIRONMENT: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 """The comparison runs on the processor: a GPU's matrix products round to fewer digits."""

@@ -1,0 +1,172 @@
+"""The part of a model that can be run: without layers whose computation nobody has given yet.
+
+Such a layer's outputs become inputs, so that what follows it is compared too, and what it reads
+becomes an output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from specfmt.graph.assumed import completed
+from specfmt.graph.model import Graph, Node, Unit, Value
+from specfmt.layers.custom import Custom
+from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
+from specfmt.spec.layer import Layer
+from specfmt.vocab.base import CUSTOM, Term
+from specfmt.vocab.fields import ZEROS
+
+UNUSED_KINDS = {"initializer": ZEROS, "regularizer": None, "constraint": None}
+"""Words that outputs and gradients do not depend on once there are weights."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """The part of a model that can be run.
+
+    Attributes:
+        spec: That part; None if nothing of the model is left.
+        whole: The whole model's graph.
+        missing: The classes that are to be written, and the layers that are of them.
+    """
+
+    spec: ModelSpec | None
+    whole: Graph
+    missing: dict[str, list[str]]
+
+    def needs(self) -> str:
+        """``Scale (scale_1, scale_2) and Crop (crop)``; empty if nothing is missing."""
+        named = [f"{name} ({', '.join(layers)})" for name, layers in self.missing.items()]
+        return " and ".join(filter(None, (", ".join(named[:-1]), *named[-1:])))
+
+
+def known_part(spec: ModelSpec, graph: Graph) -> Known:
+    """What of a model can be run.
+
+    Args:
+        spec: The model.
+        graph: Its graph.
+
+    Raises:
+        SpecError: The shape of an unknown layer's output cannot be found.
+    """
+    found = _without_words(spec)
+    unknown = [unit for unit in graph.units if _is_unknown(unit.spec)]
+    if not unknown:
+        return Known(found, graph, {})
+    graph = completed(graph)
+    missing: dict[str, list[str]] = {}
+    for unit in graph.units:
+        for name in _unknown_classes(unit.spec):
+            missing.setdefault(name, []).append(unit.name)
+    unknown_units = {unit for unit in graph.units if _is_unknown(unit.spec)}
+    entries = list(_entries(found, graph, unknown_units))
+    cut = [value for node in graph.nodes if node.unit in unknown_units for value in node.outputs]
+    read = {
+        value for node in graph.nodes if node.unit not in unknown_units for value in node.inputs()
+    }
+    outputs = list(_outputs(graph, unknown_units))
+    if not entries or not outputs:
+        return Known(None, graph, missing)
+    inputs = {}
+    for name, item in (found.inputs or {}).items():
+        if graph.inputs[name] in read:
+            inputs[name] = item
+    names = {}
+    for value in cut:
+        if value in read:
+            names[value.name] = value.name.replace(":", "_output_")
+            shape = (value.shape or ())[1:]
+            inputs[names[value.name]] = InputSpec(shape=shape, dtype=value.dtype)
+    entries = [_renamed(entry, names) for entry in entries]
+    update = {
+        "inputs": inputs,
+        "layers": tuple(entries),
+        "outputs": tuple(value.name for value in outputs),
+        "input_structure": None,
+        "style": None,
+    }
+    return Known(found.model_copy(update=update), graph, missing)
+
+
+def _is_unknown(entry: Any) -> bool:
+    return next(_unknown_classes(entry), None) is not None
+
+
+def _unknown_classes(entry: Any) -> Iterator[str]:
+    """Classes without a PyTorch counterpart in an entry and in what it holds."""
+    if isinstance(entry, Custom):
+        if entry.torch is None:
+            yield entry.class_name
+        return
+    for name in type(entry).model_fields:
+        value = getattr(entry, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Layer | Model):
+                yield from _unknown_classes(item)
+
+
+def _entries(spec: ModelSpec, graph: Graph, unknown: set[Unit]) -> Iterator[Any]:
+    """The known entries, with names and with what they read written out."""
+    calls = {node.path[:2]: node for node in graph.nodes}
+    before: Value | None = next(iter(graph.inputs.values()), None)
+    for index, entry in enumerate(spec.layers):
+        node = calls.get(("layers", index))
+        if node is None:
+            continue
+        if node.unit not in unknown:
+            update: dict[str, Any] = {"name": node.name}
+            field = "call" if isinstance(entry, Model) else "inputs"
+            if getattr(entry, field) is None and before is not None:
+                update[field] = before.name
+            if isinstance(entry, Reuse) or node.call_index == 0:
+                yield entry.model_copy(update=update)
+        before = node.outputs[0] if node.outputs else before
+
+
+def _outputs(graph: Graph, unknown: set[Unit]) -> Iterator[Value]:
+    """The model's outputs and what unknown layers read, each once, as far as layers give them."""
+    wanted: list[Value] = list(graph.outputs.values())
+    for node in graph.nodes:
+        if node.unit in unknown:
+            wanted += node.inputs()
+    for value in dict.fromkeys(wanted):
+        giver: Node | None = value.node
+        if giver is not None and giver.unit not in unknown:
+            yield value
+
+
+def _renamed(entry: Any, names: dict[str, str]) -> Any:
+    """An entry that reads inputs instead of an unknown layer's outputs."""
+
+    def change(item: Any) -> Any:
+        if isinstance(item, str):
+            return names.get(item, item)
+        if isinstance(item, tuple):
+            return tuple(map(change, item))
+        if isinstance(item, dict) and set(item) != {"const"}:
+            return {key: change(value) for key, value in item.items()}
+        return item
+
+    field = "call" if isinstance(entry, Model) else "inputs"
+    return entry.model_copy(update={field: change(getattr(entry, field))})
+
+
+def _without_words(entry: Any) -> Any:
+    """The same without initializers and penalties of the user's own: weights are given."""
+    changed: dict[str, Any] = {}
+    for name in type(entry).model_fields:
+        value = getattr(entry, name)
+        if isinstance(value, Term) and value.type == CUSTOM and value.kind in UNUSED_KINDS:
+            changed[name] = UNUSED_KINDS[value.kind]
+        elif isinstance(value, Layer | Model):
+            new = _without_words(value)
+            if new is not value:
+                changed[name] = new
+        elif isinstance(value, tuple) and any(isinstance(item, Layer | Model) for item in value):
+            items = tuple(_without_words(i) if isinstance(i, Layer | Model) else i for i in value)
+            if any(a is not b for a, b in zip(items, value, strict=True)):
+                changed[name] = items
+    return entry.model_copy(update=changed) if changed else entry
