@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from specfmt import api
 from specfmt.files import write_whole
@@ -167,6 +167,11 @@ def example(tensor: Tensor, channels_first: bool) -> str:
     if channels_first:
         sizes = [sizes[-1], *sizes[:-1]]
     listed = ", ".join(str(size) for size in (1, *sizes))
+    if tensor.dtype == "string":
+        texts: Any = "some text"
+        for size in (*reversed(sizes), 1):
+            texts = [texts] * size
+        return literal(texts)
     if tensor.dtype.startswith("float"):
         return f"torch.rand({listed})"
     return f"torch.zeros({listed}, dtype=torch.{tensor.dtype})"

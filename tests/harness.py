@@ -92,7 +92,10 @@ def random_inputs(case: Case, batch: int = 3, seed: int = 0) -> list[np.ndarray]
     """Data for every input: normal floats (negative ones too), or integers in range."""
     if case.inputs:
         dtypes = (*case.dtypes, *("float32",) * len(case.inputs))
-        return [np.asarray(x, dtype) for x, dtype in zip(case.inputs, dtypes, strict=False)]
+        return [
+            np.asarray(x) if dtype == "string" else np.asarray(x, dtype)
+            for x, dtype in zip(case.inputs, dtypes, strict=False)
+        ]
     rng = np.random.default_rng(seed)
     arrays = []
     for index, shape in enumerate(case.input_shapes()):
@@ -264,7 +267,14 @@ def check_case(case: Case) -> None:
     module.eval()
     with torch.no_grad():
         results = as_list(
-            module(*(torch.tensor(np.ascontiguousarray(channels_first(x, stays))) for x in data))
+            module(
+                *(
+                    x.tolist()  # no tensor holds strings
+                    if x.dtype.kind == "U"
+                    else torch.tensor(np.ascontiguousarray(channels_first(x, stays)))
+                    for x in data
+                )
+            )
         )
     for y, result in zip(expected, results, strict=True):
         error = relative_error(channels_first(y, stays), result.numpy())

@@ -30,6 +30,12 @@ def layer_module(type_name: str) -> str:
     return cls.keras_module if cls is not None else ""
 
 
+def unreadable(type_name: str, config: Json) -> str:
+    """What of a layer's config its definition cannot say; empty if nothing."""
+    cls = layer_class(type_name)
+    return "" if cls is None else cls.unreadable(config)
+
+
 @cache
 def layer_defaults(type_name: str) -> Json:
     """Field -> default as data, in the class's order; `MISSING` where a field is required."""

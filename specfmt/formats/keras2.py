@@ -70,7 +70,10 @@ RECURRENT: Final = frozenset(
         "StackedRNNCells",
     ]
 )
-LOOKUPS: Final = frozenset(["StringLookup", "IntegerLookup", "TextVectorization"])
+LOOKUPS: Final = frozenset(["StringLookup", "IntegerLookup", "TextVectorization", "Discretization"])
+OUTPUT_MODES: Final = {"binary": "multi_hot", "tf-idf": "tf_idf"}
+"""What the first preprocessing layers called what they give."""
+
 NO_KERNEL: Final = frozenset(
     ["SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "DepthwiseConv2D"]
 )
@@ -140,8 +143,9 @@ def modernise(class_name: str, config: Json, path: Path) -> tuple[str, Json]:
         axis = result.get("axis")
         if isinstance(axis, (list, tuple)) and len(axis) == 1:
             result["axis"] = axis[0]
-    if class_name == "CategoryEncoding" and result.get("output_mode") == "binary":
-        result["output_mode"] = "multi_hot"
+    mode = result.get("output_mode")
+    if isinstance(mode, str):
+        result["output_mode"] = OUTPUT_MODES.get(mode, mode)
     return class_name, result
 
 
@@ -150,7 +154,7 @@ def _belongs_elsewhere(class_name: str, key: str) -> bool:
         return class_name in NO_KERNEL
     if key == "noise_shape":
         return class_name.startswith("SpatialDropout")
-    if key == "dtype":  # Keras 2 gave lookup layers the dtype of their output
+    if key == "dtype":  # Keras 2 gave these layers the dtype of what they read or give
         return class_name in LOOKUPS
     return False
 

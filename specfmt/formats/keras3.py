@@ -90,7 +90,7 @@ def simplify(type_name: str, config: Json, query: int | None = None) -> Json:
     for key, value in config.items():
         if key in NOT_ARGUMENTS or (key == "data_format" and value == RESOLVED_DATA_FORMAT):
             continue
-        if key in SIZE_FIELDS:
+        if key in SIZE_FIELDS or key == "salt":
             value = shortest_size(value)
         elif key == "axis" and type_name in AXIS_LISTS and isinstance(value, (list, tuple)):
             value = value[0] if len(value) == 1 else list(value)
@@ -145,6 +145,8 @@ def _drop_derived(type_name: str, config: Json, query: int | None) -> None:
             config.pop("max_freq", None)
     if type_name == "Normalization" and config.get("axis") in ([-1], (-1,)):
         del config["axis"]
+    if type_name == "Discretization" and config.get("bin_boundaries") is not None:
+        config.pop("num_bins", None)  # `adapt` leaves both
 
 
 def query_rank(build_config: Any) -> int | None:
@@ -168,6 +170,8 @@ def resolve(type_name: str, config: Json) -> None:
             config[key] = per_axis(value, rank, pairs=False)
         elif type_name in AXIS_LISTS and key == "axis" and isinstance(value, int):
             config[key] = [value]
+        elif key == "salt" and value is not None:
+            config[key] = per_axis(value, 2, pairs=False)
         elif value is None and (type_name, key, None) in RESOLVED:
             config[key] = RESOLVED[type_name, key, value]
         elif (type_name, key) in FACTOR_LOWS and isinstance(value, (int, float)):

@@ -16,6 +16,7 @@ from specfmt.formats.defaults import (
     layer_defaults,
     layer_module,
     same,
+    unreadable,
     word_type,
 )
 from specfmt.formats.floats import clean_numbers
@@ -280,6 +281,8 @@ class LayerReader:
         type_name, fields = self._modernise(class_name, config, path)
         if not knows_layer(type_name) or not _stands_in(layer_module(type_name), module):
             return None
+        if unreadable(type_name, fields):
+            return None
         trainable, dtype = fields.pop("trainable", None), fields.pop("dtype", None)
         if type_name == "Bidirectional":
             fields = {key: _without_forced_zeros(value) for key, value in fields.items()}
@@ -300,7 +303,12 @@ class LayerReader:
         values = drop_defaults(type_name, self._fitted(type_name, values, config, path))
         self._refuse_unknown(type_name, values, config, path)
         entry: Json = {"type": type_name}
-        entry.update((key, value) for key, value in values.items() if key not in HIDDEN_DEFAULTS)
+        known = layer_defaults(type_name)
+        entry.update(
+            (key, value)
+            for key, value in values.items()
+            if key in known or key not in HIDDEN_DEFAULTS
+        )
         if isinstance(trainable, bool) and trainable is frozen:
             entry["trainable"] = trainable
         if type_name == "Embedding" and str(policy_name).startswith("int"):
@@ -397,7 +405,8 @@ class LayerReader:
     def _custom(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
         self.context.warn(
             "SF431",
-            f"kept {class_name} as it is: specfmt does not know this layer",
+            f"kept {class_name} as it is: "
+            f"{unreadable(class_name, config) or 'specfmt does not know this layer'}",
             path,
             "the generated code imports its class",
         )

@@ -14,6 +14,8 @@ from specfmt.formats.sequential_models import SequentialReader
 from specfmt.spec.diagnostics import Path
 
 DEFAULT_POLICY: Final = "float32"
+FLOATING: Final = ("float", "bfloat", "mixed")
+"""How the policies begin that a whole model may have; the others are of single layers."""
 
 
 class ModelReader:
@@ -97,7 +99,7 @@ class ModelReader:
             dtype = config.get("dtype")
             if isinstance(dtype, dict) and isinstance(dtype.get("config"), dict):
                 dtype = dtype["config"].get("name")
-            if isinstance(dtype, str) and dtype and "int" not in dtype and dtype != "bool":
+            if isinstance(dtype, str) and dtype and dtype.startswith(FLOATING):
                 found[dtype] += 1
         return max(found, key=lambda n: (found[n], n == DEFAULT_POLICY), default=DEFAULT_POLICY)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from specfmt.formats.locate import Located, locate
 from specfmt.formats.reading import MAX_BYTES, fail, parse_json
+from specfmt.formats.vocabularies import fill_vocabularies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,9 @@ def _from_zip(path: Path) -> Located:
                 found = parse_json(metadata)
                 version = found.get("keras_version") if isinstance(found, dict) else None
                 located.version = version if isinstance(version, str) else None
+            fill_vocabularies(
+                located.topology, archive.namelist(), lambda name: _member(archive, name)
+            )
             return located
     except (
         zipfile.BadZipFile,

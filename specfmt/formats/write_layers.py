@@ -80,6 +80,7 @@ class LayerWriter:
         if layer.activity_regularizer is not None or layer.type_name in WRITES_ACTIVITY:
             values["activity_regularizer"] = plain(layer.activity_regularizer)
         config.update(values)
+        config.update(layer.written_besides())
         complete(layer.type_name, config, args)
         if not layer.takes_trainable:  # it writes the dtype of its variables, not its policy
             del config["trainable"]

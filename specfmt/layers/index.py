@@ -26,6 +26,10 @@ FAMILIES: Final[dict[str, str]] = {
         "RMSNormalization"
     ),
     "preprocessing": "Rescaling Normalization",
+    "preprocessing_categories": (
+        "StringLookup IntegerLookup TextVectorization Discretization CategoryEncoding Hashing "
+        "HashedCrossing"
+    ),
     "regularization": (
         "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
         "GaussianDropout AlphaDropout ActivityRegularization"

@@ -17,6 +17,12 @@ DEFAULT_RANGE: Final = 8
 """Integer inputs that index nothing are below this."""
 
 
+KNOWN_WORDS: Final = 50
+LONGEST_TEXT: Final = 12
+OTHER_WORDS: Final = ("Zeppelin", "don't", "ÄRGER,", "東京", "x" * 70, "")
+"""Strings that vocabularies hardly have: capitals, punctuation, other scripts, long ones, none."""
+
+
 def index_limits(graph: Graph) -> dict[str, int]:
     """Inputs that a layer looks up in a table, and the table's length."""
     limits: dict[str, int] = {}
@@ -39,7 +45,9 @@ def random_inputs(graph: Graph, shapes: dict[str, tuple[int, ...]], seed: int) -
     for name, value in graph.inputs.items():
         shape, dtype = shapes[name], value.dtype
         whole = name in limits or not dtype.startswith(("float", "bfloat"))
-        if dtype == "bool":
+        if dtype == "string":
+            found[name] = random_texts(graph, shape, rng)
+        elif dtype == "bool":
             found[name] = rng.random(shape) < 0.7
         elif whole:
             numbers = rng.integers(0, limits.get(name, DEFAULT_RANGE), shape)
@@ -48,6 +56,20 @@ def random_inputs(graph: Graph, shapes: dict[str, tuple[int, ...]], seed: int) -
             plain = dtype if dtype in ("float32", "float64", "float16") else "float32"
             found[name] = rng.standard_normal(shape).astype(plain)
     return found
+
+
+def random_texts(graph: Graph, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Strings: entries of the model's vocabularies, alone and in texts, and others."""
+    known: list[str] = []
+    in_texts = False
+    for unit in graph.walk_units():
+        words = getattr(unit.spec, "vocabulary", None) or ()
+        known += [word for word in words if isinstance(word, str)]
+        in_texts |= hasattr(unit.spec, "standardize")
+    pool = [*known[:KNOWN_WORDS], *OTHER_WORDS]
+    lengths = rng.integers(0, LONGEST_TEXT, prod(shape)) if in_texts else np.ones(prod(shape), int)
+    texts = [" ".join(str(word) for word in rng.choice(pool, length)) for length in lengths]
+    return np.array(texts).reshape(shape)
 
 
 def random_weight(weight: Weight, rng: np.random.Generator) -> Array:

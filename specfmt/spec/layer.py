@@ -144,6 +144,7 @@ class Layer(BaseModel):
         casts_inputs: Whether Keras casts what the layer reads to its compute dtype.
         automatic_parts: Classes of parts that Keras names by their class, in its order.
         penalizes_parts: Whether Keras hands ``activity_regularizer`` on to parts of the layer.
+        tables: Fields that hold a table, which generated code keeps apart where it is long.
         has_statistics: Whether it takes the statistics of a batch in training mode.
     """
 
@@ -161,6 +162,7 @@ class Layer(BaseModel):
     takes_masks_of: ClassVar[tuple[str, ...]] = ()
     trainable_reaches_parts: ClassVar[bool] = True
     penalizes_parts: ClassVar[bool] = False
+    tables: ClassVar[tuple[str, ...]] = ()
     has_statistics: ClassVar[bool] = False
     takes_trainable: ClassVar[bool] = True
     training_default: ClassVar[bool | None] = None
@@ -172,6 +174,11 @@ class Layer(BaseModel):
     activity_regularizer: Regularizer = None
     trainable: Bool = True
     dtype: OptionalPolicy = None
+
+    @classmethod
+    def unreadable(cls, config: dict[str, Any]) -> str:  # noqa: ARG003 (a hook)
+        """What of Keras's config of such a layer the fields cannot say; empty if nothing."""
+        return ""
 
     @classmethod
     def own_fields(cls) -> tuple[str, ...]:
@@ -244,6 +251,10 @@ class Layer(BaseModel):
         """The fields by which a call in training mode draws random numbers; none at zero."""
         fields = type(self).model_fields
         return tuple(n for n in STRENGTHS if n in fields and "seed" in fields and getattr(self, n))
+
+    def written_besides(self) -> dict[str, Any]:
+        """What Keras's config of the layer says besides its constructor arguments."""
+        return {}
 
     def is_frozen(self) -> bool:
         """Whether ``trainable: false`` keeps training from its weights."""

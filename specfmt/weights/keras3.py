@@ -22,8 +22,8 @@ from specfmt.weights.sources import KerasWeights, Stored
 CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies")
 """The group of a model's layers; TensorFlow 2.12 wrote the second name."""
 
-STATE: Final = frozenset(["seed_generator", "_random_seed_generator"])
-"""Groups whose variables are no weights."""
+STATE: Final = frozenset(["seed_generator", "_random_seed_generator", "idf_weights"])
+"""Groups and variables that are no weights; the spec has the weights of a vocabulary's tokens."""
 
 
 def is_layout(file: Any) -> bool:

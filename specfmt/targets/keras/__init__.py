@@ -26,6 +26,7 @@ from specfmt.targets.naming import identifier
 from specfmt.targets.outputs import train_section
 from specfmt.targets.own_words import keras_imports, keras_stubs, own_words, python_name
 from specfmt.targets.source import comment, document_line
+from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
 from specfmt.targets.wrap import wrap
 
@@ -124,6 +125,7 @@ def model_context(
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
+        "tables": [table_source(name, values) for name, values in file.tables.items()],
         "helpers": [*collect_helpers(layers), *stubs],
         "file": file,
         "model_class": model_class,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from specfmt.graph.model import Unit
-from specfmt.targets.naming import Scope
+from specfmt.targets.naming import Scope, identifier
+from specfmt.targets.tables import is_long
 
 RESERVED = ("keras", "layers", "ops", "tf", "x", "self", "build_model", "training")
 
@@ -18,10 +21,28 @@ class FileScope:
         scope: Module-level names in use.
         imports: Import lines that layers need (custom classes, private operations).
         builders: Nested model -> the name of the function that builds it.
+        tables: Constants that hold long tables of layers, by name.
+        table_names: Which constant holds a layer's field.
         automatic: Units that Keras names itself, just as the model is to name them.
     """
 
     scope: Scope = field(default_factory=lambda: Scope(RESERVED))
     imports: dict[str, None] = field(default_factory=dict)
     builders: dict[Unit, str] = field(default_factory=dict)
+    tables: dict[str, Sequence[Any]] = field(default_factory=dict)
+    table_names: dict[tuple[Unit, str], str] = field(default_factory=dict)
     automatic: frozenset[Unit] = frozenset()
+
+    def hold_tables(self, unit: Unit) -> dict[str, str]:
+        """The fields of a layer whose values are constants of the file -> the constants' names."""
+        held = {}
+        for name in unit.layer.tables:
+            values = getattr(unit.layer, name, None)
+            if values is None or not is_long(values):
+                continue
+            if (unit, name) not in self.table_names:
+                constant = self.scope.claim(identifier(f"{unit.name}_{name}").upper())
+                self.table_names[unit, name] = constant
+                self.tables[constant] = values
+            held[name] = self.table_names[unit, name]
+        return held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,6 +45,8 @@ def value_source(value: Any, policy: Any = None) -> str:
         else:
             inner = ", ".join(value_source(item, policy) for item in value)
         return f"[{inner}]"
+    if isinstance(value, tuple) and value and all(isinstance(item, str) for item in value):
+        return literal(list(value))
     return literal(value)
 
 
@@ -144,13 +146,20 @@ def collect_helpers(values: Iterable[Any]) -> list[str]:
     return list(functions.values())
 
 
-def argument_sources(model: BaseModel, *, name: str | None, policy: Any = None) -> list[str]:
+def argument_sources(
+    model: BaseModel,
+    *,
+    name: str | None,
+    policy: Any = None,
+    tables: Mapping[str, str] | None = None,
+) -> list[str]:
     """Constructor arguments that differ from defaults; required ones first, by position.
 
     Args:
         model: A layer.
         name: Its name; empty or None for a layer that Keras names.
         policy: The dtype policy of the model around it, which Keras does not know of.
+        tables: Fields whose values constants of the file hold, and the names of these.
     """
     given = explicit_arguments(model)
     if policy not in (None, "float32"):
@@ -163,14 +172,19 @@ def argument_sources(model: BaseModel, *, name: str | None, policy: Any = None) 
         if key in ("inputs", "name") or (key == "trainable" and takes_no_flag):
             continue
         positional = positional and fields[key].is_required() and key not in COMMON_FIELDS
-        source = value_source(value, policy)
+        source = (tables or {}).get(key) or value_source(value, policy)
         sources.append(source if positional else f"{fields[key].alias or key}={source}")
     if name:
         sources.append(f"name={literal(name)}")
     return sources
 
 
-def layer_call(layer: Layer, name: str | None = None, policy: Any = None) -> tuple[str, list[str]]:
+def layer_call(
+    layer: Layer,
+    name: str | None = None,
+    policy: Any = None,
+    tables: Mapping[str, str] | None = None,
+) -> tuple[str, list[str]]:
     """Callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``.
 
     The name defaults to the definition's own; an empty one leaves it to Keras.
@@ -179,7 +193,9 @@ def layer_call(layer: Layer, name: str | None = None, policy: Any = None) -> tup
     if layer.type_name == "Custom":
         return custom_call(layer, name)
     space = "layers." if layer.keras_module == KERAS_LAYERS else ""
-    return f"{space}{layer.type_name}", argument_sources(layer, name=name, policy=policy)
+    return f"{space}{layer.type_name}", argument_sources(
+        layer, name=name, policy=policy, tables=tables
+    )
 
 
 def layer_source(layer: Layer, name: str | None = None, policy: Any = None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import comment, document_line
+from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
 from specfmt.targets.torch import emit
 from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
@@ -97,6 +98,11 @@ def model_context(
     context: dict[str, Any] = {
         "doc": document_line(program.graph),
         "source": f" from {comment(source)}" if source else "",
+        "tables": [
+            table_source(name, values)
+            for cls in program.classes()
+            for name, values in cls.builder.tables.items()
+        ],
         "helpers": helpers,
         "helper_imports": [*helper_imports, *stubs.imports],
         "stubs": stubs.contexts,

@@ -16,6 +16,7 @@ from specfmt.graph.model import Node, Unit
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.layer import Layer
 from specfmt.targets.naming import Scope, identifier
+from specfmt.targets.tables import is_long
 from specfmt.targets.torch.expr import (
     Axis,
     Call,
@@ -100,10 +101,20 @@ class ClassBuilder:
         unfolds: Calls that give vectors -> the image (Keras's order, without batch) that a
             `Reshape` makes of them.
         stubs: Calls of layers that specfmt does not know, in all classes of the file.
+        tables: Constants of the file that its modules read, by name.
     """
 
-    def __init__(self, *, fidelity: str = "idiomatic", stubs: Stubs | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        fidelity: str = "idiomatic",
+        stubs: Stubs | None = None,
+        file_scope: Scope | None = None,
+    ) -> None:
         self.stubs = stubs or Stubs()
+        self.file_scope = file_scope or Scope(())
+        self.tables: dict[str, Sequence[Any]] = {}
+        self.table_names: dict[tuple[Unit, str], str] = {}
         self.data: set[Tensor] = set()
         self.unfolds: dict[Node, tuple[int, ...]] = {}
         self.steps: list[Step] = []
@@ -279,6 +290,26 @@ class Lower:
         """
         literal = LiteralExpr(shape, tuple(float(value) for value in values))
         return self.parameter(self.aligned(literal, x), suffix, trainable=False)
+
+    def table(self, values: Sequence[Any], suffix: str) -> Any:
+        """A table as an argument: the list itself, or the name of a constant where it is long."""
+        if not is_long(values):
+            return list(values)
+        suffix = self._suffix(suffix)
+        key = (self.unit, suffix)
+        name = self.owner.table_names.get(key)
+        if name is None:
+            wish = identifier(f"{self.unit.name}_{suffix}").upper()
+            name = self.owner.table_names[key] = self.owner.file_scope.claim(wish)
+            self.owner.tables[name] = values
+        return Name(name)
+
+    def table_buffer(self, values: Sequence[float], suffix: str) -> SelfAttr:
+        """A row of numbers of the spec as a buffer of their own, whatever reads them."""
+        listed = self.table(values, suffix)
+        constant = listed.text if isinstance(listed, Name) else ""
+        literal = LiteralExpr((len(values),), tuple(float(value) for value in values), constant)
+        return self.parameter(literal, suffix, trainable=False)
 
     def aligned(self, expr: WeightExpr, x: Tensor) -> WeightExpr | ByLayout:
         """A weight that broadcasts against ``x`` from the last axis, in whichever layout.

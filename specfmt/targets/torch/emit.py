@@ -8,7 +8,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from specfmt.graph.model import Graph
 from specfmt.targets.imports import sorted_imports
@@ -22,6 +22,9 @@ from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.params import Literal
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import Renderer
+
+STRING: Final = "string"
+"""Keras's dtype of texts, which come as lists or NumPy arrays: PyTorch has no such tensors."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
         return lines + [f"self.{item.attr}.{name}.requires_grad_(False)" for name in frozen]
     value = program.resolve(item.value)
     if isinstance(value, Literal):
-        tensor = f"torch.tensor({render(list(value.values))})"
+        tensor = f"torch.tensor({value.constant or render(list(value.values))})"
         shape = ", ".join(str(size) for size in value.shape)
         view = f".view({shape})" if len(value.shape) > 1 else ""
         return [f"self.register_buffer({string(item.attr)}, {tensor}{view}, persistent=False)"]
@@ -102,7 +105,10 @@ def class_context(program: ClassProgram) -> ClassContext:
         frozen=frozen,
         reset=reset,
         reset_doc=reset_doc,
-        arguments=", ".join(f"{name}: torch.Tensor" for name in forward.arguments),
+        arguments=", ".join(
+            f"{name}: {'ArrayLike' if tensor.dtype == STRING else 'torch.Tensor'}"
+            for name, tensor in zip(forward.arguments, program.inputs.values(), strict=True)
+        ),
         returns=returns(program),
         forward=forward.lines,
     )
@@ -254,6 +260,10 @@ def import_block(source: str, extra: Iterable[str] = ()) -> str:
         wanted.add("from typing import Self")
     if re.search(r"\bmath\.", source):
         wanted.add("import math")
+    if re.search(r"\bArrayLike\b", source):
+        wanted.add("from numpy.typing import ArrayLike")
+    if re.search(r"\bpartial\(", source):
+        wanted.add("from functools import partial")
     if re.search(r"\bF\.", source):
         wanted.add("import torch.nn.functional as F")
     if re.search(r"\bnn\.", source):

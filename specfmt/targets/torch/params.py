@@ -260,9 +260,13 @@ class Counter(WeightExpr):
 
 @dataclass(frozen=True)
 class Literal(WeightExpr):
-    """Numbers of the spec itself, row-major: no weight of Keras, and none of the `state_dict`."""
+    """Numbers of the spec itself, row-major: no weight of Keras, and none of the `state_dict`.
+
+    ``constant`` is the name of the file's constant that holds them, if one does.
+    """
 
     values: tuple[float, ...]
+    constant: str = ""
 
     def permute(self, *axes: int) -> WeightExpr:
         steps = [prod(self.shape[axis + 1 :]) for axis in range(len(self.shape))]
@@ -273,7 +277,7 @@ class Literal(WeightExpr):
         return Literal(shape, tuple(self.values[offset] for offset in offsets))
 
     def reshape(self, *shape: int) -> WeightExpr:
-        return Literal(shape, self.values)
+        return Literal(shape, self.values, self.constant)
 
     def sources(self) -> Iterator[str]:
         yield from ()

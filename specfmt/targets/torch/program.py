@@ -188,7 +188,7 @@ def _lower(
         if unit.graph is not None:
             inner = replace(options, logits=frozenset())
             nested[unit] = _lower(unit.graph, inner, scope, problems, stubs)
-    builder = ClassBuilder(fidelity=options.fidelity, stubs=stubs)
+    builder = ClassBuilder(fidelity=options.fidelity, stubs=stubs, file_scope=scope)
     program = ClassProgram(scope.claim(free_class_name(graph.name)), graph, builder, nested=nested)
     tensors: dict[Value, Tensor] = {}
     for name, value in graph.inputs.items():

@@ -1,0 +1,467 @@
+"""Preprocessing layers that turn texts, numbers and categories into category numbers or vectors.
+
+Their vocabulary, boundaries or statistics come from ``adapt()`` or from the constructor; either
+way they are fields here, and every target carries them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from specfmt.layers.core import INPUTS_ONLY
+from specfmt.spec.fields import (
+    Bool,
+    Either,
+    Float,
+    Integer,
+    NaturalInt,
+    Nullable,
+    Number,
+    OneOf,
+    OptionalInt,
+    OptionalPositiveInt,
+    OptionalStr,
+    PositiveInt,
+    SizeRule,
+    Str,
+    Text,
+    Tuple,
+)
+from specfmt.spec.layer import Argument, Layer, Shape, ShapeError
+from specfmt.spec.registry import layer
+
+UNKNOWN_TOKEN: Final = "[UNK]"  # noqa: S105 (a token of text)
+UNKNOWN: Final = 1
+"""How many numbers of a text layer's vocabulary stand for what is not in it."""
+
+Words = Annotated[tuple[str, ...] | None, Nullable(Tuple(Text(), 1))]
+Numbers = Annotated[tuple[float, ...] | None, Nullable(Tuple(Number(), 1))]
+Integers = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer(), 1))]
+Salt = Annotated[int | tuple[int, int] | None, Nullable(SizeRule(2, 0))]
+OptionalSize = Annotated[int | None, Nullable(Integer(2))]
+OutputMode = Annotated[
+    Literal["int", "one_hot", "multi_hot", "count", "tf_idf"],
+    OneOf("int", "one_hot", "multi_hot", "count", "tf_idf"),
+]
+CountMode = Annotated[
+    Literal["int", "one_hot", "multi_hot", "count"], OneOf("int", "one_hot", "multi_hot", "count")
+]
+VectorMode = Annotated[
+    Literal["one_hot", "multi_hot", "count"], OneOf("one_hot", "multi_hot", "count")
+]
+CrossMode = Annotated[Literal["int", "one_hot"], OneOf("int", "one_hot")]
+Standardize = Annotated[
+    Literal["lower_and_strip_punctuation", "lower", "strip_punctuation"] | None,
+    Nullable(OneOf("lower_and_strip_punctuation", "lower", "strip_punctuation")),
+]
+Split = Annotated[
+    Literal["whitespace", "character"] | None, Nullable(OneOf("whitespace", "character"))
+]
+Ngrams = Annotated[
+    int | tuple[int, ...] | None,
+    Nullable(
+        Either(Integer(1), Tuple(Integer(1), 1), expected="an integer from 1 or a list of them")
+    ),
+]
+
+
+def one_hot_shape(x: Shape, depth: int | None) -> Shape:
+    """A vector for each element; a last axis of size 1 is taken for it."""
+    return (*x[:-1], depth) if len(x) > 1 and x[-1] == 1 else (*x, depth)
+
+
+def check_sparse(sparse: bool, mode: str) -> None:
+    """Keras has sparse vectors, but no sparse numbers."""
+    if sparse and mode == "int":
+        raise ShapeError(
+            "a mode that gives vectors beside `sparse: true`",
+            "output_mode int",
+            "leave `sparse` out",
+            field="sparse",
+        )
+
+
+class Categorical(Layer):
+    """Base of layers that give category numbers, or vectors made of them."""
+
+    call_arguments: ClassVar[tuple[Argument, ...]] = INPUTS_ONLY
+    supports_masking = False
+    casts_inputs = False
+    tables = ("vocabulary", "idf_weights", "bin_boundaries")
+
+
+class Lookup(Categorical):
+    """Base of layers with a vocabulary."""
+
+    @classmethod
+    def unreadable(cls, config: dict[str, Any]) -> str:
+        sized = config.get("vocabulary") is not None or config.get("pad_to_max_tokens")
+        if sized or config.get("output_mode", "int") == "int":
+            return ""
+        return "the file does not hold its vocabulary, which its output's size follows from"
+
+    @property
+    def table(self) -> tuple[Any, ...] | None:
+        """The vocabulary without the special tokens that may stand before it, as Keras reads it."""
+        given: tuple[Any, ...] | None = getattr(self, "vocabulary", None)
+        if given is None:
+            return None
+        special = self.special_tokens
+        return given[len(special) :] if given[: len(special)] == special else given
+
+    @property
+    def mode(self) -> str:
+        """What a call gives."""
+        return str(getattr(self, "output_mode", "int"))
+
+    @property
+    def masked(self) -> bool:
+        """Whether number 0 stands for the mask token."""
+        return getattr(self, "mask_token", None) is not None and self.mode == "int"
+
+    @property
+    def unknown(self) -> int:
+        """How many numbers stand for what is not in the vocabulary."""
+        return int(getattr(self, "num_oov_indices", UNKNOWN))
+
+    @property
+    def special_tokens(self) -> tuple[Any, ...]:
+        """What stands before the vocabulary's own tokens."""
+        mask = getattr(self, "mask_token", None)
+        token = getattr(self, "oov_token", None)
+        return (*((mask,) if self.masked else ()), *(token,) * self.unknown)
+
+    @property
+    def size(self) -> int | None:
+        """How many numbers there are; None without a vocabulary."""
+        return None if self.table is None else len(self.special_tokens) + len(self.table)
+
+    def depth(self) -> int | None:
+        """The length of the vectors."""
+        if getattr(self, "pad_to_max_tokens", False):
+            return getattr(self, "max_tokens", None)
+        return self.size
+
+    def weighting(self) -> tuple[float, ...]:
+        """The weight of each number for ``tf_idf``, as Keras fills it up."""
+        given: tuple[float, ...] = getattr(self, "idf_weights", None) or ()
+        vocabulary: tuple[Any, ...] = getattr(self, "vocabulary", None) or ()
+        front = 0 if len(vocabulary) == self.size else len(self.special_tokens)
+        mean = sum(given) / max(len(given), 1)
+        filled = (*(mean,) * front, *given)
+        return (*filled, *(0.0,) * ((self.depth() or 0) - len(filled)))
+
+    def check_table(self) -> None:
+        """Hold the vocabulary against the other fields.
+
+        Raises:
+            ShapeError: Keras would refuse it.
+        """
+        mode, size = self.mode, self.size
+        limit: int | None = getattr(self, "max_tokens", None)
+        weights: tuple[float, ...] | None = getattr(self, "idf_weights", None)
+        padded: bool = getattr(self, "pad_to_max_tokens", False)
+        check_sparse(getattr(self, "sparse", False), mode)
+        if padded and limit is None:
+            raise ShapeError(
+                "`max_tokens` beside `pad_to_max_tokens`", "none", field="pad_to_max_tokens"
+            )
+        if (weights is not None) != (mode == "tf_idf" and self.table is not None):
+            given = f"output_mode {mode}" if weights is not None else "none"
+            raise ShapeError(
+                "`idf_weights` where output_mode is tf_idf, and there alone",
+                given,
+                "give one weight for each token of the vocabulary",
+                field="idf_weights",
+            )
+        if size is None:
+            if mode != "int" and not padded:
+                raise ShapeError(
+                    f"a vocabulary, which the vectors of output_mode {mode} get their length from",
+                    "none",
+                    "give `vocabulary`, or `max_tokens` and `pad_to_max_tokens: true`",
+                    field="output_mode",
+                )
+            return
+        tokens = self.table or ()
+        if len(set(tokens)) < len(tokens):
+            twice = next(token for token, many in Counter(tokens).items() if many > 1)
+            raise ShapeError(
+                "every token once", f"{twice!r} twice", "remove one of them", field="vocabulary"
+            )
+        mask = getattr(self, "mask_token", None)
+        if mask is not None and mask in tokens:
+            raise ShapeError(
+                f"the mask token {mask!r} before the vocabulary or not at all",
+                "it among the others",
+                "remove it from the vocabulary",
+                field="vocabulary",
+            )
+        if limit is not None and size > limit:
+            raise ShapeError(
+                f"a vocabulary of at most {limit} tokens, the special ones included",
+                str(size),
+                "raise `max_tokens`",
+                field="vocabulary",
+            )
+        if weights is not None and len(weights) != len(getattr(self, "vocabulary", None) or ()):
+            raise ShapeError(
+                "as many weights as the vocabulary has tokens",
+                str(len(weights)),
+                field="idf_weights",
+            )
+
+    def output_shape(self, x: Shape) -> Shape:
+        self.check_table()
+        if self.mode == "int":
+            return x
+        if self.mode == "one_hot":
+            return one_hot_shape(x, self.depth())
+        return (*x[:-1], self.depth())
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return "int64" if self.mode == "int" else "float32"
+
+    def written_besides(self) -> dict[str, Any]:
+        return {"vocabulary_size": self.size}
+
+
+class IndexLookup(Lookup):
+    """Base of the layers that look up one token for each element."""
+
+    def output_shape(self, x: Shape) -> Shape:
+        if getattr(self, "invert", False) and self.mode != "int":
+            raise ShapeError(
+                "output_mode int beside `invert: true`", self.mode, field="output_mode"
+            )
+        if getattr(self, "invert", False) and getattr(self, "oov_token", None) in (
+            self.table or ()
+        ):
+            raise ShapeError(
+                "a token for unknown numbers that the vocabulary does not have",
+                repr(getattr(self, "oov_token", None)),
+                field="oov_token",
+            )
+        return super().output_shape(x)
+
+
+@layer
+class StringLookup(IndexLookup):
+    """Turns strings into their numbers in a vocabulary, or vectors made of those numbers.
+
+    The first ``num_oov_indices`` numbers stand for strings that are not in the vocabulary; number
+    0 stands before them for ``mask_token``, if there is one.
+    """
+
+    max_tokens: OptionalSize = None
+    num_oov_indices: NaturalInt = 1
+    mask_token: OptionalStr = None
+    oov_token: OptionalStr = UNKNOWN_TOKEN
+    vocabulary: Words = None
+    idf_weights: Numbers = None
+    invert: Bool = False
+    output_mode: OutputMode = "int"
+    pad_to_max_tokens: Bool = False
+    sparse: Bool = False
+    encoding: Str = "utf-8"
+    salt: Salt = None
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return super().output_dtype(compute_dtype, *dtypes)
+
+    def written_besides(self) -> dict[str, Any]:
+        return {**super().written_besides(), "oov_method": "floormod"}
+
+
+@layer
+class IntegerLookup(IndexLookup):
+    """Turns whole numbers into their places in a vocabulary, or vectors made of those places."""
+
+    max_tokens: OptionalSize = None
+    num_oov_indices: NaturalInt = 1
+    mask_token: OptionalInt = None
+    oov_token: OptionalInt = -1
+    vocabulary: Integers = None
+    vocabulary_dtype: Annotated[Literal["int64"], OneOf("int64")] = "int64"
+    idf_weights: Numbers = None
+    invert: Bool = False
+    output_mode: OutputMode = "int"
+    sparse: Bool = False
+    pad_to_max_tokens: Bool = False
+    oov_method: Annotated[Literal["floormod", "farmhash"], OneOf("floormod", "farmhash")] = (
+        "floormod"
+    )
+    salt: Salt = None
+
+
+@layer
+class TextVectorization(Lookup):
+    """Splits texts into tokens and gives their numbers in a vocabulary, or vectors of them.
+
+    Number 0 is padding and 1 a token that is not in the vocabulary; vectors have no place for
+    padding.
+    """
+
+    mask_token: ClassVar[str] = ""
+    oov_token: ClassVar[str] = UNKNOWN_TOKEN
+
+    max_tokens: OptionalSize = None
+    standardize: Standardize = "lower_and_strip_punctuation"
+    split: Split = "whitespace"
+    ngrams: Ngrams = None
+    output_mode: OutputMode = "int"
+    output_sequence_length: OptionalPositiveInt = None
+    pad_to_max_tokens: Bool = False
+    vocabulary: Words = None
+    idf_weights: Numbers = None
+    sparse: Bool = False
+    ragged: Bool = False
+    encoding: Str = "utf-8"
+
+    @classmethod
+    def unreadable(cls, config: dict[str, Any]) -> str:
+        own = [
+            key for key in ("standardize", "split") if not isinstance(config.get(key), str | None)
+        ]
+        return f"its `{own[0]}` is a function" if own else super().unreadable(config)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The lengths of the groups of neighbouring tokens; empty where tokens stay alone."""
+        if isinstance(self.ngrams, int):
+            return tuple(range(1, self.ngrams + 1))
+        return self.ngrams or ()
+
+    def output_shape(self, x: Shape) -> Shape:
+        if self.split is not None and len(x) > 1 and x[-1] != 1:
+            raise ShapeError(
+                "one text for each sample: shape [] or [1]",
+                f"shape {x}",
+                "give each sample one text, or set `split: null`",
+            )
+        if self.output_mode != "int" and self.output_sequence_length is not None:
+            raise ShapeError(
+                "`output_sequence_length` where output_mode is int alone",
+                f"output_mode {self.output_mode}",
+                field="output_sequence_length",
+            )
+        if self.ragged and self.output_mode != "int":
+            raise ShapeError(
+                "output_mode int beside `ragged: true`", self.output_mode, field="ragged"
+            )
+        if self.output_mode == "int":
+            self.check_table()
+            return (x[0], self.output_sequence_length)
+        texts: Shape = (*x, None) if self.split is not None else x if len(x) > 1 else (*x, 1)
+        return super().output_shape(texts)
+
+
+@layer
+class Discretization(Categorical):
+    """Turns numbers into the numbers of the bins they fall in, or vectors made of those."""
+
+    takes_trainable = False
+
+    bin_boundaries: Annotated[tuple[float, ...] | None, Nullable(Tuple(Number()))] = None
+    num_bins: Annotated[int | None, Nullable(Integer(0))] = None
+    epsilon: Float = 0.01
+    output_mode: CountMode = "int"
+    sparse: Bool = False
+
+    @property
+    def depth(self) -> int | None:
+        """The number of bins."""
+        return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+
+    def output_shape(self, x: Shape) -> Shape:
+        check_sparse(self.sparse, self.output_mode)
+        if (self.bin_boundaries is None) == (self.num_bins is None):
+            raise ShapeError(
+                "either `bin_boundaries` or `num_bins`",
+                "both" if self.num_bins is not None else "neither",
+                "give the boundaries that `adapt()` found, or the number of bins for it to find",
+                field="bin_boundaries" if self.num_bins is not None else "",
+            )
+        if list(self.bin_boundaries or ()) != sorted(self.bin_boundaries or ()):
+            raise ShapeError("boundaries in ascending order", "others", field="bin_boundaries")
+        if self.output_mode == "int":
+            return x
+        if self.output_mode == "one_hot":
+            return one_hot_shape(x, self.depth)
+        return (x[0], *x[2:], self.depth) if len(x) > 1 else (self.depth,)
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return "int32" if self.output_mode == "int" else compute_dtype
+
+
+@layer
+class CategoryEncoding(Categorical):
+    """Turns category numbers into vectors: one-hot, several hot, or how often each occurs."""
+
+    call_arguments = (Argument("inputs"), Argument("count_weights", required=False))
+
+    num_tokens: PositiveInt
+    output_mode: VectorMode = "multi_hot"
+    sparse: Bool = False
+
+    def output_shape(self, x: Shape, count_weights: Shape | None = None) -> Shape:
+        if count_weights is not None and self.output_mode != "count":
+            raise ShapeError("output_mode count beside `count_weights`", self.output_mode)
+        if self.output_mode == "one_hot":
+            return one_hot_shape(x, self.num_tokens)
+        return (*x[:-1], self.num_tokens)
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return compute_dtype
+
+
+@layer
+class Hashing(Categorical):
+    """Turns strings or whole numbers into bins by a hash of them, or vectors made of those.
+
+    With ``mask_value``, bin 0 is for that value alone.
+    """
+
+    num_bins: PositiveInt
+    mask_value: Annotated[
+        int | str | None, Nullable(Either(Integer(), Text(), expected="an integer or a string"))
+    ] = None
+    salt: Salt = None
+    output_mode: CountMode = "int"
+    sparse: Bool = False
+
+    def output_shape(self, x: Shape) -> Shape:
+        check_sparse(self.sparse, self.output_mode)
+        return x if self.output_mode == "int" else (*x[:-1], self.num_bins)
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        if isinstance(self.dtype, str):
+            return self.dtype
+        return "int64" if self.output_mode == "int" else compute_dtype
+
+
+@layer
+class HashedCrossing(Categorical):
+    """Turns the combination of several categories into a bin by a hash of it."""
+
+    call_arguments = (Argument("inputs", "tensors"),)
+    takes_trainable = False
+
+    num_bins: PositiveInt
+    output_mode: CrossMode = "int"
+    sparse: Bool = False
+
+    def output_shape(self, x: list[Shape]) -> Shape:
+        check_sparse(self.sparse, self.output_mode)
+        if len(x) != 2:
+            raise ShapeError("two inputs", str(len(x)))
+        first = x[0]
+        if len(first) > 2 or (len(first) == 2 and first[-1] != 1) or x[1][-1] != first[-1]:
+            raise ShapeError("inputs of one shape, [] or [1]", f"shapes {first} and {x[1]}")
+        return first if self.output_mode == "int" else one_hot_shape(first, self.num_bins)
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        if isinstance(self.dtype, str):
+            return self.dtype
+        return "int64" if self.output_mode == "int" else compute_dtype
