@@ -153,19 +153,22 @@ def test_operation_signature(name: str) -> None:
 
     cls = op_class(name)
     assert cls is not None
-    function = getattr(keras.ops, OPERAND_FUNCTIONS.get(cls.function, cls.function))
+    home = keras.ops.image if cls.keras_namespace() == "keras.ops.image" else keras.ops
+    function = getattr(home, OPERAND_FUNCTIONS.get(cls.function, cls.function))
     theirs = {
         key: parameter
         for key, parameter in inspect.signature(function).parameters.items()
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     }
     count = sum(
-        p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"
+        p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self" and p.default is p.empty
         for p in inspect.signature(cls.output_shape).parameters.values()
     )
+    assert set(cls.optional_operands) <= set(theirs)
+    assert all(theirs[name].default is None for name in cls.optional_operands)
     leading = list(theirs)[: len(cls.leading_fields)]
     assert leading == list(cls.leading_fields)
-    rest = list(theirs)[len(leading) + count :]
+    rest = [key for key in list(theirs)[len(leading) + count :] if key not in cls.optional_operands]
     takes_dtype = "dtype" in rest
     assert [*leading, *(key for key in rest if key != "dtype")] == list(cls.own_fields())
     for key in cls.own_fields():

@@ -20,13 +20,8 @@ from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, need, 
 from specfmt.formats.recording import drop_model_masks, drop_recorded
 from specfmt.formats.tensor_shapes import say_shapes
 from specfmt.formats.tf_operations import CLASSES as TF_OPERATIONS
-from specfmt.formats.tf_operations import (
-    Helper,
-    LostOperandError,
-    UnsupportedError,
-    convert_function,
-    convert_node,
-)
+from specfmt.formats.tf_operations import convert_function, convert_node
+from specfmt.formats.tf_steps import Helper, LostOperandError, UnsupportedError
 from specfmt.spec.diagnostics import Path, SpecError
 
 TF_PREFIXES: Final = ("tf.", "tf_op_layer_", "TensorFlowOpLayer")

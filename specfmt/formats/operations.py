@@ -7,13 +7,14 @@ from typing import Any, Final
 from specfmt.formats.defaults import op_defaults, same
 from specfmt.formats.nodes import Call
 from specfmt.formats.reading import Json
-from specfmt.layers.index import OPERATIONS
+from specfmt.layers.index import IRREGULAR_CLASSES, OPERATIONS
 from specfmt.spec.naming import is_automatic, to_snake_case
+from specfmt.spec.registry import op_class
 
 MODULE_PREFIX: Final = "keras.src.ops."
 
 IRREGULAR: Final = {
-    "GetItem": "getitem",
+    **{class_name: function for function, class_name in IRREGULAR_CLASSES.items()},
     "AllClose": "allclose",
     "IsIn": "isin",
     "SearchSorted": "searchsorted",
@@ -90,6 +91,13 @@ def settle_call(name: str, call: Call) -> None:
     """Move what is no operand out of the operands, and drop what was not given."""
     if name == KEY and len(call.args) == 2:
         call.kwargs["key"] = call.args.pop()
+    cls = op_class(name)
+    optional = cls.optional_operands if cls is not None else ()
+    if any(call.kwargs.get(key) is not None for key in optional):
+        missing = len(cls.operands) + len(optional) - len(call.args) if cls is not None else 0
+        call.args += [call.kwargs.pop(key, None) for key in optional[-missing:]]
+        while call.args[-1] is None:
+            call.args.pop()
     call.kwargs = {
         key: value for key, value in call.kwargs.items() if value is not None or key == "key"
     }

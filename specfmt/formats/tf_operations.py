@@ -9,30 +9,26 @@ a row, or with an argument that has no meaning here, is kept as a custom layer.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from specfmt.formats.nodes import Call, Ref
 from specfmt.formats.operations import drop_op_defaults
 from specfmt.formats.reading import Json, as_map, fail
+from specfmt.formats.tf_steps import (
+    STEPS,
+    Helper,
+    LostOperandError,
+    UnsupportedError,
+    in_steps,
+    subscript,
+)
 from specfmt.formats.tf_tables import DTYPE_NAMES, FUNCTIONS, NODE_OPS, Row
+from specfmt.layers.image_operations import INTERPOLATIONS
 from specfmt.spec.diagnostics import Path
 
 CLASSES: Final = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
-
-
-class UnsupportedError(Exception):
-    """The operation cannot be said in `keras.ops`; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Helper:
-    """An operation that has to come before another: its name, entry and call."""
-
-    name: str
-    entry: Json
-    call: Call
 
 
 def convert_function(
@@ -49,8 +45,9 @@ def convert_function(
     function = config.get("function")
     if class_name == "SlicingOpLambda" or function == "__operators__.getitem":
         return _slice(call), []
-    if function in ("math.squared_difference", "math.add_n"):
-        return _in_steps(function, call, name)
+    if function in STEPS:
+        entry, helpers = in_steps(str(function), call, name)
+        return _entry(entry["op"], call), helpers
     row = FUNCTIONS.get(function) if isinstance(function, str) else None
     if row is None:
         raise UnsupportedError(f"tf.{function} has no counterpart in keras.ops")
@@ -73,27 +70,6 @@ def _transposed(call: Call, index: int, name: str) -> Helper:
     )
     call.args[index] = Ref(helper.name, 0, 0)
     return helper
-
-
-def _in_steps(function: str, call: Call, name: str) -> tuple[Json, list[Helper]]:
-    """Functions that `keras.ops` says in several operations."""
-    if function == "math.squared_difference":
-        operands = [*call.args, call.kwargs.get("y")][:2]
-        if operands[-1] is None:
-            raise LostOperandError("y")
-        helper = Helper(f"{name}/0", {"op": "subtract"}, Call(operands, {}, call.path))
-        call.args, call.kwargs = [Ref(helper.name, 0, 0)], {}
-        return {"op": "square"}, [helper]
-    terms = call.args[0] if call.args and isinstance(call.args[0], list) else []
-    if len(terms) < 2:
-        raise UnsupportedError("it adds fewer than two tensors")
-    helpers: list[Helper] = []
-    total = terms[0]
-    for i, term in enumerate(terms[1:-1]):
-        helpers.append(Helper(f"{name}/{i}", {"op": "add"}, Call([total, term], {}, call.path)))
-        total = Ref(helpers[-1].name, 0, 0)
-    call.args, call.kwargs = [total, terms[-1]], {}
-    return {"op": "add"}, helpers
 
 
 _PARAMETERS: Final = {
@@ -148,12 +124,13 @@ def _leaves(nest: Any) -> Iterator[Any]:
         yield nest
 
 
-class LostOperandError(Exception):
-    """The source does not hold an operand; tf.keras drops some when it writes a model."""
-
-
 def _entry(op: str, call: Call) -> Json:
     kwargs = call.kwargs
+    if op == "normalize" and isinstance(kwargs.get("epsilon"), (int, float)):
+        # tf bounds the square of the norm, keras.ops the norm itself: the bound is its root.
+        kwargs["epsilon"] = math.sqrt(kwargs["epsilon"])
+    if op == "resize" and kwargs.get("interpolation") not in (None, *INTERPOLATIONS):
+        raise UnsupportedError(f"keras.ops does not resize by {kwargs['interpolation']}")
     if op == "pad":
         mode = str(kwargs.pop("mode", "constant")).lower()
         if mode != "constant":
@@ -271,17 +248,6 @@ def _strided_slice(operands: list[Any], attributes: Json, call: Call) -> Json:
         name: int(_attribute(attributes, f"{name}_mask", "i", 0) or 0)
         for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     }
-    key: list[Any] = []
-    for i, (begin, end, step) in enumerate(zip(*operands[1:], strict=False)):
-        if masks["ellipsis"] >> i & 1:
-            key.append({"ellipsis": True})
-        elif masks["new_axis"] >> i & 1:
-            key.append(None)
-        elif masks["shrink_axis"] >> i & 1:
-            key.append(begin)
-        else:
-            start = None if masks["begin"] >> i & 1 else begin
-            stop = None if masks["end"] >> i & 1 else end
-            key.append({"slice": [start, stop, None if step == 1 else step]})
+    key = subscript(operands[1], operands[2], operands[3], masks)
     call.args, call.kwargs = operands[:1], {"key": key}
     return {"op": "getitem"}

@@ -156,6 +156,69 @@ FUNCTIONS: Final[dict[str, Row]] = {
         fixed={"axis": 0},
         ignored={"exclusive": False, "reverse": False},
     ),
+    "math.cumprod": _row(
+        "cumprod",
+        "x axis exclusive reverse",
+        keys={"axis": "axis"},
+        fixed={"axis": 0},
+        ignored={"exclusive": False, "reverse": False},
+    ),
+    "math.asinh": _row("arcsinh", "x"),
+    "math.acosh": _row("arccosh", "x"),
+    "math.atanh": _row("arctanh", "x"),
+    "math.erfinv": _row("erfinv", "x"),
+    "math.is_nan": _row("isnan", "x"),
+    "math.is_inf": _row("isinf", "x"),
+    "math.is_finite": _row("isfinite", "x"),
+    "math.divide_no_nan": _row("divide_no_nan", "x y", 2),
+    "math.reduce_euclidean_norm": _row("norm", "input_tensor axis keepdims", keys=_REDUCE),
+    "math.count_nonzero": _row(
+        "count_nonzero",
+        "input axis keepdims dtype",
+        keys={"axis": "axis"},
+        ignored={"keepdims": False, "dtype": ("int64", "int32")},
+        written={"dtype": "int32"},
+    ),
+    "math.top_k": _row("top_k", "input k sorted", keys={"k": "k", "sorted": "sorted"}),
+    "stop_gradient": _row("stop_gradient", "input"),
+    "identity": _row("copy", "input"),
+    "convert_to_tensor": _row(
+        "convert_to_tensor", "value dtype", keys={"dtype": "dtype"}, ignored={"dtype_hint": None}
+    ),
+    "nn.depth_to_space": _row(
+        "depth_to_space",
+        "input block_size data_format",
+        keys={"block_size": "block_size"},
+        ignored={"data_format": "NHWC"},
+    ),
+    "nn.space_to_depth": _row(
+        "space_to_depth",
+        "input block_size data_format",
+        keys={"block_size": "block_size"},
+        ignored={"data_format": "NHWC"},
+    ),
+    "nn.bias_add": _row(
+        "add", "value bias data_format", 2, ignored={"data_format": ("NHWC", "N...C")}
+    ),
+    "image.resize": _row(
+        "resize",
+        "images size method preserve_aspect_ratio antialias",
+        keys={"size": "size", "method": "interpolation", "antialias": "antialias"},
+        ignored={"preserve_aspect_ratio": False},
+    ),
+    "image.rgb_to_grayscale": _row("rgb_to_grayscale", "images"),
+    "linalg.diag_part": _row(
+        "diagonal",
+        "input k padding_value align",
+        keys={"k": "offset"},
+        fixed={"axis1": -2, "axis2": -1},
+        ignored={"padding_value": 0, "align": "RIGHT_LEFT"},
+    ),
+    "linalg.trace": _row("trace", "x", fixed={"axis1": -2, "axis2": -1}),
+    "linalg.matrix_transpose": _row(
+        "swapaxes", "a conjugate", fixed={"axis1": -2, "axis2": -1}, ignored={"conjugate": False}
+    ),
+    "tensordot": _row("tensordot", "a b axes", 2, keys={"axes": "axes"}),
     "nn.relu": _row("relu", "features"),
     "nn.relu6": _row("relu6", "features"),
     "nn.elu": _row("elu", "features"),
@@ -240,10 +303,9 @@ FUNCTIONS: Final[dict[str, Row]] = {
     # tf bounds the square of the norm, keras.ops the norm itself: the bound is its root.
     "math.l2_normalize": _row(
         "normalize",
-        "x axis",
-        keys={"axis": "axis"},
-        fixed={"epsilon": 1e-6},
-        ignored={"epsilon": 1e-12},
+        "x axis epsilon",
+        keys={"axis": "axis", "epsilon": "epsilon"},
+        fixed={"epsilon": 1e-12},
     ),
     "norm": _row(
         "norm",
@@ -253,7 +315,12 @@ FUNCTIONS: Final[dict[str, Row]] = {
     ),
 }
 
-for _name in ("transpose", "squeeze", "gather", "pad", "norm"):
+FUNCTIONS["nn.l2_normalize"] = FUNCTIONS["math.l2_normalize"]
+FUNCTIONS["nn.top_k"] = FUNCTIONS["math.top_k"]
+for _name in (
+    *("transpose", "squeeze", "gather", "pad", "norm"),
+    *("nn.depth_to_space", "nn.space_to_depth", "convert_to_tensor"),
+):
     FUNCTIONS["compat.v1." + _name] = FUNCTIONS[_name]  # the same arguments, some under old names
 
 NODE_OPS: Final[dict[str, Row]] = {

@@ -157,6 +157,11 @@ class ModelWriter:
             key = [called.pop("key")] if "key" in called else []
             passed = ALWAYS_GIVEN if is_automatic(unit.name, unit.type_name) else frozenset()
             given = {k: v for k, v in called.items() if v is not None or k in passed}
+            optional = unit.spec.optional_operands
+            if optional:  # Keras hands them on by keyword, given or not
+                first = len(unit.spec.operands)
+                more = [*items[first:], *(None,) * (first + len(optional) - len(items))]
+                items, given = items[:first], {**dict(zip(optional, more, strict=True)), **given}
             return {"args": items + key, "kwargs": given}
         return {"args": items[: node.positional], "kwargs": keywords}
 

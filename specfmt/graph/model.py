@@ -52,7 +52,8 @@ class Array:
     is_tensor: bool = False
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the nested lists."""
         sizes = []
         value = self.value
         while isinstance(value, (list, tuple)):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from specfmt.layers.operations import Unary
-from specfmt.layers.reductions import OptionalAxes, reduced_axes
-from specfmt.spec.fields import Bool, Float
-from specfmt.spec.layer import Operand, Shape
+from specfmt.layers.reductions import OptionalAxes, check_axis, reduced_axes
+from specfmt.spec.fields import Axis, Bool, Float
+from specfmt.spec.layer import Operand, Shape, ShapeError
 from specfmt.spec.registry import operation
 
 
@@ -129,3 +129,50 @@ class HardShrink(Unary):
 @operation("tanh_shrink", "nn")
 class TanhShrink(Unary):
     """`x - tanh(x)`."""
+
+
+@operation("glu", "nn")
+class Glu(Unary):
+    """The first half along ``axis`` times the sigmoid of the second."""
+
+    axis: Axis = -1
+
+    def output_shape(self, x: Operand) -> Shape:
+        axis = check_axis(self.axis, len(x))
+        size = x[axis]
+        if size is not None and size % 2:
+            raise ShapeError(f"an even size of axis {axis}", str(size), field="axis")
+        half = None if size is None else size // 2
+        return (*x[:axis], half, *x[axis + 1 :])
+
+
+@operation("sparsemax", "nn")
+class Sparsemax(OverAxes):
+    """The projection onto the simplex along ``axis``: a softmax with zeros."""
+
+    axis: Axis = -1
+
+
+@operation("sparse_plus", "nn")
+class SparsePlus(Unary):
+    """0 below -1, `x` above 1, `(x + 1)**2 / 4` between."""
+
+
+@operation("sparse_sigmoid", "nn")
+class SparseSigmoid(Unary):
+    """`clip((x + 1) / 2, 0, 1)`."""
+
+
+@operation("squareplus", "nn")
+class Squareplus(Unary):
+    """`(x + sqrt(x**2 + b)) / 2`."""
+
+    b: Float = 4.0
+
+
+@operation("threshold", "nn")
+class Threshold(Unary):
+    """`x` where `x > threshold`, else ``default_value``."""
+
+    threshold: Float
+    default_value: Float

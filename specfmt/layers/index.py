@@ -57,16 +57,28 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
         "convert_to_tensor "
         "zeros_like ones_like"
     ),
+    "elementary_operations": (
+        "arcsinh arccosh arctanh exp2 cbrt trunc erfinv isnan isinf isfinite nan_to_num full_like "
+        "logaddexp hypot divide_no_nan bitwise_and bitwise_or bitwise_xor stop_gradient copy"
+    ),
     "activation_operations": (
         "relu relu6 sigmoid softmax log_softmax gelu silu elu selu celu leaky_relu hard_sigmoid "
-        "hard_silu hard_tanh log_sigmoid softplus softsign soft_shrink hard_shrink tanh_shrink"
+        "hard_silu hard_tanh log_sigmoid softplus softsign soft_shrink hard_shrink tanh_shrink "
+        "glu sparsemax sparse_plus sparse_sigmoid squareplus threshold"
     ),
     "reductions": "sum mean max min prod std var any all argmax argmin logsumexp norm cumsum",
+    "statistics": "amax amin average moments count_nonzero median ptp normalize cumprod",
+    "order_operations": (
+        "sort argsort top_k take_along_axis unstack tril triu diagonal trace diff ravel"
+    ),
+    "image_operations": ("depth_to_space space_to_depth resize rgb_to_grayscale extract_patches"),
+    "window_operations": "max_pool average_pool",
     "array_operations": (
         "reshape transpose squeeze expand_dims concatenate stack flip repeat tile broadcast_to "
         "swapaxes moveaxis pad roll split"
     ),
     "product_operations": "getitem take one_hot matmul dot einsum",
+    "attention_operations": "tensordot dot_product_attention",
 }
 """Module in this package -> the functions of `keras.ops` that it defines."""
 
@@ -79,10 +91,17 @@ ALIASES: Final[dict[str, str]] = {
 """Further names of functions that Keras records under the first one."""
 
 
+IRREGULAR_CLASSES: Final[dict[str, str]] = {
+    "getitem": "GetItem",
+    "rgb_to_grayscale": "RGBToGrayscale",
+}
+"""Keras's classes that are not the function in camel case."""
+
+
 def _class_name(function: str) -> str:
     """Keras's class of a function of `keras.ops`: ``log_softmax`` -> ``LogSoftmax``."""
-    if function == "getitem":
-        return "GetItem"
+    if function in IRREGULAR_CLASSES:
+        return IRREGULAR_CLASSES[function]
     return "".join(part.capitalize() for part in function.split("_"))
 
 

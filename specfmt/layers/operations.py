@@ -70,6 +70,7 @@ class Binary(Op):
     """Base of the functions of two operands that broadcast."""
 
     operands: ClassVar[tuple[str, ...]] = ("any", "any")
+    lists_are_arrays: ClassVar[bool] = True
 
     def output_shape(self, x1: Any, x2: Any) -> Shape:
         return broadcast(operand_shape(x1), operand_shape(x2))
@@ -209,6 +210,7 @@ class Where(Op):
     """``x1`` where the condition holds, else ``x2``."""
 
     operands: ClassVar[tuple[str, ...]] = ("any", "any", "any")
+    lists_are_arrays: ClassVar[bool] = True
 
     def output_shape(self, condition: Any, x1: Any, x2: Any) -> Shape:
         return broadcast(*(operand_shape(item) for item in (condition, x1, x2)))

@@ -301,6 +301,9 @@ class Op(Layer):
         call_fields: Fields that Keras's class takes in its call, not in its constructor.
         operands: What it reads, in order: ``tensor``; ``any`` for a tensor or a constant;
             ``tensors`` for a list; a last ``...`` for any number of tensors.
+        optional_operands: Keras's names of what it may read after these, by keyword; null
+            stands for one that is left out.
+        lists_are_arrays: Whether Keras reads a list of numbers among them only as an array.
     """
 
     is_operation: ClassVar[bool] = True
@@ -310,7 +313,14 @@ class Op(Layer):
     leading_fields: ClassVar[tuple[str, ...]] = ()
     call_fields: ClassVar[tuple[str, ...]] = ()
     operands: ClassVar[tuple[str, ...]] = ("tensor",)
+    optional_operands: ClassVar[tuple[str, ...]] = ()
+    lists_are_arrays: ClassVar[bool] = False
     inputs: Operands = ()
+
+    @classmethod
+    def keras_namespace(cls) -> str:
+        """Where Keras exports the function: `keras.ops`, for images `keras.ops.image`."""
+        return "keras.ops.image" if cls.keras_module.endswith(".image") else "keras.ops"
 
     @classmethod
     def absent_fields(cls) -> tuple[str, ...]:
@@ -331,10 +341,13 @@ class Op(Layer):
         kinds = self.operands
         if kinds[-1] == "...":
             kinds = ("tensor",) * max(len(items), 1)
-        if len(items) != len(kinds):
+        most = len(kinds) + len(self.optional_operands)
+        if not len(kinds) <= len(items) <= most:
             many = f"{len(kinds)} operand" + ("s" if len(kinds) > 1 else "")
+            many = f"{len(kinds)} to {most} operands" if most > len(kinds) else many
             hint = "write a list in a list: `inputs: [[a, b]]`" if kinds == ("tensors",) else ""
             raise ShapeError(many, str(len(items)), hint, field="inputs", code="SF204")
+        kinds += ("any",) * (len(items) - len(kinds))
         for kind, item in zip(kinds, items, strict=True):
             if isinstance(item, str):
                 raise ShapeError("a tensor or a number", show(item), field="inputs", code="SF204")

@@ -15,7 +15,7 @@ from specfmt.files import whole_file
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph, Unit
 from specfmt.spec.diagnostics import Diagnostic
-from specfmt.targets.torch.params import Constant, Counter, WeightExpr
+from specfmt.targets.torch.params import Constant, Counter, Literal, WeightExpr
 from specfmt.targets.torch.program import ClassProgram, Options, TorchParam, lower_graph
 from specfmt.weights import keras3, keras_h5, legacy_h5, safetensors, torch_zip
 from specfmt.weights.arrays import Array
@@ -128,7 +128,7 @@ class Weights:
             known.add(param.key)
             stored = self.torch.get(param.key)
             if stored is None:
-                if not isinstance(param.value, Constant | Counter):
+                if not isinstance(param.value, Constant | Counter | Literal):
                     yield missing(param.key, param.value.shape, param.key, self.source)
             elif stored.shape != param.value.shape:
                 yield misshapen(param.key, param.value.shape, stored.shape, param.key, self.source)
@@ -161,6 +161,8 @@ class Weights:
     def _dtype(self, param: TorchParam) -> np.dtype[Any]:
         if isinstance(param.value, Counter):
             return np.dtype("int64")
+        if isinstance(param.value, Literal):
+            return np.dtype("float32" if param.value.dtype == "bfloat16" else param.value.dtype)
         found = [(self.keras or {}).get((param.unit, name)) for name in param.value.sources()]
         kinds = [stored.dtype for stored in found if stored is not None]
         return np.result_type(*kinds) if kinds else np.dtype("float32")

@@ -355,7 +355,6 @@ CASES = [
         IMAGE,
         name="pad",
     ),
-    Case([op("pad", pad_width=[[0, 0], [1, 2], [0, 0]], mode="symmetric")], (4, 3), torch=False),
     Case([op("split", indices_or_sections=2, axis=-1)], (4, 6)),
     Case([op("split", indices_or_sections=[1, 3], axis=1)], (4, 6)),
     trunk("split", indices_or_sections=2, axis=-1),
@@ -452,4 +451,372 @@ CASES = [
     Case([op("argmax", axis=-1, name="a"), op("one_hot", "a", num_classes=3)], (4, 3)),
     Case([op("norm")], (), sizes=()),
     Case([op("norm", axis=[0, 1])], (4,)),
+    # Rarer elementary functions, tests for NaN and infinity, bits.
+    chain(
+        [
+            *(op(f) for f in ("arcsinh", "exp2", "cbrt", "trunc")),
+            op("full_like", "in0", 2.5),
+            op("full_like", "in0", 2, dtype="int32"),
+            op("stop_gradient"),
+            op("copy"),
+            op("logaddexp", "in0", "in0"),
+            op("logaddexp", "in0", 0.5),
+            op("hypot", "in0", "in0"),
+            op("divide_no_nan", "in0", "in0"),
+            op("divide_no_nan", 1.0, "in0"),
+            op("divide_no_nan", "in0", 0.0),
+        ],
+        (4,),
+        inputs=([[0.0, -0.5, 0.25, 3.5], [-2.5, 1.0, 2.0, -8.0]],),
+        name="elementary",
+    ),
+    chain(
+        [
+            *(op(f) for f in ("isnan", "isinf", "isfinite")),
+            op("nan_to_num", posinf=2.0, neginf=-2.0),
+            op("nan_to_num", nan=1.0, posinf=3.0, neginf=-3.0),
+        ],
+        (4,),
+        inputs=([[0.0, -0.5, float("nan"), float("inf")], [-float("inf"), 1.0, 2.0, -8.0]],),
+        name="not-finite",
+    ),
+    Case(
+        [
+            op("tanh", name="t"),
+            op("arctanh", "t", name="a"),
+            op("erfinv", "t", name="b"),
+            op("cosh", name="c"),
+            op("arccosh", "c", name="d"),
+        ],
+        (4,),
+        outputs=["a", "b", "d"],
+        name="elementary-bounded",
+    ),
+    chain(
+        [op(f, "in0", "in1") for f in ("bitwise_and", "bitwise_or", "bitwise_xor")]
+        + [op("arcsinh"), op("exp2"), op("trunc"), op("isnan"), op("hypot", "in0", "in1")],
+        [(4, 3), (4, 3)],
+        dtypes=("int32", "int32"),
+        low=-3,
+        name="elementary-int",
+    ),
+    trunk("stop_gradient"),
+    chain(
+        [
+            op("glu"),
+            op("glu", axis=1),
+            op("sparsemax"),
+            op("sparsemax", axis=1),
+            op("sparse_plus"),
+            op("sparse_sigmoid"),
+            op("squareplus"),
+            op("squareplus", b=1.5),
+            op("threshold", threshold=0.2, default_value=-1.0),
+        ],
+        (4, 6),
+        name="activations-more",
+    ),
+    # Statistics.
+    chain(
+        [
+            *(op(f, axis=a) for f in ("amax", "amin", "median", "ptp") for a in (1, -1, [1, 2])),
+            *(op(f, axis=-1, keepdims=True) for f in ("amax", "amin", "median", "ptp")),
+            op("median"),
+            op("median", keepdims=True),
+            op("median", axis=[1, 2], keepdims=True),
+            op("average"),
+            op("average", axis=1),
+            op("average", axis=-1),
+            op("count_nonzero", axis=1),
+            op("count_nonzero", axis=[1, 2]),
+            op("count_nonzero"),
+            op("cumprod", axis=1),
+            op("cumprod"),
+        ],
+        (4, 3),
+        name="statistics",
+    ),
+    chain(
+        [
+            op("average", "in0", "in1"),
+            op("average", "in0", "in1", axis=1),
+            op("average", "in0", {"const": {"value": [0.2, 0.3, 0.5], "dtype": "float32"}}, axis=2),
+        ],
+        [(4, 3), (4, 3)],
+        name="average-weights",
+    ),
+    Case([op("moments", axes=[1])], (4, 3)),
+    Case([op("moments", axes=[1, 2], keepdims=True)], IMAGE),
+    trunk("moments", axes=[1, 2], keepdims=True, after=False),
+    chain(
+        [
+            op("normalize"),
+            op("normalize", axis=1),
+            op("normalize", axis=[1, 2]),
+            op("normalize", order=1),
+            op("normalize", order=3, axis=1),
+            op("normalize", axis=[1, 2], order=1),
+            op("normalize", epsilon=3.0),
+            op("normalize", axis=None),
+        ],
+        (4, 3),
+        name="normalize",
+    ),
+    trunk("normalize"),
+    chain(
+        [
+            *(op(f, axis=a) for f in ("amax", "median", "ptp", "average") for a in (1, -1)),
+            op("count_nonzero", axis=1),
+            op("cumprod", axis=1),
+        ],
+        (4, 3),
+        **INTS,
+        name="statistics-int",
+    ),
+    # Order.
+    chain(
+        [*(op(f, axis=a) for f in ("sort", "argsort") for a in (1, -1)), op("sort"), op("argsort")],
+        (4, 3),
+        name="sort",
+    ),
+    chain([op("sort", axis=None), op("argsort", axis=None)], (4, 3), name="sort-all"),
+    chain([op("sort"), op("argsort")], (6,), **INTS, name="sort-equal"),
+    trunk("sort", axis=-1),
+    trunk("argsort", axis=2, after=False),
+    Case([op("top_k", k=2)], (4, 6)),
+    Case([op("top_k", k=1)], (6,)),
+    trunk("top_k", k=2, after=False),
+    chain(
+        [op("take_along_axis", "in0", "in1", axis=1), op("take_along_axis", "in0", "in1", axis=-2)],
+        [(4, 3), (2, 3)],
+        dtypes=("float32", "int32"),
+        low=-3,
+        high=3,
+        name="take_along_axis",
+    ),
+    Case([op("unstack", axis=1)], (4, 3)),
+    Case([op("unstack", axis=-1, num=3)], (4, 3)),
+    Case([op("unstack", axis=1)], (1, 3)),
+    trunk("unstack", axis=-1, after=False),
+    trunk("unstack", axis=1, after=False, permutes=1),
+    chain(
+        [
+            *(op(f, k=k) for f in ("tril", "triu") for k in (-1, 0, 2)),
+            op("diagonal", axis1=1, axis2=2),
+            op("diagonal", axis1=-2, axis2=-1, offset=1),
+            op("diagonal"),
+            op("trace", axis1=1, axis2=2),
+            op("trace", axis1=1, axis2=2, offset=-1),
+            op("diff", axis=1),
+            op("diff", n=2),
+            op("ravel"),
+        ],
+        (4, 5),
+        name="triangles",
+    ),
+    # Images.
+    *(
+        Case(
+            [{**CONV, "filters": 12, "name": "c"}, op(f, "c", block_size=2, name="o"), CONV], shape
+        )
+        for f in ("depth_to_space", "space_to_depth")
+        for shape in ((4, 6, 3), (None, None, 2))
+        if f == "depth_to_space" or None not in shape
+    ),
+    Case([op("depth_to_space", block_size=3)], (3, 5, 9)),
+    Case([op("depth_to_space", block_size=2)], (3, 5, 8)),
+    Case([op("space_to_depth", block_size=2)], (4, 6, 1)),
+    Case([op("space_to_depth", block_size=3)], (3, 6, 2)),
+    *(
+        Case([{**CONV, "name": "c"}, op("resize", "c", size=size, **o)], IMAGE)
+        for o in (
+            *(
+                {"interpolation": kind, "antialias": antialias}
+                for kind in ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5", "area")
+                for antialias in (False, True)
+            ),
+            {"crop_to_aspect_ratio": True},
+            {"pad_to_aspect_ratio": True},
+            {"pad_to_aspect_ratio": True, "fill_value": 0.5},
+        )
+        for size in ([8, 9], [3, 2], [4, 13])
+    ),
+    Case([op("resize", size=[8, 8])], (None, None, 4), sizes=(5, 7)),
+    Case([op("resize", size=[7, 9], interpolation="nearest")], (None, None, 4), sizes=(5, 6)),
+    Case([op("resize", size=[5, 6])], IMAGE),
+    Case([op("rgb_to_grayscale")], IMAGE),
+    Case([op("rgb_to_grayscale", name="g"), CONV], IMAGE, permutes=0),
+    *(
+        Case([op("extract_patches", **o)], (7, 6, 2))
+        for o in (
+            {"size": 2},
+            {"size": [3, 2]},
+            {"size": 3, "strides": 1, "padding": "same"},
+            {"size": 3, "strides": 2, "padding": "same"},
+            {"size": 2, "strides": 1, "dilation_rate": 2},
+        )
+    ),
+    Case([op("extract_patches", size=2)], (None, None, 2), sizes=(6, 4)),
+    *(
+        Case([{**CONV, "name": "c"}, op(f, "c", **o)], shape)
+        for f in ("max_pool", "average_pool")
+        for shape, o in (
+            (IMAGE, {"pool_size": 2}),
+            (IMAGE, {"pool_size": [3, 2], "strides": 1, "padding": "same"}),
+            (IMAGE, {"pool_size": 3, "strides": 2, "padding": "same"}),
+        )
+    ),
+    Case([op("max_pool", pool_size=2)], (7, 3)),
+    # Padding with mirrored elements along any axis.
+    chain(
+        [
+            op("pad", pad_width=[[0, 0], [1, 2], [2, 1]], mode=mode)
+            for mode in ("reflect", "symmetric")
+        ],
+        (4, 3),
+        name="pad-mirror",
+    ),
+    chain(
+        [
+            op("pad", pad_width=[[0, 0], [1, 2], [2, 0], [0, 1]], mode=mode)
+            for mode in ("reflect", "symmetric")
+        ],
+        IMAGE,
+        name="pad-mirror-image",
+    ),
+    trunk("pad", pad_width=[[0, 0], [1, 1], [0, 2], [0, 0]], mode="symmetric"),
+    # Contractions and attention.
+    Case(
+        [op("tensordot", "in0", "in1", axes=1)],
+        [(4, 3), (5,)],
+        inputs=(
+            [[[1.0, 2.0, 3.0]] * 4] * 2,
+            [[1.0, 2.0, 3.0, 4.0, 5.0]] * 3,
+        ),
+    ),
+    Case(
+        [
+            op(
+                "tensordot",
+                {"const": {"value": [[1.0, 2.0], [3.0, 4.0]], "dtype": "float32"}},
+                "in0",
+                axes=[[1], [2]],
+            )
+        ],
+        (4, 2),
+        name="tensordot-constant",
+    ),
+    Case([op("dot_product_attention", "in0", "in1", "in1")], [(4, 2, 3), (5, 2, 3)]),
+    Case(
+        [op("dot_product_attention", "in0", "in1", "in1", is_causal=True)], [(4, 4, 3), (5, 2, 3)]
+    ),
+    Case(
+        [op("dot_product_attention", "in0", "in0", "in0", "in1", None, 0.3)],
+        [(4, 2, 3), (1, 4, 4)],
+        name="dot_product_attention-bias-scale",
+    ),
+    Case(
+        [op("dot_product_attention", "in0", "in0", "in0", None, "in1", is_causal=True)],
+        [(4, 2, 3), (1, 1, 4)],
+        dtypes=("float32", "bool"),
+        inputs=(
+            [[[[float(t + h * f) / 5 for f in range(3)] for h in range(2)] for t in range(4)]] * 2,
+            [[[[True, True, False, True]]]] * 2,
+        ),
+        name="dot_product_attention-mask-causal",
+    ),
+    # Constant arrays among the operands, small and large, in a trunk and beside it.
+    chain(
+        [
+            op("subtract", "in0", [0.485, 0.456, 0.406]),
+            op("true_divide", "in0", {"const": {"value": [0.2, 0.3, 0.4], "dtype": "float32"}}),
+            op(
+                "add",
+                {
+                    "const": {
+                        "value": [[[1.0]], [[2.0]], [[3.0]], [[4.0]], [[5.0]]],
+                        "dtype": "float32",
+                    }
+                },
+                "in0",
+            ),
+            op("multiply", "in0", {"const": {"value": 0.5, "dtype": "float32"}}),
+            op("maximum", "in0", [0.1, 0.2, 0.3]),
+            op("where", {"const": {"value": [True, False, True], "dtype": "bool"}}, "in0", 0.0),
+            op("greater", "in0", [0, 1, 0]),
+            op("arctan2", "in0", [1.0, 2.0, 3.0]),
+        ],
+        IMAGE,
+        name="constant-operands",
+    ),
+    Case([op("subtract", "in0", [0.485, 0.456, 0.406], name="s"), CONV], IMAGE, permutes=0),
+    Case(
+        [
+            {"type": "Dense", "units": 4, "name": "d"},
+            op(
+                "add",
+                "d",
+                {
+                    "const": {
+                        "value": [[[i * 0.01 + j for j in range(4)] for i in range(80)]],
+                        "dtype": "float32",
+                    }
+                },
+            ),
+        ],
+        (80, 3),
+        name="constant-large",
+    ),
+    Case(
+        [
+            op("add", "in0", {"const": {"value": list(range(6)), "dtype": "int32"}}, name="a"),
+            {"type": "Embedding", "input_dim": 12, "output_dim": 3},
+        ],
+        (6,),
+        dtypes=("int32",),
+        high=6,
+        name="constant-positions",
+    ),
+    Case(
+        [
+            op(
+                "matmul",
+                "in0",
+                {"const": {"value": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], "dtype": "float32"}},
+            )
+        ],
+        (4, 3),
+    ),
+    Case([op("take", "in0", {"const": {"value": [0, 2, -1], "dtype": "int32"}}, axis=1)], (4, 3)),
+    Case(
+        [
+            {"type": "Flatten", "name": "f"},
+            op("multiply", "f", [float(i) for i in range(12)], name="m"),
+            {"type": "Dense", "units": 2},
+        ],
+        (2, 2, 3),
+        name="constant-flat",
+    ),
+    # An index that is no class gives zeros.
+    chain(
+        [op("one_hot", num_classes=5), op("one_hot", num_classes=5, axis=1)],
+        (4,),
+        dtypes=("int32",),
+        low=-2,
+        high=9,
+        name="one_hot-outside",
+    ),
+    # Arithmetic with truth values.
+    Case(
+        [op("not_equal", "in0", 0, name="m"), op("subtract", 1.0, "m")],
+        (6,),
+        dtypes=("int32",),
+        high=2,
+    ),
+    chain(
+        [op(f, "in0", "in1") for f in ("subtract", "add", "multiply", "maximum", "divide", "mod")],
+        [(6,), (6,)],
+        dtypes=("bool", "float32"),
+        name="bool-arithmetic",
+    ),
 ]

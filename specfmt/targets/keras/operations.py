@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.model import Array, Node, Value
+from specfmt.graph.model import Array, Node, Value, values_in
 from specfmt.spec.layer import explicit_arguments
+from specfmt.spec.promotion import operand_dtype
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.source import binary, literal
 
@@ -42,7 +43,15 @@ def operation_source(
     """
     layer: Any = node.layer
     function: str = layer.function
-    operands = [operand(item, names, file) for item in node.args.values()]
+    items = list(node.args.values())
+    first = len(items) if layer.operands[-1] == "..." else len(layer.operands)
+    lists = layer.lists_are_arrays
+    operands = [operand(item, names, file, lists=lists) for item in items[:first]]
+    operands += [
+        f"{key}={operand(item, names, file, lists=True)}"
+        for key, item in zip(layer.optional_operands, items[first:], strict=False)
+        if item is not None
+    ]
     keywords = {
         key: value
         for key, value in explicit_arguments(layer).items()
@@ -64,7 +73,7 @@ def operation_source(
     if function in WRITTEN and len(operands) == 2 and not keywords:
         return binary(operands[0], OPERATORS[function], operands[1]), [], None
     return (
-        f"keras.ops.{function}",
+        f"{layer.keras_namespace()}.{function}",
         [
             *(literal(keywords.pop(key)) for key in layer.leading_fields),
             *operands,
@@ -91,8 +100,8 @@ def call_field(key: str, value: Any) -> str:
     return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
 
-def operand(item: Any, names: dict[Value, str], file: FileScope) -> str:
-    """A positional argument of an operation."""
+def operand(item: Any, names: dict[Value, str], file: FileScope, *, lists: bool = False) -> str:
+    """An operand of an operation; ``lists``: a list of numbers is written as an array."""
     if isinstance(item, Value):
         return names[item]
     if isinstance(item, Array):
@@ -101,6 +110,8 @@ def operand(item: Any, names: dict[Value, str], file: FileScope) -> str:
         file.imports["import numpy as np"] = None
         return f"np.array({literal(item.value)}, {literal(item.dtype)})"
     if isinstance(item, tuple):
+        if lists and not any(True for _ in values_in(item)):
+            return operand(Array(item, operand_dtype(item)), names, file)
         return f"[{', '.join(operand(inner, names, file) for inner in item)}]"
     return literal(item)
 

@@ -42,6 +42,12 @@ for _class in (
     ops.SoftShrink,
     ops.HardShrink,
     ops.TanhShrink,
+    ops.Glu,
+    ops.Sparsemax,
+    ops.SparsePlus,
+    ops.SparseSigmoid,
+    ops.Squareplus,
+    ops.Threshold,
 ):
     lower(_class)(_word(_class.type_name))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from specfmt.layers import array_operations as ops
 from specfmt.layers.reductions import check_axis, reduced_axes
-from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.builder import Lower, axis, lower
 from specfmt.targets.torch.expr import (
     Attr,
     AxisSubscript,
@@ -160,7 +160,7 @@ def broadcast_to(layer: ops.BroadcastTo, b: Lower, x: Tensor) -> Tensor:
 
 @lower(ops.Pad)
 def pad(layer: ops.Pad, b: Lower, x: Tensor) -> Tensor:
-    """`F.pad`; it mirrors only along the axes after batch and channels."""
+    """`F.pad`; it mirrors only along the axes after batch and channels, and never the edge."""
     widths = layer.widths(x.rank)
     if layer.mode == "constant":
         value = {} if not layer.constant_values else {"value": layer.constant_values}
@@ -168,11 +168,10 @@ def pad(layer: ops.Pad, b: Lower, x: Tensor) -> Tensor:
         return moved(b, layer, x, Call("F.pad", (x, pads), value), "any")
     spatial = widths[1:-1]
     if layer.mode == "symmetric" or widths[0] != (0, 0) or widths[-1] != (0, 0) or not spatial:
-        raise TargetError(
-            f"PyTorch cannot pad in mode {layer.mode} here",
-            "it mirrors without the edge, along the axes between batch and channels",
-            "mode",
-        )
+        call = Call(b.helper("mirror_pad"), (x, PerAxis(widths)), {"edge": True})
+        if layer.mode == "reflect":
+            call = Call(call.func, call.args)
+        return moved(b, layer, x, call, "any")
     flat = tuple(side for width in reversed(spatial) for side in width)
     return moved(b, layer, x, Call("F.pad", (x, flat), {"mode": layer.mode}), "channels")
 

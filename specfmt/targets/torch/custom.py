@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.model import Array, Node
 from specfmt.layers.custom import Custom
-from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.builder import Lower, lower
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.stubs import Stub
 from specfmt.targets.unknown import attribute_names, is_keyword
@@ -63,20 +62,3 @@ def _shape_of(nest: Any) -> Any:
     if isinstance(nest, (list, tuple)):
         return [_shape_of(item) for item in nest]
     return nest
-
-
-def refuse_unknown(node: Node) -> None:
-    """Refuse a call whose operands are arrays.
-
-    Raises:
-        TargetError: With what PyTorch code cannot say.
-    """
-    if node.unit.graph is not None:
-        return
-    if any(isinstance(item, Array) for item in node.args.values()):
-        raise TargetError(
-            "a constant array among the operands of an operation",
-            "write it as a list of numbers, or generate the Keras target",
-            "inputs",
-            code="SF304",
-        )

@@ -15,6 +15,7 @@ from specfmt.targets.imports import sorted_imports
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment, remark, string
 from specfmt.targets.templates import read_text
+from specfmt.targets.torch.constants import literal_buffer
 from specfmt.targets.torch.expr import ByOrder, Chain, ModuleDef, ParamDef, tensors_in
 from specfmt.targets.torch.forward import Forward, shape_text
 from specfmt.targets.torch.initialize import reset_lines
@@ -64,10 +65,7 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
         return lines + [f"self.{item.attr}.{name}.requires_grad_(False)" for name in frozen]
     value = program.resolve(item.value)
     if isinstance(value, Literal):
-        tensor = f"torch.tensor({value.constant or render(list(value.values))})"
-        shape = ", ".join(str(size) for size in value.shape)
-        view = f".view({shape})" if len(value.shape) > 1 else ""
-        return [f"self.register_buffer({string(item.attr)}, {tensor}{view}, persistent=False)"]
+        return literal_buffer(item.attr, value)
     shape = ", ".join(str(size) for size in value.shape)
     dtype = f", dtype=torch.{item.dtype}" if item.dtype else ""
     empty = f"torch.empty({shape or '()'}{dtype})"

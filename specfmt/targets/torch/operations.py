@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from typing import Any, Final
 
+from specfmt.graph.model import Array
 from specfmt.layers import operations as ops
 from specfmt.spec.layer import Op, Operand, is_floating
 from specfmt.spec.promotion import operand_dtype, torch_result_type
 from specfmt.targets.torch.builder import Lower, Lowering, TargetError, lower
+from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import (
-    Attr,
     Binary,
     Call,
     Method,
@@ -60,8 +62,8 @@ def to_dtype(value: Any, dtype: str) -> Any:
 
 
 def as_operand(item: Any) -> Any:
-    """A tensor as the layer's rules see it; constants as they are."""
-    if isinstance(item, Tensor):
+    """A tensor or array as the layer's rules see it; numbers and lists as they are."""
+    if isinstance(item, (Tensor, Array)):
         return Operand(item.shape, item.dtype)
     if isinstance(item, tuple):
         return tuple(as_operand(inner) for inner in item)
@@ -81,16 +83,18 @@ def joint_want(tensors: list[Tensor], rank: int) -> Want:
     return "any"
 
 
-def constant(item: Any, like: Tensor) -> Any:
-    """A constant operand: a number as it is, a list as a tensor beside ``like``."""
-    if not isinstance(item, (tuple, list)):
+def as_array(item: Any) -> Any:
+    """A list of numbers as an array of the dtype that NumPy would give it."""
+    if not isinstance(item, tuple) or tensors_of(item) or not item:
         return item
-    kwargs = {"device": Attr(like, "device")}
-    return Call("torch.tensor", (_lists(item),), kwargs)
+    return Array(item, operand_dtype(item))
 
 
-def _lists(item: Any) -> Any:
-    return [_lists(inner) for inner in item] if isinstance(item, (tuple, list)) else item
+def weakened(item: Any) -> Any:
+    """An operand as PyTorch's promotion sees it: an array without axes is written as a number."""
+    if isinstance(item, Array) and not item.shape:
+        return item.value
+    return as_operand(item)
 
 
 class Operands:
@@ -102,25 +106,48 @@ class Operands:
         want: The order in which they can meet.
     """
 
-    def __init__(self, layer: Any, items: tuple[Any, ...]) -> None:
+    def __init__(
+        self, layer: Any, items: tuple[Any, ...], b: Lower, *, elementwise: bool = True
+    ) -> None:
+        self.items = items = tuple(as_array(item) for item in items)
+        self.b = b
+        self.elementwise = elementwise
         seen = tuple(as_operand(item) for item in items)
-        self.items = items
         self.tensors = tensors_of(items)
         self.shape = layer.output_shape(*seen)
         self.dtype = layer.result_dtype(*seen)
-        self.natural = torch_result_type(*(operand_dtype(item) for item in seen))
-        lists = any(isinstance(item, tuple) for item in items)
+        self.natural = torch_result_type(*(operand_dtype(weakened(item)) for item in items))
         rank = len(self.shape)
-        self.want: Want = "keras" if lists and rank > 2 else joint_want(self.tensors, rank)
+        self.want: Want = joint_want(self.tensors, rank) if elementwise else "keras"
+        if not all(self._follows(item, rank) for item in items if isinstance(item, Array)):
+            self.want = "keras"
+        self.y = b.tensor(self.shape, self.dtype)
+        if self.want == "any" and rank == 2:
+            self.y.flat = self.tensors[0].flat
+
+    def _follows(self, array: Array, rank: int) -> bool:
+        """Whether the places of an array's elements can follow the layout of the result."""
+        flat = next((x.flat for x in self.tensors if x.flat is not None), None)
+        if flat is not None:
+            return array.shape in ((), (prod(flat),))
+        return len(array.shape) < rank or rank < 3 or array.shape[:1] == (1,)
 
     def written(self, dtype: str | None = None) -> list[Any]:
-        """The operands as expressions, tensors in ``dtype`` if it is given."""
-        return [
-            (item if dtype in (None, item.dtype) else to_dtype(item, dtype or ""))
-            if isinstance(item, Tensor)
-            else constant(item, self.tensors[0])
-            for item in self.items
-        ]
+        """The operands as expressions, tensors and arrays in ``dtype`` if it is given."""
+        return [self._written(item, dtype) for item in self.items]
+
+    def _written(self, item: Any, dtype: str | None) -> Any:
+        if isinstance(item, Tensor):
+            return item if dtype in (None, item.dtype) else to_dtype(item, dtype or "")
+        if not isinstance(item, Array):
+            return item
+        if not item.shape:
+            return item.value
+        if len(item.shape) == len(self.shape) > 2 and item.shape[0] == 1 and self.elementwise:
+            item = Array(item.value[0], item.dtype)
+        torch_dtype(dtype or item.dtype)
+        like = self.y if self.elementwise else None
+        return buffer(self.b, item, like, dtype or item.dtype)
 
     def promoted(self) -> list[Any]:
         """The operands in Keras's dtype, where PyTorch would choose another."""
@@ -129,11 +156,8 @@ class Operands:
 
     def finish(self, b: Lower, expr: Any, out_want: OutWant | None = None) -> Tensor:
         """The step."""
-        first = self.tensors[0]
-        y = b.tensor(self.shape, self.dtype)
-        y.flat = first.flat if self.want == "any" and len(self.shape) == 2 else None
-        same = tuple(self.shape) == first.shape
-        result: Tensor = b.step(expr, y, want=self.want, out_want=out_want, same_line=same)
+        same = tuple(self.shape) == self.tensors[0].shape
+        result: Tensor = b.step(expr, self.y, want=self.want, out_want=out_want, same_line=same)
         return result
 
 
@@ -147,9 +171,11 @@ def _infix(operator: str, *, floating: bool = False) -> Callable[..., Tensor]:
     """A Python operator; where PyTorch promotes otherwise the operands are cast first."""
 
     def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2))
+        operands = Operands(layer, (x1, x2), b)
         if floating and operands.natural in ("int", "int32", "int64", "bool"):
             left, right = operands.written()  # true division makes float32 of integers
+        elif operator == "-" and any(x.dtype == "bool" for x in operands.tensors):
+            left, right = operands.written(operands.dtype)  # PyTorch subtracts no bool
         else:
             left, right = operands.promoted()
         return operands.finish(b, Binary(operator, left, right))
@@ -172,7 +198,7 @@ _register(
 @lower(ops.FloorDivide)
 def floor_divide(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
     """``x1 // x2``, of which PyTorch knows no gradient; it is zero."""
-    operands = Operands(layer, (x1, x2))
+    operands = Operands(layer, (x1, x2), b)
     fixed = [
         Method(written, "detach")
         if isinstance(item, Tensor) and is_floating(item.dtype) and item not in b.owner.data
@@ -188,7 +214,7 @@ for _divide in (ops.Divide, ops.TrueDivide):
 
 def _comparison(operator: str) -> Callable[..., Tensor]:
     def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2))
+        operands = Operands(layer, (x1, x2), b)
         left, right = operands.written()
         return operands.finish(b, Binary(operator, left, right))
 
@@ -210,9 +236,9 @@ _register(
 
 def _logical(operator: str) -> Callable[..., Tensor]:
     def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2))
+        operands = Operands(layer, (x1, x2), b)
         left, right = (
-            bool(item) if not isinstance(item, (Tensor, tuple)) else value
+            bool(item) if not isinstance(item, (Tensor, Array)) else value
             for item, value in zip(operands.items, operands.written("bool"), strict=True)
         )
         return operands.finish(b, Binary(operator, left, right))
@@ -227,7 +253,7 @@ def _extreme(function: str, bound: str) -> Callable[..., Tensor]:
     """`torch.maximum`, or a clamp where one operand is a number."""
 
     def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2))
+        operands = Operands(layer, (x1, x2), b)
         left, right = operands.promoted()
         if isinstance(x1, (int, float)):
             x1, x2, left, right = x2, x1, right, left
@@ -244,10 +270,10 @@ lower(ops.Minimum)(_extreme("torch.minimum", "max"))
 
 @lower(ops.Arctan2)
 def arctan2(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-    operands = Operands(layer, (x1, x2))
+    operands = Operands(layer, (x1, x2), b)
     like = operands.tensors[0]
     left, right = (
-        value if isinstance(item, Tensor) else Call("torch.full_like", (like, item))
+        Call("torch.full_like", (like, item)) if isinstance(item, (int, float)) else value
         for item, value in zip(operands.items, operands.promoted(), strict=True)
     )
     return operands.finish(b, Call("torch.atan2", (left, right)))
@@ -255,18 +281,18 @@ def arctan2(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
 
 @lower(ops.Where)
 def where(layer: Any, b: Lower, condition: Any, x1: Any, x2: Any) -> Tensor:
-    operands = Operands(layer, (condition, x1, x2))
+    operands = Operands(layer, (condition, x1, x2), b)
     test, left, right = operands.written()
     if isinstance(condition, Tensor) and condition.dtype != "bool":
         test = Method(condition, "bool")
     return operands.finish(b, Call("torch.where", (test, left, right)))
 
 
-def _named(function: str, *, floating: bool = False) -> Callable[..., Tensor]:
+def named(function: str, *, floating: bool = False) -> Callable[..., Tensor]:
     """A torch function of one tensor; PyTorch's make float32 of integers by themselves."""
 
     def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
-        operands = Operands(layer, (x,))
+        operands = Operands(layer, (x,), b)
         value: Any = x if operands.dtype == x.dtype or floating else to_dtype(x, operands.dtype)
         return operands.finish(b, Call(function, (value,)))
 
@@ -285,9 +311,9 @@ _KEEPING: Final[dict[type[Op], str]] = {
 }  # fmt: skip
 
 for _class, _function in _FLOATING.items():
-    lower(_class)(_named(f"torch.{_function}", floating=True))
+    lower(_class)(named(f"torch.{_function}", floating=True))
 for _class, _function in _KEEPING.items():
-    lower(_class)(_named(f"torch.{_function}"))
+    lower(_class)(named(f"torch.{_function}"))
 
 
 @lower(ops.Negative)
@@ -310,7 +336,7 @@ def round_(layer: ops.Round, b: Lower, x: Tensor) -> Tensor:
 
 @lower(ops.Clip)
 def clip(layer: ops.Clip, b: Lower, x: Tensor) -> Tensor:
-    operands = Operands(layer, (x,))
+    operands = Operands(layer, (x,), b)
     value = x if x.dtype == operands.dtype else to_dtype(x, operands.dtype)
     return operands.finish(b, Method(value, "clamp", (layer.x_min, layer.x_max)))
 

@@ -260,12 +260,18 @@ class Counter(WeightExpr):
 
 @dataclass(frozen=True)
 class Literal(WeightExpr):
-    """Numbers of the spec itself, row-major: no weight of Keras, and none of the `state_dict`.
+    """Numbers of the spec itself, row-major: no weight of Keras.
 
-    ``constant`` is the name of the file's constant that holds them, if one does.
+    Attributes:
+        values: The numbers.
+        dtype: Torch's name of their dtype.
+        stored: Whether they stand in the `state_dict` instead of in the code.
+        constant: The name of the file's constant that holds them, if one does.
     """
 
     values: tuple[float, ...]
+    dtype: str = "float32"
+    stored: bool = False
     constant: str = ""
 
     def permute(self, *axes: int) -> WeightExpr:
@@ -274,10 +280,11 @@ class Literal(WeightExpr):
         for axis in axes:
             offsets = [o + steps[axis] * i for o in offsets for i in range(self.shape[axis])]
         shape = tuple(self.shape[axis] for axis in axes)
-        return Literal(shape, tuple(self.values[offset] for offset in offsets))
+        values = tuple(self.values[offset] for offset in offsets)
+        return Literal(shape, values, self.dtype, self.stored)
 
     def reshape(self, *shape: int) -> WeightExpr:
-        return Literal(shape, self.values, self.constant)
+        return Literal(shape, self.values, self.dtype, self.stored, self.constant)
 
     def sources(self) -> Iterator[str]:
         yield from ()
@@ -285,7 +292,8 @@ class Literal(WeightExpr):
     def forward(self, read: Callable[[str], Any]) -> Any:
         import numpy as np
 
-        return np.array(self.values, "float32").reshape(self.shape)
+        dtype = "float32" if self.dtype == "bfloat16" else self.dtype
+        return np.array(self.values, dtype).reshape(self.shape)
 
     def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
         """Nothing to give back."""

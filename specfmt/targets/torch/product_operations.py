@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
+from specfmt.graph.model import Array
 from specfmt.layers import product_operations as ops
 from specfmt.layers.reductions import check_axis
 from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.constants import WRITTEN_OUT, buffer
 from specfmt.targets.torch.expr import (
+    Attr,
     AxisSubscript,
     Binary,
     Call,
@@ -105,7 +109,10 @@ def take(layer: ops.Take, b: Lower, x: Tensor, indices: Any) -> Tensor:
     y = b.tensor(shape, x.dtype)
     if isinstance(indices, Tensor) and indices.dtype not in ("int32", "int64"):
         indices = b.expr(to_dtype(indices, "int64"), indices, dtype="int64")
-    item = _lists(indices)
+    item: Any = _lists(indices)
+    if isinstance(indices, Array):
+        small = prod(indices.shape) <= WRITTEN_OUT
+        item = _lists(indices.value) if small else buffer(b, indices, None, "int64")
     if layer.axis is None:
         flat = Method(x, "flatten") if x.rank > 1 else x
         step: Tensor = b.step(Subscript(flat, (item,)), y, want="keras")
@@ -115,7 +122,7 @@ def take(layer: ops.Take, b: Lower, x: Tensor, indices: Any) -> Tensor:
     out_want: OutWant | None = None
     if isinstance(item, int):
         want, out_want = wants_dropping(x, (k,))
-    elif isinstance(item, Tensor) or (item and isinstance(item[0], list)) or x.flat is not None:
+    elif not isinstance(item, list) or any(isinstance(i, list) for i in item) or x.flat:
         want = "keras"
     result: Tensor = b.step(AxisSubscript(x, {k: item}, x.rank), y, want=want, out_want=out_want)
     return result
@@ -125,16 +132,35 @@ def _lists(item: Any) -> Any:
     return [_lists(inner) for inner in item] if isinstance(item, (tuple, list)) else item
 
 
+def _are_places(b: Lower, x: Tensor, count: int) -> bool:
+    """Whether ``x`` holds places along an axis of at most ``count`` elements."""
+    node = next(iter(b.node.inputs())).node
+    if node is None or getattr(node.unit.spec, "function", "") not in ("argmax", "argmin"):
+        return False
+    axis_, source = getattr(node.layer, "axis", None), next(iter(node.inputs())).shape
+    size = None if axis_ is None or source is None else source[axis_]
+    return size is not None and size <= count
+
+
 @lower(ops.OneHot)
 def one_hot(layer: ops.OneHot, b: Lower, x: Tensor) -> Tensor:
-    """`F.one_hot` reads int64 and puts the classes last."""
+    """A comparison with every class: zeros for an index that is none, where `F.one_hot` stops.
+
+    Places that are surely classes (those of a largest element) take `F.one_hot`.
+    """
     dtype = layer.result_dtype(as_operand(x))
     y = b.tensor(layer.output_shape(as_operand(x)), dtype)
-    ids: Any = x if x.dtype == "int64" else to_dtype(x, "int64")
-    expr: Any = Call("F.one_hot", (ids, layer.num_classes))
+    if _are_places(b, x, layer.num_classes):
+        ids: Any = x if x.dtype == "int64" else to_dtype(x, "int64")
+        expr: Any = Call("F.one_hot", (ids, layer.num_classes))
+        natural = "int64"
+    else:
+        classes = Call("torch.arange", (layer.num_classes,), {"device": Attr(x, "device")})
+        expr = Binary("==", Method(x, "unsqueeze", (-1,)), classes)
+        natural = "bool"
     if layer.axis != -1:
         expr = Method(expr, "movedim", (-1, layer.axis))
-    if dtype != "int64":
+    if dtype != natural:
         expr = to_dtype(expr, dtype)
     result: Tensor = b.step(expr, y, want="keras")
     return result
@@ -142,7 +168,7 @@ def one_hot(layer: ops.OneHot, b: Lower, x: Tensor) -> Tensor:
 
 @lower(ops.Matmul)
 def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
-    operands = Operands(layer, (x1, x2))
+    operands = Operands(layer, (x1, x2), b, elementwise=False)
     left, right = operands.promoted()
     operands.want = "keras"
     y = operands.finish(b, Binary("@", left, right))
@@ -153,7 +179,7 @@ def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
 @lower(ops.Dot)
 def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
     """NumPy's dot: the product of matrices, or `tensordot` beyond two axes."""
-    operands = Operands(layer, (x1, x2))
+    operands = Operands(layer, (x1, x2), b, elementwise=False)
     left, right = operands.promoted()
     operands.want = "keras"
     ranks = [item.rank if isinstance(item, Tensor) else 0 for item in (x1, x2)]
@@ -172,7 +198,7 @@ def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
 @lower(ops.Einsum)
 def einsum(layer: ops.Einsum, b: Lower, *operands: Any) -> Tensor:
     """`torch.einsum`; its letters follow the layout unless an ellipsis hides axes."""
-    held = Operands(layer, operands)
+    held = Operands(layer, operands, b, elementwise=False)
     terms, output = layer.terms(len(operands))
     names: Any = Subscripts(tuple(terms), output)
     out_want: OutWant | None

@@ -8,7 +8,7 @@ from typing import Any
 
 from specfmt.graph.assumed import completed
 from specfmt.graph.infer import compute_dtype
-from specfmt.graph.model import Graph, Node, Unit, Value, map_values
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_values
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import is_floating
 from specfmt.targets.naming import Scope, class_name
@@ -16,7 +16,7 @@ from specfmt.targets.source import string
 from specfmt.targets.templates import data_folder
 from specfmt.targets.torch.activity import add_penalties, nested_penalty, sum_of
 from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, find_lowering
-from specfmt.targets.torch.custom import refuse_unknown
+from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import (
     Call,
     Method,
@@ -129,7 +129,7 @@ class ClassProgram:
         for item in self.definitions():
             if isinstance(item, ParamDef):
                 value = self.resolve(item.value)
-                if isinstance(value, Literal):
+                if isinstance(value, Literal) and not value.stored:
                     continue
                 yield TorchParam(
                     prefix + item.attr, value, item.unit, item.trainable, not item.trainable
@@ -202,7 +202,6 @@ def _lower(
     for node in graph.nodes:
         omit = any(final.get(value) in options.logits for value in node.outputs)
         try:
-            refuse_unknown(node)
             result = _lower_node(node, builder, nested, tensors, without_activation=omit)
             if options.trains:
                 penalties += _penalties(node, builder, nested, result)
@@ -283,6 +282,10 @@ def _lower_node(
         )
     if layer.is_operation:
         return lowering(layer, b, *args.values())
+    args = {
+        key: buffer(b, item, None, item.dtype) if isinstance(item, Array) else item
+        for key, item in args.items()
+    }
     args = map_nest(args, lambda tensor: autocast(b, tensor))
     first = layer.call_arguments[0].name
     positional = [args.pop(first)] if first in args else []

@@ -6,7 +6,7 @@ Axes are resolved by layout, so that a reduction in a convolutional trunk moves 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from specfmt.layers import reductions as ops
 from specfmt.targets.torch.builder import Lower, axis, lower
@@ -30,12 +30,17 @@ def wants_dropping(x: Tensor, gone: tuple[int, ...]) -> tuple[Want, OutWant | No
     return "channels", "keras"
 
 
+OWN: Final = object()
+"""The axes are those of the layer."""
+
+
 class Reducer:
     """What every reduction needs: axes, torch's arguments, and the step."""
 
-    def __init__(self, layer: Any, b: Lower, x: Tensor) -> None:
+    def __init__(self, layer: Any, b: Lower, x: Tensor, axes: Any = OWN) -> None:
         self.layer, self.b, self.x = layer, b, x
-        self.axes = ops.reduced_axes(layer.axis, x.rank)
+        self.axes = ops.reduced_axes(layer.axis if axes is OWN else axes, x.rank)
+        self.keepdims = getattr(layer, "keepdims", False)
         self.dtype = layer.result_dtype(as_operand(x))
         self.value: Any = x
 
@@ -47,19 +52,21 @@ class Reducer:
     def kwargs(self, *, several: bool = True, always: bool = False) -> dict[str, Any]:
         """``dim`` and ``keepdim``; no ``dim`` where all axes go and it may be left out."""
         kwargs: dict[str, Any] = {}
-        if always or self.layer.keepdims or len(self.axes) < self.x.rank:
+        if always or self.keepdims or len(self.axes) < self.x.rank:
             dims = tuple(axis(k, self.x) for k in self.axes)
             kwargs["dim"] = dims if several and len(dims) != 1 else dims[0]
-        if self.layer.keepdims:
+        if self.keepdims:
             kwargs["keepdim"] = True
         return kwargs
 
     def finish(self, expr: Any, dtype: str | None = None) -> Tensor:
         """The step."""
-        want, out_want = ("any", None) if self.layer.keepdims else wants_dropping(self.x, self.axes)
+        want, out_want = ("any", None) if self.keepdims else wants_dropping(self.x, self.axes)
         if self.x.flat is not None:
             want = "keras" if 0 in self.axes and 1 not in self.axes else "any"
         shape = self.layer.output_shape(as_operand(self.x))
+        if shape and isinstance(shape[0], tuple):
+            shape = shape[0]  # several outputs, all alike
         y = self.b.tensor(shape, dtype or self.dtype)
         result: Tensor = self.b.step(expr, y, want=want, out_want=out_want)
         return result
@@ -82,19 +89,21 @@ lower(ops.Sum)(_typed("sum"))
 lower(ops.Mean)(_typed("mean"))
 
 
-def _extreme(name: str, bound: str) -> Callable[..., Tensor]:
+def extreme(name: str, bound: str = "") -> Callable[..., Tensor]:
+    """The largest or smallest element; PyTorch finds none of a bool."""
+
     def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
         r = Reducer(layer, b, x)
         expr = Method(x, name, (), r.kwargs())
-        if layer.initial is not None:
+        if bound and layer.initial is not None:
             expr = Method(expr, "clamp", (), {bound: layer.initial})
         return r.finish(expr)
 
     return lowering
 
 
-lower(ops.Max)(_extreme("amax", "min"))
-lower(ops.Min)(_extreme("amin", "max"))
+lower(ops.Max)(extreme("amax", "min"))
+lower(ops.Min)(extreme("amin", "max"))
 
 
 @lower(ops.Prod)
@@ -186,16 +195,24 @@ def norm(layer: ops.Norm, b: Lower, x: Tensor) -> Tensor:
     return r.finish(Call("torch.linalg.vector_norm", (r.value, *args), r.kwargs()))
 
 
-@lower(ops.Cumsum)
-def cumsum(layer: ops.Cumsum, b: Lower, x: Tensor) -> Tensor:
-    dtype = layer.result_dtype(as_operand(x))
-    typed = {"dtype": torch_dtype(dtype)} if dtype != x.dtype or ops.is_whole(dtype) else {}
-    if layer.axis is None:
-        flat = Method(x, "flatten") if x.rank > 1 else x
-        out = layer.output_shape(as_operand(x))
-        return b.expr(Method(flat, "cumsum", (), {"dim": 0, **typed}), x, out=out, want="keras")
-    kwargs = {"dim": axis(ops.check_axis(layer.axis, x.rank), x), **typed}
-    want: Want = "any" if x.flat is None else "keras"
-    y = b.expr(Method(x, "cumsum", (), kwargs), x, want=want, dtype=dtype)
-    y.flat = None
-    return y
+def running(name: str) -> Callable[..., Tensor]:
+    """Running sums and products."""
+
+    def lowering(layer: ops.Cumsum, b: Lower, x: Tensor) -> Tensor:
+        dtype = layer.result_dtype(as_operand(x))
+        typed = {"dtype": torch_dtype(dtype)} if dtype != x.dtype or ops.is_whole(dtype) else {}
+        if layer.axis is None:
+            flat = Method(x, "flatten") if x.rank > 1 else x
+            out = layer.output_shape(as_operand(x))
+            expr = Method(flat, name, (), {"dim": 0, **typed})
+            return b.expr(expr, x, out=out, want="keras", dtype=dtype)
+        kwargs = {"dim": axis(ops.check_axis(layer.axis, x.rank), x), **typed}
+        want: Want = "any" if x.flat is None else "keras"
+        y = b.expr(Method(x, name, (), kwargs), x, want=want, dtype=dtype)
+        y.flat = None
+        return y
+
+    return lowering
+
+
+lower(ops.Cumsum)(running("cumsum"))

@@ -1,0 +1,97 @@
+"""Attention and general contractions as operations of `keras.ops`."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, Any, ClassVar
+
+from specfmt.layers.operations import Binary, broadcast, operand_shape
+from specfmt.layers.reductions import check_axis
+from specfmt.spec.fields import Bool, Either, Integer, OptionalBool, OptionalFloat, Tuple
+from specfmt.spec.layer import Op, Operand, Shape, ShapeError
+from specfmt.spec.promotion import operand_dtype, result_type
+from specfmt.spec.registry import operation
+
+
+@operation("tensordot")
+class Tensordot(Binary):
+    """Sums of products over pairs of axes: the last ``axes`` with the first, or those listed."""
+
+    axes: Annotated[
+        int | tuple[tuple[int, ...], ...],
+        Either(
+            Integer(0),
+            Tuple(Tuple(Integer()), 2, 2),
+            expected="a number of axes, or two lists of axes",
+        ),
+    ] = 2
+
+    def pairs(self, x1: Shape, x2: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The axes of either operand that are summed over, in order."""
+        if isinstance(self.axes, int):
+            if self.axes > min(len(x1), len(x2)):
+                raise ShapeError(f"at most {min(len(x1), len(x2))} axes", str(self.axes))
+            return tuple(range(len(x1) - self.axes, len(x1))), tuple(range(self.axes))
+        first = tuple(check_axis(k, len(x1), "axes") for k in self.axes[0])
+        second = tuple(check_axis(k, len(x2), "axes") for k in self.axes[1])
+        if len(first) != len(second):
+            raise ShapeError("as many axes of either", f"{len(first)} and {len(second)}")
+        return first, second
+
+    def output_shape(self, x1: Any, x2: Any) -> Shape:
+        a, b = operand_shape(x1), operand_shape(x2)
+        first, second = self.pairs(a, b)
+        for k, m in zip(first, second, strict=True):
+            if None not in (a[k], b[m]) and a[k] != b[m]:
+                raise ShapeError(f"axes of one size ({a[k]})", f"{b[m]}", field="axes")
+        return (
+            *(n for k, n in enumerate(a) if k not in first),
+            *(n for k, n in enumerate(b) if k not in second),
+        )
+
+    def macs(self, output: Shape, x1: Any, x2: Any) -> int:
+        a = operand_shape(x1)
+        first, _ = self.pairs(a, operand_shape(x2))
+        return prod(size or 1 for size in (*output[1:], *(a[k] for k in first)))
+
+
+@operation("dot_product_attention", "nn")
+class DotProductAttention(Op):
+    """`softmax(query @ key * scale) @ value` over (batch, time, heads, features)."""
+
+    operands: ClassVar[tuple[str, ...]] = ("tensor", "tensor", "tensor")
+    optional_operands: ClassVar[tuple[str, ...]] = ("bias", "mask", "scale")
+
+    is_causal: Bool = False
+    flash_attention: OptionalBool = None
+    attn_logits_soft_cap: OptionalFloat = None
+
+    def output_shape(
+        self,
+        query: Operand,
+        key: Operand,
+        value: Operand,
+        bias: Any = None,
+        mask: Any = None,
+        scale: Any = None,
+    ) -> Shape:
+        for item in (query, key, value):
+            if len(item) != 4:
+                raise ShapeError(
+                    "four axes: batch, time, heads, features",
+                    f"shape {tuple(item)}",
+                    field="inputs",
+                )
+        broadcast((query[0], query[3]), (key[0], key[3]))
+        broadcast(tuple(key), tuple(value))
+        heads, shared = query[2], key[2]
+        if heads is not None and shared is not None and heads % shared:
+            raise ShapeError(f"a number of heads that {shared} divides", str(heads), field="inputs")
+        return tuple(query)
+
+    def result_dtype(self, *operands: Any) -> str:
+        return result_type(*(operand_dtype(item) for item in operands[:3]))
+
+    def macs(self, output: Shape, query: Operand, key: Operand, *_: Any) -> int:
+        size: int = prod(n or 1 for n in query[1:])
+        return 2 * size * (key[1] or 1)

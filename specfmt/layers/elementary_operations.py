@@ -1,0 +1,153 @@
+"""Further element-wise operations of `keras.ops`: rarer functions, tests for NaN, bits."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from specfmt.layers.operations import (
+    Binary,
+    FloatBinary,
+    FloatUnary,
+    OptionalScalar,
+    Scalar,
+    Unary,
+    operand_shape,
+)
+from specfmt.spec.fields import OptionalPolicy
+from specfmt.spec.layer import Op, Shape
+from specfmt.spec.promotion import operand_dtype, result_type
+from specfmt.spec.registry import operation
+
+
+@operation("arcsinh")
+class Arcsinh(FloatUnary):
+    """The inverse of the hyperbolic sine."""
+
+
+@operation("arccosh")
+class Arccosh(FloatUnary):
+    """The inverse of the hyperbolic cosine."""
+
+
+@operation("arctanh")
+class Arctanh(FloatUnary):
+    """The inverse of the hyperbolic tangent."""
+
+
+@operation("exp2")
+class Exp2(FloatUnary):
+    """`2 ** x`."""
+
+
+@operation("cbrt")
+class Cbrt(FloatUnary):
+    """The real cube root."""
+
+
+@operation("trunc")
+class Trunc(Unary):
+    """The whole number nearest to x that is no farther from 0."""
+
+
+@operation("erfinv", "math")
+class Erfinv(Unary):
+    """The number whose error function is x."""
+
+
+class Test(Unary):
+    """Base of the tests of each element."""
+
+    def result_dtype(self, x: Any) -> str:
+        return "bool"
+
+
+@operation("isnan")
+class Isnan(Test):
+    """Whether each element is not a number."""
+
+
+@operation("isinf")
+class Isinf(Test):
+    """Whether each element is infinite."""
+
+
+@operation("isfinite")
+class Isfinite(Test):
+    """Whether each element is neither infinite nor NaN."""
+
+
+@operation("nan_to_num")
+class NanToNum(Unary):
+    """NaN replaced by ``nan``, infinities by ``posinf`` and ``neginf`` (the largest numbers)."""
+
+    nan: Scalar = 0.0
+    posinf: OptionalScalar = None
+    neginf: OptionalScalar = None
+
+
+@operation("full_like")
+class FullLike(Op):
+    """One number in the shape of a tensor, in the tensor's dtype by default."""
+
+    operands: ClassVar[tuple[str, ...]] = ("tensor", "any")
+
+    dtype: OptionalPolicy = None
+
+    def output_shape(self, x: Any, fill_value: Any) -> Shape:
+        return operand_shape(x)
+
+    def result_dtype(self, x: Any, fill_value: Any) -> str:
+        return self.dtype or operand_dtype(x)
+
+
+@operation("logaddexp")
+class Logaddexp(FloatBinary):
+    """`log(exp(x1) + exp(x2))`."""
+
+
+@operation("hypot")
+class Hypot(FloatBinary):
+    """`sqrt(x1**2 + x2**2)`."""
+
+
+@operation("divide_no_nan")
+class DivideNoNan(FloatBinary):
+    """`x1 / x2`, and 0 where ``x2`` is 0."""
+
+
+class Bitwise(Binary):
+    """Base of the operations on the bits of whole numbers."""
+
+    def output_shape(self, x: Any, y: Any) -> Shape:
+        return super().output_shape(x, y)
+
+    def result_dtype(self, *operands: Any) -> str:
+        return result_type(*(operand_dtype(item) for item in operands))
+
+
+@operation("bitwise_and")
+class BitwiseAnd(Bitwise):
+    """The bits that both have."""
+
+
+@operation("bitwise_or")
+class BitwiseOr(Bitwise):
+    """The bits that either has."""
+
+
+@operation("bitwise_xor")
+class BitwiseXor(Bitwise):
+    """The bits that exactly one has."""
+
+
+@operation("stop_gradient", "core")
+class StopGradient(Unary):
+    """The same tensor, through which no gradient passes."""
+
+    def output_shape(self, variable: Any) -> Shape:
+        return operand_shape(variable)
+
+
+@operation("copy")
+class Copy(Unary):
+    """The same tensor."""

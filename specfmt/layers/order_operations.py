@@ -1,0 +1,180 @@
+"""Operations of `keras.ops` that order elements, and that pick parts of arrays."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, ClassVar
+
+from specfmt.layers.operations import Unary, broadcast, operand_shape
+from specfmt.layers.reductions import check_axis
+from specfmt.spec.fields import Axis, Bool, Int, NaturalInt, OptionalInt, PositiveInt
+from specfmt.spec.layer import Op, Operand, Shape, ShapeError
+from specfmt.spec.registry import operation
+
+
+class AlongAxis(Op):
+    """Base of the operations along one axis; without it on all elements in a row."""
+
+    axis: OptionalInt = -1
+
+    def output_shape(self, x: Operand) -> Shape:
+        if self.axis is None:
+            return (None if None in x else prod(size or 0 for size in x),)
+        check_axis(self.axis, len(x))
+        return tuple(x)
+
+
+@operation("sort")
+class Sort(AlongAxis):
+    """Elements in ascending order along ``axis``."""
+
+
+@operation("argsort")
+class Argsort(AlongAxis):
+    """The places of the elements in ascending order along ``axis``."""
+
+    def result_dtype(self, x: Operand) -> str:
+        return "int32"
+
+
+@operation("top_k", "math")
+class TopK(Op):
+    """The ``k`` largest elements along the last axis, and their places: two outputs."""
+
+    k: PositiveInt
+    sorted: Bool = True
+
+    def output_shape(self, x: Operand) -> tuple[Shape, ...]:
+        if not x:
+            raise ShapeError("a tensor with an axis", "a number", field="inputs")
+        if x[-1] is not None and self.k > x[-1]:
+            raise ShapeError(f"at most {x[-1]}, the size of the last axis", str(self.k), field="k")
+        return ((*x[:-1], self.k),) * 2
+
+    def result_dtype(self, x: Operand) -> tuple[str, ...]:  # type: ignore[override]
+        return x.dtype, "int32"
+
+
+@operation("take_along_axis")
+class TakeAlongAxis(Op):
+    """Elements by an index for each place, along ``axis`` or of all elements in a row."""
+
+    operands: ClassVar[tuple[str, ...]] = ("tensor", "any")
+
+    axis: OptionalInt = None
+
+    def output_shape(self, x: Operand, indices: Any) -> Shape:
+        found = operand_shape(indices)
+        if self.axis is None:
+            return (None if None in found else prod(size or 0 for size in found),)
+        if len(found) != len(x):
+            raise ShapeError(
+                f"indices with {len(x)} axes, as many as the tensor", str(len(found)),
+                field="inputs",
+            )  # fmt: skip
+        axis = check_axis(self.axis, len(x))
+        around = broadcast((*x[:axis], *x[axis + 1 :]), (*found[:axis], *found[axis + 1 :]))
+        return (*around[:axis], found[axis], *around[axis:])
+
+
+@operation("unstack", "core")
+class Unstack(Op):
+    """The parts along ``axis``, without that axis: one output for each."""
+
+    num: OptionalInt = None
+    axis: Axis = 0
+
+    def output_shape(self, x: Operand) -> tuple[Shape, ...]:
+        axis = check_axis(self.axis, len(x))
+        size = x[axis]
+        if size is None and self.num is None:
+            raise ShapeError(f"`num`, since the size of axis {axis} is not known", "none")
+        if None not in (size, self.num) and size != self.num:
+            raise ShapeError(f"{size}, the size of axis {axis}", str(self.num), field="num")
+        count = size if self.num is None else self.num
+        if not 0 < (count or 0) <= MOST_PARTS:
+            raise ShapeError(f"1 to {MOST_PARTS} parts", str(count), field="axis")
+        return ((*x[:axis], *x[axis + 1 :]),) * (count or 0)
+
+
+MOST_PARTS = 10_000
+"""Outputs that one operation may have."""
+
+
+class Triangle(Unary):
+    """Base of the triangles of matrices, which stand in the last two axes."""
+
+    k: Int = 0
+
+    def output_shape(self, x: Operand) -> Shape:
+        if len(x) < 2:
+            raise ShapeError("at least two axes", f"shape {tuple(x)}", field="inputs")
+        return tuple(x)
+
+
+@operation("tril")
+class Tril(Triangle):
+    """Zeros above the ``k``-th diagonal."""
+
+
+@operation("triu")
+class Triu(Triangle):
+    """Zeros below the ``k``-th diagonal."""
+
+
+@operation("diagonal")
+class Diagonal(Op):
+    """The ``offset``-th diagonal of the matrices in two axes, as the last axis."""
+
+    offset: Int = 0
+    axis1: Axis = 0
+    axis2: Axis = 1
+
+    def axes(self, rank: int) -> tuple[int, int]:
+        """The two axes, counted from the front."""
+        first, second = check_axis(self.axis1, rank, "axis1"), check_axis(self.axis2, rank, "axis2")
+        if first == second:
+            raise ShapeError("two different axes", f"{self.axis1} and {self.axis2}", field="axis2")
+        return first, second
+
+    def output_shape(self, x: Operand) -> Shape:
+        first, second = self.axes(len(x))
+        rows, columns = x[first], x[second]
+        size = None
+        if rows is not None and columns is not None:
+            size = max(0, min(rows + min(self.offset, 0), columns - max(self.offset, 0)))
+        return (*(n for k, n in enumerate(x) if k not in (first, second)), size)
+
+
+@operation("trace")
+class Trace(Diagonal):
+    """The sum of the ``offset``-th diagonal of the matrices in two axes."""
+
+    def output_shape(self, x: Operand) -> Shape:
+        return super().output_shape(x)[:-1]
+
+    def result_dtype(self, x: Operand) -> str:
+        dtype = x.dtype
+        return "int32" if dtype in ("bool", "int8", "int16", "uint8", "uint16") else dtype
+
+
+@operation("diff")
+class Diff(Op):
+    """Differences of neighbours along ``axis``, taken ``n`` times."""
+
+    n: NaturalInt = 1
+    axis: Axis = -1
+
+    def output_shape(self, a: Operand) -> Shape:
+        axis = check_axis(self.axis, len(a))
+        size = a[axis]
+        left = None if size is None else max(size - self.n, 0)
+        return (*a[:axis], left, *a[axis + 1 :])
+
+
+@operation("ravel")
+class Ravel(Unary):
+    """All elements in a row, the batch axis included."""
+
+    def output_shape(self, x: Operand) -> Shape:
+        return (None if None in x else prod(size or 0 for size in x),)

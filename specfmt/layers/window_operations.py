@@ -1,0 +1,66 @@
+"""Pooling as operations of `keras.ops`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from specfmt.layers.operations import Unary
+from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
+from specfmt.spec.fields import (
+    Either,
+    Integer,
+    Nullable,
+    OptionalDataFormat,
+    Padding,
+    Tuple,
+    expand,
+)
+from specfmt.spec.layer import Operand, Shape, ShapeError
+from specfmt.spec.registry import operation
+
+_WINDOW = Either(Integer(1), Tuple(Integer(1), 1, 3), expected="a size or one for each axis")
+Window = Annotated[int | tuple[int, ...], _WINDOW]
+OptionalWindow = Annotated[int | tuple[int, ...] | None, Nullable(_WINDOW)]
+
+
+class Pool(Unary):
+    """Base of the poolings of one to three spatial axes."""
+
+    pool_size: Window
+    strides: OptionalWindow = None
+    padding: Padding = "valid"
+    data_format: OptionalDataFormat = None
+
+    def windows(self, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Sizes and strides, one for each of ``rank`` spatial axes."""
+        size = expand(self.pool_size, rank)
+        strides = size if self.strides is None else expand(self.strides, rank)
+        for field, items in (("pool_size", size), ("strides", strides)):
+            if len(items) != rank:
+                raise ShapeError(f"{rank} numbers, one an axis", str(len(items)), field=field)
+        return size, strides
+
+    def output_shape(self, inputs: Operand) -> Shape:
+        rank = len(inputs) - 2
+        if not 1 <= rank <= 3:
+            raise ShapeError("three to five axes", f"{len(inputs)}", field="inputs")
+        channels = inputs[1] if self.data_format == "channels_first" else inputs[-1]
+        sizes = tuple(
+            window_size(n, k, s, self.padding)
+            for n, k, s in zip(
+                spatial_sizes(inputs, self.data_format), *self.windows(rank), strict=True
+            )
+        )
+        if any(n is not None and n < 1 for n in sizes):
+            raise ShapeError("windows that fit", f"shape {tuple(inputs)}", field="pool_size")
+        return with_spatial(inputs, sizes, channels, self.data_format)
+
+
+@operation("max_pool", "nn")
+class MaxPool(Pool):
+    """The largest element of each window."""
+
+
+@operation("average_pool", "nn")
+class AveragePool(Pool):
+    """The mean of each window; what padding adds does not count."""

@@ -1,0 +1,136 @@
+"""PyTorch lowerings of operations that order elements, and that pick parts of arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers import order_operations as ops
+from specfmt.layers.reductions import check_axis
+from specfmt.targets.torch.array_operations import moved
+from specfmt.targets.torch.builder import Lower, axis, lower
+from specfmt.targets.torch.constants import buffer
+from specfmt.targets.torch.expr import Attr, Call, Method, Tensor, Want
+from specfmt.targets.torch.operations import as_array, as_operand, to_dtype, torch_dtype
+from specfmt.targets.torch.reductions import wants_dropping
+
+
+@lower(ops.Sort)
+def sort(layer: ops.Sort, b: Lower, x: Tensor) -> Tensor:
+    """Sorting gives values and places; the values."""
+    if layer.axis is None:
+        flat = Method(x, "flatten") if x.rank > 1 else x
+        return moved(b, layer, x, Attr(Method(flat, "sort"), "values"), "keras")
+    kwargs = {"dim": axis(check_axis(layer.axis, x.rank), x)}
+    return moved(b, layer, x, Attr(Method(x, "sort", (), kwargs), "values"), "any")
+
+
+@lower(ops.Argsort)
+def argsort(layer: ops.Argsort, b: Lower, x: Tensor) -> Tensor:
+    """Equal elements keep their order, as in TensorFlow; places are int64 in PyTorch."""
+    y = b.tensor(layer.output_shape(as_operand(x)), "int64")
+    if layer.axis is None:
+        flat = Method(x, "flatten") if x.rank > 1 else x
+        kwargs: dict[str, Any] = {"stable": True}
+        want: Want = "keras"
+        expr: Any = Method(flat, "argsort", (), kwargs)
+    else:
+        kwargs = {"dim": axis(check_axis(layer.axis, x.rank), x), "stable": True}
+        want = "any" if x.flat is None else "keras"
+        expr = Method(x, "argsort", (), kwargs)
+    result: Tensor = b.step(expr, y, want=want)
+    return result
+
+
+@lower(ops.TopK)
+def top_k(layer: ops.TopK, b: Lower, x: Tensor) -> Any:
+    """`torch.topk`, whose places are int64."""
+    shapes = layer.output_shape(as_operand(x))
+    kwargs: dict[str, Any] = {"dim": axis(-1, x)} if x.rank > 2 else {}
+    names = (b.node.name, f"{b.node.name}_places")
+    values, places = (
+        Tensor(shape, dtype, name)
+        for shape, dtype, name in zip(shapes, (x.dtype, "int64"), names, strict=True)
+    )
+    want: Want = "any" if x.flat is None else "keras"
+    return b.step(Method(x, "topk", (layer.k,), kwargs), values, places, want=want)
+
+
+@lower(ops.TakeAlongAxis)
+def take_along_axis(layer: ops.TakeAlongAxis, b: Lower, x: Tensor, indices: Any) -> Tensor:
+    """`torch.take_along_dim`, which broadcasts as Keras does; negative places count back."""
+    places = as_array(indices)
+    y = b.tensor(layer.output_shape(as_operand(x), as_operand(places)), x.dtype)
+    read: Any = buffer(b, places, None, "int64") if not isinstance(places, Tensor) else places
+    if isinstance(places, Tensor) and places.dtype != "int64":
+        read = to_dtype(places, "int64")
+    size = None if layer.axis is None else x.shape[layer.axis]
+    if size is not None:
+        read = Call("torch.remainder", (read, size))  # -1 is the last
+    dims = {} if layer.axis is None else {"dim": axis(layer.axis, x)}
+    result: Tensor = b.step(Call("torch.take_along_dim", (x, read), dims), y, want="keras")
+    return result
+
+
+@lower(ops.Unstack)
+def unstack(layer: ops.Unstack, b: Lower, x: Tensor) -> Any:
+    """`unbind` along one axis."""
+    shapes = layer.output_shape(as_operand(x))
+    k = check_axis(layer.axis, x.rank)
+    want, out_want = wants_dropping(x, (k,))
+    outputs = tuple(
+        Tensor(shape, x.dtype, b.node.name if i == 0 else f"{b.node.name}_{i}")
+        for i, shape in enumerate(shapes)
+    )
+    expr = Method(x, "unbind", (axis(k, x),))
+    if len(outputs) == 1:
+        return (
+            b.step(Method(x, "squeeze", (axis(k, x),)), outputs[0], want=want, out_want=out_want),
+        )
+    return b.step(expr, *outputs, want=want, out_want=out_want)
+
+
+def _triangle(name: str) -> Any:
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        args = (layer.k,) if layer.k else ()
+        return moved(b, layer, x, Method(x, name, args), "keras")
+
+    return lowering
+
+
+lower(ops.Tril)(_triangle("tril"))
+lower(ops.Triu)(_triangle("triu"))
+
+
+@lower(ops.Diagonal)
+def diagonal(layer: ops.Diagonal, b: Lower, x: Tensor) -> Tensor:
+    return moved(b, layer, x, _diagonal(layer, x), "keras")
+
+
+def _diagonal(layer: ops.Diagonal, x: Tensor) -> Any:
+    first, second = layer.axes(x.rank)
+    kwargs = {"offset": layer.offset, "dim1": first, "dim2": second}
+    defaults = {"offset": 0, "dim1": 0, "dim2": 1}
+    given = {key: value for key, value in kwargs.items() if value != defaults[key]}
+    return Method(x, "diagonal", (), given)
+
+
+@lower(ops.Trace)
+def trace(layer: ops.Trace, b: Lower, x: Tensor) -> Tensor:
+    dtype = layer.result_dtype(as_operand(x))
+    typed = {} if dtype == x.dtype and "int" not in dtype else {"dtype": torch_dtype(dtype)}
+    y = b.tensor(layer.output_shape(as_operand(x)), dtype)
+    expr = Method(_diagonal(layer, x), "sum", (-1,), typed)
+    result: Tensor = b.step(expr, y, want="keras")
+    return result
+
+
+@lower(ops.Diff)
+def diff(layer: ops.Diff, b: Lower, a: Tensor) -> Tensor:
+    kwargs: dict[str, Any] = {"n": layer.n} if layer.n != 1 else {}
+    kwargs["dim"] = axis(check_axis(layer.axis, a.rank), a)
+    return moved(b, layer, a, Method(a, "diff", (), kwargs), "any")
+
+
+@lower(ops.Ravel)
+def ravel(layer: ops.Ravel, b: Lower, x: Tensor) -> Tensor:
+    return moved(b, layer, x, Method(x, "flatten"), "keras")
