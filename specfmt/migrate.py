@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,7 @@ from specfmt.files import write_whole
 from specfmt.formats.sources import holds_weights
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.document import ModelSpec
-from specfmt.targets.naming import identifier
+from specfmt.targets.naming import module_name
 from specfmt.targets.source import literal
 from specfmt.targets.templates import fill
 from specfmt.targets.torch.expr import Tensor
@@ -79,8 +78,7 @@ def migrate(
             [replace(c, severity="error", hint=f"{c.hint}; {_ACCEPT}") for c in changes]
         )
     say("writing PyTorch source")
-    stem = identifier(model.name, "model")
-    stem = f"{stem}_model" if iskeyword(stem) else stem
+    stem = module_name(model.name)
     files = {part: folder / f"{stem}{end}" for part, end in _ENDINGS.items()}
     code = api.generate(model, "torch", source=files["spec"].name)
     files["usage"] = folder / f"load_{stem}.py"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable
 
@@ -19,6 +20,28 @@ def identifier(name: str, fallback: str = "layer") -> str:
     if text[0].isdigit():
         text = f"{fallback}_{text}"
     return text
+
+
+FRAMEWORKS = frozenset(
+    (
+        "cv2 h5py jax keras matplotlib ml_dtypes numpy onnx onnxruntime optree pandas PIL pyarrow "
+        "rich safetensors scipy sklearn specfmt sympy tensorboard tensorflow tf_keras torch "
+        "torchaudio torchvision tqdm triton yaml"
+    ).split()
+)
+"""Packages that generated programs import, or that those import."""
+
+
+def module_name(name: str, fallback: str = "model") -> str:
+    """A name for a file that can be imported and hides no other module: ``signal_model``.
+
+    A script finds the files beside it before everything that is installed; capitals do not
+    tell files apart on every system.
+    """
+    text = identifier(name, fallback)
+    taken = {word.lower() for word in (*keyword.kwlist, *keyword.softkwlist, *FRAMEWORKS)}
+    taken |= {module.lower() for module in sys.stdlib_module_names}
+    return f"{text}_model" if text.lower() in taken else text
 
 
 def class_name(name: str, fallback: str = "Model") -> str:

@@ -308,7 +308,8 @@ class Lower:
         """A row of numbers of the spec as a buffer of their own, whatever reads them."""
         listed = self.table(values, suffix)
         constant = listed.text if isinstance(listed, Name) else ""
-        literal = LiteralExpr((len(values),), tuple(float(value) for value in values), constant)
+        numbers = tuple(float(value) for value in values)
+        literal = LiteralExpr((len(values),), numbers, constant=constant)
         return self.parameter(literal, suffix, trainable=False)
 
     def aligned(self, expr: WeightExpr, x: Tensor) -> WeightExpr | ByLayout:

@@ -149,6 +149,10 @@ class ClassProgram:
                     yield TorchParam(key, Counter(()), item.unit, trainable=False, buffer=True)
 
 
+IMPORTED = ("nn", "F", "torch", "math", "OrderedDict", "Self", "Sequence", "Path")
+"""Names that a generated file imports."""
+
+
 def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> ClassProgram:
     """Lower a whole graph; the program's own is the same with a shape for every value.
 
@@ -157,7 +161,7 @@ def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> C
     """
     problems: list[Diagnostic] = []
     graph = completed(graph)
-    names = scope or Scope(("nn", "F", "torch"))
+    names = scope or Scope(IMPORTED)
     stubs = Stubs()
     program = _lower(graph, options, names, problems, stubs, outermost=True)
     if problems:
