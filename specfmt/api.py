@@ -157,6 +157,7 @@ def train(
     target: str,
     build_folder: Path,
     script_options: list[str],
+    customs: Iterable[str] = (),
     **options: str,
 ) -> int:
     """Write the training script below ``build_folder`` and run it; returns its exit code.
@@ -166,6 +167,7 @@ def train(
         target: The framework.
         build_folder: Where the script goes.
         script_options: What the script is called with.
+        customs: As `with_customs` takes them.
         options: Those of `generate`: style, flavor, axes, fidelity.
 
     Raises:
@@ -178,7 +180,7 @@ def train(
     from specfmt.targets.naming import identifier
     from specfmt.targets.running import environment, require_allowed, script_command
 
-    spec = loads(content, file=file)
+    spec = with_customs(loads(content, file=file), customs)
     path = build_folder / f"{identifier(spec.name)}_{target}.py"
     source = "" if file.startswith("<") else Path(file).name
     code = generate(spec, target, part="train", source=source, script=path.name, **options)
@@ -281,6 +283,8 @@ def import_spec(
             document, warnings = document_from_located(source)
             spec, warnings = checked(document, warnings, source.places)
             warnings = [*warnings, *former_meanings(spec, source), *foreign_code(spec)]
+            if content is None:
+                spec = described(spec, Path(path))
     except SpecError as error:
         raise of_file(error, file) from None
     return spec, [replace(warning, file=file) for warning in warnings]
@@ -297,6 +301,23 @@ def foreign_code(spec: ModelSpec) -> list[Diagnostic]:
     shown = " ".join(f"--allow {dotted}" for dotted in found)
     hint = f"train, verify and convert run that only with {shown}"
     return [Diagnostic("SF439", message, (), hint, "warning")]
+
+
+def described(spec: ModelSpec, source: Path) -> ModelSpec:
+    """The spec with what the weights of a file tell of layers that specfmt does not know."""
+    from specfmt.graph.assumed import holds_unknown
+
+    if not holds_unknown(spec):
+        return spec
+    from specfmt.weights.unknown import described as function
+
+    return function(spec, source)
+
+
+def with_customs(spec: ModelSpec, customs: Iterable[str]) -> ModelSpec:
+    from specfmt.customs import with_customs as function
+
+    return function(spec, customs)
 
 
 def to_keras_json(spec: ModelSpec, format: str = "keras3") -> str:

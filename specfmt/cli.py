@@ -96,6 +96,25 @@ ALLOW = click.option(
 )
 
 
+def _custom(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """A class given on the command line is one that the user wants to run."""
+    from specfmt.spec.foreign import allowing
+
+    names = [item.rpartition("=")[2].replace(":", ".") for item in value]
+    ctx.with_resource(allowing(names))
+    return value
+
+
+CUSTOM = click.option(
+    "--custom",
+    "customs",
+    multiple=True,
+    metavar="MODULE:CLASS",
+    callback=_custom,
+    help="The PyTorch class of a layer that specfmt does not know, by the name of its Keras class.",
+)
+
+
 class Commands(click.Group):
     """Turns a user's mistakes into findings on stderr and exit code 1, never a traceback."""
 
@@ -252,13 +271,20 @@ def summary(file: str, as_json: bool) -> None:
 @AXES
 @FIDELITY
 @ALLOW
+@CUSTOM
 @OUT
-def generate(file: str, target: str, out: Path | None, **options: str) -> None:
+def generate(
+    file: str, target: str, out: Path | None, customs: tuple[str, ...], **options: str
+) -> None:
     """Write the model (or its training script) as code."""
     import specfmt
 
     content, name = read_bytes(file)
     spec = specfmt.loads(content, file=name)
+    if customs:
+        from specfmt.api import with_customs
+
+        spec = with_customs(spec, customs)
     source = "" if file == "-" else Path(file).name
     write(specfmt.generate(spec, target, source=source, **options), out)
 
@@ -278,6 +304,7 @@ def generate(file: str, target: str, out: Path | None, **options: str) -> None:
 @AXES
 @FIDELITY
 @ALLOW
+@CUSTOM
 @click.argument("script_options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(
@@ -287,7 +314,7 @@ def train(
     target: str,
     build: Path,
     script_options: tuple[str, ...],
-    **options: str,
+    **options: Any,
 ) -> None:
     """Generate the training script and run it.
 
@@ -414,6 +441,7 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
     is_flag=True,
     help="Go on where the outcome computes something else than the original.",
 )
+@CUSTOM
 @click.pass_context
 def convert(
     ctx: click.Context,
@@ -422,6 +450,7 @@ def convert(
     no_verify: bool,
     reference: Path | None,
     accept_changes: bool,
+    customs: tuple[str, ...],
 ) -> None:
     """Migrate a saved Keras model to PyTorch.
 
@@ -433,13 +462,25 @@ def convert(
 
     with steps(plain=True) as say:
         with weight_progress() as progress:
-            done = migrate(source, out, accept_changes=accept_changes, say=say, progress=progress)
+            done = migrate(
+                source,
+                out,
+                accept_changes=accept_changes,
+                say=say,
+                progress=progress,
+                customs=customs,
+            )
         found = None if no_verify else compare(done, source, reference=reference, say=say)
     report(done.warnings)
     for path in done.files():
         click.echo(path)
     if found is not None:
         show_report(found)
+    if done.todo:
+        click.echo("left to do, or give the classes with --custom:", err=True)
+        for line in done.todo:
+            click.echo(f"  {line}", err=True)
+    if found is not None:
         ctx.exit(0 if found.ok or accept_changes else 1)
 
 
@@ -470,10 +511,17 @@ def convert(
 @click.option("--layerwise", is_flag=True, help="Compare the output of every layer.")
 @FIDELITY
 @ALLOW
+@CUSTOM
 @JSON
 @click.pass_context
 def verify(
-    ctx: click.Context, /, file: str, source: Path | None, as_json: bool, **options: Any
+    ctx: click.Context,
+    /,
+    file: str,
+    source: Path | None,
+    as_json: bool,
+    customs: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Build both programs and compare what they compute.
 
@@ -485,6 +533,10 @@ def verify(
     from specfmt.progress import show_report, steps
 
     spec = read_spec(file)
+    if customs:
+        from specfmt.api import with_customs
+
+        spec = with_customs(spec, customs)
     with steps() as say:
         found = specfmt.verify(spec, weights=source, progress=say, **options)
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +32,7 @@ class Migration:
         model: The imported spec.
         spec, source, weights, usage: The files; no weights where the source has none.
         warnings: What the import kept opaque or left out.
+        todo: What is left to write in the source, one line for each class.
     """
 
     model: ModelSpec
@@ -40,6 +41,7 @@ class Migration:
     weights: Path | None
     usage: Path
     warnings: tuple[Diagnostic, ...]
+    todo: tuple[str, ...] = ()
 
     def files(self) -> list[Path]:
         """What was written."""
@@ -54,6 +56,7 @@ def migrate(
     accept_changes: bool = False,
     say: Callable[[str], None] = lambda _: None,
     progress: Callable[[str, int, int], None] | None = None,
+    customs: Iterable[str] = (),
 ) -> Migration:
     """Import a model and write its spec, PyTorch source, weights and a usage example.
 
@@ -64,6 +67,7 @@ def migrate(
             that saved the model.
         say: Called with each step.
         progress: Called for each weight, as in `convert_weights`.
+        customs: Classes for layers that specfmt does not know, as `with_customs` takes them.
 
     Raises:
         SpecError: The source cannot be read, its meaning cannot be kept, or PyTorch cannot
@@ -77,6 +81,7 @@ def migrate(
         raise SpecError(
             [replace(c, severity="error", hint=f"{c.hint}; {_ACCEPT}") for c in changes]
         )
+    model = api.with_customs(model, customs)
     say("writing PyTorch source")
     stem = module_name(model.name)
     files = {part: folder / f"{stem}{end}" for part, end in _ENDINGS.items()}
@@ -106,6 +111,10 @@ def migrate(
         weights=files["weights"] if has_weights else None,
         usage=files["usage"],
         warnings=tuple(warnings),
+        todo=tuple(
+            f"{files['source']}: {task} (layer {', '.join(names)})"
+            for _, names, task in program.builder.stubs.written
+        ),
     )
 
 

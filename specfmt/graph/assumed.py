@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from specfmt.graph.build import build
@@ -18,7 +19,7 @@ from specfmt.graph.model import Graph, Unit
 from specfmt.layers.custom import Custom
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
 from specfmt.spec.document import Model, ModelSpec
-from specfmt.spec.layer import Layer, Shape
+from specfmt.spec.layer import Layer, Shape, held_layers
 
 RANKS = (2, 3, 4, 5)
 MAX_BUILDS = 300
@@ -86,6 +87,17 @@ def unknown_layers(graph: Graph) -> Iterator[tuple[Unit, Path, Custom]]:
             yield unit, path, layer
 
 
+def holds_unknown(model: ModelSpec | Model) -> bool:
+    """Whether a document has a layer that specfmt does not know."""
+    return any(
+        holds_unknown(entry)
+        if isinstance(entry, Model)
+        else isinstance(entry, Custom)
+        or (isinstance(entry, Layer) and any(isinstance(i, Custom) for i in held_layers(entry)))
+        for entry in model.layers
+    )
+
+
 def with_layer(model: Any, path: Path, change: dict[str, Any]) -> Any:
     """The same document with fields of the layer at ``path`` changed."""
     if not path:
@@ -108,42 +120,61 @@ class _Search:
         self.builds = 0
 
     def run(self) -> Graph:
+        """The first combination without errors: sizes open, then as the layers read them, then
+        any number of axes."""
         best: tuple[int, Graph, dict[Slot, Any]] | None = None
-        for opened in (True, False):
-            chosen: dict[Slot, Any] = {}
-            graph, cost = self.graph, 0
-            for slot in self.slots:  # in order: a layer may read what another one gives
-                chosen[slot] = self._kept(slot, graph, opened=opened)
-                graph, cost = self._try(chosen)
-            if cost == 0:
-                return self._finish(graph)
-            if best is None or cost < best[0]:
-                best = cost, graph, chosen
-        assert best is not None
-        for slot in self.slots:
-            for shape in self._candidates(slot, best[1]):
-                if self.builds > MAX_BUILDS:
-                    break
-                trial = {**best[2], slot: shape}
-                graph, cost = self._try(trial)
-                if cost == 0:
-                    return self._finish(graph)
-                if cost < best[0]:
-                    best = cost, graph, trial
+        for step in (self._opened, self._kept, self._any):
+            start = self._start(step) if step is not self._any else best
+            assert start is not None
+            best = start if best is None or start[0] < best[0] else best
+            found = self._improved(start, step)
+            if found[0] == 0:
+                return self._finish(found[1])
+            best = min(best, found, key=lambda item: item[0])
         raise SpecError(self._asked())
 
-    def _kept(self, slot: Slot, graph: Graph, *, opened: bool) -> Shape:
-        """The shape that the layer reads, without the batch axis; ``opened`` in its last size."""
-        read = _child_shape(slot, graph)
-        if not read:
-            return (None,)
-        return (*(None,) * (len(read) - 2), *read[-1:]) if opened and len(read) > 1 else read[1:]
+    def _start(self, step: Any) -> tuple[int, Graph, dict[Slot, Any]]:
+        chosen: dict[Slot, Any] = {}
+        graph, cost = self.graph, 0
+        for slot in self.slots:  # in order: a layer may read what another one gives
+            chosen[slot] = next(step(_child_shape(slot, graph) or ()), (None,))
+            graph, cost = self._try(chosen)
+        return cost, graph, chosen
 
-    def _candidates(self, slot: Slot, graph: Graph) -> Iterator[Shape]:
-        """Shapes without the batch axis, the likeliest first."""
-        read = _child_shape(slot, graph) or ()
+    def _improved(
+        self, best: tuple[int, Graph, dict[Slot, Any]], step: Any
+    ) -> tuple[int, Graph, dict[Slot, Any]]:
+        """One shape after the other changed for the better."""
+        for slot in self.slots if best[0] else ():
+            for shape in step(_child_shape(slot, best[1]) or ()):
+                if self.builds > MAX_BUILDS:
+                    return best
+                trial = {**best[2], slot: shape}
+                graph, cost = self._try(trial)
+                if cost < best[0]:
+                    best = cost, graph, trial
+                if cost == 0:
+                    return best
+        return best
+
+    def _opened(self, read: Shape) -> Iterator[Shape]:
+        """As many axes as the layer reads, sizes but the last open."""
+        for size in dict.fromkeys((*read[-1:], *self.sizes)):
+            yield (*(None,) * (len(read) - 2), *([size] if len(read) > 1 else []))
+
+    def _kept(self, read: Shape) -> Iterator[Shape]:
+        """The sizes that the layer reads, but for the last."""
+        inside = prod(axis or 0 for axis in read[1:-1])
+        for size in dict.fromkeys((*read[-1:], *self.sizes)):
+            if len(read) > 1:
+                yield (*read[1:-1], size)
+            if len(read) > 2 and size and inside and size % inside == 0:
+                yield (*read[1:-1], size // inside)  # rows of a Dense after a Flatten
+
+    def _any(self, read: Shape) -> Iterator[Shape]:
+        """Any number of axes."""
         for rank in dict.fromkeys((len(read) or 2, *RANKS)):
-            for size in dict.fromkeys((*self.sizes, *read[-1:], None)):
+            for size in dict.fromkeys((*read[-1:], *self.sizes, None)):
                 yield (*(None,) * (rank - 2), *([size] if rank > 1 else []))
                 if len(read) == rank > 2:
                     yield (*read[1:-1], size)

@@ -15,6 +15,7 @@ from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.layers.custom import Custom
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
 from specfmt.spec.layer import Layer
+from specfmt.targets.keras.stubs import needs_stub
 from specfmt.vocab.base import CUSTOM, Term
 from specfmt.vocab.fields import ZEROS
 
@@ -96,9 +97,9 @@ def _is_unknown(entry: Any) -> bool:
 
 
 def _unknown_classes(entry: Any) -> Iterator[str]:
-    """Classes without a PyTorch counterpart in an entry and in what it holds."""
+    """Classes that one of the two programs has not, in an entry and in what it holds."""
     if isinstance(entry, Custom):
-        if entry.torch is None:
+        if entry.torch is None or needs_stub(entry):
             yield entry.class_name
         return
     for name in type(entry).model_fields:

@@ -55,8 +55,8 @@ class Pair:
     ) -> None:
         self.spec, self.folder, self.say, self.workers = spec, folder, say, workers
         self.options = Options(fidelity=fidelity)
-        self.graph: Graph = api.analyze(spec)
-        self.program: ClassProgram = lower_graph(self.graph, self.options)
+        self.program: ClassProgram = lower_graph(api.analyze(spec), self.options)
+        self.graph: Graph = self.program.graph
         self.inputs: list[str] = []
         self.batches: list[int] = []
         self.keras_weights = folder / "model.weights.h5"

@@ -262,6 +262,16 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
         Your modules are looked for in the folder you stand in, after everything installed.
         """),
     ),
+    "SF308": (
+        "A class for no layer",
+        _page("""
+        `--custom module:Class` gives the PyTorch class that computes what a layer computes which
+        specfmt does not know.  It stands for the layers of the Keras class of the same name; for
+        another name write it first: `--custom ChannelGate=my_layers:Gate`, or the layer's own.
+
+            specfmt generate model.yaml -t torch --custom my_layers:Scale
+        """),
+    ),
     "SF306": (
         "Keras 2 cannot express it",
         _page("""

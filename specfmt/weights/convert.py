@@ -69,6 +69,7 @@ def convert(
         )
     _check_place(source, dest)
     program = lower_graph(graph, options or Options())
+    graph = program.graph
     with ExitStack() as stack:
         weights = Weights(graph, program, source, stack)
         if to_keras:

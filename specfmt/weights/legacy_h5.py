@@ -212,7 +212,10 @@ class Reader:
 
 
 def _holds(unit: Unit) -> bool:
-    return unit.count() > 0 or bool(getattr(unit.spec, "class_", ""))
+    if unit.graph is not None and not unit.graph.is_counted:
+        return True
+    unknown = unit.graph is None and not unit.weights_known
+    return unknown or unit.count() > 0 or bool(getattr(unit.spec, "class_", ""))
 
 
 class Batch:

@@ -61,7 +61,7 @@ def class_group(unit: Unit) -> str:
     if unit.graph is not None:
         return "sequential" if unit.graph.is_sequential else "functional"
     dotted: str = getattr(unit.spec, "class_", "")
-    own = dotted.rpartition(".")[2] or unit.layer.keras_class or unit.type_name
+    own = dotted.rpartition(".")[2].rpartition(">")[2] or unit.layer.keras_class or unit.type_name
     return to_snake_case(own)
 
 

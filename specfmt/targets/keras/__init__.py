@@ -19,7 +19,8 @@ from specfmt.targets.keras.emit import (
     sequential_lines,
     subclass,
 )
-from specfmt.targets.keras.file_scope import FileScope
+from specfmt.targets.keras.file_scope import RESERVED, FileScope
+from specfmt.targets.keras.stubs import with_stubs
 from specfmt.targets.keras.training import train_context
 from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier
@@ -100,11 +101,14 @@ def model_context(
                 )
             ]
         )
+    taken = set(RESERVED)
+    graph, layer_classes = with_stubs(graph, taken)
     recording = recorded(graph)
     if style != "subclass":
         refuse_taken_names(recording.graph)
     file = FileScope(automatic=recording.automatic)
     file.imports.update(dict.fromkeys(custom_imports(graph)))
+    file.scope.used.update(taken)
     layers = [unit.layer for unit in graph.walk_units()]
     words = own_words([layers, train_section(graph) if training else None])
     file.imports.update(dict.fromkeys(keras_imports(words)))
@@ -128,6 +132,7 @@ def model_context(
         "tables": [table_source(name, values) for name, values in file.tables.items()],
         "helpers": [*collect_helpers(layers), *stubs],
         "file": file,
+        "stubs": layer_classes,
         "model_class": model_class,
         "model_doc": model_doc(graph),
         "functions": functions,

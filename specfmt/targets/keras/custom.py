@@ -6,7 +6,6 @@ import keyword
 from typing import Any
 
 from specfmt.graph.model import Graph
-from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import KERAS_LAYERS, Op, held_layers
 from specfmt.targets.source import literal
 
@@ -41,13 +40,8 @@ def _is_serialized(value: Any) -> bool:
 
 
 def custom_imports(graph: Graph) -> list[str]:
-    """Import lines for every layer of a graph that is not in `keras.layers`.
-
-    Raises:
-        SpecError: A layer's class cannot be imported from anywhere.
-    """
+    """Import lines for every layer of a graph that is not in `keras.layers`."""
     imports: dict[str, None] = {}
-    problems: list[Diagnostic] = []
     for unit in graph.walk_units():
         for layer in (unit.layer, *held_layers(unit.layer)):
             if not isinstance(layer, Op) and layer.keras_module != KERAS_LAYERS:
@@ -55,23 +49,21 @@ def custom_imports(graph: Graph) -> list[str]:
                 continue
             dotted: str = getattr(layer, "class_", "")
             module, _, class_name = dotted.rpartition(".")
-            if not dotted or module.startswith(KERAS_MODULES):
-                if class_name != "Lambda":
-                    continue
-            elif module and class_name.isidentifier() and _is_module(module):
+            if module and not module.startswith(KERAS_MODULES):  # else a class of the file
                 imports[f"from {module} import {class_name}"] = None
-                continue
-            problems.append(
-                Diagnostic(
-                    "SF303",
-                    f"expected a class that can be imported for {unit.name}, received {dotted}",
-                    (*unit.path, "class"),
-                    "write `class: package.module.Class`, the place where the class is defined",
-                )
-            )
-    if problems:
-        raise SpecError(problems)
     return list(imports)
+
+
+def is_importable(dotted: str) -> bool:
+    """Whether a path has a module, and names a class that an import line can name."""
+    module, _, name = dotted.rpartition(".")
+    return (
+        bool(module)
+        and name.isidentifier()
+        and not keyword.iskeyword(name)
+        and module != "builtins"
+        and _is_module(module)
+    )
 
 
 def _is_module(module: str) -> bool:

@@ -77,12 +77,15 @@ class Stubs:
     Attributes:
         contexts: The classes that the file defines, once `settle` has run.
         imports: Import lines of the classes that it takes from elsewhere.
+        written: For each class that is to be written: its name, the layers that it stands for,
+            and what is to be written.
     """
 
     def __init__(self) -> None:
         self.calls: dict[ModuleDef, Stub] = {}
         self.contexts: list[StubContext] = []
         self.imports: dict[str, None] = {}
+        self.written: list[tuple[str, list[str], str]] = []
 
     def add(self, stub: Stub) -> None:
         """Take a call; the first of a shared layer says how it is called."""
@@ -101,7 +104,10 @@ class Stubs:
                 self._imported(first.torch, group, scope)
             else:
                 wish = wished_class(first, group[0].unit)
-                self.contexts.append(_define(_claim(scope, wish), group, assumed))
+                context = _define(_claim(scope, wish), group, assumed)
+                self.contexts.append(context)
+                names = [stub.unit.name for stub in group]
+                self.written.append((context.name, names, _task(context.name, group[0])))
 
     def _imported(self, dotted: str, group: list[Stub], scope: Scope) -> None:
         module, _, name = dotted.rpartition(".")
@@ -172,13 +178,14 @@ def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubConte
         definitions=definitions,
         arguments=", ".join(["self", *(f"{key}: {kind}" for key, kind in signature)]),
         returns=_returned(first),
-        message=string(
-            f"write what {name} computes: "
-            + ", ".join(_shown(value) for value in _tensors((*first.args, first.kwargs)))
-            + " -> "
-            + ", ".join(_shown(value) for value in first.outputs)
-        ),
+        message=string(_task(name, first)),
     )
+
+
+def _task(name: str, stub: Stub) -> str:
+    """What is to be written."""
+    reads = ", ".join(map(_shown, _tensors((*stub.args, stub.kwargs))))
+    return f"write what {name} computes: {reads} -> {', '.join(map(_shown, stub.outputs))}"
 
 
 def _notes(
@@ -199,18 +206,20 @@ def _notes(
             text = f"Config of {comment(stub.unit.name)}: {config_text(config)}."
             lines += paragraph(text, WIDTH)
     if group[0].shapes:
-        lines += paragraph("Its weights have Keras's names, shapes and order.", WIDTH)
-    reads = _tensors((*group[0].args, group[0].kwargs))
-    moved = any(value.rank > 3 for value in (*reads, *group[0].outputs))
-    order = ", axes in Keras's order (channels last)" if moved else ""
+        named = not all("weight_" in name for name in group[0].shapes)
+        what = "names, shapes and order" if named else "shapes and order"
+        lines += paragraph(f"Its weights have Keras's {what}.", WIDTH)
     for stub in group[:3]:
-        told = f" ({comment(stub.unit.name)})" if len(group) > 1 else ""
+        who = f"{comment(stub.unit.name)}: takes" if len(group) > 1 else "Takes"
         tensors = _tensors((*stub.args, stub.kwargs))
         lines += paragraph(
-            f"Takes {', '.join(map(_shown, tensors)) or 'nothing'} and gives "
-            f"{', '.join(map(_shown, stub.outputs))}{order}{told}.",
+            f"{who} {', '.join(map(_shown, tensors)) or 'nothing'} and gives "
+            f"{', '.join(map(_shown, stub.outputs))}.",
             WIDTH,
         )
+    reads = _tensors((*group[0].args, group[0].kwargs))
+    if any(value.rank > 3 for value in (*reads, *group[0].outputs)):
+        lines += paragraph("Axes stand in Keras's order: channels last.", WIDTH)
     if any(stub.unit in assumed for stub in group):
         lines += paragraph(
             "That it gives this shape is assumed from what follows; where it is wrong, say "

@@ -1,0 +1,275 @@
+"""Keras classes for layers that cannot be imported: weights and shapes are there, call is to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from specfmt.graph.assumed import completed, unknown_layers, with_layer
+from specfmt.graph.build import build
+from specfmt.graph.infer import compute_dtype, show_shape
+from specfmt.graph.model import Graph, Unit, Value, values_in
+from specfmt.layers.custom import Custom
+from specfmt.layers.custom_weights import as_weight
+from specfmt.layers.keras_names import KERAS_LAYERS
+from specfmt.spec.diagnostics import Path
+from specfmt.spec.document import ModelSpec
+from specfmt.spec.layer import Shape
+from specfmt.targets.keras.custom import KERAS_MODULES, is_importable
+from specfmt.targets.naming import Scope, identifier
+from specfmt.targets.source import literal, string
+from specfmt.targets.unknown import (
+    config_text,
+    is_keyword,
+    own_config,
+    paragraph,
+    what_it_is,
+    wished_class,
+)
+
+WIDTH = 84
+
+
+@dataclass(frozen=True)
+class StubContext:
+    """What the template needs of one class; every value is finished Python source."""
+
+    name: str
+    register: str
+    doc: str
+    notes: list[str]
+    init: str
+    definitions: list[str]
+    call: str
+    message: str
+    spec: str
+    config: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A layer that cannot be imported.
+
+    Attributes:
+        unit: The layer in the graph, or the wrapper that holds it.
+        path: Where it stands in the document.
+        layer: The entry.
+        reads: What it is called with.
+        gives: Shape and dtype of each output.
+    """
+
+    unit: Unit
+    path: Path
+    layer: Custom
+    reads: dict[str, Any]
+    gives: tuple[tuple[Shape, str], ...]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight."""
+        return {name: as_weight(item).shape for name, item in self.layer.weights_.items()}
+
+
+def needs_stub(layer: Custom) -> bool:
+    """Whether no module has the class, as far as the spec says, or nothing can make it anew."""
+    module, _, name = layer.class_.rpartition(".")
+    if name == "Lambda":
+        return True
+    if module.startswith(KERAS_MODULES):
+        return any(inner not in KERAS_LAYERS for inner in _inner_classes(layer.config))
+    return not is_importable(layer.class_)
+
+
+def _inner_classes(config: Any) -> Iterator[str]:
+    """Classes of layers inside a wrapper's config that do not say their module."""
+    for key in ("layer", "backward_layer", "cell"):
+        inner = config.get(key) if isinstance(config, dict) else None
+        if isinstance(inner, dict) and isinstance(inner.get("class_name"), str):
+            module = inner.get("module")
+            if not (isinstance(module, str) and module.startswith("keras")):
+                yield inner["class_name"]
+            yield from _inner_classes(inner.get("config"))
+
+
+def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]:
+    """The graph with such layers as classes of the file, and the classes.
+
+    Args:
+        graph: A graph without errors.
+        taken: Names that the file uses already; those of the classes are added.
+
+    Raises:
+        SpecError: SF307 where a layer has to say its shape.
+    """
+    if not any(needs_stub(layer) for _, _, layer in unknown_layers(graph)):
+        return graph, []
+    whole = completed(graph)
+    groups: dict[Any, list[Unknown]] = {}
+    for unit, path, layer in unknown_layers(whole):
+        if needs_stub(layer):
+            found = _unknown(unit, path, layer)
+            names = tuple(layer.weights_)
+            call = tuple(found.reads), len(found.gives)
+            groups.setdefault((layer.class_, wished_class(layer, unit), names, call), []).append(
+                found
+            )
+    spec = whole.spec
+    contexts = []
+    scope = Scope(taken)
+    for group in groups.values():
+        first = group[0]
+        name = _claim(scope, wished_class(first.layer, first.unit))
+        context, arguments = _define(name, group, whole.assumed)
+        contexts.append(context)
+        for item, said in zip(group, arguments, strict=True):
+            spec = with_layer(spec, item.path, {"class_": name, "config": said})
+    taken.update(scope.used)
+    assert isinstance(spec, ModelSpec)
+    return build(spec)[0], contexts
+
+
+def _claim(scope: Scope, wish: str) -> str:
+    name, number = wish, 1
+    while name in scope.used:
+        number += 1
+        name = f"{wish}{number}"
+    scope.used.add(name)
+    return name
+
+
+def _unknown(unit: Unit, path: Path, layer: Custom) -> Unknown:
+    node = unit.calls[0]
+    if unit.spec is layer:
+        gives = tuple((value.shape or (None,), value.dtype) for value in node.outputs)
+        return Unknown(unit, path, layer, node.args, gives)
+    (value,) = node.inputs()[:1]
+    shape = value.shape or (None,)
+    step = Value(value.name, (shape[0], *shape[2:]), value.dtype)
+    said = layer.output_shape(step.shape)
+    return Unknown(unit, path, layer, {"inputs": step}, ((said, node.outputs[0].dtype),))
+
+
+def _define(
+    name: str, group: list[Unknown], assumed: frozenset[Unit]
+) -> tuple[StubContext, list[dict[str, Any]]]:
+    """The class of a group of layers, and the constructor's arguments of each."""
+    first = group[0]
+    configs = [
+        {key: value for key, value in own_config(item.layer).items() if is_keyword(key)}
+        for item in group
+    ]
+    keys = list(dict.fromkeys(key for config in configs for key in config))
+    attrs = {key: identifier(key.replace("/", "_")) for key in first.shapes}
+    shaped = [key for key in attrs if len({item.shapes[key] for item in group}) > 1]
+    gives = len({item.gives for item in group}) > 1
+    arguments = []
+    for item, config in zip(group, configs, strict=True):
+        said = {key: config[key] for key in keys if key in config}
+        said |= {f"{attrs[key]}_shape": item.shapes[key] for key in shaped}
+        if gives:
+            said["gives"] = [shape[1:] for shape, _ in item.gives]
+        said |= _common(item.layer)
+        arguments.append(said)
+    parameters = [*keys, *(f"{attrs[key]}_shape" for key in shaped), *(["gives"] if gives else [])]
+    holders = [f"self.{key} = {key}" for key in parameters]
+    stores = dict.fromkeys(
+        "/".join(key.split("/")[:depth]) for key in attrs for depth in range(1, key.count("/") + 1)
+    )
+    for store in stores:
+        owner = "self." + ".".join(identifier(part) for part in store.split("/"))
+        holders.append(f"{owner} = layers.Layer(name={string(store.rpartition('/')[2])})")
+        holders.append(f"{owner}.built = True")
+    for key, attr in attrs.items():
+        *above, last = [identifier(part, "weight") for part in key.split("/")]
+        owner = ".".join(["self", *above])
+        weight = as_weight(first.layer.weights_[key])
+        size = f"{attr}_shape" if key in shaped else literal(weight.shape)
+        parts = [f"name={string(key.rpartition('/')[2])}", f"shape={size}"]
+        if weight.dtype:
+            parts.append(f"dtype={string(weight.dtype)}")
+        if not weight.trainable:
+            parts += ['initializer="zeros"', "trainable=False"]
+        holders.append(f"{owner}.{last} = {owner}.add_weight({', '.join(parts)})")
+    tensors = list(values_in(first.reads))
+    positional = _parameters(first.reads)
+    batch = f"{positional[0]}.shape[0]" if _is_tensor_first(first.reads) else "None"
+    specs = []
+    for index, (shape, dtype) in enumerate(first.gives):
+        sizes = f"{batch}, *self.gives[{index}]" if gives else _sizes(batch, shape)
+        kind = "self.compute_dtype" if dtype == "float32" else string(dtype)
+        specs.append(f"keras.KerasTensor(({sizes}), dtype={kind})")
+    kept = [f"{string(key)}: self.{key}" for key in parameters]
+    reads = ", ".join(show_shape(value.shape) for value in tensors if value.shape)
+    given = ", ".join(show_shape(shape) for shape, _ in first.gives)
+    return (
+        StubContext(
+            name=name,
+            register=_registration(first.layer),
+            doc=f"Stands for {what_it_is(first.layer, first.unit)}: `call` is to be written.",
+            notes=_notes(group, configs, reads, given, assumed),
+            init=", ".join(["self", *(["*", *parameters] if parameters else []), "**kwargs"]),
+            definitions=holders,
+            call=", ".join(["self", *positional]),
+            message=string(f"write what {name} computes: {reads} -> {given}"),
+            spec=specs[0] if len(specs) == 1 else f"({', '.join(specs)})",
+            config=", ".join(["**super().get_config()", *kept]) if kept else "",
+        ),
+        arguments,
+    )
+
+
+def _sizes(batch: str, shape: Shape) -> str:
+    return ", ".join([batch, *(literal(size) for size in shape[1:])]) + ("," * (len(shape) == 1))
+
+
+def _is_tensor_first(reads: dict[str, Any]) -> bool:
+    return isinstance(next(iter(reads.values()), None), Value)
+
+
+def _parameters(reads: dict[str, Any]) -> list[str]:
+    """What `call` takes, by name."""
+    scope = Scope(("self",))
+    names = []
+    for key in reads or {"inputs": None}:
+        names.append(scope.claim(identifier(key if not key.startswith("*") else f"value{key[1:]}")))
+    return names
+
+
+def _common(layer: Custom) -> dict[str, Any]:
+    """What every Keras layer takes, where it is not the default."""
+    said: dict[str, Any] = {}
+    if layer.config.get("trainable") is False:
+        said["trainable"] = False
+    dtype = layer.config.get("dtype")
+    name = dtype if isinstance(dtype, str) else compute_dtype(dtype)
+    if name != "float32":
+        said["dtype"] = name
+    return said
+
+
+def _registration(layer: Custom) -> str:
+    """The package under which Keras has the class registered, as arguments."""
+    full = layer.registered_name or layer.class_
+    package, found, _ = full.rpartition(".")[2].rpartition(">")
+    return f"package={string(package)}" if found and package != "Custom" else ""
+
+
+def _notes(
+    group: list[Unknown],
+    configs: list[dict[str, Any]],
+    reads: str,
+    given: str,
+    assumed: frozenset[Unit],
+) -> list[str]:
+    lines = []
+    if len(group) == 1 and configs[0]:
+        lines += paragraph(f"Config: {config_text(configs[0])}.", WIDTH)
+    lines += paragraph(f"Takes {reads or 'nothing'} and gives {given}.", WIDTH)
+    if any(item.unit in assumed for item in group):
+        lines += paragraph(
+            "That it gives this shape is assumed from what follows; where it is wrong, say "
+            "`shape:` in the spec and generate again.",
+            WIDTH,
+        )
+    return lines

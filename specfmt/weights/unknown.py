@@ -1,0 +1,212 @@
+"""What a file with weights says of layers that specfmt does not know: their weights, and what they give."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path as File
+from typing import Any, Final
+
+from specfmt.graph.assumed import completed, unknown_layers, with_layer
+from specfmt.graph.build import build
+from specfmt.graph.model import Graph, Unit
+from specfmt.layers.custom_weights import WeightsRule
+from specfmt.spec.diagnostics import Path, SpecError
+from specfmt.spec.document import ModelSpec
+from specfmt.spec.fields import DTYPES
+from specfmt.weights import keras3, legacy_h5
+from specfmt.weights.convert import file_kind
+from specfmt.weights.hdf5 import child, datasets, kind, opened
+
+MOST_SIZES: Final = 12
+"""Lengths of weights' axes that are tried for the last axis of an unknown layer's output."""
+
+NOT_TRAINED: Final = ("moving_", "running_")
+"""How names of weights begin that training does not change; files do not say which they are."""
+
+Found = list[tuple[str, tuple[int, ...], str]]
+"""Weights in the order of a file: name, shape, dtype."""
+
+
+def described(spec: ModelSpec, source: File) -> ModelSpec:
+    """The spec with ``weights:`` and ``shape:`` of unknown layers, as far as a file says them.
+
+    Args:
+        spec: The model.
+        source: The file that it was read from; one without weights says nothing.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    graph, problems = build(spec)
+    unknown = list(unknown_layers(graph))
+    if problems or not unknown:
+        return spec
+    try:
+        stored = survey(graph, source)
+    except SpecError:
+        return spec
+    for unit, path, layer in unknown:
+        if not layer.weights_:
+            prefix = "layer/" * (len(path) - len(unit.path))
+            entry = entry_weights(stored.get(unit.path, []), prefix, layer.name or unit.name)
+            if entry:
+                spec = with_layer(spec, path, {"weights_": WeightsRule().check(entry)})
+    return with_shapes(spec, stored)
+
+
+def survey(graph: Graph, source: File) -> dict[Path, Found]:
+    """The weights that a file holds for each layer, nested models entered, by its place in the document.
+
+    Raises:
+        SpecError: It holds no weights, or they cannot be read.
+    """
+    if file_kind(source) != "hdf5":
+        return {}
+    with opened(source) as file:
+        if legacy_h5.is_layout(file, source):
+            return _legacy(graph, file, source)
+        if keras3.is_layout(file):
+            reader = _Groups(file, source)
+            reader.walk(graph)
+            return reader.held
+    return {}
+
+
+class _Groups(keras3.Reader):
+    """Walks the groups of a Keras 3 file without asking for weights."""
+
+    def walk(self, graph: Graph) -> None:
+        self.held: dict[Path, Found] = {}
+        self._model(graph, self.root, "", ())
+
+    def _layer(self, unit: Unit, group: Any, place: str, owners: tuple[str, ...]) -> None:
+        if group is None:
+            return
+        found = []
+        for path in datasets(group, "", self.file):
+            parts = path.strip("/").split("/")
+            if len(parts) < 2 or parts[-2] != "vars" or keras3.STATE & set(parts):
+                continue
+            dataset = child(group, path.strip("/"), self.file)
+            found.append((parts[:-2], int(parts[-1]) if parts[-1].isdigit() else 0, dataset))
+        found.sort(key=lambda item: (bool(item[0]), item[0], item[1]))
+        self.held[unit.path] = [
+            ("/".join((*store, f"weight_{index}")), tuple(dataset.shape), kind(dataset).name)
+            for store, index, dataset in found
+        ]
+
+
+def _legacy(graph: Graph, file: Any, source: File) -> dict[Path, Found]:
+    reader = _Names(file, source)
+    reader.walk(graph)
+    return reader.held
+
+
+class _Names(legacy_h5.Reader):
+    """Walks the groups of an ``.h5`` file in the layout of Keras 1."""
+
+    def walk(self, graph: Graph) -> None:
+        self.held: dict[Path, Found] = {}
+        with suppress(SpecError):  # what does not fit is said when weights are converted
+            self.read(graph)
+
+    def _unit(self, unit: Unit, group: str, stored: list[tuple[str, Any]]) -> None:
+        found = [
+            (name.partition(":")[0], tuple(dataset.shape), kind(dataset).name)
+            for name, dataset in stored
+            if hasattr(dataset, "shape")
+        ]
+        if unit.graph is None:
+            self.held[unit.path] = found
+            return
+        for inner in unit.graph.walk_units():
+            self.held[inner.path] = [w for w in found if inner.name in w[0].split("/")[:-1]]
+
+
+def entry_weights(found: Found, prefix: str, name: str) -> dict[str, Any]:
+    """The ``weights:`` of an entry: names below the layer, each one once."""
+    entry: dict[str, Any] = {}
+    parts_of: dict[str, str] = {}
+    for full, shape, dtype in found:
+        parts = full.removeprefix(prefix).split("/")
+        if name in parts[:-1]:
+            parts = parts[len(parts) - parts[::-1].index(name) :]
+        parts = [*(_part(part, parts_of) for part in parts[:-1]), parts[-1]]
+        wish = own = "/".join(part.replace(" ", "_") for part in parts if part)
+        number = 0
+        while own in entry:
+            number += 1
+            own = f"{wish}_{number}"
+        said: dict[str, Any] = {"shape": list(shape)}
+        if parts[-1].startswith(NOT_TRAINED) or not dtype.startswith(("float", "bfloat")):
+            said["trainable"] = False
+        if dtype not in ("float32", "float16") and dtype in DTYPES:
+            said["dtype"] = dtype
+        entry[own] = said if len(said) > 1 else said["shape"]
+    return entry
+
+
+def _part(name: str, known: dict[str, str]) -> str:
+    """A part of a layer without the number that Keras counts in a session: ``dense_7``."""
+    if name not in known:
+        base = re.sub(r"_\d+$", "", name)
+        same = sum(re.sub(r"_\d+$", "", other) == base for other in known)
+        known[name] = f"{base}_{same}" if same else base
+    return known[name]
+
+
+def with_shapes(spec: ModelSpec, stored: dict[Path, Found]) -> ModelSpec:
+    """The spec with the shapes that the weights behind unknown layers leave no doubt about."""
+    graph, problems = build(spec)
+    behind = {
+        unit.path: Counter(shape for _, shape, _ in stored[unit.path])
+        for unit in graph.walk_units()
+        if not unit.weights_known and stored.get(unit.path)
+    }
+    if problems or not behind:
+        return spec
+
+    def misfit(graph: Graph) -> int:
+        found = 0
+        for unit in graph.walk_units():
+            if unit.path in behind:
+                found += sum(
+                    (Counter(weight.shape for weight in unit.weights) - behind[unit.path]).values()
+                )
+        return found
+
+    try:
+        whole = completed(graph, misfit, tuple(_sizes(behind)))
+    except SpecError:
+        return spec
+    if misfit(whole):
+        return spec
+    assert isinstance(whole.spec, ModelSpec)
+    for unit, path, layer in unknown_layers(whole):
+        if unit in whole.assumed and _is_certain(whole.spec, path, layer.shape, misfit):
+            spec = with_layer(spec, path, {"shape": layer.shape})
+    return spec
+
+
+def _sizes(behind: dict[Path, Counter[tuple[int, ...]]]) -> Iterator[int]:
+    """Lengths of axes, those of the layers that follow first."""
+    sizes = dict.fromkeys(size for shapes in behind.values() for shape in shapes for size in shape)
+    yield from list(sizes)[:MOST_SIZES]
+
+
+def _is_certain(spec: ModelSpec, path: Path, shape: Any, misfit: Any) -> bool:
+    """Whether another last axis would not fit the file."""
+    several = any(isinstance(item, tuple) for item in shape)
+    shapes = shape if several else (shape,)
+    for index, one in enumerate(shapes):
+        if not one or one[-1] is None:
+            return False
+        other = (*one[:-1], one[-1] + 1)
+        changed = (*shapes[:index], other, *shapes[index + 1 :]) if several else other
+        graph, problems = build(with_layer(spec, path, {"shape": changed}))
+        if not problems and not misfit(graph):
+            return False
+    return True
