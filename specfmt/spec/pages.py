@@ -217,14 +217,6 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
         Use `--style auto`.
         """),
     ),
-    "SF303": (
-        "Custom layer without code",
-        _page("""
-        A `Custom` layer is kept whole but never looked into.  Keras code imports its class, which
-        needs a dotted path to where it is defined.  PyTorch code has a class for it whose
-        `forward` is to be written, or imports the one that `torch:` names.
-        """),
-    ),
     "SF304": (
         "Word without a PyTorch form",
         "The optimizer, loss, metric or callback generates Keras code only.",
