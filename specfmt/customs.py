@@ -66,5 +66,5 @@ def customs_of(model: Any, path: Path = ()) -> Iterable[tuple[Path, Custom]]:
         inner: Any = entry
         while isinstance(getattr(inner, "layer", None), Layer):
             inner, where = inner.layer, (*where, "layer")
-        if isinstance(inner, Custom):
+        if isinstance(inner, Custom) and not inner.define:
             yield where, inner

@@ -83,7 +83,7 @@ def unknown_layers(graph: Graph) -> Iterator[tuple[Unit, Path, Custom]]:
         layer, path = unit.layer, unit.path
         while not isinstance(layer, Custom) and isinstance(getattr(layer, "layer", None), Layer):
             layer, path = layer.layer, (*path, "layer")  # type: ignore[attr-defined]
-        if isinstance(layer, Custom):
+        if isinstance(layer, Custom) and not layer.define:
             yield unit, path, layer
 
 
@@ -92,7 +92,7 @@ def holds_unknown(model: ModelSpec | Model) -> bool:
     return any(
         holds_unknown(entry)
         if isinstance(entry, Model)
-        else isinstance(entry, Custom)
+        else (isinstance(entry, Custom) and not entry.define)
         or (isinstance(entry, Layer) and any(isinstance(i, Custom) for i in held_layers(entry)))
         for entry in model.layers
     )

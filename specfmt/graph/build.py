@@ -41,6 +41,9 @@ def _input_shape(item: InputSpec) -> Shape | None:
     return None if item.shape is None else (item.batch_size, *item.shape)
 
 
+DEFINED = ("x", "y", "z", "w", "v", "u")
+"""What the operations of a defined layer call what it is called with, in order."""
+
 LONG_CYCLE = 12
 """Names of a cycle that a message shows."""
 
@@ -95,7 +98,8 @@ class Builder(Scope):
             output_nest=nest,
             policy=self.policy,
         )
-        settle_masks(graph, self.policy)
+        if not any(problem.severity == "error" for problem in self.problems):
+            settle_masks(graph, self.policy)  # nothing is made of a model with mistakes
         return graph
 
     def _inputs(self) -> dict[str, Value]:
@@ -179,9 +183,14 @@ class Builder(Scope):
             self.values[name] = Value(name, None, "float32")
             return
         args = self.binder.bind(entry, unit, index, path)
-        node = Node(name, unit, args or {}, (*self.path, *path), len(unit.calls))
+        defined = self._define(entry, unit, args, path) if args else None
+        node = Node(name, unit, defined or args or {}, (*self.path, *path), len(unit.calls))
         node.form = self.binder.form
         node.positional = positional_count(entry, unit, node.args)
+        if defined is not None:
+            values = list(defined.values())
+            node.form = values[0] if len(values) == 1 else values
+            node.positional = len(values)
         if args is None:
             node.outputs = (Value(name, None, "float32", node=node),)
         else:
@@ -191,6 +200,43 @@ class Builder(Scope):
         for number, value in enumerate(node.outputs):
             self.values[f"{name}:{number}"] = value
         self.values[name] = node.outputs[0]
+
+    def _define(
+        self, entry: Any, unit: Unit, args: dict[str, Any], path: Path
+    ) -> dict[str, Any] | None:
+        """Make a layer that the document defines by operations the model of them.
+
+        Returns:
+            What its call reads, by the names of the model's inputs; None for other layers, and
+            where a shape is not known.
+        """
+        operations = getattr(entry, "define", None)
+        values = list(args.values())
+        if not operations or any(not isinstance(v, Value) or v.shape is None for v in values):
+            return None
+        names = [
+            key if key.isidentifier() and key != "inputs" else DEFINED[place % len(DEFINED)]
+            for place, key in enumerate(args)
+        ]
+        model = Model.model_construct(
+            name=unit.name,
+            inputs={
+                name: InputSpec.model_construct(shape=value.shape[1:], dtype=value.dtype)
+                for name, value in zip(names, values, strict=True)
+            },
+            layers=operations,
+        )
+        where = (*self.path, *path)
+        inner = Builder(
+            model,
+            where,
+            self.problems,
+            trainable=unit.trainable,
+            policy=unit.policy,
+            name=unit.name,
+        )
+        unit.spec, unit.graph = model, inner.graph()
+        return dict(zip(names, values, strict=True))
 
     def _unit(self, entry: Any, name: str, path: Path) -> Unit | None:
         if isinstance(entry, Reuse):

@@ -6,6 +6,7 @@ from typing import Any
 
 from specfmt.graph.model import Array, Graph, Node, Value, map_values
 from specfmt.spec.diagnostics import Diagnostic
+from specfmt.spec.fields import DTYPES
 from specfmt.spec.layer import Layer, Op, Operand, Shape, ShapeError, Weight
 
 
@@ -22,8 +23,8 @@ def compute_dtype(policy: Any) -> str:
     if isinstance(policy, dict):
         inner = policy.get("config")
         policy = (inner if isinstance(inner, dict) else policy).get("name", "float32")
-    name = policy or "float32"
-    return name.removeprefix("mixed_") if isinstance(name, str) else "float32"
+    name = policy.rpartition("_from_")[2].removeprefix("mixed_") if isinstance(policy, str) else ""
+    return name if name in DTYPES else "float32"
 
 
 def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:

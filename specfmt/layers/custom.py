@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from specfmt.layers.custom_weights import WeightsRule, as_weight
+from specfmt.spec.document import EntriesRule
 from specfmt.spec.fields import (
     DTYPES,
     AnyMapping,
@@ -53,7 +54,9 @@ class Custom(Layer):
     its output's shape (without the batch axis; a list of shapes for several outputs, null for
     one that is not known) and ``output_dtype`` its dtype; without ``shape`` the shapes behind it
     stay unknown.  ``weights`` gives the shape of each of its weights, in Keras's order; ``torch``
-    the PyTorch class that computes the same.  Its call may take any arguments.
+    the PyTorch class that computes the same.  Or ``define`` lists the operations that it stands
+    for, which read what it is called with as ``x``, ``y``, ``z``: then nothing of it is unknown,
+    and its class is not used.  Its call may take any arguments.
     """
 
     call_arguments = (Argument("inputs", required=False),)
@@ -68,6 +71,7 @@ class Custom(Layer):
     output_dtype_: OutputDType = Field(default=None, alias="output_dtype")
     weights_: Annotated[dict[str, Any], WeightsRule()] = Field(default={}, alias="weights")
     torch: TorchClass = None
+    define: Annotated[Any, Nullable(EntriesRule())] = None
 
     @property
     def class_name(self) -> str:

@@ -99,7 +99,7 @@ def _is_unknown(entry: Any) -> bool:
 def _unknown_classes(entry: Any) -> Iterator[str]:
     """Classes that one of the two programs has not, in an entry and in what it holds."""
     if isinstance(entry, Custom):
-        if entry.torch is None or needs_stub(entry):
+        if not entry.define and (entry.torch is None or needs_stub(entry)):
             yield entry.class_name
         return
     for name in type(entry).model_fields:

@@ -81,6 +81,7 @@ _LAYER_DOCS: dict[str, str] = {
     "output_dtype_": "The output's dtype; the layer's compute dtype if left out.",
     "Custom.shape": "The output's shape without the batch axis; a list of shapes if it has several.",
     "weights_": "The shape of each weight, in Keras's order; import takes them from the file.",
+    "Custom.define": "The operations that compute what the layer does; they read `x`, `y`, `z`.",
     "Custom.torch": "The PyTorch class that computes the same: package.module.Class.",
     # -- convolutions and pooling
     "filters": "The number of output channels.",

@@ -146,7 +146,8 @@ def parameter_dtype(unit: Unit) -> str:
     dtype = compute_dtype(policy)
     if dtype == "float32" or not unit.weights:
         return ""
-    name = policy.get("config", {}).get("name", "") if isinstance(policy, dict) else str(policy)
+    config = policy.get("config") if isinstance(policy, dict) else {"name": policy}
+    name = str(config.get("name", "")) if isinstance(config, dict) else ""
     if name.startswith("mixed_"):
         raise TargetError(
             f"PyTorch layers have one dtype, the policy {name} has two",

@@ -23,9 +23,10 @@ INDEX_DTYPES = ("int32", "int64")
 
 def check_quantized(dtype: Any) -> None:
     """Refuse Keras's quantized dtype policies, whose kernels are packed integers."""
-    if isinstance(dtype, dict) and "mode" in dtype.get("config", {}):
+    config = dtype.get("config") if isinstance(dtype, dict) else None
+    if isinstance(config, dict) and "mode" in config:
         raise TargetError(
-            f"PyTorch has no counterpart of the dtype policy {dtype['config']['mode']}",
+            f"PyTorch has no counterpart of the dtype policy {config['mode']}",
             "give the layer a floating dtype",
             "dtype",
         )
