@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from specfmt import SpecError, analyze, check, generate, loads
+from specfmt import SpecError, analyze, check, dump, generate, loads, to_keras_json
 from specfmt.api import import_source
 from specfmt.graph.assumed import completed
 
@@ -146,3 +146,64 @@ def test_files_from_the_field(name: str) -> None:
     code = generate(loads(text), "torch")
     compile(code, name, "exec")
     assert "raise NotImplementedError(" in code
+
+
+DEFINED = """
+specfmt: 1
+inputs: {image: {shape: [8, 6, 3]}}
+layers:
+  - type: Custom
+    class: Lambda
+    name: normalize
+    define:
+      - {op: divide, inputs: [x, 127.5]}
+      - {op: subtract, inputs: [divide, 1.0]}
+  - {type: Conv2D, name: c, filters: 4, kernel_size: 3}
+  - {type: Conv2D, name: e, filters: 4, kernel_size: 3, inputs: normalize}
+  - {type: Custom, class: my.Mix, name: mix, define: [{op: multiply, inputs: [x, y]}], inputs: [c, e]}
+  - {reuse: mix, inputs: [e, e], name: again}
+  - {type: Add, name: both, inputs: [mix, again]}
+"""
+
+
+def test_operations_define_a_layer() -> None:
+    spec = loads(DEFINED)
+    graph = analyze(spec)
+    shapes = {node.name: node.outputs[0].shape for node in graph.nodes}
+    assert shapes["normalize"] == (None, 8, 6, 3)
+    assert shapes["both"] == (None, 6, 4, 4)
+    code = generate(spec, "torch")
+    assert "return x / 127.5 - 1.0" in code
+    assert "return x * y" in code
+    assert "NotImplementedError" not in code + generate(spec, "keras")
+    again = loads(dump(spec))
+    assert generate(again, "torch") == code
+    assert '"normalize"' in to_keras_json(spec)
+
+
+def test_a_mistake_in_a_definition_is_a_finding() -> None:
+    wrong = DEFINED.replace("[divide, 1.0]", "[nowhere, 1.0]")
+    (found,) = [d for d in check(wrong) if d.severity == "error"]
+    assert found.code == "SF201"
+
+
+MARKED = ['a"""', "b\\", "x\ny", "{{ 1 }}", "*/", "\u202e", "import os", "\x00"]
+
+
+@pytest.mark.parametrize("text", MARKED)
+def test_no_text_of_a_config_becomes_code(text: str) -> None:
+    entry = {
+        "type": "Custom",
+        "class": "Mine",
+        "name": "mine",
+        "config": {"a": text, text: [text, {"k": text}], "units": 3},
+        "weights": {"kernel": [3]},
+    }
+    other = {**entry, "name": "other", "config": {**entry["config"], "a": f"{text}2"}}
+    spec = spec_of([entry, other, {"type": "Dense", "units": 3}], [5])
+    for target in ("torch", "keras"):
+        tree = ast.parse(generate(spec, target))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert "os" not in names
+        (cls,) = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == "Mine"]
+        assert "is to be written" in (ast.get_docstring(cls) or "")

@@ -14,6 +14,7 @@ import pytest
 from specfmt import SpecError, convert_weights, generate, loads
 from specfmt.api import import_source
 from specfmt.customs import customs_of, with_customs
+from specfmt.graph.assumed import with_layer
 
 pytestmark = pytest.mark.slow
 
@@ -303,8 +304,6 @@ def test_written_layers_compute_what_keras_computes(
     names = {layer.class_name for _, layer in customs_of(spec)}
     written = with_customs(spec, [f"{user_module}:{name}" for name in sorted(names)])
     if kind == "keras":  # a .keras file does not hold the names of weights
-        from specfmt.graph.assumed import with_layer
-
         for path, layer in customs_of(written):
             own = {
                 "Scale": ["gain"],
@@ -337,6 +336,8 @@ def test_a_keras_stub_builds_and_takes_the_file(tmp_path: Path) -> None:
     source = tmp_path / "m.keras"
     model.save(source)
     spec = loads(import_source(source)[0])
+    for path, layer in customs_of(spec):  # as if no module said where the class is
+        spec = with_layer(spec, path, {"class_": layer.class_name})
     code = generate(spec, "keras")
     stub = run(code)["build_model"]()
     assert stub.count_params() == model.count_params()

@@ -33,6 +33,7 @@ from specfmt.formats.keras3 import (
 from specfmt.formats.lenient import fit_arguments, unboxed
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.formats.words import field_kind, plain_word, read_word
+from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
 from specfmt.layers.recurrent_cells import CELLS
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
 from specfmt.spec.field_errors import FieldError, NestedError, error_to_diagnostic
@@ -408,12 +409,14 @@ class LayerReader:
             f"kept {class_name} as it is: "
             f"{unreadable(class_name, config) or 'specfmt does not know this layer'}",
             path,
-            "the generated code imports its class",
+            "generated code has a class for it; `torch:` or `define:` say what it computes",
         )
         return self._opaque(item, class_name, config, path)
 
     def _opaque(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
         module = item.get("module") if isinstance(item, dict) else None
+        if not module and self.context.legacy and class_name in KNOWN_TO_KERAS:
+            module = KERAS_LAYERS
         dotted = f"{module}.{class_name}" if isinstance(module, str) and module else class_name
         if not CUSTOM_CLASS.match(dotted):
             fail(

@@ -132,8 +132,9 @@ def entry_weights(found: Found, prefix: str, name: str) -> dict[str, Any]:
     parts_of: dict[str, str] = {}
     for full, shape, dtype in found:
         parts = full.removeprefix(prefix).split("/")
-        if name in parts[:-1]:
-            parts = parts[len(parts) - parts[::-1].index(name) :]
+        above = parts[:-1]
+        if name in above:
+            parts = parts[len(above) - above[::-1].index(name) :]
         parts = [*(_part(part, parts_of) for part in parts[:-1]), parts[-1]]
         wish = own = "/".join(part.replace(" ", "_") for part in parts if part)
         number = 0

@@ -61,7 +61,7 @@ def is_importable(dotted: str) -> bool:
         bool(module)
         and name.isidentifier()
         and not keyword.iskeyword(name)
-        and module != "builtins"
+        and module not in ("builtins", "__main__")
         and _is_module(module)
     )
 
