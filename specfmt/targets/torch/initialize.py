@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.spec.layer import Weight
+from specfmt.targets.torch.builder import parameter_dtype
 from specfmt.targets.torch.expr import ModuleDef, ParamDef
 from specfmt.targets.torch.params import Constant, Literal
 from specfmt.targets.torch.program import ClassProgram
@@ -88,11 +89,29 @@ def _entry(item: ModuleDef | ParamDef, program: ClassProgram, drawn: list[Weight
         if isinstance(expr, Literal):
             continue
         text = statements(expr, weights)
+        if parameter_dtype(item.unit) in LOW_PRECISION:
+            text = _in_float32(text)
         if name in known and text == statements(Constant(expr.shape, known[name]), weights):
             continue
         drawn += [weights[source] for source in dict.fromkeys(expr.sources())]
         lines.append((name, tuple(text)))
     return Entry(item.attr, ctor, tuple(lines))
+
+
+LOW_PRECISION = ("float16", "bfloat16")
+
+
+def _in_float32(lines: list[str]) -> list[str]:
+    """The statements by way of a float32 tensor, where PyTorch cannot draw in half precision."""
+    if not any("orthogonal_({}" in line for line in lines):
+        return lines
+    return [
+        "# PyTorch makes orthogonal matrices in float32 only.",
+        "start = torch.empty_like({}, dtype=torch.float32)",
+        *(line.replace("{}", "start") for line in lines),
+        "with torch.no_grad():",
+        "    {}.copy_(start)",
+    ]
 
 
 def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[str]:
