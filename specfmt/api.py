@@ -281,7 +281,7 @@ def import_spec(
             source = read_source(Path(path)) if content is None else from_text(content)
             source.input_shape = input_shape
             document, warnings = document_from_located(source)
-            spec, warnings = checked(document, warnings, source.places)
+            spec, warnings = checked(document, warnings, source.located)
             warnings = [*warnings, *former_meanings(spec, source), *foreign_code(spec)]
             if content is None:
                 spec = described(spec, Path(path))

@@ -306,7 +306,6 @@ REFUSED = {
     "noise_shape": "AlphaDropout",
     "ord": "norm",
     "recurrent_activation": "ConvLSTM2D GRU LSTM",
-    "renorm": "BatchNormalization",
     "rms_scaling": "LayerNormalization",
     "seed": "Attention ConvLSTM2D LSTM MultiHeadAttention",
     "sliding_window": "MultiHeadAttention",

@@ -56,6 +56,7 @@ class Assembler:
         inputs: The names of the model's inputs.
         records: The model's layers; every `Ref` in them leads to an input or a call.
         before: Place of a call -> places of calls that must come before it.
+        located: Is told of each entry (by its identity) which layer it is, and its place.
 
     Attributes:
         places: The place of the call that each entry is.
@@ -67,10 +68,12 @@ class Assembler:
         inputs: Iterable[str],
         records: list[Record],
         before: dict[Path, list[Path]] | None = None,
+        located: dict[int, tuple[Json, str, Path]] | None = None,
     ) -> None:
         self.inputs = list(inputs)
         self.before = before or {}
         self.places: list[Path] = []
+        self.located = {} if located is None else located
         self.records = records
         self.index = {record.name: i for i, record in enumerate(records)}
         self.last = ""
@@ -100,6 +103,7 @@ class Assembler:
             if record.calls:
                 self._write_edges(entry, record, record.calls[k], previous)
             entries.append(entry)
+            self.located[id(entry)] = (entry, record.name, record.path)
             previous = name
             if record.calls:
                 self.places.append(record.calls[k].path)

@@ -23,7 +23,7 @@ INPUT_HINT: Final = (
 def checked(
     document: Json,
     warnings: list[Diagnostic],
-    places: dict[str, Path],
+    located: dict[int, tuple[Json, str, Path]],
     *,
     complete: bool = True,
 ) -> tuple[ModelSpec, list[Diagnostic]]:
@@ -32,7 +32,7 @@ def checked(
     Args:
         document: What the reader made of a source.
         warnings: What it said of it.
-        places: Where each layer stands in the source, by name.
+        located: Which layer each entry is, and where it stands in the source, by its identity.
         complete: Whether the spec must be one that `validate` accepts; else a model without
             inputs, as Keras writes one that is not built, is taken.
 
@@ -50,7 +50,7 @@ def checked(
             return spec, warnings
         training = [error for error in errors if error.path[:1] == ("train",)]
         if not training:
-            raise SpecError([in_source(error, document, places) for error in errors])
+            raise SpecError([in_source(error, document, located) for error in errors])
         # How a model was compiled is never worth its import.
         train = dict(document["train"])
         for error in training:
@@ -73,7 +73,9 @@ def checked(
             document["train"] = train
 
 
-def in_source(error: Diagnostic, document: Json, places: dict[str, Path]) -> Diagnostic:
+def in_source(
+    error: Diagnostic, document: Json, located: dict[int, tuple[Json, str, Path]]
+) -> Diagnostic:
     """A finding about a document as one about the source that it was made of."""
     if error.code == NO_INPUT:
         return replace(error, path=(), hint=INPUT_HINT)
@@ -85,12 +87,12 @@ def in_source(error: Diagnostic, document: Json, places: dict[str, Path]) -> Dia
             value = value[part]
         except (KeyError, IndexError, TypeError):
             break
-        found = value.get("name") if isinstance(value, dict) else None
-        if isinstance(found, str) and found in places:
-            name, place = found, places[found]
+        found = located.get(id(value))
+        if found is not None:
+            _, name, place = found
     message = error.message
     if name and name not in message:
-        message = f"{name}: {message}"
+        message = f"{message} (layer {name})"
     return replace(error, path=place, message=message)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from specfmt.formats.reading import Json
 from specfmt.spec.diagnostics import Diagnostic, Path
 
 KERAS_0, KERAS_1, KERAS_2, KERAS_3 = 0, 1, 2, 3
@@ -22,7 +23,7 @@ class Context:
         warnings: What was kept opaque or could not be carried over.
         plan: Which masks are left out (see `specfmt.formats.recording`).
         kept: Words (kind and name) that were kept as the user's own: each is said once.
-        places: Where each layer stands in the source, by its name.
+        located: Entry of a spec (by its identity) -> itself, its layer, the place in the source.
         input_shape: Of a Sequential that does not say it, without the batch axis.
     """
 
@@ -33,7 +34,7 @@ class Context:
     warnings: list[Diagnostic] = field(default_factory=list)
     plan: Any = None
     kept: set[tuple[str, str]] = field(default_factory=set)
-    places: dict[str, Path] = field(default_factory=dict)
+    located: dict[int, tuple[Json, str, Path]] = field(default_factory=dict)
     input_shape: tuple[int | None, ...] | None = None
 
     @property

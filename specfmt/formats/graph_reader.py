@@ -216,7 +216,9 @@ class GraphReader:
             if record.entry.get("type") == "Model":
                 drop_empty(record.calls, ("mask",))
         plan = self.context.plan
-        assembler = Assembler(self.inputs, self.records, plan.before if plan else {})
+        assembler = Assembler(
+            self.inputs, self.records, plan.before if plan else {}, self.context.located
+        )
         entries = assembler.entries()
         if plan is not None:
             plan.places[self.place] = assembler.places

@@ -62,7 +62,7 @@ def document_from_located(source: Located) -> tuple[Json, list[Diagnostic]]:
         detect_generation(source),
         source.version or "",
         tfjs=source.tfjs,
-        places=source.places,
+        located=source.located,
         input_shape=source.input_shape,
     )
     if context.generation <= KERAS_1:

@@ -251,8 +251,6 @@ class LayerReader:
                 return self._custom(item, class_name, config, path)
             if key and len(self.context.warnings) == warned:
                 self.known[key] = entry
-        if isinstance(name, str):
-            self.context.places.setdefault(name, path)
         head: Json = {"type": entry["type"]}
         if name is not None:
             head["name"] = as_text(name, (*config_path, "name"), "a layer's name")
@@ -298,6 +296,8 @@ class LayerReader:
             return None
         if type_name == "Bidirectional":
             _undo_bidirectional(values)
+        if is_default_quantization(values.get("quantization_config")):
+            del values["quantization_config"]
         values = simplify(type_name, values, query)
         if rank is not None and type_name in NORMALIZATIONS:
             values["axis"] = -1 if values.get("axis") == rank - 1 else values.get("axis", -1)
@@ -584,6 +584,32 @@ def _undo_bidirectional(values: Json) -> None:
     mirrored = {**forward, "name": BACKWARD + own, "go_backwards": True}
     if backward == mirrored:
         del values["backward_layer"]
+
+
+def is_default_quantization(value: Any) -> bool:
+    """Whether a quantization is the one that a layer takes by itself: int8, by largest value."""
+    config = value.get("config") if isinstance(value, dict) else None
+    if not isinstance(config, dict) or value.get("class_name") != "Int8QuantizationConfig":
+        return False
+    quantizer = config.get("activation_quantizer")
+    own = quantizer.get("config") if isinstance(quantizer, dict) else None
+    return config.get("weight_quantizer") is None and (
+        quantizer is None
+        or (
+            quantizer.get("class_name") == "AbsMaxQuantizer"
+            and isinstance(own, dict)
+            and all(own.get(key, value) == value for key, value in ABS_MAX.items())
+        )
+    )
+
+
+ABS_MAX: Final[Json] = {
+    "axis": None,
+    "value_range": [-127, 127],
+    "epsilon": 1e-7,
+    "output_dtype": "int8",
+}
+"""What `keras.quantizers.AbsMaxQuantizer` takes by default."""
 
 
 def read_policy(dtype: Any, path: Path) -> Any:

@@ -25,7 +25,7 @@ class Located:
         training: The training configuration beside it, if there is one.
         training_path: Where that stands.
         tfjs: The source is a tf.js ``model.json``.
-        places: Where each layer stands, by its name; filled in while it is read.
+        located: As `Context.located`; filled in while it is read.
         input_shape: The shape (without the batch axis) of a Sequential that does not say it.
     """
 
@@ -35,7 +35,7 @@ class Located:
     training: Any = None
     training_path: Path = ()
     tfjs: bool = False
-    places: dict[str, Path] = field(default_factory=dict)
+    located: dict[int, tuple[Json, str, Path]] = field(default_factory=dict)
     input_shape: tuple[int | None, ...] | None = None
 
 

@@ -26,7 +26,7 @@ class SequentialReader(GraphReader):
             fail("SF402", "expected at least one layer, received none", path)
         if self.inputs and any(NO_INPUT in call.refs() for r in self.records for call in r.calls):
             fail("SF413", "expected the shape of every input, received some without", path)
-        assembler = Assembler(self.inputs, self.records)
+        assembler = Assembler(self.inputs, self.records, None, self.context.located)
         entries = assembler.entries()
         body: Json = {"inputs": self.inputs} if self.inputs else {}
         body["layers"] = entries

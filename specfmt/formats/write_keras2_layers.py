@@ -51,7 +51,6 @@ RECURRENT: Final = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "Con
 LACKING: Final[dict[str, tuple[str, ...]]] = {
     "Dense": ("lora_rank", "quantization_config"),
     "Embedding": ("lora_rank", "quantization_config"),
-    "BatchNormalization": ("renorm",),
     "LayerNormalization": ("rms_scaling",),
     "MultiHeadAttention": ("sliding_window", "use_gate", "seed"),
     "ZeroPadding1D": ("data_format",),
@@ -66,13 +65,11 @@ LACKING: Final[dict[str, tuple[str, ...]]] = {
 
 IDLE: Final[dict[str, tuple[str, ...]]] = {
     "lora_alpha": ("lora_rank",),
-    "renorm_clipping": ("renorm",),
-    "renorm_momentum": ("renorm",),
     "seed": ("dropout", "recurrent_dropout"),
 }
 """Options that Keras 2 may do without as long as these others are off."""
 
-IDLE_EVERYWHERE: Final = ("lora_alpha", "renorm_clipping", "renorm_momentum")
+IDLE_EVERYWHERE: Final = ("lora_alpha",)
 
 LATER: Final = frozenset(
     {
@@ -234,7 +231,7 @@ class Keras2LayerWriter:
 
     def _is_idle(self, layer: Layer, key: str) -> bool:
         """Whether an option that Keras 2 lacks has no effect here."""
-        if key in IDLE_EVERYWHERE:
+        if key in IDLE_EVERYWHERE or (key.startswith("renorm") and not layer.renorm):  # type: ignore[attr-defined]
             return True
         if key not in LACKING.get(layer.type_name, ()) or key not in IDLE:
             return False

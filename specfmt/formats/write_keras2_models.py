@@ -28,6 +28,9 @@ from specfmt.spec.layer import Op
 KERAS_VERSION: Final = "2.15.0"
 """The last release of Keras 2 under the name Keras; later ones are called tf_keras."""
 
+LACKING_ARGUMENTS: Final = {"MultiHeadAttention": ("query_mask", "value_mask", "key_mask")}
+"""Arguments of a call that Keras 2 does not have."""
+
 STATES: Final = "initial_state"
 
 
@@ -163,7 +166,17 @@ class Keras2ModelWriter:
             }
             return _tensors(self._leaves(first, self._keywords(rest)))
         self.layers.check_inputs(node.layer, node)
-        rest = dict(node.args)
+        # An argument that is null is one that is not given: Keras 2 lacks some of Keras 3's.
+        is_known = unit.type_name != "Custom"
+        rest = {k: v for k, v in node.args.items() if not (v is None and is_known)}
+        for key in LACKING_ARGUMENTS.get(unit.type_name, ()):
+            if key in rest:
+                self.refusals.add(
+                    f"arguments of {node.name} ({unit.type_name}) that Keras 2 has",
+                    key,
+                    (*node.path, "inputs"),
+                    "join the masks into one attention_mask",
+                )
         names = [argument.name for argument in node.layer.call_arguments]
         name = names[0] if names[0] in rest else next(iter(rest))
         first = rest.pop(name)

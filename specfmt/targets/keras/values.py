@@ -47,7 +47,13 @@ def value_source(value: Any, policy: Any = None) -> str:
         return f"[{inner}]"
     if isinstance(value, tuple) and value and all(isinstance(item, str) for item in value):
         return literal(list(value))
+    if isinstance(value, dict) and value.get("module") in SERIALIZED:
+        return f"keras.utils.deserialize_keras_object({literal(value)})"
     return literal(value)
+
+
+SERIALIZED = ("keras.quantizers", "keras.dtype_policies")
+"""Modules of Keras whose objects stand in fields as Keras writes them."""
 
 
 def term_source(term: Term) -> str:
