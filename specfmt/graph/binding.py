@@ -22,6 +22,7 @@ from specfmt.spec.diagnostics import Path
 from specfmt.spec.document import Model
 from specfmt.spec.field_errors import did_you_mean, show
 from specfmt.spec.layer import Op
+from specfmt.spec.naming import is_identifier
 
 MODEL_ARGUMENTS = ("training", "mask")
 """What the call of a nested model takes besides its inputs."""
@@ -180,6 +181,14 @@ class Binder:
                     f"expected a call argument of {unit.type_name}, received {show(argument)}",
                     (*path, argument),
                     did_you_mean(argument, kinds) or "it takes " + ", ".join(kinds),
+                    on_key=True,
+                )
+            elif kind is None and not is_identifier(argument):
+                self.scope.report(
+                    "SF205",
+                    f"expected the name of a call argument, received {show(argument)}",
+                    (*path, argument),
+                    "names of arguments are identifiers of Python",
                     on_key=True,
                 )
             elif item is not None and not _fits_kind(item, kind, nested=unit.graph is not None):

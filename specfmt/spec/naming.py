@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 MAX_DIGITS = 10
 """Longer numbers than Keras will ever count to."""
+
+
+def is_identifier(name: Any) -> bool:
+    """Whether a text can stand in a call as the name of an argument, just as it is written.
+
+    Python reads identifiers in their compatibility form, so another form may be a second spelling
+    of the same name.
+    """
+    return (
+        isinstance(name, str)
+        and name.isidentifier()
+        and not keyword.iskeyword(name)
+        and name not in ("self", "__debug__")
+        and (name.isascii() or unicodedata.normalize("NFKC", name) == name)
+    )
 
 
 @lru_cache(maxsize=1024)

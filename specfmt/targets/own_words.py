@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from specfmt.spec.naming import is_identifier
 from specfmt.targets.naming import identifier
-from specfmt.targets.source import comment, literal, string
+from specfmt.targets.source import argument, comment, docstring, literal, string
 from specfmt.vocab.base import CUSTOM, Term, terms_in
 
 RESERVED: Final = frozenset(
@@ -39,10 +40,9 @@ def module_of(term: Term) -> str:
     """The module from which a word can be imported; empty where none is known."""
     module, name = term.spec.place
     parts = module.split(".")
-    if module in ("", "builtins", "__main__") or not name.isidentifier():
+    if module in ("", "builtins", "__main__"):
         return ""
-    ok = all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
-    return module if ok and not keyword.iskeyword(name) else ""
+    return module if all(map(is_identifier, (*parts, name))) else ""
 
 
 def python_name(term: Term) -> str:
@@ -130,7 +130,7 @@ def keras_stubs(terms: Iterable[Term], *, activity: Iterable[Term] = ()) -> list
 
 def _keras_stub(name: str, terms: list[Term], is_activity: bool) -> str:
     term = terms[0]
-    doc = f'"""{title(term)}, whose code its file does not hold."""'
+    doc = f'"""{docstring(title(term))}, whose code its file does not hold."""'
     body = _keras_body(term, name, is_activity)
     if term.spec.is_function:
         arguments = FUNCTION_ARGUMENTS.get(term.kind, KERAS_FORMS[term.kind].arguments)
@@ -159,8 +159,8 @@ def _keras_class(name: str, terms: list[Term], doc: str, body: list[str]) -> str
     term, form = terms[0], KERAS_FORMS[terms[0].kind]
     configs = [t.spec.config if isinstance(t.spec.config, dict) else {} for t in terms]
     keys = list(dict.fromkeys(key for config in configs for key in config))
-    plain = all(key.isidentifier() and not keyword.iskeyword(key) for key in keys)
-    keys = [key for key in keys if key != "self"] if plain else []
+    plain = all(map(is_identifier, keys))
+    keys = keys if plain else []
     always = all(set(keys) <= set(config) for config in configs)
     parameters = "".join(f", {key}" if always else f", {key}=None" for key in keys)
     lines = [*_registration(term), f"class {name}({form.base}):" if form.base else f"class {name}:"]
@@ -204,8 +204,8 @@ def keras_call(term: Term) -> str:
     if term.spec.is_function:
         return str(name)
     config = term.spec.config if isinstance(term.spec.config, dict) else {}
-    if all(key.isidentifier() and not keyword.iskeyword(key) for key in config):
-        arguments = ", ".join(f"{key}={literal(item)}" for key, item in config.items())
+    if all(map(is_identifier, config)):
+        arguments = ", ".join(argument(key, literal(item)) for key, item in config.items())
         return f"{name}({arguments})"
     return f"{name}.from_config({literal(config)})"
 
@@ -233,7 +233,7 @@ def torch_stub(term: Term) -> str:
     return "\n".join(
         [
             f"def {name}({arguments}) -> {returns}:",
-            f'    """{title(term)}, whose code its file does not hold{gives}."""',
+            f'    """{docstring(title(term))}, whose code its file does not hold{docstring(gives)}."""',
             f"    raise NotImplementedError({string(missing(term, name))})",
         ]
     )

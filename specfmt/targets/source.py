@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from specfmt.spec.naming import is_identifier
+
 if TYPE_CHECKING:
     from specfmt.graph.model import Graph
 
@@ -80,6 +82,17 @@ def number(value: float) -> str:
     if math.isinf(value):
         return 'float("inf")' if value > 0 else '-float("inf")'
     return repr(float(value)).replace("e+", "e")
+
+
+def argument(name: str, source: str) -> str:
+    """An argument of a call by its name.
+
+    Raises:
+        ValueError: The name is no identifier, and so could be code.
+    """
+    if not is_identifier(name):
+        raise ValueError(f"no name of an argument: {name!r}")
+    return f"{name}={source}"
 
 
 def comment(text: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import keyword
 import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 from specfmt.graph.model import Unit
 from specfmt.layers.custom import Custom
+from specfmt.spec.naming import is_identifier
 from specfmt.targets.naming import class_name, identifier
 from specfmt.targets.source import comment, literal
 
@@ -90,7 +90,7 @@ def paragraph(text: str, width: int) -> list[str]:
 
 def is_keyword(key: Any) -> bool:
     """Whether a config's key can be a keyword of a call."""
-    return isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key)
+    return is_identifier(key)
 
 
 def attribute_names(names: Iterator[str] | list[str]) -> dict[str, str]:

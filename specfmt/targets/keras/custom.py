@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import keyword
 from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.spec.layer import KERAS_LAYERS, Op, held_layers
-from specfmt.targets.source import literal
+from specfmt.spec.naming import is_identifier
+from specfmt.targets.source import argument, literal
 
 KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")
 
@@ -23,13 +23,9 @@ def custom_call(layer: Any, name: str | None) -> tuple[str, list[str]]:
     config = {key: value for key, value in layer.config.items() if key != "name"}
     if name is not None:
         config["name"] = name
-    if any(not _is_keyword(key) or _is_serialized(value) for key, value in config.items()):
+    if any(not is_identifier(key) or _is_serialized(value) for key, value in config.items()):
         return f"{callee}.from_config", [literal(config)]
-    return callee, [f"{key}={literal(value)}" for key, value in config.items()]
-
-
-def _is_keyword(key: str) -> bool:
-    return key.isidentifier() and not keyword.iskeyword(key)
+    return callee, [argument(key, literal(value)) for key, value in config.items()]
 
 
 def _is_serialized(value: Any) -> bool:
@@ -57,14 +53,9 @@ def custom_imports(graph: Graph) -> list[str]:
 def is_importable(dotted: str) -> bool:
     """Whether a path has a module, and names a class that an import line can name."""
     module, _, name = dotted.rpartition(".")
-    return (
-        bool(module)
-        and name.isidentifier()
-        and not keyword.iskeyword(name)
-        and module not in ("builtins", "__main__")
-        and _is_module(module)
-    )
+    known = module not in ("", "builtins", "__main__")
+    return known and is_identifier(name) and _is_module(module)
 
 
 def _is_module(module: str) -> bool:
-    return all(part.isidentifier() and not keyword.iskeyword(part) for part in module.split("."))
+    return all(is_identifier(part) for part in module.split("."))

@@ -13,7 +13,7 @@ from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.keras.operations import operation_source
 from specfmt.targets.keras.values import layer_call
 from specfmt.targets.naming import Scope, class_name, identifier
-from specfmt.targets.source import literal
+from specfmt.targets.source import argument, literal
 from specfmt.targets.wrap import call
 
 WIDTH = 88
@@ -143,14 +143,14 @@ class Body:
             if form is None:
                 form = map_leaves(inner.input_nest, lambda value: node.args.get(value.name))
             keywords = [
-                f"{key}={self.source(item)}"
+                argument(key, self.source(item))
                 for key, item in node.args.items()
                 if key not in inner.inputs
             ]
             return [self.source(form), *keywords]
         nested = {key: nest_as(node.layer.input_nest(key), v) for key, v in node.args.items()}
         return [
-            self.source(item) if index < node.positional else f"{key}={self.source(item)}"
+            self.source(item) if index < node.positional else argument(key, self.source(item))
             for index, (key, item) in enumerate(nested.items())
         ]
 
@@ -252,8 +252,8 @@ def subclass(graph: Graph, file: FileScope) -> ModelClass:
     body.lines.append(f"return {body.returned()}")
     sources = {value: input_source(graph, name) for name, value in graph.inputs.items()}
     name = file.scope.claim(class_name(graph.name))
-    argument = Body(graph, file, owner="self")
-    argument.names = sources
+    example = Body(graph, file, owner="self")
+    example.names = sources
     return ModelClass(
         name=name,
         keyword=", ".join(model_arguments(graph)),
@@ -262,7 +262,7 @@ def subclass(graph: Graph, file: FileScope) -> ModelClass:
         inputs="inputs",
         build=[
             f"model = {name}()",
-            f"model({argument.source(graph.input_nest)})",
+            f"model({example.source(graph.input_nest)})",
             *([] if graph.spec.trainable else ["model.trainable = False"]),
             "return model",
         ],

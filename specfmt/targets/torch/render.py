@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from specfmt.targets.source import binary, literal
+from specfmt.targets.source import argument, binary, literal
 from specfmt.targets.torch.expr import (
     Attr,
     Axis,
@@ -92,7 +92,7 @@ class Renderer:
                 plain.extend(torch_order(items, self._moved(len(items))))
             else:
                 plain.append(item)
-        return [*(self(a) for a in plain), *(f"{k}={self(v)}" for k, v in kwargs.items())]
+        return [*(self(a) for a in plain), *(argument(k, self(v)) for k, v in kwargs.items())]
 
     def _name(self, expr: Name) -> tuple[str, int]:
         return expr.text, ATOM

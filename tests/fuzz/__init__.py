@@ -1,0 +1,11 @@
+"""Harnesses that attack specfmt with inputs made to do harm; each has a short and a long form.
+
+- `markers`: plants texts that try to become code in every field of the language (the fields come
+  from the JSON Schema, so a new one is attacked too) and looks for them in the syntax trees of all
+  programs.  ``pytest tests/test_markers.py`` runs one payload a field, ``-m slow`` all of them.
+
+To attack one document by hand::
+
+    from tests.fuzz.markers import PAYLOADS, attack
+    attack(document | {"description": PAYLOADS["quotes"]})
+"""
