@@ -454,9 +454,9 @@ class LayerReader:
             try:
                 slots.rules[key][1].check(given[key])
             except FieldError as error:
-                problems.append(replace(error_to_diagnostic(error, where), code=WRONG))
+                problems.append(_as_import(error_to_diagnostic(error, where)))
             except NestedError as error:
-                problems += [replace(item, code=WRONG).under(where) for item in error.diagnostics]
+                problems += [_as_import(item).under(where) for item in error.diagnostics]
         if slots is not None:
             for key in slots.required:
                 if key not in values and key not in LAYER_KEYS:
@@ -622,3 +622,8 @@ def read_policy(dtype: Any, path: Path) -> Any:
         config = as_map(config, (*path, "config"), "a dtype policy")
         return as_text(config.get("name"), (*path, "config", "name"), "the name of a dtype policy")
     return mapping
+
+
+def _as_import(found: Diagnostic) -> Diagnostic:
+    """A finding about a field as one about a file; a class that is refused keeps its own code."""
+    return found if found.code == "SF129" else replace(found, code=WRONG)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import Weight
-from specfmt.targets.source import comment, literal, number, string
+from specfmt.targets.source import literal, number, remark, string
 from specfmt.targets.torch.params import (
     Blocks,
     Constant,
@@ -58,9 +58,9 @@ def statements(expr: WeightExpr, weights: dict[str, Weight]) -> list[str]:
     weight = weights[name]
     if weight.init.type == CUSTOM:
         known = replace(weight, init=stand_in(weight), pieces=())
-        said = comment(weight.init.name).replace("{}", "")
+        said = weight.init.name.replace("{}", "")[:60]
         return [
-            f"# Keras starts it from {said[:60]}, whose code the model's file does not hold.",
+            remark(f"Keras starts it from {said}, whose code the model's file does not hold."),
             *statements(expr, {**weights, name: known}),
         ]
     if weight.pieces:
