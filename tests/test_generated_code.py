@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -223,3 +224,21 @@ def test_styles_compute_the_same(example: str) -> None:
             results: Any = module(*(torch.tensor(channels_first(x, stays).copy()) for x in data))
         for y, result in zip(expected, as_list(results), strict=True):
             assert relative_error(channels_first(y, stays), result.numpy()) <= TOLERANCE, style
+
+
+@pytest.mark.parametrize(
+    ("description", "line"),
+    [
+        ("Classifies flowers.", "net: classifies flowers."),
+        ("A small net", "net: a small net."),
+        ("GAN-like discriminator.", "net: GAN-like discriminator."),
+        ("ResNet with 8 layers!", "net: ResNet with 8 layers!"),
+        ("", "net."),
+    ],
+)
+def test_a_description_keeps_the_capitals_of_names(description: str, line: str) -> None:
+    spec = specfmt.loads(
+        f"specfmt: 1\nname: net\ndescription: {json.dumps(description)}\n"
+        "inputs: {x: {shape: [2]}}\nlayers: [{type: Dense, units: 1}]\n"
+    )
+    assert specfmt.generate(spec, "torch").startswith(f'"""{line}\n')

@@ -134,4 +134,7 @@ def document_line(graph: Graph) -> str:
     if not description:
         return f"{name}."
     end = "" if description.endswith((".", "!", "?")) else "."
-    return f"{name}: {description[:1].lower()}{description[1:]}{end}"
+    first = description.partition(" ")[0]
+    if first[1:].islower() or len(first) == 1:  # a word, not a name such as GAN or ResNet
+        description = description[:1].lower() + description[1:]
+    return f"{name}: {description}{end}"
