@@ -81,18 +81,22 @@ def check_masks(graph: Graph, refusals: Refusals) -> None:
 def changed_masks(graph: Graph) -> list[Change]:
     """Where Keras 2 and Keras 3 would not see the same masks."""
     found: list[Change] = []
-    if not any(value.masked for node in graph.nodes for value in node.outputs):
-        return found
-    follower = _Follower(found)
+    follow(Follower(found), graph)
+    return found
+
+
+def follow(follower: Follower, graph: Graph) -> None:
+    """Let a follower note the changes of a model, those of its outputs' masks last."""
+    if not carries_masks(graph):
+        return
     for node in graph.nodes:
         follower.follow(node)
     for value in values_in(graph.output_nest):
         if follower.differs(value) and value.node is not None:
-            found.append(Change(value.name, value.node.path, is_output=True))
-    return found
+            follower.found.append(Change(value.name, value.node.path, is_output=True))
 
 
-class _Follower:
+class Follower:
     """The masks of a graph's values in both generations."""
 
     def __init__(self, found: list[Change]) -> None:
@@ -119,26 +123,41 @@ class _Follower:
             self._pass_on(node, layer, tokens, of_keras_2=of_keras_2)
 
     def _check(self, node: Node, layer: Layer) -> None:
-        seen = [value for value in node.inputs() if self._is_seen(value, node)]
-        if (isinstance(layer, Merge) and layer.reads_masks) or layer.type_name in EMPTY_ROWS:
-            wrong = bool(seen) or "mask" in node.args
-        elif layer.type_name == "MultiHeadAttention" and _keeps_scores(node, layer):
+        seen = self._seen(node)
+        if isinstance(layer, Merge) and layer.reads_masks:
+            wrong = bool(seen)
+        elif self.reads_otherwise(node):
             wrong = bool(seen) or bool(_given_masks(node))
-        elif _forces_zeros(layer):
-            wrong = bool(seen) or "mask" in node.args
         elif STATES in node.args and "mask" not in node.args:
             wrong = bool(seen)
-        elif layer.type_name in READS_IN_KERAS_2:
-            wrong = any(self.keras_2.get(value) is not None for value in seen)
         else:
             wrong = any(self.differs(value, node) for value in seen)
         if wrong:
-            self._refuse(node)
+            self.refuse(node)
 
-    def _is_seen(self, value: Value, node: Node) -> bool:
-        given = [item for name, item in node.args.items() if name.endswith("mask")]
-        masks = self.keras_2.get(value) is not None or self.keras_3.get(value) is not None
-        return masks and value not in list(values_in(given))
+    def reads_otherwise(self, node: Node) -> bool:
+        """Whether equal masks give other values in Keras 3, or only Keras 2 reads them."""
+        layer: Any = node.layer
+        if layer.type_name == "MultiHeadAttention":
+            return _keeps_scores(node, layer)
+        return layer.type_name in (*EMPTY_ROWS, *READS_IN_KERAS_2) or _forces_zeros(layer)
+
+    def differs_in(self, argument: Any, node: Node) -> bool:
+        """Whether a call sees other masks on an argument, given no mask for it."""
+        values = [v for v in values_in(argument) if self.keras_2.get(v) or self.keras_3.get(v)]
+        if STATES in node.args and argument is not node.args[STATES]:
+            return bool(values)  # of its sequences, which Keras 3 does not look at then
+        return any(self.differs(value, node) for value in values)
+
+    def _seen(self, node: Node) -> list[Value]:
+        """The tensors with a mask that a call looks at, where it is not given as an argument."""
+        given = {name for name in node.args if name.endswith("mask")}
+        seen: list[Value] = []
+        for index, (name, item) in enumerate(node.args.items()):
+            if name in given or f"{name}_mask" in given or (index == 0 and "mask" in given):
+                continue
+            seen += (v for v in values_in(item) if self.keras_2.get(v) or self.keras_3.get(v))
+        return seen
 
     def _pass_on(
         self, node: Node, layer: Layer, tokens: dict[Value, Token], *, of_keras_2: bool
@@ -162,7 +181,7 @@ class _Follower:
 
     def _model(self, node: Node, graph: Graph) -> None:
         """A nested model: refused if a mask comes in and anything inside may look at it."""
-        inner = _Follower(self.found)
+        inner = self.inside(graph)
         for call in graph.nodes:
             inner.follow(call)
         comes_in = any(
@@ -171,7 +190,7 @@ class _Follower:
             for tokens in (self.keras_2, self.keras_3)
         )
         if comes_in and _may_look(graph):
-            self._refuse(node)
+            self.refuse(node)
         for value, result in zip(node.outputs, graph.outputs.values(), strict=False):
             for tokens, own in ((self.keras_2, inner.keras_2), (self.keras_3, inner.keras_3)):
                 if own.get(result) is not None:
@@ -179,7 +198,12 @@ class _Follower:
             if comes_in and value not in self.keras_2:
                 self.keras_2[value] = ("through", node)
 
-    def _refuse(self, node: Node) -> None:
+    def inside(self, graph: Graph) -> Follower:
+        """The follower of a nested model."""
+        return Follower(self.found)
+
+    def refuse(self, node: Node) -> None:
+        """Note that a call sees another mask."""
         self.found.append(Change(f"{node.name} ({node.unit.type_name})", node.path))
 
 
@@ -216,10 +240,16 @@ def _joined(found: list[Token], *, of_keras_2: bool) -> Token:
 def _side_by_side(layer: Any, node: Node, found: list[Token], *, of_keras_2: bool) -> Token:
     """The mask of a `Concatenate`: along the last axis a step counts if it does in all of the
     inputs in Keras 2, in any of them in Keras 3."""
-    rank = len(node.outputs[0].shape or ())
-    if None in found or (layer.axis % rank == rank - 1 and any(t != found[0] for t in found)):
+    last = is_along_last_axis(layer, node)
+    if None in found or (last and any(token != found[0] for token in found)):
         return ("all" if of_keras_2 else "any", node)
-    return found[0] if layer.axis % rank == rank - 1 else ("joined", node, tuple(found))
+    return found[0] if last else ("joined", node, tuple(found))
+
+
+def is_along_last_axis(layer: Concatenate, node: Node) -> bool:
+    """Whether a `Concatenate` joins features, not steps."""
+    rank = len(node.outputs[0].shape or ())
+    return rank == 0 or layer.axis % rank == rank - 1
 
 
 def _looks_at_masks(layer: Layer) -> bool:
