@@ -282,7 +282,10 @@ def import_spec(
             source.input_shape = input_shape
             document, warnings = document_from_located(source)
             spec, warnings = checked(document, warnings, source.located)
-            warnings = [*warnings, *former_meanings(spec, source), *foreign_code(spec)]
+            kept, changes = former_meanings(spec, source)
+            if kept is not None:
+                spec, _ = checked(kept, [], source.located)
+            warnings = [*warnings, *changes, *foreign_code(spec)]
             if content is None:
                 spec = described(spec, Path(path))
     except SpecError as error:

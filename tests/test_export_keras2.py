@@ -187,7 +187,12 @@ def test_a_model_that_keras_3_computes_otherwise_does_not_go_back(k2: Any, tf: A
         document = imported(json.loads(text))
         assert all("mask" in d.message for d in findings(document)), name
         _, warnings = import_source("-", text.encode())
-        assert {d.code for d in warnings} == {"SF435"}, name
+        told = {
+            "masked_and_not": {"SF438"},
+            "softmax": {"SF435"},
+            "heads_with_dropout": {"SF435"},
+        }
+        assert {d.code for d in warnings} == told.get(name, set()), name
 
 
 @pytest.mark.slow

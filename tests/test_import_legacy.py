@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 from specfmt.api import import_source
 from specfmt.formats.keras_json import document_from_keras_json
@@ -542,17 +543,29 @@ def test_names_with_a_slash_are_rewritten():
     assert '"b/1" to "b_1_"' in warning.message
 
 
-def test_masks_that_keras_3_joins_otherwise_are_told():
+def test_a_mask_that_keras_2_dropped_is_dropped():
     layers = [
         ("Masking", {"name": "m", "mask_value": 0.0, "batch_input_shape": [None, 5, 3]}),
         ("Rescaling", {"name": "r", "scale": 2.0}),
         ("GRU", {"name": "g", "units": 4}),
     ]
-    for kept, codes in ((layers, ["SF435"]), ([layers[0], layers[2]], [])):
+    for kept, operations in ((layers, ["multiply"]), ([layers[0], layers[2]], [])):
         text = json.dumps(sequential(*kept, version="2.4.0")).encode()
-        _, warnings = import_source("-", text)
-        assert [warning.code for warning in warnings] == codes
-        assert all("g (GRU)" in warning.message for warning in warnings)
+        spec, warnings = import_source("-", text)
+        assert not warnings
+        entries = yaml.safe_load(spec)["layers"]
+        assert [entry["op"] for entry in entries if "op" in entry] == operations
+
+
+def test_a_mask_that_no_argument_can_keep_is_told():
+    layers = [
+        ("Masking", {"name": "m", "mask_value": 0.0, "batch_input_shape": [None, 5, 3]}),
+        ("Softmax", {"name": "s", "axis": 1}),
+    ]
+    text = json.dumps(sequential(*layers, version="2.4.0")).encode()
+    _, (warning,) = import_source("-", text)
+    assert warning.code == "SF435"
+    assert "s (Softmax)" in warning.message
 
 
 BATCH_NORM = {"name": "n", "axis": -1, "trainable": True}

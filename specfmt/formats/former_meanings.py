@@ -8,44 +8,52 @@ from typing import TYPE_CHECKING
 from specfmt.formats.context import KERAS_3
 from specfmt.formats.generation import detect_generation
 from specfmt.formats.locate import Located
+from specfmt.formats.reading import Json
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.document import ModelSpec
 
 if TYPE_CHECKING:
+    from specfmt.formats.write_keras2_masks import Change
     from specfmt.graph.model import Graph
 
 
-def former_meanings(spec: ModelSpec, source: Located) -> list[Diagnostic]:
-    """A warning for everything in an imported model that Keras 3 treats in another way.
+def former_meanings(spec: ModelSpec, source: Located) -> tuple[Json | None, list[Diagnostic]]:
+    """What keeps the meaning of an imported model, and a warning for what cannot be kept.
 
     Args:
         spec: The imported model.
         source: Where it came from.
+
+    Returns:
+        The document that means in Keras 3 what the source did (None: the spec's own does), and
+        warnings about everything that Keras 3 treats in another way all the same.
     """
     if detect_generation(source) >= KERAS_3:
-        return []
-    # Most imports are of Keras 3: they need not wait for this module.
+        return None, []
+    # Most imports are of Keras 3: they need not wait for these modules.
+    from specfmt.formats.keras2_masks import keep_masks
     from specfmt.graph.build import build
 
     graph, problems = build(spec)
     if any(problem.severity == "error" for problem in problems):
-        return []
-    return [*_masks(graph), *_training(graph)]
+        return None, []
+    before = spec.to_data()
+    document, changes = keep_masks(before, graph)
+    warnings = [*map(_mask, changes), *_training(graph)]
+    return None if document is before else document, warnings
 
 
-def _masks(graph: Graph) -> Iterator[Diagnostic]:
-    """Layers that Keras 3 gives another mask."""
-    from specfmt.formats.write_keras2_masks import changed_masks
-
-    for change in changed_masks(graph):
-        yield Diagnostic(
-            "SF435",
-            f"Keras 3 gives {'the output ' * change.is_output}{change.label} another mask than "
-            "Keras 2 did",
-            (),
-            "`specfmt explain SF435` says where masks differ; give the mask as an argument",
-            "warning",
+def _mask(change: Change) -> Diagnostic:
+    """A layer, or an output, that Keras 3 gives another mask."""
+    if change.is_output:
+        message = (
+            f"in training Keras 3 weighs the loss of the output {change.label} with another mask "
+            "than Keras 2 did"
         )
+        return Diagnostic("SF438", message, (), "give sample weights where it matters", "warning")
+    message = f"Keras 3 gives {change.label} another mask than Keras 2 did"
+    hint = "`specfmt explain SF435` says where masks differ; give the mask as an argument"
+    return Diagnostic("SF435", message, (), hint, "warning")
 
 
 def _training(graph: Graph) -> Iterator[Diagnostic]:

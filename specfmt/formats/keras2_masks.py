@@ -17,7 +17,7 @@ from specfmt.formats.write_keras2_masks import Change, Follower, follow, is_alon
 from specfmt.graph.model import Graph, Node, Value, map_leaves
 from specfmt.layers.merging import Concatenate, Merge
 from specfmt.spec.diagnostics import Path
-from specfmt.spec.layer import Layer
+from specfmt.spec.layer import Layer, is_floating
 
 Entry = dict[str, Any]
 
@@ -114,7 +114,11 @@ class _Keeper(Follower):
 
     def inside(self, graph: Graph) -> Follower:
         keeper = _Keeper(self.found, _Names(graph))
-        keeper.edits = self.edits
+        keeper.edits, keeper.explicit, keeper.operations = (
+            self.edits,
+            self.explicit,
+            self.operations,
+        )
         return keeper
 
     def follow(self, node: Node) -> None:
@@ -132,7 +136,7 @@ class _Keeper(Follower):
                 self.masks.update((v, mask) for v in node.outputs if v in self.keras_2)
 
     def refuse(self, node: Node) -> None:
-        if node.path in self.edits or not self._keep(node):
+        if node.path not in self.edits and not self._keep(node):
             super().refuse(node)
 
     # -- what the masks of Keras 2 are ---------------------------------------------------------
@@ -162,11 +166,16 @@ class _Keeper(Follower):
         if type(layer).mask_operations is Layer.mask_operations:
             return None
         made: Any = layer.mask_operations(
-            lambda function, *operands, **fields: _Mask(name, function, operands, fields),
+            lambda function, *operands, **fields: _Mask(
+                f"{node.name}_{function}", function, operands, fields
+            ),
             inputs[0],
             None,
         )
-        return made if isinstance(made, _Mask) else None
+        if not isinstance(made, _Mask):
+            return None
+        made.name = name
+        return made
 
     # -- what is written -----------------------------------------------------------------------
 
@@ -176,31 +185,30 @@ class _Keeper(Follower):
             return False
         if isinstance(node.layer, Merge):
             return self._as_operation(node, node.layer)
-        masks = self._arguments(node)
-        if not masks:
-            return False
-        before: list[Entry] = []
-        for mask in masks.values():
-            self._write(mask, before)
-        inputs = {name: map_leaves(item, _reference) for name, item in node.args.items()}
-        inputs |= {name: mask.name for name, mask in masks.items()}
-        self.explicit.add(node)
-        self.edits[node.path] = _Edit(before, {"inputs": inputs})
-        return True
-
-    def _arguments(self, node: Node) -> dict[str, _Mask] | None:
-        """The masks that a call must be given: argument -> mask; None where one has no form."""
         names = [argument.name for argument in node.layer.call_arguments]
-        found: dict[str, _Mask] = {}
+        before: list[Entry] = []
+        inputs = {name: map_leaves(item, _reference) for name, item in node.args.items()}
         for name, value in node.args.items():
             mask = "mask" if name == names[0] and "mask" in names else f"{name}_mask"
             if mask in node.args or not self.differs_in(value, node):
                 continue
-            kept = self.masks.get(value) if isinstance(value, Value) else None
-            if kept is None or mask not in names:
-                return None
-            found[mask] = kept
-        return found
+            if not isinstance(value, Value):
+                return False
+            if self.keras_2.get(value) is None:
+                if not is_floating(value.dtype):
+                    return False
+                inputs[name] = self.names.claim(f"{value.name}_unmasked")
+                # The result of an operation carries no mask.
+                entry = {"op": "multiply", "name": inputs[name], "inputs": [value.name, 1]}
+                before.append(entry)
+            elif mask in names and value in self.masks:
+                self._write(self.masks[value], before)
+                inputs[mask] = self.masks[value].name
+            else:
+                return False
+        self.explicit.add(node)
+        self.edits[node.path] = _Edit(before, {"inputs": inputs})
+        return True
 
     def _as_operation(self, node: Node, layer: Merge) -> bool:
         """A merge that leaves masked steps out in Keras 3 alone, as an operation."""

@@ -181,7 +181,9 @@ refuses them. A `/` becomes `_`. Weights of such a file are found by the order o
         "Keras 3 joins masks in another way",
         """\
 A mask from `Masking` or `Embedding(mask_zero=True)` reaches this layer on a way on which Keras 3
-treats it otherwise than Keras 2, so that masked steps may give other numbers:
+treats it otherwise than Keras 2, so that masked steps may give other numbers.  Mostly the import keeps
+the meaning: it gives the call the mask of Keras 2 as an argument, or makes an operation of a layer that
+leaves masked steps out in Keras 3 alone.  Here it could not.  The generations differ in this:
 
 - `Add` and its like join masks by `and` in Keras 2, by `or` in Keras 3, which gives none where an
   input has none; `Concatenate` along the last axis differs in the same way;
@@ -192,6 +194,15 @@ treats it otherwise than Keras 2, so that masked steps may give other numbers:
 - a recurrent layer with initial states heeds the mask of its sequences in Keras 2 only.
 
 Give the layer its mask as an argument: `inputs: {sequences: x, mask: m}`.
+""",
+    ),
+    "SF438": (
+        "Keras 3 weighs a loss with another mask",
+        """\
+In training Keras weighs the loss of an output with the mask that the output carries.  Keras 3 joins
+masks in another way than Keras 2 (`specfmt explain SF435`), and this output's mask is another one now.
+What the model computes is the same; training it further weighs masked steps in another way.  Sample
+weights say it explicitly.
 """,
     ),
     "SF439": (

@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 from specfmt.formats.write_keras2_words import Refusals
 from specfmt.graph.infer import split_arguments
 from specfmt.graph.model import Graph, Node, Value, values_in
+from specfmt.graph.recording import carries_masks
 from specfmt.layers.merging import Concatenate, Merge
 from specfmt.layers.recurrent import Recurrent
 from specfmt.spec.diagnostics import Path
