@@ -139,6 +139,8 @@ def keras() -> Any:
 
 def keras_weights(graph: Any, model: Any) -> dict[Any, dict[str, Any]]:
     """Unit -> {weight name below the layer: Keras variable}, nested models entered."""
+    from specfmt.spec.layer import held_layers
+
     found: dict[Any, dict[str, Any]] = {}
     for unit in graph.units:
         if getattr(unit.spec, "is_operation", False):
@@ -151,7 +153,21 @@ def keras_weights(graph: Any, model: Any) -> dict[Any, dict[str, Any]]:
                 f"/{v.path}".split(f"/{unit.name}/", 1)[-1].removeprefix("/"): v
                 for v in layer.weights
             }
+            if any(part.type_name == "Model" for part in held_layers(unit.spec)):
+                found[unit] = below_models(unit, layer.weights)
     return found
+
+
+def below_models(unit: Any, variables: list[Any]) -> dict[str, Any]:
+    """The variables of a layer that holds a model, by specfmt's names.
+
+    Keras lets a path begin at the innermost model that was built before it was called.
+    """
+    names = [weight.name for weight in unit.weights]
+    for name, variable in zip(names, variables, strict=True):
+        layer, _, own = variable.path.rpartition("/")
+        assert f"/{name}".endswith(f"/{layer.rpartition('/')[2]}/{own}"), (name, variable.path)
+    return dict(zip(names, variables, strict=True))
 
 
 def randomize(model: Any, seed: int = 1) -> None:

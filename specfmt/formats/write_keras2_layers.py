@@ -9,6 +9,7 @@ Sources: the constructors and `get_config` of tf_keras 2.21 (`tf_keras.src.layer
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from specfmt.formats.build_configs import shapes
@@ -17,6 +18,7 @@ from specfmt.formats.keras3 import UNWRITTEN, resolve
 from specfmt.formats.reading import Json, show
 from specfmt.formats.write_keras2_words import Refusals, WordWriter, dtype_policy, plain
 from specfmt.formats.write_layers import attribute_of
+from specfmt.graph.held import HeldModel
 from specfmt.graph.model import Node, values_in
 from specfmt.layers.merging import Merge
 from specfmt.spec.diagnostics import Path
@@ -130,9 +132,13 @@ class Keras2LayerWriter:
     Args:
         policy: The model's dtype policy.
         refusals: Takes what Keras 2 does not have.
+        write_model: Writes a model that a layer holds, given whether it is trained.
     """
 
-    def __init__(self, policy: Any, refusals: Refusals) -> None:
+    def __init__(
+        self, policy: Any, refusals: Refusals, write_model: Callable[[HeldModel, bool], Json]
+    ) -> None:
+        self.write_model = write_model
         self.policy = policy or "float32"
         self.refusals = refusals
         self.words = WordWriter(refusals)
@@ -155,6 +161,8 @@ class Keras2LayerWriter:
             path: Where it stands in the document.
             around_is_trained: Whether the model around it is trained.
         """
+        if isinstance(layer, HeldModel):
+            return self.write_model(layer, around_is_trained)
         if layer.type_name == "Custom":
             return self._custom(layer, name, path)
         in_application = layer.keras_module.startswith(APPLICATIONS)
@@ -332,6 +340,8 @@ class Keras2LayerWriter:
         inner: Any = layer
         while inner.type_name == "TimeDistributed":
             inner = inner.layer
+        if isinstance(inner, HeldModel):
+            return  # its own inputs say what they are
         for dtype in {value.dtype for value in tensors if "float" not in value.dtype}:
             if inner.type_name not in (KEEPS_NUMBERS if dtype == "bool" else TAKES_WHOLE):
                 self.refusals.add(

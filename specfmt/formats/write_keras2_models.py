@@ -18,6 +18,7 @@ from specfmt.formats.write_keras2_layers import Keras2LayerWriter
 from specfmt.formats.write_keras2_masks import check_masks
 from specfmt.formats.write_keras2_operations import OperationWriter
 from specfmt.formats.write_keras2_words import Refusals
+from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import keras_layers
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves
 from specfmt.graph.training import draws, normalizes
@@ -64,9 +65,15 @@ class Keras2ModelWriter:
         self.refusals = refusals
         self.policy = graph.spec.dtype or policy or "float32"
         self.trainable = trainable and graph.spec.trainable
-        self.layers = Keras2LayerWriter(self.policy, refusals)
+        self.layers = Keras2LayerWriter(self.policy, refusals, self._held)
         self.operations = OperationWriter(self.policy, refusals)
         self.input_names = {value: name for name, value in graph.inputs.items()}
+
+    def _held(self, layer: HeldModel, trainable: bool) -> Json:
+        """A model in a field of a layer."""
+        return Keras2ModelWriter(
+            layer.graph, self.refusals, self.policy, trainable=trainable
+        ).model()
 
     def model(self, path: Path = ()) -> Json:
         """The model as ``{"class_name", "config"}``."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from specfmt.formats.build_configs import build_config, shapes
 from specfmt.formats.keras3 import UNWRITTEN, WRITTEN_WHERE_SET, complete
 from specfmt.formats.reading import Json
 from specfmt.formats.write_words import plain, serialized
+from specfmt.graph.held import HeldModel
 from specfmt.layers.recurrent_cells import output_size
 from specfmt.layers.wrappers import Bidirectional
 from specfmt.spec.layer import KERAS_LAYERS, Layer
@@ -35,10 +37,14 @@ class LayerWriter:
 
     Args:
         policy: The model's dtype policy.
+        write_model: Writes a model that a layer holds, given whether it is trained.
     """
 
-    def __init__(self, policy: Any) -> None:
+    def __init__(
+        self, policy: Any, write_model: Callable[[HeldModel, bool], Json] | None = None
+    ) -> None:
         self.policy = policy or "float32"
+        self.write_model = write_model
 
     def write(self, layer: Layer, name: str, trainable: bool, args: dict[str, Any] | None) -> Json:
         """A serialized layer.
@@ -49,6 +55,8 @@ class LayerWriter:
             trainable: Whether it is trained, the model around it included.
             args: The arguments of its first call (values, or shapes); None if it is not built.
         """
+        if isinstance(layer, HeldModel) and self.write_model is not None:
+            return self.write_model(layer, trainable)
         if layer.type_name == "Custom":
             return self._custom(layer, name)
         config = self.config(layer, name, trainable, args)

@@ -9,8 +9,10 @@ from specfmt.formats.operations import FLOAT_DTYPE
 from specfmt.formats.reading import Json
 from specfmt.formats.write_layers import LayerWriter, policy_config
 from specfmt.formats.write_words import plain, serialized
+from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import recorded_layers
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves, nest_as
+from specfmt.graph.recording import recorded
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import Op
 from specfmt.spec.naming import is_automatic
@@ -56,7 +58,7 @@ class ModelWriter:
         self.graph = graph
         self.policy = graph.spec.dtype or policy or "float32"
         self.trainable = trainable and graph.spec.trainable
-        self.layers = LayerWriter(self.policy)
+        self.layers = LayerWriter(self.policy, self._held)
         self.input_names = {value: name for name, value in graph.inputs.items()}
 
     def model(self) -> Json:
@@ -126,6 +128,11 @@ class ModelWriter:
         called = unit.calls and self.graph.input_specs
         args = nested(unit, unit.calls[0].args) if called else None
         return self.layers.write(unit.layer, unit.name, self._trained(unit), args)
+
+    def _held(self, layer: HeldModel, trainable: bool) -> Json:
+        """A model in a field of a layer."""
+        graph = recorded(layer.graph).graph
+        return ModelWriter(graph, self.policy, trainable=trainable).model()
 
     def _trained(self, unit: Unit) -> bool:
         return self.trainable and unit.layer.trainable

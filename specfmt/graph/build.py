@@ -6,7 +6,7 @@ is passed over silently, so that one mistake is one finding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from specfmt.graph.arguments import (
@@ -17,6 +17,7 @@ from specfmt.graph.arguments import (
     reads_previous,
 )
 from specfmt.graph.binding import Binder
+from specfmt.graph.held import with_models
 from specfmt.graph.infer import infer
 from specfmt.graph.masks import settle_masks
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
@@ -271,6 +272,8 @@ class Builder(Scope):
                 policy=entry.dtype or self.policy,
                 name=name,
             ).graph()
+        if isinstance(entry, Layer):
+            entry = with_models(entry, self._held_builder(path, entry, frozen))
         unit = Unit(
             name,
             entry,
@@ -281,6 +284,21 @@ class Builder(Scope):
         )
         self.units[name] = unit
         return unit
+
+    def _held_builder(self, path: Path, entry: Layer, frozen: bool) -> Callable[..., Graph]:
+        """What makes the graph of a model in a field of the layer at ``path``."""
+
+        def make(model: Model, field: str) -> Graph:
+            return Builder(
+                model,
+                (*self.path, *path, *field.split(".")),
+                self.problems,
+                trainable=not frozen and model.trainable,
+                policy=model.dtype or entry.dtype or self.policy,
+                name=model.name,
+            ).graph()
+
+        return make
 
     def _input_nest(self, inputs: dict[str, Value]) -> Any:
         """The inputs in the structure in which Keras takes them."""

@@ -223,7 +223,8 @@ class ModelSpec(BaseModel):
 
 
 def _model_data(model: Model | ModelSpec) -> dict[str, Any]:
-    data = explicit_arguments(model)
+    given = explicit_arguments(model)
+    data = {name: given[name] for name in type(model).model_fields if name in given}
     if model.inputs is not None:
         data["inputs"] = {name: to_data(item) for name, item in model.inputs.items()}
     data["layers"] = [entry_data(entry) for entry in model.layers]

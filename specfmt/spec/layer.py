@@ -243,6 +243,14 @@ class Layer(BaseModel):
         """The tensors of the argument ``name`` as Keras nests them; None for a flat list."""
         return None
 
+    def parts(self) -> Iterator[Layer]:
+        """The layers in its fields."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for item in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(item, Layer):
+                    yield item
+
     def returns_input(self) -> bool:
         """Whether a call at inference returns the very tensor it reads, mask and all."""
         return False
@@ -404,6 +412,8 @@ def to_data(value: Any) -> Any:
     if isinstance(value, Term):
         return value.to_data()
     if isinstance(value, BaseModel):
+        if type(value).__name__ == "Model":
+            return value.to_data()  # type: ignore[attr-defined]
         data = {
             type(value).model_fields[key].alias or key: to_data(item)
             for key, item in explicit_arguments(value).items()
@@ -423,9 +433,6 @@ def to_data(value: Any) -> Any:
 
 def held_layers(layer: Layer) -> Iterator[Layer]:
     """The layers in a layer's fields, and those in theirs."""
-    for name in type(layer).model_fields:
-        value = getattr(layer, name)
-        for item in value if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(item, Layer):
-                yield item
-                yield from held_layers(item)
+    for item in layer.parts():
+        yield item
+        yield from held_layers(item)

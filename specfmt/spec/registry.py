@@ -16,6 +16,9 @@ from specfmt.spec.layer import KERAS_LAYERS as KERAS_LAYERS_MODULE
 from specfmt.spec.layer import Layer, Op
 from specfmt.spec.validation import unknown_key, validate
 
+MODEL = "Model"
+"""The type of a model inside a model, which is no layer's."""
+
 PLUGIN_GROUP = "specfmt.layers"
 
 L = TypeVar("L", bound=type[Layer])
@@ -170,11 +173,15 @@ class LayerRule(Rule):
     def __init__(self, *types: str) -> None:
         self.types = types
 
-    def check(self, value: Any) -> Layer:
+    def check(self, value: Any) -> Any:
         if isinstance(value, Layer):
             return value
         if not isinstance(value, dict):
             raise FieldError("a layer: {type: Name, ...}", value)
+        if value.get("type") == MODEL and not self.types:
+            from specfmt.spec.document import parse_entry
+
+            return parse_entry(value)
         found = build_layer(value)
         if self.types and found.type_name not in self.types:
             raise NestedError(

@@ -18,7 +18,7 @@ from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, nest_schem
 from specfmt.spec.field_docs import field_doc
 from specfmt.spec.fields import Rule, branch_schema, choice_schema
 from specfmt.spec.layer import COMMON_FIELDS, to_data
-from specfmt.spec.registry import layer_class, op_class
+from specfmt.spec.registry import MODEL, layer_class, op_class
 from specfmt.spec.validation import keys_of
 from specfmt.vocab.base import CUSTOM, word_class
 from specfmt.vocab.index import INDEX as WORDS
@@ -61,7 +61,7 @@ def json_schema() -> dict[str, Any]:
         "train": object_schema(_train_class()),
         "entry": _entry(),
         "operands": _OPERANDS,
-        "layer": choice_schema("type", {name: f"layer_{name}" for name in INDEX}),
+        "layer": choice_schema("type", {name: f"layer_{name}" for name in (*INDEX, MODEL)}),
     }
     defs |= _train_defs()
     for name in INDEX:
@@ -163,7 +163,7 @@ def _entry() -> dict[str, Any]:
     The keys of a reuse or an operation are told where ``reuse`` or ``op`` stands, so that an
     editor offers a layer its own fields alone.
     """
-    types = {name: f"layer_{name}" for name in (*INDEX, "Model")}
+    types = {name: f"layer_{name}" for name in (*INDEX, MODEL)}
     operations = {"op": {"type": "string", "enum": list(OPERATIONS)}}
     return {
         "type": "object",

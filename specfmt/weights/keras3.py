@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from specfmt.graph.keras_groups import Member, members
 from specfmt.graph.model import Graph, Unit
 from specfmt.weights.hdf5 import child, datasets, kind, no_numbers, read_dataset, text_attribute
 from specfmt.weights.problems import (
@@ -16,7 +17,6 @@ from specfmt.weights.problems import (
     problem,
     raise_all,
 )
-from specfmt.weights.slots import Member, members
 from specfmt.weights.sources import KerasWeights, Stored
 
 CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies")

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from specfmt.graph.keras_groups import is_operation
 from specfmt.graph.keras_order import keras_units
 from specfmt.graph.model import Graph, Unit
 from specfmt.spec.diagnostics import Diagnostic
@@ -38,7 +39,6 @@ from specfmt.weights.problems import (
     problem,
     raise_all,
 )
-from specfmt.weights.slots import is_operation
 from specfmt.weights.sources import KerasWeights, Stored
 
 ROOT = "model_weights"

@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from specfmt.graph.keras_order import keras_layers
+from specfmt.graph.keras_groups import members
 from specfmt.graph.model import Graph, Unit
 from specfmt.spec.layer import Weight
-from specfmt.spec.naming import to_snake_case
-
-INPUT_LAYER = "input_layer"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,46 +43,6 @@ class Slot:
         """``layers/lstm/cell/vars/0``."""
         store = f"/{self.weight.store}" if self.weight.store else ""
         return f"{self.group}{store}/vars/{self.index}"
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Member:
-    """A layer or nested model of a model, and the name of its group."""
-
-    unit: Unit
-    group: str
-
-
-def class_group(unit: Unit) -> str:
-    """Keras's class name in snake case: what groups are named after."""
-    if unit.graph is not None:
-        return "sequential" if unit.graph.is_sequential else "functional"
-    dotted: str = getattr(unit.spec, "class_", "")
-    own = dotted.rpartition(".")[2].rpartition(">")[2] or unit.layer.keras_class or unit.type_name
-    return to_snake_case(own)
-
-
-def members(graph: Graph) -> list[Member]:
-    """The layers of one model in Keras's order, with their groups."""
-    counts: dict[str, int] = {}
-    found = []
-    for item in keras_layers(graph):
-        if isinstance(item, Unit) and not is_operation(item):
-            name = class_group(item)
-        elif isinstance(item, str) and not graph.is_sequential:
-            name = INPUT_LAYER
-        else:
-            continue  # operations and a Sequential's input have no place in `model.layers`
-        ordinal = counts.get(name, 0)
-        counts[name] = ordinal + 1
-        if isinstance(item, Unit):
-            found.append(Member(item, f"{name}_{ordinal}" if ordinal else name))
-    return found
-
-
-def is_operation(unit: Unit) -> bool:
-    """Whether a unit is a tensor operation, which Keras does not count as a layer."""
-    return bool(getattr(unit.spec, "is_operation", False))
 
 
 def slots(graph: Graph, prefix: str = "", owners: tuple[str, ...] = ()) -> Iterator[Slot]:

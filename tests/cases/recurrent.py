@@ -306,6 +306,56 @@ def step(type_name: str, states: int, **options: Any) -> Case:
     return Case(cell(type_name, inputs=edges, **options), shapes, name=f"{type_name}Cell-alone")
 
 
+def model(shape: tuple[int, ...], *layers: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """A model to be held: one input, and a chain of layers unless they say otherwise."""
+    inputs = {"x": {"shape": list(shape), **options.pop("input", {})}}
+    return {"type": "Model", "name": "step", "inputs": inputs, "layers": list(layers)} | options
+
+
+def dense(units: int, **options: Any) -> dict[str, Any]:
+    return {"type": "Dense", "units": units, **options}
+
+
+FLAT, BATCH = {"type": "Flatten"}, {"type": "BatchNormalization"}
+BRANCHES = (
+    dense(3, name="a"),
+    dense(3, name="b", inputs="x"),
+    {"type": "Add", "inputs": ["a", "b"]},
+)
+IDS_INPUT = {"dtype": "int32"}
+MODELS = [
+    Case([each(model((6, 5, 2), CONV, {"type": "GlobalMaxPooling2D"})), rnn("LSTM")], (4, 6, 5, 2)),
+    Case([each(model((7, 8, 1), CONV, BATCH, FLAT, dense(3))), rnn("LSTM")], (4, 7, 8, 1)),
+    Case([each(model((7, 8, 1), CONV, BATCH, CONV))], (None, 7, 8, 1), sizes=(4,)),
+    Case(
+        [each(model((8, 8, 1), CONV, model((6, 6, 4), BATCH, FLAT, dense(3), name="inner")))],
+        (4, 8, 8, 1),
+        name="TimeDistributed-model-in-model",
+    ),
+    Case([each(model((5,), dense(3, activation="relu"), dense(2)))], (4, 5)),
+    Case([each(model((5,), *BRANCHES))], (4, 5), name="TimeDistributed-branches"),
+    Case(
+        [each(model((5, 3), rnn("GRU"), {"type": "Dropout", "rate": 0.3})), rnn("GRU")], (4, 5, 3)
+    ),
+    Case(
+        [each(model((6,), EMBED, rnn("LSTM"), input=IDS_INPUT)), rnn("GRU")],
+        (6, 6),
+        dtypes=("int32",),
+        inputs=(np.stack([IDS, IDS[::-1]]).astype("int32"),),
+        name="TimeDistributed-mask-made-inside",
+    ),
+    Case([each(each(model((5,), dense(3), dense(2))))], (2, 4, 5)),
+    Case([each(each(dense(3)))], (2, 4, 5)),
+    Case(
+        [each(model((4, 6, 6, 2), each(model((6, 6, 2), CONV, FLAT, name="inner")), rnn("LSTM")))],
+        (2, 4, 6, 6, 2),
+        name="TimeDistributed-model-over-time-in-model",
+    ),
+    Case([each({"type": "Model", "name": "open", "layers": [dense(3), dense(2)]})], (4, 5)),
+    Case([each(model((6, 6, 2), CONV, BATCH, trainable=False))], (4, 6, 6, 2)),
+    Case([each(bidirectional(rnn("LSTM")))], (4, 5, 3)),
+]
+
 PAIR = (cell("LSTM"), cell("GRU", 3))
 CELLS = [
     *(Case(run(cell(kind)), (5, 3)) for kind in ("SimpleRNN", "LSTM")),
@@ -355,4 +405,4 @@ REFUSED = [
     ),
 ]
 
-CASES = [*PLAIN, *DROPOUT, *MASKS, *STATES, *DIRECTIONS, *EVERY_STEP, *CELLS, *REFUSED]
+CASES = [*PLAIN, *DROPOUT, *MASKS, *STATES, *DIRECTIONS, *EVERY_STEP, *CELLS, *MODELS, *REFUSED]

@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from specfmt.graph.held import HeldModel
 from specfmt.graph.infer import show_shape
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph, Unit, Value
 from specfmt.graph.recording import recorded
 from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.spec.layer import held_layers
 from specfmt.targets.imports import sorted_imports
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
@@ -149,11 +151,23 @@ def nested_functions(graph: Graph, file: FileScope) -> list[Function]:
         if unit.graph is not None:
             functions += nested_functions(unit.graph, file)
             functions.append(_nested_function(unit, unit.graph, file))
+            continue
+        for part in held_layers(unit.layer):
+            if isinstance(part, HeldModel):
+                graph_of = part.graph
+                functions += nested_functions(graph_of, file)
+                name = file.scope.claim(f"build_{identifier(graph_of.name, 'model')}")
+                file.held[graph_of] = name
+                functions.append(_function(name, graph_of, file))
     return functions
 
 
 def _nested_function(unit: Unit, graph: Graph, file: FileScope) -> Function:
     file.builders[unit] = name = file.scope.claim(f"build_{identifier(unit.name, 'model')}")
+    return _function(name, graph, file)
+
+
+def _function(name: str, graph: Graph, file: FileScope) -> Function:
     write = sequential_lines if graph.is_sequential else functional_lines
     return Function(name, model_doc(graph), write(graph, file))
 

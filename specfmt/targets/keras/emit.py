@@ -66,7 +66,9 @@ class Body:
         if unit.graph is not None:
             return self.file.builders[unit], []
         name = "" if unit in self.file.automatic else unit.name
-        return layer_call(unit.layer, name, self.graph.policy, self.file.hold_tables(unit))
+        return layer_call(
+            unit.layer, name, self.graph.policy, self.file.held, self.file.hold_tables(unit)
+        )
 
     def hold(self, unit: Unit) -> None:
         """Create a unit under a name of its own, to be called several times."""

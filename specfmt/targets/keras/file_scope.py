@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from specfmt.graph.model import Unit
+from specfmt.graph.model import Graph, Unit
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.tables import is_long
 
@@ -23,6 +23,7 @@ class FileScope:
         builders: Nested model -> the name of the function that builds it.
         tables: Constants that hold long tables of layers, by name.
         table_names: Which constant holds a layer's field.
+        held: The graph of a model that a layer holds -> the name of that function.
         automatic: Units that Keras names itself, just as the model is to name them.
     """
 
@@ -31,6 +32,7 @@ class FileScope:
     builders: dict[Unit, str] = field(default_factory=dict)
     tables: dict[str, Sequence[Any]] = field(default_factory=dict)
     table_names: dict[tuple[Unit, str], str] = field(default_factory=dict)
+    held: dict[Graph, str] = field(default_factory=dict)
     automatic: frozenset[Unit] = frozenset()
 
     def hold_tables(self, unit: Unit) -> dict[str, str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from specfmt.graph.held import HeldModel
+from specfmt.graph.model import Graph
 from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
 from specfmt.spec.naming import inner_name, inner_names
 from specfmt.spec.registry import build_layer
@@ -31,19 +33,25 @@ NAMESPACES = {
 """Where `keras` keeps each kind of word."""
 
 
-def value_source(value: Any, policy: Any = None) -> str:
+Builders = Mapping[Graph, str]
+"""Models that layers hold, and the functions of the file that build them."""
+
+
+def value_source(value: Any, policy: Any = None, builders: Builders | None = None) -> str:
     """Python source of a field's value; ``policy`` is the model's dtype policy."""
+    if isinstance(value, HeldModel):
+        return f"{(builders or {})[value.graph]}()"
     if isinstance(value, Term):
         return term_source(value)
     if isinstance(value, Layer):
         # Keras would count an unnamed inner layer in its session; the weights' paths hold its name.
-        return layer_source(value, inner_name(value), policy)
+        return layer_source(value, inner_name(value), policy, builders)
     if isinstance(value, (list, tuple)) and any(isinstance(v, (Term, Layer)) for v in value):
         if isinstance(value[0], Layer):
             named = zip(value, inner_names(value), strict=True)
-            inner = ", ".join(layer_source(item, name, policy) for item, name in named)
+            inner = ", ".join(layer_source(item, name, policy, builders) for item, name in named)
         else:
-            inner = ", ".join(value_source(item, policy) for item in value)
+            inner = ", ".join(value_source(item, policy, builders) for item in value)
         return f"[{inner}]"
     if isinstance(value, tuple) and value and all(isinstance(item, str) for item in value):
         return literal(list(value))
@@ -157,6 +165,7 @@ def argument_sources(
     *,
     name: str | None,
     policy: Any = None,
+    builders: Builders | None = None,
     tables: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Constructor arguments that differ from defaults; required ones first, by position.
@@ -166,6 +175,7 @@ def argument_sources(
         name: Its name; empty or None for a layer that Keras names.
         policy: The dtype policy of the model around it, which Keras does not know of.
         tables: Fields whose values constants of the file hold, and the names of these.
+        builders: The functions that build models that it holds.
     """
     given = explicit_arguments(model)
     if policy not in (None, "float32"):
@@ -178,7 +188,7 @@ def argument_sources(
         if key in ("inputs", "name") or (key == "trainable" and takes_no_flag):
             continue
         positional = positional and fields[key].is_required() and key not in COMMON_FIELDS
-        source = (tables or {}).get(key) or value_source(value, policy)
+        source = (tables or {}).get(key) or value_source(value, policy, builders)
         sources.append(source if positional else f"{fields[key].alias or key}={source}")
     if name:
         sources.append(f"name={literal(name)}")
@@ -189,6 +199,7 @@ def layer_call(
     layer: Layer,
     name: str | None = None,
     policy: Any = None,
+    builders: Builders | None = None,
     tables: Mapping[str, str] | None = None,
 ) -> tuple[str, list[str]]:
     """Callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``.
@@ -200,11 +211,13 @@ def layer_call(
         return custom_call(layer, name)
     space = "layers." if layer.keras_module == KERAS_LAYERS else ""
     return f"{space}{layer.type_name}", argument_sources(
-        layer, name=name, policy=policy, tables=tables
+        layer, name=name, policy=policy, builders=builders, tables=tables
     )
 
 
-def layer_source(layer: Layer, name: str | None = None, policy: Any = None) -> str:
+def layer_source(
+    layer: Layer, name: str | None = None, policy: Any = None, builders: Builders | None = None
+) -> str:
     """``layers.Dense(50, activation="relu", name="hidden")``."""
-    callee, arguments = layer_call(layer, name, policy)
+    callee, arguments = layer_call(layer, name, policy, builders)
     return f"{callee}({', '.join(arguments)})"

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from specfmt.graph.infer import compute_dtype
-from specfmt.graph.model import Node, Unit
+from specfmt.graph.model import Graph, Node, Unit
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.layer import Layer
 from specfmt.targets.naming import Scope, identifier
@@ -100,6 +100,9 @@ class ClassBuilder:
         data: What the outermost model is called with: no gradient of a weight passes there.
         unfolds: Calls that give vectors -> the image (Keras's order, without batch) that a
             `Reshape` makes of them.
+        held: Attribute of a model that a layer holds -> its program, and the prefix of its
+            weights among those of the layer.
+        lower_model: Makes the program of such a model, once.
         stubs: Calls of layers that specfmt does not know, in all classes of the file.
         tables: Constants of the file that its modules read, by name.
     """
@@ -126,6 +129,8 @@ class ClassBuilder:
         self.attrs: dict[tuple[Unit, str], str] = {}
         self.fidelity = fidelity
         self.memo: dict[tuple[Any, ...], Tensor] = {}
+        self.held: dict[str, tuple[Any, str]] = {}
+        self.lower_model: Callable[[Graph], Any]
 
     def attr(self, unit: Unit, suffix: str) -> str:
         """The attribute name of a unit's part, the same at every call."""

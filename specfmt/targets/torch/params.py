@@ -102,6 +102,29 @@ class Source(WeightExpr):
 
 
 @dataclass(frozen=True)
+class Below(WeightExpr):
+    """A value made from weights that stand below a layer, by their names there."""
+
+    inner: WeightExpr
+    prefix: str
+
+    def sources(self) -> Iterator[str]:
+        return (f"{self.prefix}{name}" for name in self.inner.sources())
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        return self.inner.forward(lambda name: read(f"{self.prefix}{name}"))
+
+    def elements(self, read: Callable[[str], Any]) -> Any:
+        return self.inner.elements(lambda name: read(f"{self.prefix}{name}"))
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        def below(name: str, index: Any, array: Any) -> None:
+            write(f"{self.prefix}{name}", index, array)
+
+        self.inner.scatter(value, below)
+
+
+@dataclass(frozen=True)
 class Permute(WeightExpr):
     """Axes in a new order."""
 
@@ -329,6 +352,11 @@ class Weights:
 
     def __contains__(self, name: str) -> bool:
         return f"{self._prefix}{name}" in self._shapes
+
+    @property
+    def prefix(self) -> str:
+        """Where these weights stand below their layer: ``encoder/``, or nothing."""
+        return self._prefix
 
     def under(self, prefix: str) -> Weights:
         """The weights below ``prefix``, by their names there."""

@@ -33,7 +33,7 @@ from specfmt.targets.torch.expr import (
 from specfmt.targets.torch.inplace import work_in_place
 from specfmt.targets.torch.keepdim import keep_dimensions
 from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes, substitute
-from specfmt.targets.torch.params import ByLayout, Constant, Counter, Literal, WeightExpr
+from specfmt.targets.torch.params import Below, ByLayout, Constant, Counter, Literal, WeightExpr
 from specfmt.targets.torch.stubs import Stubs
 from specfmt.targets.torch.unfolding import unfolded
 
@@ -66,6 +66,7 @@ class TorchParam:
         unit: The graph unit (layer) that owns those weights.
         trainable: False for buffers and frozen parameters.
         buffer: Whether it is a buffer.
+        owners: Names of the nested models around the unit, outermost first.
     """
 
     key: str
@@ -73,6 +74,14 @@ class TorchParam:
     unit: Unit
     trainable: bool
     buffer: bool = False
+    owners: tuple[str, ...] = ()
+
+    def of_layer(self, unit: Unit, prefix: str) -> TorchParam:
+        """The same as a parameter of a layer that holds the model it is in."""
+        value, prefix = self.value, f"{prefix}{'/'.join((*self.owners, self.unit.name))}/"
+        if any(True for _ in value.sources()):
+            value = Below(value.shape, value, prefix)
+        return replace(self, value=value, unit=unit, owners=())
 
 
 @dataclass(eq=False)
@@ -105,6 +114,8 @@ class ClassProgram:
         """This class and the nested ones, those that others need first."""
         for inner in self.nested.values():
             yield from inner.classes()
+        for held, _ in self.builder.held.values():
+            yield from held.classes()
         yield self
 
     def resolve(self, value: WeightExpr | ByLayout) -> WeightExpr:
@@ -135,7 +146,12 @@ class ClassProgram:
                     prefix + item.attr, value, item.unit, item.trainable, not item.trainable
                 )
             elif item.unit in self.nested:
-                yield from self.nested[item.unit].parameters(f"{prefix}{item.attr}.")
+                for param in self.nested[item.unit].parameters(f"{prefix}{item.attr}."):
+                    yield replace(param, owners=(item.unit.name, *param.owners))
+            elif item.attr in self.builder.held:
+                held, below = self.builder.held[item.attr]
+                for param in held.parameters(f"{prefix}{item.attr}."):
+                    yield param.of_layer(item.unit, below)
             else:
                 for name, raw in item.params.items():
                     value = self.resolve(raw)
@@ -194,6 +210,15 @@ def _lower(
             nested[unit] = _lower(unit.graph, inner, scope, problems, stubs)
     builder = ClassBuilder(fidelity=options.fidelity, stubs=stubs, file_scope=scope)
     program = ClassProgram(scope.claim(free_class_name(graph.name)), graph, builder, nested=nested)
+    made: dict[Graph, ClassProgram] = {}
+
+    def lower_model(held: Graph) -> ClassProgram:
+        if held not in made:
+            own = replace(options, logits=frozenset())
+            made[held] = _lower(held, own, scope, problems, stubs)
+        return made[held]
+
+    builder.lower_model = lower_model
     tensors: dict[Value, Tensor] = {}
     for name, value in graph.inputs.items():
         tensors[value] = Tensor(value.shape or (), value.dtype, name)

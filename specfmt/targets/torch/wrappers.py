@@ -245,8 +245,14 @@ def step_by_step(
         )
     out = (y.shape[0], x.shape[1], *y.shape[1:])
     want = made[0].want if one.rank > 2 else "keras"
-    call = Call(b.helper("each_step"), (SelfAttr(module.attr), x), {"dim": Axis(1, x.rank)})
-    result: Tensor = b.step(call, b.tensor(out), want=want, module_def=module, heavy=True)
+    places: dict[str, Any] = {"dim": Axis(1, x.rank)}
+    out_want = made[0].out_want
+    if len(out) == 3 and x.rank > 3:  # time comes first again behind the batch
+        places["out_dim"], out_want = 1, "keras"
+    call = Call(b.helper("each_step"), (SelfAttr(module.attr), x), places)
+    result: Tensor = b.step(
+        call, b.tensor(out, y.dtype), want=want, out_want=out_want, module_def=module, heavy=True
+    )
     return result
 
 

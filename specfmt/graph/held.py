@@ -1,0 +1,152 @@
+"""A model in a field of a layer (`TimeDistributed` around a model), as the layer that it is there.
+
+What a layer says of itself, a held model says from its graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from specfmt.graph.infer import replay, show_shape
+from specfmt.graph.keras_groups import members
+from specfmt.graph.model import Graph
+from specfmt.spec.document import InputSpec, Model
+from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Weight
+
+
+class HeldModel(Layer):
+    """A model that a layer holds.
+
+    Attributes:
+        definition: The model as the document gives it.
+        build: Makes its graph; a definition without inputs gets them from the first call.
+        made: The graph, once it is made.
+    """
+
+    type_name: ClassVar[str] = "Model"
+    family: ClassVar[str] = "held_models"
+    call_arguments: ClassVar[tuple[Argument, ...]] = (
+        Argument("inputs"),
+        Argument("training", "value", required=False),
+        Argument("mask", required=False),
+    )
+
+    definition: Any
+    build: Callable[[Model], Graph]
+    made: list[Any]
+
+    @property
+    def graph(self) -> Graph:
+        """The model's graph."""
+        if not self.made:
+            self.made.append(self.build(self.definition))
+        graph: Graph = self.made[0]
+        return graph
+
+    @property
+    def has_statistics(self) -> bool:  # type: ignore[override]
+        """Whether a layer in it takes the statistics of a batch in training mode."""
+        return any(u.layer.has_statistics and u.trainable for u in self.graph.walk_units())
+
+    def parts(self) -> Iterator[Layer]:
+        for unit in self.graph.walk_units():
+            yield unit.layer
+
+    def _graph_for(self, x: Shape) -> Graph:
+        if not self.made and self.definition.inputs is None:
+            inputs = {"inputs": InputSpec(shape=x[1:])}
+            self.made.append(self.build(self.definition.model_copy(update={"inputs": inputs})))
+        return self.graph
+
+    def output_shape(self, x: Shape, training: object = None, mask: Shape | None = None) -> Any:
+        graph = self._graph_for(x)
+        if len(graph.inputs) != 1:
+            raise ShapeError("a model with one input", f"{len(graph.inputs)}", field="layer")
+        ((name, value),) = graph.inputs.items()
+        if value.shape is None:
+            return None
+        fits = len(value.shape) == len(x) and all(
+            want is None or got is None or want == got
+            for want, got in zip(value.shape[1:], x[1:], strict=True)
+        )
+        if not fits:
+            raise ShapeError(
+                f"{show_shape(value.shape)} for input {name} of {self.name}",
+                show_shape(x),
+                "change the model's `inputs` or what it is called with",
+                field="layer",
+                code="SF209",
+            )
+        merged = tuple(g if w is None else w for w, g in zip(value.shape, x, strict=True))
+        outputs = [found.shape for found in replay(graph, {name: merged})]
+        if any(shape is None for shape in outputs):
+            return None
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def weights(self, x: Shape, **kwargs: Any) -> Iterator[Weight]:
+        yield from weights_of(self._graph_for(x))
+
+    def macs(self, output: Any, x: Shape, **kwargs: Any) -> int:
+        """The sum of its layers' own."""
+        return self._graph_for(x).macs
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
+        """What its outputs have."""
+        if not self.made:
+            return compute_dtype
+        found = tuple(value.dtype for value in self.graph.outputs.values())
+        return found if len(found) > 1 else found[0]
+
+
+def weights_of(graph: Graph) -> Iterator[Weight]:
+    """Every weight of a model in Keras's order, by the path from the model to it."""
+    for member in members(graph):
+        unit = member.unit
+        inner = unit.weights if unit.graph is None else weights_of(unit.graph)
+        for weight in inner:
+            yield replace(
+                weight,
+                name=f"{unit.name}/{weight.name}",
+                store="/".join(filter(None, ("layers", member.group, weight.store))),
+                trainable=weight.trainable and (unit.graph is not None or unit.trainable),
+            )
+
+
+def with_models(layer: Any, build: Callable[[Model, str], Graph]) -> Any:
+    """A layer in which every `Model` in a field is a `HeldModel`; others as they are.
+
+    Args:
+        layer: The layer.
+        build: Makes the graph of a model, given the field that holds it (``layer.layer``).
+    """
+    changed: dict[str, Any] = {}
+    for name in type(layer).model_fields:
+        value = getattr(layer, name)
+        if isinstance(value, Model):
+            changed[name] = held(value, build, name)
+        elif isinstance(value, Layer):
+
+            def below(model: Model, field: str, name: str = name) -> Graph:
+                return build(model, f"{name}.{field}")
+
+            inner = with_models(value, below)
+            if inner is not value:
+                changed[name] = inner
+    return layer.model_copy(update=changed) if changed else layer
+
+
+def held(definition: Model, build: Callable[[Model, str], Graph], field: str) -> HeldModel:
+    """A model of the document as a layer."""
+    model = HeldModel.model_construct(
+        definition=definition,
+        build=lambda found: build(found, field),
+        made=[],
+        name=definition.name,
+        trainable=definition.trainable,
+        dtype=definition.dtype,
+    )
+    if definition.inputs is not None:
+        _ = model.graph
+    return model

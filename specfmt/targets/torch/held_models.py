@@ -1,0 +1,53 @@
+"""PyTorch lowering of a model that a layer holds: a class of its own, as for any nested model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.graph.held import HeldModel
+from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
+
+
+@lower(HeldModel)
+def held_model(
+    layer: HeldModel, b: Lower, x: Tensor, training: Any = None, mask: Tensor | None = None
+) -> Tensor:
+    """``self.encoder(x)``.
+
+    Raises:
+        TargetError: The model's forward cannot take what it would be called with.
+    """
+    if x.mask is not None:
+        raise TargetError(
+            "a mask crosses the border of a nested model, which a module's forward cannot carry",
+            "put the layers that make and read the mask into one model",
+            "layer",
+        )
+    if training is not None:
+        raise TargetError(
+            "a module's forward takes no training mode",
+            "leave `training` out of its `inputs`",
+            "inputs",
+        )
+    inner = b.owner.lower_model(layer.graph)
+    module = b.module(inner.name, heavy=True, starts_itself=True)
+    b.owner.held[module.attr] = (inner, b.weights.prefix)
+    (value,) = layer.graph.outputs.values()
+    (read,) = inner.inputs.values()
+    (given,) = inner.outputs.values()
+    shape: Any = layer.output_shape(x.shape)
+    result: Tensor = b.step(
+        Call(SelfAttr(module.attr), (x,)),
+        b.tensor(shape, value.dtype),
+        want=_order(inner, read),
+        out_want=_order(inner, given) if given.has_layout else None,
+        module=module.ctor,
+        module_def=module,
+        heavy=True,
+    )
+    return result
+
+
+def _order(program: Any, tensor: Tensor) -> Any:
+    return "channels" if program.channels.get(tensor) else "keras"
