@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import specfmt
+from specfmt.api import import_source
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.formats.pages import FORMAT_PAGES
 from specfmt.graph.build import build
@@ -245,3 +246,32 @@ def test_the_masked_model_is_read_plainly():
 @pytest.mark.parametrize("seed", range(4))
 def test_more_mutations(seed):
     run(500, seed=100 + seed)
+
+
+def accepted(model):
+    """Whether an import takes a mutated model; what it writes must then be valid."""
+    text, refused = "", ()
+    try:
+        text, _ = import_source("-", json.dumps(model).encode())
+    except SpecError as error:
+        refused = error.diagnostics
+    assert bool(text) != bool(refused)
+    assert all(found.file == "<stdin>" for found in refused)
+    errors = [found for found in specfmt.check(text) if found.severity == "error"] if text else []
+    assert not errors, (errors, text)
+    return bool(text)
+
+
+@pytest.mark.parametrize(("count", "seed"), [(100, 7)])
+def test_what_an_import_writes_is_valid(count, seed):
+    rng = random.Random(seed)
+    models = sources()
+    outcomes = [accepted(mutate(rng.choice(models), rng)) for _ in range(count)]
+    assert any(outcomes)
+    assert not all(outcomes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_more_of_what_an_import_writes_is_valid(seed):
+    test_what_an_import_writes_is_valid(300, 200 + seed)

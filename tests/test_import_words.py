@@ -362,3 +362,63 @@ def _v1():
     import importlib
 
     return importlib.import_module("tf_keras.api._v1.keras")
+
+
+@pytest.mark.parametrize("form", ["keras3", "keras2"])
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan"])
+def test_an_export_is_json(form, value):
+    text = f"""
+specfmt: 1
+inputs: {{x: {{shape: [4]}}}}
+layers:
+  - type: Dense
+    units: 4
+    kernel_initializer: {{type: Custom, class: my.Start, config: {{v: [{value}]}}}}
+"""
+    with pytest.raises(SpecError, match=r"SF310.*kernel_initializer/config/v/0"):
+        specfmt.to_keras_json(specfmt.loads(text), form)
+
+
+MHA = {"type": "MultiHeadAttention", "num_heads": 2, "key_dim": 3, "name": "mha"}
+
+
+def test_keras2_gets_no_null_arguments():
+    inputs = {"query": "x", "value": "x", "query_mask": None, "attention_mask": None}
+    document = {
+        "specfmt": 1,
+        "inputs": {"x": {"shape": [6, 4]}},
+        "layers": [{**MHA, "inputs": inputs}],
+    }
+    spec = specfmt.loads(json.dumps(document))
+    (layer,) = json.loads(specfmt.to_keras_json(spec, "keras2"))["config"]["layers"][1:]
+    assert layer["inbound_nodes"] == [[["x", 0, 0, {"value": ["x", 0, 0]}]]]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"type": "LSTM", "units": 3},
+        {"type": "GRU", "units": 3},
+        {"type": "Bidirectional", "layer": {"type": "SimpleRNN", "units": 2}},
+        {"type": "Conv1D", "filters": 5, "kernel_size": 2, "kernel_initializer": "orthogonal"},
+        {"type": "Dense", "units": 4, "kernel_initializer": {"type": "Orthogonal", "gain": 2.0}},
+        {"type": "Dense", "units": 4, "kernel_initializer": "truncated_normal"},
+        {"type": "Dense", "units": 4, "kernel_initializer": "identity"},
+    ],
+)
+def test_programs_of_half_precision_start(layer, dtype):
+    torch = pytest.importorskip("torch")
+    document = {
+        "specfmt": 1,
+        "dtype": dtype,
+        "inputs": {"x": {"shape": [5, 4], "dtype": dtype}},
+        "layers": [layer],
+    }
+    namespace = {"__name__": "generated"}
+    exec(specfmt.generate(specfmt.loads(json.dumps(document)), "torch"), namespace)
+    model = namespace["build_model"]()
+    state = model.state_dict()
+    assert {value.dtype for value in state.values()} == {getattr(torch, dtype)}
+    assert all(torch.isfinite(value.float()).all() for value in state.values())
+    assert model(torch.zeros(2, 5, 4, dtype=getattr(torch, dtype))).dtype == getattr(torch, dtype)

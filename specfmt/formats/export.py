@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+import math
+from collections.abc import Iterator
+from typing import Any, Final
 
 from specfmt.formats.reading import Json
 from specfmt.formats.write_models import ModelWriter
@@ -11,13 +13,35 @@ from specfmt.formats.write_training import compile_config
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph
 from specfmt.graph.recording import recorded
+from specfmt.spec.diagnostics import Diagnostic, Path, SpecError, json_pointer
 
 FORMATS: Final = ("keras3", "keras2")
 
 
 def export_text(graph: Graph, form: str = "keras3") -> str:
     """The JSON text of a model in one of `FORMATS`."""
-    return json.dumps(export_data(graph, form), ensure_ascii=False)
+    data = export_data(graph, form)
+    try:
+        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise SpecError(list(_not_json(data, ()))) from None
+
+
+def _not_json(value: Any, path: Path) -> Iterator[Diagnostic]:
+    """A finding for every number that JSON cannot write."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield Diagnostic(
+            "SF310",
+            f"expected numbers that JSON has, received {value} at {json_pointer(path)}",
+            (),
+            "leave it out, or give a large finite number",
+        )
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _not_json(item, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _not_json(item, (*path, index))
 
 
 def export_data(graph: Graph, form: str = "keras3") -> Json:

@@ -38,10 +38,11 @@ def unboxed(value: Any, path: Path = ()) -> Any:
         return [unboxed(item, (*path, i)) for i, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    if value.get("class_name") not in _BOXES:
+    class_name = value.get("class_name")
+    if not isinstance(class_name, str) or class_name not in _BOXES:
         return value
     config = value.get("config")
-    if value["class_name"] in ("__numpy__", "__tensor__"):
+    if class_name in ("__numpy__", "__tensor__"):
         inner = as_map(config, (*path, "config"), "an array").get("value")
     elif isinstance(config, dict):
         inner = config.get("value", config)

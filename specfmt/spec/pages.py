@@ -241,6 +241,14 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
             - {type: Custom, class: package.module.Two, shape: [[8], [4, 8]]}     # two outputs
         """),
     ),
+    "SF310": (
+        "JSON cannot express it",
+        _page("""
+        JSON has no infinity and no "not a number", and `export` writes nothing that is no JSON.
+        The value stands in the config of a layer or word of your own: leave it out there, or give
+        a large finite number.
+        """),
+    ),
     "SF309": (
         "Code of others is not run unasked",
         _page("""
