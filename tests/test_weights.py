@@ -362,7 +362,7 @@ def test_no_framework_is_imported(keras_file: Path, tmp_path: Path) -> None:
 
 
 def test_window_reads_any_place(tmp_path: Path) -> None:
-    from specfmt.weights.hdf5 import Window
+    from specfmt.formats.survey import Window
 
     path = tmp_path / "x"
     path.write_bytes(bytes(range(100)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import lzma
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from specfmt.formats.hdf5 import DamagedError, has_h5py, look_through
 from specfmt.formats.locate import Located, locate
 from specfmt.formats.reading import MAX_BYTES, fail, parse_json
 from specfmt.formats.vocabularies import fill_vocabularies
@@ -18,6 +19,10 @@ HDF5_MAGIC: Final = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC: Final = b"PK\x03\x04"
 CONFIG: Final = "config.json"
 METADATA: Final = "metadata.json"
+
+BOMB_FLOOR: Final = 2**20
+BOMB_RATIO: Final = 100
+"""A member above the floor may unpack to so many times its size; JSON packs to a tenth or so."""
 
 
 def read_source(path: Path) -> Located:
@@ -56,21 +61,22 @@ def _from_zip(path: Path) -> Located:
     """A ``.keras`` archive: its ``config.json``, and the version in its ``metadata.json``."""
     try:
         with zipfile.ZipFile(path) as archive:
-            config = _member(archive, CONFIG)
-            if config is None:
+            names = archive_names(archive)
+            if CONFIG not in names:
                 fail(
                     "SF402",
                     f"expected a .keras archive with {CONFIG}, received one without",
                     hint="save the model again with `model.save('model.keras')`",
                 )
-            located = locate(parse_json(config))
-            metadata = _member(archive, METADATA)
-            if located.version is None and metadata is not None:
-                found = parse_json(metadata)
+            located = locate(parse_json(read_member(archive, names[CONFIG])))
+            if located.version is None and METADATA in names:
+                found = parse_json(read_member(archive, names[METADATA]))
                 version = found.get("keras_version") if isinstance(found, dict) else None
                 located.version = version if isinstance(version, str) else None
             fill_vocabularies(
-                located.topology, archive.namelist(), lambda name: _member(archive, name)
+                located.topology,
+                list(names),
+                lambda name: read_member(archive, names[name]) if name in names else None,
             )
             return located
     except (
@@ -88,61 +94,69 @@ def _from_zip(path: Path) -> Located:
         )
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes | None:
-    """A member's bytes, at most `MAX_BYTES` of them however small it looks packed."""
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        return None
-    if info.file_size > MAX_BYTES:
+def archive_names(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Path of each member with plain slashes -> its name: Windows wrote the other ones."""
+    names: dict[str, str] = {}
+    for name in archive.namelist():
+        names.setdefault(name.replace("\\", "/").removeprefix("./"), name)
+    return names
+
+
+def read_member(archive: zipfile.ZipFile, name: str, limit: int = MAX_BYTES) -> bytes:
+    """A member's bytes.
+
+    Args:
+        archive: The archive.
+        name: The member, as the archive spells it.
+        limit: What it may have at most, however small it looks packed.
+
+    Raises:
+        SpecError: SF401 for a member that is larger, or unpacks to far more than is stored.
+    """
+    info = archive.getinfo(name)
+    if info.file_size > limit:
+        message = (
+            f"expected at most {limit // 2**20} MiB of {name}, received {info.file_size} bytes"
+        )
+        fail("SF401", message)
+    if info.file_size > max(BOMB_FLOOR, BOMB_RATIO * info.compress_size):
         fail(
             "SF401",
-            f"expected at most {MAX_BYTES // 2**20} MiB of {name}, received {info.file_size} bytes",
+            f"expected {name} to unpack to at most {BOMB_RATIO} times its size, received "
+            f"{info.file_size} bytes from {info.compress_size}",
+            hint="such an archive is made to exhaust memory; do not open it",
         )
     with archive.open(info) as stream:
-        return stream.read(MAX_BYTES + 1)
+        return stream.read(limit + 1)
 
 
 def _from_hdf5(path: Path) -> Located:
     """An ``.h5`` file: the attribute ``model_config``, which TF-Keras and Keras 3 write alike."""
-    try:
-        import h5py  # type: ignore[import-untyped]
-    except ImportError:
+    if not has_h5py():
         fail(
             "SF402",
             "expected h5py to read an .h5 file, it is not installed",
             hint="pip install h5py",
         )
     try:
-        with h5py.File(path, "r") as file:
-            config = _attribute(file, "model_config")
-            if config is None:
-                fail(
-                    "SF402",
-                    "expected an .h5 file with a model, received one with weights only",
-                    hint="save the whole model with `model.save`, or import its `to_json()`",
-                )
-            located = locate(parse_json(config))
-            version = _attribute(file, "keras_version")
-            if located.version is None and version is not None:
-                located.version = version.decode("utf-8", "replace")
-            training = _attribute(file, "training_config")
-            if located.training is None and training is not None:
-                located.training = parse_json(training)
-                located.training_path = ("training_config",)
-            return located
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        with path.open("rb") as stream:
+            texts = look_through(stream, 0, path.stat().st_size)
+    except DamagedError as error:
         fail("SF400", f"expected an .h5 file, received one that cannot be read: {error}")
+    if not texts.get("model_config"):
+        fail(
+            "SF402",
+            "expected an .h5 file with a model, received one with weights only",
+            hint="save the whole model with `model.save`, or import its `to_json()`",
+        )
+    located = locate(parse_json(_utf8(texts["model_config"])))
+    if located.version is None and "keras_version" in texts:
+        located.version = _utf8(texts["keras_version"]).decode("utf-8", "replace")
+    if located.training is None and texts.get("training_config"):
+        located.training = parse_json(_utf8(texts["training_config"]))
+        located.training_path = ("training_config",)
+    return located
 
 
-def _attribute(file: Any, name: str) -> bytes | None:
-    """A text attribute as bytes, or None if it is missing or no text."""
-    if name not in file.attrs:
-        return None
-    value = file.attrs[name]
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, bytes):
-        return value
-    data = getattr(value, "tobytes", None)
-    return data() if data is not None and getattr(value, "dtype", None) is not None else None
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

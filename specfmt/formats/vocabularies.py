@@ -9,9 +9,11 @@ has the same), `_save_container_state` of `keras/src/saving/saving_lib.py`.
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from specfmt.formats.hdf5 import look_through
 from specfmt.formats.reading import Json
 from specfmt.spec.naming import to_snake_case
 
@@ -144,10 +146,28 @@ def _idf_weights(group: str, data: bytes | None) -> list[float]:
     try:
         import h5py  # type: ignore[import-untyped]
 
+        with tempfile.TemporaryFile() as copy:
+            copy.write(data)
+            copy.flush()
+            look_through(copy, 0, len(data))
         with h5py.File(io.BytesIO(data), "r") as file:
             for path in (f"{group}/vars/idf_weights", f"{group}/_lookup_layer/vars/idf_weights"):
-                if path in file:
-                    return [float(number) for number in file[path][()]]
+                found = _own_data(h5py, file, path)
+                if found is not None and found.size <= len(data):
+                    return [float(number) for number in found[()]]
     except (ImportError, OSError, KeyError, RuntimeError, ValueError, TypeError):
         return []
     return []
+
+
+def _own_data(h5py: Any, file: Any, path: str) -> Any:
+    """A dataset that the file itself holds, no links followed; else None."""
+    item = file
+    for part in path.split("/"):
+        plain = isinstance(item, h5py.Group) and part in item
+        if not plain or not isinstance(item.get(part, getlink=True), h5py.HardLink):
+            return None
+        item = item[part]
+    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
+        return None
+    return item

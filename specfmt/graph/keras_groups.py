@@ -53,3 +53,11 @@ def members(graph: Graph) -> list[Member]:
 def is_operation(unit: Unit) -> bool:
     """Whether a unit is a tensor operation, which Keras does not count as a layer."""
     return bool(getattr(unit.spec, "is_operation", False))
+
+
+def holds(unit: Unit) -> bool:
+    """Whether a layer or nested model has weights in a file, as far as one can know."""
+    if unit.graph is not None and not unit.graph.is_counted:
+        return True
+    unknown = unit.graph is None and not unit.weights_known
+    return unknown or unit.count() > 0 or bool(getattr(unit.spec, "class_", ""))

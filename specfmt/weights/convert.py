@@ -18,8 +18,10 @@ from specfmt.spec.diagnostics import Diagnostic
 from specfmt.targets.torch.params import Constant, Counter, Literal, WeightExpr
 from specfmt.targets.torch.program import ClassProgram, Options, TorchParam, lower_graph
 from specfmt.weights import keras3, keras_h5, legacy_h5, safetensors, torch_zip
+from specfmt.weights.archives import Opened, looks_like_map, opened
 from specfmt.weights.arrays import Array
-from specfmt.weights.hdf5 import opened, readable
+from specfmt.weights.hdf5 import readable
+from specfmt.weights.prefixes import without_prefixes
 from specfmt.weights.problems import fail, left_over, misshapen, missing, problem, raise_all
 from specfmt.weights.sources import KerasWeights, Stored, Tensor, TorchWeights
 
@@ -118,9 +120,8 @@ class Weights:
         if kind == "hdf5":
             self.keras = read_keras(graph, stack.enter_context(opened(source)), source)
         else:
-            self.torch = (
-                safetensors.read(source) if kind == "safetensors" else torch_zip.read(source)
-            )
+            stored = safetensors.read(source) if kind == "safetensors" else torch_zip.read(source)
+            self.torch = without_prefixes(stored, {param.key for param in self.params})
             raise_all(list(self._check_torch()))
 
     def _check_torch(self) -> Iterator[Diagnostic]:
@@ -228,17 +229,17 @@ def _scatter(value: WeightExpr, stored: Stored, write: Callable[[str, Any, Array
         value.scatter(stored.read(), write)
 
 
-def read_keras(graph: Graph, file: Any, source: Path) -> KerasWeights:
-    """The weights of an open HDF5 file, whichever layout it has.
+def read_keras(graph: Graph, files: Opened, source: Path) -> KerasWeights:
+    """The weights of open HDF5 files, whichever layout they have.
 
     Raises:
         SpecError: With every finding.
     """
     with readable(source, "an HDF5 file"):
-        if legacy_h5.is_layout(file, source):
-            return legacy_h5.Reader(file, source).read(graph)
-        if keras3.is_layout(file):
-            return keras3.Reader(file, source).read(graph)
+        if legacy_h5.is_layout(files.roots[0], source):
+            return legacy_h5.Reader(files.roots[0], source).read(graph)
+        if any(keras3.is_layout(root) for root in files.roots):
+            return keras3.Reader(files.roots, source, files.order).read(graph)
     fail(
         "SF500",
         "expected an HDF5 file with the weights of a Keras model, received another one",
@@ -279,6 +280,8 @@ def file_kind(file: Path) -> str:
         return "torch" if any(name.endswith("/data.pkl") for name in names) else "hdf5"
     if safetensors.looks_like(head):
         return "safetensors"
+    if looks_like_map(file, head):
+        return "hdf5"
     if head[:1] == b"\x80":
         fail(
             "SF505",

@@ -1,18 +1,15 @@
-"""HDF5 files, opened so that nothing outside them is read and nothing blows up."""
+"""What is in an open HDF5 file, read so that nothing outside it is and nothing blows up."""
 
 from __future__ import annotations
 
-import io
 import lzma
-import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,15 +17,12 @@ from specfmt.spec.diagnostics import Diagnostic
 from specfmt.weights.arrays import Array, widen_bfloat16
 from specfmt.weights.problems import fail, problem, unreadable
 
-MEMBER: Final = "model.weights.h5"
-"""The weights inside a ``.keras`` archive."""
+MAX_DEPTH: Final = 64
+"""Groups inside each other."""
 
 BOMB_FLOOR: Final = 2**28
 BOMB_RATIO: Final = 100
 """An archive member above the floor may unpack to so many times its size, as in Keras."""
-
-LOCAL_HEADER: Final = 30
-"""Bytes of a zip member's local header before its name."""
 
 
 def h5py_module(file: Path) -> Any:
@@ -43,58 +37,6 @@ def h5py_module(file: Path) -> Any:
             "pip install h5py",
         )
     return h5py
-
-
-class Window(io.RawIOBase):
-    """A stretch of a file as a file of its own: a zip member that is stored as it is."""
-
-    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
-        self.stream, self.start, self.size = stream, start, size
-        self.position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.position, io.SEEK_END: self.size}[whence]
-        self.position = max(0, base + offset)
-        return self.position
-
-    def tell(self) -> int:
-        return self.position
-
-    def readinto(self, buffer: Any) -> int:
-        count = max(0, min(len(buffer), self.size - self.position))
-        self.stream.seek(self.start + self.position)
-        done = 0
-        with memoryview(buffer) as view:
-            while done < count:
-                got = self.stream.readinto(view[done:count])  # type: ignore[attr-defined]
-                if not got:
-                    break
-                done += got
-        self.position += done
-        return done
-
-
-@contextmanager
-def opened(file: Path) -> Iterator[Any]:
-    """The HDF5 file, or the one inside a ``.keras`` archive, open for reading.
-
-    Raises:
-        SpecError: SF500 if it is damaged, SF505 if it would unpack to far more than its size.
-    """
-    h5py = h5py_module(file)
-    with ExitStack() as stack:
-        stream = stack.enter_context(file.open("rb"))
-        zipped = stream.read(4) == b"PK\x03\x04"
-        with readable(file, "a .keras archive" if zipped else "an HDF5 file"):
-            inside = stack.enter_context(archive_member(file, stream)) if zipped else file
-            found = stack.enter_context(h5py.File(inside, "r"))
-        yield found
 
 
 @contextmanager
@@ -115,44 +57,6 @@ def readable(file: Path, what: str) -> Iterator[None]:
         lzma.LZMAError,
     ) as error:
         unreadable(file, what, error)
-
-
-@contextmanager
-def archive_member(file: Path, stream: BinaryIO) -> Iterator[BinaryIO]:
-    """The weights of a ``.keras`` archive as a file that can be read at any place."""
-    with zipfile.ZipFile(stream) as archive:
-        if MEMBER not in archive.namelist():
-            fail(
-                "SF500",
-                f"expected a .keras archive with {MEMBER}, received one without",
-                file,
-                "save the model again with `model.save('model.keras')`",
-            )
-        info = archive.getinfo(MEMBER)
-        if info.compress_size > file.stat().st_size:
-            unreadable(file, "a .keras archive", f"{MEMBER} says it is larger than the file")
-        if info.file_size > max(BOMB_FLOOR, BOMB_RATIO * info.compress_size):
-            fail(
-                "SF505",
-                f"expected {MEMBER} to unpack to at most {BOMB_RATIO} times its size, received "
-                f"{info.file_size} bytes from {info.compress_size}",
-                file,
-                "such an archive is made to exhaust memory; do not open it",
-            )
-        if info.compress_type != zipfile.ZIP_STORED:
-            with tempfile.TemporaryFile() as unpacked:
-                with archive.open(info) as packed:
-                    shutil.copyfileobj(packed, unpacked, 2**20)
-                yield unpacked
-            return
-        with archive.open(info) as member:  # reading to the end holds it against its checksum
-            while member.read(2**22):
-                continue
-        stream.seek(info.header_offset + LOCAL_HEADER - 4)
-        lengths = stream.read(4)
-        start = info.header_offset + LOCAL_HEADER
-        start += int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
-        yield io.BufferedReader(Window(stream, start, info.file_size), 2**16)
 
 
 def child(group: Any, path: str, file: Path) -> Any:
@@ -204,29 +108,58 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def datasets(group: Any, prefix: str, file: Path, seen: set[int] | None = None) -> Iterator[str]:
+def datasets(group: Any, prefix: str, file: Path) -> Iterator[str]:
     """The paths of all datasets below a group.
 
     Raises:
-        SpecError: SF505 for links, and for a group that is at two places: a file may have endless
-            paths so.
+        SpecError: SF505 for links, and for a group that is at two places.
     """
+    seen: set[int] = set()
+    for path, _, is_data in _below(group, prefix, file, seen):
+        if is_data:
+            yield path
+
+
+def items(group: Any, name: str, file: Path) -> Iterator[tuple[str, Any, bool]]:
+    """All that is below the group ``name``: paths with the groups and datasets, True for data.
+
+    Raises:
+        SpecError: SF505 for links, data elsewhere, and for a group that is at two places: a file
+            may have endless paths so.
+    """
+    yield from _one(group, name, name, file, set())
+
+
+def _below(
+    group: Any, prefix: str, file: Path, seen: set[int], depth: int = 0
+) -> Iterator[tuple[str, Any, bool]]:
     h5py = h5py_module(file)
-    seen = set() if seen is None else seen
     address = h5py.h5o.get_info(group.id).addr
     if address in seen:
         fail("SF505", f"expected {prefix} at one place, it is at two", file, _OWN_DATA)
     seen.add(address)
+    if depth > MAX_DEPTH:
+        fail("SF505", f"expected at most {MAX_DEPTH} groups inside each other", file, _OWN_DATA)
     for name in group:
-        path = f"{prefix}/{name}" if prefix else name
-        link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            fail("SF505", f"expected plain data at {path}, received a link", file, _OWN_DATA)
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            yield from datasets(item, path, file, seen)
-        else:
-            yield path
+        yield from _one(group, name, f"{prefix}/{name}" if prefix else name, file, seen, depth)
+
+
+def _one(
+    group: Any, name: str, path: str, file: Path, seen: set[int], depth: int = 0
+) -> Iterator[tuple[str, Any, bool]]:
+    h5py = h5py_module(file)
+    link = group.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        fail("SF505", f"expected plain data at {path}, received a link", file, _OWN_DATA)
+    item = group[name]
+    if isinstance(item, h5py.Group):
+        yield path, item, False
+        yield from _below(item, path, file, seen, depth + 1)
+        return
+    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+        message = f"expected the data of {path} in the file, received a reference"
+        fail("SF505", message, file, _OWN_DATA)
+    yield path, item, True
 
 
 def kind(dataset: Any) -> np.dtype[Any]:

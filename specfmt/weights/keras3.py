@@ -1,14 +1,22 @@
-"""Reading ``.weights.h5`` and ``.keras``: a group a layer (see `specfmt.weights.slots`)."""
+"""Reading ``.weights.h5`` and ``.keras``: a group a layer (see `specfmt.weights.slots`).
+
+Groups are named after classes and counted.  How they are counted has changed: Keras 2.12 and 2.13
+count a layer with weights twice, later ones do not count a layer that another one holds; all keep
+the order.  A layer is therefore found by its name where the file says it, else by its place
+among the layers of its class that have weights.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from specfmt.graph.keras_groups import Member, members
+from specfmt.graph.keras_groups import Member, class_group, holds, members
 from specfmt.graph.model import Graph, Unit
-from specfmt.weights.hdf5 import child, datasets, kind, no_numbers, read_dataset, text_attribute
+from specfmt.weights.hdf5 import items, kind, no_numbers, read_dataset, text_attribute
+from specfmt.weights.order import Order
 from specfmt.weights.problems import (
     UNKNOWN_WEIGHTS,
     left_over,
@@ -20,32 +28,62 @@ from specfmt.weights.problems import (
 from specfmt.weights.sources import KerasWeights, Stored
 
 CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies")
-"""The group of a model's layers; TensorFlow 2.12 wrote the second name."""
+"""The group of a model's layers; Keras 2.12 and 2.13 wrote the second name."""
 
 STATE: Final = frozenset(["seed_generator", "_random_seed_generator", "idf_weights"])
 """Groups and variables that are no weights; the spec has the weights of a vocabulary's tokens."""
 
+Folder = dict[str, Any]
+"""Name -> a dataset, or the folder of a group."""
+
 
 def is_layout(file: Any) -> bool:
     """Whether an HDF5 file has a group a layer."""
-    return any(name in file for name in CONTAINERS) or (
+    return any(_slashes(name).partition("/")[0] in CONTAINERS for name in file) or (
         "vars" in file and "layer_names" not in file.attrs
     )
 
 
+def _slashes(path: str) -> str:
+    """A path as it is named everywhere but on Windows, where one group holds it whole."""
+    return path.replace("\\", "/")
+
+
 class Reader:
-    """Finds every weight of a graph in an open file.
+    """Finds every weight of a graph in open files.
 
     Args:
-        root: The HDF5 file.
+        roots: The HDF5 files: one, or all shards of one.
         file: Its name, for messages.
+        order: The layers as the file lists them, if it does.
     """
 
-    def __init__(self, root: Any, file: Path) -> None:
-        self.root, self.file = root, file
+    def __init__(self, roots: Sequence[Any], file: Path, order: Order | None = None) -> None:
+        self.file, self.order = file, order
+        self.tree: Folder = {}
+        self.names: dict[str, str] = {}
+        for root in roots:
+            self._survey(root)
         self.found: dict[tuple[Unit, str], Stored] = {}
         self.used: set[str] = set()
         self.problems: list[Any] = []
+
+    def _survey(self, root: Any) -> None:
+        """Note all data below the groups of layers, and what groups say of their names."""
+        for name in root:
+            if _slashes(name).partition("/")[0] not in CONTAINERS:
+                continue
+            for path, below, is_data in items(root, name, self.file):
+                parts = _slashes(path).split("/")
+                folder = self.tree
+                for part in parts[:-1] if is_data else parts:
+                    folder = folder.setdefault(part, {})
+                if is_data:
+                    folder.setdefault(parts[-1], below)
+                elif parts[-1] == "vars":
+                    said = text_attribute(below.attrs, "name")
+                    if said is not None:
+                        self.names.setdefault("/".join(parts[:-1]), said)
 
     def read(self, graph: Graph) -> KerasWeights:
         """Every weight, or all that is wrong.
@@ -53,56 +91,65 @@ class Reader:
         Raises:
             SpecError: SF501 to SF505.
         """
-        self._model(graph, self.root, "", ())
-        rest = []
-        for name in CONTAINERS:
-            container = child(self.root, name, self.file)
-            if container is not None:
-                rest += [
-                    path
-                    for path in datasets(container, name, self.file)
-                    if path not in self.used and not STATE & set(path.split("/"))
-                ]
+        self._model(graph, self.tree, "", (), self.order)
+        rest = [path for path in data(self.tree) if path not in self.used]
         self.problems += left_over(rest, self.file)
         raise_all(self.problems)
         return self.found
 
-    def _model(self, graph: Graph, group: Any, prefix: str, owners: tuple[str, ...]) -> None:
-        """The layers of one model, whose group is ``group`` (None: not in the file)."""
-        name = next((n for n in CONTAINERS if group is not None and n in group), CONTAINERS[0])
-        container = child(group, name, self.file) if group is not None else None
+    def _model(
+        self,
+        graph: Graph,
+        folder: Folder,
+        prefix: str,
+        owners: tuple[str, ...],
+        order: Order | None,
+    ) -> None:
+        """The layers of one model, which stand in ``folder``."""
+        name = next((n for n in CONTAINERS if n in folder), CONTAINERS[0])
+        container = folder.get(name, {})
         inside = f"{prefix}{name}/"
-        places = self._by_name(members(graph), container)
-        for member in members(graph):
+        wanted = members(graph)
+        places = self._places(wanted, container, inside, order)
+        for member in wanted:
             unit, place = member.unit, places[member.unit]
-            below = child(container, place, self.file) if container is not None else None
+            below = container.get(place, {})
             if unit.graph is not None:
-                self._model(unit.graph, below, f"{inside}{place}/", (*owners, unit.name))
+                inner = order.inner.get(unit.name) if order is not None else None
+                self._model(unit.graph, below, f"{inside}{place}/", (*owners, unit.name), inner)
             else:
                 self._layer(unit, below, f"{inside}{place}", owners)
 
-    def _by_name(self, wanted: list[Member], container: Any) -> dict[Unit, str]:
-        """The group of each layer: by the layers' names where the file says them, else by order."""
-        by_order = {member.unit: member.group for member in wanted}
-        if container is None:
-            return by_order
-        named: dict[str, str] = {}
-        for group in container:
-            variables = child(container, f"{group}/vars", self.file)
-            name = text_attribute(variables.attrs, "name") if variables is not None else None
-            if name is None or name in named:
-                return by_order
-            named[name] = group
-        if any(member.unit.count() and member.unit.name not in named for member in wanted):
-            return by_order
-        return {unit: named.get(unit.name, group) for unit, group in by_order.items()}
+    def _places(
+        self, wanted: list[Member], container: Folder, inside: str, order: Order | None
+    ) -> dict[Unit, str]:
+        """The group of each layer."""
+        places = {member.unit: member.group for member in wanted}
+        named = {self.names.get(f"{inside}{group}"): group for group in container}
+        holding = [member.unit for member in wanted if holds(member.unit)]
+        if len(named) == len(container) and all(unit.name in named for unit in holding):
+            return {unit: named.get(unit.name, group) for unit, group in places.items()}
+        classes = {unit: class_group(unit) for unit in holding}
+        if order is not None and all(unit.name in order.classes for unit in holding):
+            listed = list(order.classes)
+            holding.sort(key=lambda unit: listed.index(unit.name))
+            classes = {unit: order.classes[unit.name] for unit in holding}
+        for name in set(classes.values()):
+            units = [unit for unit in holding if classes[unit] == name]
+            groups = sorted(
+                (number, group)
+                for group, below in container.items()
+                if (number := _ordinal(group, name)) is not None and next(data(below), None)
+            )
+            if len(groups) == len(units):
+                places |= {unit: group for unit, (_, group) in zip(units, groups, strict=True)}
+        return places
 
-    def _layer(self, unit: Unit, group: Any, place: str, owners: tuple[str, ...]) -> None:
+    def _layer(self, unit: Unit, folder: Folder, place: str, owners: tuple[str, ...]) -> None:
         counts: dict[str, int] = {}
         label = "/".join((*owners, unit.name))
-        unknown = bool(getattr(unit.spec, "class_", "")) and not unit.weights
-        if unknown and group is not None:
-            held = list(datasets(group, place, self.file))
+        if getattr(unit.spec, "class_", "") and not unit.weights:
+            held = list(data(folder, f"{place}/"))
             if held:
                 self.used.update(held)
                 message = (
@@ -114,7 +161,7 @@ class Reader:
             if weight.merged_into:
                 continue
             counts[weight.store] = index + 1
-            dataset, path = self._dataset(group, weight.store, index)
+            dataset, path = _dataset(folder, weight.store, index)
             where = f"{place}/{path}"
             if dataset is None:
                 self.problems.append(
@@ -133,12 +180,46 @@ class Reader:
             read = partial(read_dataset, dataset, self.file)
             self.found[unit, weight.name] = Stored(shape, kind(dataset), read, where)
 
-    def _dataset(self, group: Any, store: str, index: int) -> tuple[Any, str]:
-        """A weight below its layer's group; Keras 2 had private names for some attributes."""
-        first = f"{store}/vars/{index}" if store else f"vars/{index}"
-        for name in (store, f"_{store}", store.removeprefix("_")) if store else ("",):
-            path = f"{name}/vars/{index}" if name else f"vars/{index}"
-            dataset = child(group, path, self.file) if group is not None else None
-            if dataset is not None:
-                return dataset, path
-        return None, first
+
+def _ordinal(group: str, name: str) -> int | None:
+    """A group's number among those of a class; None for a group of another class."""
+    if group == name:
+        return 0
+    digits = group.removeprefix(f"{name}_")
+    known = digits != group and digits.isascii() and digits.isdigit() and len(digits) < MAX_DIGITS
+    return int(digits) if known else None
+
+
+MAX_DIGITS: Final = 10
+
+
+def data(folder: Any, prefix: str = "") -> Iterator[str]:
+    """The paths of all weights below a folder."""
+    if not isinstance(folder, dict):
+        return
+    for name, below in folder.items():
+        if name in STATE:
+            continue
+        if isinstance(below, dict):
+            yield from data(below, f"{prefix}{name}/")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _dataset(folder: Folder, store: str, index: int) -> tuple[Any, str]:
+    """A weight below its layer's group; Keras 2 had private names for some attributes."""
+    first = f"{store}/vars/{index}" if store else f"vars/{index}"
+    for name in (store, f"_{store}", store.removeprefix("_")) if store else ("",):
+        path = f"{name}/vars/{index}" if name else f"vars/{index}"
+        found = item(folder, path)
+        if found is not None:
+            return found, path
+    return None, first
+
+
+def item(folder: Folder, path: str) -> Any:
+    """The dataset or folder at a path, or None."""
+    found: Any = folder
+    for part in path.split("/"):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found

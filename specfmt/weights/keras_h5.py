@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,7 @@ def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arra
     by_unit: dict[Any, list[Slot]] = {}
     for slot in slots(graph):
         by_unit.setdefault(slot.unit, []).append(slot)
-    with h5py.File(path, "w") as file:
+    with _system_errors(), h5py.File(path, "w") as file:
         file.create_group("vars").attrs["name"] = graph.name
         for unit, compute in units:
             arrays = compute()
@@ -43,6 +46,19 @@ def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arra
                 if not slot.weight.store:
                     variables.attrs["name"] = unit.name
                 _create(variables, index, slot.weight.shape, arrays.pop(slot.weight.name))
+
+
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """libhdf5's report of a failed write as the system's error that it quotes."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        quoted = re.search(r"errno = (\d+)", str(error))
+        if quoted is None:
+            raise
+        number = int(quoted[1])
+        raise OSError(number, os.strerror(number)) from error
 
 
 def _create(variables: Any, name: str, shape: tuple[int, ...], array: Array) -> None:

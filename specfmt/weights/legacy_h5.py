@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from specfmt.graph.keras_groups import is_operation
+from specfmt.graph.keras_groups import holds, is_operation
 from specfmt.graph.keras_order import keras_units
 from specfmt.graph.model import Graph, Unit
 from specfmt.spec.diagnostics import Diagnostic
@@ -112,7 +112,7 @@ class Reader:
             names = text_list(group.attrs, "weight_names") if group is not None else None
             if names:
                 stored[name] = [(n, child(group, n, self.file)) for n in names]
-        units = [u for u in keras_units(graph) if not is_operation(u) and _holds(u)]
+        units = [u for u in keras_units(graph) if not is_operation(u) and holds(u)]
         for unit, place in self._pairs(units, list(stored)):
             if place is None and unit is not None:
                 self._report_missing(in_legacy_order(unit), unit.name)
@@ -209,13 +209,6 @@ class Reader:
         self._report_missing(places[len(stored) :], group)
         rest = [f"{group}/{name}" for name, _ in stored[len(places) :]]
         self.problems += left_over(rest, self.file)
-
-
-def _holds(unit: Unit) -> bool:
-    if unit.graph is not None and not unit.graph.is_counted:
-        return True
-    unknown = unit.graph is None and not unit.weights_known
-    return unknown or unit.count() > 0 or bool(getattr(unit.spec, "class_", ""))
 
 
 class Batch:

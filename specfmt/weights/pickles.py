@@ -2,7 +2,7 @@
 
 Python's own reader calls what a pickle names and hashes what it uses as keys; a hostile pickle
 runs code, exhausts the memory or the stack with it.  This one steps over the opcodes of
-`pickletools`, knows the six names that PyTorch writes, and refuses every other one.
+`pickletools`, knows the few names that PyTorch and Lightning write, and refuses every other one.
 """
 
 from __future__ import annotations
@@ -75,10 +75,19 @@ def _parameter(view: Any = None, *_: Any) -> Any:
     return view
 
 
+LIGHTNING: Final = (
+    "lightning_fabric.utilities.data",
+    "lightning.fabric.utilities.data",
+    "pytorch_lightning.utilities.parsing",
+    "lightning.pytorch.utilities.parsing",
+)
+"""Where the mapping is defined that a Lightning checkpoint keeps hyperparameters in."""
+
 FUNCTIONS: Final[dict[Name, Callable[..., Any]]] = {
     Name("collections", "OrderedDict"): _mapping,
     Name("torch._utils", "_rebuild_tensor_v2"): _tensor,
     Name("torch._utils", "_rebuild_parameter"): _parameter,
+    **{Name(module, "AttributeDict"): _mapping for module in LIGHTNING},
 }
 KINDS: Final = {Name("torch", name): kind for name, kind in STORAGES.items()}
 
@@ -242,6 +251,13 @@ class _Machine:
         if type(name) is not Name or name not in FUNCTIONS:
             raise UnsafeError(f"a pickle that calls a {type(name).__name__}")
         self.stack.append(FUNCTIONS[name](*arguments))
+
+    def on_newobj(self) -> None:
+        """A mapping of hyperparameters; PyTorch makes nothing in this way."""
+        arguments, name = self.pop(tuple), self.pop(object)
+        if type(name) is not Name or name.module not in LIGHTNING or arguments:
+            raise UnsafeError("a pickle with NEWOBJ")
+        self.stack.append({})
 
     def on_build(self) -> None:
         """The attributes of an `OrderedDict` are left aside; nothing else has any."""

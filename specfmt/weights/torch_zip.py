@@ -24,8 +24,11 @@ from specfmt.weights.problems import fail, unreadable
 from specfmt.weights.sources import Stored, Tensor
 
 NAMES: Final = {np.dtype(k): n for n, k in STORAGES.items() if k != "bfloat16"}
-NESTED: Final = ("state_dict", "model_state_dict", "model")
+NESTED: Final = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
 """Where checkpoints of training loops keep the `state_dict`."""
+
+MAX_NESTING: Final = 4
+"""Such mappings inside each other."""
 
 MAX_PICKLE: Final = 16 * 2**20
 MAX_BYTEORDER: Final = 16
@@ -88,9 +91,14 @@ def read(file: Path) -> Mapping[str, Stored]:
 
 
 def _tensors(value: Any, file: Path) -> dict[str, View]:
-    """The `state_dict`, perhaps inside a checkpoint."""
-    if isinstance(value, dict) and not any(isinstance(v, View) for v in value.values()):
-        value = next((value[n] for n in NESTED if isinstance(value.get(n), dict)), value)
+    """The `state_dict`, perhaps inside a checkpoint; other parts of one are left aside."""
+    for _ in range(MAX_NESTING):
+        if not isinstance(value, dict) or any(isinstance(v, View) for v in value.values()):
+            break
+        inner = next((value[n] for n in NESTED if isinstance(value.get(n), dict)), None)
+        if inner is None:
+            break
+        value = inner
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         fail("SF504", "expected a mapping of tensors, received something else", file, SAFE_HINT)
     others = [key for key, item in value.items() if not isinstance(item, View)]

@@ -17,8 +17,9 @@ from specfmt.spec.diagnostics import Path, SpecError
 from specfmt.spec.document import ModelSpec
 from specfmt.spec.fields import DTYPES
 from specfmt.weights import keras3, legacy_h5
+from specfmt.weights.archives import opened
 from specfmt.weights.convert import file_kind
-from specfmt.weights.hdf5 import child, datasets, kind, opened
+from specfmt.weights.hdf5 import kind
 
 MOST_SIZES: Final = 12
 """Lengths of weights' axes that are tried for the last axis of an unknown layer's output."""
@@ -65,11 +66,11 @@ def survey(graph: Graph, source: File) -> dict[Path, Found]:
     """
     if file_kind(source) != "hdf5":
         return {}
-    with opened(source) as file:
-        if legacy_h5.is_layout(file, source):
-            return _legacy(graph, file, source)
-        if keras3.is_layout(file):
-            reader = _Groups(file, source)
+    with opened(source) as files:
+        if legacy_h5.is_layout(files.roots[0], source):
+            return _legacy(graph, files.roots[0], source)
+        if any(keras3.is_layout(root) for root in files.roots):
+            reader = _Groups(files.roots, source, files.order)
             reader.walk(graph)
             return reader.held
     return {}
@@ -80,17 +81,19 @@ class _Groups(keras3.Reader):
 
     def walk(self, graph: Graph) -> None:
         self.held: dict[Path, Found] = {}
-        self._model(graph, self.root, "", ())
+        self._model(graph, self.tree, "", (), self.order)
 
-    def _layer(self, unit: Unit, group: Any, place: str, owners: tuple[str, ...]) -> None:
-        if group is None:
-            return
+    def _layer(
+        self, unit: Unit, folder: keras3.Folder, place: str, owners: tuple[str, ...]
+    ) -> None:
         found = []
-        for path in datasets(group, "", self.file):
-            parts = path.strip("/").split("/")
-            if len(parts) < 2 or parts[-2] != "vars" or keras3.STATE & set(parts):
+        for path in keras3.data(folder):
+            parts = path.split("/")
+            if len(parts) < 2 or parts[-2] != "vars":
                 continue
-            dataset = child(group, path.strip("/"), self.file)
+            dataset = keras3.item(folder, path)
+            if not hasattr(dataset, "shape") or dataset.shape is None:
+                continue
             found.append((parts[:-2], int(parts[-1]) if parts[-1].isdigit() else 0, dataset))
         found.sort(key=lambda item: (bool(item[0]), item[0], item[1]))
         self.held[unit.path] = [
