@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from specfmt.spec.diagnostics import Diagnostic, Span, SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from specfmt.graph.model import Graph
@@ -66,11 +67,19 @@ def dump(spec: ModelSpec) -> str:
     return function(spec)
 
 
-def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
-    """Everything that is wrong with a spec text, errors and warnings, in order of place."""
+def check(
+    text: str | bytes, *, file: str = "<string>", targets: Iterable[str] = ()
+) -> list[Diagnostic]:
+    """Everything that is wrong with a spec text, errors and warnings, in order of place.
+
+    Args:
+        text: The spec.
+        file: Its name in the findings.
+        targets: ``keras``, ``torch``: what they refuse is found too.
+    """
     from specfmt.api import check as function
 
-    return function(text, file=file)
+    return function(text, file=file, targets=targets)
 
 
 def analyze(spec: ModelSpec) -> Graph:

@@ -79,7 +79,9 @@ def format_specs(
     return texts, problems
 
 
-def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
+def check(
+    text: str | bytes, *, file: str = "<string>", targets: Iterable[str] = ()
+) -> list[Diagnostic]:
     try:
         document = read(text, file)
     except SpecError as error:
@@ -91,8 +93,29 @@ def check(text: str | bytes, *, file: str = "<string>") -> list[Diagnostic]:
         if not problems:
             from specfmt.lint import lint
 
+            problems += _refusals(spec, graph, targets)
             problems += lint(graph)
     return placed(document, problems)
+
+
+def _refusals(spec: ModelSpec, graph: Graph, targets: Iterable[str]) -> list[Diagnostic]:
+    """What a training script of any target refuses, and what these targets refuse besides."""
+    from specfmt.spec.train import TrainSpec
+
+    found: list[Diagnostic] = []
+    if isinstance(spec.train, TrainSpec):
+        from specfmt.targets.data_checks import training_problems
+
+        found = training_problems(graph, spec.train)
+    trains = isinstance(spec.train, TrainSpec) and spec.train.data is not None and not found
+    for target in targets:
+        for part in ("model", "train") if trains else ("model",):
+            try:
+                generate(spec, target, part=part)
+            except SpecError as error:
+                found += [item for item in error.diagnostics if item not in found]
+                break
+    return found
 
 
 def analyze(spec: ModelSpec) -> Graph:

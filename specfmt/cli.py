@@ -198,14 +198,26 @@ def write(text: str, out: Path | None) -> None:
     show_default=True,
     help="For people, programs, GitHub annotations, or code scanning.",
 )
+@click.option(
+    "--target",
+    "-t",
+    "targets",
+    type=click.Choice(["keras", "torch"]),
+    multiple=True,
+    help="Also tell what this target refuses; may be given twice.",
+)
 @click.pass_context
-def validate_command(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
+def validate_command(
+    ctx: click.Context, files: tuple[str, ...], form: str, targets: tuple[str, ...]
+) -> None:
     """Check specs; every mistake is listed."""
     from specfmt.reports import validate
     from specfmt.terminal import columns, in_colour
 
     colour = form == "text" and in_colour(sys.stdout)
-    text, code = validate(map(read_bytes, files), form, width=columns() if colour else None)
+    text, code = validate(
+        map(read_bytes, files), form, width=columns() if colour else None, targets=targets
+    )
     if text:
         click.echo(text, color=colour or None)
     ctx.exit(code)

@@ -9,7 +9,11 @@ from specfmt.spec.diagnostics import Diagnostic
 
 
 def validate(
-    documents: Iterable[tuple[bytes, str]], form: str, *, width: int | None = None
+    documents: Iterable[tuple[bytes, str]],
+    form: str,
+    *,
+    width: int | None = None,
+    targets: Sequence[str] = (),
 ) -> tuple[str, int]:
     """What ``specfmt validate`` prints, and its exit code: 1 where a spec has errors.
 
@@ -18,6 +22,7 @@ def validate(
         form: A format of `render`.
         width: Columns of the terminal that shows the text, in colour and with source lines; None
             where it is not shown on one.
+        targets: Targets whose refusals are findings too.
     """
     from specfmt.api import check
 
@@ -26,7 +31,7 @@ def validate(
     files = 0
     for content, name in documents:
         files += 1
-        here = check(content, file=name)
+        here = check(content, file=name, targets=targets)
         found += here
         lines += map(str, here) if width is None else _coloured(here, content, width)
     failed = any(diagnostic.severity == "error" for diagnostic in found)

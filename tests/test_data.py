@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+import specfmt
 from specfmt.spec.diagnostics import SpecError
+from specfmt.spec.document import parse_document
 from specfmt.targets.data import data_code
 from specfmt.targets.outputs import train_section
 from tests.harness import build_graph
@@ -412,3 +415,56 @@ def test_misfits_are_found_before_anything_runs(name: str, target: str) -> None:
     assert finding.code == "SF213"
     assert finding.pointer.startswith("/train")
     assert finding.hint
+
+
+# ------------------------------------------------------------ what a script refuses, validate finds
+
+
+TWO_OUTPUTS = (
+    "specfmt: 1\ninputs: {x: {shape: [4]}}\nlayers:\n"
+    "  - {type: Dense, name: a, units: 3, activation: softmax}\n"
+    "  - {type: Dense, name: b, units: 3, activation: softmax, inputs: x}\n"
+    "outputs: [a, b]\ntrain:\n  loss: sparse_categorical_crossentropy\n"
+)
+SYNTHETIC = "  data: {source: synthetic, samples: 20}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer"),
+    [
+        (TWO_OUTPUTS + SYNTHETIC + "  class_weight: {'0': 1.0}\n", "/train/class_weight"),
+        (TWO_OUTPUTS + "  class_weight: {'0': 1.0}\n", "/train/class_weight"),
+        (TWO_OUTPUTS + "  metrics: [accuracy]\n", "/train/metrics"),
+        (
+            TWO_OUTPUTS + SYNTHETIC + "  callbacks: [{type: ModelCheckpoint, filepath: best.keras,"
+            " monitor: val_accuracy, save_best_only: true}]\n",
+            "/train/callbacks/0/monitor",
+        ),
+        (
+            TWO_OUTPUTS + SYNTHETIC + "  optimizer: {type: SGD, learning_rate: {type: CosineDecay,"
+            " initial_learning_rate: 0.1, decay_steps: 5}}\n"
+            "  callbacks: [{type: ReduceLROnPlateau, monitor: loss}]\n",
+            "/train/callbacks/0",
+        ),
+    ],
+)
+def test_validate_finds_what_a_training_script_refuses(text: str, pointer: str) -> None:
+    (finding,) = specfmt.check(text)
+    assert (finding.code, finding.pointer) == ("SF213", pointer)
+    spec, _ = parse_document(yaml.safe_load(text))
+    if "data:" in text:
+        for target in ("keras", "torch"):
+            with pytest.raises(SpecError, match="SF213"):
+                specfmt.generate(spec, target, part="train")
+
+
+@pytest.mark.parametrize(("target", "codes"), [("keras", []), ("torch", ["SF301"])])
+def test_validate_finds_what_a_target_refuses(target: str, codes: list[str]) -> None:
+    text = (
+        "specfmt: 1\ninputs: {x: {shape: [5, 4], batch_size: 2}}\n"
+        "layers: [{type: LSTM, units: 3, stateful: true}]\n"
+    )
+    assert specfmt.check(text) == []
+    found = specfmt.check(text, targets=[target])
+    assert [finding.code for finding in found] == codes
+    assert all(finding.span for finding in found)

@@ -12,6 +12,8 @@ from specfmt.formats.reading import Json
 from specfmt.graph.build import build
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
 from specfmt.spec.document import ModelSpec, parse_document
+from specfmt.spec.train import TrainSpec
+from specfmt.targets.data_checks import training_problems
 
 NO_INPUT: Final = "SF207"
 INPUT_HINT: Final = (
@@ -42,7 +44,10 @@ def checked(
     while True:
         spec, problems = parse_document(document)
         if spec is not None:
-            problems = [*problems, *build(spec, problems)[1]]
+            graph, found = build(spec, problems)
+            problems = [*problems, *found]
+            if isinstance(spec.train, TrainSpec) and not problems:
+                problems = training_problems(graph, spec.train)
         errors = [problem for problem in problems if problem.severity == "error"]
         if spec is not None and not complete:
             errors = [error for error in errors if error.code != NO_INPUT]

@@ -29,6 +29,7 @@ from specfmt.targets.outputs import (
     output_kind,
     takes_class_numbers,
 )
+from specfmt.vocab.base import Term
 
 DATA: Path = ("train", "data")
 
@@ -44,10 +45,24 @@ def check_data(graph: Graph, train: TrainSpec) -> None:
     Raises:
         SpecError: SF213, with every misfit that was found.
     """
+    found = training_problems(graph, train)
+    if found:
+        raise SpecError(found)
+
+
+def training_problems(graph: Graph, train: TrainSpec) -> list[Diagnostic]:
+    """Every misfit of a training section and its model, that of its data if it names some.
+
+    A model with an output of unknown shape is not held against its data.
+    """
+    found = [*_outputs(graph, train), *_schedules(train)]
+    if any(value.shape is None for value in (*graph.inputs.values(), *graph.outputs.values())):
+        return found
     data = train.data
-    assert data is not None
-    found = [
-        *_outputs(graph, train),
+    if data is None:
+        return [*found, *_weights(graph, train, None)]
+    return [
+        *found,
         *_names(graph, data),
         *_parts(data),
         *_samples(graph, data),
@@ -56,8 +71,18 @@ def check_data(graph: Graph, train: TrainSpec) -> None:
         *_weights(graph, train, data),
         *_monitors(graph, train),
     ]
-    if found:
-        raise SpecError(found)
+
+
+def _schedules(train: TrainSpec) -> Iterator[Diagnostic]:
+    """A learning rate is changed by a schedule or by a callback, not by both."""
+    rate = getattr(train.optimizer.spec, "learning_rate", None)
+    for index, term in enumerate(train.callbacks):
+        if term.type == "ReduceLROnPlateau" and isinstance(rate, Term):
+            yield problem(
+                f"expected a number as learning rate for ReduceLROnPlateau, received {rate.name}",
+                ("train", "callbacks", index),
+                "Keras cannot set the rate of a schedule: take one of the two out",
+            )
 
 
 def _outputs(graph: Graph, train: TrainSpec) -> Iterator[Diagnostic]:
@@ -240,7 +265,7 @@ def _classes(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]
         )
 
 
-def _weights(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]:
+def _weights(graph: Graph, train: TrainSpec, data: Data | None) -> Iterator[Diagnostic]:
     """Class and sample weights as Keras takes them: one for each sample."""
     sampled = getattr(data, "sample_weight", None) is not None
     key: Path = ("train", "class_weight")
