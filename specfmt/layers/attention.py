@@ -100,7 +100,7 @@ class ListAttention(FloatLayer):
         if None not in (value[-2], key[-2]) and value[-2] != key[-2]:
             raise ShapeError("as many keys as values", f"{key[-2]} and {value[-2]}", field="inputs")
         masks = rest.get("mask") or ()
-        for name, mask, shape in zip(("query mask", "value mask"), masks, inputs, strict=False):
+        for name, mask, shape in zip(("a query mask", "a value mask"), masks, inputs, strict=False):
             check_mask(name, mask, shape[-2])
         output = (*query[:-1], value[-1])
         return (output, (*query[:-1], key[-2])) if return_attention_scores else output
@@ -227,10 +227,10 @@ class HeadsAttention(FloatLayer):
                 field="inputs",
             )
         if len(query) == 3:
-            check_mask("query mask", masks.get("query_mask"), query[1])
-            check_mask("value mask", masks.get("value_mask"), value[1])
-            check_mask("key mask", masks.get("key_mask"), key[1])
-            check_mask("attention mask", masks.get("attention_mask"), query[1], value[1])
+            check_mask("a query mask", masks.get("query_mask"), query[1])
+            check_mask("a value mask", masks.get("value_mask"), value[1])
+            check_mask("a key mask", masks.get("key_mask"), key[1])
+            check_mask("an attention mask", masks.get("attention_mask"), query[1], value[1])
         if self.flash_attention and (scores or self.dropout):
             raise ShapeError(
                 "neither dropout nor attention scores with flash attention",

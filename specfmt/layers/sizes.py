@@ -227,5 +227,5 @@ def check_mask(name: str, mask: Shape | None, *sizes: int | None) -> None:
         if None not in (got, want) and got not in (1, want):
             wanted = ", ".join("?" if size is None else str(size) for size in sizes)
             raise ShapeError(
-                f"a {name} whose last axes are {wanted}", f"shape {mask}", field="inputs"
+                f"{name} whose last axes are {wanted}", f"shape {mask}", field="inputs"
             )
