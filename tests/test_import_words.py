@@ -222,6 +222,7 @@ def all_unknown():
 def test_unknown_words_cost_only_themselves(target, part):
     document, _ = document_from_keras_json(all_unknown())
     document["train"]["data"] = {"source": "synthetic"}
+    document["train"]["callbacks"] = [{"type": "Custom", "class": "Watch", "config": {"k": 3}}]
     spec = specfmt.loads(json.dumps(document))
     code = specfmt.generate(spec, target, part=part)
     names = {
@@ -233,9 +234,10 @@ def test_unknown_words_cost_only_themselves(target, part):
     assert ("a_loss" in names) == (part == "train")
     assert ("train_metric" in names) == (part == "train")
     assert ("Warm" in names) == (part == "train")
+    assert ("Watch" in names) == (part == "train")
     assert ("Init" in names) == (target == "keras")
     assert "builtins" not in code
-    for name in ("odd_even", "a_loss", "train_metric", "Warm"):
+    for name in ("odd_even", "a_loss", "train_metric", "Warm", "Watch"):
         if name in names:
             assert f"NotImplementedError('write {name}: the " in names[name]
 

@@ -221,6 +221,7 @@ TORCH_FORMS: Final = {
         "torch.optim.Optimizer",
     ),
     "schedule": ("step: int", "float"),
+    "callback": ("model: nn.Module, epoch: int, history: dict[str, list[float]]", "None"),
 }
 """Arguments and result of the function that stands for each kind of word in PyTorch."""
 

@@ -216,6 +216,8 @@ def answers(graph: Graph, y: str, *, weighted: bool) -> str:
 
 def callback_source(term: Term) -> str:
     """A callback; files it writes go below ``--out``."""
+    if term.type == CUSTOM:
+        return keras_call(term)
     fields = type(term.spec).model_fields
     arguments = []
     for source in word_arguments(term):

@@ -8,7 +8,9 @@ from typing import Any
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.layer import explicit_arguments
 from specfmt.spec.train import TrainSpec
+from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, string
+from specfmt.vocab.base import CUSTOM
 
 DOWN = (
     "loss",
@@ -53,6 +55,9 @@ def callback_lines(train: TrainSpec) -> Callbacks:
     """
     found = Callbacks()
     for index, term in enumerate(train.callbacks):
+        if term.type == CUSTOM:
+            found.after_epoch.append(f"{python_name(term)}(model, epoch, history)")
+            continue
         writer = WRITERS.get(term.type)
         if writer is None:
             raise _refusal(index, f"the callback {term.type}")
