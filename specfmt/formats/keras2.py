@@ -143,6 +143,9 @@ def modernise(class_name: str, config: Json, path: Path) -> tuple[str, Json]:
         axis = result.get("axis")
         if isinstance(axis, (list, tuple)) and len(axis) == 1:
             result["axis"] = axis[0]
+    factor = result.get("factor")
+    if class_name == "RandomContrast" and isinstance(factor, int | float):
+        result["factor"] = [factor, factor]  # Keras 3 takes one number for the upper limit alone
     mode = result.get("output_mode")
     if isinstance(mode, str):
         result["output_mode"] = OUTPUT_MODES.get(mode, mode)

@@ -30,6 +30,10 @@ FAMILIES: Final[dict[str, str]] = {
         "StringLookup IntegerLookup TextVectorization Discretization CategoryEncoding Hashing "
         "HashedCrossing"
     ),
+    "preprocessing_images": (
+        "Resizing CenterCrop RandomFlip RandomRotation RandomTranslation RandomZoom "
+        "RandomContrast RandomBrightness"
+    ),
     "regularization": (
         "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
         "GaussianDropout AlphaDropout ActivityRegularization"

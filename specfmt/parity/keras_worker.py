@@ -97,7 +97,6 @@ def called(model: Any, inputs: str, job: Job, *, training: bool) -> list[Any]:
     if job["double"]:
         given = {k: v.astype("float64") if v.dtype.kind == "f" else v for k, v in given.items()}
     values = list(given.values())
-    values = [value.tolist() if value.dtype.kind == "U" else value for value in values]
     result = model(values[0] if len(values) == 1 else values, training=training)
     if isinstance(result, dict):
         return [result[name] for name in job["outputs"]]

@@ -21,7 +21,7 @@ def quiet(spec: ModelSpec) -> tuple[ModelSpec, tuple[str, ...]]:
 
 def _quiet(entry: Layer | Model | ModelSpec, off: list[str]) -> Layer | Model | ModelSpec:
     noise = entry.noise_fields() if isinstance(entry, Layer) else ()
-    changed: dict[str, Any] = dict.fromkeys(noise, 0.0)
+    changed: dict[str, Any] = entry.calm() if isinstance(entry, Layer) else {}
     for name in type(entry).model_fields:
         value = getattr(entry, name)
         if isinstance(value, Layer):

@@ -260,6 +260,10 @@ class Layer(BaseModel):
         fields = type(self).model_fields
         return tuple(n for n in STRENGTHS if n in fields and "seed" in fields and getattr(self, n))
 
+    def calm(self) -> dict[str, Any]:
+        """Values for `noise_fields` under which a call in training mode draws nothing."""
+        return dict.fromkeys(self.noise_fields(), 0.0)
+
     def written_besides(self) -> dict[str, Any]:
         """What Keras's config of the layer says besides its constructor arguments."""
         return {}

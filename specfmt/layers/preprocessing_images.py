@@ -1,0 +1,204 @@
+"""Preprocessing layers of images: sizes for all modes, random changes for training alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from specfmt.layers.sizes import check_rank, spatial_axes
+from specfmt.spec.fields import (
+    Bool,
+    Either,
+    Float,
+    Nullable,
+    Number,
+    OneOf,
+    OptionalDataFormat,
+    PositiveInt,
+    Seed,
+    Tuple,
+)
+from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError
+from specfmt.spec.registry import layer
+
+IMAGES = (Argument("data"), Argument("training", "value", required=False))
+
+ResizeMode = Annotated[
+    Literal["bilinear", "nearest", "bicubic", "lanczos3", "lanczos5", "area"],
+    OneOf("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5", "area"),
+]
+FillMode = Annotated[
+    Literal["reflect", "wrap", "constant", "nearest"],
+    OneOf("reflect", "wrap", "constant", "nearest"),
+]
+Interpolation = Annotated[Literal["bilinear", "nearest"], OneOf("bilinear", "nearest")]
+FlipMode = Annotated[
+    Literal["horizontal_and_vertical", "horizontal", "vertical"],
+    OneOf("horizontal_and_vertical", "horizontal", "vertical"),
+]
+
+
+class FactorRule(Either):
+    """One number for both directions, or the pair (lowest, highest)."""
+
+    def __init__(self, minimum: float, maximum: float) -> None:
+        number = Number(minimum=minimum, maximum=maximum)
+        super().__init__(
+            number,
+            Tuple(number, 2, 2),
+            expected=f"a number from {minimum:g} to {maximum:g} or a pair of them",
+        )
+
+
+Factor = Annotated[float | tuple[float, float], FactorRule(-1, 1)]
+Contrast = Annotated[float | tuple[float, float], FactorRule(0, 1)]
+OptionalFactor = Annotated[float | tuple[float, float] | None, Nullable(FactorRule(-1, 1))]
+ValueRange = Annotated[tuple[float, float], Tuple(Number(), 2, 2)]
+
+
+class ImageLayer(FloatLayer):
+    """Base of the layers of images."""
+
+    call_arguments = IMAGES
+    supports_masking = False
+    training_default: ClassVar[bool | None] = True
+
+    def output_shape(self, x: Shape, training: object = None) -> Shape:
+        check_rank(x, 2, getattr(self, "data_format", None))
+        return x
+
+
+class Sized(ImageLayer):
+    """Base of layers that give images of one size."""
+
+    def output_shape(self, x: Shape, training: object = None) -> Shape:
+        sizes = list(super().output_shape(x))
+        rows, columns = spatial_axes(2, getattr(self, "data_format", None))
+        sizes[rows], sizes[columns] = getattr(self, "height"), getattr(self, "width")  # noqa: B009
+        return tuple(sizes)
+
+
+@layer
+class Resizing(Sized):
+    """Brings images to a size; may crop or pad them first, so that they keep their aspect ratio."""
+
+    height: PositiveInt
+    width: PositiveInt
+    interpolation: ResizeMode = "bilinear"
+    crop_to_aspect_ratio: Bool = False
+    pad_to_aspect_ratio: Bool = False
+    fill_mode: Annotated[Literal["constant"], OneOf("constant")] = "constant"
+    fill_value: Float = 0.0
+    antialias: Bool = False
+    data_format: OptionalDataFormat = None
+
+    def output_shape(self, x: Shape, training: object = None) -> Shape:
+        if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
+            raise ShapeError("to crop or to pad", "both", field="pad_to_aspect_ratio")
+        return super().output_shape(x)
+
+
+@layer
+class CenterCrop(Sized):
+    """Cuts out the middle; a smaller image is cropped to the aspect ratio and enlarged."""
+
+    height: PositiveInt
+    width: PositiveInt
+    data_format: OptionalDataFormat = None
+
+
+class RandomImageLayer(ImageLayer):
+    """Base of layers that change images at random in training; else they return them.
+
+    Class attributes:
+        strengths: Fields that say how much is changed at most; nothing at zero.
+    """
+
+    strengths: ClassVar[tuple[str, ...]] = ("factor", "height_factor", "width_factor")
+
+    def returns_input(self) -> bool:
+        return True
+
+    def noise_fields(self) -> tuple[str, ...]:
+        values = {name: getattr(self, name, None) for name in self.strengths}
+        return tuple(n for n, value in values.items() if value not in (None, 0, (0, 0)))
+
+    def limits(self, name: str) -> tuple[float, float]:
+        """The lowest and highest change that a factor allows."""
+        value: Any = getattr(self, name)
+        if isinstance(value, tuple):
+            return min(value), max(value)
+        return -abs(value), abs(value)
+
+
+@layer
+class RandomFlip(RandomImageLayer):
+    """In training mirrors each image, or not; along both axes if the mode has both."""
+
+    mode: FlipMode = "horizontal_and_vertical"
+    seed: Seed = None
+    data_format: OptionalDataFormat = None
+
+    def noise_fields(self) -> tuple[str, ...]:
+        return ("mode",)
+
+    def calm(self) -> dict[str, Any]:
+        return {"mode": "none"}  # Keras flips along no axis that it does not know
+
+
+@layer
+class RandomRotation(RandomImageLayer):
+    """In training turns each image by up to ``factor`` full turns."""
+
+    factor: Factor
+    fill_mode: FillMode = "reflect"
+    interpolation: Interpolation = "bilinear"
+    seed: Seed = None
+    fill_value: Float = 0.0
+    data_format: OptionalDataFormat = None
+
+
+@layer
+class RandomTranslation(RandomImageLayer):
+    """In training moves each image by up to these parts of its height and width."""
+
+    height_factor: Factor
+    width_factor: Factor
+    fill_mode: FillMode = "reflect"
+    interpolation: Interpolation = "bilinear"
+    seed: Seed = None
+    fill_value: Float = 0.0
+    data_format: OptionalDataFormat = None
+
+
+@layer
+class RandomZoom(RandomImageLayer):
+    """In training scales each image, its height by ``height_factor`` and width alike if null."""
+
+    height_factor: Factor
+    width_factor: OptionalFactor = None
+    fill_mode: FillMode = "reflect"
+    interpolation: Interpolation = "bilinear"
+    seed: Seed = None
+    fill_value: Float = 0.0
+    data_format: OptionalDataFormat = None
+
+
+@layer
+class RandomContrast(RandomImageLayer):
+    """In training scales each channel's distance from its mean, by 1 - lowest to 1 + highest."""
+
+    factor: Contrast
+    value_range: ValueRange = (0, 255)
+    seed: Seed = None
+
+    def limits(self, name: str) -> tuple[float, float]:
+        return (0.0, self.factor) if isinstance(self.factor, float) else super().limits(name)
+
+
+@layer
+class RandomBrightness(RandomImageLayer):
+    """In training adds one number to each image: a part of the range of its values."""
+
+    factor: Factor
+    value_range: ValueRange = (0, 255)
+    seed: Seed = None
