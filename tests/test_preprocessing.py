@@ -208,3 +208,87 @@ def test_files_saved_after_adapt(tmp_path: Path) -> None:
         for y, result in zip(expected, results, strict=True):
             np.testing.assert_allclose(np.asarray(result).reshape(y.shape), y, rtol=1e-5)
     assert any("vocabulary.txt" in name for name in zipfile.ZipFile(path).namelist())
+
+
+IMAGES = np.random.default_rng(0).random((3, 7, 6, 2)).astype("float32")
+FILLS = ("reflect", "wrap", "constant", "nearest")
+CHANGES = [
+    ("RandomFlip", {}),
+    ("RandomFlip", {"mode": "vertical"}),
+    ("RandomFlip", {"mode": "horizontal"}),
+    ("RandomRotation", {"factor": 0.4}),
+    ("RandomRotation", {"factor": [-0.1, 0.3], "interpolation": "nearest"}),
+    *(("RandomRotation", {"factor": 0.5, "fill_mode": fill, "fill_value": 0.3}) for fill in FILLS),
+    *(("RandomZoom", {"height_factor": [0.5, 1.0], "fill_mode": fill}) for fill in FILLS),
+    ("RandomZoom", {"height_factor": 0.3, "width_factor": [-0.5, 0.2]}),
+    *(
+        (
+            "RandomTranslation",
+            {"height_factor": 0.9, "width_factor": [-0.6, 1.0], "fill_mode": fill},
+        )
+        for fill in FILLS
+    ),
+    ("RandomContrast", {"factor": 0.5}),
+    ("RandomContrast", {"factor": [0.2, 0.9], "value_range": [0.1, 0.8]}),
+    ("RandomBrightness", {"factor": 0.4, "value_range": [0, 1]}),
+    ("RandomBrightness", {"factor": [0.1, 0.5], "value_range": [0.2, 0.9]}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "fields"), CHANGES, ids=str)
+def test_random_changes_are_those_of_keras(
+    name: str, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same random numbers give the same pixels: limits, maps and edges are Keras's."""
+    import keras
+    import torch
+
+    from tests.harness import execute
+
+    drawn: list[np.ndarray] = []
+    rng = np.random.default_rng(len(str(fields)))
+
+    def keras_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, **_: Any) -> Any:
+        drawn.append(rng.random(tuple(int(n) for n in shape)).astype("float32"))
+        return minval + (maxval - minval) * keras.ops.convert_to_tensor(drawn[-1])
+
+    def torch_rand(*shape: int, **_: Any) -> torch.Tensor:
+        return torch.from_numpy(drawn.pop(0).reshape(shape))
+
+    python = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    layer = getattr(keras.layers, name)(**python)
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.src.backend.tensorflow.random, "uniform", keras_uniform)
+        expected = np.asarray(layer(IMAGES, training=True))
+    assert drawn
+
+    entry = {"type": name, **fields}
+    document = {"specfmt": 1, "inputs": {"image": {"shape": [7, 6, 2]}}, "layers": [entry]}
+    spec = specfmt.loads(json.dumps(document))
+    module = execute(specfmt.generate(spec, "torch"))
+    x = torch.from_numpy(np.moveaxis(IMAGES, -1, 1).copy())
+    assert torch.equal(module.eval()(x), x)
+    monkeypatch.setattr(torch, "rand", torch_rand)
+    result = np.moveaxis(module.train()(x).numpy(), 1, -1)
+    assert drawn == []
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    assert not np.allclose(result, IMAGES)
+
+
+@pytest.mark.slow
+def test_contrast_of_keras_2_keeps_its_limits() -> None:
+    """One number stands for both limits in Keras 2, for the upper one in Keras 3."""
+    from specfmt.formats.keras_json import document_from_keras_json
+
+    layer = {"class_name": "RandomContrast", "config": {"name": "c", "factor": 0.25, "seed": 1}}
+    layer["config"]["batch_input_shape"] = [None, 4, 4, 3]
+    source = {
+        "class_name": "Sequential",
+        "config": {"name": "s", "layers": [layer]},
+        "keras_version": "2.15.0",
+    }
+    document, _ = document_from_keras_json(json.dumps(source))
+    assert document["layers"] == [
+        {"type": "RandomContrast", "name": "c", "factor": [0.25, 0.25], "seed": 1}
+    ]

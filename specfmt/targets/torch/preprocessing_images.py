@@ -58,7 +58,7 @@ def resizing(layer: Resizing, b: Lower, x: Tensor, training: object = None) -> T
         fill_value=layer.fill_value,
         data_format=layer.data_format,
     )
-    y = resize(operation, b, floating(b, x))
+    y: Tensor = resize(operation, b, floating(b, x))
     if not whole or layer.interpolation == "nearest":
         return y
     limits = (0, 255) if x.dtype == "uint8" else ()
@@ -82,7 +82,8 @@ def center_crop(layer: CenterCrop, b: Lower, x: Tensor, training: object = None)
             crop_to_aspect_ratio=True,
             data_format=layer.data_format,
         )
-        return resize(operation, b, x)
+        enlarged: Tensor = resize(operation, b, x)
+        return enlarged
     cuts: dict[int, Any] = {}
     for axis, size, new in ((rows, height, layer.height), (columns, width, layer.width)):
         start = (size - new) // 2
