@@ -254,7 +254,26 @@ def layer_models(keras: Any) -> dict[str, Any]:
         return keras.Model(a, CustomScaleLayer(0.2, name="mix")([a, x]))
 
     @model
-    def layers_that_specfmt_does_not_define() -> Any:
+    def categories() -> Any:
+        a, b = keras.Input((1,), dtype="string"), keras.Input((1,), dtype="int64")
+        text = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=4)(a)
+        word = layers.StringLookup(vocabulary=["a", "b"], mask_token="", num_oov_indices=2)(a)
+        number = layers.IntegerLookup(vocabulary=[3, 5], output_mode="one_hot")(b)
+        hashed = layers.Hashing(5, salt=3)(a)
+        crossed = layers.HashedCrossing(5, output_mode="one_hot")([a, b])
+        return keras.Model([a, b], [text, word, number, hashed, crossed])
+
+    @model
+    def random_images() -> Any:
+        a = inp(9, 8, 3)
+        x = layers.RandomRotation(0.1, fill_mode="constant", seed=1)(a)
+        x = layers.RandomTranslation((-0.2, 0.3), 0.1, seed=2)(x)
+        x = layers.RandomZoom(0.2, seed=3)(x)
+        x = layers.RandomBrightness(0.2, value_range=(0, 1), seed=4)(x)
+        return keras.Model(a, x)
+
+    @model
+    def images_and_bins() -> Any:
         a, b = inp(9, 8, 3), inp(6)
         x = layers.RandomFlip("horizontal", seed=1)(layers.Resizing(10, 12)(a))
         x = layers.CenterCrop(8, 8)(layers.RandomContrast(0.1, seed=2)(x))

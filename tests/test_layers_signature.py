@@ -34,6 +34,8 @@ UNNAMED = {
         for name in ("unroll", "zero_output_for_mask")
     },
     ("AdditiveAttention", "seed"): "handed on to Attention",
+    ("RandomContrast", "data_format"): "handed on to the base of image layers",
+    ("RandomBrightness", "data_format"): "handed on to the base of image layers",
     ("LayerNormalization", "rms_scaling"): "taken out of the keywords",
 }
 """Fields that Keras takes among ``**kwargs``, with what it does with them."""

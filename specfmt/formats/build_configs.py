@@ -38,6 +38,10 @@ UNBUILT: Final = frozenset(
 """Layers of which Keras notes no shape: they are built when they are made."""
 
 
+EMPTY: Final = ("StringLookup", "IntegerLookup")
+"""Layers that note nothing of what they were built with."""
+
+
 def build_config(type_name: str, args: dict[str, Any]) -> Json | None:
     """The ``build_config`` of a layer from the arguments of its first call.
 
@@ -47,6 +51,8 @@ def build_config(type_name: str, args: dict[str, Any]) -> Json | None:
     """
     if type_name in UNBUILT:
         return None
+    if type_name in EMPTY:
+        return {}
     names = SHAPE_ARGUMENTS.get(type_name)
     if names is None:
         return {"input_shape": shapes(next(iter(args.values())))}

@@ -58,8 +58,8 @@ FACTOR_LOWS: Final[dict[tuple[str, str], str]] = {
 }
 """What a single number as a factor becomes: ``[0, f]`` or ``[-f, f]``."""
 
-NOT_ARGUMENTS: Final = frozenset({"vocabulary_size"})
-"""Keys that Keras 3 writes for the reader's information."""
+NOT_ARGUMENTS: Final = frozenset({"vocabulary_size", "bounding_box_format"})
+"""Keys that Keras 3 writes for the reader's information, or for inputs beside the images."""
 
 HIDDEN_DEFAULTS: Final[dict[str, Any]] = {"oov_method": "floormod"}
 """Arguments that a class passes on to its base without naming them, at their defaults."""

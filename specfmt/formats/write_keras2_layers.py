@@ -30,13 +30,15 @@ KERAS_2_LAYERS: Final = frozenset(
     (
         "Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average "
         "AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional "
-        "Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose "
+        "CategoryEncoding CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose "
         "ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D "
-        "DepthwiseConv2D Dot Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise "
+        "DepthwiseConv2D Discretization Dot Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise "
         "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D "
-        "GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity LSTM LSTMCell LayerNormalization "
+        "GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Hashing Identity IntegerLookup LSTM LSTMCell LayerNormalization "
         "LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum "
-        "MultiHeadAttention Multiply Normalization PReLU Permute RNN ReLU RepeatVector Rescaling "
+        "MultiHeadAttention Multiply Normalization PReLU Permute RNN RandomBrightness "
+        "RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom ReLU RepeatVector "
+        "Rescaling Resizing StringLookup TextVectorization "
         "Reshape SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax "
         "SpatialDropout1D "
         "SpatialDropout2D SpatialDropout3D StackedRNNCells Subtract TimeDistributed UnitNormalization "
@@ -62,6 +64,15 @@ LACKING: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("SimpleRNNCell", "LSTMCell", "GRUCell"), ("seed",)),
     **{f"ConvLSTM{rank}D": ("seed", "unroll", "zero_output_for_mask") for rank in (1, 2, 3)},
     "AlphaDropout": ("noise_shape",),
+    "Resizing": ("pad_to_aspect_ratio", "fill_mode", "fill_value", "antialias", "data_format"),
+    "RandomContrast": ("value_range", "data_format"),
+    **dict.fromkeys(
+        ("CenterCrop", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"),
+        ("data_format",),
+    ),
+    "RandomBrightness": ("data_format",),
+    "StringLookup": ("salt",),
+    "IntegerLookup": ("oov_method", "salt"),
 }
 """Options that Keras 2 does not have, or (``dilation_rate``) reads and does not apply."""
 
@@ -121,9 +132,27 @@ TAKES_WHOLE: Final = KEEPS_NUMBERS | frozenset(
 LACKING_DEFAULTS: Final = {"data_format": "channels_last"}
 """What an option that Keras 2 lacks may say besides its default."""
 
+NUMBERED: Final = ("StringLookup", "IntegerLookup", "Discretization", "Hashing")
+"""Layers whose dtype is that of category numbers where they give some."""
+
 _FREEZE_AROUND: Final = "put it into a model with `trainable: false`"
 
 KERAS_3_POLICY: Final = "DTypePolicy"
+
+
+def category_dtype(layer: Layer) -> str | None:
+    """The dtype of a layer that gives category numbers: Keras 2 names what it gives or reads."""
+    if layer.type_name == "TextVectorization":
+        return "string"
+    gives_numbers = layer.type_name in NUMBERED and getattr(layer, "output_mode", "") == "int"
+    return "int64" if gives_numbers else None
+
+
+def _factor(type_name: str, pair: list[float]) -> Any:
+    """A pair of limits as the one number that Keras 2 makes the same pair of."""
+    low, high = pair
+    mirrored = low if type_name == "RandomContrast" else -low
+    return high if mirrored == high else pair
 
 
 class Keras2LayerWriter:
@@ -187,7 +216,7 @@ class Keras2LayerWriter:
         """A layer's config with the arguments of all releases, and the later ones that are set."""
         type_name = layer.type_name
         owner = f"{name} ({type_name})"
-        dtype = self._dtype(layer.dtype or self.policy, name, path)
+        dtype = self._dtype(layer.dtype or category_dtype(layer) or self.policy, name, path)
         values: Json = {}
         for key in (*layer.own_fields(), "activity_regularizer"):
             value = getattr(layer, attribute_of(layer, key))
@@ -203,6 +232,8 @@ class Keras2LayerWriter:
                 continue
             values[key] = self._value(key, value, name, around_is_trained, dtype, path)
         resolve(type_name, values)
+        if isinstance(values.get("factor"), list):
+            values["factor"] = _factor(type_name, values["factor"])
         if type_name == "MultiHeadAttention":
             values["value_dim"] = values["value_dim"] or values["key_dim"]
             values["attention_axes"] = _from_the_front(values["attention_axes"], args)

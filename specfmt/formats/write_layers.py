@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from specfmt.formats.build_configs import build_config, shapes
-from specfmt.formats.keras3 import UNWRITTEN, WRITTEN_WHERE_SET, complete
+from specfmt.formats.keras3 import OWN_DTYPES, UNWRITTEN, WRITTEN_WHERE_SET, complete
 from specfmt.formats.reading import Json
 from specfmt.formats.write_words import plain, serialized
 from specfmt.graph.held import HeldModel
@@ -23,6 +23,14 @@ WRITES_ACTIVITY: Final = frozenset(
     ).split()
 )
 """Layers that write ``activity_regularizer`` even where there is none."""
+
+
+def own_dtype(layer: Layer) -> str | None:
+    """The dtype of a layer that does not take its model's."""
+    field, dtype = OWN_DTYPES.get(layer.type_name, ("", None))
+    if dtype is None or getattr(layer, field) != type(layer).model_fields[field].default:
+        return None
+    return dtype
 
 
 def policy_config(policy: Any) -> Any:
@@ -74,7 +82,7 @@ class LayerWriter:
         config: Json = {
             "name": name,
             "trainable": trainable,
-            "dtype": policy_config(layer.dtype or self.policy),
+            "dtype": policy_config(layer.dtype or own_dtype(layer) or self.policy),
         }
         if isinstance(layer, Bidirectional):
             own["layer"], own["backward_layer"] = layer.directions()

@@ -190,6 +190,7 @@ class RandomContrast(RandomImageLayer):
     factor: Contrast
     value_range: ValueRange = (0, 255)
     seed: Seed = None
+    data_format: OptionalDataFormat = None
 
     def limits(self, name: str) -> tuple[float, float]:
         return (0.0, self.factor) if isinstance(self.factor, float) else super().limits(name)
@@ -202,3 +203,4 @@ class RandomBrightness(RandomImageLayer):
     factor: Factor
     value_range: ValueRange = (0, 255)
     seed: Seed = None
+    data_format: OptionalDataFormat = None
