@@ -109,9 +109,18 @@ def settle(model: Any) -> None:
 
 
 def outputs(model: Any, data: list[Any]) -> list[Any]:
-    """What a model gives for data, as arrays."""
+    """What a model gives for data, as arrays of the dtypes that it says.
+
+    A lookup of Keras 3 says float32 of its vectors, and gives int64.
+    """
     given = data if len(data) > 1 else data[0]
-    return [np.asarray(y) for y in nest_of(model(given, training=False))]
+    arrays = [np.asarray(y) for y in nest_of(model(given, training=False))]
+    nest = model.outputs if len(model.outputs) == len(arrays) == 1 else model.output
+    said = [str(getattr(y.dtype, "name", y.dtype)) for y in nest_of(nest)]
+    return [
+        array.astype(dtype) if array.dtype.kind == "i" and dtype.startswith("float") else array
+        for array, dtype in zip(arrays, said, strict=True)
+    ]
 
 
 def nest_of(nest: Any) -> list[Any]:

@@ -115,6 +115,8 @@ def some_data(model: Any, free: int) -> Any:
             shape[0] = tensor.shape[0]
         if "float" in tensor.dtype:
             return rng.uniform(-1, 1, shape).astype(tensor.dtype)
+        if tensor.dtype == "string":
+            return rng.choice(["a", "b", "c d", ""], shape)
         return rng.integers(0, 2 if tensor.dtype == "bool" else 5, shape).astype(tensor.dtype)
 
     import keras

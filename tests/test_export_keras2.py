@@ -285,14 +285,18 @@ FORMS = {
 
 REFUSED = {
     "": (
-        "Add Average Concatenate GroupQueryAttention Maximum Minimum Multiply "
+        "Add Average Concatenate GroupQueryAttention HashedCrossing Maximum Minimum Multiply "
         "RMSNormalization celu convert_to_tensor einsum hard_shrink hard_sigmoid "
         "hard_silu hard_tanh log10 log2 soft_shrink tanh_shrink"
     ),
     "activation": "Activation Dense",
     "alpha": "elu",
     "axis": "LayerNormalization Normalization argmax cumsum expand_dims softmax take",
-    "data_format": "ZeroPadding1D",
+    "antialias": "Resizing",
+    "data_format": "CenterCrop RandomZoom Resizing ZeroPadding1D",
+    "fill_value": "Resizing",
+    "pad_to_aspect_ratio": "Resizing",
+    "salt": "StringLookup",
     "cell.cells.recurrent_activation": "RNN",
     "decimals": "round",
     "dilation_rate": "DepthwiseConv2D",
@@ -303,7 +307,7 @@ REFUSED = {
         "any arctan ceil concatenate convert_to_tensor cos cosh divide equal exp expm1 "
         "floor greater greater_equal less less_equal log log10 log1p log2 logical_and "
         "logical_not maximum mean minimum multiply not_equal round RNN sin sinh sqrt "
-        "subtract tan tanh true_divide where"
+        "subtract tan tanh true_divide where CenterCrop HashedCrossing RandomFlip Resizing"
     ),
     "keepdims": "argmax",
     "layer.trainable": "Bidirectional",

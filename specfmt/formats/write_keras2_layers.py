@@ -123,6 +123,7 @@ KEEPS_NUMBERS: Final = frozenset(
 TAKES_WHOLE: Final = KEEPS_NUMBERS | frozenset(
     (
         "Embedding Dense BatchNormalization Normalization Rescaling Add Subtract Multiply Average "
+        "CategoryEncoding Hashing IntegerLookup StringLookup TextVectorization "
         "Maximum Minimum Dot MaxPooling1D MaxPooling2D GlobalMaxPooling1D "
         "GlobalMaxPooling2D GlobalMaxPooling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
     ).split()
