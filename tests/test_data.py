@@ -13,7 +13,7 @@ import specfmt
 from specfmt.spec.diagnostics import SpecError
 from specfmt.spec.document import parse_document
 from specfmt.targets.data import data_code
-from specfmt.targets.outputs import train_section
+from specfmt.targets.outputs import log_names, train_section
 from tests.harness import build_graph
 from tests.training_tools import chain, dense, script
 
@@ -468,3 +468,20 @@ def test_validate_finds_what_a_target_refuses(target: str, codes: list[str]) -> 
     found = specfmt.check(text, targets=[target])
     assert [finding.code for finding in found] == codes
     assert all(finding.span for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("metric", "key"),
+    [
+        ("{type: MeanIoU, num_classes: 3, sparse_y_pred: false}", "mean_io_u"),
+        ("{type: AUC, num_thresholds: 9}", "auc"),
+        ("{type: PrecisionAtRecall, recall: 0.5}", "precision_at_recall"),
+        ("{type: AUC, num_thresholds: 9, name: area}", "area"),
+        ("accuracy", "accuracy"),
+    ],
+)
+def test_a_metric_without_a_name_has_keras_s(metric: str, key: str) -> None:
+    text = TWO_OUTPUTS + f"  metrics: {{a: [{metric}]}}\n" + SYNTHETIC
+    spec = specfmt.loads(text)
+    graph = specfmt.analyze(spec)
+    assert f"a_{key}" in log_names(graph, train_section(graph))

@@ -8,6 +8,7 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.spec.document import ModelSpec
 from specfmt.spec.layer import Shape
+from specfmt.spec.naming import to_snake_case
 from specfmt.spec.train import TrainSpec, class_numbers
 from specfmt.targets.data_sources import list_shape
 from specfmt.vocab.base import Term
@@ -137,7 +138,9 @@ def metrics_of(graph: Graph, train: TrainSpec, name: str) -> list[Metric]:
             if not isinstance(item, Term):
                 continue
             metric = resolve(item, *shapes)
-            plain = item.name if not item.args else metric.spec.name
+            # Keras names a metric object after its class.
+            named = metric.spec.name or to_snake_case(metric.type)
+            plain = named if item.args else item.name
             key = f"{prefix}{plain}"
             if key in found and weighted:
                 key = f"{prefix}weighted_{plain}"
