@@ -197,11 +197,10 @@ def train(
         SpecError: The spec has mistakes, or names classes that were not allowed (SF309).
     """
     import os
-    import subprocess
 
     from specfmt.files import write_whole
     from specfmt.targets.naming import identifier
-    from specfmt.targets.running import environment, require_allowed, script_command
+    from specfmt.targets.running import environment, require_allowed, run, script_command
 
     spec = with_customs(loads(content, file=file), customs)
     path = build_folder / f"{identifier(spec.name)}_{target}.py"
@@ -212,11 +211,10 @@ def train(
     write_whole(path, code)
     # TensorFlow's start-up log would drown the script's own output.
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
-    return subprocess.run(
+    return run(
         script_command(path, script_options, user_folder),
-        env=environment(TF_CPP_MIN_LOG_LEVEL=level),
-        check=False,
-    ).returncode
+        environment(TF_CPP_MIN_LOG_LEVEL=level),
+    )
 
 
 def json_schema() -> dict[str, Any]:

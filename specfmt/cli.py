@@ -453,6 +453,7 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
     is_flag=True,
     help="Go on where the outcome computes something else than the original.",
 )
+@click.option("--force", is_flag=True, help="Replace files in the folder that differ.")
 @CUSTOM
 @click.pass_context
 def convert(
@@ -462,6 +463,7 @@ def convert(
     no_verify: bool,
     reference: Path | None,
     accept_changes: bool,
+    force: bool,
     customs: tuple[str, ...],
 ) -> None:
     """Migrate a saved Keras model to PyTorch.
@@ -478,6 +480,7 @@ def convert(
                 source,
                 out,
                 accept_changes=accept_changes,
+                force=force,
                 say=say,
                 progress=progress,
                 customs=customs,

@@ -73,8 +73,8 @@ def _replaceable(path: Path) -> bool:
 @contextmanager
 def _written_into(target: Path) -> Iterator[Path]:
     """A temporary file whose content goes into a device or FIFO when the block ends well."""
-    with tempfile.TemporaryDirectory(prefix=f"{MARK}-") as folder:
-        temporary = Path(folder) / "content"
+    with scratch_folder("content") as folder:
+        temporary = folder / "content"
         temporary.touch()
         yield temporary
         with temporary.open("rb") as content, target.open("wb", buffering=0) as stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from specfmt import api
-from specfmt.files import write_whole
+from specfmt.files import whole_folder
 from specfmt.formats.sources import holds_weights
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.document import ModelSpec
@@ -54,6 +55,7 @@ def migrate(
     folder: Path,
     *,
     accept_changes: bool = False,
+    force: bool = False,
     say: Callable[[str], None] = lambda _: None,
     progress: Callable[[str, int, int], None] | None = None,
     customs: Iterable[str] = (),
@@ -65,6 +67,7 @@ def migrate(
         folder: Where the files go; it is created.
         accept_changes: Go on where Keras 3 and PyTorch compute something else than the Keras
             that saved the model.
+        force: Replace files in the folder that are others than those that are written.
         say: Called with each step.
         progress: Called for each weight, as in `convert_weights`.
         customs: Classes for layers that specfmt does not know, as `with_customs` takes them.
@@ -97,13 +100,15 @@ def migrate(
             example(t, program.channels.get(t, False)) for t in program.inputs.values()
         ),
     )
-    # What can fail comes first: weights that cannot be read leave nothing behind.
-    if has_weights:
-        say("converting weights")
-        api.convert_weights(model, source, files["weights"], progress=progress)
-    write_whole(files["spec"], api.dump(model))
-    write_whole(files["source"], code)
-    write_whole(files["usage"], wrap(usage))
+    with whole_folder(folder) as beside:
+        if has_weights:
+            say("converting weights")
+            place = beside / files["weights"].name
+            api.convert_weights(model, source, place, progress=progress)
+        for part, text in (("spec", api.dump(model)), ("source", code), ("usage", wrap(usage))):
+            (beside / files[part].name).write_text(text, encoding="utf-8")
+        if not force:
+            _keep_edited(beside, folder)
     return Migration(
         model,
         spec=files["spec"],
@@ -116,6 +121,25 @@ def migrate(
             for _, names, task in program.builder.stubs.written
         ),
     )
+
+
+def _keep_edited(beside: Path, folder: Path) -> None:
+    """SF506 where a file in the folder is not the one that would be written."""
+    edited = [
+        file.name
+        for file in sorted(beside.iterdir())
+        if (folder / file.name).exists() and not _same(file, folder / file.name)
+    ]
+    if edited:
+        message = (
+            f"expected no other {' and '.join(edited)} in the folder, received one that differs"
+        )
+        hint = "it may have been edited: `--force` replaces it, or give another folder"
+        raise SpecError([Diagnostic("SF506", message, hint=hint, file=str(folder))])
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def compare(

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.document import ModelSpec
@@ -93,3 +96,31 @@ def script_command(script: Path, options: list[str], user_folder: str) -> list[s
     if not user_folder:
         return [sys.executable, "-P", str(script), *options]
     return [sys.executable, "-P", "-c", WITH_USER_FOLDER, user_folder, str(script), *options]
+
+
+def run(command: list[str], env: dict[str, str]) -> int:
+    """Run a program to its end; a signal that would end this process ends that one.
+
+    Returns:
+        Its exit code; 128 and the signal's number if a signal ended it, as shells say it.
+    """
+    process = subprocess.Popen(command, env=env)
+    former: dict[int, Any] = {}
+
+    def pass_on(number: int, _: object) -> None:
+        # A terminal sends its interrupt to both processes; a second one changes nothing.
+        with suppress(OSError):
+            process.send_signal(number)
+
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(ValueError):  # only the main thread may
+                former[number] = signal.signal(number, pass_on)
+        code = process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for caught, handler in former.items():
+            signal.signal(caught, handler)
+    return code if code >= 0 else 128 - code

@@ -28,6 +28,11 @@ Frequency = Annotated[
     Either(OneOf("epoch"), Integer(1), expected='"epoch" or a number of batches'),
 ]
 
+BELOW = r"^(?![/\\]|[A-Za-z]:)(?!(?:.*[/\\])?\.\.(?:[/\\]|$))[^\x00]"
+"""A path that stays below the folder it is joined to: neither absolute nor with ``..``."""
+
+PathBelow = Annotated[str, Text("a path below --out: not absolute and without ..", BELOW)]
+
 
 class CallbackWord(Word):
     """Something that watches training and acts on it."""
@@ -51,7 +56,7 @@ class EarlyStopping(CallbackWord):
 class ModelCheckpoint(CallbackWord):
     """Saves the model (or its weights) after every epoch, or only when ``monitor`` is best."""
 
-    filepath: Annotated[str, Text("a path that ends in .keras or .weights.h5")]
+    filepath: Annotated[str, Text("a path below --out, in .keras or .weights.h5", BELOW)]
     monitor: Str = "val_loss"
     verbose: Int = 0
     save_best_only: Bool = False
@@ -78,7 +83,7 @@ class ReduceLROnPlateau(CallbackWord):
 class CSVLogger(CallbackWord):
     """Writes the values of every epoch as a line of a CSV file."""
 
-    filename: Str
+    filename: PathBelow
     separator: Str = ","
     append: Bool = False
 
@@ -86,7 +91,7 @@ class CSVLogger(CallbackWord):
 class TensorBoard(CallbackWord):
     """Writes logs that TensorBoard shows."""
 
-    log_dir: Str = "logs"
+    log_dir: PathBelow = "logs"
     histogram_freq: NaturalInt = 0
     write_graph: Bool = True
     write_images: Bool = False

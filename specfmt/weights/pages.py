@@ -67,7 +67,8 @@ WEIGHT_PAGES: Final[dict[str, tuple[str, str]]] = {
         _page("""
         The name of the destination says its format: `.safetensors`, `.pt` or `.pth` for PyTorch,
         `.weights.h5` for Keras.  It is a file, not a folder, and never the source itself: trained
-        weights are not overwritten.
+        weights are not overwritten.  `specfmt convert` replaces no file of its folder that differs
+        from what it would write, unless `--force` is given.
         """),
     ),
     "SF507": (

@@ -146,15 +146,19 @@ def _reduce_on_plateau(spec: Any, found: Callbacks, index: int) -> None:
 def _csv_logger(spec: Any, found: Callbacks, index: int) -> None:
     path = f"args.out / {string(spec.filename)}"
     delimiter = "" if spec.separator == "," else f", delimiter={string(spec.separator)}"
-    if not spec.append:
-        found.setup.append(f"({path}).unlink(missing_ok=True)")
+    mode = '"a"'
+    if not spec.append:  # an older file is replaced when there is a first line
+        mode = f"mode_{index}"
+        found.setup.append(f'{mode} = "w"')
     found.after_epoch += [
-        f'with ({path}).open("a", newline="") as file:',
+        f'with ({path}).open({mode}, newline="") as file:',
         f"    writer = csv.writer(file{delimiter})",
         "    if file.tell() == 0:",
         '        writer.writerow(["epoch", *row])',
         "    writer.writerow([epoch - 1, *row.values()])",
     ]
+    if not spec.append:
+        found.after_epoch.append(f'{mode} = "a"')
 
 
 def _tensorboard(spec: Any, found: Callbacks, index: int) -> None:
