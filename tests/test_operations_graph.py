@@ -64,3 +64,52 @@ def test_recorded_graph_means_the_same() -> None:
     np.testing.assert_allclose(np.asarray(again(data)), expected, rtol=1e-6)
     module = execute(torch_target.generate_model(graph, style="subclass"))
     np.testing.assert_allclose(module(torch.tensor(data)).numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+NARROW = [
+    ("uint8", {"op": "mod", "inputs": ["in0", -3]}),
+    ("uint8", {"op": "mod", "inputs": [-3, "in0"]}),
+    ("uint8", {"op": "greater", "inputs": ["in0", -3]}),
+    ("uint8", {"op": "add", "inputs": ["in0", -3]}),
+    ("uint8", {"op": "maximum", "inputs": [-3, "in0"]}),
+    ("uint8", {"op": "sum", "axis": 1}),
+    ("uint8", {"op": "trace"}),
+    ("bool", {"op": "subtract", "inputs": [1.0, "in0"]}),
+    ("bool", {"op": "where", "inputs": ["in0", "in0", 2]}),
+    ("bool", {"op": "absolute", "inputs": ["in0"]}),
+    ("bool", {"op": "argmax", "axis": 1}),
+    ("int32", {"op": "arctan2", "inputs": ["in0", 0.5]}),
+    ("int8", {"op": "top_k", "k": 2}),
+    ("int8", {"op": "argmin", "axis": -1}),
+    ("float16", {"op": "median", "axis": 1}),
+    ("float16", {"op": "arctan2", "inputs": ["in0", 2]}),
+    ("bfloat16", {"op": "normalize", "axis": 1}),
+    ("bfloat16", {"op": "moments", "axes": [1]}),
+]
+
+
+@pytest.mark.slow
+def test_narrow_dtypes_compute_as_in_keras() -> None:
+    """Numbers beside tensors of narrow dtypes, equal elements, and what PyTorch lacks of them."""
+    import keras
+    import torch
+
+    from specfmt.targets import keras as keras_target
+    from specfmt.targets import torch as torch_target
+    from tests.harness import Case, as_list, build_graph, relative_error
+
+    wrong = {}
+    for dtype, entry in NARROW:
+        graph = build_graph(Case([entry], (4,), dtypes=(dtype,)).document())
+        model = execute(keras_target.generate_model(graph, flavor="keras"))
+        declared = [value.dtype for value in graph.outputs.values()]
+        assert declared == [tensor.dtype for tensor in as_list(model.outputs)], entry
+        numbers = np.array([[1, 4, 4, 2], [3, 0, 3, 1], [2, 2, 1, 4]])
+        data = keras.ops.cast(numbers, dtype)
+        expected = [np.asarray(keras.ops.cast(y, "float64")) for y in as_list(model(data))]
+        module = execute(torch_target.generate_model(graph, style="subclass"))
+        results = as_list(module(torch.tensor(numbers).to(getattr(torch, dtype))))
+        for y, result in zip(expected, results, strict=True):
+            if relative_error(y, result.double().numpy()) > (1e-2 if "float" in dtype else 1e-6):
+                wrong[dtype, str(entry)] = y, result
+    assert not wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from specfmt.formats import legacy_models
 from specfmt.formats.assemble import Record
@@ -26,6 +26,15 @@ from specfmt.spec.diagnostics import Path, SpecError
 
 TF_PREFIXES: Final = ("tf.", "tf_op_layer_", "TensorFlowOpLayer")
 """How TensorFlow's operations are called where nobody named them."""
+
+
+def einsum_equation(config: Json, calls: list[Call]) -> str | None:
+    """The equation of a `tf.einsum` that is called once, and with nothing else."""
+    if config.get("function") != "einsum" or len(calls) != 1 or calls[0].kwargs:
+        return None
+    args = calls[0].args
+    equation = args[0].get("const") if len(args) == 1 and isinstance(args[0], dict) else None
+    return equation if isinstance(equation, str) else None
 
 
 class FunctionalReader(GraphReader):
@@ -52,6 +61,7 @@ class FunctionalReader(GraphReader):
             except SpecError as error:
                 self.problems.extend(error.diagnostics)
         self.finish_reading()
+        self.find_operands(names)
         inputs = self.input_tensors(config, config_path)
         outputs = read_tensors(
             need(config, "output_layers", config_path, f"a {class_name}"),
@@ -156,6 +166,11 @@ class FunctionalReader(GraphReader):
             if not calls:
                 raise UnsupportedError("it reads nothing")
         except UnsupportedError as reason:
+            equation = einsum_equation(config, kept)
+            if equation is not None:
+                self.lost.append((name, equation, where))
+                entry = {"op": "einsum", "subscripts": equation, "name": name}
+                return Record(name, entry, where, [Call([], {}, kept[0].path)], keep_name=False)
             if not any(call.refs() for call in kept):
                 self.lost_operand(name, where)
             self.context.warn("SF433", f"kept the operation {name} as it is: {reason}", where)
@@ -166,7 +181,32 @@ class FunctionalReader(GraphReader):
         automatic = name.startswith(TF_PREFIXES)
         return Record(name, {**entry, "name": name}, where, calls, keep_name=not automatic)
 
-    def lost_operand(self, name: str, where: Path) -> None:
+    def find_operands(self, names: list[str]) -> None:
+        """Give a `tf.einsum`, whose operands tf.keras does not write, what nobody else reads.
+
+        Raises:
+            SpecError: SF423 where that is not as many tensors as its equation has terms.
+        """
+        records = {record.name: record for record in self.records}
+        for name, equation, where in self.lost:
+            read = {ref.layer for record in self.records for c in record.calls for ref in c.refs()}
+            place = names.index(name)
+            free = [other for other in names[:place] if other not in read]
+            terms = equation.partition("->")[0].split(",")
+            if len(free) == 1:
+                free *= len(terms)
+            if len(free) != len(terms):
+                self.lost_operand(name, where)
+            records[name].calls[0].args = [Ref(other, 0, 0) for other in free]
+            self.context.warn(
+                "SF433",
+                f"tf.keras did not write what {name} reads; took what nothing else reads: "
+                f"{', '.join(free)}",
+                where,
+                "check `inputs:`, and their order, against the code that built the model",
+            )
+
+    def lost_operand(self, name: str, where: Path) -> NoReturn:
         fail(
             "SF423",
             f"expected the operands of {name}, received a call without them",

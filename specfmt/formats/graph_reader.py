@@ -75,6 +75,7 @@ class GraphReader:
         self.problems: list[Diagnostic] = []
         self.outputs: Any = None
         self.place: Path = ()
+        self.lost: list[tuple[str, str, Path]] = []
 
     def input_layer(self, config: Any, path: Path, name: str | None = None) -> tuple[str, Json]:
         config = as_map(config, path, "the config of an InputLayer")

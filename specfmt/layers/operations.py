@@ -151,6 +151,12 @@ class Minimum(Binary):
 class Arctan2(FloatBinary):
     """The angle of the point (x2, x1)."""
 
+    def result_dtype(self, *operands: Any) -> str:
+        """A number counts as float32 here."""
+        found = (operand_dtype(item) for item in operands)
+        dtypes = ["float32" if dtype in ("int", "float") else dtype for dtype in found]
+        return result_type(*dtypes, "float")
+
 
 @operation("equal")
 class Equal(Comparison):

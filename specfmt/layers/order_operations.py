@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from specfmt.layers.operations import Unary, broadcast, operand_shape
-from specfmt.layers.reductions import check_axis
+from specfmt.layers.reductions import WIDER, check_axis
 from specfmt.spec.fields import Axis, Bool, Int, NaturalInt, OptionalInt, PositiveInt
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError
 from specfmt.spec.registry import operation
@@ -154,8 +154,7 @@ class Trace(Diagonal):
         return super().output_shape(x)[:-1]
 
     def result_dtype(self, x: Operand) -> str:
-        dtype = x.dtype
-        return "int32" if dtype in ("bool", "int8", "int16", "uint8", "uint16") else dtype
+        return WIDER.get(x.dtype, x.dtype)
 
 
 @operation("diff")

@@ -75,4 +75,8 @@ CASES = [
     Case(UNIT, (4,)),
     Case(UNIT | {"axis": [1, 2]}, (4, 5, 3)),
     Case([CONV, UNIT | {"axis": [-1, 1]}, CONV], (5, 6, 3)),
+    # One value per group in a batch of one: PyTorch's own module refuses it.
+    Case({**GN, "groups": 4}, (1, 1, 4), inputs=([[[[1.0, -2.0, 3.0, 0.5]]]],)),
+    Case({**GN, "groups": -1}, (None, None, 2), inputs=([[[[1.0, -2.0]]]],)),
+    Case({**GN, "groups": 3}, (3,), inputs=([[1.0, -2.0, 0.5]],)),
 ]

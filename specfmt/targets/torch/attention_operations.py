@@ -15,7 +15,7 @@ from specfmt.targets.torch.operations import Operands, as_array, as_operand, to_
 @lower(ops.Tensordot)
 def tensordot(layer: ops.Tensordot, b: Lower, x1: Any, x2: Any) -> Tensor:
     operands = Operands(layer, (x1, x2), b, elementwise=False)
-    left, right = operands.promoted()
+    left, right = operands.joined()
     first, second = layer.pairs(*(item.shape for item in operands.items))
     dims = layer.axes if isinstance(layer.axes, int) else (list(first), list(second))
     return operands.finish(b, Call("torch.tensordot", (left, right), {"dims": dims}))

@@ -8,7 +8,14 @@ from specfmt.layers import elementary_operations as ops
 from specfmt.spec.layer import Op
 from specfmt.targets.torch.builder import Lower, lower
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor
-from specfmt.targets.torch.operations import Operands, as_operand, named, to_dtype, torch_dtype
+from specfmt.targets.torch.operations import (
+    Operands,
+    as_operand,
+    named,
+    pairwise,
+    to_dtype,
+    torch_dtype,
+)
 
 _FLOATING: Final[dict[type[Op], str]] = {
     ops.Arcsinh: "asinh", ops.Arccosh: "acosh", ops.Arctanh: "atanh", ops.Exp2: "exp2",
@@ -53,25 +60,8 @@ def full_like(layer: ops.FullLike, b: Lower, x: Tensor, fill_value: Any) -> Tens
     return b.expr(filled, x, dtype=dtype, want="keras" if fill_value.rank else "any")
 
 
-def _pairwise(function: str) -> Any:
-    """A torch function of two tensors; a number stands beside the tensor as one of its shape."""
-
-    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2), b)
-        like = operands.tensors[0]
-        left, right = (
-            Call("torch.full_like", (like, item), {"dtype": torch_dtype(operands.dtype)})
-            if isinstance(item, (int, float))
-            else value
-            for item, value in zip(operands.items, operands.written(operands.dtype), strict=True)
-        )
-        return operands.finish(b, Call(function, (left, right)))
-
-    return lowering
-
-
-lower(ops.Logaddexp)(_pairwise("torch.logaddexp"))
-lower(ops.Hypot)(_pairwise("torch.hypot"))
+lower(ops.Logaddexp)(pairwise("torch.logaddexp"))
+lower(ops.Hypot)(pairwise("torch.hypot"))
 
 
 @lower(ops.DivideNoNan)

@@ -24,6 +24,7 @@ STOCK_VALUES: dict[str, dict[str, float]] = {
     **{f"nn.InstanceNorm{n}d": NORM for n in (1, 2, 3)},
     "nn.LayerNorm": NORM,
     "nn.GroupNorm": NORM,
+    "AnyGroupNorm": NORM,
     "nn.RMSNorm": NORM,
     "nn.PReLU": {"weight": 0.25},
 }

@@ -294,7 +294,10 @@ def group_normalization(layer: GroupNormalization, b: Lower, x: Tensor) -> Tenso
     (k,) = normal_axes(layer.axis, x.shape)
     params, switch = affine(b, x, channels)
     groups = channels if layer.groups == -1 else layer.groups
-    module = b.module("nn.GroupNorm", groups, channels, params=params, eps=layer.epsilon, **switch)
+    others = [size for axis, size in enumerate(x.shape) if axis not in (0, k)]
+    single = groups == channels and all(size in (1, None) for size in others)
+    kind = b.helper("AnyGroupNorm") if single else "nn.GroupNorm"
+    module = b.module(kind, groups, channels, params=params, eps=layer.epsilon, **switch)
     if x.rank == 2:
         # Groups are of neighbours in Keras's order.
         return b.apply(module, x, want="keras")

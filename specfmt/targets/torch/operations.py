@@ -103,6 +103,7 @@ class Operands:
     Attributes:
         tensors: The tensors among them.
         shape, dtype: Of the result, as Keras declares them.
+        is_below_zero: Whether a number that uint8 does not hold stands beside tensors of it.
         want: The order in which they can meet.
     """
 
@@ -117,6 +118,9 @@ class Operands:
         self.shape = layer.output_shape(*seen)
         self.dtype = layer.result_dtype(*seen)
         self.natural = torch_result_type(*(operand_dtype(weakened(item)) for item in items))
+        self.is_below_zero = {tensor.dtype for tensor in self.tensors} == {"uint8"} and any(
+            type(item) is int and item < 0 for item in items
+        )
         rank = len(self.shape)
         self.want: Want = joint_want(self.tensors, rank) if elementwise else "keras"
         if not all(self._follows(item, rank) for item in items if isinstance(item, Array)):
@@ -139,6 +143,8 @@ class Operands:
     def _written(self, item: Any, dtype: str | None) -> Any:
         if isinstance(item, Tensor):
             return item if dtype in (None, item.dtype) else to_dtype(item, dtype or "")
+        if type(item) is int and item < 0 and self.is_below_zero and dtype != "int32":
+            return item % 256  # what Keras makes of it as a uint8
         if not isinstance(item, Array):
             return item
         if not item.shape:
@@ -153,6 +159,11 @@ class Operands:
         """The operands in Keras's dtype, where PyTorch would choose another."""
         torch_dtype(self.dtype)
         return self.written(self.dtype if self.natural != self.dtype else None)
+
+    def joined(self) -> list[Any]:
+        """The operands in Keras's dtype, all of them: products promote nothing in PyTorch."""
+        torch_dtype(self.dtype)
+        return self.written(self.dtype)
 
     def finish(self, b: Lower, expr: Any, out_want: OutWant | None = None) -> Tensor:
         """The step."""
@@ -172,7 +183,9 @@ def _infix(operator: str, *, floating: bool = False) -> Callable[..., Tensor]:
 
     def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
         operands = Operands(layer, (x1, x2), b)
-        if floating and operands.natural in ("int", "int32", "int64", "bool"):
+        if operator == "%" and operands.is_below_zero:
+            left, right = operands.written("int32")  # where Keras computes it, too
+        elif floating and operands.natural in ("int", "int32", "int64", "bool"):
             left, right = operands.written()  # true division makes float32 of integers
         elif operator == "-" and any(x.dtype == "bool" for x in operands.tensors):
             left, right = operands.written(operands.dtype)  # PyTorch subtracts no bool
@@ -215,7 +228,7 @@ for _divide in (ops.Divide, ops.TrueDivide):
 def _comparison(operator: str) -> Callable[..., Tensor]:
     def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
         operands = Operands(layer, (x1, x2), b)
-        left, right = operands.written()
+        left, right = operands.written("int32" if operands.is_below_zero else None)
         return operands.finish(b, Binary(operator, left, right))
 
     return lowering
@@ -268,21 +281,36 @@ lower(ops.Maximum)(_extreme("torch.maximum", "min"))
 lower(ops.Minimum)(_extreme("torch.minimum", "max"))
 
 
+def pairwise(function: str) -> Callable[..., Tensor]:
+    """A torch function of two tensors; a number stands beside the tensor as one of its shape."""
+
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), b)
+        like = operands.tensors[0]
+        typed = {} if like.dtype == operands.dtype else {"dtype": torch_dtype(operands.dtype)}
+        left, right = (
+            Call("torch.full_like", (like, item), typed)
+            if isinstance(item, (int, float))
+            else value
+            for item, value in zip(operands.items, operands.written(operands.dtype), strict=True)
+        )
+        return operands.finish(b, Call(function, (left, right)))
+
+    return lowering
+
+
 @lower(ops.Arctan2)
 def arctan2(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-    operands = Operands(layer, (x1, x2), b)
-    like = operands.tensors[0]
-    left, right = (
-        Call("torch.full_like", (like, item)) if isinstance(item, (int, float)) else value
-        for item, value in zip(operands.items, operands.promoted(), strict=True)
-    )
-    return operands.finish(b, Call("torch.atan2", (left, right)))
+    return pairwise("torch.atan2")(layer, b, x1, x2)
 
 
 @lower(ops.Where)
 def where(layer: Any, b: Lower, condition: Any, x1: Any, x2: Any) -> Tensor:
     operands = Operands(layer, (condition, x1, x2), b)
     test, left, right = operands.written()
+    natural = torch_result_type(*(operand_dtype(weakened(as_array(item))) for item in (x1, x2)))
+    if natural != operands.dtype:
+        _, left, right = operands.written(operands.dtype)
     if isinstance(condition, Tensor) and condition.dtype != "bool":
         test = Method(condition, "bool")
     return operands.finish(b, Call("torch.where", (test, left, right)))
@@ -294,6 +322,8 @@ def named(function: str, *, floating: bool = False) -> Callable[..., Tensor]:
     def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
         operands = Operands(layer, (x,), b)
         value: Any = x if operands.dtype == x.dtype or floating else to_dtype(x, operands.dtype)
+        if x.dtype == operands.dtype == "bool":
+            return x  # of truth values PyTorch takes neither an absolute value nor a sign
         return operands.finish(b, Call(function, (value,)))
 
     return lowering

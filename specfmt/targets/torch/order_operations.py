@@ -9,7 +9,7 @@ from specfmt.layers.reductions import check_axis
 from specfmt.targets.torch.array_operations import moved
 from specfmt.targets.torch.builder import Lower, axis, lower
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import Attr, Call, Method, Tensor, Want
+from specfmt.targets.torch.expr import Attr, AxisSubscript, Call, Method, Tensor, Want
 from specfmt.targets.torch.operations import as_array, as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.reductions import wants_dropping
 
@@ -43,16 +43,17 @@ def argsort(layer: ops.Argsort, b: Lower, x: Tensor) -> Tensor:
 
 @lower(ops.TopK)
 def top_k(layer: ops.TopK, b: Lower, x: Tensor) -> Any:
-    """`torch.topk`, whose places are int64."""
+    """`torch.topk`, which leaves open which of equal elements it takes; TensorFlow the first."""
     shapes = layer.output_shape(as_operand(x))
-    kwargs: dict[str, Any] = {"dim": axis(-1, x)} if x.rank > 2 else {}
-    names = (b.node.name, f"{b.node.name}_places")
-    values, places = (
-        Tensor(shape, dtype, name)
-        for shape, dtype, name in zip(shapes, (x.dtype, "int64"), names, strict=True)
-    )
+    last = axis(-1, x)
+    kwargs: dict[str, Any] = {"dim": last} if x.rank > 2 else {}
+    values = Tensor(shapes[0], x.dtype, b.node.name)
+    places = Tensor(shapes[1], "int64", f"{b.node.name}_places")
     want: Want = "any" if x.flat is None else "keras"
-    return b.step(Method(x, "topk", (layer.k,), kwargs), values, places, want=want)
+    b.step(Attr(Method(x, "topk", (layer.k,), kwargs), "values"), values, want=want)
+    order = Method(x, "argsort", (), {"dim": last, "descending": True, "stable": True})
+    b.step(AxisSubscript(order, {x.rank - 1: slice(None, layer.k)}, x.rank), places, want=want)
+    return values, places
 
 
 @lower(ops.TakeAlongAxis)
@@ -117,7 +118,8 @@ def _diagonal(layer: ops.Diagonal, x: Tensor) -> Any:
 @lower(ops.Trace)
 def trace(layer: ops.Trace, b: Lower, x: Tensor) -> Tensor:
     dtype = layer.result_dtype(as_operand(x))
-    typed = {} if dtype == x.dtype and "int" not in dtype else {"dtype": torch_dtype(dtype)}
+    summed = "int64" if dtype == "uint32" else dtype
+    typed = {} if dtype == x.dtype and "int" not in dtype else {"dtype": torch_dtype(summed)}
     y = b.tensor(layer.output_shape(as_operand(x)), dtype)
     expr = Method(_diagonal(layer, x), "sum", (-1,), typed)
     result: Tensor = b.step(expr, y, want="keras")

@@ -169,7 +169,7 @@ def one_hot(layer: ops.OneHot, b: Lower, x: Tensor) -> Tensor:
 @lower(ops.Matmul)
 def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
     operands = Operands(layer, (x1, x2), b, elementwise=False)
-    left, right = operands.promoted()
+    left, right = operands.joined()
     operands.want = "keras"
     y = operands.finish(b, Binary("@", left, right))
     y.flat = None
@@ -180,7 +180,7 @@ def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
 def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
     """NumPy's dot: the product of matrices, or `tensordot` beyond two axes."""
     operands = Operands(layer, (x1, x2), b, elementwise=False)
-    left, right = operands.promoted()
+    left, right = operands.joined()
     operands.want = "keras"
     ranks = [item.rank if isinstance(item, Tensor) else 0 for item in (x1, x2)]
     if 0 in ranks:
@@ -207,6 +207,6 @@ def einsum(layer: ops.Einsum, b: Lower, *operands: Any) -> Tensor:
         names, held.want, out_want = f"{','.join(terms)}->{output}", "keras", None
     elif any(x.flat is not None for x in held.tensors):
         held.want = "keras"
-    y = held.finish(b, Call("torch.einsum", (names, *held.promoted())), out_want)
+    y = held.finish(b, Call("torch.einsum", (names, *held.joined())), out_want)
     y.flat = None
     return y

@@ -247,11 +247,22 @@ def _lower(
                     tensor = alias(builder, tensor)
                 tensor.mask = mask
             tensors[value] = tensor
-    program.outputs = {name: tensors[value] for name, value in graph.outputs.items()}
+    program.outputs = {
+        name: _as_declared(builder, tensors[value], value) for name, value in graph.outputs.items()
+    }
     program.penalty = sum_of(builder, penalties)
     if not problems:
         _settle(program, options, graph)
     return program
+
+
+def _as_declared(builder: ClassBuilder, tensor: Tensor, value: Value) -> Tensor:
+    """An output in Keras's dtype: places are int64 inside a PyTorch program, int32 in Keras."""
+    if (tensor.dtype, value.dtype) != ("int64", "int32"):
+        return tensor
+    same = Tensor(tensor.shape, "int32", tensor.name, tensor.flat)
+    builder.steps.append(Step((same,), Method(tensor, "int"), node=value.node))
+    return same
 
 
 def _penalties(

@@ -78,6 +78,8 @@ def _typed(name: str) -> Callable[..., Tensor]:
     def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
         r = Reducer(layer, b, x)
         kwargs = r.kwargs()
+        if r.dtype == "uint32":
+            r.dtype = "int64"  # PyTorch does not compute in uint32
         if r.dtype != x.dtype or ops.is_whole(r.dtype):
             kwargs["dtype"] = torch_dtype(r.dtype)
         return r.finish(Method(x, name, (), kwargs))
@@ -110,6 +112,8 @@ lower(ops.Min)(extreme("amin", "max"))
 def prod(layer: ops.Prod, b: Lower, x: Tensor) -> Tensor:
     """PyTorch multiplies along one axis at a time; the last first, so that numbers hold."""
     r = Reducer(layer, b, x)
+    if r.dtype == "uint32":
+        r.dtype = "int64"
     typed = {"dtype": torch_dtype(r.dtype)} if r.dtype != x.dtype or ops.is_whole(r.dtype) else {}
     if len(r.axes) == x.rank and not layer.keepdims:
         return r.finish(Method(x, "prod", (), typed))

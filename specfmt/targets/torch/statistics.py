@@ -69,9 +69,17 @@ def count_nonzero(layer: ops.CountNonzero, b: Lower, x: Tensor) -> Tensor:
 @lower(ops.Median)
 def median(layer: ops.Median, b: Lower, x: Tensor) -> Tensor:
     """`torch.quantile` takes the mean of the two in the middle; `torch.median` the smaller."""
+    y = _median(layer, b, x)
+    half = x.dtype in ("float16", "bfloat16")  # which `torch.quantile` does not compute in
+    return b.expr(to_dtype(y, x.dtype), y, dtype=x.dtype) if half else y
+
+
+def _median(layer: ops.Median, b: Lower, x: Tensor) -> Tensor:
     r = Reducer(layer, b, x)
     r.as_floating()
     value = r.value
+    if x.dtype in ("float16", "bfloat16"):
+        value, r.dtype = to_dtype(x, "float32"), "float32"
     if len(r.axes) == x.rank:
         # Over everything: keepdim needs the axes, one after the other would not be the median.
         expr: Any = Method(Method(value, "flatten"), "quantile", (0.5,))
