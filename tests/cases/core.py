@@ -55,7 +55,7 @@ CASES = [
         (5, 2),
         inputs=(STEPS,),
     ),
-    # A class of the user's own: PyTorch says that it cannot (SF303).
+    # A class of the user's own: in PyTorch it is to be written.
     Case(
         {
             "type": "Custom",
