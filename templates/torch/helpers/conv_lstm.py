@@ -57,7 +57,7 @@ class ConvLSTM(nn.Module):
             mask = mask.movedim(self.time_dim, 1)
         keep_x = keep_h = None
         if self.training and self.dropout:
-            keep_x = F.dropout(x.new_ones(4, len(x), *x.shape[2:]), self.dropout)
+            keep_x = F.dropout(x.new_ones(4, x.shape[0], *x.shape[2:]), self.dropout)
             keep_x = keep_x.repeat_interleave(x.shape[1], dim=1)
         # The input's convolution does not wait for the state: all steps at once.
         gates = gate_conv(self.input_conv, x.flatten(0, 1), keep_x)

@@ -55,10 +55,10 @@ class FlexibleGRU(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Map x (N, T, features) to outputs (N, T, units) and the last state."""
         if state is None:
-            state = x.new_zeros(len(x), self.hidden_size)
+            state = x.new_zeros(x.shape[0], self.hidden_size)
         keep_x = keep_h = None
         if self.training and self.dropout:
-            keep_x = F.dropout(x.new_ones(3, len(x), 1, x.shape[-1]), self.dropout)
+            keep_x = F.dropout(x.new_ones(3, x.shape[0], 1, x.shape[-1]), self.dropout)
         if self.training and self.recurrent_dropout:
             keep_h = F.dropout(x.new_ones(3, *state.shape), self.recurrent_dropout)
 

@@ -48,11 +48,11 @@ class FlexibleLSTM(nn.Module):
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         """Map x (N, T, features) to outputs (N, T, units) and last states (h, c)."""
         if state is None:
-            zeros = x.new_zeros(len(x), self.hidden_size)
+            zeros = x.new_zeros(x.shape[0], self.hidden_size)
             state = (zeros, zeros)
         keep_x = keep_h = None
         if self.training and self.dropout:
-            keep_x = F.dropout(x.new_ones(4, len(x), 1, x.shape[-1]), self.dropout)
+            keep_x = F.dropout(x.new_ones(4, x.shape[0], 1, x.shape[-1]), self.dropout)
         if self.training and self.recurrent_dropout:
             keep_h = F.dropout(x.new_ones(4, *state[0].shape), self.recurrent_dropout)
 

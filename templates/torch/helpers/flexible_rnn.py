@@ -40,7 +40,7 @@ class FlexibleRNN(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Map x (N, T, features) to outputs (N, T, units) and the last state."""
         if state is None:
-            state = x.new_zeros(len(x), self.hidden_size)
+            state = x.new_zeros(x.shape[0], self.hidden_size)
         rate = self.recurrent_dropout if self.training else 0.0
         keep = F.dropout(torch.ones_like(state), rate)
 

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from .masked_steps import masked_steps
+
 
 def masked_rnn(
     rnn: nn.RNNBase,
@@ -19,6 +21,8 @@ def masked_rnn(
     A masked step keeps the state and repeats the output before it: zeros if there is
     none, or always with ``zero_masked``. States are given and returned as by ``rnn``.
     """
+    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+        return masked_steps(rnn, x, mask, state, zero_masked)  # no packing in a trace
     count = mask.sum(1)
     order = mask.int().argsort(dim=1, descending=True, stable=True)  # kept steps first
     packed = pack_padded_sequence(
