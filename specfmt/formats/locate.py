@@ -62,6 +62,8 @@ def locate(document: Any) -> Located:
         children = value.items() if isinstance(value, dict) else enumerate(value)
         holder = value if isinstance(value, dict) else parent
         for key, child in children:
+            if len(queue) > MAX_SEARCH:
+                break  # no more of them are looked at
             if isinstance(child, (dict, list, str)) and key != "weightsManifest":
                 queue.append((child, (*path, key), holder))
     _refuse_subclass(document)

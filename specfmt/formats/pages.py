@@ -17,7 +17,7 @@ Save the architecture again with `model.to_json()`, or resolve the conflict and 
     "SF401": (
         "The source is too large or nested too deeply",
         """\
-An architecture is at most 64 MiB of JSON and 160 levels deep. The largest model of
+An architecture is at most 16 MiB of JSON, 500,000 objects and lists, and 160 levels deep. The largest model of
 `keras.applications` takes 1.5 MB and 14 levels, so a source beyond these bounds is damaged,
 holds weights, or was made to do harm.
 

@@ -7,8 +7,14 @@ from typing import Any, Final, NoReturn
 
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
 
-MAX_BYTES: Final = 64 * 2**20
+MAX_BYTES: Final = 16 * 2**20
 """Largest architecture accepted; the largest of `keras.applications` is 1.5 MB."""
+
+MAX_BRACKETS: Final = 500_000
+"""Most objects and lists: Python takes up to a hundred bytes for each byte of small ones.
+
+A model of `keras.applications` has 10,000; with these bounds an import takes less than 1 GB.
+"""
 
 MAX_DEPTH: Final = 160
 """Deepest nesting accepted: about forty models inside each other."""
@@ -50,6 +56,16 @@ def _parse_once(text: str | bytes) -> Any:
             "SF401",
             f"expected at most {MAX_BYTES // 2**20} MiB of JSON, received {len(text)} bytes",
             hint="import the architecture alone: `to_json()` or `config.json`, without weights",
+        )
+    if isinstance(text, bytes):
+        brackets = text.count(b"{") + text.count(b"[")
+    else:
+        brackets = text.count("{") + text.count("[")
+    if brackets > MAX_BRACKETS:
+        fail(
+            "SF401",
+            f"expected at most {MAX_BRACKETS:,} objects and lists, received {brackets:,}",
+            hint="a Keras architecture has no such number; the file is made to exhaust memory",
         )
     try:
         if isinstance(text, bytes):

@@ -20,6 +20,9 @@ ZIP_MAGIC: Final = b"PK\x03\x04"
 CONFIG: Final = "config.json"
 METADATA: Final = "metadata.json"
 
+MAX_MEMBER: Final = 64 * 2**20
+"""Bytes of a member that is read whole: a vocabulary, the list of shards."""
+
 BOMB_FLOOR: Final = 2**20
 BOMB_RATIO: Final = 100
 """A member above the floor may unpack to so many times its size; JSON packs to a tenth or so."""
@@ -68,7 +71,7 @@ def _from_zip(path: Path) -> Located:
                     f"expected a .keras archive with {CONFIG}, received one without",
                     hint="save the model again with `model.save('model.keras')`",
                 )
-            located = locate(parse_json(read_member(archive, names[CONFIG])))
+            located = locate(parse_json(read_member(archive, names[CONFIG], MAX_BYTES)))
             if located.version is None and METADATA in names:
                 found = parse_json(read_member(archive, names[METADATA]))
                 version = found.get("keras_version") if isinstance(found, dict) else None
@@ -102,7 +105,7 @@ def archive_names(archive: zipfile.ZipFile) -> dict[str, str]:
     return names
 
 
-def read_member(archive: zipfile.ZipFile, name: str, limit: int = MAX_BYTES) -> bytes:
+def read_member(archive: zipfile.ZipFile, name: str, limit: int = MAX_MEMBER) -> bytes:
     """A member's bytes.
 
     Args:

@@ -14,6 +14,10 @@ WEIGHT_PAGES: Final[dict[str, tuple[str, str]]] = {
     "SF500": (
         "The weight file cannot be read",
         _page("""
+        An HDF5 file is first looked through in a process of its own, with 1 s of processor time and 1 s
+        more for each MiB (at most 60 s), 256 MiB of memory and 4 bytes more for each byte (at most
+        1 GiB): damaged files make the library loop for ever.
+
         The file is none of `.keras`, `.weights.h5`, `.h5`, `.safetensors` and `.pt`, or it is one
         of them and damaged: cut off, with a checksum that does not fit, or with parts that
         point outside the file.  Its content decides, not its name.  Save it again.
