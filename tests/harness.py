@@ -249,6 +249,7 @@ def check_case(case: Case) -> None:
     """Everything asked of a case; see the module's docstring."""
     import torch
 
+    from specfmt.spec.diagnostics import SpecError
     from specfmt.targets import keras as keras_target
     from specfmt.targets import torch as torch_target
     from specfmt.targets.torch.program import Options, _is_channels_first, lower_graph
@@ -263,9 +264,14 @@ def check_case(case: Case) -> None:
         np.asarray(y) for y in as_list(model(data if len(data) > 1 else data[0], training=False))
     ]
     if not case.torch:
-        module = execute(torch_target.generate_model(graph, style="subclass"))
-        with pytest.raises(NotImplementedError, match="write what "):
-            module(*map(torch.as_tensor, data))
+        with pytest.raises((SpecError, NotImplementedError)) as caught:
+            execute(torch_target.generate_model(graph, style="subclass"))(
+                *map(torch.as_tensor, data)
+            )
+        if isinstance(caught.value, SpecError):
+            assert all(d.code.startswith("SF3") for d in caught.value.diagnostics)
+        else:
+            assert "write what " in str(caught.value)
         return
     torch.set_num_threads(1)
     program = lower_graph(graph, Options())
