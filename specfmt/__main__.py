@@ -23,8 +23,19 @@ def leave_current_folder() -> None:
         sys.path.append(here)
 
 
+def write_anything() -> None:
+    """Let no character end a command, nor a closed stream: what cannot be shown is escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line."""
+    write_anything()
     arguments = sys.argv[1:]
     if len(arguments) > 1 and arguments[0] == "validate" and all(map(_is_file, arguments[1:])):
         # Nothing made here is garbage before the process ends.

@@ -64,7 +64,17 @@ def _plugins() -> dict[str, type[Layer]]:
     """Layers that installed packages register in the entry point group ``specfmt.layers``."""
     from importlib.metadata import entry_points
 
-    return {point.name: point.load() for point in entry_points(group=PLUGIN_GROUP)}
+    found: dict[str, type[Layer]] = {}
+    for point in entry_points(group=PLUGIN_GROUP):
+        try:
+            found[point.name] = point.load()
+        except Exception as error:
+            import warnings
+
+            place = f"{point.name} = {point.value}"
+            message = f"the plugin {place} is left out: {type(error).__name__}: {error}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return found
 
 
 def layer_types() -> list[str]:

@@ -11,7 +11,9 @@ from specfmt.graph.infer import show_shape
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph, Unit, Value
 from specfmt.graph.recording import recorded
+from specfmt.lint.rules import ROOT_SCOPE
 from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.spec.field_errors import show
 from specfmt.spec.layer import held_layers
 from specfmt.targets.imports import sorted_imports
 from specfmt.targets.keras.custom import custom_imports
@@ -103,6 +105,8 @@ def model_context(
                 )
             ]
         )
+    if style == "subclass":
+        refuse_scopes(graph)
     taken = set(RESERVED)
     graph, layer_classes = with_stubs(graph, taken)
     recording = recorded(graph)
@@ -142,6 +146,27 @@ def model_context(
     body = fill("keras/model.py.j2", imports="", **context)
     context["imports"] = import_block(body, flavor, list(file.imports))
     return context
+
+
+def refuse_scopes(graph: Graph) -> None:
+    """Refuse names that TensorFlow cannot open a scope for: a class is traced when it is built.
+
+    Raises:
+        SpecError: SF302, with each of them.
+    """
+    names = [(graph.name, ("name",)), *((u.name, (*u.path, "name")) for u in graph.walk_units())]
+    problems = [
+        Diagnostic(
+            "SF302",
+            f"expected names that TensorFlow takes for --style subclass, received {show(name)}",
+            path,
+            "begin with a letter and use letters, digits, _, - and . alone, or --style functional",
+        )
+        for name, path in names
+        if not ROOT_SCOPE.fullmatch(name)
+    ]
+    if problems:
+        raise SpecError(problems)
 
 
 def nested_functions(graph: Graph, file: FileScope) -> list[Function]:

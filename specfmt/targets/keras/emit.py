@@ -319,7 +319,13 @@ def dir_of_model() -> set[str]:
         "predict predict_on_batch predict_step quantize run_eagerly save save_weights set_weights "
         "stateless_call summary supports_masking symbolic_call test_on_batch test_step to_json "
         "train_on_batch train_step trainable trainable_variables trainable_weights variable_dtype "
-        "variables weights".split()
+        "variables weights add add_variable build_from_config call_signature_parameters "
+        "compile_from_config compiled_loss compiled_metrics distribute_reduction_method "
+        "distribute_strategy get_quantization_layer_structure get_state_tree jit_compile "
+        "make_test_function make_train_function pop predict_function quantization_mode "
+        "quantized_build quantized_call rematerialized_call reset_metrics save_own_variables "
+        "set_state_tree stateless_compute_loss steps_per_execution stop_training supports_jit "
+        "test_function train_function unrolled_steps_per_execution".split()
     )
 
 
