@@ -295,6 +295,7 @@ REFUSED = {
     "antialias": "Resizing",
     "data_format": "CenterCrop RandomZoom Resizing ZeroPadding1D",
     "fill_value": "Resizing",
+    "output_mode": "CategoryEncoding Discretization IntegerLookup StringLookup",
     "pad_to_aspect_ratio": "Resizing",
     "salt": "StringLookup",
     "cell.cells.recurrent_activation": "RNN",

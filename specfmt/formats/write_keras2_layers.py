@@ -359,6 +359,14 @@ class Keras2LayerWriter:
                 str(len(tensors)),
                 (*node.path, "inputs"),
             )
+        mode = getattr(layer, "output_mode", "int")
+        wide = [value.shape for value in tensors if len(value.shape or ()) > 1]
+        if mode == "one_hot" and any(shape[-1] != 1 for shape in wide if shape):
+            self.refusals.add(
+                f"one category for each sample of {node.name} ({layer.type_name})",
+                "several, whose one-hot vectors Keras 2 does not make",
+                (*node.path, "output_mode"),
+            )
         dtypes = sorted({value.dtype for value in tensors})
         casts = all(map(is_floating, dtypes))  # Keras 2 casts floating inputs alone
         if isinstance(layer, Merge) and len(dtypes) > 1 and not casts:
