@@ -80,7 +80,7 @@ class Recurrent(Layer):
     ) -> Shapes:
         self.check_sequences(sequences)
         self._check_time(sequences)
-        check_mask("a mask", mask, sequences[1])
+        check_mask("a mask", mask[:2] if mask else None, sequences[1])  # places come after time
         state = self.state_shape(sequences)
         if initial_state is not None:
             self.check_states(initial_state, self.state_shapes(sequences))
