@@ -242,3 +242,16 @@ def test_a_description_keeps_the_capitals_of_names(description: str, line: str) 
         "inputs: {x: {shape: [2]}}\nlayers: [{type: Dense, units: 1}]\n"
     )
     assert specfmt.generate(spec, "torch").startswith(f'"""{line}\n')
+
+
+@pytest.mark.parametrize("target", ["keras", "torch"])
+def test_code_that_a_spec_names_is_imported_at_the_top_below_a_remark(target: str) -> None:
+    spec = specfmt.loads(
+        "specfmt: 1\ninputs: {x: {shape: [2]}}\nlayers:\n  - {type: Dense, units: 1}\n"
+        "  - {type: Custom, class: mine.Scale, torch: mine.torch.Scale, shape: [1]}\n"
+    )
+    lines = specfmt.generate(spec, target).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("from mine"))
+    assert lines[at - 1] == "# The model's file names this code; it is not part of the framework."
+    assert all("import" in line or line.startswith(('"""', "#")) or not line or i < 5
+               for i, line in enumerate(lines[:at]))  # fmt: skip

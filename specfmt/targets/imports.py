@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from typing import Final
+
+GENERATED: Final = frozenset(
+    "PIL keras matplotlib numpy safetensors sklearn tensorflow torch torchvision tqdm".split()
+)
+"""Packages that generated code imports by itself; what comes from others, a spec has named."""
+
+OWN: Final = "# The model's file names this code; it is not part of the framework."
 
 
 def sorted_imports(lines: Iterable[str]) -> str:
-    """Import lines in two groups, standard library first; names from one module merged."""
+    """Import lines in two groups, standard library first; names from one module merged.
+
+    Code that a spec has named stands below a comment that says so.
+    """
     plain: set[str] = set()
     named: dict[str, set[str]] = {}
     for line in lines:
@@ -27,7 +38,12 @@ def sorted_imports(lines: Iterable[str]) -> str:
     standard = [line for line in merged if _root(line) in sys.stdlib_module_names]
     others = [line for line in merged if _root(line) not in sys.stdlib_module_names]
     groups = [sorted(group, key=_key) for group in (standard, others) if group]
-    return "\n\n".join("\n".join(group) for group in groups)
+    return "\n\n".join("\n".join(map(_remarked, group)) for group in groups)
+
+
+def _remarked(line: str) -> str:
+    known = _root(line) in GENERATED or _root(line) in sys.stdlib_module_names
+    return line if known else f"{OWN}\n{line}"
 
 
 def _root(line: str) -> str:
