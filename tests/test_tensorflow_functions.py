@@ -100,19 +100,91 @@ def functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
     return found
 
 
-@pytest.mark.slow
-def test_functions_mean_the_same() -> None:
-    """Every function is an operation of `keras.ops`, and PyTorch gives what tf_keras gives."""
+def sized_functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
+    """Functions that take sizes from the graph."""
+    steps, plain = Case({}, (None, 8), sizes=(5,)), Case({}, (4, 8))
+    image, open_image = Case({}, IMAGE), Case({}, (None, None, 8), sizes=(3, 5))
+    two = Case({}, [(None, 8), (None, 8)], sizes=(5,))
+
+    def tokens(x: Any, groups: int) -> Any:
+        size = tf.shape(x)
+        return tf.reshape(x, [size[0], size[1], groups, 8 // groups])
+
+    def shuffle(x: Any) -> Any:
+        n, h, w, c = tf.unstack(tf.shape(x))
+        x = tf.reshape(x, tf.stack([n, h, w, 2, c // 2]))
+        return tf.reshape(tf.transpose(x, [0, 1, 2, 4, 3]), [n, h, w, c])
+
+    def positions(x: Any, start: float = 0) -> Any:
+        length = tf.cast(tf.shape(x)[1], "float32" if isinstance(start, float) else "int32")
+        return x + tf.cast(tf.range(start, length)[:, tf.newaxis], "float32")
+
+    return [
+        ("batch and the rest", lambda x: tf.reshape(x, [tf.shape(x)[0], -1, 4]), steps),
+        ("batch and all", lambda x: tf.reshape(x, (tf.shape(x)[0], x.shape[1] * 8)), plain),
+        ("heads", lambda x: tf.transpose(tokens(x, 2), [0, 2, 1, 3]), steps),
+        ("heads of fixed length", lambda x: tokens(x, 4), plain),
+        ("batch times heads", lambda x: tf.reshape(
+            tf.transpose(tokens(x, 2), [0, 2, 1, 3]), [-1, tf.shape(x)[1], 4]), plain),
+        ("batch times steps", lambda x: tf.reshape(
+            tf.reshape(x, [tf.shape(x)[0] * tf.shape(x)[1], 8]) * 2.0,
+            [tf.shape(x)[0], tf.shape(x)[1], 8]), plain),
+        ("shape of another", lambda x, y: tf.reshape(x, tf.shape(y)),
+            Case({}, [(4, 6), (8, 3)])),
+        ("parts of a shape", lambda x: tf.reshape(x, tf.concat([tf.shape(x)[:1], [4, 8]], 0)),
+            Case({}, (8, 4))),
+        ("channel shuffle", shuffle, open_image),
+        ("product", lambda x: tf.reshape(
+            x, [tf.shape(x)[0], tf.reduce_prod(tf.shape(x)[1:])]), image),
+        ("K.shape", lambda x: backend.reshape(x, (backend.shape(x)[0], -1)), plain),
+        ("K.batch_flatten", backend.batch_flatten, image),
+        ("K.dot", lambda x: backend.dot(x, tf.ones((8, 3))), plain),
+        ("K.dot of steps", lambda x: backend.dot(x, tf.ones((8, 3))), steps),
+        ("K.dot of two", lambda x, y: backend.dot(x, backend.transpose(y)[:, :2]),
+            Case({}, [(4, 3), (3,)])),
+        ("K.batch_dot", lambda x: backend.batch_dot(x, x, axes=[2, 2]), plain),
+        ("K.batch_dot of rows", lambda x, y: backend.batch_dot(x, y, axes=1),
+            Case({}, [(3,), (3,)])),
+        ("K.switch", lambda x: backend.switch(x > 0, x, -x), plain),
+        ("K.repeat", lambda x: backend.repeat(x, 3), Case({}, (4,))),
+        ("K.repeat_elements", lambda x: backend.repeat_elements(x, 3, 1), Case({}, (4,))),
+        ("zeros", lambda x: tf.concat([x, tf.zeros([tf.shape(x)[0], 2, 8])], 1), plain),
+        ("zeros of steps", lambda x: tf.concat(
+            [x, tf.zeros([tf.shape(x)[0], tf.shape(x)[1], 2])], -1), steps),
+        ("ones", lambda x: x + tf.ones(tf.shape(x)), steps),
+        ("fill", lambda x: tf.concat([x, tf.fill([tf.shape(x)[0], 1], 2.5)], -1), Case({}, (4,))),
+        ("tile a constant", lambda x: x + tf.tile(
+            tf.constant([[1.0, 2.0, 3.0]]), [tf.shape(x)[0], 1]), Case({}, (3,))),
+        ("tile a tensor", lambda x: tf.tile(x[:1], [tf.shape(x)[0], 2, 1]), steps),
+        ("broadcast_to", lambda x: tf.broadcast_to(x[:1], tf.shape(x)), steps),
+        ("broadcast_to sizes", lambda x: tf.broadcast_to(
+            x[:, :1], [tf.shape(x)[0], 3, 8]), steps),
+        ("positions", positions, steps),
+        ("positions of fixed length", positions, plain),
+        ("positions as floats", lambda x: positions(x, 0.0), steps),
+        ("position ids", lambda x: tf.gather(
+            tf.reshape(tf.range(32.0), [4, 8]), tf.range(tf.shape(x)[1])) + x, plain),
+        ("last step", lambda x: x[:, tf.shape(x)[1] - 1], plain),
+        ("half", lambda x: x[:, : tf.shape(x)[1] // 2], plain),
+        ("resize", lambda x: tf.image.resize(x, tf.shape(x)[1:3] * 2), image),
+        ("sizes of the second", lambda x, y: tf.concat([x, tf.ones(tf.shape(y))], 1), two),
+    ]  # fmt: skip
+
+
+def compare(found: list[tuple[str, Any, Case]], *, with_keras: bool = False) -> dict[str, Any]:
+    """What of the functions is not imported, or computes something else."""
     tf = pytest.importorskip("tensorflow")
     tf_keras = pytest.importorskip("tf_keras")
     import torch
 
     from specfmt.formats.keras_json import document_from_keras_json
+    from specfmt.targets import keras as keras_target
     from specfmt.targets import torch as torch_target
     from specfmt.targets.torch.program import _is_channels_first
 
-    wrong = {}
-    for name, function, case in functions(tf, tf_keras.backend):
+    assert tf is not None
+    wrong: dict[str, Any] = {}
+    for name, function, case in found:
         tf_keras.backend.clear_session()
         shapes = case.input_shapes()
         dtypes = (*case.dtypes, *("float32",) * len(shapes))
@@ -134,9 +206,30 @@ def test_functions_mean_the_same() -> None:
             relative_error(channels_first(y, stays), result.numpy())
             for y, result in zip(expected, results, strict=True)
         ]
+        if with_keras:
+            again = execute(keras_target.generate_model(graph, flavor="keras"))
+            results = as_list(again(data if len(data) > 1 else data[0]))
+            pairs = zip(expected, results, strict=True)
+            errors += [relative_error(y, np.asarray(result)) for y, result in pairs]
         if max(errors) > 1e-5:
             wrong[name] = errors
-    assert not wrong
+    return wrong
+
+
+@pytest.mark.slow
+def test_functions_mean_the_same() -> None:
+    """Every function is an operation of `keras.ops`, and PyTorch gives what tf_keras gives."""
+    tf = pytest.importorskip("tensorflow")
+    tf_keras = pytest.importorskip("tf_keras")
+    assert not compare(functions(tf, tf_keras.backend))
+
+
+@pytest.mark.slow
+def test_sizes_in_the_graph_mean_the_same() -> None:
+    """Sizes that TensorFlow takes at run time: both programs do, for any batch and length."""
+    tf = pytest.importorskip("tensorflow")
+    tf_keras = pytest.importorskip("tf_keras")
+    assert not compare(sized_functions(tf, tf_keras.backend), with_keras=True)
 
 
 def test_lost_operands_are_asked_for() -> None:

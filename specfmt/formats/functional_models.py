@@ -8,6 +8,7 @@ from specfmt.formats import legacy_models
 from specfmt.formats.assemble import Record
 from specfmt.formats.defaults import op_defaults
 from specfmt.formats.graph_reader import INPUT, GraphReader, drop_empty
+from specfmt.formats.graph_sizes import Sizes
 from specfmt.formats.layer_entries import layer_parts, output_rank
 from specfmt.formats.nodes import Call, Ref, collect_refs, read_call, read_tensors
 from specfmt.formats.operations import (
@@ -49,6 +50,7 @@ class FunctionalReader(GraphReader):
         names = self.layer_names(layers, path)
         known = set(names)
         pending: dict[str, Json] = {}
+        self.sizes = Sizes(self.records, pending)
         for i, (item, name) in enumerate(zip(layers, names, strict=True)):
             where = (*path, i)
             try:
@@ -61,12 +63,13 @@ class FunctionalReader(GraphReader):
             except SpecError as error:
                 self.problems.extend(error.diagnostics)
         self.finish_reading()
-        self.find_operands(names)
         inputs = self.input_tensors(config, config_path)
         outputs = read_tensors(
             need(config, "output_layers", config_path, f"a {class_name}"),
             (*config_path, "output_layers"),
         )
+        self.drop_sizes(outputs)
+        self.find_operands(names)
         if not self.context.legacy:
             returned: list[Ref] = []
             collect_refs(outputs, returned)
@@ -151,13 +154,15 @@ class FunctionalReader(GraphReader):
         entry: Json = {}
         helpers: list[Helper] = []
         kept = [Call(list(call.args), dict(call.kwargs), call.path) for call in calls]
+        sizes = self.sizes if len(calls) == 1 else Sizes([], {})
         try:
-            for call in calls:
+            for k, call in enumerate(calls):
+                place = f"{name}/call_{k}" if k else name
                 if class_name == "TensorFlowOpLayer":
                     entry, helpers = convert_node(config, call, config_path), []
                 else:
-                    entry, helpers = convert_function(class_name, config, call, name)
-                if op_defaults(entry["op"]) is None:
+                    entry, helpers = convert_function(class_name, config, call, place, sizes)
+                if "op" in entry and op_defaults(entry["op"]) is None:
                     raise UnsupportedError(f"specfmt does not know the operation {entry['op']}")
                 for helper in helpers:
                     self.records.append(
@@ -166,6 +171,10 @@ class FunctionalReader(GraphReader):
             if not calls:
                 raise UnsupportedError("it reads nothing")
         except UnsupportedError as reason:
+            if name in sizes.values:
+                self.unsaid[name] = str(reason)
+                entry = {"type": "Custom", "name": name, "class": class_name, "config": config}
+                return Record(name, entry, where, kept)
             equation = einsum_equation(config, kept)
             if equation is not None:
                 self.lost.append((name, equation, where))
@@ -180,6 +189,27 @@ class FunctionalReader(GraphReader):
             self.lost_operand(name, where)
         automatic = name.startswith(TF_PREFIXES)
         return Record(name, {**entry, "name": name}, where, calls, keep_name=not automatic)
+
+    def drop_sizes(self, outputs: Any) -> None:
+        """Leave out operations on sizes whose results stand where they were read."""
+        if not self.sizes.values:
+            return
+        returned: list[Ref] = []
+        collect_refs(outputs, returned)
+        read = {ref.layer for ref in returned}
+        left = []
+        for record in reversed(self.records):
+            base = record.name.rpartition("/")[0]
+            if record.name not in read and {record.name, base} & self.sizes.values.keys():
+                continue
+            read |= {ref.layer for call in record.calls for ref in call.refs()}
+            left.append(record)
+            if record.name in self.unsaid:
+                reason = self.unsaid[record.name]
+                self.context.warn(
+                    "SF433", f"kept the operation {record.name} as it is: {reason}", record.path
+                )
+        self.records = left[::-1]
 
     def find_operands(self, names: list[str]) -> None:
         """Give a `tf.einsum`, whose operands tf.keras does not write, what nobody else reads.

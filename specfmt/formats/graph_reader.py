@@ -76,6 +76,7 @@ class GraphReader:
         self.outputs: Any = None
         self.place: Path = ()
         self.lost: list[tuple[str, str, Path]] = []
+        self.unsaid: dict[str, str] = {}
 
     def input_layer(self, config: Any, path: Path, name: str | None = None) -> tuple[str, Json]:
         config = as_map(config, path, "the config of an InputLayer")

@@ -129,7 +129,8 @@ class _LegacyNode:
         if isinstance(value, dict):
             special = slice_form(value, path)
             if special is not None:
-                return special
+                bounds = special.get("slice")
+                return special if bounds is None else {"slice": self._keyword(bounds, path)}
             return {key: self._keyword(item, (*path, key)) for key, item in value.items()}
         return constant(value)
 

@@ -13,9 +13,11 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
+from specfmt.formats.graph_sizes import Sizes, is_constant
 from specfmt.formats.nodes import Call, Ref
 from specfmt.formats.operations import drop_op_defaults
 from specfmt.formats.reading import Json, as_map, fail
+from specfmt.formats.tf_size_steps import in_sized_steps
 from specfmt.formats.tf_steps import (
     STEPS,
     Helper,
@@ -24,7 +26,7 @@ from specfmt.formats.tf_steps import (
     in_steps,
     subscript,
 )
-from specfmt.formats.tf_tables import DTYPE_NAMES, FUNCTIONS, NODE_OPS, Row
+from specfmt.formats.tf_tables import DTYPE_NAMES, FUNCTIONS, KERAS_EPSILON, NODE_OPS, Row
 from specfmt.layers.image_operations import INTERPOLATIONS
 from specfmt.spec.diagnostics import Path
 
@@ -32,9 +34,11 @@ CLASSES: Final = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
 
 def convert_function(
-    class_name: str, config: Json, call: Call, name: str
+    class_name: str, config: Json, call: Call, name: str, sizes: Sizes
 ) -> tuple[Json, list[Helper]]:
     """A call of a `TFOpLambda` or `SlicingOpLambda`; ``call`` is rewritten in place.
+
+    Where it works out sizes or constants, ``sizes`` has its value afterwards.
 
     Returns:
         The entry of the operation without edges, and operations that it reads.
@@ -43,12 +47,24 @@ def convert_function(
         UnsupportedError: It is no arithmetic that `keras.ops` can say.
     """
     function = config.get("function")
-    if class_name == "SlicingOpLambda" or function == "__operators__.getitem":
+    if class_name == "SlicingOpLambda":
+        function = "__operators__.getitem"
+    if not isinstance(function, str):
+        raise UnsupportedError("it does not say which function it calls")
+    filled = sizes.filled(call)
+    call.args, call.kwargs = filled.args, filled.kwargs
+    is_known = sizes.evaluate(name, function, filled)
+    said = in_sized_steps(function, call, name, sizes)
+    if said is not None:
+        return _entry(said[0], call), said[1]
+    if is_known or not is_constant([call.args, *call.kwargs.values()]):
+        raise UnsupportedError("it takes sizes that are not known before run time")
+    if function == "__operators__.getitem":
         return _slice(call), []
     if function in STEPS:
-        entry, helpers = in_steps(str(function), call, name)
-        return _entry(entry["op"], call), helpers
-    row = FUNCTIONS.get(function) if isinstance(function, str) else None
+        entry, helpers = in_steps(function, call, name)
+        return _entry(entry, call), helpers
+    row = FUNCTIONS.get(function)
     if row is None:
         raise UnsupportedError(f"tf.{function} has no counterpart in keras.ops")
     given = dict(zip(row.params, call.args, strict=False))
@@ -58,7 +74,7 @@ def convert_function(
     flags = {key: given.pop(key, False) for key in ("transpose_a", "transpose_b")}
     call.args, call.kwargs = _bind(row, given)
     helpers = [_transposed(call, i, name) for i, flag in enumerate(flags.values()) if flag is True]
-    return _entry(row.op, call), helpers
+    return _entry({"op": row.op}, call), helpers
 
 
 def _transposed(call: Call, index: int, name: str) -> Helper:
@@ -124,11 +140,16 @@ def _leaves(nest: Any) -> Iterator[Any]:
         yield nest
 
 
-def _entry(op: str, call: Call) -> Json:
-    kwargs = call.kwargs
+def _entry(entry: Json, call: Call) -> Json:
+    if "op" not in entry:
+        return entry
+    op, kwargs = entry["op"], call.kwargs
     if op == "normalize" and isinstance(kwargs.get("epsilon"), (int, float)):
         # tf bounds the square of the norm, keras.ops the norm itself: the bound is its root.
-        kwargs["epsilon"] = math.sqrt(kwargs["epsilon"])
+        if not kwargs["epsilon"] > 0:
+            raise UnsupportedError("its epsilon is not positive")
+        bound = float(f"{math.sqrt(kwargs['epsilon']):.12g}")
+        kwargs["epsilon"] = None if bound == KERAS_EPSILON else bound
     if op == "resize" and kwargs.get("interpolation") not in (None, *INTERPOLATIONS):
         raise UnsupportedError(f"keras.ops does not resize by {kwargs['interpolation']}")
     if op == "pad":
@@ -153,7 +174,7 @@ def _slice(call: Call) -> Json:
         for key, value in call.kwargs.items()
         if key not in ("name", "var") and value is not None
     }
-    if others or len(call.args) != 1:
+    if others or len(call.args) != 1 or Call([spec], {}, ()).refs():
         raise UnsupportedError("it is not a plain slice")
     call.kwargs = {"key": spec}
     return {"op": "getitem"}

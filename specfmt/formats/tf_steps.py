@@ -47,6 +47,13 @@ class Steps:
         self.helpers.append(helper)
         return Ref(name, 0, 0)
 
+    def layer(self, type_name: str, operand: Any, **fields: Any) -> Ref:
+        """A layer instead of an operation."""
+        name = f"{self.name}/{len(self.helpers)}"
+        entry = {"type": type_name, **fields}
+        self.helpers.append(Helper(name, entry, Call([operand], {}, self.path)))
+        return Ref(name, 0, 0)
+
 
 Function = Callable[..., Any]
 STEPS: Final[dict[str, tuple[tuple[str, ...], Function]]] = {}
@@ -451,3 +458,8 @@ def _extract_patches(
     if padding == "SAME":
         fields["padding"] = "same"
     return s("extract_patches", images, **fields)
+
+
+@steps("x", "keras.backend.batch_flatten")
+def _batch_flatten(s: Steps, x: Any) -> Any:
+    return s.layer("Flatten", x)

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from specfmt.formats.reading import Json
 
+KERAS_EPSILON: Final = 1e-7
+"""`keras.config.epsilon()`, the bound of `keras.ops.normalize` where none is given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

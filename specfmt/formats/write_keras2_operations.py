@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from specfmt.formats.reading import Json, show
-from specfmt.formats.tf_tables import FUNCTIONS, Row
+from specfmt.formats.tf_tables import FUNCTIONS, KERAS_EPSILON, Row
 from specfmt.formats.write_keras2_words import Refusals, dtype_policy
 from specfmt.formats.write_words import plain
 from specfmt.graph.model import Array, Node, Value
@@ -278,6 +278,8 @@ _CHANGES: Final[dict[tuple[str, str], Callable[[Any, Node], Any]]] = {
     ("flip", "axis"): _reversed_axes,
     ("split", "indices_or_sections"): _sizes,
     ("norm", "axis"): _norm_axis,
+    # TensorFlow bounds the square of the norm; without a bound Keras 3 takes its own epsilon.
+    ("normalize", "epsilon"): lambda value, _: (value or KERAS_EPSILON) ** 2,
 }
 """Options that TensorFlow spells in another way, or has for some values only."""
 

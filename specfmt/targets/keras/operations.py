@@ -70,7 +70,8 @@ def operation_source(
         return layer.type_name, created, f"({', '.join((*operands, *called))})"
     if function == "getitem":
         return f"{operands[0]}[{subscript(layer.key)}]", [], None
-    if function in WRITTEN and len(operands) == 2 and not keywords:
+    # An array on the left would take the operator for its own, element by element.
+    if function in WRITTEN and not isinstance(items[0], (Array, tuple)) and not keywords:
         return binary(operands[0], OPERATORS[function], operands[1]), [], None
     return (
         f"{layer.keras_namespace()}.{function}",
@@ -129,4 +130,6 @@ def subscript(key: Any) -> str:
             texts.append("...")
         else:
             texts.append(literal(item))
+    if len(items) == 1 and isinstance(items[0], dict) and "slice" in items[0]:
+        texts.append("...")  # Keras takes a slice in a tuple alone
     return ", ".join(texts)

@@ -103,7 +103,7 @@ def _forwards(item: slice, size: int | None) -> slice:
 
 
 @lower(ops.Take)
-def take(layer: ops.Take, b: Lower, x: Tensor, indices: Any) -> Tensor:
+def take(layer: ops.Take, b: Lower, x: Tensor | Array, indices: Any) -> Tensor:
     """Indexing along one axis; negative indices count from the end in both."""
     shape = layer.output_shape(as_operand(x), as_operand(indices))
     y = b.tensor(shape, x.dtype)
@@ -114,9 +114,15 @@ def take(layer: ops.Take, b: Lower, x: Tensor, indices: Any) -> Tensor:
         small = prod(indices.shape) <= WRITTEN_OUT
         item = _lists(indices.value) if small else buffer(b, indices, None, "int64")
     if layer.axis is None:
-        flat = Method(x, "flatten") if x.rank > 1 else x
+        whole = buffer(b, x, None, x.dtype) if isinstance(x, Array) else x
+        flat = Method(whole, "flatten") if len(x.shape) > 1 else whole
         step: Tensor = b.step(Subscript(flat, (item,)), y, want="keras")
         return step
+    if isinstance(x, Array):
+        k = check_axis(layer.axis, len(x.shape))
+        table = buffer(b, x, None, x.dtype)
+        taken: Tensor = b.step(AxisSubscript(table, {k: item}, len(x.shape)), y, want="keras")
+        return taken
     k = check_axis(layer.axis, x.rank)
     want: Want = "any"
     out_want: OutWant | None = None
