@@ -417,7 +417,7 @@ def test_keras_0_graph():
     ]
 
 
-REFUSED = [
+BEYOND = [
     ("BatchNormalization", {"mode": 1}, "SF420", "mode", "1.2.2"),
     ("BatchNormalization", {"mode": 2}, "SF420", "mode", "1.2.2"),
     (
@@ -447,14 +447,21 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "config", "code", "key", "version"), REFUSED)
-def test_meaning_that_keras_3_lacks_is_refused(name, config, code, key, version):
-    with pytest.raises(SpecError) as caught:
-        only(name, config, version)
-    (found,) = caught.value.diagnostics
-    assert found.code == code
+@pytest.mark.parametrize(("name", "config", "code", "key", "version"), BEYOND)
+def test_a_layer_that_says_what_keras_3_cannot_costs_only_itself(name, config, code, key, version):
+    layers = [
+        (name, {"name": "x", "batch_input_shape": [None, 8, 8, 3][: 4 if "2D" in name else 3]}),
+        ("Dense", {"name": "d", "units": 2} if version > "2" else {"name": "d", "output_dim": 2}),
+    ]
+    layers[0][1].update(config)
+    document, (found,) = document_from_keras_json(sequential(*layers, version=version))
+    assert (found.code, found.severity) == (code, "warning")
     assert found.pointer == "/config/0/config" + (f"/{key}" if key else "")
-    assert found.message.startswith("expected ")
+    assert found.message.startswith(f"kept {name} as it is: expected ")
+    kept, dense = document["layers"]
+    assert (kept["type"], kept["class"]) == ("Custom", name)
+    assert {key: kept["config"][key] for key in config} == config
+    assert (dense["type"], dense["units"]) == ("Dense", 2)
 
 
 @pytest.mark.parametrize(("sequences", "axis"), [(True, 4), (False, 3)])
@@ -476,10 +483,10 @@ def test_findings_of_all_layers_are_collected():
         document_from_keras_json(
             sequential(
                 ("Dense", {"name": "a", "output_dim": "many", "input_dim": 2}),
-                ("BatchNormalization", {"name": "b", "mode": 2}),
+                ("BatchNormalization", {"name": "b", "axis": "last"}),
             )
         )
-    assert [d.code for d in caught.value.diagnostics] == ["SF403", "SF420"]
+    assert [d.code for d in caught.value.diagnostics] == ["SF403", "SF403"]
 
 
 def test_input_of_a_first_layer():

@@ -75,6 +75,9 @@ FEEDING: Final = frozenset(
 WRONG: Final = "SF403"
 """The code of a value that is none of its field."""
 
+BEYOND_KERAS_3: Final = frozenset({"SF420", "SF421", "SF422"})
+"""Codes of a layer that is sound, but says something that Keras 3 cannot."""
+
 NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
@@ -243,6 +246,8 @@ class LayerReader:
             try:
                 entry = self._layer(*source, config_path)
             except SpecError as error:
+                if {found.code for found in error.diagnostics} <= BEYOND_KERAS_3:
+                    return self._beyond(item, class_name, config, path, error)
                 raise of_layer(error, name, class_name) from None
             if entry is not None and not _holds_known(entry):
                 item = {**item, "module": KERAS_LAYERS}
@@ -413,9 +418,27 @@ class LayerReader:
         )
         return self._opaque(item, class_name, config, path)
 
-    def _opaque(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
+    def _beyond(
+        self, item: Any, class_name: str, config: Json, path: Path, error: SpecError
+    ) -> Json:
+        """A layer whose class Keras 3 has not in this form: kept as one that is to be written."""
+        for found in error.diagnostics:
+            self.context.warnings.append(
+                replace(
+                    found,
+                    severity="warning",
+                    message=f"kept {class_name} as it is: {found.message}",
+                    hint="generated code has a class for it; `torch:` or `define:` say what it "
+                    "computes",
+                )
+            )
+        return self._opaque({**item, "module": None}, class_name, config, path, importable=False)
+
+    def _opaque(
+        self, item: Any, class_name: str, config: Json, path: Path, *, importable: bool = True
+    ) -> Json:
         module = item.get("module") if isinstance(item, dict) else None
-        if not module and self.context.legacy and class_name in KNOWN_TO_KERAS:
+        if importable and not module and self.context.legacy and class_name in KNOWN_TO_KERAS:
             module = KERAS_LAYERS
         dotted = f"{module}.{class_name}" if isinstance(module, str) and module else class_name
         if not CUSTOM_CLASS.match(dotted):

@@ -89,7 +89,8 @@ cannot build such a model either; the file was edited by hand or damaged.
         "An option has no counterpart in Keras 3",
         """\
 The layer exists in Keras 3, but not with this option, and leaving the option out would change
-what the model computes. Examples:
+what the model computes. So the layer is kept as one that specfmt does not know: generated code has a
+class for it that is to be written, and everything around it is translated. Examples:
 
 | option | meaning | instead |
 |---|---|---|
@@ -100,22 +101,23 @@ what the model computes. Examples:
 | `border_mode="full"` | padding on every side | `ZeroPadding` and `valid` |
 | `Merge(mode="cos")`, a function as mode | | operations of `keras.ops` |
 
-Rebuild this part of the model in Keras 3 and import that.
+`torch:` or `define:` in the spec say what the layer computes; or rebuild this part in Keras 3.
 """,
     ),
     "SF421": (
         "A layer has an option that specfmt does not know",
         """\
 The option is in no release of Keras that specfmt knows for this layer, and it is switched on.
-Dropping it could change the model, so the import stops. Remove it from the file if the model
-does not depend on it.
+Dropping it could change the model, so the layer is kept as one that specfmt does not know, with a class
+to be written in generated code. Remove the option from the file if the model does not depend on it.
 """,
     ),
     "SF422": (
         "A layer type has no counterpart in Keras 3",
         """\
 Layers of Keras 0 and 1 such as `Highway`, `MaxoutDense` and `SReLU` were never part of later
-releases, and their weights fit no layer of today. Rebuild the layer in Keras 3.
+releases, and their weights fit no layer of today. The layer is kept as one that specfmt does not know,
+with a class to be written in generated code.
 """,
     ),
     "SF423": (

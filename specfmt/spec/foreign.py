@@ -176,7 +176,13 @@ def foreign_classes(value: Any) -> list[str]:
     Returns:
         Dotted paths of classes and functions, once, in the order of the document.
     """
-    return list(dict.fromkeys(_foreign(value)))
+    return list(dict.fromkeys(filter(_has_module, _foreign(value))))
+
+
+def _has_module(dotted: str) -> bool:
+    """Whether there is something to import; else generated code has a class to be written."""
+    module, _, name = dotted.rpartition(".")
+    return module not in ("", "builtins", "__main__") and name != "Lambda"
 
 
 def _foreign(value: Any) -> Iterator[str]:
