@@ -40,11 +40,11 @@ def helper_space(helpers: Iterable[str]) -> dict[str, Any]:
     import torch.nn.functional as F
     from torch import nn
 
-    from specfmt.targets.torch.emit import helper_sources
+    from specfmt.targets.templates import helper_sources
 
     torch.set_num_threads(1)
     space: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, "math": math}
-    imports, bodies = helper_sources(list(helpers))
+    imports, bodies = helper_sources(list(helpers), "torch/helpers")
     exec("\n".join([*imports, *bodies]), space)
     return space
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.spec.diagnostics import Diagnostic, SpecError
-from specfmt.spec.train import CsvData, InlineData, NpzData, TrainSpec
+from specfmt.spec.layer import Shape
+from specfmt.spec.train import CsvData, InlineData, KerasData, NpzData, TrainSpec
 from specfmt.targets.data_checks import check_data
 from specfmt.targets.data_sources import (
     CLASS_NAMES,
@@ -21,8 +22,9 @@ from specfmt.targets.data_sources import (
     sample_shape,
     source_code,
 )
-from specfmt.targets.outputs import is_classes, takes_class_numbers
+from specfmt.targets.outputs import is_classes, output_kind, takes_class_numbers
 from specfmt.targets.source import comment, literal, number, string
+from specfmt.targets.templates import helper_sources
 
 
 @dataclass
@@ -140,8 +142,12 @@ class _Writer:
         self.graph, self.train, self.data = graph, train, train.data
         self.result = DataCode(standardize=self.data.standardize)
         named = frozenset(name for name in graph.outputs if is_classes(graph, train, name))
-        by_word = named if isinstance(self.data, CsvData) and self.data.classes else frozenset()
-        self.source = source_code(graph, self.data, by_word, loader)
+        self.source = source_code(graph, self.data, named, loader)
+        text = getattr(self.data, "name", "") in TEXT_SETS
+        self.from_file = isinstance(self.data, (NpzData, CsvData, KerasData))
+        self.any_shape = isinstance(self.data, (NpzData, KerasData))
+        self.any_samples = self.any_shape and not text
+        self.shared = dict.fromkeys(self.source.shared)
 
     def code(self) -> DataCode:
         result, source = self.result, self.source
@@ -162,7 +168,22 @@ class _Writer:
             self._shape("", "_train")
         self._hold_out()
         self._finish()
+        imports, bodies = helper_sources(list(self.shared), "common/data")
+        result.imports |= {*imports, *["from pathlib import Path"] * result.has_path}
+        result.helpers += bodies
         return result
+
+    def _call(self, helper: str, *arguments: str) -> str:
+        """A call of a function in ``templates/common/data``."""
+        self.shared[helper] = None
+        return f"{helper}({', '.join(arguments)})"
+
+    def _fitted(self, array: str, shape: Shape, name: str) -> str | None:
+        """An array in the shape that the model reads, if its samples may have another one."""
+        if shape.count(None) > 1:
+            return None
+        helper = "as_open_samples" if None in shape else "as_samples"
+        return self._call(helper, array, literal(shape), string(name))
 
     def _several(self, side: str) -> bool:
         return len(self.graph.inputs if side == "x" else self.graph.outputs) > 1
@@ -201,10 +222,11 @@ class _Writer:
     def _input(self, x: str, value: Any) -> str:
         """An input array: its type, scaled, in the input's shape."""
         shape = (value.shape or ())[1:]
-        expression = f"{x}.astype({string(value.dtype)})"
+        fitted = self._fitted(x, shape, value.name) if self.any_samples else None
+        expression = f"{fitted or x}.astype({string(value.dtype)})"
         if self.data.scale is not None:
             expression += f" / {number_source(self.data.scale)}"
-        if not self._reshapes(shape):
+        if fitted or not self._reshapes(shape):
             return expression
         inner = f"({expression})" if self.data.scale is not None else expression
         return f"{inner}.reshape({_sizes(x, shape)})"
@@ -223,17 +245,36 @@ class _Writer:
     def _target(self, y: str, name: str) -> str:
         """A target array as the loss wants it."""
         shape = self.graph.outputs[name].shape or ()
-        if self._one_hot(name):
-            flat = self._may_be_column(name) and len(shape) == 2
-            index = f'{y}.astype("int64")' + (".ravel()" if flat else "")
-            return f'np.eye({shape[-1]}, dtype="float32")[{index}]'
-        if takes_class_numbers(self.graph, self.train, name):
+        numbers = self._one_hot(name) or takes_class_numbers(self.graph, self.train, name)
+        if self.from_file:
+            return self._checked_target(y, name, shape, numbers=numbers)
+        if numbers:
             ravel = ".ravel()" if self._may_be_column(name) and len(shape) == 2 else ""
-            return f'{y}.astype("int64"){ravel}'
+            return self._classes(f'{y}.astype("int64"){ravel}', name, shape)
         expression = f'{y}.astype("float32")'
         if shape and shape[-1] == 1 and shape[1:].count(None) <= 1 and self._lacks_axis(name):
             expression += f".reshape({_sizes(y, shape[1:])})"
         return expression
+
+    def _classes(self, numbers: str, name: str, shape: Shape) -> str:
+        """Class numbers, or rows such as 0 1 0."""
+        if not self._one_hot(name):
+            return numbers
+        return f'np.eye({shape[-1]}, dtype="float32")[{numbers}]'
+
+    def _checked_target(self, y: str, name: str, shape: Shape, *, numbers: bool) -> str:
+        """A target array of a file: its shape and its labels are what they are."""
+        if numbers:
+            fitted = self._fitted(y, shape[1:-1], name) if self.any_shape else None
+            units = str(shape[-1])
+            if shape[-1] is None:
+                return self._classes(f'{fitted or y}.astype("int64")', name, shape)
+            labels = self._call("as_classes", fitted or y, units, string(name))
+            return self._classes(labels, name, shape)
+        y = self._fitted(y, shape[1:], name) or y
+        if output_kind(self.graph, self.train, name) == "binary":
+            return self._call("as_binary", y, string(name))
+        return f'{y}.astype("float32")'
 
     def _one_hot(self, name: str) -> bool:
         """Whether class numbers become one-hot rows; with several outputs, those that need them."""
@@ -245,8 +286,7 @@ class _Writer:
         """Whether class numbers may come as (N, 1)."""
         if isinstance(self.data, InlineData):
             return len(self._inline_target(name)) > 1
-        known = getattr(self.data, "name", "")
-        return known in ("cifar10", "cifar100") or isinstance(self.data, NpzData)
+        return False
 
     def _lacks_axis(self, name: str) -> bool:
         """Whether targets of one number may come without an axis for it."""
@@ -274,6 +314,7 @@ class _Writer:
         self._line(
             f"order = {generator}.permutation(len({y}))",
             f"split = len(order) - round({number(split)} * len(order))",
+            *self._refuse_split("len(order)", "split", "test"),
             "train, test = order[:split], order[split:]",
             self._take("x_train", "x", "train"),
             self._take("y_train", "y", "train"),
@@ -285,12 +326,25 @@ class _Writer:
     def _hold_out(self) -> None:
         """Keep the first samples for validation."""
         first = self.data.validation_first
+        (output, *_) = self.graph.outputs
+        count = f"len(y_train[{string(output)}])" if self._several("y") else "len(y_train)"
         if first is None:
+            share = self.train.validation_split
+            if share:
+                boundary = f"int({count} * (1 - {number(share)}))"
+                self._line(*self._refuse_split(count, boundary, "validation"))
             return
+        self._line(*self._refuse_split(count, str(first), "validation"))
         self.result.has_validation = True
         names = ["x", "y", *["weight"] * self.result.weighted]
         self._line(*(self._take(f"{name}_val", f"{name}_train", f":{first}") for name in names))
         self._line(*(self._take(f"{name}_train", f"{name}_train", f"{first}:") for name in names))
+
+    def _refuse_split(self, count: str, kept: str, part: str) -> list[str]:
+        """The statement that refuses too few samples; only a file may hold any number."""
+        if not self.from_file:
+            return []
+        return [self._call("check_split", count, kept, string(part))]
 
     def _finish(self) -> None:
         result = self.result

@@ -66,6 +66,7 @@ class Source:
         presplit: Whether the source has its own test part.
         weighted: Whether it has sample weights.
         helpers: Functions that they call.
+        shared: Names of functions in ``templates/common/data`` that they call.
     """
 
     body: list[str]
@@ -75,6 +76,7 @@ class Source:
     presplit: bool = False
     weighted: bool = False
     helpers: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 PAD_SEQUENCES = '''def pad_sequences(sequences: np.ndarray, length: int) -> np.ndarray:
@@ -92,16 +94,18 @@ def source_code(graph: Graph, data: Data, classes: frozenset[str], loader: str) 
     Args:
         graph: The model.
         data: The checked data section.
-        classes: Outputs whose targets are names of classes in a table.
+        classes: Outputs that tell classes apart.
         loader: Who loads `keras.datasets`: ``keras``, or ``torchvision`` for torch scripts.
     """
-    return WRITERS[type(data)](_Context(graph, classes, loader), data)
+    named = classes if data.classes else frozenset()
+    return WRITERS[type(data)](_Context(graph, classes, named, loader), data)
 
 
 @dataclass(frozen=True)
 class _Context:
     graph: Graph
     classes: frozenset[str]
+    named: frozenset[str]
     loader: str
 
 
@@ -115,14 +119,13 @@ def _sklearn(_context: _Context, data: SklearnData) -> Source:
 
 def _keras(context: _Context, data: KerasData) -> Source:
     text = data.name in TEXT_SETS
-    pickle = ", allow_pickle=True" if text else ""
+    read = "read_texts" if text else "read_arrays"
     body = [
         "if path is None:",
         *(f"    {line}" for line in _download(context, data)),
         "else:",
-        f"    with np.load(path{pickle}) as data:",
-        '        x_train, y_train = data["x_train"], data["y_train"]',
-        '        x_test, y_test = data["x_test"], data["y_test"]',
+        f'    x_train, y_train = {read}(path, "x_train", "y_train")',
+        f'    x_test, y_test = {read}(path, "x_test", "y_test")',
     ]
     helpers: tuple[str, ...] = ()
     if text:
@@ -142,7 +145,7 @@ def _keras(context: _Context, data: KerasData) -> Source:
         if data.num_words is not None:
             # 2 is the number that Keras gives to words it leaves out.
             body += [f"{part}[{part} >= {data.num_words}] = 2" for part in ("x_train", "x_test")]
-    return Source(body, has_path=True, presplit=True, helpers=helpers)
+    return Source(body, has_path=True, presplit=True, helpers=helpers, shared=(read,))
 
 
 def _download(context: _Context, data: KerasData) -> list[str]:
@@ -184,66 +187,96 @@ def _named(items: Any, write: Callable[[Any], str]) -> str:
 
 def _npz(context: _Context, data: NpzData) -> Source:
     presplit = data.x_test is not None
-    suffix = "_train" if presplit else ""
-    body = [f"with np.load(path or {string(data.path)}) as data:"]
-    parts = [(f"x{suffix}", data.x), (f"y{suffix}", data.y)]
+    body = [f"path = path or Path({string(data.path)})"]
+    parts = {"_train" if presplit else "": (data.x, data.y)}
     if presplit:
-        parts += [("x_test", data.x_test), ("y_test", data.y_test)]
-    for variable, keys in parts:
-        tensors = context.graph.inputs if variable[0] == "x" else context.graph.outputs
-        keys = by_name(keys, tensors)
-        if isinstance(keys, tuple):
-            (keys,) = keys
-        picked = _named(keys, lambda key: f"data[{string(key)}]")
-        body.append(f"    {variable} = {picked}")
-    if data.sample_weight is not None:
-        body.append(f"    weight{suffix} = data[{string(data.sample_weight)}]")
-    return Source(body, has_path=True, presplit=presplit, weighted=data.sample_weight is not None)
+        parts["_test"] = (data.x_test, data.y_test)
+    for suffix, (x, y) in parts.items():
+        scope = Scope(("x", "y", "weight", "path", "seed", "np", "order", "split", "train", "test"))
+        targets, names, after = [], [], []
+        for side, keys, tensors in (
+            ("x", x, context.graph.inputs),
+            ("y", y, context.graph.outputs),
+        ):
+            keys = by_name(keys, tensors)
+            if not isinstance(keys, dict):
+                targets.append(f"{side}{suffix}")
+                names.append(keys[0] if isinstance(keys, tuple) else keys)
+                continue
+            variables = {name: scope.claim(identifier(f"{name}{suffix}")) for name in keys}
+            targets += variables.values()
+            names += (key[0] if isinstance(key, tuple) else key for key in keys.values())
+            pairs = ", ".join(f"{string(name)}: {value}" for name, value in variables.items())
+            after.append(f"{side}{suffix} = {{{pairs}}}")
+        if data.sample_weight is not None and suffix != "_test":
+            targets.append(f"weight{suffix}")
+            names.append(data.sample_weight)
+        arrays = ", ".join(string(name) for name in names)
+        body += [f"{', '.join(targets)} = read_arrays(path, {arrays})", *after]
+    return Source(
+        body,
+        has_path=True,
+        presplit=presplit,
+        weighted=data.sample_weight is not None,
+        shared=("read_arrays",),
+    )
 
 
 def _csv(context: _Context, data: CsvData) -> Source:
-    delimiter = "" if data.delimiter == "," else f", delimiter={string(data.delimiter)}"
-    body = [
-        f'with open(path or {string(data.path)}, newline="") as file:',
-        f"    rows = list(csv.DictReader(file{delimiter}))",
-    ]
+    used: dict[str, None] = {}
+    shared: dict[str, None] = {"read_rows": None}
+    refusals: list[str] = []
+
+    def cell(read: str, column: str) -> str:
+        shared[read] = None
+        return f"{read}(place, row, {column})"
 
     def columns(names: Any) -> str:
         if isinstance(names, str):
             names = (names,)
-        if len(names) == 1:
-            return f"np.array([[float(row[{string(names[0])}])] for row in rows])"
-        return f"np.array([[float(row[name]) for name in {literal(list(names))}] for row in rows])"
+        used.update(dict.fromkeys(names))
+        cells = f"[{cell('read_number', string(names[0]))}]"
+        if len(names) > 1:
+            cells = f"[{cell('read_number', 'name')} for name in {literal(list(names))}]"
+        return f"np.array([{cells} for place, row in rows.items()])"
 
     def target(output: str, names: Any) -> str:
         if isinstance(names, tuple) and len(names) > 1:
             return columns(names)
         name = names if isinstance(names, str) else names[0]
-        if output in context.classes:
-            return f"np.array([CLASSES.index(row[{string(name)}]) for row in rows])"
-        return f"np.array([float(row[{string(name)}]) for row in rows])"
+        used[name] = None
+        read = "read_class" if output in context.named else "read_number"
+        if output in context.classes and output not in context.named:
+            shared["refuse_names"] = None
+            refusals.append(f"refuse_names(path, rows, {string(name)})")
+        return f"np.array([{cell(read, string(name))} for place, row in rows.items()])"
 
     graph = context.graph
     features = data.features
     if isinstance(features, dict) and len(graph.inputs) == 1:
         (features,) = features.values()
-    body.append(f"x = {_named(features, columns)}")
+    assignments = [f"x = {_named(features, columns)}"]
     targets = data.target
     if isinstance(targets, dict) and len(graph.outputs) == 1:
         (targets,) = targets.values()
     if isinstance(targets, dict):
         items = ", ".join(f"{string(name)}: {target(name, item)}" for name, item in targets.items())
-        body.append(f"y = {{{items}}}")
+        assignments.append(f"y = {{{items}}}")
     else:
-        body.append(f"y = {target(next(iter(graph.outputs)), targets)}")
+        assignments.append(f"y = {target(next(iter(graph.outputs)), targets)}")
     if data.sample_weight is not None:
-        column = string(data.sample_weight)
-        body.append(f"weight = np.array([float(row[{column}]) for row in rows])")
+        assignments.append(f"weight = {target('', data.sample_weight)}")
+    delimiter = "" if data.delimiter == "," else f", delimiter={string(data.delimiter)}"
     return Source(
-        body,
-        frozenset(("import csv",)),
+        [
+            f"path = path or Path({string(data.path)})",
+            f"rows = read_rows(path, {literal(list(used))}{delimiter})",
+            *refusals,
+            *assignments,
+        ],
         has_path=True,
         weighted=data.sample_weight is not None,
+        shared=tuple(shared),
     )
 
 

@@ -20,9 +20,11 @@ from specfmt.vocab.base import CUSTOM, Term, terms_in
 
 RESERVED: Final = frozenset(
     (
-        "F Path Tensor args argparse build_model constrain csv describe evaluate keras layers "
-        "load_data loss main math model nn np optimizer parse_arguments penalty plt predict "
-        "read_sample save_history schedule tensorflow tf to_dataset torch tqdm train train_epoch"
+        "F Path Tensor args argparse as_binary as_classes as_open_samples as_samples build_model "
+        "check_split constrain csv describe evaluate existing_file export keras layers load_data "
+        "loss main math model nn np optimizer parse_arguments penalty plt positive predict "
+        "read_arrays read_class read_number read_rows read_sample read_texts refuse_names "
+        "save_history schedule sys tensorflow tf to_dataset torch tqdm train train_epoch zipfile"
     ).split()
 )
 """Names that generated files use themselves."""

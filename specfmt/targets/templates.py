@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,3 +58,46 @@ def finished(value: Any) -> str | int:
 def fill(template: str, **context: Any) -> str:
     """Fill in a template."""
     return environment().get_template(template).render(**context)
+
+
+def helper_sources(names: list[str], folder: str) -> tuple[list[str], list[str]]:
+    """Imports and bodies of helpers, those that others need first.
+
+    Args:
+        names: The functions and classes that are needed.
+        folder: Where their files are, below ``templates/``.
+    """
+    imports: dict[str, None] = {}
+    bodies: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name in bodies:
+            return
+        text = read_text(f"{folder}/{identifier_file(name)}.py")
+        tree = ast.parse(text)
+        start = 0
+        for node in tree.body:
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                start = node.end_lineno or 0
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                start = node.end_lineno or 0
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    for alias in node.names:
+                        add(alias.name)
+                else:
+                    imports[ast.unparse(node)] = None
+            elif isinstance(node, ast.AnnAssign):  # stands for a constant of the generated file
+                start = node.end_lineno or 0
+            else:
+                break
+        bodies[name] = "\n".join(text.splitlines()[start:]).strip("\n")
+
+    for name in names:
+        add(name)
+    return list(imports), list(bodies.values())
+
+
+def identifier_file(name: str) -> str:
+    """The file that holds a helper: ``ResetBeforeGRU`` -> ``reset_before_gru``."""
+    text = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text).lower()

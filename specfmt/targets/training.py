@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 
 from specfmt.graph.model import Graph
+from specfmt.spec.layer import Shape
 from specfmt.spec.train import CsvData, KerasData, TrainSpec
 from specfmt.targets.data import DataCode, number_source
 from specfmt.targets.data_sources import SAMPLE_SHAPES
@@ -17,15 +19,21 @@ from specfmt.targets.outputs import (
     takes_class_numbers,
 )
 from specfmt.targets.source import comment, embedded, formatted, literal, string
+from specfmt.vocab.base import Term
 
 FUNCTIONS = (
     "build_model", "describe", "load_data", "main", "parse_arguments", "predict", "predict_file",
     "read_sample", "save_history", "train", "train_epoch", "evaluate", "to_dataset", "penalty",
-    "constrain", "new_metrics", "pad_sequences", "reset_parameters",
+    "constrain", "new_metrics", "pad_sequences", "reset_parameters", "positive", "existing_file",
+    "export", "read_arrays", "read_texts", "read_rows", "read_number", "read_class", "refuse_names",
+    "as_samples", "as_open_samples", "as_classes", "as_binary", "check_split",
 )  # fmt: skip
 """Functions of training scripts, whose names no variable may hide."""
 
-MODULES = ("argparse", "csv", "keras", "layers", "math", "nn", "np", "plt", "torch", "tqdm", "F")
+MODULES = (
+    "argparse", "csv", "keras", "layers", "math", "nn", "np", "plt", "sys", "torch", "tqdm",
+    "zipfile", "F",
+)  # fmt: skip
 """Modules that training scripts import."""
 
 
@@ -37,7 +45,10 @@ def script_scope(taken: Iterable[str] = ()) -> Scope:
 def output_variables(graph: Graph) -> dict[str, str]:
     """Output -> the variable that holds its answer or prediction where they are printed."""
     scope = script_scope(
-        ("prediction", "predictions", "index", "values", "args", "model", "path", "sample")
+        (
+            *("prediction", "predictions", "index", "values", "args", "model", "path", "sample"),
+            *("columns", "logged", "names", "weights"),
+        )
     )
     return {name: scope.claim(identifier(name, "output")) for name in graph.outputs}
 
@@ -168,26 +179,38 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
             f"{string(name)}: data[{string(name)}].astype({string(value.dtype)})[None]{divide}"
             for name, value in graph.inputs.items()
         )
+        names = literal(list(graph.inputs))
         return Sample(
             False,
-            ["with np.load(path) as data:", f"    return {{{items}}}"],
+            [
+                *_refuse_other(".npz"),
+                "with np.load(path) as data:",
+                f"    for name in {names}:",
+                "        if name not in data:",
+                '            sys.exit(f"{path}: expected an array {name}, received '
+                "{', '.join(data)}\")",
+                f"    return {{{items}}}",
+            ],
             "dict[str, np.ndarray]",
             "One sample from an .npz file with an array for each input, as a batch of one.",
-            "an .npz file with one sample for each input",
+            "say what the model makes of an .npz file with one sample for each input",
+            ("import sys",),
         )
     (value,) = graph.inputs.values()
     read = f"np.load(path).astype({string(value.dtype)}){divide}"
     shape = (value.shape or ())[1:]
     size = ", ".join("-1" if size is None else str(size) for size in (1, *shape))
     reshape = f"return sample.reshape({size})" if shape.count(None) < 2 else "return sample[None]"
+    fits = _refuse_shape(shape)
     picture = picture_shape(graph, train)
     if picture is None:
         return Sample(
             False,
-            [f"sample = {read}", reshape],
+            [*_refuse_other(".npy"), f"sample = {read}", *fits, reshape],
             "np.ndarray",
             "One sample from a .npy file, as a batch of one.",
-            "a .npy file with one sample",
+            "say what the model makes of the sample in a .npy file",
+            ("import sys",),
         )
     height, width, *channels = picture
     mode = "RGB" if channels == [3] else "L"
@@ -203,18 +226,42 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
             'if path.suffix == ".npy":',
             f"    sample = {read}",
             "else:",
-            f"    picture = Image.open(path).convert({string(mode)}).resize(({width}, {height}))",
+            "    try:",
+            "        picture = Image.open(path)",
+            "    except UnidentifiedImageError:",
+            '        sys.exit(f"{path}: expected a picture or a .npy file")',
+            f"    picture = picture.convert({string(mode)}).resize(({width}, {height}))",
             f"    sample = {pixels}",
             "    if invert:",
             f"        sample = {light} - sample",
             *moved,
+            *fits,
             reshape,
         ],
         "np.ndarray",
         "One sample from a .npy file or a picture, as a batch of one.",
-        "a .npy file or a picture",
-        ("from PIL import Image",),
+        "say what the model makes of a picture, or of the sample in a .npy file",
+        ("import sys", "from PIL import Image, UnidentifiedImageError"),
     )
+
+
+def _refuse_other(suffix: str) -> list[str]:
+    """Statements that refuse a file of another kind."""
+    article = "an" if suffix == ".npz" else "a"
+    return [
+        f'if path.suffix != "{suffix}":',
+        f'    sys.exit(f"{{path}}: expected {article} {suffix} file")',
+    ]
+
+
+def _refuse_shape(shape: Shape) -> list[str]:
+    """Statements that refuse a sample that does not fill the input."""
+    known = prod(size for size in shape if size is not None)
+    if shape.count(None) > 1 or (None in shape and known == 1):
+        return []
+    condition = f"sample.size % {known}" if None in shape else f"sample.size != {known}"
+    text = string(f": expected a sample of shape {shape}, received ")[1:-1]
+    return [f"if {condition}:", f'    sys.exit(f"{{path}}{text}{{sample.shape}}")']
 
 
 def title(graph: Graph) -> str:
@@ -226,6 +273,26 @@ def learning_rate_default(train: TrainSpec) -> str:
     """The optimizer's learning rate as source; empty where it is a schedule or has none."""
     rate = getattr(train.optimizer.spec, "learning_rate", None)
     return literal(rate) if isinstance(rate, (int, float)) else ""
+
+
+def rate_varies(train: TrainSpec) -> bool:
+    """Whether the learning rate changes from epoch to epoch."""
+    rate = getattr(train.optimizer.spec, "learning_rate", None)
+    plateau = any(term.type == "ReduceLROnPlateau" for term in train.callbacks)
+    return isinstance(rate, Term) or plateau
+
+
+def plotted(train: TrainSpec) -> str:
+    """What history.png shows, in words."""
+    return (
+        "the loss, metrics and learning rate" if rate_varies(train) else "the loss and each metric"
+    )
+
+
+def is_plotted(train: TrainSpec) -> str:
+    """The condition under which a column of history.csv has a plot of its own."""
+    own = 'not name.startswith("val_")'
+    return own if rate_varies(train) else f'{own} and name != "learning_rate"'
 
 
 def path_help(train: TrainSpec) -> str:

@@ -10,16 +10,18 @@ from specfmt.spec.train import TrainSpec
 from specfmt.targets.data import DataCode, data_code
 from specfmt.targets.keras.values import NAMESPACES, value_source, word_arguments
 from specfmt.targets.naming import identifier
-from specfmt.targets.outputs import all_metrics, has_many_values, train_section
+from specfmt.targets.outputs import all_metrics, has_many_values, log_names, train_section
 from specfmt.targets.own_words import keras_call
 from specfmt.targets.source import formatted, literal, string
 from specfmt.targets.training import (
     answer_source,
     describe_code,
+    is_plotted,
     label,
     learning_rate_default,
     output_variables,
     path_help,
+    plotted,
     sample_code,
     title,
 )
@@ -51,7 +53,14 @@ class TrainContext:
     value: str
     show: list[str]
     predict: list[str]
-    device: str = '    parser.add_argument("--device", help="for example gpu:0 or cpu:0")'
+    columns: str
+    plotted: str
+    is_plotted: str
+    saving: tuple[str, ...] = ()
+    weights: str = "model.weights.h5"
+    init_help: str = "a .weights.h5 file"
+    rate_help: str = "learning rate of the optimizer"
+    device: str = '    parser.add_argument("--device", help="gpu:0 or cpu:0, for example (default: what Keras finds)")'
 
 
 def train_context(graph: Graph) -> dict[str, Any]:
@@ -82,6 +91,9 @@ def train_context(graph: Graph) -> dict[str, Any]:
         value="{np.round(value, 4)}" if many else "{value:.4f}",
         show=show_lines(graph, train, data),
         predict=predict_lines(graph, data),
+        columns=literal([*log_names(graph, train), "learning_rate"]),
+        plotted=plotted(train),
+        is_plotted=is_plotted(train),
     )
     imports = {
         "import argparse",
@@ -180,7 +192,7 @@ def nested_source(value: Any) -> str:
 
 
 def fit_lines(graph: Graph, train: TrainSpec, data: DataCode, *, bar: bool) -> list[str]:
-    """``history = model.fit(...)``."""
+    """``logged = model.fit(...).history``."""
     batch = "args.batch_size"
     if train.batch_size == "full":
         several = len(graph.inputs) > 1
@@ -199,13 +211,14 @@ def fit_lines(graph: Graph, train: TrainSpec, data: DataCode, *, bar: bool) -> l
         arguments.append("shuffle=False")
     if train.class_weight is not None:
         arguments.append(f"class_weight={literal(train.class_weight)}")
-    callbacks = [callback_source(term) for term in train.callbacks]
+    # First, so that the other callbacks find the rate before one of them changes it.
+    callbacks = ["keras.callbacks.LambdaCallback(on_epoch_end=log_rate)"]
+    callbacks += [callback_source(term) for term in train.callbacks]
     if bar:
         callbacks.append("keras.callbacks.LambdaCallback(on_epoch_end=show)")
         arguments.append("verbose=0")
-    if callbacks:
-        arguments.append(f"callbacks=[{', '.join(callbacks)}]")
-    return [f"history = model.fit({', '.join(arguments)})"]
+    arguments.append(f"callbacks=[{', '.join(callbacks)}]")
+    return [f"logged = model.fit({', '.join(arguments)}).history"]
 
 
 def answers(graph: Graph, y: str, *, weighted: bool) -> str:

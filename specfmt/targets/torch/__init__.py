@@ -11,7 +11,7 @@ from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
-from specfmt.targets.templates import fill
+from specfmt.targets.templates import fill, helper_sources
 from specfmt.targets.torch import emit
 from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
 from specfmt.targets.wrap import wrap
@@ -91,7 +91,7 @@ def model_context(
     ]
     asked = [helper for cls in program.classes() for helper in cls.builder.helpers]
     names = list(dict.fromkeys([*asked, *extra_helpers]))
-    helper_imports, helpers = emit.helper_sources(names)
+    helper_imports, helpers = helper_sources(names, "torch/helpers")
     words = {n: text for cls in program.classes() for n, text in cls.builder.word_stubs.items()}
     helpers = [*helpers, *{**words, **extra_stubs}.values()]
     stubs = program.builder.stubs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import textwrap
 from collections import Counter
@@ -14,7 +13,6 @@ from specfmt.graph.model import Graph
 from specfmt.targets.imports import sorted_imports
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment, remark, string
-from specfmt.targets.templates import read_text
 from specfmt.targets.torch.constants import literal_buffer
 from specfmt.targets.torch.expr import ByOrder, Chain, ModuleDef, ParamDef, tensors_in
 from specfmt.targets.torch.forward import Forward, shape_text
@@ -204,42 +202,6 @@ def count_text(graph: Graph, trainable: int) -> str:
     if total == trainable:
         return f"{total:,} parameters"
     return f"{total:,} parameters, {trainable:,} trainable"
-
-
-def helper_sources(names: list[str]) -> tuple[list[str], list[str]]:
-    """Imports and bodies of helpers, those that others need first."""
-    imports: dict[str, None] = {}
-    bodies: dict[str, str] = {}
-
-    def add(name: str) -> None:
-        if name in bodies:
-            return
-        text = read_text(f"torch/helpers/{identifier_file(name)}.py")
-        tree = ast.parse(text)
-        start = 0
-        for node in tree.body:
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-                start = node.end_lineno or 0
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                start = node.end_lineno or 0
-                if isinstance(node, ast.ImportFrom) and node.level:
-                    for alias in node.names:
-                        add(alias.name)
-                else:
-                    imports[ast.unparse(node)] = None
-            else:
-                break
-        bodies[name] = "\n".join(text.splitlines()[start:]).strip("\n")
-
-    for name in names:
-        add(name)
-    return list(imports), list(bodies.values())
-
-
-def identifier_file(name: str) -> str:
-    """The file that holds a helper: ``ResetBeforeGRU`` -> ``reset_before_gru``."""
-    text = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
-    return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text).lower()
 
 
 _PROSE = re.compile(r'"""(?:.|\n)*?"""|(?:^|  )# .*$', re.MULTILINE)

@@ -22,9 +22,11 @@ from specfmt.targets.torch.training_outputs import logit_outputs, training_outpu
 from specfmt.targets.training import (
     answer_source,
     describe_code,
+    is_plotted,
     label,
     output_variables,
     path_help,
+    plotted,
     sample_code,
     script_scope,
     title,
@@ -33,14 +35,22 @@ from specfmt.targets.training import (
 __all__ = ["logit_outputs", "train_context"]
 
 CPU_OR_CUDA = (
-    '    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")'
+    '    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", '
+    'help="cpu or cuda (default: %(default)s)")'
+)
+
+SAVING = (
+    'parser.add_argument("--save-whole-model", action="store_true", '
+    'help="also save model.pt: the pickled model, which needs this file to be loaded")',
+    'parser.add_argument("--export", action="store_true", '
+    'help="also save model.pt2: a program that runs without this file")',
 )
 
 RESERVED = (
     "args", "average", "batches", "correct", "device", "epoch", "history", "loader", "loss", "loss_fn",
     "losses", "metric", "metrics", "model", "name", "optimizer", "outputs", "prediction",
     "predictions", "probabilities", "progress", "results", "row", "scheduler", "seen", "shown", "total", "total_loss",
-    "value", "values", "weight",
+    "value", "values", "weight", "weights",
 )  # fmt: skip
 """Variables of the script, which inputs and outputs must not hide."""
 
@@ -69,6 +79,13 @@ class TrainContext:
     test_call: str
     show: list[str]
     predict_file: list[str]
+    example: str
+    plotted: str
+    is_plotted: str
+    saving: tuple[str, ...] = SAVING
+    weights: str = "weights.pt"
+    init_help: str = "a state_dict in a .pt file"
+    rate_help: str = "learning rate of the optimizer"
 
 
 def train_context(graph: Graph, program: ClassProgram, fidelity: str) -> dict[str, Any]:
@@ -145,6 +162,9 @@ class Script:
             test_call=loop.call("test_loader"),
             show=self._show(),
             predict_file=self._predict_file(),
+            example=items(list(self.loop.inputs.values())),
+            plotted=plotted(train),
+            is_plotted=is_plotted(train),
         )
         sample = sample_code(self.graph, train)
         # What only training asks of the layers.
@@ -177,6 +197,7 @@ class Script:
             "script_imports": {
                 "import argparse",
                 "import csv",
+                "import sys",
                 "from pathlib import Path",
                 "import matplotlib.pyplot as plt",
                 "from matplotlib.ticker import MaxNLocator",
@@ -368,6 +389,11 @@ class Script:
             f"predictions = {call}",
             "print(describe({name: values[0].cpu().numpy() for name, values in predictions.items()}))",
         ]
+
+
+def items(names: list[str]) -> str:
+    """A tuple of variables."""
+    return f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
 
 
 def _to_channels_first(rank: int) -> str:
