@@ -279,6 +279,7 @@ def test_files_from_the_field(name: str, tmp_path: Path) -> None:
 # -- damaged files -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CASES.is_dir(), reason="the case files are not here")
 def test_endless_hdf5(tmp_path: Path) -> None:
     """A damaged file makes libhdf5 loop for ever; its process is ended."""

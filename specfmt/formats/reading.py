@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final, NoReturn
 
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
@@ -18,6 +19,9 @@ A model of `keras.applications` has 10,000; with these bounds an import takes le
 
 MAX_DEPTH: Final = 160
 """Deepest nesting accepted: about forty models inside each other."""
+
+MAX_WORD: Final = 200
+"""Longest word of a message: a name in a zip or HDF5 file may have 64 KB."""
 
 Json = dict[str, Any]
 
@@ -176,6 +180,15 @@ def show(value: object) -> str:
         return f"a list of {len(value)}"
     text = json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+_LONG: Final = re.compile(rf"\S{{{MAX_WORD + 1},}}")
+
+
+def cut_words(text: str) -> str:
+    """A text in which no word (a name or path of a file) is longer than `MAX_WORD`."""
+    half = MAX_WORD // 2
+    return _LONG.sub(lambda word: f"{word[0][:half]}...{word[0][-half:]}", text)
 
 
 def as_map(value: Any, path: Path, what: str) -> Json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from specfmt.formats.hdf5 import DamagedError, has_h5py, look_through
 from specfmt.formats.locate import Located, locate
-from specfmt.formats.reading import MAX_BYTES, fail, parse_json
+from specfmt.formats.reading import MAX_BYTES, cut_words, fail, parse_json
 from specfmt.formats.vocabularies import fill_vocabularies
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def _from_zip(path: Path) -> Located:
         zlib.error,
         lzma.LZMAError,
     ) as error:
-        fail(
-            "SF400", f"expected a .keras archive, received a zip file that cannot be read: {error}"
-        )
+        reason = cut_words(str(error))
+        message = f"expected a .keras archive, received a zip file that cannot be read: {reason}"
+        fail("SF400", message)
 
 
 def archive_names(archive: zipfile.ZipFile) -> dict[str, str]:
@@ -145,7 +145,8 @@ def _from_hdf5(path: Path) -> Located:
         with path.open("rb") as stream:
             texts = look_through(stream, 0, path.stat().st_size)
     except DamagedError as error:
-        fail("SF400", f"expected an .h5 file, received one that cannot be read: {error}")
+        reason = cut_words(str(error))
+        fail("SF400", f"expected an .h5 file, received one that cannot be read: {reason}")
     if not texts.get("model_config"):
         fail(
             "SF402",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
+from specfmt.formats.reading import cut_words
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 
 Shape = tuple[int, ...]
@@ -14,8 +15,8 @@ UNKNOWN_WEIGHTS = "give their shapes in `weights:`; `specfmt import` of the same
 
 
 def problem(code: str, message: str, file: Path, hint: str = "") -> Diagnostic:
-    """A finding about a weight file."""
-    return Diagnostic(code, message, hint=hint, file=str(file))
+    """A finding about a weight file, whose own names are cut to a readable length."""
+    return Diagnostic(code, cut_words(message), hint=hint, file=str(file))
 
 
 def fail(code: str, message: str, file: Path, hint: str = "") -> NoReturn:
