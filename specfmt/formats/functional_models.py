@@ -21,7 +21,7 @@ from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, need, 
 from specfmt.formats.recording import drop_model_masks, drop_recorded
 from specfmt.formats.tensor_shapes import say_shapes
 from specfmt.formats.tf_operations import CLASSES as TF_OPERATIONS
-from specfmt.formats.tf_operations import convert_function, convert_node
+from specfmt.formats.tf_operations import convert_function
 from specfmt.formats.tf_steps import Helper, LostOperandError, UnsupportedError
 from specfmt.spec.diagnostics import Path, SpecError
 
@@ -158,10 +158,9 @@ class FunctionalReader(GraphReader):
         try:
             for k, call in enumerate(calls):
                 place = f"{name}/call_{k}" if k else name
-                if class_name == "TensorFlowOpLayer":
-                    entry, helpers = convert_node(config, call, config_path), []
-                else:
-                    entry, helpers = convert_function(class_name, config, call, place, sizes)
+                entry, helpers = convert_function(
+                    class_name, config, config_path, call, place, sizes
+                )
                 if "op" in entry and op_defaults(entry["op"]) is None:
                     raise UnsupportedError(f"specfmt does not know the operation {entry['op']}")
                 for helper in helpers:

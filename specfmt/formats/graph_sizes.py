@@ -387,9 +387,14 @@ def _reduce_prod(s: Sizes, input_tensor: Any, axis: Any = None, keepdims: Any = 
 
 @rule("gather", "compat.v1.gather")
 def _gather(
-    s: Sizes, params: Any, indices: Any, validate_indices: Any = None, axis: Any = None
+    s: Sizes,
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: Any = None,
+    batch_dims: Any = 0,
 ) -> Any:
-    if axis not in (None, 0) or not is_constant(_plain([params, indices])):
+    if axis not in (None, 0) or batch_dims or not is_plain([params, indices]):
         raise Opaque
     return _taken(params, indices)
 

@@ -8,7 +8,6 @@ a row, or with an argument that has no meaning here, is kept as a custom layer.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,7 +15,8 @@ from typing import Any, Final
 from specfmt.formats.graph_sizes import Sizes, is_constant
 from specfmt.formats.nodes import Call, Ref
 from specfmt.formats.operations import drop_op_defaults
-from specfmt.formats.reading import Json, as_map, fail
+from specfmt.formats.reading import Json
+from specfmt.formats.tf_nodes import function_of_node
 from specfmt.formats.tf_size_steps import in_sized_steps
 from specfmt.formats.tf_steps import (
     STEPS,
@@ -24,9 +24,8 @@ from specfmt.formats.tf_steps import (
     LostOperandError,
     UnsupportedError,
     in_steps,
-    subscript,
 )
-from specfmt.formats.tf_tables import DTYPE_NAMES, FUNCTIONS, KERAS_EPSILON, NODE_OPS, Row
+from specfmt.formats.tf_tables import FUNCTIONS, KERAS_EPSILON, Row
 from specfmt.layers.image_operations import INTERPOLATIONS
 from specfmt.spec.diagnostics import Path
 
@@ -34,9 +33,9 @@ CLASSES: Final = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
 
 def convert_function(
-    class_name: str, config: Json, call: Call, name: str, sizes: Sizes
+    class_name: str, config: Json, path: Path, call: Call, name: str, sizes: Sizes
 ) -> tuple[Json, list[Helper]]:
-    """A call of a `TFOpLambda` or `SlicingOpLambda`; ``call`` is rewritten in place.
+    """A call of an operation that tf.keras recorded; ``call`` is rewritten in place.
 
     Where it works out sizes or constants, ``sizes`` has its value afterwards.
 
@@ -45,14 +44,18 @@ def convert_function(
 
     Raises:
         UnsupportedError: It is no arithmetic that `keras.ops` can say.
+        SpecError: It is damaged.
     """
+    filled = sizes.filled(call)
+    call.args, call.kwargs = filled.args, filled.kwargs
     function = config.get("function")
     if class_name == "SlicingOpLambda":
         function = "__operators__.getitem"
+    elif class_name == "TensorFlowOpLayer":
+        function = function_of_node(config, call, path)
+        filled = Call(list(call.args), dict(call.kwargs), call.path)
     if not isinstance(function, str):
         raise UnsupportedError("it does not say which function it calls")
-    filled = sizes.filled(call)
-    call.args, call.kwargs = filled.args, filled.kwargs
     is_known = sizes.evaluate(name, function, filled)
     said = in_sized_steps(function, call, name, sizes)
     if said is not None:
@@ -177,98 +180,4 @@ def _slice(call: Call) -> Json:
     if others or len(call.args) != 1 or Call([spec], {}, ()).refs():
         raise UnsupportedError("it is not a plain slice")
     call.kwargs = {"key": spec}
-    return {"op": "getitem"}
-
-
-def convert_node(config: Json, call: Call, path: Path) -> Json:
-    """A call of a `TensorFlowOpLayer`; ``call`` is rewritten in place.
-
-    Raises:
-        UnsupportedError: It is no arithmetic that `keras.ops` can say.
-        SpecError: The node is damaged.
-    """
-    node = config.get("node_def")
-    if isinstance(node, str):
-        try:
-            node = json.loads(node)
-        except (ValueError, RecursionError):
-            fail(
-                "SF403", "expected node_def as JSON, received text that is not", (*path, "node_def")
-            )
-    node = as_map(node, (*path, "node_def"), "node_def")
-    constants = as_map(config.get("constants") or {}, (*path, "constants"), "constants")
-    attributes = as_map(node.get("attr") or {}, (*path, "node_def", "attr"), "attr")
-    tensors = call.args[0] if len(call.args) == 1 and isinstance(call.args[0], list) else call.args
-    operands = _operands(list(tensors), constants)
-    name = str(node.get("op"))
-    if name == "StridedSlice":
-        return _strided_slice(operands, attributes, call)
-    if name in ("ConcatV2", "Pack"):
-        axis = operands.pop() if name == "ConcatV2" else _attribute(attributes, "axis", "i", 0)
-        call.args, call.kwargs = [operands], {"axis": axis}
-        return {"op": "concatenate" if name == "ConcatV2" else "stack"}
-    if name in ("Squeeze", "Cast"):
-        return _one_operand(name, operands, attributes, call)
-    row = NODE_OPS.get(name)
-    if row is None:
-        raise UnsupportedError(f"tf.raw_ops.{name} has no counterpart in keras.ops")
-    if any(
-        _attribute(attributes, key, "b", False)
-        for key in ("transpose_a", "transpose_b", "adj_x", "adj_y")
-    ):
-        raise UnsupportedError("it transposes an operand")
-    given = dict(zip(row.params, operands, strict=False))
-    call.args, call.kwargs = _bind(row, given)
-    if _attribute(attributes, "keep_dims", "b", False):
-        call.kwargs["keepdims"] = True
-    return {"op": row.op}
-
-
-def _operands(tensors: list[Any], constants: Json) -> list[Any]:
-    """Tensors and constants in the order of the node's inputs."""
-    operands: list[Any] = []
-    for position in range(len(tensors) + len(constants)):
-        key = str(position)
-        if key in constants:
-            operands.append(constants[key])
-        elif tensors:
-            operands.append(tensors.pop(0))
-        else:
-            raise UnsupportedError("its constants are not where its node expects them")
-    return operands
-
-
-def _attribute(attributes: Json, name: str, kind: str, default: Any) -> Any:
-    value = attributes.get(name)
-    return value.get(kind, default) if isinstance(value, dict) else default
-
-
-def _one_operand(name: str, operands: list[Any], attributes: Json, call: Call) -> Json:
-    call.args, call.kwargs = operands[:1], {}
-    if name == "Cast":
-        dtype = DTYPE_NAMES.get(str(_attribute(attributes, "DstT", "type", "")))
-        if dtype is None:
-            raise UnsupportedError("it casts to a dtype that Keras does not have")
-        call.kwargs = {"dtype": dtype}
-        return {"op": "cast"}
-    axes = _attribute(attributes, "squeeze_dims", "list", {})
-    axes = axes.get("i", []) if isinstance(axes, dict) else []
-    if isinstance(axes, list) and axes:
-        numbers = [int(axis) for axis in axes if str(axis).lstrip("-").isdigit()]
-        call.kwargs = {"axis": numbers[0] if len(numbers) == 1 else numbers}
-    return {"op": "squeeze"}
-
-
-def _strided_slice(operands: list[Any], attributes: Json, call: Call) -> Json:
-    if len(operands) != 4 or not all(
-        isinstance(item, list) and all(type(number) is int for number in item)
-        for item in operands[1:]
-    ):
-        raise UnsupportedError("its bounds are computed")
-    masks = {
-        name: int(_attribute(attributes, f"{name}_mask", "i", 0) or 0)
-        for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
-    }
-    key = subscript(operands[1], operands[2], operands[3], masks)
-    call.args, call.kwargs = operands[:1], {"key": key}
     return {"op": "getitem"}

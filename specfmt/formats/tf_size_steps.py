@@ -48,7 +48,7 @@ def in_sized_steps(
     try:
         if write(said, sizes, **given) is None:
             return None
-    except (Opaque, TypeError, KeyError):
+    except (Opaque, TypeError, KeyError, ValueError):
         raise UnsupportedError("it takes sizes that are not known before run time") from None
     last = said.helpers.pop()
     call.args, call.kwargs = last.call.args, last.call.kwargs
@@ -237,3 +237,17 @@ def _range(
     row = s("getitem", source, key=key) if rank > 1 else source
     counted = s("cumsum", s("ones_like", row, dtype=dtype), axis=0)
     return s("subtract", counted, 1)
+
+
+@sized("input_ begin size", "slice", "compat.v1.slice")
+def _slice(s: Steps, sizes: Sizes, input_: Any, begin: Any, size: Any) -> Any:
+    starts, counts = _dims(begin), _dims(size)
+    if not any(isinstance(count, Dim) for count in counts):
+        return None
+    key: list[Any] = []
+    for start, count, whole in zip(starts, counts, sizes.known(input_).shape, strict=True):
+        if isinstance(count, Dim) and both(int.__add__, start, count) != whole:
+            raise Opaque
+        stop = None if isinstance(count, Dim) or count == -1 else start + count
+        key.append({"slice": [start or None, stop]})
+    return s("getitem", input_, key=key)

@@ -463,3 +463,10 @@ def _extract_patches(
 @steps("x", "keras.backend.batch_flatten")
 def _batch_flatten(s: Steps, x: Any) -> Any:
     return s.layer("Flatten", x)
+
+
+@steps("equation a b c d", "einsum")
+def _einsum(s: Steps, equation: Any, **operands: Any) -> Any:
+    if not operands or not isinstance(equation, str):
+        raise UnsupportedError("its operands are not written")
+    return s("einsum", *operands.values(), subscripts=equation)
