@@ -336,5 +336,8 @@ def documents(draw: Draw) -> Json:
         model.give({"type": "Identity", "inputs": "in_0"})
     found = {"specfmt": 1, "name": draw(one_of("model", "some name")), **model.document()}
     if not isinstance(found.get("outputs"), dict) and draw(st.booleans()):
-        found["train"] = draw(st.sampled_from(TRAINING))
+        found["train"] = dict(draw(st.sampled_from(TRAINING)))
+        outputs = found.get("outputs")
+        if isinstance(outputs, list) and len(outputs) > 1 and "metrics" in found["train"]:
+            found["train"]["metrics"] = [found["train"]["metrics"]] * len(outputs)
     return found

@@ -14,8 +14,8 @@ import pytest
 import specfmt
 from specfmt.api import import_source
 from specfmt.formats.keras_json import document_from_keras_json
-from specfmt.formats.pages import FORMAT_PAGES
 from specfmt.graph.build import build
+from specfmt.spec.codes import pages
 from specfmt.spec.diagnostics import SpecError
 from specfmt.spec.document import parse_document
 from tests.test_import_corpus import FILES
@@ -30,6 +30,7 @@ from tests.test_import_graph import (
 )
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
+PAGES = pages()
 COUNT = int(os.environ.get("SPECFMT_FUZZ", "400"))
 
 MASKED = """
@@ -195,7 +196,7 @@ def damage(text, rng):
 def check_findings(diagnostics):
     assert diagnostics
     for found in diagnostics:
-        assert found.code in FORMAT_PAGES, found
+        assert found.code in PAGES, found
         assert all(isinstance(part, (str, int)) for part in found.path)
 
 
@@ -207,7 +208,7 @@ def survive(source):
         check_findings(error.diagnostics)
         return False
     assert document["layers"]
-    assert all(w.code in FORMAT_PAGES for w in warnings)
+    assert all(w.code in PAGES for w in warnings)
     json.dumps(document)
     spec, problems = parse_document(document)
     if spec is None or problems:
