@@ -33,7 +33,7 @@ RESOLUTION: list[tuple[str, Any]] = [
     ("0x1F", 31),
     ("0xfF", 255),
     ("0o17", 15),
-    ("123456789012345678901234567890", 123456789012345678901234567890),
+    ("12345678901234567890", 12345678901234567890),
     ("1.0", 1.0),
     ("-0.0", -0.0),
     (".inf", math.inf),
@@ -172,7 +172,7 @@ def test_json_does_not_import_yaml() -> None:
 def json_like(*, infinite: bool) -> st.SearchStrategy[Any]:
     floats = st.floats(allow_nan=infinite, allow_infinity=infinite)
     return st.recursive(
-        st.none() | st.booleans() | st.integers() | floats | st.text(),
+        st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | floats | st.text(),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
         max_leaves=25,
     )

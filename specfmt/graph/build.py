@@ -343,13 +343,16 @@ class Builder(Scope):
         )
         outputs: dict[str, Value] = {}
         found: dict[str, Value] = {}
+        again: dict[str, int] = {}
         for name, path in names_in(said):
             value = self.resolve(name, ("outputs", *path))
             if isinstance(value, Value):
                 found[name] = value
                 key = str(path[0]) if form == "mapping" and len(path) == 1 else name
+                first = key
                 while key in outputs:
-                    key += "_"
+                    again[first] = again.get(first, 1) + 1
+                    key = f"{first}_{again[first]}"
                 outputs[key] = value
         return outputs, form, map_leaves(said, found.get)
 

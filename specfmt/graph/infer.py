@@ -119,6 +119,20 @@ def _keep_weights(node: Node, weights: tuple[Weight, ...], problems: list[Diagno
     unit = node.unit
     if not unit.weights_known:
         unit.weights, unit.weights_known = weights, True
+        for weight in weights:
+            asks = getattr(weight.init.spec, "needs", None)
+            needs = "" if asks is None or weight.pieces else asks(weight.shape)
+            if needs:
+                place = f"{node.name} ({unit.type_name})"
+                problems.append(
+                    Diagnostic(
+                        "SF210",
+                        f"{place}: expected {needs} for the initializer {weight.init.type}, "
+                        f"received {weight.name} of shape {show_shape(weight.shape)}",
+                        node.path,
+                        "use another initializer",
+                    )
+                )
         return
     for first, now in zip(unit.weights, weights, strict=False):
         if first.shape != now.shape:

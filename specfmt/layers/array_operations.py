@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
-from specfmt.layers.operations import OptionalScalar, Unary, broadcast
+from specfmt.layers.operations import MOST_PARTS, OptionalScalar, Unary, broadcast
 from specfmt.layers.reductions import check_axis, reduced_axes
 from specfmt.spec.fields import (
     Axes,
@@ -346,6 +346,9 @@ class Split(Op):
         axis = check_axis(self.axis, len(x))
         size, where = x[axis], self.indices_or_sections
         parts: list[int | None]
+        if not 0 < (where if isinstance(where, int) else len(where) + 1) <= MOST_PARTS:
+            count = where if isinstance(where, int) else len(where) + 1
+            raise ShapeError(f"1 to {MOST_PARTS} parts", str(count), field="indices_or_sections")
         if isinstance(where, int):
             if size is not None and size % where:
                 raise ShapeError(

@@ -13,7 +13,7 @@ from specfmt.layers.operations import (
     Unary,
     operand_shape,
 )
-from specfmt.spec.fields import OptionalPolicy
+from specfmt.spec.fields import OptionalDType
 from specfmt.spec.layer import Op, Shape
 from specfmt.spec.promotion import operand_dtype, result_type
 from specfmt.spec.registry import operation
@@ -91,7 +91,7 @@ class FullLike(Op):
 
     operands: ClassVar[tuple[str, ...]] = ("tensor", "any")
 
-    dtype: OptionalPolicy = None
+    dtype: OptionalDType = None
 
     def output_shape(self, x: Any, fill_value: Any) -> Shape:
         return operand_shape(x)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import sqrt
 from typing import Annotated, Any
 
+from specfmt.layers.sizes import largest_divisors
 from specfmt.spec.field_errors import FieldError, did_you_mean
 from specfmt.spec.fields import (
     Axes,
@@ -242,11 +243,11 @@ class GroupNormalization(Affine):
         if normal_axes(self.axis, x) == (0,):
             raise ShapeError("an axis after the batch", "axis 0", field="axis")
         if self.groups > 0 and channels % self.groups:
-            fitting = [str(n) for n in range(1, channels + 1) if channels % n == 0]
+            fitting = largest_divisors(channels, 6)
             raise ShapeError(
                 "groups that divide the channels",
                 f"{self.groups} groups of {channels} channels",
-                f"use one of {', '.join(fitting[-6:])}",
+                f"use one of {', '.join(map(str, fitting))}",
                 field="groups",
             )
         return x

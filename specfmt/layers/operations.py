@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from specfmt.spec.fields import DType, Int, Nullable, Number, OptionalBool, OptionalPolicy
+from specfmt.spec.fields import DType, Int, Nullable, Number, OptionalBool, OptionalDType
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError
 from specfmt.spec.promotion import operand_dtype, result_type
 from specfmt.spec.registry import operation
@@ -17,6 +17,9 @@ class ScalarRule(Number):
         super().check(value)
         return value
 
+
+MOST_PARTS = 1000
+"""Outputs that one operation may have."""
 
 Scalar = Annotated[float, ScalarRule()]
 OptionalScalar = Annotated[float | None, Nullable(ScalarRule())]
@@ -389,7 +392,7 @@ class Cast(Unary):
 class ConvertToTensor(Unary):
     """The same tensor, in another dtype if one is given."""
 
-    dtype: OptionalPolicy = None
+    dtype: OptionalDType = None
     sparse: OptionalBool = None
     ragged: OptionalBool = None
 
@@ -400,7 +403,7 @@ class ConvertToTensor(Unary):
 class Like(Unary):
     """Base of the constants with the shape of a tensor; ``dtype`` defaults to the tensor's."""
 
-    dtype: OptionalPolicy = None
+    dtype: OptionalDType = None
 
     def result_dtype(self, x: Any) -> str:
         return self.dtype or operand_dtype(x)

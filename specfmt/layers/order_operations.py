@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any, ClassVar
 
-from specfmt.layers.operations import Unary, broadcast, operand_shape
+from specfmt.layers.operations import MOST_PARTS, Unary, broadcast, operand_shape
 from specfmt.layers.reductions import WIDER, check_axis
 from specfmt.spec.fields import Axis, Bool, Int, NaturalInt, OptionalInt, PositiveInt
 from specfmt.spec.layer import Op, Operand, Shape, ShapeError
@@ -95,10 +95,6 @@ class Unstack(Op):
         if not 0 < (count or 0) <= MOST_PARTS:
             raise ShapeError(f"1 to {MOST_PARTS} parts", str(count), field="axis")
         return ((*x[:axis], *x[axis + 1 :]),) * (count or 0)
-
-
-MOST_PARTS = 10_000
-"""Outputs that one operation may have."""
 
 
 class Triangle(Unary):

@@ -13,8 +13,8 @@ from specfmt.spec.fields import (
     Bool,
     Integer,
     Nullable,
+    OptionalDType,
     OptionalInt,
-    OptionalPolicy,
     PositiveInt,
     Rule,
     Text,
@@ -132,7 +132,7 @@ class OneHot(Op):
 
     num_classes: PositiveInt
     axis: Axis = -1
-    dtype: OptionalPolicy = None
+    dtype: OptionalDType = None
     sparse: Bool = False
 
     def output_shape(self, x: Operand) -> Shape:

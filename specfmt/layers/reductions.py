@@ -13,8 +13,8 @@ from specfmt.spec.fields import (
     Either,
     Integer,
     Nullable,
+    OptionalDType,
     OptionalInt,
-    OptionalPolicy,
     Rule,
     Tuple,
 )
@@ -134,7 +134,7 @@ class Min(Extreme):
 class Prod(Reduction):
     """The product."""
 
-    dtype: OptionalPolicy = None
+    dtype: OptionalDType = None
 
     def result_dtype(self, x: Operand) -> str:
         dtype = operand_dtype(x)
@@ -226,7 +226,7 @@ class Cumsum(Op):
     """Running sums along ``axis``; without it along all elements in a row."""
 
     axis: OptionalInt = None
-    dtype: OptionalPolicy = None
+    dtype: OptionalDType = None
 
     def output_shape(self, x: Operand) -> Shape:
         if self.axis is None:

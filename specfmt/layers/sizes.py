@@ -35,8 +35,11 @@ def same_padding(
     """
     reach = (kernel - 1) * dilation + 1
     if size is None:
-        found = {same_padding(n, kernel, stride, dilation) for n in range(reach, reach + stride)}
-        return found.pop() if len(found) == 1 else None
+        # The zeros fall by one from size to size until a further window begins: every total from
+        # `reach - stride` up to `reach - 1` occurs, so only a stride of 1 has one answer.
+        if stride > 1 and reach > 1:
+            return None
+        return ((reach - 1) // 2, reach // 2) if stride == 1 else (0, 0)
     total = max(((size - 1) // stride) * stride + reach - size, 0)
     return total // 2, total - total // 2
 
@@ -229,3 +232,18 @@ def check_mask(name: str, mask: Shape | None, *sizes: int | None) -> None:
             raise ShapeError(
                 f"{name} whose last axes are {wanted}", f"shape {mask}", field="inputs"
             )
+
+
+TRIED = 10_000
+"""How many divisors of a size are looked for."""
+
+
+def largest_divisors(size: int, count: int) -> list[int]:
+    """The largest few divisors in ascending order; those above ``size / TRIED`` alone."""
+    found: list[int] = []
+    for quotient in range(1, min(size, TRIED) + 1):
+        if len(found) == count:
+            break
+        if size % quotient == 0:
+            found.append(size // quotient)
+    return found[::-1]

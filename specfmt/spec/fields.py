@@ -471,6 +471,7 @@ class NameRule(Text):
 Name = Annotated[str, NameRule()]
 OptionalName = Annotated[str | None, Nullable(NameRule())]
 DType = Annotated[str, OneOf(*DTYPES)]
+OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES))]
 
 
 class DTypePolicyRule(Either):

@@ -6,13 +6,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from specfmt.spec.source import LONG_INTEGER, MAX_DEPTH, TOO_DEEP, Source
+from specfmt.spec.scalars import holds
+from specfmt.spec.source import LARGE_NUMBER, MAX_DEPTH, TOO_DEEP, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_LONG_DIGITS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?[0-9]{4301,})', re.DOTALL)
+_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
+_LONG_NUMBER = re.compile(r"[0-9]{19}|[0-9.][eE]\+?[0-9]{3}")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _CONSTANTS = ("NaN", "Infinity", "-Infinity")
 
@@ -59,11 +61,12 @@ def read_json(source: Source) -> Any:
         deep = _too_deep_at(text)
         if deep is None:
             raise  # the caller's own stack is nearly used up
-    except ValueError:
-        match = next(m for m in _LONG_DIGITS.finditer(text) if m[1])
-        source.fail("SF110", *match.span(), *LONG_INTEGER)
+    except ValueError:  # an integer beyond Python's own limit on digits
+        deep = None
     if deep is not None:
         source.fail("SF107", deep, deep + 1, *TOO_DEEP)
+    if _LONG_NUMBER.search(text):
+        _report_large_numbers(source)
     if constants:
         _report_constants(source)
     if _SURROGATE_ESCAPE.search(text):
@@ -148,6 +151,17 @@ def _last_open(text: str) -> int | None:
     """The offset of the innermost bracket that is still open at the end."""
     opened = next(reversed([opened for _, opened in _brackets(text)]), [])
     return opened[-1] if opened else None
+
+
+def _report_large_numbers(source: Source) -> None:
+    for match in _NUMBER.finditer(source.text):
+        if match[1] and _LONG_NUMBER.search(match[1]):
+            try:
+                large = not holds(json.loads(match[1]))
+            except ValueError:
+                large = True
+            if large:
+                source.fail("SF110", *match.span(), *LARGE_NUMBER)
 
 
 def _report_constants(source: Source) -> None:

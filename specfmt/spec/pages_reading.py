@@ -148,7 +148,8 @@ specfmt: 1
     "SF110": (
         "too large",
         """\
-The file is larger than 256 MiB, or it holds an integer of more than 4,300 digits.
+The file is larger than 256 MiB, or it holds a number that no framework can: an integer of more
+than 64 bits, or a float beyond 1.8e308 (`1e999`).
 
 **Fix.** Keep data and weights in files of their own and name them in the spec under
 `train: data:`. Quote a long row of digits that is text.

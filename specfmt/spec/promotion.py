@@ -75,7 +75,7 @@ _KINDS: Final = ("bool", "int", "float", "complex")
 
 def _kind(dtype: str) -> int:
     name = dtype.removeprefix("b") if dtype == "bfloat16" else dtype.removeprefix("u")
-    return next(i for i, kind in enumerate(_KINDS) if name.startswith(kind))
+    return next((i for i, kind in enumerate(_KINDS) if name.startswith(kind)), len(_KINDS))
 
 
 def torch_result_type(*dtypes: str) -> str:

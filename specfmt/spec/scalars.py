@@ -11,6 +11,8 @@ from typing import TypeAlias
 Scalar: TypeAlias = str | int | float | bool | None
 
 _INF = float("inf")
+SMALLEST, LARGEST = -(2**63), 2**64 - 1
+"""Bounds of integers: what int64 and uint64 hold, as all numbers of models and arrays do."""
 WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -38,11 +40,21 @@ def resolve(text: str) -> Scalar:
         text: The scalar without its surrounding space.
 
     Raises:
-        ValueError: A decimal integer longer than Python's limit on digits.
+        ValueError: An integer of more than 64 bits, or a float that none can hold.
     """
     if text in WORDS:
         return WORDS[text]
-    return _number(text) if text[0] in "0123456789+-." else text
+    value = _number(text) if text[0] in "0123456789+-." else text
+    if not holds(value):
+        raise ValueError("a number too large")
+    return value
+
+
+def holds(value: Scalar) -> bool:
+    """Whether a number as digits say it is one that frameworks can hold."""
+    if type(value) is int:
+        return SMALLEST <= value <= LARGEST
+    return type(value) is not float or -_INF < value < _INF
 
 
 def resolve_tagged(tag: str, text: str, *, plain: bool) -> Scalar:

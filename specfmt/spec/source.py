@@ -24,9 +24,9 @@ TOO_DEEP = (
     f"expected at most {MAX_DEPTH} lists and mappings inside each other, received more",
     "check for brackets that are never closed",
 )
-LONG_INTEGER = (
-    "expected a number, received an integer of more than 4,300 digits",
-    "shorten it, or quote it if it is text",
+LARGE_NUMBER = (
+    "expected an integer of at most 64 bits or a float below 1.8e308, received a larger number",
+    "make it smaller, or quote it if it is text; an infinite one is `.inf` in YAML",
 )
 
 

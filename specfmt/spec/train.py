@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
@@ -287,6 +288,10 @@ class BatchSizeRule(Rule):
         return {"anyOf": [Integer(1).schema(), {"const": "full"}]}
 
 
+CLASS_NUMBER = r"^[0-9]{1,6}$(?!\n)"
+"""Keras and PyTorch make an array as long as the largest number."""
+
+
 class ClassWeightRule(MappingOf):
     """A mapping from class number to its weight."""
 
@@ -296,12 +301,12 @@ class ClassWeightRule(MappingOf):
     def check(self, value: Any) -> dict[Any, Any]:
         found = super().check(value)
         for key in found:
-            if not (key.isascii() and key.isdigit()):
-                raise FieldError("class numbers as keys", key)
+            if not re.search(CLASS_NUMBER, key):
+                raise FieldError("class numbers of at most 6 digits as keys", key)
         return {int(key): weight for key, weight in found.items()}
 
     def schema(self) -> dict[str, Any]:
-        return {**super().schema(), "propertyNames": {"pattern": "^[0-9]+$"}}
+        return {**super().schema(), "propertyNames": {"pattern": CLASS_NUMBER}}
 
 
 class TrainSpec(BaseModel):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from specfmt.spec.events import event_source, offset_of
 from specfmt.spec.scalars import CORE_TAGS, resolve, resolve_tagged
-from specfmt.spec.source import ALIAS_BUDGET, LONG_INTEGER, MAX_DEPTH, TOO_DEEP, Source, shown
+from specfmt.spec.source import ALIAS_BUDGET, LARGE_NUMBER, MAX_DEPTH, TOO_DEEP, Source, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,7 +211,7 @@ class _YamlReader:
         try:
             return resolve(event.value)
         except ValueError:
-            self._report("SF110", event, *LONG_INTEGER, self._path(container, key))
+            self._report("SF110", event, *LARGE_NUMBER, self._path(container, key))
             return _SKIPPED
 
     def _tagged(self, event: ScalarEvent, container: Any, key: Any) -> Any:

@@ -63,6 +63,10 @@ class InitializerWord(Word):
 
     kind: ClassVar[str] = "initializer"
 
+    def needs(self, shape: tuple[int, ...]) -> str:
+        """What it expects of a weight's shape where this one cannot start so, else ""."""
+        return ""
+
 
 class Zeros(InitializerWord):
     """All 0."""
@@ -82,6 +86,9 @@ class Identity(InitializerWord):
     """``gain`` times the identity matrix; for weights of two axes only."""
 
     gain: Float = 1.0
+
+    def needs(self, shape: tuple[int, ...]) -> str:
+        return "" if len(shape) == 2 else "a weight of two axes"
 
 
 class RandomNormal(InitializerWord):
@@ -174,6 +181,9 @@ class Orthogonal(InitializerWord):
     gain: Float = 1.0
     seed: Seed = None
 
+    def needs(self, shape: tuple[int, ...]) -> str:
+        return "" if len(shape) > 1 else "a weight of two axes or more"
+
 
 class STFT(InitializerWord):
     """The real or imaginary part of a windowed Fourier basis: (frame, 1, fft // 2 + 1)."""
@@ -184,3 +194,7 @@ class STFT(InitializerWord):
         Literal["density", "spectrum"] | None, Nullable(OneOf("density", "spectrum"))
     ] = "density"
     periodic: Bool = False
+
+    def needs(self, shape: tuple[int, ...]) -> str:
+        fits = len(shape) == 3 and shape[1] == 1 and shape[2] > 1
+        return "" if fits else "a weight of shape (frame, 1, fft // 2 + 1)"

@@ -6,6 +6,9 @@
 - `files`: builds small model and weight files of every kind, damages their bytes, members, JSON and
   HDF5, and runs all commands that read them, each within a bound of time; ``tests/test_file_fuzz.py``,
   or ``python -m tests.fuzz.files COUNT SEED [NAME...]``.
+- `whole_path`: one input's way through everything that reads, checks, generates and exports it;
+  counts what ends otherwise than in findings or in programs, and the time of each step.
+- `odd_values`: numbers, nests and words that make no sense there, in every field of the language.
 
 To attack one document by hand::
 

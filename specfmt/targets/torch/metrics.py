@@ -292,7 +292,8 @@ def _iou(r: MetricRequest) -> Made:
     spec = r.spec
     size = getattr(spec, "num_classes", 2)
     ids = getattr(spec, "target_class_ids", None)
-    given = None if ids is None or list(ids) == list(range(size)) else list(ids)
+    every = ids is None or (len(ids) == size and all(a == b for a, b in enumerate(ids)))
+    given = None if every else list(ids or ())
     create = _call(
         "IntersectionOverUnion",
         str(size),

@@ -151,11 +151,14 @@ class SamePlan:
                     pooled = out[place]
                     out[place] = None if pooled is None else pooled + 1
                 continue
-            sizes = range(width, width + stride) if size is None else (size,)
-            sides = {same_padding(n, width, stride) or (0, 0) for n in sizes}
-            self.known = self.known and len({before for before, _ in sides}) == 1
-            self.ceil = self.ceil or any(before != after for before, after in sides)
-            self.padding.append(min(before for before, _ in sides))
+            if size is None:  # every total from the least to the most, as the size goes up
+                totals = range(max(width - stride, 0), width)
+                least, most = totals[0], totals[-1]
+            else:
+                least = most = sum(same_padding(size, width, stride) or (0, 0))
+            self.known = self.known and least // 2 == most // 2
+            self.ceil = self.ceil or least % 2 == 1 or least < most
+            self.padding.append(least // 2)
         self.out = tuple(out)
 
     def options(self) -> dict[str, Any]:

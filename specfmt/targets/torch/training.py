@@ -321,11 +321,15 @@ class Script:
         if len(output.given) == len(output.loss_shape):
             labels = "y_train.argmax(axis=-1)" if units > 1 else 'y_train.astype("int64").ravel()'
         size = max([units, 2, *(key + 1 for key in weights)])
-        table = literal([weights.get(index, 1.0) for index in range(size)])
-        return [
-            f'class_weights = np.array({table}, dtype="float32")',
-            f"weight_train = class_weights[{labels}]",
-        ]
+        table = literal([weights.get(index, 1.0) for index in range(min(size, 2 * len(weights)))])
+        lines = [f'class_weights = np.array({table}, dtype="float32")']
+        if size > 2 * len(weights):
+            keys, given = literal(list(weights)), literal(list(weights.values()))
+            lines = [
+                f'class_weights = np.ones({size}, dtype="float32")',
+                f"class_weights[{keys}] = {given}",
+            ]
+        return [*lines, f"weight_train = class_weights[{labels}]"]
 
     # -- around the loop -----------------------------------------------------------------------
 
