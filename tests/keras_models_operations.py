@@ -162,4 +162,88 @@ def operation_models(keras: Any) -> dict[str, Any]:
         a = inp(4)
         return keras.Model(a, inner(a + 1.0) * 2.0)
 
+    @model
+    def functions_of_one_tensor_more() -> Any:
+        a = inp(4)
+        names = (
+            "arcsinh arccosh arctanh exp2 cbrt trunc erfinv isnan isinf isfinite nan_to_num copy "
+            "stop_gradient glu sparsemax sparse_plus sparse_sigmoid squareplus"
+        )
+        return keras.Model(
+            a,
+            [
+                *(getattr(ops, name)(a) for name in names.split()),
+                ops.threshold(a, 0.1, 2.0),
+                ops.full_like(a, 3.0),
+            ],
+        )
+
+    @model
+    def functions_of_two_more() -> Any:
+        a, b = inp(6), inp(6)
+        i, j = inp(3, dtype="int32"), inp(3, dtype="int32")
+        return keras.Model(
+            [a, b, i, j],
+            [
+                *(getattr(ops, name)(a, b) for name in ("logaddexp", "hypot", "divide_no_nan")),
+                *(getattr(ops, f"bitwise_{name}")(i, j) for name in ("and", "or", "xor")),
+                ops.take_along_axis(a, i, axis=1),
+            ],
+        )
+
+    @model
+    def functions_that_order() -> Any:
+        a = inp(6, 4)
+        return keras.Model(
+            a,
+            [
+                ops.amax(a, axis=1),
+                ops.amin(a, axis=(1, 2), keepdims=True),
+                *ops.moments(a, axes=(1,)),
+                ops.count_nonzero(a, axis=1),
+                ops.median(a, axis=1),
+                ops.ptp(a, axis=2),
+                ops.normalize(a, axis=-1, order=2),
+                ops.cumprod(a, axis=1),
+                ops.sort(a, axis=1),
+                ops.argsort(a, axis=1),
+                *ops.top_k(a, 2),
+                *ops.unstack(a, axis=2),
+            ],
+        )
+
+    @model
+    def functions_of_matrices() -> Any:
+        a = inp(4, 4)
+        return keras.Model(
+            a,
+            [
+                ops.tril(a, -1),
+                ops.triu(a, 1),
+                ops.diagonal(a, axis1=1, axis2=2),
+                ops.trace(a, axis1=1, axis2=2),
+                ops.diff(a, axis=1),
+                ops.ravel(a),
+                ops.tensordot(a, a, axes=[[2], [1]]),
+            ],
+        )
+
+    @model
+    def functions_of_images() -> Any:
+        a = inp(8, 8, 4)
+        heads = inp(5, 2, 3)
+        return keras.Model(
+            [a, heads],
+            [
+                ops.nn.depth_to_space(a, 2),
+                ops.nn.space_to_depth(a, 2),
+                ops.image.resize(a, (4, 6), interpolation="nearest"),
+                ops.image.rgb_to_grayscale(a[..., :3]),
+                ops.image.extract_patches(a, (2, 3)),
+                ops.max_pool(a, 2),
+                ops.average_pool(a, 2, padding="same"),
+                ops.nn.dot_product_attention(heads, heads, heads),
+            ],
+        )
+
     return found

@@ -39,14 +39,33 @@ def modules_after(*arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
+FAMILIES = {f"specfmt.layers.{name}" for name in ("index", "core", "keras_names")}
+"""The layers that a spec of Dense layers needs, and the tables of names."""
+
+TRAINING_CHECKS = ("data_checks", "data_sources", "naming", "outputs", "source")
+"""What holds a ``train:`` section against its model; a spec without one does not need it."""
+
+
+def test_validate_of_a_model_alone_imports_no_target(tmp_path: Path) -> None:
+    spec = tmp_path / "alone.yaml"
+    spec.write_text("specfmt: 1\ninputs: {x: {shape: [2]}}\nlayers: [{type: Dense, units: 1}]\n")
+    modules = modules_after("validate", str(spec))
+    assert "specfmt.layers.core" in modules
+    assert not modules & set(HEAVY)
+    assert not {m for m in modules if m.startswith(("specfmt.targets", "specfmt.weights"))}
+    assert {m for m in modules if m.startswith("specfmt.layers.")} == FAMILIES
+    assert not modules & {"specfmt.vocab.losses", "specfmt.vocab.optimizers", "difflib", "json"}
+
+
 def test_validate_imports_only_what_it_needs() -> None:
     modules = modules_after("validate", str(FOLDER / "iris_mlp.yaml"))
     assert "specfmt.layers.core" in modules
     assert not modules & set(HEAVY)
-    assert not {m for m in modules if m.startswith(("specfmt.targets", "specfmt.weights"))}
+    later = {m for m in modules if m.startswith(("specfmt.targets", "specfmt.weights"))}
+    assert later == {"specfmt.targets", *(f"specfmt.targets.{name}" for name in TRAINING_CHECKS)}
     families = {m for m in modules if m.startswith("specfmt.layers.")}
-    assert families == {"specfmt.layers.index", "specfmt.layers.core"}
-    assert not modules & {"specfmt.vocab.losses", "specfmt.vocab.optimizers", "difflib", "json"}
+    assert families == FAMILIES
+    assert not modules & {"difflib", "json"}
 
 
 @pytest.mark.parametrize(

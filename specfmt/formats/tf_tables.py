@@ -173,6 +173,10 @@ FUNCTIONS: Final[dict[str, Row]] = {
     "math.is_nan": _row("isnan", "x"),
     "math.is_inf": _row("isinf", "x"),
     "math.is_finite": _row("isfinite", "x"),
+    **{
+        f"bitwise.{name}": _row(name, "x y", 2)
+        for name in ("bitwise_and", "bitwise_or", "bitwise_xor")
+    },
     "math.divide_no_nan": _row("divide_no_nan", "x y", 2),
     "math.reduce_euclidean_norm": _row("norm", "input_tensor axis keepdims", keys=_REDUCE),
     "math.count_nonzero": _row(

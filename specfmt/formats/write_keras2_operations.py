@@ -28,14 +28,15 @@ BY_OPERATION: Final[dict[str, tuple[str, Row]]] = {
 }
 """Operation -> function of TensorFlow and its row; the first one of the table where several."""
 
-ALIKE: Final = {"divide": "true_divide"}
+ALIKE: Final = {"divide": "true_divide", "amax": "max", "amin": "min"}
 """Operations with the meaning of another one."""
 
 SLICING: Final = ("SlicingOpLambda", "__operators__.getitem")
 ANY_DTYPE: Final = frozenset(
     (
         "reshape transpose swapaxes moveaxis squeeze expand_dims getitem take tile pad flip roll "
-        "broadcast_to repeat split zeros_like ones_like cast one_hot concatenate stack where"
+        "broadcast_to repeat split zeros_like ones_like cast one_hot concatenate stack where "
+        "tril triu"
     ).split()
 )
 LOGICAL: Final = frozenset(
@@ -46,7 +47,8 @@ ORDER: Final = frozenset({"greater", "greater_equal", "less", "less_equal"})
 WHOLE: Final = frozenset(
     (
         "add subtract multiply floor_divide mod power maximum minimum negative absolute square "
-        "sign sum max min prod clip cumsum matmul argmax argmin"
+        "sign sum max min amax amin prod clip cumsum matmul argmax argmin bitwise_and bitwise_or "
+        "bitwise_xor"
     ).split()
 )
 """Operations that TensorFlow computes in whole numbers as Keras 3 does."""
@@ -95,6 +97,8 @@ class OperationWriter:
         if op.function in _AS_TRANSPOSE:
             row = FUNCTIONS["transpose"]
             return "transpose", {row.params[1]: list(op.order(len(_shape(node))))}  # type: ignore[attr-defined]
+        if op.function in _AS_BAND:
+            return _AS_BAND_FUNCTION, self._band(node, op)
         found = BY_OPERATION.get(ALIKE.get(op.function, op.function))
         if found is None:
             self._refuse(node, "an operation that is a function of TensorFlow", op.function)
@@ -122,6 +126,14 @@ class OperationWriter:
                     node, f"{field} to be {show(plain(default))}", show(plain(value)), field
                 )
         return function, {**keywords, **row.written}
+
+    def _band(self, node: Node, op: Op) -> dict[str, Any]:
+        """A triangle as the band around the diagonal, which it has to hold."""
+        side, sign = _AS_BAND[op.function]
+        width = sign * op.k  # type: ignore[attr-defined]
+        if width < 0:
+            self._refuse(node, "k of a triangle that holds the diagonal", show(sign * width), "k")
+        return {"num_lower": -1, "num_upper": -1, side: width}
 
     def _check_dtypes(self, node: Node, name: str) -> None:
         dtypes = {value.dtype for value in node.inputs()}
@@ -285,3 +297,8 @@ _CHANGES: Final[dict[tuple[str, str], Callable[[Any, Node], Any]]] = {
 
 _AS_TRANSPOSE: Final = frozenset({"swapaxes", "moveaxis"})
 """Operations that are a `tf.transpose`."""
+
+_AS_BAND: Final = {"tril": ("num_upper", 1), "triu": ("num_lower", -1)}
+"""Operations that are a `tf.linalg.band_part` -> its bounded side, and the sign of ``k`` there."""
+
+_AS_BAND_FUNCTION: Final = "linalg.band_part"

@@ -27,6 +27,7 @@ WRITES_DTYPE: Final = frozenset(
         "convert_to_tensor",
         "zeros_like",
         "ones_like",
+        "full_like",
     }
 )
 """Operations that write a ``dtype``."""
@@ -150,6 +151,9 @@ class ModelWriter:
             config["dtype"] = op.dtype
             if op.function in FLOAT_DTYPE and is_automatic(unit.name, op.type_name):
                 config["dtype"] = op.dtype or "float32"
+        config |= {name: plain(value) for name, value in op.keras_arguments().items()}
+        if op.keras_forgets_name and is_automatic(unit.name, op.type_name):
+            del config["name"]
         return serialized(op.keras_module, op.type_name, config, op.type_name)
 
     def _call(self, node: Node) -> Json:

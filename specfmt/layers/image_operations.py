@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from specfmt.layers.operations import Unary
 from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
@@ -123,11 +123,17 @@ class RGBToGrayscale(Unary):
 class ExtractPatches(Unary):
     """Windows of ``size`` (height, width), their pixels as channels; side by side by default."""
 
+    keras_forgets_name: ClassVar[bool] = True
+
     size: Size2
     strides: OptionalSize2 = None
     dilation_rate: Size2 = 1
     padding: Padding = "valid"
     data_format: OptionalDataFormat = None
+
+    def keras_arguments(self) -> dict[str, Any]:
+        size, strides, _ = self.windows()
+        return {"size": size, "strides": strides}
 
     def windows(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Sizes, strides and dilation rates, one an axis."""

@@ -316,6 +316,7 @@ class Op(Layer):
         optional_operands: Keras's names of what it may read after these, by keyword; null
             stands for one that is left out.
         lists_are_arrays: Whether Keras reads a list of numbers among them only as an array.
+        keras_forgets_name: Whether Keras writes no name among its arguments.
     """
 
     is_operation: ClassVar[bool] = True
@@ -327,12 +328,17 @@ class Op(Layer):
     operands: ClassVar[tuple[str, ...]] = ("tensor",)
     optional_operands: ClassVar[tuple[str, ...]] = ()
     lists_are_arrays: ClassVar[bool] = False
+    keras_forgets_name: ClassVar[bool] = False
     inputs: Operands = ()
 
     @classmethod
     def keras_namespace(cls) -> str:
         """Where Keras exports the function: `keras.ops`, for images `keras.ops.image`."""
         return "keras.ops.image" if cls.keras_module.endswith(".image") else "keras.ops"
+
+    def keras_arguments(self) -> dict[str, Any]:
+        """Fields that Keras writes in another form than it takes."""
+        return {}
 
     @classmethod
     def absent_fields(cls) -> tuple[str, ...]:

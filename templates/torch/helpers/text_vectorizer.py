@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class TextVectorizer(nn.Module):
         self.numbers[""] = padding
         self.register_buffer("place", torch.empty(0), persistent=False)
 
-    def tokens(self, texts: Sequence[str]) -> list[str]:
+    def tokens(self, texts: Iterable[str]) -> list[str]:
         """The tokens of one sample."""
         found: list[str] = []
         for text in texts:
