@@ -204,5 +204,6 @@ def example(tensor: Tensor, channels_first: bool) -> str:
             texts = [texts] * size
         return literal(texts)
     if tensor.dtype.startswith("float"):
-        return f"torch.rand({listed})"
+        other = "" if tensor.dtype == "float32" else f", dtype=torch.{tensor.dtype}"
+        return f"torch.rand({listed}{other})"
     return f"torch.zeros({listed}, dtype=torch.{tensor.dtype})"

@@ -72,6 +72,7 @@ M = keras.Input((None, None), dtype="bool", name="m")
 keras.Model([Q, V, M], keras.layers.MultiHeadAttention(2, 4, name="cross")(Q, V, attention_mask=M)).save(
     folder + "/cross.keras")
 
+keras.utils.set_random_seed(1)
 # TensorFlow resizes in float32, whatever the rest computes in.
 L = keras.layers
 x = i = keras.Input((32, 32, 2))
@@ -99,6 +100,40 @@ def half_loss(y, p):
 seg = keras.Sequential([keras.Input((4,)), L.Dense(2)], name="seg")
 seg.compile("adam", half_loss)
 seg.save(folder + "/seg.keras")
+# Words that no output depends on, and inputs of several types.
+for k in (keras, tf_keras):
+    @k.utils.register_keras_serializable("own")
+    class Start(k.initializers.Initializer):
+        def __call__(self, shape, dtype=None, **kwargs):
+            return np.random.default_rng(3).standard_normal(shape).astype("float32")
+        def get_config(self):
+            return {}
+
+    @k.utils.register_keras_serializable("own")
+    def penalty(w):
+        return 0.0
+
+    L = k.layers
+    i = k.Input((4, 5))
+    x = L.Bidirectional(L.LSTM(3, kernel_initializer=Start(), return_sequences=True))(i)
+    x = L.TimeDistributed(L.Dense(3, kernel_regularizer=penalty, bias_constraint=penalty))(x)
+    words = k.Model(i, L.BatchNormalization(gamma_initializer=Start())(x), name="words")
+    words.compile("adam", penalty)
+    for ending in (".keras", ".h5"):
+        words.save(f"{folder}/words_{k.__name__}{ending}")
+    open(f"{folder}/words_{k.__name__}.json", "w").write(words.to_json())
+    i, j = k.Input((3,), dtype="float16"), k.Input((3,), dtype="uint8", name="whole")
+    y = L.GlobalAveragePooling1D()(L.Embedding(200, 3)(j))
+    k.Model([i, j], L.Concatenate()([L.Dense(3)(i), y]), name="types").save(
+        f"{folder}/types_{k.__name__}.h5")
+
+    k.backend.set_floatx("float16")
+    i = k.Input((5, 4))
+    half = k.Model(i, L.Dense(2)(L.LSTM(3)(i)), name="floatx")
+    half.save(f"{folder}/floatx_{k.__name__}.h5")
+    k.backend.set_floatx("float32")
+
+L = keras.layers
 keras.Sequential([keras.Input((4,)), L.Lambda(lambda x: x * 2), L.Dense(2)], name="lam").save(
     folder + "/lam.keras")
 """
@@ -145,6 +180,27 @@ def test_equal_to_the_original(name: str, by: str, files: Path, workers: Workers
     for rows in original.outputs.values():
         assert rows[0].max_rel < 1e-6
     assert bool(report.own_outputs) == (name == "half.keras")
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".json"])
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_words_that_no_output_depends_on(
+    framework: str, ending: str, files: Path, workers: Workers
+) -> None:
+    """Initializers, regularizers, constraints and losses of one's own do not stop the loading."""
+    report = verified(files / f"words_{framework}{ending}", workers, gradients=False)
+    assert report.ok, report.to_data()
+    assert not report.against[0].why
+    assert set(report.against[0].outputs) == {"keras", "torch"}
+
+
+@pytest.mark.parametrize("name", ["types", "floatx"])
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_inputs_of_other_types(name: str, framework: str, files: Path, workers: Workers) -> None:
+    """Every program gets its inputs in the types that it declares."""
+    report = verified(files / f"{name}_{framework}.h5", workers)
+    assert report.ok, report.to_data()
+    assert not report.against[0].why
 
 
 def test_reference(files: Path, workers: Workers) -> None:
@@ -248,7 +304,7 @@ def test_what_is_not_loaded(files: Path, workers: Workers, tmp_path: Path) -> No
     spec = specfmt.load(Path(__file__).parents[1] / "examples" / "xor.yaml")
     architecture = json.loads(specfmt.to_keras_json(spec))
     mark = tmp_path / "ran"
-    architecture["config"]["layers"][-1]["config"]["kernel_initializer"] = {
+    architecture["config"]["layers"][-1]["config"]["activation"] = {
         "module": "os",
         "class_name": "system",
         "config": {"command": f"touch {mark}"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
+from math import inf
 from typing import Any, Final
 
 from specfmt.graph.training import draws, fixed_calls
@@ -17,6 +18,7 @@ from specfmt.parity.report import EXACT_BOUND, Against, Difference, Report, Roun
 from specfmt.parity.workers import TARGETS
 from specfmt.spec.diagnostics import SpecError
 from specfmt.spec.document import ModelSpec
+from specfmt.weights.arrays import Array
 
 GRADIENT_BOUND: Final = 1e-4
 """Of a gradient, by its weight's largest; sums over a batch and many layers round more."""
@@ -24,7 +26,11 @@ GRADIENT_BOUND: Final = 1e-4
 DOUBLE_BOUND: Final = 1e-8
 """Of everything that is compared in float64."""
 
-NO_CASES: Final = slice(0, 0)
+NO_CASES: Final = ()
+FIRST: Final = (0,)
+LIKE_THE_WORST: Final = 0.1
+"""Of the largest difference: a smaller input with that much shows what the largest would."""
+
 Both = tuple[Result, Result]
 
 
@@ -59,6 +65,8 @@ class Comparison:
         if self.modes and max(pair.batches) == 1:  # such a batch has no variance
             self.modes = (INFERENCE,)
             self.why = "training mode: a batch of one sample has no statistics"
+        self.doubtful: tuple[int, ...] = NO_CASES
+        self.unsure: tuple[str, ...] = ()
         self.calm = pair
         self.silenced: tuple[str, ...] = ()
         always = any(fixed and draws(node.unit) for node, fixed in fixed_calls(pair.graph))
@@ -76,7 +84,7 @@ class Comparison:
 
     @cached_property
     def exact(self) -> Both:
-        """Both programs in float64."""
+        """Both programs in float64, as far as float32 left doubts."""
         both: Both = self.both(double=True)
         return both
 
@@ -90,7 +98,6 @@ class Comparison:
         """PyTorch's program in float64, with every weight and input moved a little."""
         return self.start("torch", double=True, perturb=MOVE)()
 
-    @cached_property
     def responses(self) -> list[Difference]:
         """How far outputs move where weights and inputs do."""
         return worst(self.exact[1]["outputs"], self.moved["outputs"], 0.0)
@@ -100,6 +107,7 @@ class Comparison:
         pending = None if self.original is None else partial(self.original.send, self.pair)
         both, original = self.both(also=pending)
         keras, torch = both
+        self.doubt(both, original)
         params = {"keras": keras["params"], "torch": torch["params"]}
         report = Report(params, quiet=self.silenced, skipped=self.why)
         for index, (ours, theirs) in enumerate(
@@ -130,6 +138,35 @@ class Comparison:
             report.against.append(self.against_reference(both))
         return report
 
+    def doubt(self, both: Both, original: Result | None) -> None:
+        """Find what float32 leaves open: only that is computed in float64, which takes long."""
+        keras, torch = both
+        known: list[list[dict[str, Array]]] = [[] for _ in self.pair.inputs]
+        if original is not None:
+            for outputs, case in zip(known, original["outputs"], strict=True):
+                outputs.append(case)
+        if self.reference is not None:
+            known[self.reference.index].append(self.reference.outputs)
+        largest_by_case = []
+        for others, ours, theirs in zip(known, keras["outputs"], torch["outputs"], strict=True):
+            pairs = [(ours, theirs), *((o, p) for o in others for p in (ours, theirs))]
+            rows = [row for a, b in pairs for row in worst([a], [b], 0.0)]
+            largest_by_case.append(max((row.max_rel for row in rows), default=0.0))
+        self.doubtful = self.pair.smallest(
+            {i: d for i, d in enumerate(largest_by_case) if d > self.tolerance}, LIKE_THE_WORST
+        )
+        if self.coarse and not self.doubtful:
+            self.doubtful = FIRST
+        self.unsure = tuple(
+            mode
+            for mode, pair in ((INFERENCE, self.pair), (TRAINING, self.calm))
+            if mode in self.modes and not self.step(pair, keras[mode], torch[mode], False).ok
+        )
+
+    def picked(self, single: Result) -> Result:
+        """The outputs of a run in float32 for the inputs that float64 was run with."""
+        return {"outputs": [single["outputs"][index] for index in self.doubtful]}
+
     def both(self, *, double: bool = False, also: Any = None) -> Any:
         """Run both programs at once.
 
@@ -155,11 +192,14 @@ class Comparison:
     def start(self, target: str, *, double: bool, perturb: float = 0.0) -> Callable[[], Result]:
         """Start a program; in training mode, that without noise."""
         options: dict[str, Any] = {"double": double, "perturb": perturb}
+        modes, cases = (self.unsure, self.doubtful) if double else (self.modes, None)
         if self.calm is self.pair:
-            return self.pair.send(target, steps=self.modes, **options)
-        steps = [mode for mode in self.modes if mode == INFERENCE]
-        found = self.pair.send(target, steps=steps, **options)
-        if TRAINING not in self.modes:
+            return self.pair.send(target, cases=cases, steps=modes, **options)
+        steps = [mode for mode in modes if mode == INFERENCE]
+        if not steps and cases == NO_CASES:
+            return self.calm.send(target, cases=NO_CASES, steps=modes, **options)
+        found = self.pair.send(target, cases=cases, steps=steps, **options)
+        if TRAINING not in modes:
             return found
         calm = self.calm.send(target, cases=NO_CASES, steps=(TRAINING,), **options)
 
@@ -185,7 +225,7 @@ class Comparison:
             EXACT_BOUND,
         )
         worse = max(rows, key=lambda row: row.max_rel / row.bound)
-        own = [largest(exact[i], single[i]) for i in range(2)]
+        own = [largest(exact[i], self.picked(single[i])) for i in range(2)]
         return Rounding(own[0], own[1], worse.max_rel, worse.bound)
 
     def against(self, both: Both, original: Result | None) -> Against:
@@ -202,7 +242,7 @@ class Comparison:
         }
         if found.ok and not self.coarse:
             return found
-        exact = self.original.send(self.pair, double=True)()
+        exact = self.original.send(self.pair, cases=self.doubtful, double=True)()
         if exact is None:
             self.original.why = ""
             found.outputs = {t: self.rounded(both, rows) for t, rows in found.outputs.items()}
@@ -238,7 +278,7 @@ class Comparison:
 
         The original may be as far from the exact values as they are, each from its own.
         """
-        own = max(largest(self.exact[i], both[i]) for i in range(2))
+        own = max(largest(self.exact[i], self.picked(both[i])) for i in range(2))
         return [replace(row, bound=max(row.bound, 4 * own)) for row in rows]
 
     def take_steps(self, report: Report, both: Both, *, double: bool) -> None:
@@ -274,7 +314,7 @@ class Comparison:
         response = self.step(pair, same, moved, double=True)
 
         def bound(rows: list[Difference], moves: list[Difference]) -> list[Difference]:
-            return bounded(rows, moves, self.coarsest, DOUBLE_BOUND)
+            return bounded(rows, lambda: moves, self.coarsest, DOUBLE_BOUND)
 
         return Step(
             bound(step.outputs, response.outputs),
@@ -293,8 +333,11 @@ class Comparison:
         other = self.step(self.faithful, keras, torch[TRAINING], double)
 
         def marked(ours: list[Difference], theirs: list[Difference]) -> list[Difference]:
-            agreeing = {item.name for item in theirs if item.ok}
-            return [replace(item, by_design=not item.ok and item.name in agreeing) for item in ours]
+            apart = {item.name: item.max_rel for item in theirs}
+            return [
+                replace(item, by_design=not item.ok and apart.get(item.name, inf) <= item.bound)
+                for item in ours
+            ]
 
         return Step(
             marked(step.outputs, other.outputs),
@@ -306,17 +349,16 @@ class Comparison:
 
     def layers(self, pair: Pair, *, training: bool, double: bool) -> list[Difference]:
         """Every call's output, from a spec that returns all of them."""
-        cases = slice(0, 1)
+        cases = (self.doubtful or FIRST)[:1]
         if training:
-            chosen = pair.inputs.index(pair.step_input(TRAINING))
-            cases = slice(chosen, chosen + 1)
+            cases = (pair.inputs.index(pair.step_input(TRAINING)),)
         keras, torch = self.every(pair, cases, training=training, double=double)
         return worst(keras["outputs"], torch["outputs"], self.tolerance)
 
     def layers_against(self, *, double: bool) -> dict[str, list[Difference]]:
         """Every layer's output in both programs, against the original's."""
         assert self.original is not None
-        cases = slice(0, 1)
+        cases = (self.doubtful or FIRST)[:1]
         original = self.original.send(self.pair, cases=cases, layers=True, double=double)()
         if original is None:  # its outputs could be had, these could not
             return {}
@@ -331,7 +373,9 @@ class Comparison:
             found[target] = worst(ordered, theirs, self.tolerance)
         return found
 
-    def every(self, pair: Pair, cases: slice, *, training: bool, double: bool) -> list[Result]:
+    def every(
+        self, pair: Pair, cases: tuple[int, ...], *, training: bool, double: bool
+    ) -> list[Result]:
         """Both programs with every call's output."""
         pair.say("layer by layer")
         names = [value.name for node in pair.graph.nodes for value in node.outputs]

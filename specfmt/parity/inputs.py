@@ -50,7 +50,10 @@ def random_inputs(graph: Graph, shapes: dict[str, tuple[int, ...]], seed: int) -
         elif dtype == "bool":
             found[name] = rng.random(shape) < 0.7
         elif whole:
-            numbers = rng.integers(0, limits.get(name, DEFAULT_RANGE), shape)
+            below = limits.get(name, DEFAULT_RANGE)
+            if dtype.startswith(("int", "uint")):
+                below = min(below, int(np.iinfo(dtype).max))
+            numbers = rng.integers(0, below, shape)
             found[name] = numbers.astype("float32" if dtype.startswith("bfloat") else dtype)
         else:
             plain = dtype if dtype in ("float32", "float64", "float16") else "float32"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from functools import lru_cache
 from importlib import import_module
@@ -69,11 +70,23 @@ def loaded(framework: str, file: str, architecture: str, seed: int) -> Any:
         stack.enter_context(safe_mode(framework))
         if not architecture:
             return keras.models.load_model(file, compile=False)
-        model = keras.models.model_from_json(Path(architecture).read_text(encoding="utf-8"))
+        model = described(keras, framework, Path(architecture).read_text(encoding="utf-8"))
     if not model.built:
         model.build()
-    draw(model, seed)
+    if file:
+        model.load_weights(file)
+    else:
+        draw(model, seed)
     return model
+
+
+def described(keras: Any, framework: str, architecture: str) -> Any:
+    """A model of an architecture in either of the forms that Keras 2 and 3 write."""
+    config = json.loads(architecture)
+    if framework == "keras" or "module" not in config:
+        return keras.models.model_from_json(architecture)
+    saving = import_module(f"{framework}.src.saving.serialization_lib")
+    return saving.deserialize_keras_object(config, safe_mode=True)
 
 
 def safe_mode(framework: str) -> Any:

@@ -66,8 +66,8 @@ def work(job: Job) -> dict[str, Any]:
         model.load_weights(job["weights"])
         take(model, step, job, variables)
     result: dict[str, Any] = {"params": int(sum(np.prod(v.shape, dtype=int) for v in counted))}
-    if job["double"] and job["cases"]:
-        result["coarsest"] = coarsest(model, job["cases"][0]["inputs"], job)
+    if job["double"]:
+        result["coarsest"] = coarsest(model, [*job["cases"], *job["steps"]][0]["inputs"], job)
     return result
 
 

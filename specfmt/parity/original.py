@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +12,11 @@ import numpy as np
 
 from specfmt.formats.context import KERAS_3
 from specfmt.formats.generation import detect_generation
-from specfmt.formats.locate import Located
 from specfmt.formats.sources import holds_weights, read_source
 from specfmt.graph.model import Graph
 from specfmt.parity.pair import Pair, Result
 from specfmt.parity.shared import load_npz, save_npz
-from specfmt.parity.trust import refusal
+from specfmt.parity.trust import refusal, without_words
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.weights.arrays import Array
 
@@ -34,6 +33,7 @@ class Original:
         seed: Of the weights that an architecture alone gets.
 
     Attributes:
+        drawn: The file has no weights.
         why: Why it cannot be loaded; empty as long as nothing speaks against it.
         by: What loaded it.
     """
@@ -42,6 +42,7 @@ class Original:
         self.file, self.folder, self.seed = file, folder, seed
         self.by = ""
         self.architecture = ""
+        self.drawn = False
         self.framework = "keras"
         try:
             located = read_source(file)
@@ -50,9 +51,11 @@ class Original:
             return
         if detect_generation(located) < KERAS_3:
             self.framework = "tf_keras"
-        self.why = refusal(located.topology) or self._missing()
-        if not holds_weights(file):
-            self.architecture = str(self._architecture(located))
+        topology = without_words(located.topology)
+        self.why = refusal(topology) or self._missing()
+        self.drawn = not holds_weights(file)
+        if self.drawn or topology != located.topology:
+            self.architecture = str(self._architecture(topology))
 
     def _missing(self) -> str:
         package = PACKAGES[self.framework]
@@ -60,9 +63,9 @@ class Original:
             return ""
         return f"{WRITERS[self.framework]} saved it and {package} is not installed"
 
-    def _architecture(self, located: Located) -> Path:
+    def _architecture(self, topology: Any) -> Path:
         path = self.folder / "architecture.json"
-        path.write_text(json.dumps(located.topology), encoding="utf-8")
+        path.write_text(json.dumps(topology), encoding="utf-8")
         return path
 
     def draw_weights(self, pair: Pair) -> Path | None:
@@ -70,13 +73,18 @@ class Original:
 
         The programs then get them in the way that a user's weights would.
         """
-        if not self.architecture or self.why:
+        if not self.drawn or self.why:
             return None
         answer = self._send(pair, [], save=str(self.folder / "original"))()
         return None if answer is None else Path(answer["weights"])
 
     def send(
-        self, pair: Pair, *, cases: slice = slice(None), layers: bool = False, double: bool = False
+        self,
+        pair: Pair,
+        *,
+        cases: Sequence[int] | None = None,
+        layers: bool = False,
+        double: bool = False,
     ) -> Callable[[], Result | None]:
         """Start to run it on a pair's inputs; what is returned waits for the outputs.
 
@@ -84,7 +92,7 @@ class Original:
         """
         if self.why:
             return lambda: None
-        return self._send(pair, pair.inputs[cases], layers=layers, double=double)
+        return self._send(pair, pair.chosen(cases), layers=layers, double=double)
 
     def _send(
         self,
@@ -100,7 +108,7 @@ class Original:
         job: dict[str, Any] = {
             "kind": "original",
             "framework": self.framework,
-            "file": str(self.file),
+            "file": "" if self.drawn else str(self.file),
             "architecture": self.architecture,
             "seed": self.seed,
             "save": save,
@@ -162,6 +170,7 @@ class Reference:
         self.index = len(pair.inputs)
         pair.inputs.append(str(path))
         pair.batches.append(0)  # no training step reads it
+        pair.samples.append(())
 
     def _read(self) -> dict[str, Array]:
         try:

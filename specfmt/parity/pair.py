@@ -59,6 +59,7 @@ class Pair:
         self.graph: Graph = self.program.graph
         self.inputs: list[str] = []
         self.batches: list[int] = []
+        self.samples: list[tuple[tuple[int, ...], ...]] = []
         self.keras_weights = folder / "model.weights.h5"
         self.torch_weights = folder / "model.safetensors"
         sources = {
@@ -121,12 +122,13 @@ class Pair:
             save_npz(path, random_inputs(self.graph, shapes, seed + index))
             self.inputs.append(str(path))
             self.batches.append(max((shape[0] for shape in shapes.values() if shape), default=1))
+            self.samples.append(tuple(shape[1:] for shape in shapes.values()))
 
     def like(self, spec: ModelSpec, name: str, fidelity: str) -> Pair:
         """Another model with the same weights and inputs, in a folder below this one's."""
         other = Pair(spec, self.folder / name, fidelity, self.say, self.workers)
         other.make_weights(self.keras_weights, 0)
-        other.inputs, other.batches = self.inputs, self.batches
+        other.inputs, other.batches, other.samples = self.inputs, self.batches, self.samples
         return other
 
     def channels_first(self) -> dict[str, bool]:
@@ -144,6 +146,27 @@ class Pair:
             return self.inputs[min(1, len(self.inputs) - 1)]
         return self.inputs[self.batches.index(max(self.batches))]
 
+    def chosen(self, cases: Sequence[int] | None) -> list[str]:
+        """The files of some inputs, or of all."""
+        return self.inputs if cases is None else [self.inputs[index] for index in cases]
+
+    def smallest(self, differences: dict[int, float], part: float) -> tuple[int, ...]:
+        """Inputs that show what all do: of each size of a sample the fewest samples.
+
+        Args:
+            differences: What was found with each input.
+            part: How much of the largest difference a smaller input has to show.
+        """
+        groups: dict[Any, list[int]] = {}
+        for index in differences:
+            groups.setdefault(self.samples[index], []).append(index)
+        found = []
+        for group in groups.values():
+            enough = part * max(differences[index] for index in group)
+            serve = [index for index in group if differences[index] >= enough]
+            found.append(min(serve, key=lambda index: (self.batches[index], index)))
+        return tuple(sorted(found))
+
     def run(self, target: str, **options: Any) -> Result:
         """Run one program; see `send`."""
         return self.send(target, **options)()
@@ -152,7 +175,7 @@ class Pair:
         self,
         target: str,
         *,
-        cases: slice = slice(None),
+        cases: Sequence[int] | None = None,
         training: bool = False,
         steps: Sequence[str] = (),
         double: bool = False,
@@ -162,7 +185,7 @@ class Pair:
 
         Args:
             target: ``keras`` or ``torch``.
-            cases: Which of the inputs.
+            cases: Which of the inputs; all if not given.
             training: Compute their outputs in training mode.
             steps: The modes, `INFERENCE` or `TRAINING`, in which a training step is taken.
             double: Compute in float64.
@@ -185,8 +208,9 @@ class Pair:
             "weights": str(self.keras_weights if target == "keras" else self.torch_weights),
             "cases": [
                 {"inputs": path, "out": f"{stem}_out{i}.npz", "training": training}
-                for i, path in enumerate(self.inputs[cases])
+                for i, path in enumerate(self.chosen(cases))
             ],
+            "dtypes": {name: value.dtype for name, value in self.graph.inputs.items()},
             "outputs": list(self.graph.outputs),
             "channels_first": self.channels_first(),
             "made": [

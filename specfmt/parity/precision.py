@@ -9,6 +9,7 @@ times the last digit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -40,18 +41,22 @@ def coarser(*names: str) -> str:
 
 
 def bounded(
-    rows: list[Difference], responses: list[Difference], coarsest: str, least: float
+    rows: list[Difference],
+    responses: Callable[[], list[Difference]],
+    coarsest: str,
+    least: float,
 ) -> list[Difference]:
     """Differences with bounds from measured responses.
 
     Args:
         rows: Differences of both programs.
-        responses: How far the same results moved.
+        responses: Measures how far the same results moved, where it matters.
         coarsest: The type of the fewest digits that a program computes in.
         least: A bound that holds whatever was measured.
     """
-    moved = {row.name: row.max_rel for row in responses}
     least = max(least, 4 * OPERATIONS * LAST_DIGIT[coarsest])
+    apart = any(row.max_rel > least for row in rows)
+    moved = {row.name: row.max_rel for row in responses()} if apart else {}
     return [
         replace(row, bound=max(least, factor(coarsest) * moved.get(row.name, 0.0))) for row in rows
     ]

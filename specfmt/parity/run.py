@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from math import prod
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
@@ -25,6 +26,12 @@ from specfmt.spec.document import ModelSpec
 
 OUTPUT_BOUND: Final = 1e-5
 BATCHES: Final = (1, 2, 5)
+FEW: Final = (1, 3)
+"""Batch sizes for large inputs: one, and enough for statistics of a batch."""
+
+LARGE: Final = 2**15
+"""Numbers of a sample from which on the inputs are large: photographs are."""
+
 PREFIX: Final = "specfmt-verify-"
 SIGNALS: Final = ("SIGTERM", "SIGHUP")
 
@@ -35,7 +42,7 @@ def verify(
     weights: str | Path | None = None,
     targets: Sequence[str] = TARGETS,
     seed: int = 0,
-    batches: Sequence[int] = BATCHES,
+    batches: Sequence[int] | None = None,
     layerwise: bool = False,
     tolerance: float = OUTPUT_BOUND,
     fidelity: str = "idiomatic",
@@ -52,7 +59,7 @@ def verify(
         weights: A weight file; random weights if not given.
         targets: Both; one alone is run and its parameters are counted.
         seed: Of random weights and inputs.
-        batches: Batch sizes to try.
+        batches: Batch sizes to try; `BATCHES` if not given, `FEW` if the inputs are large.
         layerwise: Compare the output of every layer, even if the model's outputs agree.
         tolerance: What outputs may differ by, relative to their largest value.
         fidelity: How the PyTorch program is generated.
@@ -87,10 +94,9 @@ def verify(
             came_from.why = came_from.why or f"it needs {known.needs()}"
         source: str | Path | None = weights
         if source is None and came_from is not None:
-            alone_file = bool(came_from.architecture)
-            source = came_from.draw_weights(pair) if alone_file else came_from.file
+            source = came_from.draw_weights(pair) if came_from.drawn else came_from.file
         pair.make_weights(source, seed, whole)
-        pair.make_inputs(tuple(batches), seed)
+        pair.make_inputs(tuple(batches or usual_batches(pair)), seed)
         given = None
         if reference is not None and not known.missing:
             given = Reference(Path(reference), pair)
@@ -114,6 +120,12 @@ def verify(
             report.own_type = coarsest
             report.own_outputs = comparison.in_own_type(spec, coarsest)
         return report
+
+
+def usual_batches(pair: Pair) -> Sequence[int]:
+    """Batch sizes to try where nobody says."""
+    sizes = (prod(size or 1 for size in v.shape[1:]) for v in pair.graph.inputs.values() if v.shape)
+    return FEW if max(sizes, default=0) >= LARGE else BATCHES
 
 
 def nothing(known: Known) -> Report:

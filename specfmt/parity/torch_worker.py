@@ -44,9 +44,9 @@ def work(job: Job) -> dict[str, Any]:
         take(model, step, job)
     held = model.state_dict()
     result: dict[str, Any] = {"params": int(sum(held[key].numel() for key in job["made"]))}
-    if job["double"] and job["cases"]:
+    if job["double"]:
         model.eval()
-        result["coarsest"] = coarsest(model, job["cases"][0]["inputs"], job)
+        result["coarsest"] = coarsest(model, [*job["cases"], *job["steps"]][0]["inputs"], job)
     return result
 
 
@@ -99,7 +99,10 @@ def called(model: Any, inputs: str, job: Job) -> list[Any]:
             array = perturbed(array.astype("float64"), job["perturb"], -1 - index & 0xFFFF)
         if job["channels_first"][name]:
             array = np.moveaxis(array, -1, 1)
-        tensors.append(torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape)))
+        tensor = torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
+        if tensor.is_floating_point() and not job["double"]:  # Keras casts them by itself
+            tensor = tensor.to(getattr(torch, job["dtypes"][name]))
+        tensors.append(tensor)
     result = model(*tensors)
     if isinstance(result, dict):
         return [result[name] for name in job["outputs"]]

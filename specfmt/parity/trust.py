@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from specfmt.formats.word_objects import FUNCTION, known_name
+
 OWN: Final = (
     *("activations", "constraints", "dtype_policies", "initializers", "layers", "losses"),
     *("metrics", "models", "ops", "optimizers", "regularizers", "tree"),
@@ -22,6 +24,43 @@ NO_COMPUTATION: Final = frozenset(
 """Names below ``tf.`` that read or write files, run Python or do else than compute."""
 
 COMPAT: Final = ("compat.v1.", "compat.v2.")
+
+
+WITHOUT: Final = {
+    "initializer": {"class_name": "Zeros", "config": {}},
+    "regularizer": None,
+    "constraint": None,
+}
+"""What stands for words of the user's own that no output depends on once there are weights."""
+
+
+def without_words(architecture: Any, key: str = "") -> Any:
+    """The same without initializers, regularizers and constraints that are not Keras's own.
+
+    Keras refuses a model for them, though it gets its weights from elsewhere.
+    """
+    kind = key.rpartition("_")[2]
+    if kind in WITHOUT and _is_foreign(architecture, kind):
+        return WITHOUT[kind]
+    if isinstance(architecture, dict):
+        return {name: without_words(value, name) for name, value in architecture.items()}
+    if isinstance(architecture, list):
+        return [without_words(value) for value in architecture]
+    return architecture
+
+
+def _is_foreign(word: Any, kind: str) -> bool:
+    """Whether a serialized word names something that is not Keras's."""
+    module, registered = None, None
+    name = word
+    if isinstance(word, dict):
+        name, module = word.get("class_name"), word.get("module")
+        registered = word.get("registered_name")
+        if name == FUNCTION:
+            name = word.get("config")
+    if not isinstance(name, str):
+        return word is not None
+    return known_name(kind, name, module) is None or ">" in str(registered)
 
 
 def refusal(architecture: Any) -> str:
