@@ -83,7 +83,10 @@ def loaded(framework: str, file: str, architecture: str, seed: int) -> Any:
 def described(keras: Any, framework: str, architecture: str) -> Any:
     """A model of an architecture in either of the forms that Keras 2 and 3 write."""
     config = json.loads(architecture)
-    if framework == "keras" or "module" not in config:
+    if "module" not in config and framework == "keras":  # in .h5 files Keras 3 has a form between
+        legacy = import_module("keras.src.legacy.saving.saving_utils")
+        return legacy.model_from_config(config)
+    if "module" not in config:
         return keras.models.model_from_json(architecture)
     saving = import_module(f"{framework}.src.saving.serialization_lib")
     return saving.deserialize_keras_object(config, safe_mode=True)

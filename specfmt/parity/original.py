@@ -16,7 +16,7 @@ from specfmt.formats.sources import holds_weights, read_source
 from specfmt.graph.model import Graph
 from specfmt.parity.pair import Pair, Result
 from specfmt.parity.shared import load_npz, save_npz
-from specfmt.parity.trust import refusal, without_words
+from specfmt.parity.trust import refusal, uncompiled, without_words
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.weights.arrays import Array
 
@@ -51,10 +51,11 @@ class Original:
             return
         if detect_generation(located) < KERAS_3:
             self.framework = "tf_keras"
-        topology = without_words(located.topology)
+        whole = uncompiled(located.topology)
+        topology = without_words(whole)
         self.why = refusal(topology) or self._missing()
         self.drawn = not holds_weights(file)
-        if self.drawn or topology != located.topology:
+        if self.drawn or topology != whole:
             self.architecture = str(self._architecture(topology))
 
     def _missing(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -103,10 +104,32 @@ def called(model: Any, inputs: str, job: Job) -> list[Any]:
         if tensor.is_floating_point() and not job["double"]:  # Keras casts them by itself
             tensor = tensor.to(getattr(torch, job["dtypes"][name]))
         tensors.append(tensor)
-    result = model(*tensors)
+    with widened() if job["double"] else nullcontext():
+        result = model(*tensors)
     if isinstance(result, dict):
         return [result[name] for name in job["outputs"]]
     return list(result) if isinstance(result, list | tuple) else [result]
+
+
+def widened() -> Any:
+    """A scope in which what a program casts to float32 becomes float64: its weights are."""
+    torch = import_module("torch")
+    overrides = import_module("torch.overrides")
+    narrow = {torch.float32, torch.float16, torch.bfloat16}
+    casts = {torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16}
+
+    def wide(item: Any) -> Any:
+        return torch.float64 if isinstance(item, torch.dtype) and item in narrow else item
+
+    class Wide(overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            function = torch.Tensor.double if function in casts else function
+            named = {key: wide(value) for key, value in (kwargs or {}).items()}
+            return function(*map(wide, args), **named)
+
+    return Wide()
 
 
 def arrays(values: list[Any], job: Job) -> dict[str, Array]:

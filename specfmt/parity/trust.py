@@ -34,19 +34,33 @@ WITHOUT: Final = {
 """What stands for words of the user's own that no output depends on once there are weights."""
 
 
+COMPILED: Final = "compile_config"
+
+
 def without_words(architecture: Any, key: str = "") -> Any:
     """The same without initializers, regularizers and constraints that are not Keras's own.
 
-    Keras refuses a model for them, though it gets its weights from elsewhere.
+    Keras refuses a model for them, though it gets its weights from elsewhere; and for losses and
+    metrics of a model inside another one, which it compiles in any case.
     """
     kind = key.rpartition("_")[2]
     if kind in WITHOUT and _is_foreign(architecture, kind):
         return WITHOUT[kind]
     if isinstance(architecture, dict):
-        return {name: without_words(value, name) for name, value in architecture.items()}
+        inner = architecture.items()
+        return {
+            k: without_words(v, k) for k, v in inner if k != COMPILED or not isinstance(v, dict)
+        }
     if isinstance(architecture, list):
         return [without_words(value) for value in architecture]
     return architecture
+
+
+def uncompiled(architecture: Any) -> Any:
+    """A model without what it was compiled with."""
+    if not isinstance(architecture, dict):
+        return architecture
+    return {key: value for key, value in architecture.items() if key != COMPILED}
 
 
 def _is_foreign(word: Any, kind: str) -> bool:
