@@ -327,6 +327,7 @@ def test_convert_says_what_it_compared(files: Path, tmp_path: Path, monkeypatch:
     assert "equal to the original" in said
     assert "loaded by tf_keras 2" in said
     plant(monkeypatch, PLANTED["epsilon"][1])
+    command.append("--force")
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 1
     said = " ".join(result.stdout.split())
