@@ -194,12 +194,15 @@ def train(
         options: Those of `generate`: style, flavor, axes, fidelity.
 
     Raises:
-        SpecError: The spec has mistakes, or names classes that were not allowed (SF309).
+        SpecError: The spec has mistakes, names classes that were not allowed (SF309), or the
+            script imports a package that is not installed (SF312).
     """
     import os
 
+    from specfmt.extras import require
     from specfmt.files import write_whole
     from specfmt.targets.naming import identifier
+    from specfmt.targets.needs import script_needs
     from specfmt.targets.running import environment, require_allowed, run, script_command
 
     spec = with_customs(loads(content, file=file), customs)
@@ -209,6 +212,7 @@ def train(
     with placing(spec):
         user_folder = require_allowed(spec, code, target)
     write_whole(path, code)
+    require(script_needs(code, script_options), f"to run {path}", target)
     # TensorFlow's start-up log would drown the script's own output.
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
     return run(

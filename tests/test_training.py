@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 import specfmt
+from specfmt.spec.document import parse_document
 from specfmt.spec.train import SOURCES, TrainSpec
 from tests.training_tools import (
     arguments,
     chain,
     dense,
+    history,
+    load,
     ruff,
     run_keras,
     run_torch,
@@ -312,6 +315,53 @@ def test_loop_equals_fit(name: str, tmp_path: Path) -> None:
     losses = ours["loss"]
     assert len(losses) > 1
     assert losses[-1] != losses[0]
+
+
+RECURRENT = regressor(
+    {"type": "Reshape", "target_shape": [5, 1]},
+    {"type": "Bidirectional", "layer": {"type": "GRU", "units": 3}},
+    dense(2),
+)
+START = {"batch_norm": PARITY["batch_norm"], "recurrent": RECURRENT, "two": PARITY["list_outputs"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", START)
+def test_init_makes_both_start_alike(name: str, tmp_path: Path) -> None:
+    """The recipe of docs/training.md: Keras's weights, converted, give the same first loss."""
+    document = START[name]
+    keras_file, torch_file = tmp_path / "init.weights.h5", tmp_path / "init.pt"
+    module = load(script(document, "keras"))
+    module.build_model().save_weights(keras_file)
+    spec, problems = parse_document(document)
+    assert spec is not None
+    assert not problems
+    specfmt.convert_weights(spec, keras_file, torch_file, fidelity="exact")
+    # All samples in one batch: the loss of the first epoch is that of the initial weights.
+    options = ["--epochs", "1", "--batch-size", "100"]
+    run_keras(document, tmp_path / "keras", *options, "--init", str(keras_file))
+    run_torch(document, tmp_path / "torch", *options, "--init", str(torch_file))
+    run_torch(document, tmp_path / "other", *options)
+    theirs, ours = history(tmp_path / "keras"), history(tmp_path / "torch")
+    assert list(ours) == list(theirs)
+    np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-5)
+    assert abs(history(tmp_path / "other")["loss"][0] / ours["loss"][0] - 1) > 1e-3
+
+
+def test_history_is_a_grid_of_three_columns(tmp_path: Path) -> None:
+    from PIL import Image
+
+    module = load(script(regressor(), "torch"))
+    names = [f"m{index}" for index in range(7)]
+    module.save_history(
+        {name: [1.0, 2.0] for name in [*names, "val_m1", "learning_rate"]}, tmp_path
+    )
+    with Image.open(tmp_path / "history.png") as picture:
+        assert picture.size == (1440, 1152)
+    assert (tmp_path / "history.csv").read_text().splitlines()[0].startswith("epoch,m0,m1")
+    module.save_history({"loss": [1.0], "learning_rate": [1.0]}, tmp_path)
+    with Image.open(tmp_path / "history.png") as picture:
+        assert picture.size == (480, 384)
 
 
 VARIANTS: dict[str, dict[str, Any]] = {

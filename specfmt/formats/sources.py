@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, Final
 
+from specfmt.extras import install
 from specfmt.formats.hdf5 import DamagedError, has_h5py, look_through
 from specfmt.formats.locate import Located, locate
 from specfmt.formats.reading import MAX_BYTES, cut_words, fail, parse_json
@@ -139,7 +140,7 @@ def _from_hdf5(path: Path) -> Located:
         fail(
             "SF402",
             "expected h5py to read an .h5 file, it is not installed",
-            hint="pip install h5py",
+            hint=install(["h5py"]),
         )
     try:
         with path.open("rb") as stream:

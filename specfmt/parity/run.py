@@ -14,6 +14,7 @@ from threading import current_thread, main_thread
 from typing import Any, Final
 
 from specfmt import api
+from specfmt.extras import require
 from specfmt.parity.compare import Comparison
 from specfmt.parity.differences import worst
 from specfmt.parity.known import Known, known_part
@@ -21,7 +22,7 @@ from specfmt.parity.original import Original, Reference
 from specfmt.parity.pair import Pair, Progress
 from specfmt.parity.report import Against, Report
 from specfmt.parity.widths import wide
-from specfmt.parity.workers import TARGETS, Workers
+from specfmt.parity.workers import PACKAGES, TARGETS, Workers
 from specfmt.spec.document import ModelSpec
 
 OUTPUT_BOUND: Final = 1e-5
@@ -79,6 +80,7 @@ def verify(
         stack.enter_context(ended_by_signals())
         running = workers or stack.enter_context(Workers())
         chosen = [target for target in TARGETS if target in (targets or TARGETS)]
+        require([*(PACKAGES[target] for target in chosen), "h5py"], "to run both programs")
         for target in chosen:
             running.start(target)  # they get ready while the programs are written
         folder = stack.enter_context(scratch_folder())

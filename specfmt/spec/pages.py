@@ -262,6 +262,22 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
         Your modules are looked for in the folder you stand in, after everything installed.
         """),
     ),
+    "SF312": (
+        "A package is not installed",
+        _page("""
+        `train` looks for every package that the script imports before it starts, `verify` for both
+        frameworks.  The command in the help installs what is missing:
+
+            pip install "specfmt[torch]"          # PyTorch and what its training scripts import
+            pip install "specfmt[keras]"          # the same for Keras
+            pip install "specfmt[weights]"        # reads and writes .h5, .keras and .safetensors
+            pip install "specfmt[tensorboard]"    # the callback TensorBoard
+            pip install "specfmt[datasets]"       # torchvision, which downloads mnist, cifar10, ...
+
+        In a checkout write `.` instead of `specfmt`.  A script with `--data FILE` downloads nothing
+        and does not need torchvision.
+        """),
+    ),
     "SF308": (
         "A class for no layer",
         _page("""

@@ -47,6 +47,30 @@ KERAS_SETS = (
 TARGET_SIZES = {"linnerud": 3, "diabetes": 0, "california_housing": 0}
 """Numbers in one target of the named sets that hold no class numbers; 0 for a bare number."""
 
+CLASS_COUNTS = {
+    "iris": 3,
+    "digits": 10,
+    "wine": 3,
+    "breast_cancer": 2,
+    "mnist": 10,
+    "fashion_mnist": 10,
+    "cifar10": 10,
+    "cifar100": 100,
+    "imdb": 2,
+    "reuters": 46,
+}
+"""Classes of the named sets that hold class numbers."""
+
+SAMPLE_COUNTS = {
+    "iris": 150,
+    "digits": 1797,
+    "wine": 178,
+    "breast_cancer": 569,
+    "diabetes": 442,
+    "linnerud": 20,
+}
+"""Samples of the named sets that are not split."""
+
 
 class MappingOf(Rule):
     """A mapping whose values follow one rule."""

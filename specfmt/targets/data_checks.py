@@ -21,6 +21,7 @@ from specfmt.spec.train import (
     class_numbers,
 )
 from specfmt.targets.data_sources import sample_shape
+from specfmt.targets.data_values import DATA, columns, labels, problem, sizes
 from specfmt.targets.outputs import (
     has_validation,
     is_classes,
@@ -30,13 +31,6 @@ from specfmt.targets.outputs import (
     takes_class_numbers,
 )
 from specfmt.vocab.base import Term
-
-DATA: Path = ("train", "data")
-
-
-def problem(message: str, path: Path, hint: str) -> Diagnostic:
-    """A finding that the training section does not fit the model."""
-    return Diagnostic("SF213", message, path, hint)
 
 
 def check_data(graph: Graph, train: TrainSpec) -> None:
@@ -66,7 +60,10 @@ def training_problems(graph: Graph, train: TrainSpec) -> list[Diagnostic]:
         *_names(graph, data),
         *_parts(data),
         *_samples(graph, data),
+        *columns(graph, data),
         *_targets(graph, train, data),
+        *labels(graph, train, data),
+        *sizes(graph, train, data),
         *_classes(graph, train, data),
         *_weights(graph, train, data),
         *_monitors(graph, train),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from specfmt.extras import install
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.weights.arrays import Array, widen_bfloat16
 from specfmt.weights.problems import fail, problem, unreadable
@@ -34,7 +35,7 @@ def h5py_module(file: Path) -> Any:
             "SF500",
             "expected h5py to read and write HDF5 files, it is not installed",
             file,
-            "pip install h5py",
+            install(["h5py"]),
         )
     return h5py
 

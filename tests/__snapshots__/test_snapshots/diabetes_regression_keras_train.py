@@ -180,14 +180,14 @@ def train(args: argparse.Namespace) -> None:
     x_test = (x_test - mean) / deviation
 
     model = build_model()
+    weights = args.out / "model.weights.h5" if args.resume else args.init
+    if weights:
+        model.load_weights(weights)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=args.learning_rate),
         loss=keras.losses.Huber(delta=10.0),
         metrics=["mean_absolute_error", "mean_squared_error"],
     )
-    weights = args.out / "model.weights.h5" if args.resume else args.init
-    if weights:
-        model.load_weights(weights)
 
     def log_rate(epoch: int, logs: dict[str, float]) -> None:
         logs["learning_rate"] = float(model.optimizer.learning_rate)

@@ -254,6 +254,9 @@ def train(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
 
     model = build_model()
+    weights = args.out / "model.weights.h5" if args.resume else args.init
+    if weights:
+        model.load_weights(weights)
     model.compile(
         optimizer=keras.optimizers.RMSprop(
             learning_rate=args.learning_rate, epsilon=1e-14
@@ -261,9 +264,6 @@ def train(args: argparse.Namespace) -> None:
         loss="mean_squared_error",
         metrics=["accuracy"],
     )
-    weights = args.out / "model.weights.h5" if args.resume else args.init
-    if weights:
-        model.load_weights(weights)
 
     def log_rate(epoch: int, logs: dict[str, float]) -> None:
         logs["learning_rate"] = float(model.optimizer.learning_rate)

@@ -204,15 +204,15 @@ def train(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
 
     model = build_model()
+    weights = args.out / "model.weights.h5" if args.resume else args.init
+    if weights:
+        model.load_weights(weights)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=args.learning_rate),
         loss={"agreement": "binary_crossentropy", "distance": "mean_squared_error"},
         loss_weights={"agreement": 1.0, "distance": 0.1},
         metrics={"agreement": "accuracy"},
     )
-    weights = args.out / "model.weights.h5" if args.resume else args.init
-    if weights:
-        model.load_weights(weights)
 
     def log_rate(epoch: int, logs: dict[str, float]) -> None:
         logs["learning_rate"] = float(model.optimizer.learning_rate)

@@ -166,14 +166,14 @@ def train(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
 
     model = build_model()
+    weights = args.out / "model.weights.h5" if args.resume else args.init
+    if weights:
+        model.load_weights(weights)
     model.compile(
         optimizer=keras.optimizers.SGD(learning_rate=args.learning_rate),
         loss="mean_squared_error",
         metrics=["binary_accuracy"],
     )
-    weights = args.out / "model.weights.h5" if args.resume else args.init
-    if weights:
-        model.load_weights(weights)
 
     def log_rate(epoch: int, logs: dict[str, float]) -> None:
         logs["learning_rate"] = float(model.optimizer.learning_rate)

@@ -1,0 +1,62 @@
+"""Which extra of specfmt brings which package, and what is said where one is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Final
+
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+
+OF_BOTH: Final = frozenset(("h5py", "matplotlib", "PIL", "safetensors", "sklearn", "tqdm"))
+"""Modules that the extras ``keras`` and ``torch`` both bring."""
+
+EXTRAS: Final = {
+    "keras": "keras",
+    "tensorboard": "tensorboard",
+    "tensorflow": "keras",
+    "torch": "torch",
+    "torchvision": "datasets",
+}
+"""Modules that one extra brings."""
+
+PACKAGES: Final = {"PIL": "pillow", "sklearn": "scikit-learn"}
+"""What packages are called whose modules have another name."""
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module is there, found without importing it."""
+    return find_spec(module) is not None
+
+
+def install(modules: Iterable[str], target: str = "weights") -> str:
+    """The command that installs modules.
+
+    Args:
+        modules: Top-level modules that are missing.
+        target: The extra for those that several extras bring.
+    """
+    extras = sorted({EXTRAS.get(module, target) for module in modules})
+    return f'pip install "specfmt[{",".join(extras)}]"'
+
+
+def require(modules: Iterable[str], purpose: str, target: str = "weights") -> None:
+    """Refuse to go on without modules.
+
+    Args:
+        modules: Those that are needed.
+        purpose: What for.
+        target: As for `install`.
+
+    Raises:
+        SpecError: SF312, with the command that installs what is missing.
+    """
+    missing = [module for module in dict.fromkeys(modules) if not is_installed(module)]
+    if missing:
+        names = ", ".join(PACKAGES.get(module, module) for module in missing)
+        verb = "are" if len(missing) > 1 else "is"
+        message = f"expected {names} {purpose}, which {verb} not installed"
+        raise SpecError(
+            [Diagnostic("SF312", message, (), install(missing, target), file=sys.executable)]
+        )
