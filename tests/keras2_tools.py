@@ -15,7 +15,7 @@ import numpy as np
 from specfmt.formats.export import export_data
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.graph.build import build
-from specfmt.graph.model import Value, map_leaves
+from specfmt.graph.model import Array, Value, map_leaves
 from specfmt.spec.document import parse_document
 from specfmt.spec.layer import Layer
 from tests.harness import as_list, execute, keras_weights, random_inputs, randomize
@@ -229,7 +229,21 @@ def differences(a: Any, b: Any, where: str = "") -> list[str]:
             for i, (x, y) in enumerate(zip(a, b, strict=True))
             for found in differences(x, y, f"{where}/{i}")
         ]
+    if isinstance(a, Array) or isinstance(b, Array):
+        a, b = as_array(a), as_array(b)
     return [] if a == b else [f"{where}: {a!r} -> {b!r}"]
+
+
+def as_array(item: Any) -> Any:
+    """Numbers that an operation reads: a list of them says the same as an array.
+
+    Their dtype is that in which the operation computes, for Keras 2 joins no others.
+    """
+    return listed(item.value if isinstance(item, Array) else item)
+
+
+def listed(nest: Any) -> Any:
+    return [listed(item) for item in nest] if isinstance(nest, (list, tuple)) else nest
 
 
 __all__ = [

@@ -167,6 +167,28 @@ def sized_functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
         ("last step", lambda x: x[:, tf.shape(x)[1] - 1], plain),
         ("half", lambda x: x[:, : tf.shape(x)[1] // 2], plain),
         ("resize", lambda x: tf.image.resize(x, tf.shape(x)[1:3] * 2), image),
+        ("larger by a factor", lambda x: tf.image.resize(
+            x, [tf.shape(x)[1] * 2, tf.shape(x)[2] * 3]), open_image),
+        ("split the rest", lambda x: tf.split(x, [2, -1, 1], axis=2), plain),
+        ("gather in a batch", lambda x: tf.gather(
+            x, tf.argmax(x, axis=2, output_type="int32") % 4, batch_dims=1), plain),
+        ("gather in rows", lambda x: tf.gather(
+            x[:, 0], tf.cast(x[:, 1] > 0, "int32"), batch_dims=1), plain),
+        ("sequence_mask", lambda x: tf.sequence_mask(x[:, 0], 5, dtype="float32"),
+            Case({}, (2,), dtypes=("int32",), high=6)),
+        ("diag", tf.linalg.diag, Case({}, (4,))),
+        ("eye", lambda x: x + tf.eye(tf.shape(x)[1]), Case({}, (4, 4))),
+        ("clip_by_norm", lambda x: tf.clip_by_norm(x, 1.5, axes=[1, 2]), plain),
+        ("cross entropy", lambda x, y: tf.nn.sigmoid_cross_entropy_with_logits(x, y),
+            Case({}, [(4,), (4,)])),
+        ("scaled by a size", lambda x: tf.matmul(x, x, transpose_b=True) / tf.math.sqrt(
+            tf.cast(tf.shape(x)[-1], "float32")), steps),
+        ("pad_to_bounding_box", lambda x: tf.image.pad_to_bounding_box(x, 1, 2, 9, 8), image),
+        ("crop or pad", lambda x: tf.image.resize_with_crop_or_pad(x, 3, 8), image),
+        ("central_crop", lambda x: tf.image.central_crop(x, 0.5), image),
+        ("standardization", tf.image.per_image_standardization, image),
+        ("lrn", lambda x: tf.nn.local_response_normalization(x, 2, 1.0, 1e-2, 0.75),
+            Case({}, (3, 4, 8))),
         ("sizes of the second", lambda x, y: tf.concat([x, tf.ones(tf.shape(y))], 1), two),
     ]  # fmt: skip
 

@@ -22,6 +22,7 @@ from tests.test_tensorflow_functions import functions, sized_functions
 
 KEPT = {
     "rot90",
+    "eye",
     "resize bilinear True",
     "resize bicubic True",
     *(f"resize lanczos{n} {smooth}" for n in (3, 5) for smooth in (False, True)),

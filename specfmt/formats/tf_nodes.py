@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from specfmt.formats.graph_sizes import is_constant
 from specfmt.formats.node_defs import read_node
 from specfmt.formats.nodes import Call
 from specfmt.formats.reading import Json, as_map
+from specfmt.formats.size_rules import is_constant
 from specfmt.formats.tf_steps import UnsupportedError, numbers, subscript
 from specfmt.spec.diagnostics import Path
 
@@ -70,6 +70,13 @@ NODES: Final[dict[str, Form]] = {
     **_named("BiasAdd nn.bias_add", data_format="data_format"),
     **_named("Cumsum math.cumsum Cumprod math.cumprod", exclusive="exclusive", reverse="reverse"),
     **_named(
+        "LRN nn.local_response_normalization",
+        depth_radius="depth_radius",
+        bias="bias",
+        alpha="alpha",
+        beta="beta",
+    ),
+    **_named(
         "DepthToSpace nn.depth_to_space SpaceToDepth nn.space_to_depth",
         block_size="block_size",
         data_format="data_format",
@@ -92,6 +99,8 @@ NODES: Final[dict[str, Form]] = {
     "IdentityN": Form("identity", ("input",)),
     "MatrixDiagPart": Form("linalg.diag_part", ("input",)),
     "MatrixDiagPartV3": Form("linalg.diag_part", ("input", "k", "padding_value")),
+    "MatrixDiag": Form("linalg.diag", ("diagonal",)),
+    "MatrixDiagV3": Form("linalg.diag", ("diagonal", "k", "num_rows", "num_cols", "padding_value")),
     "OneHot": Form("one_hot", ("indices", "depth", "on_value", "off_value"), {"axis": "axis"}),
     "PadV2": Form("pad", ("tensor", "paddings", "constant_values")),
     "MirrorPad": Form("pad", ("tensor", "paddings"), {"mode": "mode"}),

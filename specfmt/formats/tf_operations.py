@@ -12,10 +12,12 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from specfmt.formats.graph_sizes import Sizes, is_constant
+from specfmt.formats import tf_image_steps  # noqa: F401 - its functions join the tables
+from specfmt.formats.graph_sizes import Sizes
 from specfmt.formats.nodes import Call, Ref
 from specfmt.formats.operations import drop_op_defaults
 from specfmt.formats.reading import Json
+from specfmt.formats.size_rules import is_constant
 from specfmt.formats.tf_nodes import function_of_node
 from specfmt.formats.tf_size_steps import in_sized_steps
 from specfmt.formats.tf_steps import (
@@ -46,6 +48,7 @@ def convert_function(
         UnsupportedError: It is no arithmetic that `keras.ops` can say.
         SpecError: It is damaged.
     """
+    had = call.refs()
     filled = sizes.filled(call)
     call.args, call.kwargs = filled.args, filled.kwargs
     function = config.get("function")
@@ -62,6 +65,8 @@ def convert_function(
         return _entry(said[0], call), said[1]
     if is_known or not is_constant([call.args, *call.kwargs.values()]):
         raise UnsupportedError("it takes sizes that are not known before run time")
+    if had and not call.refs():
+        raise UnsupportedError("it reads nothing but constants")
     if function == "__operators__.getitem":
         return _slice(call), []
     if function in STEPS:

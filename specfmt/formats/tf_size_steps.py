@@ -6,10 +6,11 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, Final
 
-from specfmt.formats.graph_sizes import Dim, Known, Opaque, Sizes, both, is_plain
+from specfmt.formats.graph_sizes import Sizes
 from specfmt.formats.nodes import Call, Ref
 from specfmt.formats.reading import Json
-from specfmt.formats.tf_steps import Helper, Steps, UnsupportedError, plain
+from specfmt.formats.size_rules import LONGEST, Dim, Known, Opaque, both, is_plain
+from specfmt.formats.tf_steps import Helper, Steps, UnsupportedError, only, plain
 
 Writer = Callable[..., Any]
 SIZED: Final[dict[str, tuple[tuple[str, ...], Writer]]] = {}
@@ -251,3 +252,70 @@ def _slice(s: Steps, sizes: Sizes, input_: Any, begin: Any, size: Any) -> Any:
         stop = None if isinstance(count, Dim) or count == -1 else start + count
         key.append({"slice": [start or None, stop]})
     return s("getitem", input_, key=key)
+
+
+@sized("value num_or_size_splits axis num", "split")
+def _split(
+    s: Steps,
+    sizes: Sizes,
+    value: Any,
+    num_or_size_splits: Any,
+    axis: Any = 0,
+    num: Any = None,
+) -> Any:
+    if not isinstance(num_or_size_splits, list) or -1 not in num_or_size_splits:
+        return None
+    parts = _dims(num_or_size_splits)
+    if parts.count(-1) > 1 or num not in (None, len(parts)):
+        raise Opaque
+    whole = sizes.known(value).shape[axis]
+    rest = sum(part for part in parts if part != -1)
+    known = [whole - rest if part == -1 else part for part in parts]
+    if not isinstance(whole, int) or min(known) < 0:
+        raise Opaque
+    return s("split", value, indices_or_sections=known, axis=axis)  # sizes become places later
+
+
+@sized("params indices validate_indices axis batch_dims", "gather", "compat.v1.gather")
+def _gather(
+    s: Steps,
+    sizes: Sizes,
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: Any = None,
+    batch_dims: Any = 0,
+) -> Any:
+    """With batch axes: an element for each place along the axis behind them."""
+    if not batch_dims:
+        return None
+    rank, count = len(sizes.known(params).shape), len(sizes.known(indices).shape)
+    place = batch_dims if axis is None else axis % rank
+    if validate_indices or batch_dims % count != count - 1 or place != batch_dims % count:
+        raise Opaque
+    later = list(range(count, rank))
+    if later:
+        indices = s("expand_dims", indices, axis=later[0] if len(later) == 1 else later)
+    return s("take_along_axis", params, indices, axis=place)
+
+
+@sized("lengths maxlen dtype", "sequence_mask")
+def _sequence_mask(s: Steps, sizes: Sizes, lengths: Any, maxlen: Any, dtype: Any = "bool") -> Any:
+    if type(maxlen) is not int or not 0 < maxlen <= LONGEST:
+        raise Opaque
+    steps = {"const": {"value": list(range(maxlen)), "dtype": "int32"}}
+    mask = s("less", steps, s("expand_dims", lengths, axis=-1))
+    return mask if dtype == "bool" else s("cast", mask, dtype=dtype)
+
+
+@sized("diagonal k num_rows num_cols padding_value", "linalg.diag")
+def _diag(s: Steps, sizes: Sizes, diagonal: Any, k: Any = 0, **rest: Any) -> Any:
+    only(k, 0)
+    only(all(value in (-1, 0) for value in rest.values()), True)
+    known = sizes.known(diagonal)
+    size = known.shape[-1]
+    if not isinstance(size, int) or size * size > LONGEST or known.dtype == "bool":
+        raise Opaque
+    ones = [[float(i == j) for j in range(size)] for i in range(size)]
+    eye = {"const": {"value": ones, "dtype": known.dtype}}
+    return s("multiply", s("expand_dims", diagonal, axis=-1), eye)

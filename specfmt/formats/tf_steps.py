@@ -286,69 +286,6 @@ def _scalar_mul(s: Steps, scalar: Any, x: Any) -> Any:
     return s("multiply", scalar, x)
 
 
-@steps("image", "image.flip_left_right")
-def _flip_left_right(s: Steps, image: Any) -> Any:
-    return s("flip", image, axis=-2)
-
-
-@steps("image", "image.flip_up_down")
-def _flip_up_down(s: Steps, image: Any) -> Any:
-    return s("flip", image, axis=-3)
-
-
-@steps("image", "image.transpose")
-def _transpose_image(s: Steps, image: Any) -> Any:
-    return s("swapaxes", image, axis1=-3, axis2=-2)
-
-
-@steps("image k", "image.rot90")
-def _rot90(s: Steps, image: Any, k: Any = 1) -> Any:
-    turns = whole(k, "k") % 4
-    if turns == 0:
-        return s("copy", image)
-    if turns == 2:
-        return s("flip", image, axis=[-3, -2])
-    turned = s("swapaxes", image, axis1=-3, axis2=-2)
-    return s("flip", turned, axis=-3 if turns == 1 else -2)
-
-
-@steps("images", "image.grayscale_to_rgb")
-def _grayscale_to_rgb(s: Steps, images: Any) -> Any:
-    return s("repeat", images, repeats=3, axis=-1)
-
-
-@steps("image offset_height offset_width target_height target_width", "image.crop_to_bounding_box")
-def _crop(
-    s: Steps,
-    image: Any,
-    offset_height: Any,
-    offset_width: Any,
-    target_height: Any,
-    target_width: Any,
-) -> Any:
-    top, left = whole(offset_height, "offset_height"), whole(offset_width, "offset_width")
-    height, width = whole(target_height, "target_height"), whole(target_width, "target_width")
-    key = [
-        {"ellipsis": True},
-        {"slice": [top, top + height]},
-        {"slice": [left, left + width]},
-        {"slice": [None, None]},
-    ]
-    return s("getitem", image, key=key)
-
-
-@steps("images contrast_factor", "image.adjust_contrast")
-def _adjust_contrast(s: Steps, images: Any, contrast_factor: Any) -> Any:
-    mean = s("mean", images, axis=[-3, -2], keepdims=True)
-    scaled = s("multiply", s("subtract", images, mean), number(contrast_factor, "factor"))
-    return s("add", scaled, mean)
-
-
-@steps("image delta", "image.adjust_brightness")
-def _adjust_brightness(s: Steps, image: Any, delta: Any) -> Any:
-    return s("add", image, float(number(delta, "delta")))
-
-
 @steps("input_ begin size", "slice", "compat.v1.slice")
 def _slice(s: Steps, input_: Any, begin: Any, size: Any) -> Any:
     starts, sizes = numbers(begin, "begin"), numbers(size, "size")
@@ -396,70 +333,6 @@ def subscript(
     return key
 
 
-@steps("input ksize strides padding data_format", "nn.max_pool", "nn.max_pool1d", "nn.max_pool2d",
-       "nn.max_pool3d", "compat.v1.nn.max_pool", "compat.v1.nn.max_pool2d")  # fmt: skip
-def _max_pool(s: Steps, input: Any = None, **options: Any) -> Any:
-    return _pool(s, "max_pool", input, **options)
-
-
-@steps("input ksize strides padding data_format", "nn.avg_pool", "nn.avg_pool1d", "nn.avg_pool2d",
-       "nn.avg_pool3d", "compat.v1.nn.avg_pool", "compat.v1.nn.avg_pool2d")  # fmt: skip
-def _avg_pool(s: Steps, input: Any = None, **options: Any) -> Any:
-    return _pool(s, "average_pool", input, **options)
-
-
-def _pool(
-    s: Steps,
-    op: str,
-    x: Any,
-    ksize: Any,
-    strides: Any,
-    padding: Any,
-    data_format: Any = None,
-    value: Any = None,
-) -> Any:
-    x = value if x is None else x
-    if isinstance(data_format, str) and data_format.startswith("NC"):
-        raise UnsupportedError("its channels stand first")
-    only(padding, "VALID", "SAME")
-    size, by = _window(ksize, "ksize"), _window(strides, "strides")
-    fields: dict[str, Any] = {"pool_size": size}
-    if by != size:
-        fields["strides"] = by
-    if padding == "SAME":
-        fields["padding"] = "same"
-    return s(op, x, **fields)
-
-
-def _window(value: Any, what: str) -> Any:
-    """``[1, 2, 2, 1]``, ``[2, 2]`` or ``2`` as one size an axis, or one for all."""
-    items = numbers(value, what)
-    if len(items) > 3 or (len(items) == 3 and items[0] == items[2] == 1):
-        if items[0] != 1 or items[-1] != 1:
-            raise UnsupportedError(f"its {what} runs over the batch or the channels")
-        items = items[1:-1]
-    return items[0] if len(set(items)) == 1 else items
-
-
-@steps("images sizes strides rates padding", "image.extract_patches")
-def _extract_patches(
-    s: Steps, images: Any, sizes: Any, strides: Any, rates: Any, padding: Any
-) -> Any:
-    only(padding, "VALID", "SAME")
-    size, by, rate = (
-        _window(item, what)
-        for item, what in ((sizes, "sizes"), (strides, "strides"), (rates, "rates"))
-    )
-    fields: dict[str, Any] = {"size": size}
-    if by != size:
-        fields["strides"] = by
-    if rate != 1:
-        fields["dilation_rate"] = rate
-    if padding == "SAME":
-        fields["padding"] = "same"
-    return s("extract_patches", images, **fields)
-
-
 @steps("x", "keras.backend.batch_flatten")
 def _batch_flatten(s: Steps, x: Any) -> Any:
     return s.layer("Flatten", x)
@@ -470,3 +343,19 @@ def _einsum(s: Steps, equation: Any, **operands: Any) -> Any:
     if not operands or not isinstance(equation, str):
         raise UnsupportedError("its operands are not written")
     return s("einsum", *operands.values(), subscripts=equation)
+
+
+@steps("t clip_norm axes", "clip_by_norm")
+def _clip_by_norm(s: Steps, t: Any, clip_norm: Any, axes: Any = None) -> Any:
+    fields = {"keepdims": True, **({} if axes is None else {"axis": axes})}
+    bound = float(number(clip_norm, "clip_norm"))
+    norm = s("sqrt", s("sum", s("square", t), **fields))
+    return s("true_divide", s("multiply", t, bound), s("maximum", norm, bound))
+
+
+@steps("labels logits", "compat.v1.nn.sigmoid_cross_entropy_with_logits",
+       "nn.sigmoid_cross_entropy_with_logits")  # fmt: skip
+def _cross_entropy(s: Steps, labels: Any, logits: Any) -> Any:
+    linear = s("subtract", s("relu", logits), s("multiply", logits, labels))
+    small = s("exp", s("negative", s("absolute", logits)))
+    return s("add", linear, s("log1p", small))

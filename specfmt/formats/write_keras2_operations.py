@@ -53,9 +53,10 @@ WHOLE: Final = frozenset(
 )
 """Operations that TensorFlow computes in whole numbers as Keras 3 does."""
 
-OWN_RESULT: Final = frozenset({"cast", "one_hot", "argmax", "argmin", "where", "zeros_like"}) | {
-    "ones_like"
-}
+OWN_RESULT: Final = frozenset(
+    "cast one_hot argmax argmin where zeros_like ones_like isnan isinf isfinite "
+    "count_nonzero".split()
+)
 """Operations whose result has a dtype of its own."""
 
 
