@@ -292,10 +292,10 @@ REFUSED = {
     "": (
         "Add Average Concatenate GroupQueryAttention HashedCrossing Maximum Minimum Multiply "
         "RMSNormalization argsort average average_pool cbrt celu diff dot_product_attention "
-        "einsum exp2 extract_patches full_like glu hard_shrink hard_sigmoid hard_silu hard_tanh "
-        "hypot log10 log2 logaddexp max_pool median moments nan_to_num ptp ravel soft_shrink sort "
-        "sparse_plus sparse_sigmoid sparsemax squareplus take_along_axis tanh_shrink threshold "
-        "trunc"
+        "einsum exp2 extract_patches full_like glu hard_shrink hard_sigmoid hard_silu "
+        "hard_tanh hypot log10 log2 logaddexp max_pool median moments nan_to_num ptp ravel "
+        "soft_shrink sort sparse_plus sparse_sigmoid sparsemax squareplus take_along_axis "
+        "tanh_shrink threshold trunc"
     ),
     "activation": "Activation Dense",
     "alpha": "elu",
@@ -315,13 +315,13 @@ REFUSED = {
     "initial": "max min",
     "inputs": (
         "Add AlphaDropout Attention Bidirectional Concatenate GlobalAveragePooling1D LSTM "
-        "LayerNormalization Maximum Minimum MultiHeadAttention Multiply Softmax add all "
-        "any arctan ceil concatenate convert_to_tensor cos cosh divide equal exp expm1 "
-        "floor greater greater_equal less less_equal log log10 log1p log2 logical_and "
-        "logical_not maximum mean minimum multiply not_equal round RNN sin sinh sqrt "
-        "subtract tan tanh true_divide where CenterCrop HashedCrossing RandomFlip Resizing "
-        "arcsinh argsort average count_nonzero cumprod dot_product_attention exp2 full_like hypot "
-        "isfinite isinf isnan median mod ptp sort take_along_axis trunc"
+        "LayerNormalization Maximum Minimum MultiHeadAttention Multiply Softmax add all any "
+        "arctan ceil concatenate convert_to_tensor cos cosh divide equal exp expm1 floor "
+        "greater greater_equal less less_equal log log10 log1p log2 logical_and logical_not "
+        "maximum mean minimum multiply not_equal round RNN sin sinh sqrt subtract tan tanh "
+        "true_divide where CenterCrop HashedCrossing RandomFlip Resizing arcsinh argsort "
+        "average count_nonzero cumprod dot_product_attention exp2 full_like hypot isnan "
+        "median mod ptp sort take_along_axis trunc"
     ),
     "k": "tril triu",
     "keepdims": "argmax",
