@@ -341,3 +341,55 @@ def test_memory_of_json(text: str, tmp_path: Path) -> None:
     size, said = peak(packed)
     assert said in ("SF401", "SF402", "SF403")
     assert size <= 100
+
+
+# -- layers of the user's own in a wrapper -------------------------------------------------------
+
+
+def legacy(groups: dict[str, dict[str, np.ndarray]]) -> bytes:
+    """An HDF5 file in the layout of Keras 1: groups that list their weights."""
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in groups]
+        file.attrs["keras_version"] = "3.9.0"
+        for name, arrays in groups.items():
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [weight.encode() for weight in arrays]
+            for weight, array in arrays.items():
+                group[weight] = array
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("layout", ["groups", "names"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_own_layer_in_a_wrapper(layout: str, deep: bool, tmp_path: Path) -> None:
+    """Its weights are found in a file; a spec that does not say them asks for them."""
+    own = {"type": "Custom", "class": "Scale", "name": "scale", "shape": [5]}
+    held: dict[str, Any] = {"type": "TimeDistributed", "layer": own}
+    if deep:
+        held = {"type": "TimeDistributed", "layer": {**held, "name": "each"}}
+        own["shape"] = [5]
+    spec = api.loads(
+        json.dumps(
+            {
+                "specfmt": 1,
+                "inputs": {"x": {"shape": [2, 3, 5] if deep else [3, 5]}},
+                "layers": [{**held, "name": "steps"}, {"type": "Dense", "name": "d", "units": 2}],
+            }
+        )
+    )
+    gain, kernel = np.arange(5, dtype="f4"), np.ones((5, 2), "f4")
+    place = "layers/time_distributed/layer/layer" if deep else "layers/time_distributed/layer"
+    source = tmp_path / "a.h5"
+    if layout == "groups":
+        arrays = {"layers/dense/vars/0": kernel, "layers/dense/vars/1": kernel[0]}
+        source.write_bytes(hdf5({f"{place}/vars/0": gain, **arrays}))
+    else:
+        dense = {"d/kernel": kernel, "d/bias": kernel[0]}
+        source.write_bytes(legacy({"steps": {"steps/scale/g": gain}, "d": dense}))
+    with pytest.raises(SpecError) as caught:
+        api.convert_weights(spec, source, tmp_path / "a.safetensors")
+    assert {d.code for d in caught.value.diagnostics} == {"SF508"}
+    api.convert_weights(api.described(spec, source), source, tmp_path / "a.safetensors")
+    found = safetensors.read(tmp_path / "a.safetensors")
+    assert [v.read().tolist() for v in found.values() if v.shape == (5,)] == [gain.tolist()]

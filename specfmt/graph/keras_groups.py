@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from specfmt.graph.keras_order import keras_layers
 from specfmt.graph.model import Graph, Unit
+from specfmt.spec.layer import held_layers
 from specfmt.spec.naming import to_snake_case
 
 INPUT_LAYER = "input_layer"
@@ -60,4 +61,12 @@ def holds(unit: Unit) -> bool:
     if unit.graph is not None and not unit.graph.is_counted:
         return True
     unknown = unit.graph is None and not unit.weights_known
-    return unknown or unit.count() > 0 or bool(getattr(unit.spec, "class_", ""))
+    return unknown or unit.count() > 0 or is_own(unit)
+
+
+def is_own(unit: Unit) -> bool:
+    """Whether a layer is of the user's own class, or wraps one: a file alone knows its weights."""
+    if unit.graph is not None:
+        return False
+    layers = (unit.layer, *held_layers(unit.layer))
+    return any(getattr(layer, "class_", "") for layer in layers)

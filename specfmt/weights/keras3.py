@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from specfmt.graph.keras_groups import Member, class_group, holds, members
+from specfmt.graph.keras_groups import Member, class_group, holds, is_own, members
 from specfmt.graph.model import Graph, Unit
 from specfmt.weights.hdf5 import items, kind, no_numbers, read_dataset, text_attribute
 from specfmt.weights.order import Order
@@ -148,7 +148,7 @@ class Reader:
     def _layer(self, unit: Unit, folder: Folder, place: str, owners: tuple[str, ...]) -> None:
         counts: dict[str, int] = {}
         label = "/".join((*owners, unit.name))
-        if getattr(unit.spec, "class_", "") and not unit.weights:
+        if is_own(unit) and not unit.weights:
             held = list(data(folder, f"{place}/"))
             if held:
                 self.used.update(held)

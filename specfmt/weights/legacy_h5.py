@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from specfmt.graph.keras_groups import holds, is_operation
+from specfmt.graph.keras_groups import holds, is_operation, is_own
 from specfmt.graph.keras_order import keras_units
 from specfmt.graph.model import Graph, Unit
 from specfmt.spec.diagnostics import Diagnostic
@@ -153,7 +153,7 @@ class Reader:
             self.problems += others
             return
         places = in_legacy_order(unit)
-        if getattr(unit.spec, "class_", "") and not unit.weights:
+        if is_own(unit) and not unit.weights:
             message = (
                 f"expected a layer whose weights are known, received {unit.name} with {len(stored)}"
             )
