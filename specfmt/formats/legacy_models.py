@@ -8,7 +8,6 @@ from specfmt.formats.assemble import Record, call_names
 from specfmt.formats.input_shapes import input_spec
 from specfmt.formats.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.spec.diagnostics import Path
-from specfmt.spec.naming import to_snake_case
 
 MERGE_MODES: Final = {
     "sum": "Add",
@@ -23,16 +22,6 @@ MERGE_MODES: Final = {
 STATEFUL: Final = frozenset(
     ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"]
 )
-
-
-def unique_name(class_name: str, taken: set[str]) -> str:
-    """A name for a layer that has none: its class in snake case, numbered."""
-    base = to_snake_case(class_name)
-    name, number = base, 0
-    while name in taken:
-        number += 1
-        name = f"{base}_{number}"
-    return name
 
 
 def merge_entry(config: Any, path: Path, name: str) -> Json:

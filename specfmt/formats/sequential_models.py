@@ -12,10 +12,17 @@ from specfmt.formats.layer_entries import MODELS, layer_parts, output_rank
 from specfmt.formats.nodes import Call, Ref
 from specfmt.formats.reading import Json, as_list, fail
 from specfmt.spec.diagnostics import Path
+from specfmt.spec.naming import to_snake_case
 
 
 class SequentialReader(GraphReader):
     """Reads layers that read each other in turn."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.taken: set[str] = set()
+        self.looked = 0
+        self.numbers: dict[str, int] = {}
 
     def sequential(self, layers: list[Any], path: Path, config: Json) -> Json:
         """The body of a Sequential."""
@@ -123,9 +130,17 @@ class SequentialReader(GraphReader):
         """A layer's name, or (Keras 0) one made of its class."""
         if isinstance(config, dict) and isinstance(config.get("name"), str) and config["name"]:
             name: str = config["name"]
-            if self.context.generation > 0 or name not in self.names():
+            if self.context.generation > 0 or not self._is_taken(name):
                 return name
-        return legacy_models.unique_name(class_name, self.names())
+        base = to_snake_case(class_name)
+        number = self.numbers.get(base, 0)
+        while self._is_taken(name := f"{base}_{number}" if number else base):
+            number += 1
+        self.numbers[base] = number
+        return name
 
-    def names(self) -> set[str]:
-        return {record.name for record in self.records} | set(self.inputs)
+    def _is_taken(self, name: str) -> bool:
+        """Whether a layer or input has a name; each record is looked at once."""
+        self.taken.update(record.name for record in self.records[self.looked :])
+        self.looked = len(self.records)
+        return name in self.taken or name in self.inputs
