@@ -474,7 +474,7 @@ def convert(
     from specfmt.migrate import compare, migrate
     from specfmt.progress import show_report, steps, weight_progress
 
-    with steps(plain=True) as say:
+    with steps(plain=True, total=3 + (not no_verify)) as say:
         with weight_progress() as progress:
             done = migrate(
                 source,

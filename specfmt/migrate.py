@@ -101,8 +101,8 @@ def migrate(
         ),
     )
     with whole_folder(folder) as beside:
+        say("converting weights" if has_weights else "no weights to convert")
         if has_weights:
-            say("converting weights")
             place = beside / files["weights"].name
             api.convert_weights(model, source, place, progress=progress)
         for part, text in (("spec", api.dump(model)), ("source", code), ("usage", wrap(usage))):
@@ -177,7 +177,7 @@ def compare(
         targets=targets,
         original=source,
         reference=reference,
-        progress=say,
+        progress=lambda part: say(f"comparing: {part}"),
     )
     if missing:
         note = f"the {missing} program was not run; pip install 'specfmt[{missing}]'"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING
 
 import click
@@ -31,29 +30,46 @@ def weight_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def steps(*, plain: bool = False) -> Iterator[Callable[[str], None]]:
+def steps(*, plain: bool = False, total: int = 0) -> Iterator[Callable[[str], None]]:
     """What is being done: a line that changes on a terminal.
+
+    What is said as ``step: part`` is a part of one step.
 
     Args:
         plain: Elsewhere a line for each step; nothing if false.
+        total: How many steps there are, if that is known.
     """
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield partial(_line, count(1)) if plain else _silent
+        yield partial(_line, _Numbers(total)) if plain else _silent
         return
     with console.status("") as status:
-        numbers = count(1)
+        numbers = _Numbers(total)
 
         def say(text: str) -> None:
-            status.update(f"step {next(numbers)}: {text}")
+            status.update(numbers.put_before(text))
 
         yield say
 
 
-def _line(numbers: Iterator[int], text: str) -> None:
-    click.echo(f"step {next(numbers)}: {text}", err=True)
+class _Numbers:
+    """Numbers steps; the parts of one step have its number."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.number, self.step = total, 0, ""
+
+    def put_before(self, text: str) -> str:
+        """The text behind its step's number."""
+        step, colon, _ = text.partition(": ")
+        self.number += not (colon and step == self.step)
+        self.step = step
+        return f"step {self.number}{f' of {self.total}' if self.total else ''}: {text}"
+
+
+def _line(numbers: _Numbers, text: str) -> None:
+    click.echo(numbers.put_before(text), err=True)
 
 
 def _silent(_: str) -> None:

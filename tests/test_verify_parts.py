@@ -319,7 +319,7 @@ def test_convert_takes_an_architecture_alone(tmp_path: Path) -> None:
     usage = (out / "load_model.py").read_text()
     assert usage.startswith('"""Computes one answer."""\n\nimport torch\n\nfrom model import')
     assert "load_state_dict" not in usage
-    assert "step 1: reading net.json\nstep 2: writing PyTorch source\n" in result.stderr
+    assert "step 1 of 3: reading net.json\nstep 2 of 3: writing PyTorch source\n" in result.stderr
 
 
 def test_convert_without_frameworks(tmp_path: Path, monkeypatch: Any) -> None:

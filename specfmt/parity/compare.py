@@ -61,10 +61,14 @@ class Comparison:
         learns = any(p.trainable for p in pair.program.parameters())
         floats = any(v.dtype.startswith("float") for v in pair.graph.outputs.values())
         self.modes: tuple[str, ...] = (INFERENCE, TRAINING) if steps and learns and floats else ()
-        self.why = "" if self.modes or not steps else "gradients: nothing is trained"
+        self.why = (
+            ""
+            if self.modes or not steps
+            else "gradients not compared: the model has no trainable weights"
+        )
         if self.modes and max(pair.batches) == 1:  # such a batch has no variance
             self.modes = (INFERENCE,)
-            self.why = "training mode: a batch of one sample has no statistics"
+            self.why = "training mode not compared: a batch of one sample has no statistics"
         self.doubtful: tuple[int, ...] = NO_CASES
         self.unsure: tuple[str, ...] = ()
         self.calm = pair

@@ -93,7 +93,7 @@ def verify(
         pair = Pair(coarse, folder, fidelity, progress or _silent, running)
         came_from = None if original is None else Original(Path(original), folder, seed)
         if came_from is not None and known.missing:
-            came_from.why = came_from.why or f"it needs {known.needs()}"
+            came_from.why = came_from.why or f"nothing here computes {known.needs()}"
         source: str | Path | None = weights
         if source is None and came_from is not None:
             source = came_from.draw_weights(pair) if came_from.drawn else came_from.file
@@ -116,7 +116,7 @@ def verify(
         report.missing = known.missing
         if known.missing and reference is not None:
             report.against.append(
-                Against("reference", str(reference), why=f"it needs {known.needs()}")
+                Against("reference", str(reference), why=f"nothing here computes {known.needs()}")
             )
         if coarse is not spec:
             report.own_type = coarsest
@@ -159,7 +159,7 @@ def alone(
         rows = worst([given.outputs], [result["outputs"][given.index]], tolerance)
         report.against.append(Against("reference", str(given.file), outputs={target: rows}))
     if not report.against:
-        report.skipped = "one program alone: nothing to compare its outputs with"
+        report.skipped = "one program ran alone: there was nothing to compare its outputs with"
     return report
 
 

@@ -80,7 +80,10 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
     if report.first:
         console.print(f"The first layer that differs is {report.first}.")
     for name, layers in report.missing.items():
-        console.print(f"not compared: {', '.join(layers)}: needs {name}", markup=False)
+        console.print(
+            f"not compared: {', '.join(layers)} ({name}): its code is still to be written",
+            markup=False,
+        )
     for item in report.against:
         _against(item, console)
     if not report.ok:
