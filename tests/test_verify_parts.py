@@ -18,9 +18,9 @@ from specfmt.parity.original import Reference
 from specfmt.parity.pair import Pair
 from specfmt.parity.precision import LAST_DIGIT, MOVE, OPERATIONS, bounded, coarser
 from specfmt.parity.report import Against, Difference, Report
-from specfmt.parity.run import PREFIX, scratch_folder
+from specfmt.parity.run import BATCHES, FEW, PREFIX, scratch_folder, usual_batches
 from specfmt.parity.sizes import input_shapes
-from specfmt.parity.trust import refusal
+from specfmt.parity.trust import refusal, without_words
 from specfmt.parity.widths import wide
 from specfmt.parity.workers import Workers
 from specfmt.spec.diagnostics import SpecError
@@ -240,15 +240,66 @@ def test_halves_become_whole() -> None:
 
 def test_bounds_follow_from_what_was_measured() -> None:
     row, calm = Difference("y", 1e-4, 1e-4, 0.0), Difference("y", 3 * MOVE, 3 * MOVE, 0.0)
-    (exact,) = bounded([row], [calm], "float64", 1e-10)
+    (exact,) = bounded([row], lambda: [calm], "float64", 1e-10)
     assert exact.bound == 1e-10
     assert not exact.ok
-    (single,) = bounded([row], [calm], "float32", 1e-10)
+    (single,) = bounded([row], lambda: [calm], "float32", 1e-10)
     assert single.bound == pytest.approx(3 * OPERATIONS * LAST_DIGIT["float32"], rel=0.4)
     assert not single.ok  # an error of 1e-4 in a calm model is no rounding
     wild = Difference("y", 300 * MOVE, 300 * MOVE, 0.0)
-    assert bounded([row], [wild], "float32", 1e-10)[0].ok
+    assert bounded([row], lambda: [wild], "float32", 1e-10)[0].ok
     assert coarser("float64", "float32") == "float32"
+    small = Difference("y", 1e-11, 1e-11, 0.0)
+    (unmeasured,) = bounded([small], lambda: pytest.fail("measured"), "float64", 1e-10)
+    assert unmeasured.ok  # what takes a run of its own is measured only where it is needed
+
+
+def test_words_of_ones_own_are_left_out() -> None:
+    """Where weights are given: not activations, and nothing of Keras's own."""
+    own = {
+        "module": "mine",
+        "class_name": "HeNormal",
+        "config": {},
+        "registered_name": "a>HeNormal",
+    }
+    keras = {"module": "keras.initializers", "class_name": "HeNormal", "config": {"seed": None}}
+    inner = {"class_name": "Sequential", "config": {"layers": []}, "compile_config": {"loss": "f"}}
+    config = {
+        "kernel_initializer": own,
+        "bias_initializer": keras,
+        "recurrent_initializer": "start",
+        "depthwise_initializer": "zeros",
+        "activity_regularizer": {"class_name": "Penalty", "config": {}},
+        "bias_regularizer": None,
+        "kernel_constraint": {"class_name": "function", "config": "clip"},
+        "activation": own,
+        "layers": [inner],
+    }
+    zeros = {"class_name": "Zeros", "config": {}}
+    assert without_words(config) == {
+        "kernel_initializer": zeros,
+        "bias_initializer": keras,
+        "recurrent_initializer": zeros,
+        "depthwise_initializer": "zeros",
+        "activity_regularizer": None,
+        "bias_regularizer": None,
+        "kernel_constraint": None,
+        "activation": own,
+        "layers": [{"class_name": "Sequential", "config": {"layers": []}}],
+    }
+    assert refusal(without_words(config)) == "it names mine.HeNormal, which is not Keras's own"
+
+
+def test_large_models_are_compared_with_fewer_samples(tmp_path: Path) -> None:
+    """A photograph through a convolution is large, a few numbers are not."""
+    for size, expected in ((224, FEW), (16, BATCHES)):
+        layers = [{"type": "Conv2D", "filters": 32, "kernel_size": 1}]
+        spec = specfmt.loads(json.dumps(document({"x": {"shape": [size, size, 3]}}, layers)))
+        with Workers() as workers:
+            pair = Pair(spec, tmp_path, "idiomatic", lambda _: None, workers)
+            assert usual_batches(pair) == expected
+    pair.batches, pair.samples = [1, 2, 5, 5], [((4,),)] * 3 + [((7,),)]
+    assert pair.smallest({0: 1e-7, 1: 1e-3, 2: 2e-3, 3: 1e-5}, 0.1) == (1, 3)
 
 
 def test_an_original_that_differs_is_no_success() -> None:

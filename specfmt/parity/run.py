@@ -28,10 +28,13 @@ from specfmt.spec.document import ModelSpec
 OUTPUT_BOUND: Final = 1e-5
 BATCHES: Final = (1, 2, 5)
 FEW: Final = (1, 3)
-"""Batch sizes for large inputs: one, and enough for statistics of a batch."""
+"""Batch sizes for large models: one, and enough for statistics of a batch."""
 
-LARGE: Final = 2**15
-"""Numbers of a sample from which on the inputs are large: photographs are."""
+LARGE: Final = 2**20
+"""Numbers that all layers make of one sample from which on a model is large."""
+
+UNKNOWN_SIZE: Final = 16
+"""What an open size counts for in that."""
 
 PREFIX: Final = "specfmt-verify-"
 SIGNALS: Final = ("SIGTERM", "SIGHUP")
@@ -60,7 +63,7 @@ def verify(
         weights: A weight file; random weights if not given.
         targets: Both; one alone is run and its parameters are counted.
         seed: Of random weights and inputs.
-        batches: Batch sizes to try; `BATCHES` if not given, `FEW` if the inputs are large.
+        batches: Batch sizes to try; `BATCHES` if not given, `FEW` if the model is large.
         layerwise: Compare the output of every layer, even if the model's outputs agree.
         tolerance: What outputs may differ by, relative to their largest value.
         fidelity: How the PyTorch program is generated.
@@ -126,8 +129,13 @@ def verify(
 
 def usual_batches(pair: Pair) -> Sequence[int]:
     """Batch sizes to try where nobody says."""
-    sizes = (prod(size or 1 for size in v.shape[1:]) for v in pair.graph.inputs.values() if v.shape)
-    return FEW if max(sizes, default=0) >= LARGE else BATCHES
+    made = sum(
+        prod(size or UNKNOWN_SIZE for size in value.shape[1:])
+        for node in pair.graph.nodes
+        for value in node.outputs
+        if value.shape
+    )
+    return FEW if made >= LARGE else BATCHES
 
 
 def nothing(known: Known) -> Report:
