@@ -650,3 +650,24 @@ def test_model_of_unknown_input_has_no_inputs():
         },
     }
     assert body(read(model)) == {"layers": [{"type": "Dense", "units": 3}]}
+
+
+@pytest.mark.parametrize(
+    ("class_name", "args", "entry"),
+    [
+        ("Multiply", [tensor("a"), 2.0], {"op": "multiply"}),
+        ("Subtract", [1.0, tensor("a")], {"op": "subtract"}),
+        ("Add", [tensor("a"), tensor("a")], {"op": "add"}),
+        ("Add", [[tensor("a"), tensor("a")]], {"type": "Add"}),
+        ("Maximum", [tensor("a"), 0.5], {"op": "maximum"}),
+        ("TrueDivide", [tensor("a"), 2.0], {"op": "true_divide"}),
+    ],
+)
+def test_operations_without_modules(class_name, args, entry):
+    """An ``.h5`` of Keras 3 names no modules: operands tell an operation from the layer."""
+    node = {"args": args, "kwargs": {}}
+    item = {"class_name": class_name, "config": {"name": "o"}, "name": "o", "inbound_nodes": [node]}
+    model = functional([input_3("a", (4,)), item], [["a", 0, 0]], [["o", 0, 0]])
+    document, _ = document_from_keras_json(model)
+    (found,) = document["layers"]
+    assert entry.items() <= found.items()

@@ -39,14 +39,39 @@ IRREGULAR: Final = {
 FLOAT_DTYPE: Final = frozenset({"one_hot"})
 """Operations whose functions in `keras.ops` fill in the default float dtype."""
 
+BINARY: Final = 2
+"""Operands of arithmetic."""
+
 KEY: Final = "getitem"
 """The operation whose second argument is a key, not an operand."""
 
 
 def is_operation(item: Any) -> bool:
     """Whether a serialized layer is an operation of `keras.ops`."""
-    module = item.get("module") if isinstance(item, dict) else None
-    return isinstance(module, str) and module.startswith(MODULE_PREFIX)
+    if not isinstance(item, dict):
+        return False
+    module = item.get("module")
+    if isinstance(module, str):
+        return module.startswith(MODULE_PREFIX)
+    return "module" not in item and _is_called_as_one(item)
+
+
+def _is_called_as_one(item: Json) -> bool:
+    """Whether an ``.h5`` of Keras 3, which names no modules, has an operation here.
+
+    Several share their class with a layer: ``Multiply`` the layer takes a list, the operation
+    two operands.
+    """
+    class_name, nodes = item.get("class_name"), item.get("inbound_nodes")
+    if not isinstance(class_name, str) or not isinstance(nodes, list) or not nodes:
+        return False
+    calls = [node.get("args") for node in nodes if isinstance(node, dict)]
+    if len(calls) < len(nodes) or not knows_operation(class_name):
+        return False
+    return all(
+        isinstance(args, list) and len(args) == BINARY and not isinstance(args[0], list)
+        for args in calls
+    )
 
 
 def knows_operation(class_name: str) -> bool:
