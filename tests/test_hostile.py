@@ -4,6 +4,8 @@ or in programs, soon."""
 from __future__ import annotations
 
 import json
+import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,12 @@ import pytest
 
 import specfmt
 from specfmt import SpecError, generate
+from specfmt.formats.node_defs import read_node
 from specfmt.layers.sizes import largest_divisors, same_padding
+from tests.fuzz.mutations import Outcome, run
+from tests.fuzz.odd_values import odd_fields, odd_inputs, written
 from tests.fuzz.whole_path import SLOW, Journey, imported, travel
+from tests.test_markers import all_hosts
 
 HOSTILE = Path(__file__).resolve().parents[2] / "shared" / "cases" / "hostile"
 HEAD = "specfmt: 1\ninputs: {x: {shape: [4]}}\n"
@@ -48,6 +54,8 @@ FOUND = {
         f"{HEAD}layers: [{{type: Dense, units: 3, bias_initializer: identity}}]", "SF210"),
     "an orthogonal vector": (
         f"{HEAD}layers: [{{type: Dense, units: 3, bias_initializer: orthogonal}}]", "SF210"),
+    "neighbours": (
+        of_shape("[1]", "{type: TextVectorization, ngrams: 1000000007}", "string"), "SF123"),
     "a policy of an operation": (
         of_shape("[4]", "{op: one_hot, num_classes: 5, dtype: {type: l2}}", "int32"), "SF123"),
 }  # fmt: skip
@@ -119,6 +127,31 @@ def test_zeros_that_no_size_changes(kernel: int, stride: int, dilation: int) -> 
     assert same_padding(None, kernel, stride, dilation) == expected
 
 
+@pytest.mark.parametrize("op", ["silu", "exp", "softmax", "sum", "cumsum", "argmax"])
+def test_an_operation_of_constants_alone(op: str) -> None:
+    constant = "{const: {value: [[1.0, 2.0]], dtype: float32}}"
+    text = of_shape(
+        "[2]", f"{{op: {op}, name: a, inputs: {constant}}}, {{op: add, inputs: [x, a]}}"
+    )
+    assert travel(text).faults == []
+    with pytest.raises(SpecError, match=r"SF301.*constants alone"):
+        generate(specfmt.loads(text), "torch")
+
+
+@pytest.mark.parametrize("item", ["3", 3, True, ["DT_FLOAT"], {}, None, 1.5])
+def test_a_type_of_a_node(item: object) -> None:
+    node = {"op": "Cast", "attr": {"DstT": {"type": item}}}
+    assert read_node(json.dumps(node), ())[1]["DstT"] in (None, "int32", "float32")
+    for text in ("\n\x04Cast*\x02\x08\x01", "*\x04\n\x02\x08\x01", "\x10\x05", "*\x02\x0a\x00"):
+        with pytest.raises(SpecError, match="SF403"):
+            read_node(text, ())
+
+
+def test_a_policy_without_a_class() -> None:
+    layer = "{type: Discretization, num_bins: 3, dtype: {config: {name: float32}}}"
+    assert travel(of_shape("[4]", layer)).faults == []
+
+
 def test_largest_divisors() -> None:
     assert largest_divisors(12, 6) == [1, 2, 3, 4, 6, 12]
     assert largest_divisors(24, 3) == [8, 12, 24]
@@ -152,6 +185,21 @@ GROWING = {
         "specfmt": 1, "inputs": {"x": {"shape": [4]}},
         "layers": [{"type": "Dense", "units": 4, "name": "d"}, *[{"reuse": "d"}] * n],
     }),
+    "unknown layers": lambda n: chain(n, {"type": "Custom", "class": "Mine"}),
+    "unknown layers between": lambda n: json.dumps({
+        "specfmt": 1, "inputs": {"x": {"shape": [4]}},
+        "layers": [{"type": "Custom", "class": "Mine"}, {"type": "Dense", "units": 4}] * (n // 5),
+    }),
+    "unknown layers beside": lambda n: json.dumps({
+        "specfmt": 1, "inputs": {"x": {"shape": [4]}},
+        "layers": [
+            *({"type": "Custom", "class": "Mine", "name": f"m{i}", "inputs": "x"} for i in range(n)),
+            {"type": "Concatenate", "inputs": [f"m{i}" for i in range(n)]},
+        ],
+    }),
+    "blocks": lambda n: chain(
+        1, {"block": "two", "repeat": n},
+        blocks={"two": {"layers": [{"type": "Dense", "units": 4}]}}),
     "typos": lambda n: chain(n, {"type": "Dnse", "units": 4}),
     "names that are taken": lambda n: chain(n, DENSE),
     "operations": lambda n: chain(n, {"op": "add", "inputs": ["x", 1.0]}),
@@ -196,3 +244,44 @@ def test_the_harness_sees_what_it_looks_for() -> None:
     journey.step("wrong", lambda: {}["missing"])
     journey.step("endless", lambda: sum(1 for _ in iter(int, 1)), 0.1)
     assert [fault.split()[0] for _, fault in journey.faults] == ["KeyError", "TooSlow"]
+
+
+COUNT = int(os.environ.get("SPECFMT_FUZZ", "120"))
+
+
+def check_outcome(outcome: Outcome) -> None:
+    assert not outcome.faults, outcome.examples
+    assert not outcome.slow
+    assert outcome.programs
+
+
+def test_some_mutations() -> None:
+    """Import, check, both targets, export over mutated models; ``SPECFMT_FUZZ`` says how many."""
+    check_outcome(run(COUNT, seed=1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_more_mutations(seed: int) -> None:
+    check_outcome(run(500, seed=100 + seed))
+
+
+def odd(count: int, seed: int) -> None:
+    found = [*odd_fields(all_hosts()), *odd_inputs(all_hosts())]
+    faults, programs = [], 0
+    for name, document in random.Random(seed).sample(found, count):
+        journey = travel(written(document()))
+        faults += [(name, *fault) for fault in journey.faults]
+        programs += journey.programs
+    assert faults == []
+    assert programs
+
+
+def test_some_odd_values() -> None:
+    odd(COUNT, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_more_odd_values(seed: int) -> None:
+    odd(1000, 100 + seed)

@@ -55,7 +55,8 @@ def read_node(value: Any, path: Path) -> tuple[str, Json]:
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         try:
             return _read_wire(value.encode("utf-8", "surrogateescape"))
-        except (ValueError, IndexError, struct.error):
+        # A field of another kind than its number says: bytes for a number, a number for bytes.
+        except (ValueError, LookupError, TypeError, AttributeError, struct.error):
             fail("SF403", "expected node_def as JSON or protobuf, received other text", path)
     if isinstance(value, str):
         try:
@@ -88,7 +89,9 @@ def _attribute(value: Any) -> Any:
     except (TypeError, ValueError, OverflowError, Base64Error):
         return None
     if kind == "type":
-        return DTYPE_NAMES.get(item) if isinstance(item, str) else DTYPE_NUMBERS.get(item)
+        if isinstance(item, str):
+            return DTYPE_NAMES.get(item)
+        return DTYPE_NUMBERS.get(item) if isinstance(item, int) else None
     return item if kind == "b" and isinstance(item, bool) else None
 
 

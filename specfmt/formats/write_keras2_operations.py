@@ -94,6 +94,9 @@ class OperationWriter:
         self.refusals.add(f"{expected} ({node.name}, {node.unit.spec.function})", received, path)  # type: ignore[union-attr]
 
     def _function(self, node: Node, op: Op, operands: list[Any]) -> tuple[str, dict[str, Any]]:
+        if not node.inputs():
+            self._refuse(node, "a tensor among the operands", "constants alone", "inputs")
+            return op.function, {}
         self._check_dtypes(node, op.function)
         if op.function in _AS_TRANSPOSE:
             row = FUNCTIONS["transpose"]

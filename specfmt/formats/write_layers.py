@@ -100,7 +100,7 @@ class LayerWriter:
         complete(layer.type_name, config, args)
         if not layer.takes_trainable:  # it writes the dtype of its variables, not its policy
             del config["trainable"]
-            if config["dtype"]["class_name"] == "DTypePolicy":
+            if config["dtype"].get("class_name") == "DTypePolicy":
                 policy = config["dtype"]["config"]["name"]
                 config["dtype"] = "float32" if policy.startswith("mixed_") else policy
         return config

@@ -24,6 +24,8 @@ from specfmt.spec.layer import Layer, Shape, held_layers
 RANKS = (2, 3, 4, 5)
 MAX_BUILDS = 300
 """How many combinations are tried."""
+MAX_ENTRIES = 5000
+"""How many layers are analyzed in all of them together."""
 
 Misfit = Callable[[Graph], int]
 """How many weights of a file do not fit a graph."""
@@ -117,7 +119,7 @@ class _Search:
     def __init__(self, graph: Graph, misfit: Misfit, sizes: tuple[int, ...]) -> None:
         self.graph, self.misfit, self.sizes = graph, misfit, sizes
         self.slots = list(_slots(graph))
-        self.builds = 0
+        self.builds = self.entries = 0
 
     def run(self) -> Graph:
         """The first combination without errors: sizes open, then as the layers read them, then
@@ -135,11 +137,27 @@ class _Search:
 
     def _start(self, step: Any) -> tuple[int, Graph, dict[Slot, Any]]:
         chosen: dict[Slot, Any] = {}
-        graph, cost = self.graph, 0
+        places: dict[tuple[Path, int], Slot] = {}
+        graph, cost, is_old = self.graph, 0, False
         for slot in self.slots:  # in order: a layer may read what another one gives
-            chosen[slot] = next(step(_child_shape(slot, graph) or ()), (None,))
+            given = places.get(_read_from(slot))
+            if given is not None:
+                read: Shape | None = (None, *chosen[given])
+            else:
+                if is_old and not self.is_spent:
+                    (graph, cost), is_old = self._try(chosen), False
+                read = _child_shape(slot, graph)
+            chosen[slot] = next(step(read or ()), (None,))
+            places[slot.path, slot.index] = slot
+            is_old = True
+        if is_old:
             graph, cost = self._try(chosen)
         return cost, graph, chosen
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the search has taken its time; what is missing then is asked for."""
+        return self.builds > MAX_BUILDS or self.entries > MAX_ENTRIES
 
     def _improved(
         self, best: tuple[int, Graph, dict[Slot, Any]], step: Any
@@ -147,7 +165,7 @@ class _Search:
         """One shape after the other changed for the better."""
         for slot in self.slots if best[0] else ():
             for shape in step(_child_shape(slot, best[1]) or ()):
-                if self.builds > MAX_BUILDS:
+                if self.is_spent:
                     return best
                 trial = {**best[2], slot: shape}
                 graph, cost = self._try(trial)
@@ -189,6 +207,7 @@ class _Search:
             spec = with_layer(spec, path, {"shape": said})
         assert isinstance(spec, ModelSpec)
         self.builds += 1
+        self.entries += len(self.graph.nodes)
         graph, problems = build(spec)
         return graph, self._cost(graph, problems)
 
@@ -228,6 +247,15 @@ def _slots(graph: Graph) -> Iterator[Slot]:
         for index in range(count):
             if known[index] is None:
                 yield Slot(unit, path, index, count, tuple(known))
+
+
+def _read_from(slot: Slot) -> tuple[Path, int]:
+    """The layer that gives what this one reads, and which output; not () where a wrapper reads."""
+    node = slot.unit.calls[0] if slot.unit.calls and slot.path == slot.unit.path else None
+    value = next(iter(node.inputs()), None) if node is not None else None
+    if value is None or value.node is None:
+        return (), 0
+    return value.node.unit.path, value.index
 
 
 def _child_shape(slot: Slot, graph: Graph) -> Shape | None:

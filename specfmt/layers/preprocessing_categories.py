@@ -58,10 +58,17 @@ Standardize = Annotated[
 Split = Annotated[
     Literal["whitespace", "character"] | None, Nullable(OneOf("whitespace", "character"))
 ]
+MOST_TOKENS = 1000
+"""How many neighbouring tokens may be one."""
+
 Ngrams = Annotated[
     int | tuple[int, ...] | None,
     Nullable(
-        Either(Integer(1), Tuple(Integer(1), 1), expected="an integer from 1 or a list of them")
+        Either(
+            Integer(1, MOST_TOKENS),
+            Tuple(Integer(1, MOST_TOKENS), 1),
+            expected=f"an integer from 1 to {MOST_TOKENS} or a list of them",
+        )
     ),
 ]
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
+
+import yaml
 
 from tests.fuzz.markers import Host
 
@@ -36,28 +40,41 @@ SHAPES: list[Any] = [
 DTYPES: list[Any] = ["string", "complex64", "bool", "uint8", "int8", "int64", "float16", "float64"]
 
 
-def odd_fields(hosts: list[Host]) -> Iterator[tuple[str, dict[str, Any]]]:
+Made = tuple[str, Callable[[], dict[str, Any]]]
+"""A name and what makes its document: there are 200,000 of them."""
+
+
+def written(document: dict[str, Any]) -> str:
+    """A document as JSON, or as YAML where JSON has no such number."""
+    text = json.dumps(document)
+    return yaml.safe_dump(document) if "NaN" in text or "Infinity" in text else text
+
+
+def changed(document: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    """The document with another value at a path."""
+    document = copy.deepcopy(document)
+    target: Any = document
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    return document
+
+
+def odd_fields(hosts: list[Host]) -> Iterator[Made]:
     """Documents with one odd value in one field."""
     for name, document, path, fields in hosts:
         for field in fields:
             for index, value in enumerate(VALUES):
-                changed = copy.deepcopy(document)
-                target: Any = changed
-                for key in path:
-                    target = target[key]
-                target[field] = value
-                yield f"{name}/{field}#{index}", changed
+                yield (
+                    f"{name}/{field}#{index}",
+                    partial(changed, document, (*path, field), value),
+                )
 
 
-def odd_inputs(hosts: list[Host]) -> Iterator[tuple[str, dict[str, Any]]]:
+def odd_inputs(hosts: list[Host]) -> Iterator[Made]:
     """Documents whose inputs have odd shapes or dtypes."""
+    changes = [*({"shape": shape} for shape in SHAPES), *({"dtype": dtype} for dtype in DTYPES)]
     for name, document, path, _ in hosts:
-        if not path or path[0] != "layers":
-            continue
-        for index, change in enumerate(
-            [*({"shape": shape} for shape in SHAPES), *({"dtype": dtype} for dtype in DTYPES)]
-        ):
-            changed = copy.deepcopy(document)
-            for said in changed["inputs"].values():
-                said.update(change)
-            yield f"{name}/inputs#{index}", changed
+        for index, change in enumerate(changes if path[:1] == ("layers",) else ()):
+            inputs = {key: {**said, **change} for key, said in document["inputs"].items()}
+            yield f"{name}/inputs#{index}", partial(changed, document, ("inputs",), inputs)

@@ -321,6 +321,7 @@ def _lower_node(
             f"{layer.type_name} has no PyTorch lowering", "generate the Keras target", code="SF300"
         )
     if layer.is_operation:
+        _require_tensor(args)
         return lowering(layer, b, *args.values())
     args = {
         key: buffer(b, item, None, item.dtype) if isinstance(item, Array) else item
@@ -330,6 +331,23 @@ def _lower_node(
     first = layer.call_arguments[0].name
     positional = [args.pop(first)] if first in args else []
     return lowering(layer, b, *positional, **args)
+
+
+def _require_tensor(args: dict[str, Any]) -> None:
+    """An operation of constants alone is a constant, which Keras does not record either."""
+    stack, constants = list(args.values()), 0
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Tensor):
+            return
+        if isinstance(item, (tuple, list)):
+            stack += item
+        constants += isinstance(item, Array)
+    if constants:
+        raise TargetError(
+            "expected a tensor among the operands, received constants alone",
+            "write the result of the operation as `{const: ...}` where it is read",
+        )
 
 
 def autocast(b: Lower, tensor: Tensor) -> Tensor:
