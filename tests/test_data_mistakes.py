@@ -235,6 +235,9 @@ def run(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
 OPTIONS = {
     ("--epochs", "0"): "argument --epochs: expected a whole number above 0, received 0",
     ("--batch-size", "-2"): "argument --batch-size: expected a whole number above 0, received -2",
+    ("--learning-rate", "-1"): "argument --learning-rate: expected a number of at least 0",
+    ("--learning-rate", "nan"): "argument --learning-rate: expected a number of at least 0",
+    ("--seed", "-1"): "argument --seed: expected a whole number of at least 0",
     ("--data", "no.npz"): "argument --data: there is no file no.npz",
     ("--init", "no.pt"): "argument --init: there is no file no.pt",
     ("--predict", "no.npy"): "argument --predict: there is no file no.npy",

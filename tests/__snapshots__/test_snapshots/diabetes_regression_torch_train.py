@@ -353,6 +353,10 @@ def parse_arguments() -> argparse.Namespace:
         help="say what the model makes of the sample in a .npy file",
     )
     args = parser.parse_args()
+    if not args.learning_rate >= 0:
+        parser.error("argument --learning-rate: expected a number of at least 0")
+    if args.seed < 0:
+        parser.error("argument --seed: expected a whole number of at least 0")
     weights = args.out / "weights.pt"
     if (args.resume or args.predict) and not weights.is_file():
         parser.error(

@@ -267,6 +267,10 @@ def parse_arguments() -> argparse.Namespace:
         help="with --predict: the picture is dark on light",
     )
     args = parser.parse_args()
+    if not args.learning_rate >= 0:
+        parser.error("argument --learning-rate: expected a number of at least 0")
+    if args.seed < 0:
+        parser.error("argument --seed: expected a whole number of at least 0")
     weights = args.out / "model.weights.h5"
     if (args.resume or args.predict) and not weights.is_file():
         parser.error(
