@@ -455,6 +455,9 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
 )
 @click.option("--force", is_flag=True, help="Replace files in the folder that differ.")
 @CUSTOM
+@STYLE
+@AXES
+@FIDELITY
 @click.pass_context
 def convert(
     ctx: click.Context,
@@ -465,6 +468,9 @@ def convert(
     accept_changes: bool,
     force: bool,
     customs: tuple[str, ...],
+    style: str,
+    axes: str,
+    fidelity: str,
 ) -> None:
     """Migrate a saved Keras model to PyTorch.
 
@@ -484,8 +490,15 @@ def convert(
                 say=say,
                 progress=progress,
                 customs=customs,
+                style=style,
+                axes=axes,
+                fidelity=fidelity,
             )
-        found = None if no_verify else compare(done, source, reference=reference, say=say)
+        found = None
+        if not no_verify:
+            found = compare(
+                done, source, reference=reference, say=say, axes=axes, fidelity=fidelity
+            )
     report(done.warnings)
     for path in done.files():
         click.echo(path)

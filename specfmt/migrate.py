@@ -59,6 +59,9 @@ def migrate(
     say: Callable[[str], None] = lambda _: None,
     progress: Callable[[str, int, int], None] | None = None,
     customs: Iterable[str] = (),
+    style: str = "auto",
+    axes: str = "torch",
+    fidelity: str = "idiomatic",
 ) -> Migration:
     """Import a model and write its spec, PyTorch source, weights and a usage example.
 
@@ -71,6 +74,7 @@ def migrate(
         say: Called with each step.
         progress: Called for each weight, as in `convert_weights`.
         customs: Classes for layers that specfmt does not know, as `with_customs` takes them.
+        style, axes, fidelity: How the PyTorch source is written, as `generate` takes them.
 
     Raises:
         SpecError: The source cannot be read, its meaning cannot be kept, or PyTorch cannot
@@ -88,9 +92,11 @@ def migrate(
     say("writing PyTorch source")
     stem = module_name(model.name)
     files = {part: folder / f"{stem}{end}" for part, end in _ENDINGS.items()}
-    code = api.generate(model, "torch", source=files["spec"].name)
+    code = api.generate(
+        model, "torch", style=style, axes=axes, fidelity=fidelity, source=files["spec"].name
+    )
     files["usage"] = folder / f"load_{stem}.py"
-    program = lower_graph(api.analyze(model), Options())
+    program = lower_graph(api.analyze(model), Options(axes=axes, fidelity=fidelity))
     has_weights = holds_weights(source)
     usage = fill(
         "torch/load.py.j2",
@@ -104,7 +110,9 @@ def migrate(
         say("converting weights" if has_weights else "no weights to convert")
         if has_weights:
             place = beside / files["weights"].name
-            api.convert_weights(model, source, place, progress=progress)
+            api.convert_weights(
+                model, source, place, axes=axes, fidelity=fidelity, progress=progress
+            )
         for part, text in (("spec", api.dump(model)), ("source", code), ("usage", wrap(usage))):
             (beside / files[part].name).write_text(text, encoding="utf-8")
         if not force:
@@ -148,6 +156,8 @@ def compare(
     *,
     reference: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
+    axes: str = "torch",
+    fidelity: str = "idiomatic",
 ) -> Report:
     """Compare both generated programs with each other and with the original.
 
@@ -156,6 +166,7 @@ def compare(
         source: What it read.
         reference: Inputs and outputs of the original, as in `specfmt.verify`.
         say: Called with each step.
+        axes, fidelity: As they were given to `migrate`.
 
     Raises:
         SpecError: A program fails.
@@ -178,6 +189,8 @@ def compare(
         original=source,
         reference=reference,
         progress=lambda part: say(f"comparing: {part}"),
+        axes=axes,
+        fidelity=fidelity,
     )
     if missing:
         note = f"the {missing} program was not run; pip install 'specfmt[{missing}]'"

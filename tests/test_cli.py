@@ -503,8 +503,17 @@ def test_the_shell_completes_template_names() -> None:
     assert found == ["transformer"]
 
 
-@pytest.mark.parametrize("option", ["style", "flavor", "axes", "fidelity"])
-def test_generate_and_train_take_the_same_options(option: str) -> None:
-    names = {p.name for p in main.commands["train"].params}
-    assert option in names
-    assert option in {p.name for p in main.commands["generate"].params}
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("generate", {"style", "flavor", "axes", "fidelity"}),
+        ("train", {"style", "flavor", "axes", "fidelity"}),
+        ("convert", {"style", "axes", "fidelity"}),
+        ("verify", {"axes", "fidelity"}),
+        ("weights", {"axes", "fidelity"}),
+    ],
+)
+def test_commands_that_write_code_take_the_options_of_generate(
+    command: str, options: set[str]
+) -> None:
+    assert options <= {parameter.name for parameter in main.commands[command].params}

@@ -48,13 +48,20 @@ class Pair:
         fidelity: How the PyTorch program is generated.
         say: Called with what is done next.
         workers: Where the programs run.
+        axes: The order of image axes in the PyTorch program.
     """
 
     def __init__(
-        self, spec: ModelSpec, folder: Path, fidelity: str, say: Progress, workers: Workers
+        self,
+        spec: ModelSpec,
+        folder: Path,
+        fidelity: str,
+        say: Progress,
+        workers: Workers,
+        axes: str = "torch",
     ) -> None:
         self.spec, self.folder, self.say, self.workers = spec, folder, say, workers
-        self.options = Options(fidelity=fidelity)
+        self.options = Options(axes=axes, fidelity=fidelity)
         self.program: ClassProgram = lower_graph(api.analyze(spec), self.options)
         self.graph: Graph = self.program.graph
         self.inputs: list[str] = []
@@ -64,7 +71,7 @@ class Pair:
         self.torch_weights = folder / "model.safetensors"
         sources = {
             "keras": api.generate(spec, "keras"),
-            "torch": api.generate(spec, "torch", fidelity=fidelity),
+            "torch": api.generate(spec, "torch", axes=axes, fidelity=fidelity),
         }
         self.user_folders = {t: require_allowed(spec, code, t) for t, code in sources.items()}
         folder.mkdir(exist_ok=True)
@@ -126,7 +133,8 @@ class Pair:
 
     def like(self, spec: ModelSpec, name: str, fidelity: str) -> Pair:
         """Another model with the same weights and inputs, in a folder below this one's."""
-        other = Pair(spec, self.folder / name, fidelity, self.say, self.workers)
+        place, axes = self.folder / name, self.options.axes
+        other = Pair(spec, place, fidelity, self.say, self.workers, axes)
         other.make_weights(self.keras_weights, 0)
         other.inputs, other.batches, other.samples = self.inputs, self.batches, self.samples
         return other

@@ -50,6 +50,7 @@ def verify(
     layerwise: bool = False,
     tolerance: float = OUTPUT_BOUND,
     fidelity: str = "idiomatic",
+    axes: str = "torch",
     gradients: bool = True,
     original: str | Path | None = None,
     reference: str | Path | None = None,
@@ -67,6 +68,7 @@ def verify(
         layerwise: Compare the output of every layer, even if the model's outputs agree.
         tolerance: What outputs may differ by, relative to their largest value.
         fidelity: How the PyTorch program is generated.
+        axes: The order of image axes in the PyTorch program, as `generate` takes it.
         gradients: Also compare gradients and one step of training, at inference and in training
             mode.
         original: The file that the model came from: a ``.keras`` archive, an ``.h5`` file or
@@ -93,7 +95,7 @@ def verify(
         spec = known.spec
         whole = known.whole if known.missing else None
         coarse, coarsest = wide(spec)
-        pair = Pair(coarse, folder, fidelity, progress or _silent, running)
+        pair = Pair(coarse, folder, fidelity, progress or _silent, running, axes)
         came_from = None if original is None else Original(Path(original), folder, seed)
         if came_from is not None and known.missing:
             came_from.why = came_from.why or f"nothing here computes {known.needs()}"
