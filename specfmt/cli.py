@@ -537,6 +537,7 @@ def convert(
 @REFERENCE
 @click.option("--seed", type=int, default=0, help="Of random weights and inputs.")
 @click.option("--layerwise", is_flag=True, help="Compare the output of every layer.")
+@AXES
 @FIDELITY
 @ALLOW
 @CUSTOM
