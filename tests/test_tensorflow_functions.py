@@ -33,6 +33,8 @@ def functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
         ("einsum", lambda x: tf.einsum("bij,bkj->bik", x, x), plain),
         ("einsum of two", lambda x, y: tf.einsum("bij,bkj->bik", x, y), pair),
         ("l2_normalize", lambda x: tf.math.l2_normalize(x, axis=1), plain),
+        ("l2_normalize of all", tf.math.l2_normalize, plain),
+        ("top_k of one", lambda x: list(tf.math.top_k(x)), plain),
         ("l2_normalize epsilon", lambda x: tf.nn.l2_normalize(x, -1, epsilon=1.0), plain),
         ("logsumexp", lambda x: tf.reduce_logsumexp(x, axis=1), plain),
         ("moments", lambda x: list(tf.nn.moments(x, axes=[1])), plain),
@@ -288,3 +290,20 @@ def test_lost_operands_are_asked_for() -> None:
     with pytest.raises(SpecError) as caught:
         document_from_keras_json(json.dumps(model("a", "b", "c")))
     assert [d.code for d in caught.value.diagnostics] == ["SF423"]
+
+
+def test_an_unknown_function_may_have_arguments_of_any_name() -> None:
+    """`output` and `b` are names that the code around a layer uses too."""
+    from specfmt.targets import keras as keras_target
+    from specfmt.targets import torch as torch_target
+
+    entry = {
+        "type": "Custom",
+        "class": "TFOpLambda",
+        "config": {"function": "unknown"},
+        "inputs": {"target": "in0", "output": "in0", "b": "in0"},
+        "shape": [4],
+    }
+    graph = build_graph(Case(entry, (4,)).document())
+    for target in (keras_target, torch_target):
+        compile(target.generate_model(graph, style="subclass"), "generated.py", "exec")

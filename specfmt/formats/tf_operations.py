@@ -160,6 +160,10 @@ def _entry(entry: Json, call: Call) -> Json:
         kwargs["epsilon"] = None if bound == KERAS_EPSILON else bound
     if op == "resize" and kwargs.get("interpolation") not in (None, *INTERPOLATIONS):
         raise UnsupportedError(f"keras.ops does not resize by {kwargs['interpolation']}")
+    if op in ("stack", "concatenate") and not isinstance(call.args[0], list):
+        raise UnsupportedError("it reads one tensor instead of a list")
+    if op == "cast" and not isinstance(kwargs.get("dtype"), str):
+        raise UnsupportedError("its dtype has no name")
     if op == "pad":
         mode = str(kwargs.pop("mode", "constant")).lower()
         if mode != "constant":

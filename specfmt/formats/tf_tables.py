@@ -186,7 +186,9 @@ FUNCTIONS: Final[dict[str, Row]] = {
         ignored={"keepdims": False, "dtype": ("int64", "int32")},
         written={"dtype": "int32"},
     ),
-    "math.top_k": _row("top_k", "input k sorted", keys={"k": "k", "sorted": "sorted"}),
+    "math.top_k": _row(
+        "top_k", "input k sorted", keys={"k": "k", "sorted": "sorted"}, fixed={"k": 1}
+    ),
     "stop_gradient": _row("stop_gradient", "input"),
     "identity": _row("copy", "input"),
     "convert_to_tensor": _row(
@@ -312,7 +314,7 @@ FUNCTIONS: Final[dict[str, Row]] = {
         "normalize",
         "x axis epsilon",
         keys={"axis": "axis", "epsilon": "epsilon"},
-        fixed={"epsilon": 1e-12},
+        fixed={"axis": None, "epsilon": 1e-12},
     ),
     "norm": _row(
         "norm",

@@ -87,6 +87,10 @@ class Custom(Layer):
             return tuple(None if shape is None else (*batch, *shape) for shape in self.shape)
         return (*batch, *self.shape)
 
+    def macs(self, output: Any, /, *args: Any, **kwargs: Any) -> int:
+        """Not known; a call may have arguments of any name."""
+        return 0
+
     def weights(self, *args: Any, **kwargs: Any) -> Iterator[Weight]:
         for name, item in self.weights_.items():
             said = as_weight(item)

@@ -212,7 +212,7 @@ class Layer(BaseModel):
         `output_shape`."""
         yield from ()
 
-    def macs(self, output: Any, *args: Any, **kwargs: Any) -> int:
+    def macs(self, output: Any, /, *args: Any, **kwargs: Any) -> int:
         """Multiply-accumulates for one sample; a size not known counts as one."""
         return 0
 

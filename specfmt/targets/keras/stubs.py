@@ -162,7 +162,7 @@ def _define(
     keys = list(dict.fromkeys(key for config in configs for key in config))
     attrs = {key: identifier(key.replace("/", "_")) for key in first.shapes}
     shaped = [key for key in attrs if len({item.shapes[key] for item in group}) > 1]
-    gives = len({item.gives for item in group}) > 1
+    gives = any(item.gives != first.gives for item in group)
     arguments = []
     for item, config in zip(group, configs, strict=True):
         said = {key: config[key] for key in keys if key in config}

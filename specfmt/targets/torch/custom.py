@@ -12,7 +12,7 @@ from specfmt.targets.unknown import attribute_names, is_keyword
 
 
 @lower(Custom)
-def custom(layer: Custom, b: Lower, *args: Any, **kwargs: Any) -> Any:
+def custom(layer: Custom, b: Lower, /, *args: Any, **kwargs: Any) -> Any:
     """A call of a module that stands for the layer; it reads and gives Keras's axis order."""
     positional = [*args, *(kwargs.pop(key) for key in list(kwargs) if key.startswith("*"))]
     said = {
