@@ -133,8 +133,8 @@ def save_history(history: dict[str, list[float]], out: Path) -> None:
     with (out / "history.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["epoch", *history])
-        rows = zip(*history.values(), strict=True)
-        writer.writerows([epoch, *row] for epoch, row in enumerate(rows, start=1))
+        values = zip(*history.values(), strict=True)
+        writer.writerows([epoch, *row] for epoch, row in enumerate(values, start=1))
     names = [
         name
         for name in history
