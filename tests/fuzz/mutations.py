@@ -51,7 +51,7 @@ def spoilt(model: Any, rng: random.Random) -> Any:
         if isinstance(place, dict) and rng.random() < 0.1:
             place[rng.choice(list(PAYLOADS.values()))] = place.pop(key)
         else:
-            place[key] = value
+            place[key] = copy.deepcopy(value)  # a shared one would come to hold itself
     return changed
 
 
