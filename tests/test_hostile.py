@@ -147,6 +147,17 @@ def test_a_type_of_a_node(item: object) -> None:
             read_node(text, ())
 
 
+def test_an_integer_of_many_bits_in_a_keras_file() -> None:
+    spec = specfmt.loads(of_shape("[4]", "{type: Custom, class: Mine, shape: [2], config: {a: 7}}"))
+    text = specfmt.to_keras_json(spec)
+    assert '"a": 7' in text
+    journey = imported(text.replace('"a": 7', f'"a": {10**30}').encode())
+    assert journey.faults == []
+    assert journey.read
+    refused = imported(text.replace('"a": 7', f'"a": {10**400}').encode())
+    assert (refused.faults, refused.read) == ([], False)
+
+
 def test_a_policy_without_a_class() -> None:
     layer = "{type: Discretization, num_bins: 3, dtype: {config: {name: float32}}}"
     assert travel(of_shape("[4]", layer)).faults == []

@@ -7,6 +7,7 @@ import re
 from typing import Any, Final, NoReturn
 
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
+from specfmt.spec.scalars import holds
 
 MAX_BYTES: Final = 16 * 2**20
 """Largest architecture accepted; the largest of `keras.applications` is 1.5 MB."""
@@ -74,7 +75,7 @@ def _parse_once(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")
-        return json.loads(text.removeprefix("\ufeff"))
+        return json.loads(text.removeprefix("\ufeff"), parse_int=_whole)
     except UnicodeDecodeError as error:
         fail(
             "SF400",
@@ -89,6 +90,17 @@ def _parse_once(text: str | bytes) -> Any:
         fail("SF401", "expected a Keras architecture, received JSON nested too deeply to read")
     except ValueError as error:  # integers of thousands of digits
         fail("SF400", f"expected JSON, received a number that cannot be read: {error}")
+
+
+def _whole(digits: str) -> int | float:
+    """An integer; as a float what is beyond 64 bits, since no spec can hold it otherwise."""
+    value = int(digits)
+    if not holds(value):
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ValueError(str(error)) from None
+    return value
 
 
 _SAVE_AGAIN = "save the architecture again with `model.to_json()`"
