@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,21 +27,15 @@ def size() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-@pytest.fixture
-def quick() -> Iterator[None]:
-    with files.forked_survey():
-        yield
-
-
 @pytest.mark.parametrize("name", ["net.weights.h5", "net.h5", "net2.h5", "net.keras"])
-def test_sound_files_are_good(name: str, tmp_path: Path, quick: None) -> None:
+def test_sound_files_are_good(name: str, tmp_path: Path) -> None:
     """What is damaged below is whole: else nothing behind the first finding is tried."""
     sound = files.Files(tmp_path)
     outcome = files.attack(sound, name, sound.good[name], tmp_path)
     assert outcome == ("SF402" if name == "net.weights.h5" else "good")
 
 
-def test_some_damaged_files(tmp_path: Path, quick: None) -> None:
+def test_some_damaged_files(tmp_path: Path) -> None:
     before = size()
     outcomes = files.run(tmp_path, COUNT, seed=5)
     assert len(outcomes) > 2
@@ -51,7 +44,7 @@ def test_some_damaged_files(tmp_path: Path, quick: None) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ends", [".h5", ".keras", "others"])
-def test_more_damaged_files(ends: str, tmp_path: Path, quick: None) -> None:
+def test_more_damaged_files(ends: str, tmp_path: Path) -> None:
     before = size()
     names = [
         name

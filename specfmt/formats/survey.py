@@ -4,7 +4,11 @@ libhdf5 trusts what a file says of itself: a damaged one of 15 KB makes it loop 
 for all memory.  `specfmt.formats.hdf5` therefore runs this first; what the process survives, the
 library reads again in the same way.  It stands alone: it is started by its path, without specfmt.
 
-    python -I survey.py START SIZE SECONDS MEMORY PATHS < FILE
+    python -I survey.py PATHS START SIZE SECONDS MEMORY < FILE
+
+Where processes can fork, it is started once and forks for each file that it is sent:
+
+    python -I survey.py PATHS --serve < SOCKET
 """
 
 from __future__ import annotations
@@ -127,16 +131,14 @@ def _dataset(item: Any) -> None:
         return  # who reads the numbers says so
 
 
-def main(arguments: list[str]) -> int:
-    """Look through the file at standard input; prints the texts at its root as JSON."""
-    start, size, memory = int(arguments[0]), int(arguments[1]), int(arguments[3])
-    sys.path += json.loads(arguments[4])
+def examine(stream: BinaryIO, start: int, size: int, seconds: float, memory: int) -> str:
+    """Look through a file within bounds; gives the texts at its root as JSON, or an ``error``."""
     import h5py  # type: ignore[import-untyped]
 
-    bound(float(arguments[2]), memory)
+    bound(seconds, memory)
     found: dict[str, str] = {}
     try:
-        window = io.BufferedReader(Window(sys.stdin.buffer, start, size), 2**16)
+        window = io.BufferedReader(Window(stream, start, size), 2**16)
         with h5py.File(window, "r") as file:
             for name in ATTRIBUTES:
                 if name in file.attrs:
@@ -146,7 +148,75 @@ def main(arguments: list[str]) -> int:
         found["error"] = "it asks for far more memory than its size"
     except Exception as error:
         found["error"] = str(error).partition("\n")[0] or type(error).__name__
-    print(json.dumps(found))
+    return json.dumps(found)
+
+
+def serve() -> None:
+    """Answer requests that come with an open file, each in a fork, until the socket closes.
+
+    A request is a line of JSON: start, size, seconds and memory as for `examine`, and the seconds
+    on the clock after which the fork is ended.  An answer is a line too: the fork's exit code and
+    what it printed.
+    """
+    import os
+    import socket
+
+    import h5py  # noqa: F401 (the forks have it)
+
+    with socket.socket(fileno=os.dup(0)) as connection:
+        while True:
+            request, files, _, _ = socket.recv_fds(connection, 2**12, 1)
+            if not request:
+                return
+            start, size, seconds, memory, clock = json.loads(request)
+            reader, writer = os.pipe()
+            child = os.fork()
+            if child == 0:
+                connection.close()
+                os.close(reader)
+                with open(files[0], "rb", buffering=0) as stream, open(writer, "w") as out:  # noqa: PTH123
+                    out.write(examine(stream, start, size, seconds, memory))
+                os._exit(0)
+            os.close(writer)
+            os.close(files[0])
+            text, code = _result(child, reader, clock)
+            connection.sendall(json.dumps([code, text]).encode() + b"\n")
+
+
+def _result(child: int, reader: int, clock: float) -> tuple[str, int | None]:
+    """What a fork printed, and its exit code: None where it was ended by the clock."""
+    import os
+    import select
+    import signal
+    import time
+
+    end = time.monotonic() + clock
+    parts: list[bytes] = []
+    late = False
+    with open(reader, "rb", buffering=0) as pipe:
+        while True:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([pipe], [], [], left)[0]:
+                os.kill(child, signal.SIGKILL)
+                late = True
+                break
+            part = pipe.read(2**20)
+            if not part:
+                break
+            parts.append(part)
+    _, status = os.waitpid(child, 0)
+    code = None if late else os.waitstatus_to_exitcode(status)
+    return b"".join(parts).decode("utf-8", "replace"), code
+
+
+def main(arguments: list[str]) -> int:
+    """Serve, or look through the file at standard input and print the texts at its root."""
+    sys.path += json.loads(arguments[0])
+    if arguments[1:] == ["--serve"]:
+        serve()
+        return 0
+    start, size, memory = int(arguments[1]), int(arguments[2]), int(arguments[4])
+    print(examine(sys.stdin.buffer, start, size, float(arguments[3]), memory))
     return 0
 
 

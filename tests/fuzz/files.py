@@ -11,14 +11,12 @@ import copy
 import faulthandler
 import io
 import json
-import os
 import random
 import shutil
 import signal
 import struct
 import sys
 import time
-import types
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +30,6 @@ from click.testing import CliRunner
 import specfmt
 from specfmt import api
 from specfmt.cli import main
-from specfmt.formats import hdf5, survey
 from specfmt.spec.diagnostics import SpecError
 from specfmt.weights import keras_h5
 from specfmt.weights.convert import convert
@@ -371,43 +368,6 @@ def bounded(what: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, former)
 
 
-@contextmanager
-def forked_survey() -> Iterator[None]:
-    """The process that looks through HDF5 files is forked, not started: ten times as quick."""
-    real = hdf5.subprocess
-    hdf5.subprocess = types.SimpleNamespace(  # type: ignore[assignment]
-        run=_fork, TimeoutExpired=real.TimeoutExpired
-    )
-    try:
-        yield
-    finally:
-        hdf5.subprocess = real
-
-
-def _fork(command: list[str], *, stdin: Any, timeout: float, **_: Any) -> Any:
-    reading, writing = os.pipe()
-    process = os.fork()
-    if not process:
-        try:
-            os.close(reading)
-            os.dup2(stdin.fileno(), 0)
-            os.dup2(writing, 1)
-            sys.stdin = open(0, closefd=False)  # noqa: SIM115 - this process ends
-            sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
-            code = survey.main(command[3:])
-            sys.stdout.flush()
-            os._exit(code)
-        except BaseException:
-            os._exit(99)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as stream:
-        output = stream.read()
-    _, status = os.waitpid(process, 0)
-    return types.SimpleNamespace(
-        returncode=os.waitstatus_to_exitcode(status), stdout=output, stderr=b""
-    )
-
-
 def attack(files: Files, name: str, data: bytes, again: Path) -> str:
     """Everything that reads such a file.
 
@@ -484,7 +444,6 @@ def run(folder: Path, count: int, seed: int, names: list[str] | None = None) -> 
 if __name__ == "__main__":
     import tempfile
 
-    with forked_survey():
-        start = time.monotonic()
-        print(run(Path(tempfile.mkdtemp()), int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))
-        print(f"{time.monotonic() - start:.0f} s")
+    start = time.monotonic()
+    print(run(Path(tempfile.mkdtemp()), int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))
+    print(f"{time.monotonic() - start:.0f} s")
