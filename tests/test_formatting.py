@@ -138,9 +138,9 @@ CASES: list[tuple[str, str, str]] = [
     ),
     (
         "numbers",
-        "a: [1e-3, 1E5, .5, 5., +3, 017, 0x1F, 0o17, -.INF, .NaN, TRUE, ~, NULL, 1.50, 1e999]\n"
+        "a: [1e-3, 1E5, .5, 5., +3, 017, 0x1F, 0o17, -.INF, .NaN, TRUE, ~, NULL, 1.50, 1e300]\n"
         "b:\n",
-        "a: [1e-3, 1e5, 0.5, 5.0, 3, 17, 0x1F, 0o17, -.inf, .nan, true, null, null, 1.50, 1e999]\n"
+        "a: [1e-3, 1e5, 0.5, 5.0, 3, 17, 0x1F, 0o17, -.inf, .nan, true, null, null, 1.50, 1e300]\n"
         "b: null\n",
     ),
     (
@@ -355,7 +355,21 @@ def test_strings_mean_the_same_to_every_reader(text: str) -> None:
 
 
 def test_numbers_mean_the_same_to_every_reader() -> None:
-    numbers = [0, -1, 10**30, 0.1, 1e-5, 1e16, 1.5e-10, 1e300, -1e22, 5.0, True, None, float("inf")]
+    numbers = [
+        0,
+        -1,
+        2**63 - 1,
+        0.1,
+        1e-5,
+        1e16,
+        1.5e-10,
+        1e300,
+        -1e22,
+        5.0,
+        True,
+        None,
+        float("inf"),
+    ]
     written = dump_yaml({"n": numbers})
     assert same(read(written).data["n"], numbers)
     assert same(yaml.safe_load(written)["n"], numbers)

@@ -42,7 +42,7 @@ def modules_after(*arguments: str) -> set[str]:
 FAMILIES = {f"specfmt.layers.{name}" for name in ("index", "core", "keras_names")}
 """The layers that a spec of Dense layers needs, and the tables of names."""
 
-TRAINING_CHECKS = ("data_checks", "data_sources", "naming", "outputs", "source")
+TRAINING_CHECKS = ("data_checks", "data_sources", "data_values", "naming", "outputs", "source")
 """What holds a ``train:`` section against its model; a spec without one does not need it."""
 
 

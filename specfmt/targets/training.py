@@ -249,8 +249,8 @@ def _refuse_other(suffix: str) -> list[str]:
     """Statements that refuse a file of another kind."""
     article = "an" if suffix == ".npz" else "a"
     return [
-        f'if path.suffix != "{suffix}":',
-        f'    sys.exit(f"{{path}}: expected {article} {suffix} file")',
+        f"if path.suffix != {string(suffix)}:",
+        f"    sys.exit({formatted('{path}' + embedded(f': expected {article} {suffix} file'))})",
     ]
 
 
@@ -260,8 +260,9 @@ def _refuse_shape(shape: Shape) -> list[str]:
     if shape.count(None) > 1 or (None in shape and known == 1):
         return []
     condition = f"sample.size % {known}" if None in shape else f"sample.size != {known}"
-    text = string(f": expected a sample of shape {shape}, received ")[1:-1]
-    return [f"if {condition}:", f'    sys.exit(f"{{path}}{text}{{sample.shape}}")']
+    text = embedded(f"expected a sample of shape {shape}, received")
+    message = formatted("{path}: " + text + " {sample.shape}")
+    return [f"if {condition}:", f"    sys.exit({message})"]
 
 
 def title(graph: Graph) -> str:

@@ -355,6 +355,11 @@ def _layer_word(field: str) -> Callable[[dict[str, Any]], tuple[dict[str, Any], 
     def place(word: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:
         document = copy.deepcopy(PLAIN | {"train": TRAIN})
         document["layers"][0][field] = word
+        if read(document) is None:  # it wants a kernel of three axes
+            document["inputs"]["zqin"] = {"shape": [8, 1]}
+            document["layers"][0] |= {"type": "Conv1D", "filters": 3, "kernel_size": 5}
+            del document["layers"][0]["units"]
+            document["layers"].insert(1, {"type": "Flatten"})
         return document, ("layers", 0, field)
 
     return place
