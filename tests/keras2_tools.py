@@ -15,6 +15,7 @@ import numpy as np
 from specfmt.formats.export import export_data
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.graph.build import build
+from specfmt.graph.held import HeldModel
 from specfmt.graph.model import Array, Value, map_leaves
 from specfmt.spec.document import parse_document
 from specfmt.spec.layer import Layer
@@ -200,7 +201,9 @@ def described_fields(layer: Any, policy: Any, left_out: tuple[str, ...] = ()) ->
     found = {}
     for name in type(layer).model_fields:
         value = getattr(layer, name)
-        if isinstance(value, Layer):
+        if isinstance(value, HeldModel):
+            found[name] = described(value.graph)
+        elif isinstance(value, Layer):
             inner = described_fields(value, policy)
             found[name] = {**inner, "type": value.type_name}
         elif name == "dtype" and name not in left_out:

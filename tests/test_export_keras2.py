@@ -423,7 +423,13 @@ def compare_numbers(keras: Any, graph: Any, model: Any, case: Any) -> None:
     randomize(other)
     give_weights(graph, other, model)
     data = random_inputs(case)
-    check(outputs(other, data), outputs(model, data), KERAS_3)
+    ours, theirs = outputs(other, data), outputs(model, data)
+    # Keras 3 declares some layers to give floats of whole numbers; the numbers are the same.
+    theirs = [
+        array.astype(own.dtype) if own.dtype.kind == "f" and array.dtype.kind == "i" else array
+        for own, array in zip(ours, theirs, strict=True)
+    ]
+    check(ours, theirs, KERAS_3)
 
 
 # Random specs.
