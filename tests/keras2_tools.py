@@ -76,6 +76,8 @@ def pairs(graph: Any, model_3: Any, model_2: Any) -> list[tuple[Any, Any]]:
     found = []
     for unit, variables in keras_weights(graph, model_3).items():
         ours = {name: v for name, v in variables.items() if "seed_generator" not in name}
+        # Keras 2 lists what is trained first, through all layers of a model that a layer holds.
+        ours = dict(sorted(ours.items(), key=lambda item: not item[1].trainable))
         shapes = [(name, tuple(v.shape)) for name, v in ours.items()]
         assert [tuple(v.shape) for v in theirs[unit]] == [shape for _, shape in shapes], (
             [(v.name, tuple(v.shape)) for v in theirs[unit]],

@@ -8,7 +8,7 @@ from specfmt.formats.build_configs import shapes
 from specfmt.formats.operations import FLOAT_DTYPE
 from specfmt.formats.reading import Json
 from specfmt.formats.write_layers import LayerWriter, policy_config
-from specfmt.formats.write_words import plain, serialized
+from specfmt.formats.write_words import float32, plain, serialized
 from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import recorded_layers
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves, nest_as
@@ -182,10 +182,10 @@ class ModelWriter:
             return self._tensor(item)
         if isinstance(item, Array):
             kind = "__tensor__" if item.is_tensor else "__numpy__"
-            return {
-                "class_name": kind,
-                "config": {"value": plain(item.value), "dtype": item.dtype},
-            }
+            value = plain(item.value)
+            if item.dtype == "float32":
+                value = map_leaves(value, float32)
+            return {"class_name": kind, "config": {"value": value, "dtype": item.dtype}}
         if isinstance(item, dict):
             if set(item) == {"slice"}:
                 bounds = (*(self.argument(bound) for bound in item["slice"]), None, None)[:3]

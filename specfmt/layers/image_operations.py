@@ -133,7 +133,11 @@ class ExtractPatches(Unary):
 
     def keras_arguments(self) -> dict[str, Any]:
         size, strides, _ = self.windows()
-        return {"size": size, "strides": strides}
+        return {
+            "size": size,
+            "strides": size if strides == size else self.strides,
+            "data_format": self.data_format or "channels_last",
+        }
 
     def windows(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Sizes, strides and dilation rates, one an axis."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from specfmt.layers.operations import Unary
 from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
@@ -30,6 +30,9 @@ class Pool(Unary):
     strides: OptionalWindow = None
     padding: Padding = "valid"
     data_format: OptionalDataFormat = None
+
+    def keras_arguments(self) -> dict[str, Any]:
+        return {"data_format": self.data_format or "channels_last"}
 
     def windows(self, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Sizes and strides, one for each of ``rank`` spatial axes."""
