@@ -356,7 +356,7 @@ def test_every_exported_name_is_known_or_has_a_reason():
                 known = todays(kind, name, INDEX[kind]) is not None
                 kept = (kind, name) in KEPT or (kind, name) in ELSEWHERE
                 assert known != kept, (kind, name)
-    assert seen > 700
+    assert seen > 650  # the loops have met something
 
 
 def _v1():
