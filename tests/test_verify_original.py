@@ -344,7 +344,11 @@ def test_nothing_is_left_of_a_killed_run(number: signal.Signals, tmp_path: Path)
     spec = Path(__file__).parents[1] / "examples" / "xor.yaml"
     command = [sys.executable, "-m", "specfmt", "verify", str(spec), "--target", "torch"]
     process = subprocess.Popen(
-        command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE
+        command,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        # A background job starts its children with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     folder = wait_for(lambda: next(tmp_path.glob(f"{PREFIX}*"), None))
     children = wait_for(lambda: children_of(process.pid))

@@ -114,10 +114,9 @@ def read_sample(path: Path, invert: bool) -> np.ndarray:
         sample = np.load(path).astype("float32") / 255
     else:
         try:
-            picture = Image.open(path)
+            picture = Image.open(path).convert("L").resize((28, 28))
         except UnidentifiedImageError:
             sys.exit(f"{path}: expected a picture or a .npy file")
-        picture = picture.convert("L").resize((28, 28))
         sample = np.asarray(picture, dtype="float32") / 255
         if invert:
             sample = 1 - sample
