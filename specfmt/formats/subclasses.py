@@ -45,14 +45,17 @@ def plain_models(value: Any, context: Context, path: Path) -> Any:
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     if not isinstance(value, dict):
         return value
-    fields: Json = {}
-    for key, item in value.items():
-        holds = isinstance(item, (dict, list)) and key in _HOLDERS
-        fields[key] = plain_models(item, context, (*path, key)) if holds else item
-    changed = any(fields[key] is not value[key] for key in value)
+    changed: Json = {}
+    for key in _HOLDERS:
+        item = value.get(key)
+        if isinstance(item, (dict, list)):
+            found = plain_models(item, context, (*path, key))
+            if found is not item:
+                changed[key] = found
+    fields = {**value, **changed} if changed else value
     plain = functional_class(value)
     if not plain:
-        return fields if changed else value
+        return fields
     context.warn(
         "SF437",
         f"read {show(value['class_name'])} as the {plain} model that its config describes",
@@ -63,5 +66,5 @@ def plain_models(value: Any, context: Context, path: Path) -> Any:
     return {**kept, "class_name": plain}
 
 
-_HOLDERS: Final = frozenset({"config", "layers", "layer", "backward_layer", "modelTopology"})
+_HOLDERS: Final = ("config", "layers", "layer", "backward_layer", "modelTopology")
 """Keys below which models stand."""

@@ -211,7 +211,7 @@ class Builder(Scope):
             What its call reads, by the names of the model's inputs; None for other layers, and
             where a shape is not known.
         """
-        operations = getattr(entry, "define", None)
+        operations = vars(entry).get("define")
         values = list(args.values())
         if not operations or any(not isinstance(v, Value) or v.shape is None for v in values):
             return None

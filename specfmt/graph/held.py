@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from specfmt.graph.infer import replay, show_shape
 from specfmt.graph.keras_groups import members
@@ -114,6 +114,10 @@ def weights_of(graph: Graph) -> Iterator[Weight]:
             )
 
 
+_PLAIN: Final = frozenset({bool, int, float, str, tuple, list, dict, type(None)})
+"""Types of values that are no model and no layer."""
+
+
 def with_models(layer: Any, build: Callable[[Model, str], Graph]) -> Any:
     """A layer in which every `Model` in a field is a `HeldModel`; others as they are.
 
@@ -122,8 +126,9 @@ def with_models(layer: Any, build: Callable[[Model, str], Graph]) -> Any:
         build: Makes the graph of a model, given the field that holds it (``layer.layer``).
     """
     changed: dict[str, Any] = {}
-    for name in type(layer).model_fields:
-        value = getattr(layer, name)
+    for name, value in vars(layer).items():
+        if type(value) in _PLAIN:  # nearly all: asking a Pydantic class is slow
+            continue
         if isinstance(value, Model):
             changed[name] = held(value, build, name)
         elif isinstance(value, Layer):
