@@ -504,6 +504,8 @@ def convert(
         click.echo(path)
     if found is not None:
         show_report(found)
+    if missing := done.to_install():
+        click.echo(missing, err=True)
     if done.todo:
         click.echo("left to do, or give the classes with --custom:", err=True)
         for line in done.todo:

@@ -21,6 +21,9 @@ EXTRAS: Final = {
 }
 """Modules that one extra brings."""
 
+OUTSIDE: Final = frozenset(("tf_keras",))
+"""Modules that no extra brings: Keras 2, which only some files need."""
+
 PACKAGES: Final = {"PIL": "pillow", "sklearn": "scikit-learn"}
 """What packages are called whose modules have another name."""
 
@@ -37,8 +40,12 @@ def install(modules: Iterable[str], target: str = "weights") -> str:
         modules: Top-level modules that are missing.
         target: The extra for those that several extras bring.
     """
-    extras = sorted({EXTRAS.get(module, target) for module in modules})
-    return f'pip install "specfmt[{",".join(extras)}]"'
+    modules = set(modules)
+    extras = {EXTRAS.get(module, target) for module in modules - OUTSIDE}
+    if extras & {"keras", "torch"}:
+        extras -= {"weights"}  # they bring its packages too
+    wanted = [f'"specfmt[{",".join(sorted(extras))}]"'] if extras else []
+    return " ".join(["pip install", *wanted, *sorted(modules & OUTSIDE)])
 
 
 def require(modules: Iterable[str], purpose: str, target: str = "weights") -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from specfmt import api
+from specfmt.extras import install, is_installed
 from specfmt.files import whole_folder
 from specfmt.formats.sources import holds_weights
 from specfmt.spec.diagnostics import Diagnostic, SpecError
@@ -48,6 +48,14 @@ class Migration:
         """What was written."""
         every = (self.spec, self.source, self.weights, self.usage)
         return [path for path in every if path is not None]
+
+    def to_install(self) -> str:
+        """What the usage example imports and is not there, in a line; empty if nothing is."""
+        needed = ["torch", *(["safetensors"] if self.weights else [])]
+        missing = [module for module in needed if not is_installed(module)]
+        if not missing:
+            return ""
+        return f"{self.usage.name} needs {' and '.join(missing)}: {install(missing, 'torch')}"
 
 
 def migrate(
@@ -175,10 +183,10 @@ def compare(
     from specfmt.parity.run import verify
     from specfmt.parity.workers import PACKAGES, TARGETS
 
-    targets = [target for target in TARGETS if find_spec(PACKAGES[target]) is not None]
-    missing = ", ".join(t for t in TARGETS if t not in targets)
+    targets = [target for target in TARGETS if is_installed(PACKAGES[target])]
+    missing = [PACKAGES[target] for target in TARGETS if target not in targets]
     if not targets:
-        why = f"neither TensorFlow nor PyTorch is installed; pip install 'specfmt[{missing}]'"
+        why = f"neither TensorFlow nor PyTorch is installed: {install(missing)}"
         report = Report({"spec": api.analyze(done.model).count()})
         report.against.append(Against("original", str(source), why=why))
         return report
@@ -193,7 +201,7 @@ def compare(
         fidelity=fidelity,
     )
     if missing:
-        note = f"the {missing} program was not run; pip install 'specfmt[{missing}]'"
+        note = f"{', '.join(missing)} is not installed, so that program was not run: {install(missing)}"
         report.skipped = "; ".join(filter(None, (report.skipped, note)))
     return report
 

@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING
 
 import click
 
+from specfmt.spec.diagnostics import printable
+
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from specfmt.parity.report import Report
 
 
 @contextmanager
 def weight_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar over the bytes of all weights."""
-    from rich.console import Console
+    """A bar over the bytes of all weights, on a terminal."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description:<40.40}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield _uncounted
+        return
+    columns = (TextColumn("{task.description:<40.40}", markup=False), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("weights", total=None)
 
         def advance(name: str, size: int, total: int) -> None:
@@ -39,9 +46,9 @@ def steps(*, plain: bool = False, total: int = 0) -> Iterator[Callable[[str], No
         plain: Elsewhere a line for each step; nothing if false.
         total: How many steps there are, if that is known.
     """
-    from rich.console import Console
+    from rich.text import Text
 
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     if not console.is_terminal:
         yield partial(_line, _Numbers(total)) if plain else _silent
         return
@@ -49,7 +56,7 @@ def steps(*, plain: bool = False, total: int = 0) -> Iterator[Callable[[str], No
         numbers = _Numbers(total)
 
         def say(text: str) -> None:
-            status.update(numbers.put_before(text))
+            status.update(Text(printable(numbers.put_before(text))))
 
         yield say
 
@@ -76,10 +83,19 @@ def _silent(_: str) -> None:
     """Progress that nobody asked for."""
 
 
-def show_report(report: Report, *, every: bool = False) -> None:
-    """The table of a comparison on stdout."""
+def _uncounted(_name: str, _size: int, _total: int) -> None:
+    """Weights that nobody watches."""
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """A console that shows names as they are: `[red]` and `:cat:` in them mean nothing."""
     from rich.console import Console
 
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def show_report(report: Report, *, every: bool = False) -> None:
+    """The table of a comparison on stdout."""
     from specfmt.parity.table import show
 
-    show(report, Console(), every=every)
+    show(report, _console(), every=every)

@@ -34,11 +34,6 @@ class DamagedError(ValueError):
     """The file cannot be read as HDF5 within the bounds."""
 
 
-def has_h5py() -> bool:
-    """Whether h5py is installed; nothing is imported."""
-    return importlib.util.find_spec("h5py") is not None
-
-
 def look_through(stream: BinaryIO, start: int, size: int) -> dict[str, str]:
     """Read the structure of an HDF5 file in another process.
 

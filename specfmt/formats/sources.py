@@ -7,8 +7,8 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from specfmt.extras import install
-from specfmt.formats.hdf5 import DamagedError, has_h5py, look_through
+from specfmt.extras import require
+from specfmt.formats.hdf5 import DamagedError, look_through
 from specfmt.formats.locate import Located, locate
 from specfmt.formats.reading import MAX_BYTES, cut_words, fail, parse_json
 from specfmt.formats.vocabularies import fill_vocabularies
@@ -136,12 +136,7 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int = MAX_MEMBER) ->
 
 def _from_hdf5(path: Path) -> Located:
     """An ``.h5`` file: the attribute ``model_config``, which TF-Keras and Keras 3 write alike."""
-    if not has_h5py():
-        fail(
-            "SF402",
-            "expected h5py to read an .h5 file, it is not installed",
-            hint=install(["h5py"]),
-        )
+    require(["h5py"], "to read an .h5 file")
     try:
         with path.open("rb") as stream:
             texts = look_through(stream, 0, path.stat().st_size)

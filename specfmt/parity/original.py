@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from specfmt.extras import install, is_installed
 from specfmt.formats.context import KERAS_3
 from specfmt.formats.generation import detect_generation
 from specfmt.formats.sources import holds_weights, read_source
@@ -60,9 +60,14 @@ class Original:
 
     def _missing(self) -> str:
         package = PACKAGES[self.framework]
-        if find_spec(package) is not None and find_spec("tensorflow") is not None:
+        missing = [
+            name for name in dict.fromkeys((package, "tensorflow")) if not is_installed(name)
+        ]
+        if not missing:
             return ""
-        return f"{WRITERS[self.framework]} saved it and {package} is not installed"
+        writer, verb = WRITERS[self.framework], "are" if len(missing) > 1 else "is"
+        names = " and ".join(missing)
+        return f"{writer} saved it and {names} {verb} not installed: {install(missing)}"
 
     def _architecture(self, topology: Any) -> Path:
         path = self.folder / "architecture.json"

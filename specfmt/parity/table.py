@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from specfmt.parity.report import Against, Difference, Report
+from specfmt.spec.diagnostics import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +19,9 @@ SHOWN = 12
 
 def show(report: Report, console: Console, *, every: bool = False) -> None:
     """Print a report; ``every`` layer where it was asked for."""
-    table = Table(title="Keras and PyTorch")
+    counts = report.params
+    ran = [WORDS[key] for key in counts if key != "spec"]
+    table = Table(title=" and ".join(ran))
     for title, justify in (
         ("what", "left"),
         ("name", "left"),
@@ -27,14 +30,13 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         ("", "left"),
     ):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
-    counts = report.params
     mark = _mark(report.counts_agree)
     listed = ", ".join(f"{WORDS[key]} {count:,}" for key, count in counts.items())
     table.add_row("parameters", listed, "", "", mark)
-    tried = len(report.shapes)
-    table.add_row(
-        "shapes", f"{tried} input{'s' * (tried != 1)}", "", "", _mark(report.shapes_agree)
-    )
+    if tried := len(report.shapes):
+        table.add_row(
+            "shapes", f"{tried} input{'s' * (tried != 1)}", "", "", _mark(report.shapes_agree)
+        )
     _rows(table, "output", report.outputs)
     _rows(table, f"output ({report.own_type})", report.own_outputs)
     for item in report.against:
@@ -58,55 +60,65 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         _rows(table, f"{mode}statistic{digits}", _largest(step.statistics))
         _rows(table, f"{mode}after a step{digits}", step.after)
     _rows(table, "layer", report.layers if every else _largest(report.layers))
-    console.print(table)
+    if ran:  # else there is nothing but the spec's own count
+        console.print(table)
     if gradients > 2 * SHOWN:
-        console.print(f"{gradients} gradients compared; the largest differences shown.")
+        _line(console, f"{gradients} gradients compared; the largest differences shown.")
     if report.quiet:
-        console.print(f"Compared without the noise of {', '.join(report.quiet)}.")
+        _line(console, f"Compared without the noise of {', '.join(report.quiet)}.")
     if report.training is not None and any(d.by_design for d in report.training.rows()):
-        console.print(
+        _line(
+            console,
             "By design: idiomatic PyTorch computes this otherwise, as its source says; "
-            "--fidelity exact makes it equal."
+            "--fidelity exact makes it equal.",
         )
     if report.skipped:
-        console.print(report.skipped)
+        _line(console, report.skipped)
     if report.rounding is not None:
         r = report.rounding
-        console.print(
+        _line(
+            console,
             f"float32 against float64: Keras {r.keras:.1e}, PyTorch {r.torch:.1e}; "
             f"both in float64 differ by {r.both:.1e}"
-            + (": rounding." if r.explains else f", more than rounding ({r.bound:.0e}).")
+            + (": rounding." if r.explains else f", more than rounding ({r.bound:.0e})."),
         )
     if report.first:
-        console.print(f"The first layer that differs is {report.first}.")
+        _line(console, f"The first layer that differs is {report.first}.")
     for name, layers in report.missing.items():
-        console.print(
+        _line(
+            console,
             f"not compared: {', '.join(layers)} ({name}): its code is still to be written",
-            markup=False,
         )
     for item in report.against:
         _against(item, console)
     if not report.ok:
-        console.print("NOT equal")
+        _line(console, "NOT equal")
     elif not report.compared:
-        console.print("not compared")
+        if not any(item.why for item in report.against):
+            _line(console, "not compared")
     else:
-        console.print("equal" + " as far as it was compared" * bool(report.missing))
+        _line(console, "equal" + " as far as it was compared" * bool(report.missing))
 
 
 def _against(item: Against, console: Console) -> None:
     """One line on the original, and where each program leaves it."""
     if item.why:
-        console.print(f"not compared with the {item.what}: {item.why}", markup=False)
+        _line(console, f"not compared with the {item.what}: {item.why}")
         return
     by = f", loaded by {item.by}" if item.by else ""
     end = "equal to" if item.ok else "NOT equal to"
-    console.print(f"{end} the {item.what} ({item.file}{by})", markup=False)
+    _line(console, f"{end} the {item.what} ({item.file}{by})")
     for target in item.outputs:
         if item.first(target):
-            console.print(
-                f"The first layer in which {WORDS[target]} differs from it is {item.first(target)}."
+            _line(
+                console,
+                f"The first layer in which {WORDS[target]} differs from it is {item.first(target)}.",
             )
+
+
+def _line(console: Console, text: str) -> None:
+    """A line that is broken nowhere: it may hold a command to copy."""
+    console.print(printable(text), soft_wrap=True)
 
 
 def _mark(ok: bool) -> str:
@@ -122,4 +134,6 @@ def _largest(items: list[Difference]) -> list[Difference]:
 def _rows(table: Table, what: str, items: list[Difference]) -> None:
     for item in items:
         mark = "by design" if item.by_design else _mark(item.ok)
-        table.add_row(what, item.name, f"{item.max_abs:.1e}", f"{item.max_rel:.1e}", mark)
+        table.add_row(
+            what, printable(item.name), f"{item.max_abs:.1e}", f"{item.max_rel:.1e}", mark
+        )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
-from specfmt.formats.hdf5 import DamagedError, has_h5py, look_through
+from specfmt.formats.hdf5 import DamagedError, look_through
 from specfmt.formats.reading import parse_json
 from specfmt.formats.sources import CONFIG, archive_names, read_member
 from specfmt.formats.survey import Window
@@ -57,7 +57,7 @@ def opened(file: Path) -> Iterator[Opened]:
     Raises:
         SpecError: SF500 if it is damaged, SF505 if it would unpack to far more than its size.
     """
-    h5py_module(file)
+    h5py_module()
     with ExitStack() as stack:
         stream = stack.enter_context(file.open("rb"))
         head = stream.read(4)
@@ -77,9 +77,7 @@ def _root(
     file: Path, stream: BinaryIO, start: int, size: int, stack: ExitStack, inside: Any
 ) -> Any:
     """An HDF5 file, looked through and then opened."""
-    h5py = h5py_module(file)
-    if not has_h5py():  # a build without a module of its own on disk
-        unreadable(file, "an HDF5 file", "h5py is not installed")
+    h5py = h5py_module()
     with readable(file, "an HDF5 file"):
         try:
             look_through(stream, start, size)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from specfmt.extras import install
+from specfmt.extras import require
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.weights.arrays import Array, widen_bfloat16
 from specfmt.weights.problems import fail, problem, unreadable
@@ -26,17 +26,15 @@ BOMB_RATIO: Final = 100
 """An archive member above the floor may unpack to so many times its size, as in Keras."""
 
 
-def h5py_module(file: Path) -> Any:
-    """h5py, or a finding that it is missing."""
-    try:
-        import h5py  # type: ignore[import-untyped]
-    except ImportError:
-        fail(
-            "SF500",
-            "expected h5py to read and write HDF5 files, it is not installed",
-            file,
-            install(["h5py"]),
-        )
+def h5py_module() -> Any:
+    """h5py.
+
+    Raises:
+        SpecError: SF312 if it is missing.
+    """
+    require(["h5py"], "to read and write HDF5 files")
+    import h5py  # type: ignore[import-untyped]
+
     return h5py
 
 
@@ -66,7 +64,7 @@ def child(group: Any, path: str, file: Path) -> Any:
     Raises:
         SpecError: SF505 for a link to another place or data in another file.
     """
-    h5py = h5py_module(file)
+    h5py = h5py_module()
     current = group
     for part in path.split("/"):
         if not isinstance(current, h5py.Group) or part not in current:
@@ -134,7 +132,7 @@ def items(group: Any, name: str, file: Path) -> Iterator[tuple[str, Any, bool]]:
 def _below(
     group: Any, prefix: str, file: Path, seen: set[int], depth: int = 0
 ) -> Iterator[tuple[str, Any, bool]]:
-    h5py = h5py_module(file)
+    h5py = h5py_module()
     address = h5py.h5o.get_info(group.id).addr
     if address in seen:
         fail("SF505", f"expected {prefix} at one place, it is at two", file, _OWN_DATA)
@@ -148,7 +146,7 @@ def _below(
 def _one(
     group: Any, name: str, path: str, file: Path, seen: set[int], depth: int = 0
 ) -> Iterator[tuple[str, Any, bool]]:
-    h5py = h5py_module(file)
+    h5py = h5py_module()
     link = group.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         fail("SF505", f"expected plain data at {path}, received a link", file, _OWN_DATA)
@@ -187,7 +185,7 @@ def no_numbers(dataset: Any, name: str, file: Path) -> Iterator[Diagnostic]:
         name: The weight, for messages.
         file: The file.
     """
-    h5py = h5py_module(file)
+    h5py = h5py_module()
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
         fail("SF500", f"expected the data of {name}, received a place without", file, _AGAIN)
     label = text_attribute(dataset.attrs, "dtype")

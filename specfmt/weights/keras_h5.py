@@ -29,7 +29,7 @@ def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arra
         graph: The model.
         units: Each layer with weights, and a function that computes them.
     """
-    h5py = h5py_module(path)
+    h5py = h5py_module()
     by_unit: dict[Any, list[Slot]] = {}
     for slot in slots(graph):
         by_unit.setdefault(slot.unit, []).append(slot)

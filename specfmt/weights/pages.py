@@ -100,7 +100,7 @@ WEIGHT_PAGES: Final[dict[str, tuple[str, str]]] = {
         _page("""
         `specfmt verify` runs the generated Keras and PyTorch programs in processes of their own.
         One of them could not be started or ended with an error, whose last line is in the message.
-        Install the framework (`pip install specfmt[keras,torch]`), or generate the code and run it.
+        Install the framework (`pip install "specfmt[keras,torch]"`), or generate the code and run it.
         """),
     ),
     "SF511": (
