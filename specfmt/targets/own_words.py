@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import wraps
+from itertools import chain, count
+from typing import Any, Concatenate, Final, ParamSpec
 
+from specfmt.graph.model import Graph
+from specfmt.spec.layer import held_layers
 from specfmt.spec.naming import is_identifier
-from specfmt.targets.naming import identifier
+from specfmt.targets.naming import class_name, identifier
+from specfmt.targets.outputs import train_section
 from specfmt.targets.source import argument, comment, docstring, literal, string
 from specfmt.vocab.base import CUSTOM, Term, terms_in
 
@@ -28,6 +36,9 @@ RESERVED: Final = frozenset(
     ).split()
 )
 """Names that generated files use themselves."""
+
+SHARED: Final = ("loss", "metric")
+"""Kinds of functions that take the same arguments: one function may serve as both."""
 
 ARTICLES: Final = ("activation", "initializer", "optimizer")
 """Kinds of words that start with a vowel."""
@@ -47,19 +58,102 @@ def module_of(term: Term) -> str:
     return module if all(map(is_identifier, (*parts, name))) else ""
 
 
+Identity = tuple[str, str, str, bool]
+"""Kind, module, name, and whether it is a function: what makes two words the same code."""
+
+_NAMES: ContextVar[Mapping[Identity, str]] = ContextVar("names of own words")
+
+
+def _identity(term: Term) -> Identity:
+    return (term.kind, *term.spec.place, term.spec.is_function)
+
+
+@contextmanager
+def named_apart(terms: Iterable[Term], taken: Iterable[str] = ()) -> Iterator[None]:
+    """Give words names of their own in what is generated inside the block.
+
+    A loss and an initializer may have one name, or two modules a class of one name: what comes
+    later is called after its kind, then numbered.
+
+    Args:
+        terms: All words of the program.
+        taken: Names of its classes.
+    """
+    names: dict[Identity, str] = {}
+    owners: dict[str, Identity | None] = dict.fromkeys(taken)
+    numbers: defaultdict[str, count[int]] = defaultdict(lambda: count(2))
+    # Metrics first: Keras shows the name of the function.
+    for term in sorted(terms, key=lambda term: (term.kind != "metric", term.kind != "loss")):
+        identity = _identity(term)
+        kind, module, name, is_function = identity
+        owner = identity
+        if kind in SHARED and is_function:
+            owner = ("", module, name, is_function)
+        text = _plain_name(term)
+        if identity not in names:
+            numbered = (f"{text}_{number}" for number in numbers[text])
+            choices = chain((text, f"{text}_{kind}"), numbered)
+            names[identity] = next(c for c in choices if owners.setdefault(c, owner) == owner)
+    token = _NAMES.set(names)
+    try:
+        yield
+    finally:
+        _NAMES.reset(token)
+
+
+P = ParamSpec("P")
+Generator = Callable[Concatenate[Graph, P], str]
+
+
+def apart(function: Generator[P]) -> Generator[P]:
+    """Decorator: a generator of code, in which the words of a graph's document have own names."""
+
+    @wraps(function)
+    def generate(graph: Graph, /, *args: P.args, **options: P.kwargs) -> str:
+        layers = [unit.layer for unit in graph.walk_units()]
+        with named_apart(own_words([layers, train_section(graph)]), _classes(graph)):
+            return function(graph, *args, **options)
+
+    return generate
+
+
+def _classes(graph: Graph) -> Iterator[str]:
+    """What the classes of models, and of layers of the user's own, may be called in code."""
+    yield class_name(graph.name)
+    for unit in graph.units:
+        if unit.graph is not None:
+            yield class_name(unit.name)
+            yield from _classes(unit.graph)
+            continue
+        for layer in (unit.layer, *held_layers(unit.layer)):
+            for dotted in (getattr(layer, "class_", None), getattr(layer, "torch", None)):
+                name = str(dotted or "").rpartition(".")[2]
+                yield from (name, class_name(name, "Layer"))
+
+
 def python_name(term: Term) -> str:
-    """What code calls a word of the user's own: its name, or an identifier that reads like it."""
+    """What code calls a word of the user's own (see `named_apart`)."""
+    return _NAMES.get({}).get(_identity(term)) or _plain_name(term)
+
+
+def _plain_name(term: Term) -> str:
+    """A word's name, or an identifier that reads like it."""
     _, name = term.spec.place
     text = identifier(name, term.kind)
     taken = keyword.iskeyword(text) or hasattr(builtins, text) or text in RESERVED
     return f"{text}_{term.kind}" if taken else text
 
 
-def title(term: Term) -> str:
+def title(terms: Sequence[Term]) -> str:
     """``The loss `dice_loss` of the original model``, safe in a docstring."""
-    _, name = term.spec.place
+    _, name = terms[0].spec.place
     shown = comment(name).replace("`", "'")
-    return f"The {term.kind} `{shown[:80]}` of the original model"
+    return f"The {_kinds(terms)} `{shown[:80]}` of the original model"
+
+
+def _kinds(terms: Sequence[Term]) -> str:
+    """``loss and metric``."""
+    return " and ".join(dict.fromkeys(term.kind for term in terms))
 
 
 @dataclass(frozen=True)
@@ -107,12 +201,13 @@ FUNCTION_ARGUMENTS: Final = {"metric": "y_true, y_pred"}
 
 def keras_imports(terms: Iterable[Term]) -> list[str]:
     """Import lines of the words whose module is known."""
-    lines = {
-        f"from {module_of(term)} import {term.spec.place[1]}": None
-        for term in terms
-        if module_of(term)
-    }
-    return list(lines)
+    lines = []
+    for term in terms:
+        if module := module_of(term):
+            name, called = term.spec.place[1], python_name(term)
+            alias = "" if called == name else f" as {called}"
+            lines.append(f"from {module} import {name}{alias}")
+    return list(dict.fromkeys(lines))
 
 
 def keras_stubs(terms: Iterable[Term], *, activity: Iterable[Term] = ()) -> list[str]:
@@ -132,15 +227,16 @@ def keras_stubs(terms: Iterable[Term], *, activity: Iterable[Term] = ()) -> list
 
 def _keras_stub(name: str, terms: list[Term], is_activity: bool) -> str:
     term = terms[0]
-    doc = f'"""{docstring(title(term))}, whose code its file does not hold."""'
-    body = _keras_body(term, name, is_activity)
+    doc = f'"""{docstring(title(terms))}, whose code its file does not hold."""'
+    body = _keras_body(terms, name, is_activity)
     if term.spec.is_function:
         arguments = FUNCTION_ARGUMENTS.get(term.kind, KERAS_FORMS[term.kind].arguments)
         return "\n".join([f"def {name}({arguments}):", f"    {doc}", *_indented(body)])
     return _keras_class(name, terms, doc, body)
 
 
-def _keras_body(term: Term, name: str, is_activity: bool) -> list[str]:
+def _keras_body(terms: Sequence[Term], name: str, is_activity: bool) -> list[str]:
+    term = terms[0]
     if term.kind == "initializer":
         return [
             "# Trained weights do not need it; until it is written, training starts from this.",
@@ -148,12 +244,12 @@ def _keras_body(term: Term, name: str, is_activity: bool) -> list[str]:
         ]
     if term.kind == "regularizer" and is_activity:
         return ["# Write the penalty here: training adds it to the loss.", "return 0.0"]
-    return [f"raise NotImplementedError({string(missing(term, name))})"]
+    return [f"raise NotImplementedError({string(missing(terms, name))})"]
 
 
-def missing(term: Term, name: str) -> str:
+def missing(terms: Sequence[Term], name: str) -> str:
     """What to do about a stub that is called."""
-    return f"write {name}: the {term.kind} of the original model, whose code its file does not hold"
+    return f"write {name}: the {_kinds(terms)} of the original model, whose code its file does not hold"
 
 
 def _keras_class(name: str, terms: list[Term], doc: str, body: list[str]) -> str:
@@ -202,9 +298,9 @@ def _indented(lines: list[str], levels: int = 1) -> list[str]:
 
 def keras_call(term: Term) -> str:
     """A word of the user's own in Keras code: the function, or the object of its class."""
-    name = term.spec.place[1] if module_of(term) else python_name(term)
+    name = python_name(term)
     if term.spec.is_function:
-        return str(name)
+        return name
     config = term.spec.config if isinstance(term.spec.config, dict) else {}
     if all(map(is_identifier, config)):
         arguments = ", ".join(argument(key, literal(item)) for key, item in config.items())
@@ -228,15 +324,22 @@ TORCH_FORMS: Final = {
 """Arguments and result of the function that stands for each kind of word in PyTorch."""
 
 
-def torch_stub(term: Term) -> str:
-    """The function that stands for a word of the user's own in PyTorch code."""
-    name = python_name(term)
-    arguments, returns = TORCH_FORMS[term.kind]
-    gives = "; one value for each sample" if term.kind == "metric" else ""
+def torch_stubs(terms: Iterable[Term]) -> dict[str, str]:
+    """The functions that stand for words of the user's own in PyTorch code, by their names."""
+    groups: dict[str, list[Term]] = {}
+    for term in terms:
+        if term.kind in TORCH_FORMS:
+            groups.setdefault(python_name(term), []).append(term)
+    return {name: _torch_stub(name, group) for name, group in groups.items()}
+
+
+def _torch_stub(name: str, terms: Sequence[Term]) -> str:
+    arguments, returns = TORCH_FORMS[terms[0].kind]
+    gives = "; one value for each sample" if "metric" in {t.kind for t in terms} else ""
     return "\n".join(
         [
             f"def {name}({arguments}) -> {returns}:",
-            f'    """{docstring(title(term))}, whose code its file does not hold{docstring(gives)}."""',
-            f"    raise NotImplementedError({string(missing(term, name))})",
+            f'    """{docstring(title(terms))}, whose code its file does not hold{docstring(gives)}."""',
+            f"    raise NotImplementedError({string(missing(terms, name))})",
         ]
     )

@@ -29,7 +29,7 @@ from specfmt.targets.keras.training import train_context
 from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier
 from specfmt.targets.outputs import train_section
-from specfmt.targets.own_words import keras_imports, keras_stubs, own_words, python_name
+from specfmt.targets.own_words import apart, keras_imports, keras_stubs, own_words, python_name
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
@@ -45,6 +45,7 @@ class Function:
     lines: list[str]
 
 
+@apart
 def generate_model(
     graph: Graph, *, style: str = "auto", flavor: str = "tf.keras", source: str = ""
 ) -> str:
@@ -63,6 +64,7 @@ def generate_model(
     return wrap(fill("keras/model.py.j2", **model_context(graph, style, flavor, source)))
 
 
+@apart
 def generate_training(
     graph: Graph,
     *,

@@ -9,6 +9,7 @@ from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
+from specfmt.targets.own_words import apart
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill, helper_sources
@@ -17,6 +18,7 @@ from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
 from specfmt.targets.wrap import wrap
 
 
+@apart
 def generate_model(
     graph: Graph, *, style: str = "auto", options: Options | None = None, source: str = ""
 ) -> str:
@@ -36,6 +38,7 @@ def generate_model(
     return wrap(fill("torch/model.py.j2", **model_context(program, style, source)))
 
 
+@apart
 def generate_training(
     graph: Graph,
     *,

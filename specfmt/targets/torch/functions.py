@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specfmt.targets.own_words import python_name, torch_stub
+from specfmt.targets.own_words import python_name, torch_stubs
 from specfmt.targets.torch.builder import Lower, TargetError, axis
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary, Want
 from specfmt.vocab.activations import SLOPE
@@ -31,7 +31,7 @@ def activation(b: Lower, term: Term, x: Tensor) -> Tensor:
     if b.without_activation and term.type in ("Softmax", "Sigmoid"):
         return x
     if term.type == CUSTOM:
-        b.owner.word_stubs[python_name(term)] = torch_stub(term)
+        b.owner.word_stubs.update(torch_stubs([term]))
         return b.call(python_name(term), x)
     if term.type not in ACTIVATIONS:
         raise TargetError(

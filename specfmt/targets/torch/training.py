@@ -10,7 +10,7 @@ from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.targets.data import data_code
 from specfmt.targets.naming import identifier
 from specfmt.targets.outputs import has_validation, train_section
-from specfmt.targets.own_words import TORCH_FORMS, own_words, python_name, torch_stub
+from specfmt.targets.own_words import own_words, torch_stubs
 from specfmt.targets.source import formatted, literal, number, remark, string
 from specfmt.targets.torch.builder import TargetError
 from specfmt.targets.torch.callbacks import callback_lines
@@ -189,11 +189,7 @@ class Script:
                 *self.penalty.helpers,
                 *self.constrain.helpers,
             ],
-            "word_stubs": {
-                python_name(term): torch_stub(term)
-                for term in own_words([train, layers])
-                if term.kind in TORCH_FORMS
-            },
+            "word_stubs": torch_stubs(own_words([train, layers])),
             "script_imports": {
                 "import argparse",
                 "import csv",
