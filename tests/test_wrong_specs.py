@@ -31,6 +31,45 @@ DENSE = HEAD + "  - {type: Dense, name: d, units: 3}\n"
 
 # What is wrong, and every finding as code:line:column.
 CASES: dict[str, tuple[str, str]] = {
+    # -- more than one mistake in an entry
+    "a field and an edge": (
+        HEAD + "  - {type: Dense, unit: 3, inputs: y}\n",
+        "SF121:4:19 SF201:4:36",
+    ),
+    "a value and one of several edges": (
+        HEAD + "  - {type: Dense, units: -3, inputs: [x, y]}\n",
+        "SF123:4:26 SF201:4:42",
+    ),
+    "a type and an edge": (
+        HEAD + "  - {type: Dens, units: 3, inputs: y}\n",
+        "SF120:4:12 SF201:4:36",
+    ),
+    "a field and a named edge": (
+        STEPS + "  - {type: MultiHeadAttention, num_head: 2, key_dim: 3,\n"
+        "     inputs: {query: y, value: x, use_causal_mask: z}}\n",
+        "SF121:4:32 SF201:5:22",
+    ),
+    "an operation and an operand": (
+        HEAD + "  - {op: ad, inputs: [[y, x], 2.0, {const: z}]}\n",
+        "SF120:4:10 SF201:4:24",
+    ),
+    "a reuse, its edge and a field": (
+        DENSE + "  - {reuse: e, inputs: y, nam: z}\n",
+        "SF208:5:13 SF201:5:24 SF121:5:27",
+    ),
+    "a reuse and its edge": (
+        DENSE + "  - {reuse: e, inputs: y}\n",
+        "SF208:5:13 SF201:5:24",
+    ),
+    "edges of no known layer": (
+        DENSE + "  - {type: Foo, inputs: {a: y}}\n  - {units: 3, inputs: {}}\n",
+        "SF120:5:12 SF125:6:5",
+    ),
+    "a field inside a model, and edges of both": (
+        HEAD + "  - {type: Model, call: y, inputs: {a: {shape: [4]}},\n"
+        "     layers: [{type: Dense, unit: 3, inputs: b}]}\n",
+        "SF201:4:25 SF121:5:29 SF201:5:46",
+    ),
     # -- reading
     "empty": ("", "SF103:1:1"),
     "comments only": ("# nothing\n", "SF103:1:1"),
@@ -406,3 +445,20 @@ def assert_only_data(code: str) -> None:
             assert node.module != "os", code
         if isinstance(node, ast.Attribute):
             assert node.attr != "system", code
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (HEAD.replace("[4]", "4") + "  - {type: Dense, units: 3}\n", "write [4]"),
+        (HEAD + "  - {type: Dense, units: '3'}\n", "remove the quotes"),
+        (HEAD + "  - {type: Dropout, rate: '0.5'}\n", "remove the quotes"),
+        (HEAD + "  - {type: Dense, units: ten}\n", ""),
+        (DENSE + "train: {loss: mse, metrics: [acuracy]}\n", "did you mean accuracy?"),
+        (DENSE + "train: {loss: mse, metrics: [Acuracy]}\n", "did you mean Accuracy?"),
+        (HEAD + "  - {op: nonsense}\n", "https://keras.io/api/ops lists them all"),
+    ],
+)
+def test_what_to_do(text: str, hint: str) -> None:
+    (found,) = check(text)
+    assert found.hint == hint

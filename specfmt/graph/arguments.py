@@ -9,8 +9,9 @@ from typing import Any
 
 from specfmt.graph.model import Array, Unit
 from specfmt.spec.diagnostics import Path
-from specfmt.spec.document import Model
+from specfmt.spec.document import Broken, Model
 from specfmt.spec.layer import Layer, Op
+from specfmt.spec.registry import layer_class
 
 SPECIAL = frozenset({"const", "slice", "ellipsis"})
 """Keys of mappings that stand for a constant, not for a nest of tensors."""
@@ -78,6 +79,28 @@ def names_in(nest: Any, path: Path = ()) -> list[tuple[str, Path]]:
         return [(nest, path)]
     items = nest.items() if isinstance(nest, dict) else enumerate(nest)
     return [found for key, item in items for found in names_in(item, (*path, key))]
+
+
+def edges_of_broken(entry: Any) -> list[tuple[str, Path]]:
+    """The names that an entry surely reads of which nothing else is known, and where they stand.
+
+    Of a mapping those whose argument is a tensor of the layer's call: others may be any text.
+    """
+    edges = entry.inputs
+    if not isinstance(edges, dict):
+        return _strings(edges, ())
+    cls = layer_class(entry.type_name) if isinstance(entry, Broken) else None
+    kinds = {} if cls is None else {name: kind for name, _, kind in _layer_signature(cls)}
+    given = [(key, item) for key, item in edges.items() if kinds.get(key) in ("tensor", "tensors")]
+    return [found for key, item in given for found in _strings(item, (key,))]
+
+
+def _strings(nest: Any, path: Path) -> list[tuple[str, Path]]:
+    """Every string in a nest of lists, and where it stands."""
+    if isinstance(nest, str):
+        return [(nest, path)]
+    items = enumerate(nest) if isinstance(nest, (list, tuple)) else ()
+    return [found for i, item in items for found in _strings(item, (*path, i))]
 
 
 def leaves(args: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from specfmt.graph.arguments import (
     edges_of,
+    edges_of_broken,
     names_in,
     names_read,
     positional_count,
@@ -176,11 +177,12 @@ class Builder(Scope):
         path: Path = ("layers", index)
         if self.by_name.get(name) != index:
             return
-        if isinstance(entry, Broken):
-            self.values[name] = Value(name, None, "float32")
-            return
-        unit = self._unit(entry, name, path)
+        unit = None if isinstance(entry, Broken) else self._unit(entry, name, path)
         if unit is None:
+            if isinstance(entry, Broken) and entry.reuse not in (None, *self.by_name):
+                self._report_reuse(entry.reuse, path)
+            for given, place in edges_of_broken(entry):
+                self.resolve(given, (*path, "inputs", *place))
             self.values[name] = Value(name, None, "float32")
             return
         args = self.binder.bind(entry, unit, index, path)
@@ -245,12 +247,7 @@ class Builder(Scope):
             if unit is None:
                 target = self.by_name.get(entry.reuse)
                 if target is None or not isinstance(self.entries[target], (Broken, Reuse)):
-                    self.report(
-                        "SF208",
-                        f"expected the name of a layer of this model, received {show(entry.reuse)}",
-                        (*path, "reuse"),
-                        self.suggest(entry.reuse, self.units),
-                    )
+                    self._report_reuse(entry.reuse, path)
                 elif isinstance(self.entries[target], Reuse):
                     self.report(
                         "SF208",
@@ -284,6 +281,14 @@ class Builder(Scope):
         )
         self.units[name] = unit
         return unit
+
+    def _report_reuse(self, given: str | None, path: Path) -> None:
+        self.report(
+            "SF208",
+            f"expected the name of a layer of this model, received {show(given)}",
+            (*path, "reuse"),
+            self.suggest(str(given), self.units),
+        )
 
     def _held_builder(self, path: Path, entry: Layer, frozen: bool) -> Callable[..., Graph]:
         """What makes the graph of a model in a field of the layer at ``path``."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.edges import Edges
+from specfmt.spec.edges import Edges, EdgesRule, OperandsRule
 from specfmt.spec.field_errors import FieldError, NestedError, show
 from specfmt.spec.fields import (
     DTYPES,
@@ -130,12 +130,16 @@ class Reuse(BaseModel):
 
 
 class Broken(BaseModel):
-    """Stands for an entry that could not be read, so that the others are still checked."""
+    """Stands for an entry that could not be read, so that the others are still checked.
+
+    What it says of its edges is kept where that can be read, and is checked too.
+    """
 
     model_config = ConfigDict(defer_build=True)
 
     name: str | None = None
     inputs: Any = None
+    reuse: str | None = None
     type_name: str = "entry"
 
 
@@ -312,11 +316,23 @@ def parse_entries(value: Any) -> tuple[tuple[Any, ...], list[Diagnostic]]:
 
 def _broken(item: Any) -> Broken:
     known = item if isinstance(item, dict) else {}
-    name, kind = known.get("name"), known.get("type")
+    name, kind, reuse = known.get("name"), known.get("type"), known.get("reuse")
     return Broken.model_construct(
         name=name if isinstance(name, str) else None,
+        inputs=_readable_edges(known),
+        reuse=reuse if isinstance(reuse, str) and kind is None else None,
         type_name=kind if isinstance(kind, str) else "entry",
     )
+
+
+def _readable_edges(entry: dict[str, Any]) -> Any:
+    """What an entry says that it reads; None where it does not, or not as edges are written."""
+    if entry.get("type") == "Model" or entry.get("inputs") is None:
+        return None  # the inputs of a model are its own
+    try:
+        return (OperandsRule() if "op" in entry else EdgesRule()).check(entry["inputs"])
+    except ValueError:
+        return None
 
 
 def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:

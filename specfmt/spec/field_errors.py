@@ -72,7 +72,10 @@ def _close_matches(word: str, choices: tuple[str, ...]) -> tuple[str, ...]:
     """
     import difflib
 
-    table = {choice.lower(): choice for choice in choices}
+    table: dict[str, str] = {}
+    for choice in choices:  # of `Accuracy` and `accuracy` the one that is written as the word is
+        if choice.lower() not in table or choice.islower() == word.islower():
+            table[choice.lower()] = choice
     folded = word.lower()
     likely = difflib.get_close_matches(folded, table, n=5, cutoff=0.6)
     slips = {choice: _slips(folded, choice) for choice in likely}

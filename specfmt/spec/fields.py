@@ -7,13 +7,20 @@ Checks that need more than the value itself (ranks, other fields) belong to the 
 
 from __future__ import annotations
 
+import re
 import sys
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic_core import core_schema
 
-from specfmt.spec.field_errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
+from specfmt.spec.field_errors import (
+    FieldError,
+    NestedError,
+    did_you_mean,
+    error_to_diagnostic,
+    show,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +75,12 @@ def as_integer(value: object) -> int | None:
     return None
 
 
+def unquoted(value: object) -> str:
+    """A hint where a text is received that would be a number without its quotes."""
+    plain = isinstance(value, str) and re.fullmatch(r"[-+]?\d{1,20}(\.\d{1,20})?", value)
+    return "remove the quotes" if plain else ""
+
+
 class Integer(Rule):
     """A whole number from ``minimum`` to ``maximum``; 3.0 counts as 3, as in JSON Schema."""
 
@@ -94,7 +107,7 @@ class Integer(Rule):
             or (self.minimum is not None and number < self.minimum)
             or (self.maximum is not None and number > self.maximum)
         ):
-            raise FieldError(self.expected(), value)
+            raise FieldError(self.expected(), value, unquoted(value))
         if abs(number) > LARGEST_INTEGER:
             raise FieldError(self.expected(), value, f"the largest is {LARGEST_INTEGER}")
         return number
@@ -137,7 +150,7 @@ class Number(Rule):
     def check(self, value: Any) -> float:
         largest = sys.float_info.max
         if type(value) not in (int, float) or not -largest <= value <= largest:
-            raise FieldError(self.expected(), value)
+            raise FieldError(self.expected(), value, unquoted(value))
         if (
             (self.minimum is not None and value < self.minimum)
             or (self.maximum is not None and value > self.maximum)
@@ -215,7 +228,7 @@ class Tuple(Rule):
 
     def check(self, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)):
-            raise FieldError("a list", value)
+            raise FieldError("a list", value, self._in_brackets(value))
         if len(value) < self.minimum or (self.maximum is not None and len(value) > self.maximum):
             many = (
                 f"exactly {self.minimum}"
@@ -237,6 +250,14 @@ class Tuple(Rule):
         if problems:
             raise NestedError(problems)
         return tuple(items)
+
+    def _in_brackets(self, value: Any) -> str:
+        """A hint where one item stands without a list around it."""
+        try:
+            self.item.check(value)
+        except (FieldError, NestedError):
+            return ""
+        return f"write [{show(value)}]"
 
     def schema(self) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "array", "items": self.item.schema()}

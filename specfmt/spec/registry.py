@@ -163,7 +163,7 @@ def build_op(data: dict[str, Any]) -> Op:
     if cls is None:
         text = FieldError("the name of an operation of keras.ops", name).message
         hint = _not_defined_yet(name, "operation", KERAS_OPERATIONS, f"keras.ops.{name}")
-        hint = hint or did_you_mean(name, OPERATIONS)
+        hint = hint or did_you_mean(name, OPERATIONS) or "https://keras.io/api/ops lists them all"
         raise NestedError([Diagnostic("SF120", text, ("op",), hint)])
     absent = cls.absent_fields()
     problems = [unknown_key(key, (key,), cls, str(name)) for key in data if key in absent]
