@@ -162,7 +162,8 @@ def extract_patches(layer: ops.ExtractPatches, b: Lower, images: Tensor) -> Tens
     if max(dilation) > 1:
         steps = tuple(slice(None, None, d if d > 1 else None) for d in dilation)
         windows = Subscript(windows, (Ellipsis, *steps))
-    order = Method(windows, "permute", (0, 4, 5, 1, 2, 3))
+    # Windows share pixels: a copy first keeps the size open in `torch.export`.
+    order = Method(Method(windows, "permute", (0, 4, 5, 1, 2, 3)), "contiguous")
     y = b.tensor(out, images.dtype)
     result: Tensor = b.step(Method(order, "flatten", (1, 3)), y, want=channels_want(layer))
     return result

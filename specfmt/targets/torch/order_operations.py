@@ -6,6 +6,7 @@ from typing import Any
 
 from specfmt.layers import order_operations as ops
 from specfmt.layers.reductions import check_axis
+from specfmt.spec.layer import Shape
 from specfmt.targets.torch.array_operations import moved
 from specfmt.targets.torch.builder import Lower, axis, lower
 from specfmt.targets.torch.constants import buffer
@@ -58,7 +59,7 @@ def top_k(layer: ops.TopK, b: Lower, x: Tensor) -> Any:
 
 @lower(ops.TakeAlongAxis)
 def take_along_axis(layer: ops.TakeAlongAxis, b: Lower, x: Tensor, indices: Any) -> Tensor:
-    """`torch.take_along_dim`, which broadcasts as Keras does; negative places count back."""
+    """`gather`, or `torch.take_along_dim` to broadcast as Keras does; negative places count back."""
     places = as_array(indices)
     y = b.tensor(layer.output_shape(as_operand(x), as_operand(places)), x.dtype)
     read: Any = buffer(b, places, None, "int64") if not isinstance(places, Tensor) else places
@@ -67,9 +68,20 @@ def take_along_axis(layer: ops.TakeAlongAxis, b: Lower, x: Tensor, indices: Any)
     size = None if layer.axis is None else x.shape[layer.axis]
     if size is not None:
         read = Call("torch.remainder", (read, size))  # -1 is the last
+    if layer.axis is not None and _gathers(x, as_operand(places), layer.axis):
+        gathered: Tensor = b.step(Method(x, "gather", (axis(layer.axis, x), read)), y, want="keras")
+        return gathered
     dims = {} if layer.axis is None else {"dim": axis(layer.axis, x)}
     result: Tensor = b.step(Call("torch.take_along_dim", (x, read), dims), y, want="keras")
     return result
+
+
+def _gathers(x: Tensor, places: Shape, along: int) -> bool:
+    """Whether two values agree in every axis but one; the first axis is the batch of both."""
+    if along % x.rank == 0 or len(places) != x.rank or places[0] is not None:
+        return False
+    others = [k for k in range(1, x.rank) if k != along % x.rank]
+    return all(x.shape[k] is not None and x.shape[k] == places[k] for k in others)
 
 
 @lower(ops.Unstack)

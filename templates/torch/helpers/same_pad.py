@@ -13,6 +13,8 @@ def same_pad(
     """Pad the axes after the channels as TensorFlow does: an odd one at the end."""
     pads: list[int] = []
     for size, kernel, step in zip(x.shape[2:], kernel_size, stride, strict=True):
-        total = max((size - 1) // step * step + kernel - size, 0)
+        total = (size - 1) // step * step + kernel - size
+        if kernel < step:  # the input may go on behind the last window
+            total = max(total, 0) if kernel > 1 else 0
         pads = [total // 2, total - total // 2, *pads]  # F.pad starts at the last axis
     return F.pad(x, pads, value=value)
