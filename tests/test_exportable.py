@@ -48,7 +48,7 @@ class Limit:
 SPECIALIZED = "specialized it to be a constant"
 LIMITS = (
     Limit(r"nn\.(LSTM|GRU|RNN)\(", SPECIALIZED, "torch.export unrolls recurrent layers"),
-    Limit(r"def scan_steps", SPECIALIZED, "torch.export unrolls loops"),
+    Limit(r"def (scan|each)_steps?\(", SPECIALIZED, "torch.export unrolls loops"),
     Limit(
         r"max_pool1d|nn\.MaxPool1d", f"{SPECIALIZED}|Guard failed", "max_pool1d fixes the length"
     ),
@@ -113,7 +113,11 @@ def opened(case: Case) -> Case | None:
     """The case with open time and space; an axis of one is kept, as PyTorch takes it for constant."""
     first = "channels_first" in str(case.entries)
     shapes = case.input_shapes()
-    inner = [range(1, len(s)) if first else range(max(len(s) - 1, 1)) for s in shapes]
+    dtypes = (*case.dtypes, *("float32",) * len(shapes))
+    inner = [  # numbers of words have no features
+        range(first, len(s) if first or "int" in dtype else max(len(s) - 1, 1))
+        for s, dtype in zip(shapes, dtypes, strict=False)
+    ]
     new = [
         tuple(None if k in axes and size != 1 else size for k, size in enumerate(shape))
         for shape, axes in zip(shapes, inner, strict=True)
@@ -121,16 +125,6 @@ def opened(case: Case) -> Case | None:
     if all(None not in shape for shape in new):
         return None
     return replace(case, shapes=tuple(new), name=f"{case} as {new}")
-
-
-def kind_of(code: str) -> str:
-    """A module without its sizes, names, comments and initial values; the helpers by name."""
-    helpers, _, body = code.partition("class Case(")
-    body = re.sub(r'"""(.|\n)*?"""|#.*', "", body).partition("def build_model")[0]
-    body = re.sub(r"    def reset_parameters(.|\n)*?(?=\n    def )", "", body)
-    body = re.sub(r"\b(x|in\d+|o\d+|[a-z]\w*_\d+)\b", "x", body)
-    body = re.sub(r"\b\d+(\.\d+)?(e[-+]?\d+)?\b", "0", body)
-    return " ".join(re.findall(r"^(?:class|def) \w+", helpers, re.M) + body.split())
 
 
 @dataclass
@@ -155,6 +149,22 @@ class Program:
             and (limit.fixed or self.is_open)
             and re.search(limit.code, self.code)
         ]
+
+
+def kind_of(run: Program) -> str:
+    """A module without its sizes, names, comments and initial values; the helpers by name.
+
+    What PyTorch cannot follow is one kind for each reason and helper.
+    """
+    helpers, _, body = run.code.partition("class Case(")
+    body = re.sub(r'"""(.|\n)*?"""|#.*', "", body).partition("def build_model")[0]
+    body = re.sub(r"    def reset_parameters(.|\n)*?(?=\n    def )", "", body)
+    body = re.sub(r"\b(x|in\d+|o\d+|[a-z]\w*_\d+)\b", "x", body)
+    body = re.sub(r"\b\d+(\.\d+)?(e[-+]?\d+)?\b", "0", body)
+    names = re.findall(r"^(?:class|def) \w+", helpers, re.M)
+    if run.is_open and (limits := run.limits("export")):
+        return " ".join([limit.code for limit in limits] + names)
+    return " ".join(names + body.split())
 
 
 def program(case: Case, source: Case) -> Program | None:
@@ -294,7 +304,7 @@ def test_modules_take_any_size(family: str) -> None:
             run = program(case, source) if case else None
             if run is None:
                 continue
-            kind = run.code if ALL else kind_of(run.code)
+            kind = run.code if ALL else kind_of(run)
             if (kind, run.is_open) in seen:
                 continue
             found += complaints(run)
