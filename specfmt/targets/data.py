@@ -354,7 +354,7 @@ class _Writer:
             if len(texts) == 1
             else f"return {', '.join(f'({text})' for text in texts)}"
         )
-        kinds = ["dict" if self._several(side) else "np.ndarray" for side in "xy"]
+        kinds = ["dict[str, np.ndarray]" if self._several(side) else "np.ndarray" for side in "xy"]
         annotations = []
         for name in result.parts:
             weight = ["np.ndarray"] * (result.weighted and name != "test")

@@ -206,7 +206,7 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
     if picture is None:
         return Sample(
             False,
-            [*_refuse_other(".npy"), f"sample = {read}", *fits, reshape],
+            [*_refuse_other(".npy"), f"sample: np.ndarray = {read}", *fits, reshape],
             "np.ndarray",
             "One sample from a .npy file, as a batch of one.",
             "say what the model makes of the sample in a .npy file",
@@ -224,7 +224,7 @@ def sample_code(graph: Graph, train: TrainSpec) -> Sample:
         True,
         [
             'if path.suffix == ".npy":',
-            f"    sample = {read}",
+            f"    sample: np.ndarray = {read}",
             "else:",
             "    try:",
             f"        picture = Image.open(path).convert({string(mode)}).resize(({width}, {height}))",

@@ -8,7 +8,7 @@ from math import isfinite, prod
 from typing import Any, Final
 
 from specfmt.graph.model import Array
-from specfmt.targets.source import literal, string
+from specfmt.targets.source import literal
 from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import SelfAttr, Tensor
 from specfmt.targets.torch.params import Literal
@@ -61,7 +61,7 @@ def literal_buffer(attr: str, value: Literal) -> list[str]:
         empty = f"torch.full({shape}, {start}, {dtype})"
         return [
             "# Numbers of the model's definition; load_state_dict fills them in.",
-            f"self.register_buffer({string(attr)}, {empty})",
+            f"self.{attr} = nn.Buffer({empty})",
         ]
     text = None if value.constant else pattern(value)
     if text is None:
@@ -70,7 +70,7 @@ def literal_buffer(attr: str, value: Literal) -> list[str]:
         view = f".view({literal(value.shape)[1:-1]})" if len(value.shape) > 1 else ""
         numbers = value.constant or literal(list(value.values))
         text = f"torch.tensor({numbers}{typed}){view}"
-    return [f"self.register_buffer({string(attr)}, {text}, persistent=False)"]
+    return [f"self.{attr} = nn.Buffer({text}, persistent=False)"]
 
 
 def pattern(value: Literal) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from specfmt.graph.model import Graph
 from specfmt.targets.imports import sorted_imports
 from specfmt.targets.naming import Scope, identifier
-from specfmt.targets.source import comment, remark, string
+from specfmt.targets.source import comment, remark
 from specfmt.targets.torch.constants import literal_buffer
 from specfmt.targets.torch.expr import ByOrder, Chain, ModuleDef, ParamDef, tensors_in
 from specfmt.targets.torch.forward import Forward, shape_text
@@ -21,6 +21,7 @@ from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.params import Literal
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import Renderer
+from specfmt.targets.torch.static_types import attribute
 
 STRING: Final = "string"
 """Keras's dtype of texts, which come as lists or NumPy arrays: PyTorch has no such tensors."""
@@ -60,7 +61,9 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
         frozen = frozen_names(item, program)
         if len(frozen) > 1 and len(frozen) == sum(not item.is_buffer(name) for name in item.params):
             return [*lines, f"self.{item.attr}.requires_grad_(False)"]
-        return lines + [f"self.{item.attr}.{name}.requires_grad_(False)" for name in frozen]
+        ctor = str(item.ctor.func)
+        places = [attribute(f"self.{item.attr}", ctor, name) for name in frozen]
+        return lines + [f"{place}.requires_grad_(False)" for place in places]
     value = program.resolve(item.value)
     if isinstance(value, Literal):
         return literal_buffer(item.attr, value)
@@ -69,7 +72,7 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
     empty = f"torch.empty({shape or '()'}{dtype})"
     if item.trainable:
         return [f"self.{item.attr} = nn.Parameter({empty})"]
-    return [f"self.register_buffer({string(item.attr)}, {empty})"]
+    return [f"self.{item.attr} = nn.Buffer({empty})"]
 
 
 def frozen_names(item: ModuleDef, program: ClassProgram) -> list[str]:
@@ -204,7 +207,7 @@ def count_text(graph: Graph, trainable: int) -> str:
     return f"{total:,} parameters, {trainable:,} trainable"
 
 
-_PROSE = re.compile(r'"""(?:.|\n)*?"""|(?:^|  )# .*$', re.MULTILINE)
+_PROSE = re.compile(r'^ *"""(?:.|\n)*?"""|(?:^|  )# .*$', re.MULTILINE)
 """Docstrings and comments, which may name what the code does not use."""
 
 
@@ -214,6 +217,8 @@ def import_block(source: str, extra: Iterable[str] = ()) -> str:
     source = _PROSE.sub("", source)
     if re.search(r"\bOrderedDict\(", source):
         wanted.add("from collections import OrderedDict")
+    if re.search(r"\bAny\b", source):
+        wanted.add("from typing import Any")
     if re.search(r"\bIterable\[", source):
         wanted.add("from collections.abc import Iterable")
     if "-> Self:" in source:

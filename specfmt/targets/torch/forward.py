@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from specfmt.targets.naming import identifier
 from specfmt.targets.source import remark
 from specfmt.targets.torch.activity import PENALTY
 from specfmt.targets.torch.expr import Step, Tensor, tensors_in, torch_order
 from specfmt.targets.torch.layout import written_layout
-from specfmt.targets.torch.local_names import Line, LocalNames
+from specfmt.targets.torch.local_names import LETTERS, Line, LocalNames
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import ATOM, Renderer
+from specfmt.targets.torch.static_types import known_outputs
 
 WIDTH = 88
 INDENT = 8
@@ -55,6 +57,9 @@ class Forward:
         self.arguments = self.locals.arguments
         self.lines: list[str] = []
         self.said: set[str] = set()
+        self.declared = set(self.arguments)
+        # Names -> whether a type checker knows them to be tensors, by their values so far.
+        self.typed: dict[str, bool] = {}
         self._write(self._group())
 
     def _group(self) -> list[Line]:
@@ -137,13 +142,18 @@ class Forward:
                 if part.comment and part.comment not in self.said:
                     self.said.add(part.comment)
                     self.lines.append(remark(part.comment))
+            known = self._known(line)
             if single and index == len(lines) - 1 and step.outputs == returned:
-                self.lines.append(f"return {text}{self._comment(line)}")
+                self._return(text, self._comment(line), known=returned[0] in known)
                 return
             self.locals.give(index, step.outputs)
             target = self._target(step.target or step.outputs)
             if self.program.penalty in step.outputs:
                 target = f"{self.owner}.{PENALTY}"
+            elif single and returned[0] in step.outputs and returned[0] not in known:
+                target = self._declare(returned[0], target)
+            for tensor in step.outputs:
+                self.typed[self.locals.named[tensor]] = tensor in known
             self.lines.append(f"{target} = {text}{self._comment(line)}")
             branches = any(readers[t] > 1 for t in step.outputs)
             joins = len(self.locals.reads[index].keys() - self.program.inputs.values()) > 1
@@ -151,6 +161,40 @@ class Forward:
             if (branches and left) or (joins and left > 1):
                 self.lines.append("")
         self.lines.append(f"return {self._returned()}")
+
+    def _known(self, line: Line) -> set[Tensor]:
+        known = [
+            tensor
+            for tensor, name in self.locals.named.items()
+            if name in self.declared or self.typed.get(name)
+        ]
+        return known_outputs(line.steps, known, self.program.builder.helpers)
+
+    def _return(self, text: str, comment: str, *, known: bool) -> None:
+        """What forward gives: by a name whose type is known where the text does not say it."""
+        if known:
+            self.lines.append(f"return {text}{comment}")
+            return
+        name = next((letter for letter in LETTERS if letter in self.declared), "")
+        if name:
+            target = name
+        else:
+            (tensor,) = self.program.outputs.values()
+            free = self.locals.scope.claim(identifier(tensor.name))
+            name = LETTERS[0] if tensor.name == LETTERS[0] not in self.typed else free
+            target = f"{name}: torch.Tensor"
+        self.lines += [f"{target} = {text}{comment}", f"return {name}"]
+
+    def _declare(self, tensor: Tensor, target: str) -> str:
+        """The target that says the type of a value that forward returns."""
+        name = self.locals.named[tensor]
+        if name in self.declared:
+            return target
+        self.declared.add(name)
+        if target == name:
+            return f"{name}: torch.Tensor"
+        self.lines.append(f"{name}: torch.Tensor")
+        return target
 
     def _target(self, outputs: tuple[Any, ...]) -> str:
         """What stands before ``=``: names, nested as the call's result is; ``_`` for the unread."""

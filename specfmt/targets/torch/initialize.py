@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.spec.layer import Weight
+from specfmt.spec.naming import to_snake_case
+from specfmt.targets.source import string
 from specfmt.targets.torch.builder import parameter_dtype
 from specfmt.targets.torch.expr import ModuleDef, ParamDef
 from specfmt.targets.torch.params import Constant, Literal
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.starts import stand_in, statements
+from specfmt.targets.torch.static_types import is_declared, looked_up
 from specfmt.vocab.base import CUSTOM, Term
 
 NORM = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
@@ -118,7 +121,7 @@ def _in_float32(lines: list[str]) -> list[str]:
 def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[str]:
     """Statements for all entries: those that start alike share a loop."""
     lines: list[str] = []
-    modules = _by_kind(entries, program)
+    modules = _by_kind(entries, program, owner)
     for kinds, body in modules:
         lines += _for_kinds(kinds, body, program, owner)
     done = {kind for kinds, _ in modules for kind in kinds}
@@ -126,29 +129,69 @@ def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[st
     for entry in entries:
         if entry.ctor not in done or not entry.ctor:
             groups[entry.lines if entry.ctor else entry.attr].append(entry)
+    looped = {
+        tuple(sorted({entry.ctor for entry in group})) for group in groups.values() if group[1:]
+    }
     for group in groups.values():
-        if len(group) == 1:
-            lines += _body(group[0].lines, f"{owner}.{group[0].attr}")
+        first, ctors = group[0], sorted({entry.ctor for entry in group})
+        if len(group) == 1 and owner == "self":
+            lines += _body(group, f"self.{first.attr}")
+        elif len(group) == 1:
+            lines += _of_parts(first, string(first.attr)[1:-1], "")
+        elif owner == "self":
+            # A checker takes a variable for what its first loop makes it.
+            alone = len(looped) == 1 or len(ctors) > 1
+            variable = "layer" if alone else _variable(ctors[0])
+            names = ", ".join(f"self.{entry.attr}" for entry in group)
+            lines.append(f"for {variable} in ({names}):")
+            lines += [f"    {line}" for line in _body(group, variable)]
         else:
-            names = ", ".join(f"{owner}.{entry.attr}" for entry in group)
-            lines.append(f"for layer in ({names}):")
-            lines += [f"    {line}" for line in _body(group[0].lines, "layer")]
+            lines.append(f"for name in ({', '.join(string(entry.attr) for entry in group)}):")
+            lines += [f"    {line}" for line in _of_parts(first, "{name}", "f")]
     return lines
 
 
-def _body(lines: tuple[tuple[str, tuple[str, ...]], ...], target: str) -> list[str]:
+def _variable(ctor: str) -> str:
+    """``linear`` for one `nn.Linear` after the other."""
+    return to_snake_case(ctor.rpartition(".")[2])
+
+
+def _body(group: list[Entry], target: str) -> list[str]:
+    """The statements for an entry that stands at ``target``, as all of its group do."""
+
+    def place(name: str) -> str:
+        if not name:
+            return target
+        known = all(is_declared(entry.ctor, name) for entry in group)
+        buffer = name.startswith("running_")
+        return f"{target}.{name}" if known else looked_up(target, name, buffer=buffer)
+
+    return [line.replace("{}", place(name)) for name, text in group[0].lines for line in text]
+
+
+def _of_parts(entry: Entry, part: str, prefix: str) -> list[str]:
+    """The statements for a part of an `nn.Sequential`, of which no checker knows the class."""
     return [
-        line.replace("{}", f"{target}.{name}" if name else target)
-        for name, text in lines
+        line.replace("{}", _part_place(f'{prefix}"{part}.{name}"', name))
+        for name, text in entry.lines
         for line in text
     ]
+
+
+def _part_place(path: str, name: str) -> str:
+    return f"model.{'get_buffer' if name.startswith('running_') else 'get_parameter'}({path})"
 
 
 Body = dict[str, tuple[str, ...]]
 
 
-def _by_kind(entries: list[Entry], program: ClassProgram) -> list[tuple[list[str], Body]]:
-    """Kinds of stock modules of which there are many and that all start alike."""
+def _by_kind(
+    entries: list[Entry], program: ClassProgram, owner: str
+) -> list[tuple[list[str], Body]]:
+    """Kinds of stock modules that all start alike, where a loop over modules says it best.
+
+    That is where there are many, or where only such a loop tells a type checker what they are.
+    """
     total: dict[str, int] = defaultdict(int)
     for item in program.definitions():
         if isinstance(item, ModuleDef):
@@ -173,7 +216,9 @@ def _by_kind(entries: list[Entry], program: ClassProgram) -> list[tuple[list[str
         for kind in kinds:
             joint |= bodies[kind] or {}
         alike = all(joint.get(n) == t for kind in kinds for n, t in (bodies[kind] or {}).items())
-        if alike and sum(total[kind] for kind in kinds) > MANY:
+        declared = all(is_declared(kind, name) for kind in kinds for name in joint)
+        few = MANY if declared and owner == "self" else 1
+        if alike and sum(total[kind] for kind in kinds) > few:
             merged.append((kinds, joint))
     return merged
 
@@ -189,7 +234,7 @@ def _for_kinds(kinds: list[str], body: Body, program: ClassProgram, owner: str) 
     ]
     always = {
         name: all(
-            name in item.params
+            name in item.params and is_declared(str(item.ctor.func), name)
             for item in program.definitions()
             if isinstance(item, ModuleDef) and str(item.ctor.func) in kinds
         )

@@ -36,6 +36,7 @@ class Loop:
         penalty: Whether regularizers of weights add to the loss.
         activity: Whether regularizers of outputs do.
         constrain: Whether weights have constraints.
+        model_class: The model's class.
     """
 
     def __init__(
@@ -50,10 +51,13 @@ class Loop:
         penalty: bool,
         activity: bool,
         constrain: bool,
+        model_class: str = "nn.Module",
     ) -> None:
         self.graph, self.inputs, self.outputs = graph, inputs, outputs
         self.optimizer = optimizer
         self.weighted, self.constrain = weighted, constrain
+        # Of a module of any class, no checker knows that it keeps a penalty.
+        self.model_type = model_class if activity else "nn.Module"
         self.penalties = ["penalty(model)"] * penalty + [f"model.{PENALTY}"] * activity
         self.trained = [output for output in outputs if output.loss is not None]
         self.many_values = any(has_many_values(m.term) for m in all_metrics(graph, train))
@@ -81,7 +85,7 @@ class Loop:
     @property
     def value_type(self) -> str:
         """The type of what an epoch logs."""
-        return "float | list[float]" if self.many_values else "float"
+        return "Any" if self.many_values else "float"
 
     @property
     def shown(self) -> str:
@@ -158,8 +162,8 @@ class Loop:
     def _arguments(self, rest: list[str]) -> str:
         return ", ".join(
             [
-                "model: nn.Module",
-                "loader: DataLoader",
+                f"model: {self.model_type}",
+                "loader: DataLoader[tuple[torch.Tensor, ...]]",
                 *["loss_fn: nn.Module"] * self.has_loss_fn,
                 *rest,
             ]
@@ -224,15 +228,27 @@ class Loop:
         scheduler = ["scheduler.step()"] * bool(optimizer.schedule)
         steps = optimizer.accumulation_steps
         if not steps:
-            return ["optimizer.zero_grad()", *self.forward, "loss.backward()", *update, *scheduler]
+            return [
+                "optimizer.zero_grad()",
+                *self.forward,
+                self._backward("loss"),
+                *update,
+                *scheduler,
+            ]
         return [
             *self.forward,
-            f"(loss / {steps}).backward()",
+            self._backward(f"loss / {steps}"),
             "batches += 1",
             f"if batches % {steps} == 0:",
             *(f"    {line}" for line in (*update, "optimizer.zero_grad()")),
             *scheduler,
         ]
+
+    def _backward(self, loss: str) -> str:
+        """The backward pass: the method has no types, which a known tensor's call would miss."""
+        if not self.has_loss_fn:
+            return f"torch.autograd.backward({loss})"
+        return f"{loss}.backward()" if loss.isidentifier() else f"({loss}).backward()"
 
     @property
     def train_count(self) -> list[str]:
@@ -313,7 +329,9 @@ class Loop:
         if self.single:
             (output,) = self.outputs
             *lines, last = self._call_model(self.outputs)
-            return [*lines, f"return {output.activated(last.partition(' = ')[2])}"]
+            name, _, call = last.partition(" = ")
+            result = output.activated(name)
+            return [*lines, f"{name}: torch.Tensor = {call}", f"return {result}"]
         items = ", ".join(f"{string(o.name)}: {o.activated(o.prediction)}" for o in self.outputs)
         return [*self._call_model(self.outputs), f"return {{{items}}}"]
 

@@ -248,7 +248,7 @@ def layer_normalization(layer: LayerNormalization, b: Lower, x: Tensor) -> Tenso
         kwargs["bias"] = False
     else:
         kwargs["elementwise_affine"] = False
-    size = shape[0] if len(shape) == 1 else shape
+    size = shape[0] if len(shape) == 1 else list(shape)
     module = b.module("nn.LayerNorm", size, params=params, heavy=False, **kwargs)
     return trailing(b, module, x, ordered)
 
@@ -318,14 +318,17 @@ def rms_normalization(layer: RMSNormalization, b: Lower, x: Tensor) -> Tensor:
         b.step(Binary("*", Binary("*", x, inverse), scale), y, same_line=True)
         return y
     params: Params = {"weight": flat_rows(x, weight)}
-    size = weight.shape[0] if len(axes) == 1 else weight.shape
+    size = weight.shape[0] if len(axes) == 1 else list(weight.shape)
     module = b.module("nn.RMSNorm", size, params=params, heavy=False, eps=layer.epsilon)
     return b.apply(module, x, want="any" if x.rank == 2 else "keras")
 
 
 @lower(UnitNormalization)
 def unit_normalization(layer: UnitNormalization, b: Lower, x: Tensor) -> Tensor:
-    """`F.normalize`, the axes named."""
+    """`F.normalize`, which is declared for one axis, or what it computes over several."""
     check_floating(x)
     axes = tuple(sorted(set(normal_axes(layer.axis, x.shape))))
-    return b.call("F.normalize", x, dim=dims(x, axes))
+    if len(axes) == 1:
+        return b.call("F.normalize", x, dim=dims(x, axes))
+    norm = Call("torch.linalg.vector_norm", (x,), {"dim": dims(x, axes), "keepdim": True})
+    return b.expr(Binary("/", x, Method(norm, "clamp", (), {"min": 1e-12})), x)

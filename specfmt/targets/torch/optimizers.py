@@ -162,7 +162,7 @@ def _averaging(spec: Any, model: str) -> tuple[list[str], list[str], list[str]]:
     if not spec.use_ema:
         return [], [], []
     momentum = number(spec.ema_momentum)
-    function = f"multi_avg_fn={AVERAGING}.get_ema_multi_avg_fn({momentum})"
+    function = f"avg_fn=lambda average, value, _: average.lerp(value, 1 - {momentum})"
     take = f"{model}.load_state_dict(average.module.state_dict())"
     after = [f"average.update_parameters({model})"]
     if spec.ema_overwrite_frequency:

@@ -26,6 +26,7 @@ from specfmt.targets.torch.params import (
 )
 from specfmt.targets.torch.program import ClassProgram, TorchParam
 from specfmt.targets.torch.starts import torch_source
+from specfmt.targets.torch.static_types import looked_up
 from specfmt.vocab.base import CUSTOM, Term
 
 Shape = tuple[int, ...]
@@ -96,11 +97,11 @@ def penalty_lines(program: ClassProgram, model: str = "model") -> PenaltyCode:
 
 
 def _sum(factor: str, function: str, sources: list[str]) -> str:
-    """``0.01 * model.dense.weight.square().sum()``, or over several weights at once."""
+    """``0.01 * model.get_parameter("dense.weight").square().sum()``, or over several at once."""
     if len(sources) == 1:
         return f"{factor} * {sources[0]}.{function}().sum()"
     names = ", ".join(sources)
-    return f"{factor} * sum(weight.{function}().sum() for weight in ({names}))"
+    return f"{factor} * torch.stack([weight.{function}().sum() for weight in ({names})]).sum()"
 
 
 def _orthogonal(term: Term, place: _Place) -> str:
@@ -124,7 +125,7 @@ def _places(program: ClassProgram, model: str) -> Iterator[_Place]:
     """Every parameter, those made of several weights in parts; shared weights come once."""
     for param in program.parameters():
         weights = {weight.name: weight for weight in param.unit.weights}
-        yield from _parts(f"{model}.{param.key}", param.value, weights, param)
+        yield from _parts(looked_up(model, param.key), param.value, weights, param)
 
 
 def _parts(
@@ -245,7 +246,7 @@ def _undo(expr: WeightExpr, text: str, place: _Place) -> str:
         return _undo(expr.inner, f"{text}.reshape({shape})", place)
     if isinstance(expr, Blocks):
         order = [expr.order.index(block) for block in range(len(expr.order))]
-        cut = f"{text}.unflatten({expr.axis}, ({len(order)}, -1))"
+        cut = f"torch.unflatten({text}, {expr.axis}, ({len(order)}, -1))"
         joined = f"{cut}[{':, ' * expr.axis}{order}].flatten({expr.axis}, {expr.axis + 1})"
         return _undo(expr.inner, joined, place)
     raise TypeError(f"no way back through {type(expr).__name__}")

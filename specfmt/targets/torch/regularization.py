@@ -21,7 +21,7 @@ from specfmt.targets.torch.expr import Call, PerAxis, SelfAttr, Size, Tensor, Wa
 
 def training_flag(training: bool | None) -> Any:
     """Whether noise is on: as the call says, else as the module is."""
-    return SelfAttr("training") if training is None else training
+    return SelfAttr("training") if training is None else bool(training)
 
 
 def stock(name: str, training: bool | None, *args: Any) -> Call | None:

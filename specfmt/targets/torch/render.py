@@ -105,6 +105,8 @@ class Renderer:
         return f"{func}({', '.join(self.arguments(expr.args, expr.kwargs))})", ATOM
 
     def _method(self, expr: Method) -> tuple[str, int]:
+        if expr.name == "unflatten":  # the method has no types
+            return self._call(Call("torch.unflatten", (expr.obj, *expr.args), expr.kwargs))
         inner = ", ".join(self.arguments(expr.args, expr.kwargs))
         return f"{self.at(expr.obj, ATOM)}.{expr.name}({inner})", ATOM
 

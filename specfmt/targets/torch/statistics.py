@@ -110,7 +110,7 @@ def ptp(layer: ops.Ptp, b: Lower, x: Tensor) -> Tensor:
 
 @lower(ops.Normalize)
 def normalize(layer: ops.Normalize, b: Lower, x: Tensor) -> Tensor:
-    """`F.normalize`, whose ``eps`` bounds the norm as Keras's ``epsilon`` does."""
+    """`F.normalize` along an axis, whose ``eps`` bounds the norm as Keras's ``epsilon`` does."""
     axes = reduced_axes(layer.axis, x.rank)
     epsilon = KERAS_EPSILON if layer.epsilon is None else layer.epsilon
     value: Any = to_dtype(x, "float32") if is_whole(x.dtype) else x
@@ -118,13 +118,14 @@ def normalize(layer: ops.Normalize, b: Lower, x: Tensor) -> Tensor:
     order = {} if layer.order == 2 else {"p": layer.order}
     want = "any" if x.flat is None or 0 not in axes else "keras"
     dtype = "float32" if is_whole(x.dtype) else x.dtype
-    if len(axes) == 2 and layer.order != 2:
+    if len(axes) > 1:
         kwargs = {"dim": dims, "keepdim": True}
-        norm = Call("torch.linalg.matrix_norm", (value, layer.order), kwargs)
+        kind = "matrix" if len(axes) == 2 and layer.order != 2 else "vector"
+        given = (value,) if layer.order == 2 else (value, layer.order)
+        norm = Call(f"torch.linalg.{kind}_norm", given, kwargs)
         expr: Any = Binary("/", value, Method(norm, "clamp", (), {"min": epsilon}))
     else:
-        dim = dims[0] if len(dims) == 1 else dims
-        kwargs = {**order, "dim": dim, "eps": epsilon}
+        kwargs = {**order, "dim": dims[0], "eps": epsilon}
         expr = Call("F.normalize", (value,), kwargs)
     return b.expr(expr, x, want=want, dtype=dtype)  # type: ignore[arg-type]
 

@@ -168,7 +168,7 @@ def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubConte
         if weight.trainable and (weight.dtype or "float").startswith(("float", "bfloat")):
             definitions.append(f"self.{attr} = nn.Parameter({zeros})")
         else:
-            definitions.append(f"self.register_buffer({string(attr)}, {zeros})")
+            definitions.append(f"self.{attr} = nn.Buffer({zeros})")
     signature = _signature(first)
     return StubContext(
         name=name,

@@ -121,6 +121,7 @@ class Script:
             penalty=bool(self.penalty.lines),
             activity=program.penalty is not None,
             constrain=bool(self.constrain.lines),
+            model_class=program.name,
         )
 
     def _optimizer(self, fidelity: str) -> OptimizerCode:

@@ -7,5 +7,7 @@ from torch import nn
 class AnyGroupNorm(nn.GroupNorm):
     """`nn.GroupNorm`, which refuses one value per group in a batch of one; Keras gives the bias."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return torch.group_norm(
+            input, self.num_groups, self.weight, self.bias, self.eps
+        )

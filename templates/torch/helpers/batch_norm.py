@@ -8,19 +8,20 @@ from torch import nn
 class BatchNorm(nn.Module):
     """Batch normalization of axis 1, averaging the biased variance as Keras does."""
 
-    running_mean: torch.Tensor
-    running_var: torch.Tensor
-
     def __init__(
         self, features: int, eps: float, momentum: float, affine: bool = True
     ) -> None:
         super().__init__()
         self.eps = eps
         self.momentum = momentum
-        self.weight = nn.Parameter(torch.ones(features)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(features)) if affine else None
-        self.register_buffer("running_mean", torch.zeros(features))
-        self.register_buffer("running_var", torch.ones(features))
+        if affine:
+            self.weight = nn.Parameter(torch.ones(features))
+            self.bias = nn.Parameter(torch.zeros(features))
+        else:
+            self.register_parameter("weight", None)
+            self.register_parameter("bias", None)
+        self.running_mean = nn.Buffer(torch.zeros(features))
+        self.running_var = nn.Buffer(torch.ones(features))
 
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor | None = None

@@ -4,6 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from .batch_moments import batch_moments
 from .batch_norm import BatchNorm
@@ -11,10 +12,6 @@ from .batch_norm import BatchNorm
 
 class BatchRenorm(BatchNorm):
     """Batch normalization corrected, in training, towards slower moving averages."""
-
-    running_std: torch.Tensor
-    renorm_mean: torch.Tensor
-    renorm_std: torch.Tensor
 
     def __init__(
         self,
@@ -30,9 +27,9 @@ class BatchRenorm(BatchNorm):
         super().__init__(features, eps, momentum, affine)
         self.renorm_momentum = renorm_momentum
         self.rmin, self.rmax, self.dmax = rmin, rmax, dmax
-        self.register_buffer("running_std", torch.ones(features))
-        self.register_buffer("renorm_mean", torch.zeros(features))
-        self.register_buffer("renorm_std", torch.ones(features))
+        self.running_std = nn.Buffer(torch.ones(features))
+        self.renorm_mean = nn.Buffer(torch.zeros(features))
+        self.renorm_std = nn.Buffer(torch.ones(features))
 
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor | None = None

@@ -61,7 +61,7 @@ class ConvLSTM(nn.Module):
             keep_x = keep_x.repeat_interleave(x.shape[1], dim=1)
         # The input's convolution does not wait for the state: all steps at once.
         gates = gate_conv(self.input_conv, x.flatten(0, 1), keep_x)
-        gates = gates.unflatten(0, x.shape[:2])
+        gates = torch.unflatten(gates, 0, x.shape[:2])
         if state is None:
             zeros = torch.zeros_like(gates[:, 0].chunk(4, 1)[0])
             state = (zeros, zeros)
@@ -77,5 +77,5 @@ class ConvLSTM(nn.Module):
             c = c + self.gate_activation(i) * self.activation(g)
             return self.gate_activation(o) * self.activation(c), c
 
-        out, state = scan_steps(step, gates, state, mask, zero_masked)
-        return out.movedim(1, self.time_dim), state
+        out, last = scan_steps(step, gates, state, mask, zero_masked)
+        return out.movedim(1, self.time_dim), last

@@ -1,6 +1,7 @@
 """Stops training when a value no longer gets better."""
 
 import copy
+from typing import Any
 
 from torch import nn
 
@@ -24,7 +25,7 @@ class EarlyStopping:
         self.baseline, self.start = baseline, start_from_epoch
         self.restore = restore_best_weights
         self.best: float | None = None
-        self.best_state: dict | None = None
+        self.best_state: dict[str, Any] | None = None
         self.wait = 0
 
     def better(self, value: float, reference: float | None) -> bool:

@@ -1,5 +1,7 @@
 """A metric: F-beta score."""
 
+from typing import Any
+
 import torch
 
 from .plain_number import plain_number
@@ -46,7 +48,7 @@ class FBetaScore:
         self.fp = self.fp + (scale * chosen * (1 - target)).sum(dim)
         self.fn = self.fn + (scale * (1 - chosen) * target).sum(dim)
 
-    def result(self) -> float | list[float]:
+    def result(self) -> Any:
         """The score of each class, or the average."""
         precision = self.tp / (self.tp + self.fp + 1e-7)
         recall = self.tp / (self.tp + self.fn + 1e-7)

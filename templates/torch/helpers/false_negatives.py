@@ -1,5 +1,7 @@
 """A metric: false negatives."""
 
+from typing import Any
+
 from .confusion_counts import ConfusionCounts
 from .plain_number import plain_number
 
@@ -7,6 +9,6 @@ from .plain_number import plain_number
 class FalseNegatives(ConfusionCounts):
     """How many samples there are with a positive target that are predicted negative."""
 
-    def result(self) -> float | list[float]:
+    def result(self) -> Any:
         """The number at each threshold."""
         return plain_number(self.fn)

@@ -42,8 +42,8 @@ def fingerprint(text: str) -> int:
         a, b = fetch(0) * k1, fetch(8)
         c, d = fetch(size - 8) * factor, fetch(size - 16) * k2
         u = rotate(a + b, 43) + rotate(c, 30) + d
-        v = a + rotate(b + k2, 18) + c
-        return pair(u & whole, v & whole, factor)
+        t = a + rotate(b + k2, 18) + c
+        return pair(u & whole, t & whole, factor)
     if size <= 64:
         factor = k2 + 2 * size
         a, b = fetch(0) * k2 & whole, fetch(8)

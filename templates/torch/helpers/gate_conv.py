@@ -12,7 +12,8 @@ def gate_conv(
 ) -> torch.Tensor:
     """``conv(x)``; ``keep`` scales ``x`` for each gate's block of output channels."""
     if keep is None:
-        return conv(x)
+        gates: torch.Tensor = conv(x)
+        return gates
     function = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[x.ndim]
     return function(
         torch.cat([x * k for k in keep], dim=1),

@@ -18,4 +18,5 @@ class GatedMultiHeadAttention(MultiHeadAttention):
 
     def merge(self, x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         x = x.transpose(-3, -2).flatten(-2)
-        return self.output(x * torch.sigmoid(self.gate(query)))
+        merged: torch.Tensor = self.output(x * torch.sigmoid(self.gate(query)))
+        return merged

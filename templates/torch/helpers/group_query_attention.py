@@ -26,5 +26,5 @@ class GroupQueryAttention(MultiHeadAttention):
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
         """As before; each shared head serves a group of query heads."""
-        x = x.unflatten(-1, (-1, self.head_dim)).transpose(-3, -2)
+        x = torch.unflatten(x, -1, (-1, self.head_dim)).transpose(-3, -2)
         return x.repeat_interleave(self.num_heads // x.shape[-3], dim=-3)

@@ -13,9 +13,6 @@ class IntegerLookup(nn.Module):
     ``first``; ``mask`` says which number has a place besides.
     """
 
-    keys: torch.Tensor
-    places: torch.Tensor
-
     def __init__(
         self,
         vocabulary: Sequence[int],
@@ -29,14 +26,14 @@ class IntegerLookup(nn.Module):
         places |= mask or {}
         keys = sorted(places)
         values = [places[key] for key in keys]
-        self.register_buffer("keys", torch.tensor(keys), persistent=False)
-        self.register_buffer("places", torch.tensor(values), persistent=False)
+        self.keys = nn.Buffer(torch.tensor(keys), persistent=False)
+        self.places = nn.Buffer(torch.tensor(values), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.long().contiguous()
         index = torch.searchsorted(self.keys, x).clamp(max=len(self.keys) - 1)
         known = self.keys[index] == x
         if not self.unknown and not known.all():
-            raise ValueError(f"not in the vocabulary: {x[~known].unique().tolist()}")
+            raise ValueError(f"not in the vocabulary: {sorted({*x[~known].tolist()})}")
         other = self.first + x % max(self.unknown, 1)
         return torch.where(known, self.places[index], other)

@@ -1,6 +1,7 @@
 """Adafactor exactly as Keras computes it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ class KerasAdafactor(torch.optim.Optimizer):
         super().__init__(params, {**defaults, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """Update all weights that have a gradient."""
         for group in self.param_groups:
             lr, (eps_1, eps_2) = group["lr"], group["eps"]

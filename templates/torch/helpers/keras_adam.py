@@ -1,7 +1,8 @@
 """Adam exactly as Keras computes it."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -22,7 +23,7 @@ class KerasAdam(torch.optim.Optimizer):
         super().__init__(params, {**defaults, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """Update all weights that have a gradient."""
         for group in self.param_groups:
             lr, (beta_1, beta_2) = group["lr"], group["betas"]

@@ -1,6 +1,7 @@
 """SGD exactly as Keras computes it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -20,7 +21,7 @@ class KerasSGD(torch.optim.Optimizer):
         super().__init__(params, {**defaults, "nesterov": nesterov})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """Update all weights that have a gradient."""
         for group in self.param_groups:
             lr, momentum = group["lr"], group["momentum"]

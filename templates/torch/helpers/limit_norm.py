@@ -11,6 +11,6 @@ def limit_norm(
     rate: float = 1.0,
 ) -> torch.Tensor:
     """The weight with its norms over ``dim`` moved by ``rate`` into ``low`` to ``high``."""
-    norm = torch.linalg.vector_norm(weight, dim=dim, keepdim=True)
+    norm: torch.Tensor = torch.linalg.vector_norm(weight, dim=dim, keepdim=True)
     wanted = rate * norm.clamp(low, high) + (1 - rate) * norm
     return weight * wanted / (norm + 1e-7)

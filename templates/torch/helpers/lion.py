@@ -1,6 +1,7 @@
 """The Lion optimizer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -20,7 +21,7 @@ class Lion(torch.optim.Optimizer):
         )
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """Update all weights that have a gradient."""
         for group in self.param_groups:
             lr, (beta_1, beta_2) = group["lr"], group["betas"]

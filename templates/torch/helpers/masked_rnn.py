@@ -21,7 +21,7 @@ def masked_rnn(
     A masked step keeps the state and repeats the output before it: zeros if there is
     none, or always with ``zero_masked``. States are given and returned as by ``rnn``.
     """
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+    if torch.compiler.is_exporting() or torch._C._is_tracing():
         return masked_steps(rnn, x, mask, state, zero_masked)  # no packing in a trace
     count = mask.sum(1)
     order = mask.int().argsort(dim=1, descending=True, stable=True)  # kept steps first

@@ -1,5 +1,7 @@
 """A metric: R2 score."""
 
+from typing import Any
+
 import torch
 
 from .plain_number import plain_number
@@ -43,7 +45,7 @@ class R2Score:
         self.count = self.count + scale.expand_as(target).sum(0)
         self.samples += target.numel()
 
-    def result(self) -> float | list[float]:
+    def result(self) -> Any:
         """The score of each output, or the average."""
         variation = self.squares - self.total.square() / self.count
         score = 1 - self.residual / variation

@@ -15,8 +15,6 @@ class StringLookup(nn.Module):
     with ``first``; ``mask`` says which string has a number besides.
     """
 
-    place: torch.Tensor
-
     def __init__(
         self,
         vocabulary: Sequence[str],
@@ -28,7 +26,7 @@ class StringLookup(nn.Module):
         self.first, self.unknown = first, unknown
         self.numbers = {text: i for i, text in enumerate(vocabulary, first + unknown)}
         self.numbers |= mask or {}
-        self.register_buffer("place", torch.empty(0), persistent=False)
+        self.place = nn.Buffer(torch.empty(0), persistent=False)
 
     def number(self, text: str) -> int:
         """The number of a string; a `KeyError` if there is none for unknown ones."""

@@ -7,12 +7,10 @@ from torch import nn
 class TableEntries(nn.Module):
     """What stands at the places that it reads; ``other`` for places that the table has not."""
 
-    table: torch.Tensor
-
     def __init__(self, table: torch.Tensor, other: int) -> None:
         super().__init__()
         self.other = other
-        self.register_buffer("table", table, persistent=False)
+        self.table = nn.Buffer(table, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         last = len(self.table) - 1

@@ -17,8 +17,6 @@ class TextVectorizer(nn.Module):
     letters are lowered, only ASCII punctuation and white space count, as in TensorFlow.
     """
 
-    place: torch.Tensor
-
     def __init__(
         self,
         vocabulary: Sequence[str],
@@ -33,7 +31,7 @@ class TextVectorizer(nn.Module):
         self.ngrams, self.length, self.padding = ngrams, length, padding
         self.numbers = {token: i for i, token in enumerate(vocabulary, padding + 2)}
         self.numbers[""] = padding
-        self.register_buffer("place", torch.empty(0), persistent=False)
+        self.place = nn.Buffer(torch.empty(0), persistent=False)
 
     def tokens(self, texts: Iterable[str]) -> list[str]:
         """The tokens of one sample."""

@@ -27,7 +27,8 @@ class DiabetesRegression(nn.Module):
     def forward(self, measurements: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.hidden_1(measurements))  # (N, 32)
         x = F.relu(self.hidden_2(x))  # (N, 16)
-        return self.progress(x)  # (N, 1)
+        progress: torch.Tensor = self.progress(x)  # (N, 1)
+        return progress
 
 
 def build_model() -> DiabetesRegression:

@@ -12,6 +12,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -75,7 +76,7 @@ class EarlyStopping:
         self.baseline, self.start = baseline, start_from_epoch
         self.restore = restore_best_weights
         self.best: float | None = None
-        self.best_state: dict | None = None
+        self.best_state: dict[str, Any] | None = None
         self.wait = 0
 
     def better(self, value: float, reference: float | None) -> bool:
@@ -107,9 +108,10 @@ class EarlyStopping:
 
 def reset_parameters(model: nn.Sequential) -> None:
     """Glorot uniform kernels and zero biases, as Keras starts."""
-    for layer in (model.hidden_1, model.hidden_2, model.progress):
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
 
 
 def build_model() -> nn.Sequential:
@@ -153,7 +155,7 @@ def read_sample(path: Path) -> np.ndarray:
     """One sample from a .npy file, as a batch of one."""
     if path.suffix != ".npy":
         sys.exit(f"{path}: expected a .npy file")
-    sample = np.load(path).astype("float32")
+    sample: np.ndarray = np.load(path).astype("float32")
     if sample.size != 10:
         sys.exit(f"{path}: expected a sample of shape (10,), received {sample.shape}")
     return sample.reshape(1, 10)
@@ -174,7 +176,7 @@ def new_metrics() -> dict[str, Mean]:
 
 def train_epoch(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
     loss_fn: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
@@ -203,7 +205,10 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, loader: DataLoader, loss_fn: nn.Module, device: torch.device
+    model: nn.Module,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
+    loss_fn: nn.Module,
+    device: torch.device,
 ) -> dict[str, float]:
     """The mean loss and the metrics without training."""
     model.eval()
@@ -227,7 +232,8 @@ def evaluate(
 def predict(model: nn.Module, measurements: torch.Tensor) -> torch.Tensor:
     """The prediction, in evaluation mode."""
     model.eval()
-    return model(measurements)
+    output: torch.Tensor = model(measurements)
+    return output
 
 
 def save_history(history: dict[str, list[float]], out: Path) -> None:

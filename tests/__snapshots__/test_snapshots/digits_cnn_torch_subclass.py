@@ -20,9 +20,11 @@ class DigitsCnn(nn.Module):
 
     def reset_parameters(self) -> None:
         """Glorot uniform kernels and zero biases, as Keras starts."""
-        for layer in (self.conv_1, self.conv_2, self.digit):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.conv_1(image), inplace=True)  # (N, 32, 8, 8)
@@ -30,7 +32,8 @@ class DigitsCnn(nn.Module):
         x = F.relu(self.conv_2(x), inplace=True)  # (N, 64, 4, 4)
         x = F.max_pool2d(x, 2)  # (N, 64, 2, 2)
         x = x.flatten(1)  # (N, 256)
-        return self.digit(x).softmax(dim=-1)  # (N, 10)
+        digit: torch.Tensor = self.digit(x).softmax(dim=-1)  # (N, 10)
+        return digit
 
 
 def build_model() -> DigitsCnn:

@@ -28,7 +28,8 @@ class FashionMlp(nn.Module):
         x = image.flatten(1)  # (N, 784)
         x = F.relu(self.hidden_1(x))  # (N, 300)
         x = F.relu(self.hidden_2(x))  # (N, 100)
-        return self.article(x).softmax(dim=-1)  # (N, 10)
+        article: torch.Tensor = self.article(x).softmax(dim=-1)  # (N, 10)
+        return article
 
 
 def build_model() -> FashionMlp:

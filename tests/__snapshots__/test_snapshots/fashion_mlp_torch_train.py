@@ -38,9 +38,10 @@ CLASSES = [
 
 def reset_parameters(model: nn.Sequential) -> None:
     """Glorot uniform kernels and zero biases, as Keras starts."""
-    for layer in (model.hidden_1, model.hidden_2, model.article):
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
 
 
 def build_model() -> nn.Sequential:
@@ -159,7 +160,7 @@ def to_dataset(x: np.ndarray, y: np.ndarray) -> TensorDataset:
 def read_sample(path: Path, invert: bool) -> np.ndarray:
     """One sample from a .npy file or a picture, as a batch of one."""
     if path.suffix == ".npy":
-        sample = np.load(path).astype("float32") / 255
+        sample: np.ndarray = np.load(path).astype("float32") / 255
     else:
         try:
             picture = Image.open(path).convert("L").resize((28, 28))
@@ -182,7 +183,7 @@ def describe(prediction: np.ndarray) -> str:
 
 def train_epoch(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
     loss_fn: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
@@ -206,7 +207,10 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, loader: DataLoader, loss_fn: nn.Module, device: torch.device
+    model: nn.Module,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
+    loss_fn: nn.Module,
+    device: torch.device,
 ) -> dict[str, float]:
     """The mean loss and accuracy without training."""
     model.eval()
@@ -225,7 +229,8 @@ def evaluate(
 def predict(model: nn.Module, image: torch.Tensor) -> torch.Tensor:
     """Probabilities: the model gives logits, which the loss takes."""
     model.eval()
-    return model(image).softmax(dim=-1)
+    logits: torch.Tensor = model(image)
+    return logits.softmax(dim=-1)
 
 
 def save_history(history: dict[str, list[float]], out: Path) -> None:

@@ -30,7 +30,8 @@ class IrisBranches(nn.Module):
         wide = F.relu(self.wide(features))  # (N, 80)
         small = F.relu(self.small(features))  # (N, 30)
         x = torch.cat([narrow, wide, small], dim=-1)  # (N, 160)
-        return self.species(x).softmax(dim=-1)  # (N, 3)
+        species: torch.Tensor = self.species(x).softmax(dim=-1)  # (N, 3)
+        return species
 
 
 def build_model() -> IrisBranches:

@@ -45,7 +45,8 @@ class IrisBranches(nn.Module):
         wide = F.relu(self.wide(features))  # (N, 80)
         small = F.relu(self.small(features))  # (N, 30)
         x = torch.cat([narrow, wide, small], dim=-1)  # (N, 160)
-        return self.species(x)  # (N, 3)
+        species: torch.Tensor = self.species(x)  # (N, 3)
+        return species
 
 
 def build_model() -> IrisBranches:
@@ -78,7 +79,7 @@ def read_sample(path: Path) -> np.ndarray:
     """One sample from a .npy file, as a batch of one."""
     if path.suffix != ".npy":
         sys.exit(f"{path}: expected a .npy file")
-    sample = np.load(path).astype("float32")
+    sample: np.ndarray = np.load(path).astype("float32")
     if sample.size != 4:
         sys.exit(f"{path}: expected a sample of shape (4,), received {sample.shape}")
     return sample.reshape(1, 4)
@@ -91,7 +92,7 @@ def describe(prediction: np.ndarray) -> str:
 
 def train_epoch(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
     loss_fn: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
@@ -115,7 +116,10 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, loader: DataLoader, loss_fn: nn.Module, device: torch.device
+    model: nn.Module,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
+    loss_fn: nn.Module,
+    device: torch.device,
 ) -> dict[str, float]:
     """The mean loss and accuracy without training."""
     model.eval()
@@ -134,7 +138,8 @@ def evaluate(
 def predict(model: nn.Module, features: torch.Tensor) -> torch.Tensor:
     """Probabilities: the model gives logits, which the loss takes."""
     model.eval()
-    return model(features).softmax(dim=-1)
+    logits: torch.Tensor = model(features)
+    return logits.softmax(dim=-1)
 
 
 def save_history(history: dict[str, list[float]], out: Path) -> None:

@@ -26,7 +26,8 @@ class IrisMlp(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         x = torch.sigmoid(self.hidden_1(features))  # (N, 50)
         x = torch.sigmoid(self.hidden_2(x))  # (N, 30)
-        return self.species(x).softmax(dim=-1)  # (N, 3)
+        species: torch.Tensor = self.species(x).softmax(dim=-1)  # (N, 3)
+        return species
 
 
 def build_model() -> IrisMlp:

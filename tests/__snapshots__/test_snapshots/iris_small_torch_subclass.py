@@ -25,7 +25,8 @@ class IrisSmall(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.hidden(features))  # (N, 50)
-        return self.species(x).softmax(dim=-1)  # (N, 3)
+        species: torch.Tensor = self.species(x).softmax(dim=-1)  # (N, 3)
+        return species
 
 
 def build_model() -> IrisSmall:

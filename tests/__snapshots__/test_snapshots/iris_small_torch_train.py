@@ -25,9 +25,10 @@ CLASSES = ["setosa", "versicolor", "virginica"]
 
 def reset_parameters(model: nn.Sequential) -> None:
     """Glorot uniform kernels and zero biases, as Keras starts."""
-    for layer in (model.hidden, model.species):
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
 
 
 def build_model() -> nn.Sequential:
@@ -69,7 +70,7 @@ def read_sample(path: Path) -> np.ndarray:
     """One sample from a .npy file, as a batch of one."""
     if path.suffix != ".npy":
         sys.exit(f"{path}: expected a .npy file")
-    sample = np.load(path).astype("float32")
+    sample: np.ndarray = np.load(path).astype("float32")
     if sample.size != 4:
         sys.exit(f"{path}: expected a sample of shape (4,), received {sample.shape}")
     return sample.reshape(1, 4)
@@ -82,7 +83,7 @@ def describe(prediction: np.ndarray) -> str:
 
 def train_epoch(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
     loss_fn: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
@@ -106,7 +107,10 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, loader: DataLoader, loss_fn: nn.Module, device: torch.device
+    model: nn.Module,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
+    loss_fn: nn.Module,
+    device: torch.device,
 ) -> dict[str, float]:
     """The mean loss and accuracy without training."""
     model.eval()
@@ -125,7 +129,8 @@ def evaluate(
 def predict(model: nn.Module, features: torch.Tensor) -> torch.Tensor:
     """Probabilities: the model gives logits, which the loss takes."""
     model.eval()
-    return model(features).softmax(dim=-1)
+    logits: torch.Tensor = model(features)
+    return logits.softmax(dim=-1)
 
 
 def save_history(history: dict[str, list[float]], out: Path) -> None:

@@ -31,7 +31,8 @@ class MnistBatchnorm(nn.Module):
         x = F.dropout(F.relu(self.hidden_1(x)), 0.1, self.training)  # (N, 360)
         x = self.norm(x)
         x = F.relu(self.hidden_2(x))  # (N, 128)
-        return self.digit(x).softmax(dim=-1)  # (N, 10)
+        digit: torch.Tensor = self.digit(x).softmax(dim=-1)  # (N, 10)
+        return digit
 
 
 def build_model() -> MnistBatchnorm:

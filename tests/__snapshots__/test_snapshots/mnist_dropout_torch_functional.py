@@ -25,7 +25,8 @@ class MnistDropout(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         x = F.dropout(F.relu(self.hidden(pixels)), 0.5, self.training)  # (N, 128)
-        return self.digit(x).softmax(dim=-1)  # (N, 10)
+        digit: torch.Tensor = self.digit(x).softmax(dim=-1)  # (N, 10)
+        return digit
 
 
 def build_model() -> MnistDropout:

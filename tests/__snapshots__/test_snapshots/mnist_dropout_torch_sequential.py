@@ -10,9 +10,10 @@ from torch import nn
 
 def reset_parameters(model: nn.Sequential) -> None:
     """Glorot uniform kernels and zero biases, as Keras starts."""
-    for layer in (model.hidden, model.digit):
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
 
 
 def build_model() -> nn.Sequential:

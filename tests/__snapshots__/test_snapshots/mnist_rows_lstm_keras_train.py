@@ -108,7 +108,7 @@ def load_data(
 def read_sample(path: Path, invert: bool) -> np.ndarray:
     """One sample from a .npy file or a picture, as a batch of one."""
     if path.suffix == ".npy":
-        sample = np.load(path).astype("float32") / 255
+        sample: np.ndarray = np.load(path).astype("float32") / 255
     else:
         try:
             picture = Image.open(path).convert("L").resize((28, 28))

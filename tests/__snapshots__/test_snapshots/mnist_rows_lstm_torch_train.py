@@ -107,7 +107,7 @@ def masked_rnn(
     A masked step keeps the state and repeats the output before it: zeros if there is
     none, or always with ``zero_masked``. States are given and returned as by ``rnn``.
     """
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+    if torch.compiler.is_exporting() or torch._C._is_tracing():
         return masked_steps(rnn, x, mask, state, zero_masked)  # no packing in a trace
     count = mask.sum(1)
     order = mask.int().argsort(dim=1, descending=True, stable=True)  # kept steps first
@@ -140,23 +140,23 @@ class MnistRowsLstm(nn.Module):
         super().__init__()
         # Keras has one bias where torch adds two: the second one stays zero.
         self.reader = nn.LSTM(28, 64, batch_first=True, bidirectional=True)
-        self.reader.bias_hh_l0.requires_grad_(False)
-        self.reader.bias_hh_l0_reverse.requires_grad_(False)
+        self.reader.get_parameter("bias_hh_l0").requires_grad_(False)
+        self.reader.get_parameter("bias_hh_l0_reverse").requires_grad_(False)
         self.digit = nn.Linear(128, 10)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Glorot uniform kernels, orthogonal recurrent kernels and zero biases, as Keras starts."""
-        nn.init.xavier_uniform_(self.reader.weight_ih_l0)
-        nn.init.orthogonal_(self.reader.weight_hh_l0)
-        nn.init.zeros_(self.reader.bias_ih_l0)
-        nn.init.ones_(self.reader.bias_ih_l0[64:128])
-        nn.init.zeros_(self.reader.bias_hh_l0)
-        nn.init.xavier_uniform_(self.reader.weight_ih_l0_reverse)
-        nn.init.orthogonal_(self.reader.weight_hh_l0_reverse)
-        nn.init.zeros_(self.reader.bias_ih_l0_reverse)
-        nn.init.ones_(self.reader.bias_ih_l0_reverse[64:128])
-        nn.init.zeros_(self.reader.bias_hh_l0_reverse)
+        nn.init.xavier_uniform_(self.reader.get_parameter("weight_ih_l0"))
+        nn.init.orthogonal_(self.reader.get_parameter("weight_hh_l0"))
+        nn.init.zeros_(self.reader.get_parameter("bias_ih_l0"))
+        nn.init.ones_(self.reader.get_parameter("bias_ih_l0")[64:128])
+        nn.init.zeros_(self.reader.get_parameter("bias_hh_l0"))
+        nn.init.xavier_uniform_(self.reader.get_parameter("weight_ih_l0_reverse"))
+        nn.init.orthogonal_(self.reader.get_parameter("weight_hh_l0_reverse"))
+        nn.init.zeros_(self.reader.get_parameter("bias_ih_l0_reverse"))
+        nn.init.ones_(self.reader.get_parameter("bias_ih_l0_reverse")[64:128])
+        nn.init.zeros_(self.reader.get_parameter("bias_hh_l0_reverse"))
         nn.init.xavier_uniform_(self.digit.weight)
         nn.init.zeros_(self.digit.bias)
 
@@ -164,7 +164,8 @@ class MnistRowsLstm(nn.Module):
         ink_mask = (rows != 0).any(dim=-1)  # (N, 28)
         _, (h_n, _) = masked_rnn(self.reader, rows, ink_mask)  # (2, N, 64)
         x = torch.cat((h_n[-2], h_n[-1]), dim=-1)  # (N, 128)
-        return self.digit(x)  # (N, 10)
+        digit: torch.Tensor = self.digit(x)  # (N, 10)
+        return digit
 
 
 def build_model() -> MnistRowsLstm:
@@ -256,7 +257,7 @@ def to_dataset(x: np.ndarray, y: np.ndarray) -> TensorDataset:
 def read_sample(path: Path, invert: bool) -> np.ndarray:
     """One sample from a .npy file or a picture, as a batch of one."""
     if path.suffix == ".npy":
-        sample = np.load(path).astype("float32") / 255
+        sample: np.ndarray = np.load(path).astype("float32") / 255
     else:
         try:
             picture = Image.open(path).convert("L").resize((28, 28))
@@ -279,7 +280,7 @@ def describe(prediction: np.ndarray) -> str:
 
 def train_epoch(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
     loss_fn: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
@@ -303,7 +304,10 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, loader: DataLoader, loss_fn: nn.Module, device: torch.device
+    model: nn.Module,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
+    loss_fn: nn.Module,
+    device: torch.device,
 ) -> dict[str, float]:
     """The mean loss and accuracy without training."""
     model.eval()
@@ -322,7 +326,8 @@ def evaluate(
 def predict(model: nn.Module, rows: torch.Tensor) -> torch.Tensor:
     """Probabilities: the model gives logits, which the loss takes."""
     model.eval()
-    return model(rows).softmax(dim=-1)
+    logits: torch.Tensor = model(rows)
+    return logits.softmax(dim=-1)
 
 
 def save_history(history: dict[str, list[float]], out: Path) -> None:

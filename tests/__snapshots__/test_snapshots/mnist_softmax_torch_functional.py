@@ -25,7 +25,8 @@ class MnistSoftmax(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.hidden(pixels))  # (N, 512)
-        return self.digit(x).softmax(dim=-1)  # (N, 10)
+        digit: torch.Tensor = self.digit(x).softmax(dim=-1)  # (N, 10)
+        return digit
 
 
 def build_model() -> MnistSoftmax:

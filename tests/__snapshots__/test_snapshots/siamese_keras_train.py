@@ -44,7 +44,12 @@ def build_model() -> keras.Model:
     return keras.Model([left, right], [agreement, distance], name="siamese")
 
 
-def load_data(seed: int) -> tuple[tuple[dict, dict], tuple[dict, dict]]:
+def load_data(
+    seed: int,
+) -> tuple[
+    tuple[dict[str, np.ndarray], dict[str, np.ndarray]],
+    tuple[dict[str, np.ndarray], dict[str, np.ndarray]],
+]:
     """Random samples, shuffled; the last 20 % are to test on."""
     rng = np.random.default_rng(seed)
     left = rng.normal(size=(2000, 16))

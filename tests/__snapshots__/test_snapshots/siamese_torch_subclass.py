@@ -25,7 +25,8 @@ class Encoder(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.hidden(features))  # (N, 32)
-        return self.code(x)  # (N, 8)
+        code: torch.Tensor = self.code(x)  # (N, 8)
+        return code
 
 
 class Siamese(nn.Module):

@@ -71,7 +71,8 @@ class Encoder(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.hidden(features))  # (N, 32)
-        return self.code(x)  # (N, 8)
+        code: torch.Tensor = self.code(x)  # (N, 8)
+        return code
 
 
 class Siamese(nn.Module):
@@ -106,7 +107,12 @@ def build_model() -> Siamese:
     return Siamese()
 
 
-def load_data(seed: int) -> tuple[tuple[dict, dict], tuple[dict, dict]]:
+def load_data(
+    seed: int,
+) -> tuple[
+    tuple[dict[str, np.ndarray], dict[str, np.ndarray]],
+    tuple[dict[str, np.ndarray], dict[str, np.ndarray]],
+]:
     """Random samples, shuffled; the last 20 % are to test on."""
     rng = np.random.default_rng(seed)
     left = rng.normal(size=(2000, 16))
@@ -171,7 +177,7 @@ def new_metrics() -> dict[str, Mean]:
 
 def train_epoch(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
     optimizer: torch.optim.Optimizer,
     device: torch.device,
 ) -> dict[str, float]:
@@ -193,7 +199,7 @@ def train_epoch(
         agreement_loss = F.binary_cross_entropy_with_logits(agreement, agreement_target)
         distance_loss = F.mse_loss(distance, distance_target)
         loss = agreement_loss + 0.1 * distance_loss
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         total_loss += loss.item() * len(left)
         seen += len(left)
@@ -211,7 +217,7 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, loader: DataLoader, device: torch.device
+    model: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]], device: torch.device
 ) -> dict[str, float]:
     """The mean loss and the metrics without training."""
     model.eval()

@@ -75,11 +75,12 @@ class MultiHeadAttention(nn.Module):
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
         """Heads side by side (..., T, heads * size) to (..., heads, T, size)."""
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(-3, -2)
+        return torch.unflatten(x, -1, (self.num_heads, -1)).transpose(-3, -2)
 
     def merge(self, x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         """The heads' results, side by side again, to the output."""
-        return self.output(x.transpose(-3, -2).flatten(-2))
+        merged: torch.Tensor = self.output(x.transpose(-3, -2).flatten(-2))
+        return merged
 
 
 class TinyTransformer(nn.Module):
@@ -122,7 +123,8 @@ class TinyTransformer(nn.Module):
         x = self.norm_2(norm_1 + x)
 
         x = x.flatten(1)  # (N, 512)
-        return self.first_token(x).softmax(dim=-1)  # (N, 20)
+        first_token: torch.Tensor = self.first_token(x).softmax(dim=-1)  # (N, 20)
+        return first_token
 
 
 def build_model() -> TinyTransformer:

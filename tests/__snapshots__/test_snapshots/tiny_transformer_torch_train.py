@@ -87,11 +87,12 @@ class MultiHeadAttention(nn.Module):
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
         """Heads side by side (..., T, heads * size) to (..., heads, T, size)."""
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(-3, -2)
+        return torch.unflatten(x, -1, (self.num_heads, -1)).transpose(-3, -2)
 
     def merge(self, x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         """The heads' results, side by side again, to the output."""
-        return self.output(x.transpose(-3, -2).flatten(-2))
+        merged: torch.Tensor = self.output(x.transpose(-3, -2).flatten(-2))
+        return merged
 
 
 class TinyTransformer(nn.Module):
@@ -134,7 +135,8 @@ class TinyTransformer(nn.Module):
         x = self.norm_2(norm_1 + x)
 
         x = x.flatten(1)  # (N, 512)
-        return self.first_token(x)  # (N, 20)
+        first_token: torch.Tensor = self.first_token(x)  # (N, 20)
+        return first_token
 
 
 def build_model() -> TinyTransformer:
@@ -169,7 +171,7 @@ def read_sample(path: Path) -> np.ndarray:
     """One sample from a .npy file, as a batch of one."""
     if path.suffix != ".npy":
         sys.exit(f"{path}: expected a .npy file")
-    sample = np.load(path).astype("int32")
+    sample: np.ndarray = np.load(path).astype("int32")
     if sample.size != 16:
         sys.exit(f"{path}: expected a sample of shape (16,), received {sample.shape}")
     return sample.reshape(1, 16)
@@ -182,7 +184,7 @@ def describe(prediction: np.ndarray) -> str:
 
 def train_epoch(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
     loss_fn: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
@@ -206,7 +208,10 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, loader: DataLoader, loss_fn: nn.Module, device: torch.device
+    model: nn.Module,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
+    loss_fn: nn.Module,
+    device: torch.device,
 ) -> dict[str, float]:
     """The mean loss and accuracy without training."""
     model.eval()
@@ -225,7 +230,8 @@ def evaluate(
 def predict(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     """Probabilities: the model gives logits, which the loss takes."""
     model.eval()
-    return model(tokens).softmax(dim=-1)
+    logits: torch.Tensor = model(tokens)
+    return logits.softmax(dim=-1)
 
 
 def save_history(history: dict[str, list[float]], out: Path) -> None:

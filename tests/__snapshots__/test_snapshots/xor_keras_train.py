@@ -43,7 +43,7 @@ def read_sample(path: Path) -> np.ndarray:
     """One sample from a .npy file, as a batch of one."""
     if path.suffix != ".npy":
         sys.exit(f"{path}: expected a .npy file")
-    sample = np.load(path).astype("float32")
+    sample: np.ndarray = np.load(path).astype("float32")
     if sample.size != 2:
         sys.exit(f"{path}: expected a sample of shape (2,), received {sample.shape}")
     return sample.reshape(1, 2)

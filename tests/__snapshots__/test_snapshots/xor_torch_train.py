@@ -22,9 +22,10 @@ from tqdm import tqdm
 
 def reset_parameters(model: nn.Sequential) -> None:
     """Glorot uniform kernels and zero biases, as Keras starts."""
-    for layer in (model.hidden, model.answer):
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
 
 
 def build_model() -> nn.Sequential:
@@ -59,7 +60,7 @@ def read_sample(path: Path) -> np.ndarray:
     """One sample from a .npy file, as a batch of one."""
     if path.suffix != ".npy":
         sys.exit(f"{path}: expected a .npy file")
-    sample = np.load(path).astype("float32")
+    sample: np.ndarray = np.load(path).astype("float32")
     if sample.size != 2:
         sys.exit(f"{path}: expected a sample of shape (2,), received {sample.shape}")
     return sample.reshape(1, 2)
@@ -72,7 +73,7 @@ def describe(prediction: np.ndarray) -> str:
 
 def train_epoch(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
     loss_fn: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
@@ -96,7 +97,10 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, loader: DataLoader, loss_fn: nn.Module, device: torch.device
+    model: nn.Module,
+    loader: DataLoader[tuple[torch.Tensor, ...]],
+    loss_fn: nn.Module,
+    device: torch.device,
 ) -> dict[str, float]:
     """The mean loss and binary accuracy without training."""
     model.eval()
@@ -115,7 +119,8 @@ def evaluate(
 def predict(model: nn.Module, bits: torch.Tensor) -> torch.Tensor:
     """The prediction, in evaluation mode."""
     model.eval()
-    return model(bits)
+    output: torch.Tensor = model(bits)
+    return output
 
 
 def save_history(history: dict[str, list[float]], out: Path) -> None:

@@ -1,0 +1,113 @@
+"""What a static type checker knows of generated code, and how to write what it can follow.
+
+Calling a module gives ``Any``, as `nn.Module.__call__` is declared, and so does what is made of
+that; torch declares what functions and methods of tensors give.  A module's attributes that no
+class declares (parameters of an `nn.LSTM`, parts of an `nn.Sequential`) are ``Tensor | Module``,
+and a convolution's bias may be None: `get_parameter` has the type that they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from specfmt.targets.source import string
+from specfmt.targets.torch.expr import (
+    Attr,
+    AxisSubscript,
+    Binary,
+    ByOrder,
+    Call,
+    Expr,
+    FlattenFrom,
+    Method,
+    Name,
+    Relabel,
+    SelfAttr,
+    Size,
+    Step,
+    Subscript,
+    Tensor,
+    Unary,
+)
+
+UNDECLARED: Final = ("nn.GRU", "nn.LSTM", "nn.RNN")
+"""Modules none of whose parameters a class declares."""
+
+UNTYPED: Final = ("F.max_pool", "F.adaptive_max_pool", "torch.linalg.", "torch.tensordot")
+"""Beginnings of functions for which torch declares no result."""
+
+
+def is_declared(ctor: str, name: str) -> bool:
+    """Whether a parameter or buffer of a module has the type of a tensor in torch's own code."""
+    if ctor in UNDECLARED:
+        return False
+    held, _, last = f"{ctor}.{name}".rpartition(".")
+    return not (
+        (last == "bias" and "conv" in held.lower())
+        or (last.startswith("running_") and ctor.startswith("nn."))
+    )
+
+
+def attribute(owner: str, ctor: str, name: str, *, buffer: bool = False) -> str:
+    """How a statement names a module's parameter: ``self.dense.weight``.
+
+    Args:
+        owner: The module's place.
+        ctor: What made it.
+        name: The parameter's name below the module.
+        buffer: Whether it is a buffer.
+    """
+    return f"{owner}.{name}" if is_declared(ctor, name) else looked_up(owner, name, buffer=buffer)
+
+
+def looked_up(owner: str, name: str, *, buffer: bool = False) -> str:
+    """``model.get_parameter("dense.weight")``"""
+    return f"{owner}.{'get_buffer' if buffer else 'get_parameter'}({string(name)})"
+
+
+def is_known(expr: Any, known: Collection[Tensor], helpers: Collection[str]) -> bool:
+    """Whether a type checker knows that an expression is a tensor.
+
+    Args:
+        expr: What is computed.
+        known: The values of which it is known.
+        helpers: Functions that the file defines.
+    """
+    match expr:
+        case Tensor():
+            return expr in known
+        case Call(func=str() as func):
+            if func.startswith(("F.", "torch.")):
+                return not func.startswith(UNTYPED)
+            return func in helpers
+        case Method(name="unflatten"):
+            return True
+        case Method() | Attr() | Subscript() | AxisSubscript():
+            return is_known(expr.obj, known, helpers)
+        case Binary():
+            return all(is_known(side, known, helpers) for side in (expr.left, expr.right))
+        case Unary():
+            return is_known(expr.operand, known, helpers)
+        case Relabel() | FlattenFrom():
+            return is_known(expr.tensor, known, helpers)
+        case ByOrder():
+            return all(is_known(one, known, helpers) for one in (expr.keras, expr.channels))
+        case SelfAttr() | Name():
+            return True
+        case Size():
+            return True
+    return not isinstance(expr, Expr)
+
+
+def known_outputs(
+    steps: list[Step], known: Collection[Tensor], helpers: Collection[str]
+) -> set[Tensor]:
+    """The values of a line that a type checker knows to be tensors."""
+    found: set[Tensor] = set()
+    for step in steps:
+        if is_known(step.expr, {*known, *found}, helpers):
+            # Helpers that give states too say no more of them than PyTorch does.
+            own = isinstance(step.expr, Call) and step.expr.func in helpers
+            found.update(step.outputs[:1] if own else step.outputs)
+    return found
