@@ -111,8 +111,12 @@ class _Context:
 
 def _sklearn(_context: _Context, data: SklearnData) -> Source:
     loader = f"load_{data.name}"
+    loaded = f"{loader}(return_X_y=True)"
+    if data.name == "diabetes":
+        # scikit-learn has no types, and what checkers infer of this function is not so.
+        loaded = f"map(np.asarray, {loaded})"
     return Source(
-        [f"x, y = {loader}(return_X_y=True)"],
+        [f"x, y = {loaded}"],
         frozenset((f"from sklearn.datasets import {loader}",)),
     )
 

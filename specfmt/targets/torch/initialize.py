@@ -6,12 +6,14 @@ Seeds of single initializers have no effect here: PyTorch code draws from one ge
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from specfmt.spec.layer import Weight
 from specfmt.spec.naming import to_snake_case
-from specfmt.targets.source import string
+from specfmt.targets.source import embedded, formatted, string
 from specfmt.targets.torch.builder import parameter_dtype
 from specfmt.targets.torch.expr import ModuleDef, ParamDef
 from specfmt.targets.torch.params import Constant, Literal
@@ -137,7 +139,7 @@ def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[st
         if len(group) == 1 and owner == "self":
             lines += _body(group, f"self.{first.attr}")
         elif len(group) == 1:
-            lines += _of_parts(first, string(first.attr)[1:-1], "")
+            lines += _of_parts(first, partial(_path, first.attr))
         elif owner == "self":
             # A checker takes a variable for what its first loop makes it.
             alone = len(looped) == 1 or len(ctors) > 1
@@ -147,7 +149,7 @@ def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[st
             lines += [f"    {line}" for line in _body(group, variable)]
         else:
             lines.append(f"for name in ({', '.join(string(entry.attr) for entry in group)}):")
-            lines += [f"    {line}" for line in _of_parts(first, "{name}", "f")]
+            lines += [f"    {line}" for line in _of_parts(first, _in_loop)]
     return lines
 
 
@@ -169,17 +171,23 @@ def _body(group: list[Entry], target: str) -> list[str]:
     return [line.replace("{}", place(name)) for name, text in group[0].lines for line in text]
 
 
-def _of_parts(entry: Entry, part: str, prefix: str) -> list[str]:
+def _of_parts(entry: Entry, path: Callable[[str], str]) -> list[str]:
     """The statements for a part of an `nn.Sequential`, of which no checker knows the class."""
-    return [
-        line.replace("{}", _part_place(f'{prefix}"{part}.{name}"', name))
-        for name, text in entry.lines
-        for line in text
-    ]
+    lines = []
+    for name, text in entry.lines:
+        look = "get_buffer" if name.startswith("running_") else "get_parameter"
+        lines += [line.replace("{}", f"model.{look}({path(f'.{name}')})") for line in text]
+    return lines
 
 
-def _part_place(path: str, name: str) -> str:
-    return f"model.{'get_buffer' if name.startswith('running_') else 'get_parameter'}({path})"
+def _path(attr: str, rest: str) -> str:
+    """``"dense.weight"``"""
+    return string(attr + rest)
+
+
+def _in_loop(rest: str) -> str:
+    """``f"{name}.weight"``"""
+    return formatted("{name}" + embedded(rest))
 
 
 Body = dict[str, tuple[str, ...]]

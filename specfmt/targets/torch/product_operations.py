@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from math import prod
+from string import ascii_lowercase
 from typing import Any
 
 from specfmt.graph.model import Array
 from specfmt.layers import product_operations as ops
 from specfmt.layers.reductions import check_axis
+from specfmt.targets.source import string
 from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
 from specfmt.targets.torch.constants import WRITTEN_OUT, buffer
 from specfmt.targets.torch.expr import (
@@ -16,6 +18,7 @@ from specfmt.targets.torch.expr import (
     Binary,
     Call,
     Method,
+    Name,
     OutWant,
     Subscript,
     Subscripts,
@@ -184,7 +187,7 @@ def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
 
 @lower(ops.Dot)
 def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
-    """NumPy's dot: the product of matrices, or `tensordot` beyond two axes."""
+    """NumPy's dot: the product of matrices, or over the last axis and the last but one."""
     operands = Operands(layer, (x1, x2), b, elementwise=False)
     left, right = operands.joined()
     operands.want = "keras"
@@ -194,8 +197,12 @@ def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
     elif max(ranks) <= 2 or ranks[1] == 1:
         expr = Binary("@", left, right)
     else:
-        dims = ([ranks[0] - 1], [ranks[1] - 2])
-        expr = Call("torch.tensordot", (left, right), {"dims": dims})
+        # torch.tensordot has no types that checkers agree on.
+        letters = ascii_lowercase[: ranks[0] + ranks[1] - 1]
+        first, rest = letters[: ranks[0]], letters[ranks[0] :]
+        second = f"{rest[:-1]}{first[-1]}{rest[-1]}"
+        terms = string(f"{first},{second}->{first[:-1]}{rest}")
+        expr = Call("torch.einsum", (Name(terms), left, right))
     y = operands.finish(b, expr)
     y.flat = None
     return y

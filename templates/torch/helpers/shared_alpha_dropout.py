@@ -14,5 +14,5 @@ def shared_alpha_dropout(
         return x
     lowest = -1.7580993408473766
     keep = torch.rand(noise_shape, device=x.device) >= rate
-    scale = ((1 - rate) * (1 + rate * lowest**2)) ** -0.5
+    scale: float = ((1 - rate) * (1 + rate * lowest**2)) ** -0.5
     return scale * (torch.where(keep, x, lowest) - lowest * rate)

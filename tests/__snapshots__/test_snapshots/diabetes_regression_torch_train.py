@@ -133,7 +133,7 @@ def load_data(
     seed: int,
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """The diabetes data of scikit-learn, shuffled; the last 20 % are to test on."""
-    x, y = load_diabetes(return_X_y=True)
+    x, y = map(np.asarray, load_diabetes(return_X_y=True))
     x = x.astype("float32")
     y = y.astype("float32").reshape(-1, 1)
     order = np.random.default_rng(seed).permutation(len(y))
