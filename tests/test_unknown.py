@@ -104,7 +104,7 @@ def test_layers_of_one_class_share_it() -> None:
         or "a=Scale(units=3, scale_shape=(3,))" in code
     )
     assert "self.dense_kernel = nn.Parameter(torch.zeros((2, 2)))" in code
-    assert 'self.seen = nn.Buffer(torch.zeros(()))' in code
+    assert "self.seen = nn.Buffer(torch.zeros(()))" in code
     assert 'mode="sum"' in code
 
 
