@@ -15,11 +15,11 @@ from specfmt.formats.sources import holds_weights
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.naming import module_name
+from specfmt.targets.ruff import format_python
 from specfmt.targets.source import literal
 from specfmt.targets.templates import fill
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.program import Options, lower_graph
-from specfmt.targets.wrap import wrap
 
 if TYPE_CHECKING:
     from specfmt.parity.report import Report
@@ -121,7 +121,11 @@ def migrate(
             api.convert_weights(
                 model, source, place, axes=axes, fidelity=fidelity, progress=progress
             )
-        for part, text in (("spec", api.dump(model)), ("source", code), ("usage", wrap(usage))):
+        for part, text in (
+            ("spec", api.dump(model)),
+            ("source", code),
+            ("usage", format_python(usage)),
+        ):
             (beside / files[part].name).write_text(text, encoding="utf-8")
         if not force:
             _keep_edited(beside, folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from specfmt.lint.rules import ROOT_SCOPE
 from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.field_errors import show
 from specfmt.spec.layer import held_layers
-from specfmt.targets.imports import sorted_imports
+from specfmt.targets.imports import import_lines
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
     ModelClass,
@@ -30,10 +29,10 @@ from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier
 from specfmt.targets.outputs import train_section
 from specfmt.targets.own_words import apart, keras_imports, keras_stubs, own_words, python_name
+from specfmt.targets.ruff import format_python
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
-from specfmt.targets.wrap import wrap
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def generate_model(
     Raises:
         SpecError: The model cannot be written as asked.
     """
-    return wrap(fill("keras/model.py.j2", **model_context(graph, style, flavor, source)))
+    return format_python(fill("keras/model.py.j2", **model_context(graph, style, flavor, source)))
 
 
 @apart
@@ -87,9 +86,8 @@ def generate_training(
     file: FileScope = context["file"]
     context |= train_context(graph)
     context["script"] = comment(script) or f"{identifier(graph.name)}_keras.py"
-    body = fill("keras/train.py.j2", **{**context, "imports": ""})
-    context["imports"] = import_block(body, flavor, [*file.imports, *context["script_imports"]])
-    return wrap(fill("keras/train.py.j2", **context))
+    context["imports"] = import_block(flavor, [*file.imports, *context["script_imports"]])
+    return format_python(fill("keras/train.py.j2", **context))
 
 
 def model_context(
@@ -145,8 +143,7 @@ def model_context(
         "model_doc": model_doc(graph),
         "functions": functions,
     }
-    body = fill("keras/model.py.j2", imports="", **context)
-    context["imports"] = import_block(body, flavor, list(file.imports))
+    context["imports"] = import_block(flavor, list(file.imports))
     return context
 
 
@@ -199,14 +196,11 @@ def _function(name: str, graph: Graph, file: FileScope) -> Function:
     return Function(name, model_doc(graph), write(graph, file))
 
 
-def import_block(body: str, flavor: str, extra: list[str]) -> str:
-    """The imports that the file's text uses."""
-    lines = set(extra)
+def import_block(flavor: str, extra: list[str]) -> str:
+    """Every import that a file may need; ruff takes away those that it does not."""
     package = "keras" if flavor == "keras" else "tensorflow.keras"
-    lines.add("import keras" if flavor == "keras" else "from tensorflow import keras")
-    if re.search(r"\blayers\.", body):
-        lines.add(f"from {package} import layers")
-    return sorted_imports(lines)
+    keras = "import keras" if flavor == "keras" else "from tensorflow import keras"
+    return import_lines([keras, f"from {package} import layers", *extra])
 
 
 def model_doc(graph: Graph) -> str:

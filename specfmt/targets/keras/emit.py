@@ -13,10 +13,8 @@ from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.keras.operations import operation_source
 from specfmt.targets.keras.values import layer_call
 from specfmt.targets.naming import Scope, class_name, identifier
+from specfmt.targets.ruff import WIDTH, text_width
 from specfmt.targets.source import argument, literal
-from specfmt.targets.wrap import call
-
-WIDTH = 88
 
 
 def input_source(graph: Graph, name: str) -> str:
@@ -40,7 +38,10 @@ def statement(head: str, args: list[str], tail: str | None, indent: int) -> list
     """
     if tail is None:
         return [head]
-    return call(head, args, tail, 0, WIDTH - indent).split("\n")
+    line = f"{head}({', '.join(args)}){tail}"
+    if not args or ("\n" not in line and indent + text_width(line) <= WIDTH):
+        return line.split("\n")
+    return [f"{head}(", *(f"    {arg}," for arg in args), f"){tail}"]
 
 
 class Body:

@@ -10,12 +10,12 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
 from specfmt.targets.own_words import apart
+from specfmt.targets.ruff import format_python
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill, helper_sources
 from specfmt.targets.torch import emit
 from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
-from specfmt.targets.wrap import wrap
 
 
 @apart
@@ -35,7 +35,7 @@ def generate_model(
         SpecError: PyTorch cannot express the model as asked.
     """
     program = lower_graph(graph, options or Options())
-    return wrap(fill("torch/model.py.j2", **model_context(program, style, source)))
+    return format_python(fill("torch/model.py.j2", **model_context(program, style, source)))
 
 
 @apart
@@ -70,10 +70,10 @@ def generate_training(
     )
     context |= training
     context["script"] = comment(script) or f"{identifier(graph.name)}_torch.py"
-    body = fill("torch/train.py.j2", **{**context, "imports": ""})
-    imports = [*context["helper_imports"], *training["script_imports"]]
-    context["imports"] = emit.import_block(body, imports)
-    return wrap(fill("torch/train.py.j2", **context))
+    context["imports"] = emit.import_block(
+        [*context["helper_imports"], *training["script_imports"]]
+    )
+    return format_python(fill("torch/train.py.j2", **context))
 
 
 def model_context(
@@ -112,8 +112,7 @@ def model_context(
         "classes": classes,
         "sequential": sequential,
     }
-    body = fill("torch/model.py.j2", imports="", **context)
-    context["imports"] = emit.import_block(body, context["helper_imports"])
+    context["imports"] = emit.import_block(context["helper_imports"])
     return context
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from specfmt.graph.model import Graph
-from specfmt.targets.imports import sorted_imports
+from specfmt.targets.imports import import_lines
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment, remark
 from specfmt.targets.torch.constants import literal_buffer
@@ -207,32 +206,20 @@ def count_text(graph: Graph, trainable: int) -> str:
     return f"{total:,} parameters, {trainable:,} trainable"
 
 
-_PROSE = re.compile(r'^ *"""(?:.|\n)*?"""|(?:^|  )# .*$', re.MULTILINE)
-"""Docstrings and comments, which may name what the code does not use."""
+IMPORTS = (
+    "import math",
+    "from collections import OrderedDict",
+    "from collections.abc import Iterable",
+    "from functools import partial",
+    "from typing import Any, Self",
+    "import torch",
+    "import torch.nn.functional as F",
+    "from numpy.typing import ArrayLike",
+    "from torch import nn",
+)
+"""What generated modules may use."""
 
 
-def import_block(source: str, extra: Iterable[str] = ()) -> str:
-    """The imports that ``source`` uses, grouped and sorted as ruff's isort rules do."""
-    wanted = set(extra)
-    source = _PROSE.sub("", source)
-    if re.search(r"\bOrderedDict\(", source):
-        wanted.add("from collections import OrderedDict")
-    if re.search(r"\bAny\b", source):
-        wanted.add("from typing import Any")
-    if re.search(r"\bIterable\[", source):
-        wanted.add("from collections.abc import Iterable")
-    if "-> Self:" in source:
-        wanted.add("from typing import Self")
-    if re.search(r"\bmath\.", source):
-        wanted.add("import math")
-    if re.search(r"\bArrayLike\b", source):
-        wanted.add("from numpy.typing import ArrayLike")
-    if re.search(r"\bpartial\(", source):
-        wanted.add("from functools import partial")
-    if re.search(r"\bF\.", source):
-        wanted.add("import torch.nn.functional as F")
-    if re.search(r"\bnn\.", source):
-        wanted.add("from torch import nn")
-    if re.search(r"\btorch\.(?!nn\b)", source.replace("import torch.nn", "")):
-        wanted.add("import torch")
-    return sorted_imports(wanted)
+def import_block(extra: Iterable[str] = ()) -> str:
+    """Every import that a file may need; ruff takes away those that it does not."""
+    return import_lines([*IMPORTS, *extra])

@@ -1,0 +1,118 @@
+"""Generated Python as ruff formats it: lines broken, imports sorted, those without use removed.
+
+This is the one module that knows the formatter.  `set_formatter` puts another function of text in
+its place, for a host that cannot start processes (a browser page with ruff as WebAssembly).
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tokenize
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from specfmt.spec.diagnostics import Diagnostic, SpecError
+
+WIDTH: Final = 88
+"""Columns that a line of generated code may take: ruff's default."""
+
+STYLE: Final = ("--isolated", "--quiet", "--target-version", "py311", "--config", "src = []")
+"""What every call of ruff gets: no settings, and no modules, of the folder that one stands in."""
+
+CHECK: Final = ("check", *STYLE, "--select", "I,F401", "--fix-only", "--exit-zero", "-")
+FORMAT: Final = ("format", *STYLE, "--line-length", str(WIDTH), "-")
+
+PRAGMAS: Final = ("# type:", "# noqa", "# pyright:", "# ty:", "# pragma:")
+"""Comments that speak of their line; ruff does not count their width."""
+
+_NO_CODE: Final = frozenset(
+    {tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING}
+)
+
+
+def format_python(source: str) -> str:
+    """Format a whole Python file.
+
+    Args:
+        source: Python, each statement on one line or several, imports in any order.
+
+    Returns:
+        The file as `ruff check --select I,F401 --fix` and `ruff format` leave it; comments that
+        alone make a line too long stand above it.
+
+    Raises:
+        SpecError: SF312 if ruff cannot be run.
+        SyntaxError: The source is no Python.
+    """
+    return _formatter(with_short_lines(source))
+
+
+def set_formatter(function: Callable[[str], str]) -> None:
+    """Format generated code with another function from text to text."""
+    global _formatter
+    _formatter = function
+
+
+def with_short_lines(source: str) -> str:
+    """The text with comments above the statements that they alone make too long.
+
+    ruff splits the statement instead, which hides what the line does behind its remark.
+    """
+    lines = source.split("\n")
+    long = {n for n, line in enumerate(lines, 1) if "  # " in line and text_width(line) > WIDTH}
+    if not long:
+        return source
+    moved = dict(_comments_to_move(source, lines, long))
+    return "\n".join(line for n, old in enumerate(lines, 1) for line in moved.get(n, (old,)))
+
+
+def _comments_to_move(
+    source: str, lines: list[str], long: set[int]
+) -> Iterator[tuple[int, tuple[str, str]]]:
+    """The numbers of lines whose statements fit without their comments, and their new text."""
+    begins = 0  # the line on which the statement begins; 0 between statements
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        number, column = token.start
+        if token.type == tokenize.NEWLINE:
+            begins = 0
+        elif token.type == tokenize.COMMENT and number in long and begins == number:
+            code = lines[number - 1][:column].rstrip()
+            if text_width(code) <= WIDTH and not token.string.startswith(PRAGMAS):
+                indent = code[: len(code) - len(code.lstrip())]
+                yield number, (indent + token.string, code)
+        elif not begins and token.type not in _NO_CODE:
+            begins = number
+
+
+def text_width(text: str) -> int:
+    """Columns that a line takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def run_ruff(source: str) -> str:
+    """Let the ruff beside this interpreter format a file."""
+    return _run(FORMAT, _run(CHECK, source))
+
+
+def _run(options: tuple[str, ...], source: str) -> str:
+    try:
+        from ruff import find_ruff_bin
+
+        done = subprocess.run(
+            [find_ruff_bin(), *options], input=source, capture_output=True, encoding="utf-8"
+        )
+    except (ImportError, OSError) as error:
+        message = f"expected ruff, which formats generated code, beside Python, received: {error}"
+        hint = "pip install --force-reinstall ruff"
+        raise SpecError([Diagnostic("SF312", message, hint=hint)]) from error
+    if done.returncode:
+        raise SyntaxError(f"generated code that ruff cannot read: {done.stderr.strip()}")
+    return done.stdout
+
+
+_formatter: Callable[[str], str] = run_ruff
