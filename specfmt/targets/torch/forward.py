@@ -104,7 +104,7 @@ class Forward:
         return step.node is not None and step.same_line and step.module is None
 
     def _text(self, line: Line, names: dict[Tensor, str]) -> str:
-        known = {tensor: (name, ATOM) for tensor, name in names.items()}
+        known = {tensor: (names[tensor], ATOM) for tensor in line.reads()}
         text = ""
         for step in line.steps:
             render = Renderer(known, written_layout(step, self.program.channels), self.owner)

@@ -9,7 +9,6 @@ few values that live longer calls them as the spec does.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -50,11 +49,14 @@ def automatic_names(program: ClassProgram) -> frozenset[str]:
     found = set()
     for node in program.graph.nodes:
         unwritten = node.unit.spec.name is None and node.call_index == 0
-        kind = to_snake_case(node.unit.type_name)
-        pattern = rf"{re.escape(kind)}_\d+|{re.escape(node.unit.name)}_call_\d+"
-        if unwritten or re.fullmatch(pattern, node.name):
+        kinds = (f"{to_snake_case(node.unit.type_name)}_", f"{node.unit.name}_call_")
+        if unwritten or any(_is_numbered(node.name, kind) for kind in kinds):
             found.add(node.name)
     return frozenset(found)
+
+
+def _is_numbered(name: str, start: str) -> bool:
+    return name.startswith(start) and name[len(start) :].isdecimal()
 
 
 class LocalNames:
