@@ -21,9 +21,8 @@ from specfmt.spec.field_errors import NestedError
 from specfmt.spec.fields import DTYPES, Boolean, Integer, Nullable, OneOf, Rule, Text, Tuple
 from specfmt.spec.layer import COMMON_FIELDS, Layer, Op, ShapeError, to_data
 from specfmt.spec.registry import LayerRule, layer_class, op_class
-from specfmt.spec.schema import rule_of
 from specfmt.spec.train import SOURCES, DataRule, TrainSpec
-from specfmt.spec.validation import keys_of, validate
+from specfmt.spec.validation import keys_of, rules_of, validate
 from specfmt.targets.torch.builder import find_lowering
 from specfmt.vocab.base import TermRule, word_class
 from specfmt.vocab.index import INDEX as WORDS
@@ -143,7 +142,7 @@ def _configs(cls: type[BaseModel], needed: list[str]) -> Iterator[dict[str, Any]
         return
     choices: list[list[Any]] = []
     for field in needed:
-        rule = rule_of(cls, field)
+        rule = rules_of(cls)[field]
         choices.append([value for value in EXAMPLES if _accepts(rule, value)])
     for rank in range(max(map(len, choices), default=0)):
         if all(choices):
@@ -252,7 +251,7 @@ def _fields(cls: type[BaseModel], fields: Any) -> Iterator[str]:
     for name in names:
         field = cls.model_fields[name]
         default = "required" if field.is_required() else _default(field.default)
-        cells = (f"`{keys[name]}`", takes(rule_of(cls, name)), default, field_doc(cls, name))
+        cells = (f"`{keys[name]}`", takes(rules_of(cls)[keys[name]]), default, field_doc(cls, name))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

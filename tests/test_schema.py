@@ -16,10 +16,11 @@ from pydantic import BaseModel
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, parse_document
 from specfmt.spec.field_docs import DOCS
+from specfmt.spec.fields import rule_of
 from specfmt.spec.layer import COMMON_FIELDS
 from specfmt.spec.reading import read
 from specfmt.spec.registry import layer_class, op_class
-from specfmt.spec.schema import json_schema, rule_of, schema_file, schema_text
+from specfmt.spec.schema import json_schema, schema_file, schema_text
 from specfmt.spec.train import SOURCES, TrainSpec
 from specfmt.vocab.base import word_class
 from specfmt.vocab.index import INDEX as WORDS

@@ -36,12 +36,11 @@ from specfmt.formats.words import field_kind, plain_word, read_word
 from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
 from specfmt.layers.recurrent_cells import CELLS
 from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
-from specfmt.spec.field_errors import FieldError, NestedError, error_to_diagnostic
 from specfmt.spec.fields import NAME_PATTERN
 from specfmt.spec.layer import KERAS_LAYERS
 from specfmt.spec.naming import to_snake_case
 from specfmt.spec.registry import layer_class
-from specfmt.spec.validation import slots_of
+from specfmt.spec.validation import findings, required_keys, rules_of
 
 MODELS: Final = {"Model", "Functional", "Sequential", "Container", "Graph", "ModelV2", "Network"}
 """Class names of whole models, oldest and newest."""
@@ -468,23 +467,17 @@ class LayerReader:
             for key, value in values.items()
             if key in known and key not in LAYER_KEYS and not same(value, known[key])
         }
+        if cls is None:
+            return values
         kept, wrong = fit_arguments(cls, given)
-        problems = []
-        slots = slots_of(cls) if cls is not None else None
+        problems: list[Diagnostic] = []
         for key in wrong:
-            assert slots is not None
             where = (*path, _source_key(config, key, config.get(key)))
-            try:
-                slots.rules[key][1].check(given[key])
-            except FieldError as error:
-                problems.append(_as_import(error_to_diagnostic(error, where)))
-            except NestedError as error:
-                problems += [_as_import(item).under(where) for item in error.diagnostics]
-        if slots is not None:
-            for key in slots.required:
-                if key not in values and key not in LAYER_KEYS:
-                    message = f"expected {type_name} to have `{key}`, it is missing"
-                    problems.append(Diagnostic("SF404", message, path))
+            problems += map(_as_import, findings(rules_of(cls)[key], given[key], where))
+        for key in required_keys(cls):
+            if key not in values and key not in LAYER_KEYS:
+                message = f"expected {type_name} to have `{key}`, it is missing"
+                problems.append(Diagnostic("SF404", message, path))
         if problems:
             raise SpecError(problems)
         return {

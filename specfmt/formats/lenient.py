@@ -14,7 +14,7 @@ from specfmt.formats.reading import Json, as_map
 from specfmt.spec.diagnostics import Path
 from specfmt.spec.field_errors import FieldError, NestedError
 from specfmt.spec.fields import Rule
-from specfmt.spec.validation import slots_of
+from specfmt.spec.validation import required_keys, rules_of
 
 MISSING: Final[Any] = object()
 """What stands for an argument that is better left out: null where the default is not null."""
@@ -117,18 +117,16 @@ def fit_arguments(cls: Any, given: Json) -> tuple[Json, list[str]]:
         Those that fit (keys that the class does not have among them), and the keys of those
         that do not.
     """
-    slots = slots_of(cls)
-    if slots is None:
-        return given, []
+    rules = rules_of(cls)
     kept: Json = {}
     wrong = []
     for key, value in given.items():
-        if key in slots.rules:
+        if key in rules:
             try:
-                value = fitted(slots.rules[key][1], value)
+                value = fitted(rules[key], value)
             except (FieldError, NestedError):
                 wrong.append(key)
-            if value is MISSING and key in slots.required:
+            if value is MISSING and key in required_keys(cls):
                 wrong.append(key)
         if value is not MISSING:
             kept[key] = value

@@ -28,8 +28,9 @@ from specfmt.formats.tf_steps import (
     in_steps,
 )
 from specfmt.formats.tf_tables import FUNCTIONS, KERAS_EPSILON, Row
-from specfmt.layers.image_operations import INTERPOLATIONS
+from specfmt.layers.image_operations import Resize
 from specfmt.spec.diagnostics import Path
+from specfmt.spec.validation import findings, rules_of
 
 CLASSES: Final = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
@@ -158,7 +159,12 @@ def _entry(entry: Json, call: Call) -> Json:
             raise UnsupportedError("its epsilon is not positive")
         bound = float(f"{math.sqrt(kwargs['epsilon']):.12g}")
         kwargs["epsilon"] = None if bound == KERAS_EPSILON else bound
-    if op == "resize" and kwargs.get("interpolation") not in (None, *INTERPOLATIONS):
+    given = kwargs.get("interpolation")
+    if (
+        op == "resize"
+        and given is not None
+        and any(findings(rules_of(Resize)["interpolation"], given, ()))
+    ):
         raise UnsupportedError(f"keras.ops does not resize by {kwargs['interpolation']}")
     if op in ("stack", "concatenate") and not isinstance(call.args[0], list):
         raise UnsupportedError("it reads one tensor instead of a list")

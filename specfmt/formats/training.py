@@ -22,7 +22,7 @@ from specfmt.spec.diagnostics import Path
 from specfmt.spec.field_errors import FieldError, NestedError
 from specfmt.spec.naming import to_snake_case
 from specfmt.spec.train import TrainSpec
-from specfmt.spec.validation import slots_of, validate
+from specfmt.spec.validation import rules_of, validate
 from specfmt.vocab.index import CONSTRUCTED
 
 COMPILE_DEFAULTS: Final = {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": False}
@@ -55,18 +55,16 @@ def read_compile_config(value: Any, path: Path, context: Context) -> Json:
         SpecError: SF4xx for anything that is no such configuration.
     """
     config = as_map(value, path, "compile_config")
-    slots = slots_of(TrainSpec)
-    assert slots is not None
     if not config.get("optimizer") and not config.get("loss"):
         return {}
     train = _section(config, config.get("optimizer"), path, "optimizer", context)
-    fits = {key: slots.rules[key][1] for key in COMPILE_DEFAULTS}
+    rules = rules_of(TrainSpec)
     for key, default in COMPILE_DEFAULTS.items():
         given = config.get(key)
         if given is None or same(given, default):
             continue
         try:
-            given = fitted(fits[key], given)
+            given = fitted(rules[key], given)
         except (FieldError, NestedError):
             context.warn("SF432", f"left out {key}: {show(given)}", (*path, key))
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from itertools import pairwise
 from math import prod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from specfmt.layers.operations import MOST_PARTS, OptionalScalar, Unary, broadcast
 from specfmt.layers.reductions import check_axis, reduced_axes
@@ -14,8 +14,8 @@ from specfmt.spec.fields import (
     Axis,
     Either,
     Integer,
+    Literal,
     Nullable,
-    OneOf,
     OptionalInt,
     Tuple,
 )
@@ -307,9 +307,7 @@ class Pad(Unary):
     call_fields: ClassVar[tuple[str, ...]] = ("constant_values",)
 
     pad_width: PadWidth
-    mode: Annotated[
-        Literal["constant", "reflect", "symmetric"], OneOf("constant", "reflect", "symmetric")
-    ] = "constant"
+    mode: Literal["constant", "reflect", "symmetric"] = "constant"
     constant_values: OptionalScalar = None
 
     def widths(self, rank: int) -> tuple[tuple[int, int], ...]:

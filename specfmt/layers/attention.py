@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
@@ -14,8 +14,8 @@ from specfmt.spec.fields import (
     Either,
     Fraction,
     Integer,
+    Literal,
     Nullable,
-    OneOf,
     OptionalBool,
     OptionalPositiveInt,
     PositiveInt,
@@ -47,7 +47,7 @@ HEADS_CALL = (
     Argument("use_causal_mask", "value", required=False),
 )
 
-ScoreMode = Annotated[Literal["dot", "concat"], OneOf("dot", "concat")]
+ScoreMode = Literal["dot", "concat"]
 Sizes = Annotated[
     int | tuple[int, ...] | None,
     Nullable(Either(Integer(1), Tuple(Integer(1)), expected="a size or a list of sizes")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from specfmt.layers.operations import Unary
 from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
@@ -12,7 +12,7 @@ from specfmt.spec.fields import (
     DataFormat,
     Float,
     Integer,
-    OneOf,
+    Literal,
     OptionalDataFormat,
     OptionalSize2,
     Padding,
@@ -24,11 +24,7 @@ from specfmt.spec.layer import Operand, Shape, ShapeError
 from specfmt.spec.registry import operation
 
 BlockSize = Annotated[int, Integer(2)]
-INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic", "area")
-Interpolation = Annotated[
-    Literal["bilinear", "nearest", "lanczos3", "lanczos5", "bicubic", "area"],
-    OneOf(*INTERPOLATIONS),
-]
+Interpolation = Literal["bilinear", "nearest", "lanczos3", "lanczos5", "bicubic", "area"]
 
 
 def _check_image(x: Shape, *, single: bool = False) -> None:
@@ -92,7 +88,7 @@ class Resize(Unary):
     antialias: Bool = False
     crop_to_aspect_ratio: Bool = False
     pad_to_aspect_ratio: Bool = False
-    fill_mode: Annotated[Literal["constant"], OneOf("constant")] = "constant"
+    fill_mode: Literal["constant"] = "constant"
     fill_value: Float = 0.0
     data_format: OptionalDataFormat = None
 

@@ -7,7 +7,7 @@ way they are fields here, and every target carries them.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final
 
 from specfmt.layers.core import INPUTS_ONLY
 from specfmt.spec.fields import (
@@ -15,10 +15,10 @@ from specfmt.spec.fields import (
     Either,
     Float,
     Integer,
+    Literal,
     NaturalInt,
     Nullable,
     Number,
-    OneOf,
     OptionalInt,
     OptionalPositiveInt,
     OptionalStr,
@@ -40,24 +40,12 @@ Numbers = Annotated[tuple[float, ...] | None, Nullable(Tuple(Number(), 1))]
 Integers = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer(), 1))]
 Salt = Annotated[int | tuple[int, int] | None, Nullable(SizeRule(2, 0))]
 OptionalSize = Annotated[int | None, Nullable(Integer(2))]
-OutputMode = Annotated[
-    Literal["int", "one_hot", "multi_hot", "count", "tf_idf"],
-    OneOf("int", "one_hot", "multi_hot", "count", "tf_idf"),
-]
-CountMode = Annotated[
-    Literal["int", "one_hot", "multi_hot", "count"], OneOf("int", "one_hot", "multi_hot", "count")
-]
-VectorMode = Annotated[
-    Literal["one_hot", "multi_hot", "count"], OneOf("one_hot", "multi_hot", "count")
-]
-CrossMode = Annotated[Literal["int", "one_hot"], OneOf("int", "one_hot")]
-Standardize = Annotated[
-    Literal["lower_and_strip_punctuation", "lower", "strip_punctuation"] | None,
-    Nullable(OneOf("lower_and_strip_punctuation", "lower", "strip_punctuation")),
-]
-Split = Annotated[
-    Literal["whitespace", "character"] | None, Nullable(OneOf("whitespace", "character"))
-]
+OutputMode = Literal["int", "one_hot", "multi_hot", "count", "tf_idf"]
+CountMode = Literal["int", "one_hot", "multi_hot", "count"]
+VectorMode = Literal["one_hot", "multi_hot", "count"]
+CrossMode = Literal["int", "one_hot"]
+Standardize = Literal["lower_and_strip_punctuation", "lower", "strip_punctuation"] | None
+Split = Literal["whitespace", "character"] | None
 MOST_TOKENS = 1000
 """How many neighbouring tokens may be one."""
 
@@ -290,15 +278,13 @@ class IntegerLookup(IndexLookup):
     mask_token: OptionalInt = None
     oov_token: OptionalInt = -1
     vocabulary: Integers = None
-    vocabulary_dtype: Annotated[Literal["int64"], OneOf("int64")] = "int64"
+    vocabulary_dtype: Literal["int64"] = "int64"
     idf_weights: Numbers = None
     invert: Bool = False
     output_mode: OutputMode = "int"
     sparse: Bool = False
     pad_to_max_tokens: Bool = False
-    oov_method: Annotated[Literal["floormod", "farmhash"], OneOf("floormod", "farmhash")] = (
-        "floormod"
-    )
+    oov_method: Literal["floormod", "farmhash"] = "floormod"
     salt: Salt = None
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from specfmt.layers.sizes import check_rank, spatial_axes
 from specfmt.spec.fields import (
     Bool,
     Either,
     Float,
+    Literal,
     Nullable,
     Number,
-    OneOf,
     OptionalDataFormat,
     PositiveInt,
     Seed,
@@ -22,19 +22,10 @@ from specfmt.spec.registry import layer
 
 IMAGES = (Argument("data"), Argument("training", "value", required=False))
 
-ResizeMode = Annotated[
-    Literal["bilinear", "nearest", "bicubic", "lanczos3", "lanczos5", "area"],
-    OneOf("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5", "area"),
-]
-FillMode = Annotated[
-    Literal["reflect", "wrap", "constant", "nearest"],
-    OneOf("reflect", "wrap", "constant", "nearest"),
-]
-Interpolation = Annotated[Literal["bilinear", "nearest"], OneOf("bilinear", "nearest")]
-FlipMode = Annotated[
-    Literal["horizontal_and_vertical", "horizontal", "vertical"],
-    OneOf("horizontal_and_vertical", "horizontal", "vertical"),
-]
+ResizeMode = Literal["bilinear", "nearest", "bicubic", "lanczos3", "lanczos5", "area"]
+FillMode = Literal["reflect", "wrap", "constant", "nearest"]
+Interpolation = Literal["bilinear", "nearest"]
+FlipMode = Literal["horizontal_and_vertical", "horizontal", "vertical"]
 
 
 class FactorRule(Either):
@@ -86,7 +77,7 @@ class Resizing(Sized):
     interpolation: ResizeMode = "bilinear"
     crop_to_aspect_ratio: Bool = False
     pad_to_aspect_ratio: Bool = False
-    fill_mode: Annotated[Literal["constant"], OneOf("constant")] = "constant"
+    fill_mode: Literal["constant"] = "constant"
     fill_value: Float = 0.0
     antialias: Bool = False
     data_format: OptionalDataFormat = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from math import prod
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from specfmt.layers.sizes import check_rank, show, spatial_axes
 from specfmt.spec.fields import (
     Integer,
-    OneOf,
+    Literal,
     OptionalDataFormat,
     Pair,
     PositiveInt,
@@ -26,10 +26,7 @@ from specfmt.spec.registry import layer
 
 TargetShape = Annotated[tuple[int, ...], Tuple(Integer(-1))]
 Dims = Annotated[tuple[int, ...], Tuple(Integer(1), 1)]
-Interpolation = Annotated[
-    Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"],
-    OneOf("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"),
-]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
 
 
 @layer

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from specfmt.layers.recurrent import RNN_ARGUMENTS, Recurrent, reads_mask
-from specfmt.spec.fields import Nullable, OneOf
+from specfmt.spec.fields import Literal, Nullable
 from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.spec.naming import inner_name
 from specfmt.spec.registry import LayerRule, layer
 
-MergeMode = Annotated[str | None, Nullable(OneOf("concat", "sum", "mul", "ave"))]
+MergeMode = Literal["concat", "sum", "mul", "ave"] | None
 
 
 def inner_weights(

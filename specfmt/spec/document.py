@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +14,7 @@ from specfmt.spec.fields import (
     AnyMapping,
     Bool,
     Integer,
+    Literal,
     Name,
     NameRule,
     Nullable,
@@ -168,7 +169,7 @@ class Model(BaseModel):
     type_name: ClassVar[str] = "Model"
 
     name: OptionalName = None
-    style: Annotated[Style | None, Nullable(OneOf("sequential", "functional"))] = None
+    style: Style | None = None
     inputs: Annotated[dict[str, InputSpec] | None, Nullable(InputsRule())] = None
     layers: Entries
     outputs: Annotated[Any, Nullable(NestRule())] = None
@@ -212,7 +213,7 @@ class ModelSpec(BaseModel):
     specfmt: Annotated[int, Integer(VERSION, VERSION)]
     name: Name = "model"
     description: Str = ""
-    style: Annotated[Style | None, Nullable(OneOf("sequential", "functional"))] = None
+    style: Style | None = None
     inputs: Annotated[dict[str, InputSpec] | None, Nullable(InputsRule())] = None
     layers: Entries
     outputs: Annotated[Any, Nullable(NestRule())] = None

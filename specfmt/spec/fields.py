@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import re
 import sys
+import typing
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from functools import cache
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
+from pydantic import BaseModel
 from pydantic_core import core_schema
 
 from specfmt.spec.field_errors import (
@@ -218,6 +222,41 @@ class OneOf(Rule):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "enum": list(self.choices)}
+
+
+if TYPE_CHECKING:
+    from typing import Literal as Literal
+else:
+
+    class Literal:
+        """``Literal["valid", "same"]``: typing's own, refused in our words."""
+
+        def __class_getitem__(cls, options: str | tuple[str, ...]) -> Any:
+            choices = (options,) if isinstance(options, str) else options
+            return Annotated[typing.Literal[choices], OneOf(*choices)]
+
+
+@cache
+def rule_of(cls: type[BaseModel], name: str) -> Rule | None:
+    """The rule behind a field.
+
+    Returns:
+        None for a plugin's field with another of Pydantic's own types.
+    """
+    field = cls.model_fields[name]
+    for item in field.metadata:
+        if isinstance(item, Rule):
+            return item
+    return _inner_rule(field.annotation)
+
+
+def _inner_rule(annotation: Any) -> Rule | None:
+    """The rule of ``Annotated[type, rule] | None``, which Pydantic keeps inside the union."""
+    options = [item for item in get_args(annotation) if item is not NoneType]
+    if NoneType not in get_args(annotation) or len(options) != 1:
+        return None
+    found = next((m for m in get_args(options[0])[1:] if isinstance(m, Rule)), None)
+    return None if found is None else Nullable(found)
 
 
 class Tuple(Rule):
@@ -467,16 +506,10 @@ Axes = Annotated[
     int | tuple[int, ...],
     Either(Integer(), Tuple(Integer(), 1), expected="an axis or a list of axes"),
 ]
-DataFormat = Annotated[
-    Literal["channels_last", "channels_first"],
-    OneOf("channels_last", "channels_first"),
-]
-OptionalDataFormat = Annotated[
-    Literal["channels_last", "channels_first"] | None,
-    Nullable(OneOf("channels_last", "channels_first")),
-]
-Padding = Annotated[Literal["valid", "same"], OneOf("valid", "same")]
-CausalPadding = Annotated[Literal["valid", "same", "causal"], OneOf("valid", "same", "causal")]
+DataFormat = Literal["channels_last", "channels_first"]
+OptionalDataFormat = Literal["channels_last", "channels_first"] | None
+Padding = Literal["valid", "same"]
+CausalPadding = Literal["valid", "same", "causal"]
 
 NAME_PATTERN = r"^[^/\x00-\x1f\x7f]+$(?!\n)"
 """Patterns mean the same in Python and in the editors' JavaScript: `$` alone would not."""

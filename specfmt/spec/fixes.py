@@ -27,7 +27,6 @@ from specfmt.spec.rewriting import (
     text_of,
     write_out_aliases,
 )
-from specfmt.spec.schema import rule_of
 from specfmt.spec.spellings import (
     GONE,
     INPUT_KEYS,
@@ -38,7 +37,7 @@ from specfmt.spec.spellings import (
     today_type,
     today_word,
 )
-from specfmt.spec.validation import keys_of
+from specfmt.spec.validation import keys_of, rules_of
 from specfmt.spec.written import Entry, Item, from_data
 from specfmt.vocab.base import TermRule, word_class
 from specfmt.vocab.index import INDEX as WORDS
@@ -299,7 +298,7 @@ def _fix_fields(item: Item, cls: type[BaseModel]) -> None:
         _schedule_decay(item, cls)
     for entry in item.entries:
         if entry.name in keys and entry.name != "layers":
-            _fix_value(entry.value, list(_rules(rule_of(cls, keys[entry.name]))))
+            _fix_value(entry.value, list(_rules(rules_of(cls)[entry.name])))
 
 
 def _rename(entry: Entry, today: str) -> None:

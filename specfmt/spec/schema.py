@@ -16,10 +16,10 @@ from pydantic import BaseModel
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, nest_schema
 from specfmt.spec.field_docs import field_doc
-from specfmt.spec.fields import Rule, branch_schema, choice_schema
+from specfmt.spec.fields import branch_schema, choice_schema
 from specfmt.spec.layer import COMMON_FIELDS, to_data
 from specfmt.spec.registry import MODEL, layer_class, op_class
-from specfmt.spec.validation import keys_of
+from specfmt.spec.validation import keys_of, rules_of
 from specfmt.vocab.base import CUSTOM, word_class
 from specfmt.vocab.index import INDEX as WORDS
 from specfmt.vocab.index import MODULES, REQUIRED
@@ -42,14 +42,6 @@ _OPERANDS: dict[str, Any] = {
     ]
 }
 """What an operation reads: see `edges.OperandsRule`."""
-
-
-def rule_of(cls: type[BaseModel], field: str) -> Rule:
-    """The rule behind a field."""
-    for item in cls.model_fields[field].metadata:
-        if isinstance(item, Rule):
-            return item
-    raise TypeError(f"{cls.__name__}.{field} has no rule")
 
 
 def json_schema() -> dict[str, Any]:
@@ -130,7 +122,7 @@ def object_schema(cls: type[BaseModel], tag: tuple[str, str] | None = None) -> d
         required.append(tag[0])
     for key, name in _own_first(keys_of(cls)):
         field = cls.model_fields[name]
-        schema = dict(rule_of(cls, name).schema())
+        schema = dict(rules_of(cls)[key].schema())
         if description := field_doc(cls, name):
             schema["description"] = description
         if field.is_required():

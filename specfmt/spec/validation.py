@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticUndefined
 
 from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.field_errors import (
@@ -18,7 +17,7 @@ from specfmt.spec.field_errors import (
     error_to_diagnostic,
     show,
 )
-from specfmt.spec.fields import Rule
+from specfmt.spec.fields import Rule, rule_of
 from specfmt.spec.layer import COMMON_FIELDS, Op
 from specfmt.spec.spellings import old_key
 
@@ -30,45 +29,8 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 
-class Slots(NamedTuple):
-    """The fields of a class as `validate` needs them.
-
-    Attributes:
-        rules: Key in a spec -> the field's name and rule.
-        defaults: Field name -> default, of all fields.
-        required: The keys that must be given.
-    """
-
-    rules: dict[str, tuple[str, Rule]]
-    defaults: dict[str, Any]
-    required: tuple[str, ...]
-
-
-@cache
-def slots_of(cls: type[BaseModel]) -> Slots | None:
-    """The slots of a class all of whose checks are rules, else None.
-
-    A plugin's class may use Pydantic's own types and validators.
-    """
-    decorators = cls.__pydantic_decorators__
-    if decorators.field_validators or decorators.model_validators:
-        return None
-    rules = {}
-    for name, field in cls.model_fields.items():
-        rule = field.metadata[0] if len(field.metadata) == 1 else None
-        if not isinstance(rule, Rule) or field.default_factory is not None:
-            return None
-        rules[field.alias or name] = (name, rule)
-    defaults = {name: field.default for name, field in cls.model_fields.items()}
-    required = (key for key, (name, _) in rules.items() if defaults[name] is PydanticUndefined)
-    return Slots(rules, defaults, tuple(required))
-
-
 def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
     """Build ``cls`` from plain data.
-
-    Where all checks are rules they are called directly: Pydantic's core schema of the classes
-    that a small spec uses would cost more time than all else that is done with it.
 
     Args:
         cls: A layer, word or document class.
@@ -78,42 +40,10 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
     Raises:
         NestedError: With every finding, paths relative to ``data``.
     """
-    slots = slots_of(cls)
-    if slots is None:
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise NestedError(_pydantic_findings(error, cls, label)) from None
-    values = slots.defaults.copy()
-    given: set[str] = set()
-    problems: list[Diagnostic] = []
-    unknown: list[Path] = []
-    for key, item in data.items():
-        if key not in slots.rules:
-            unknown.append((key,))
-            continue
-        name, rule = slots.rules[key]
-        given.add(name)
-        try:
-            values[name] = rule.check(item)
-        except FieldError as error:
-            problems.append(error_to_diagnostic(error, (key,)))
-        except NestedError as error:
-            problems += [d.under((key,)) for d in error.diagnostics]
-    missing: list[Path] = [(key,) for key in slots.required if key not in data]
-    if problems or missing or unknown:
-        raise NestedError([*problems, *_key_findings(missing, unknown, cls, label)])
-    return _construct(cls, given, values)
-
-
-def _construct(cls: type[M], given: set[str], values: dict[str, Any]) -> M:
-    """What `model_construct` does for a class without private and extra fields."""
-    made = cls.__new__(cls)
-    object.__setattr__(made, "__dict__", values)
-    object.__setattr__(made, "__pydantic_fields_set__", given)
-    object.__setattr__(made, "__pydantic_extra__", None)
-    object.__setattr__(made, "__pydantic_private__", None)
-    return made
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        raise NestedError(_pydantic_findings(error, cls, label)) from None
 
 
 def _pydantic_findings(
@@ -131,11 +61,35 @@ def _pydantic_findings(
             yield error_to_diagnostic(cause, path)
         elif item["type"] == "missing":
             missing.append(path)
-        elif item["type"] == "extra_forbidden":
+        elif item["type"] in ("extra_forbidden", "invalid_key"):
             unknown.append(path)
         else:
             yield Diagnostic("SF123", f"{item['msg']}, received {show(item['input'])}", path)
     yield from _key_findings(missing, unknown, cls, label)
+
+
+def findings(rule: Rule, value: Any, path: Path) -> Iterator[Diagnostic]:
+    """What a rule finds in a value that it does not accept."""
+    try:
+        rule.check(value)
+    except FieldError as error:
+        yield error_to_diagnostic(error, path)
+    except NestedError as error:
+        yield from (d.under(path) for d in error.diagnostics)
+
+
+@cache
+def rules_of(cls: type[BaseModel]) -> dict[str, Rule]:
+    """The rules behind the keys that a spec has for a class."""
+    found = {key: rule_of(cls, name) for key, name in keys_of(cls).items()}
+    return {key: rule for key, rule in found.items() if rule is not None}
+
+
+@cache
+def required_keys(cls: type[BaseModel]) -> tuple[str, ...]:
+    """The keys that must be given."""
+    keys = keys_of(cls).items()
+    return tuple(key for key, name in keys if cls.model_fields[name].is_required())
 
 
 def _key_findings(
@@ -151,6 +105,7 @@ def _key_findings(
         yield unknown_key(str(path[-1]), path, cls, label)
 
 
+@cache
 def keys_of(cls: type[BaseModel]) -> dict[str, str]:
     """The keys that a spec has for a class, in order, and the field behind each."""
     absent = cls.absent_fields() if issubclass(cls, Op) else ()

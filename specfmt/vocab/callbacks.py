@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from specfmt.spec.fields import (
     AnyMapping,
@@ -11,6 +11,7 @@ from specfmt.spec.fields import (
     Float,
     Int,
     Integer,
+    Literal,
     NaturalInt,
     Nullable,
     OneOf,
@@ -22,7 +23,7 @@ from specfmt.spec.fields import (
 )
 from specfmt.vocab.base import Word
 
-Mode = Annotated[Literal["auto", "min", "max"], OneOf("auto", "min", "max")]
+Mode = Literal["auto", "min", "max"]
 Frequency = Annotated[
     Literal["epoch"] | int,
     Either(OneOf("epoch"), Integer(1), expected='"epoch" or a number of batches'),

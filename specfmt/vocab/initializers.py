@@ -6,17 +6,17 @@ so there it has no effect.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from specfmt.spec.field_errors import FieldError
 from specfmt.spec.fields import (
     Bool,
     Float,
     Integer,
+    Literal,
     NaturalFloat,
     Nullable,
     Number,
-    OneOf,
     PositiveFloat,
     Rule,
     Seed,
@@ -25,11 +25,8 @@ from specfmt.spec.fields import (
 )
 from specfmt.vocab.base import Word
 
-Mode = Annotated[Literal["fan_in", "fan_out", "fan_avg"], OneOf("fan_in", "fan_out", "fan_avg")]
-Distribution = Annotated[
-    Literal["uniform", "truncated_normal", "untruncated_normal", "normal"],
-    OneOf("uniform", "truncated_normal", "untruncated_normal", "normal"),
-]
+Mode = Literal["fan_in", "fan_out", "fan_avg"]
+Distribution = Literal["uniform", "truncated_normal", "untruncated_normal", "normal"]
 FanAxes = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer(), 1))]
 
 
@@ -188,11 +185,9 @@ class Orthogonal(InitializerWord):
 class STFT(InitializerWord):
     """The real or imaginary part of a windowed Fourier basis: (frame, 1, fft // 2 + 1)."""
 
-    side: Annotated[Literal["real", "imag"], OneOf("real", "imag")] = "real"
+    side: Literal["real", "imag"] = "real"
     window: Annotated[str | None, Nullable(Text("the name of a window of scipy.signal"))] = "hann"
-    scaling: Annotated[
-        Literal["density", "spectrum"] | None, Nullable(OneOf("density", "spectrum"))
-    ] = "density"
+    scaling: Literal["density", "spectrum"] | None = "density"
     periodic: Bool = False
 
     def needs(self, shape: tuple[int, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from specfmt.spec.fields import (
     DTYPES,
@@ -13,6 +13,7 @@ from specfmt.spec.fields import (
     Either,
     Float,
     Fraction,
+    Literal,
     NaturalFloat,
     Nullable,
     Number,
@@ -23,12 +24,7 @@ from specfmt.spec.fields import (
 )
 from specfmt.vocab.base import Word
 
-REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
-
-Reduction = Annotated[
-    Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None,
-    Nullable(OneOf(*REDUCTIONS)),
-]
+Reduction = Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None
 OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES, *POLICIES))]
 OptionalAxes = Annotated[int | tuple[int, ...] | None, Nullable(Axes.__metadata__[0])]
 ClassWeights = Annotated[

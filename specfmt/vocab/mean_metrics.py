@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
-from specfmt.spec.fields import Axis, Bool, Fraction, NaturalInt, Nullable, OneOf, OptionalInt, Str
+from specfmt.spec.fields import Axis, Bool, Fraction, Literal, NaturalInt, OptionalInt, Str
 from specfmt.vocab.metrics import MetricWord, OptionalDType
 
-Aggregation = Annotated[
-    Literal["uniform_average", "variance_weighted_average"] | None,
-    Nullable(OneOf("uniform_average", "variance_weighted_average")),
-]
+Aggregation = Literal["uniform_average", "variance_weighted_average"] | None
 
 
 class MeanSquaredError(MetricWord):

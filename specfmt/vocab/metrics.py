@@ -5,7 +5,7 @@ The value of an epoch is that of all its samples together.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from specfmt.spec.fields import (
     DTYPES,
@@ -16,6 +16,7 @@ from specfmt.spec.fields import (
     Float,
     Fraction,
     Integer,
+    Literal,
     Nullable,
     Number,
     OneOf,
@@ -43,18 +44,10 @@ Thresholds = Annotated[
 ThresholdList = Annotated[
     tuple[float, ...] | None, Nullable(Tuple(Number(minimum=0, maximum=1), 1))
 ]
-Average = Annotated[
-    Literal["micro", "macro", "weighted"] | None, Nullable(OneOf("micro", "macro", "weighted"))
-]
+Average = Literal["micro", "macro", "weighted"] | None
 OptionalThreshold = Annotated[float | None, Nullable(Number(above=0, maximum=1))]
-Curve = Annotated[
-    Literal["ROC", "PR", "PRGAIN", "roc", "pr", "prgain"],
-    OneOf("ROC", "PR", "PRGAIN", "roc", "pr", "prgain"),
-]
-Summation = Annotated[
-    Literal["interpolation", "minoring", "majoring"],
-    OneOf("interpolation", "minoring", "majoring"),
-]
+Curve = Literal["ROC", "PR", "PRGAIN", "roc", "pr", "prgain"]
+Summation = Literal["interpolation", "minoring", "majoring"]
 ClassIds = Annotated[tuple[int, ...], Tuple(Integer(0), 1)]
 LabelWeights = Annotated[tuple[float, ...] | None, Nullable(Tuple(Number(), 1))]
 ThresholdCount = Annotated[int, Integer(2)]

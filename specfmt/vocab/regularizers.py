@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
-from specfmt.spec.fields import NaturalFloat, OneOf
+from specfmt.spec.fields import Literal, NaturalFloat
 from specfmt.vocab.base import Word
 
 
@@ -37,4 +37,4 @@ class OrthogonalRegularizer(RegularizerWord):
     """`factor` times the mean absolute cosine between different rows (or columns)."""
 
     factor: NaturalFloat = 0.01
-    mode: Annotated[Literal["rows", "columns"], OneOf("rows", "columns")] = "rows"
+    mode: Literal["rows", "columns"] = "rows"
