@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic_core import core_schema
 
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, nest_schema
@@ -19,7 +21,7 @@ from specfmt.spec.field_docs import field_doc
 from specfmt.spec.fields import branch_schema, choice_schema
 from specfmt.spec.layer import COMMON_FIELDS, to_data
 from specfmt.spec.registry import MODEL, layer_class, op_class
-from specfmt.spec.validation import keys_of, rules_of
+from specfmt.spec.validation import keys_of
 from specfmt.vocab.base import CUSTOM, word_class
 from specfmt.vocab.index import INDEX as WORDS
 from specfmt.vocab.index import MODULES, REQUIRED
@@ -107,6 +109,47 @@ def _train_defs() -> dict[str, Any]:
     return defs
 
 
+class FieldsSchema(GenerateJsonSchema):
+    """Pydantic's generator, with the texts and the order of fields that editors show.
+
+    What a rule refers to by ``$ref`` stands among the definitions of `json_schema`.
+    """
+
+    def generate(self, schema: Any, mode: JsonSchemaMode = "validation") -> JsonSchemaValue:
+        return self.resolve_ref_schema(self.generate_inner(schema))
+
+    def get_schema_from_definitions(self, json_ref: Any) -> JsonSchemaValue | None:
+        found = self.json_to_defs_refs.get(json_ref)
+        return None if found is None else self.definitions.get(found)
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        cls: type[BaseModel] = schema["cls"]
+        made = super().model_schema(schema)
+        properties = {
+            key: made["properties"][key] | _described(field_doc(cls, name))
+            for key, name in _own_first(keys_of(cls))
+        }
+        required = [key for key in properties if key in made.get("required", ())]
+        return {
+            "type": "object",
+            "description": _summary(cls),
+            "properties": properties,
+            **({"required": required} if required else {}),
+            "additionalProperties": False,
+        }
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if to_data(schema.get("default")) in (None, "", [], {}):
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+    def encode_default(self, dft: Any) -> Any:
+        return to_data(dft)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
 def object_schema(cls: type[BaseModel], tag: tuple[str, str] | None = None) -> dict[str, Any]:
     """The schema of one class.
 
@@ -114,30 +157,23 @@ def object_schema(cls: type[BaseModel], tag: tuple[str, str] | None = None) -> d
         cls: A layer, word or document class.
         tag: The key that names the type, and its value.
     """
-    properties: dict[str, Any] = {}
-    required = []
-    doc = _summary(cls)
-    if tag is not None:
-        properties[tag[0]] = {"const": tag[1], "description": doc}
-        required.append(tag[0])
-    for key, name in _own_first(keys_of(cls)):
-        field = cls.model_fields[name]
-        schema = dict(rules_of(cls)[key].schema())
-        if description := field_doc(cls, name):
-            schema["description"] = description
-        if field.is_required():
-            required.append(key)
-        elif (default := to_data(field.default)) not in (None, "", [], {}):
-            schema["default"] = default
-        properties[key] = schema
+    made = cls.model_json_schema(schema_generator=FieldsSchema)
+    if tag is None:
+        return made
+    key, value = tag
     return {
-        **({"title": tag[1]} if tag is not None else {}),
-        "type": "object",
-        "description": doc,
-        "properties": properties,
-        **({"required": required} if required else {}),
-        "additionalProperties": False,
+        "title": value,
+        **made,
+        "properties": {
+            key: {"const": value, "description": made["description"]},
+            **made["properties"],
+        },
+        "required": [key, *made.get("required", [])],
     }
+
+
+def _described(text: str) -> dict[str, str]:
+    return {"description": text} if text else {}
 
 
 def _own_first(keys: dict[str, str]) -> list[tuple[str, str]]:
