@@ -124,7 +124,7 @@ def migrate(
         for part, text in (
             ("spec", api.dump(model)),
             ("source", code),
-            ("usage", format_python(usage)),
+            ("usage", format_python(usage, (stem,))),
         ):
             (beside / files[part].name).write_text(text, encoding="utf-8")
         if not force:

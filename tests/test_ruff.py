@@ -63,6 +63,13 @@ def test_the_folder_that_one_stands_in_changes_nothing(
     assert format_python(SOURCE) == FORMATTED
 
 
+def test_modules_beside_the_file_come_last() -> None:
+    source = "from zoo import a\nfrom model import b\nimport torch\nprint(a, b, torch)\n"
+    assert format_python(source, ("model",)) == (
+        "import torch\nfrom zoo import a\n\nfrom model import b\n\nprint(a, b, torch)\n"
+    )
+
+
 def test_a_long_comment_moves_above() -> None:
     comment = "# a comment that is long enough to make the line too long"
     source = f"if a:\n    x = function(first_argument, second_argument)  {comment}\n"
@@ -106,7 +113,7 @@ def test_text_that_is_no_python() -> None:
 def test_a_host_can_put_its_own_formatter_in_place() -> None:
     seen: list[str] = []
 
-    def own(source: str) -> str:
+    def own(source: str, neighbours: tuple[str, ...]) -> str:
         seen.append(source)
         return "# formatted elsewhere\n"
 

@@ -23,6 +23,8 @@ STYLE: Final = ("--isolated", "--quiet", "--target-version", "py311", "--config"
 CHECK: Final = ("check", *STYLE, "--select", "I,F401", "--fix-only", "--exit-zero", "-")
 FORMAT: Final = ("format", *STYLE, "--line-length", str(WIDTH), "-")
 
+Formatter = Callable[[str, tuple[str, ...]], str]
+
 PRAGMAS: Final = ("# type:", "# noqa", "# pyright:", "# ty:", "# pragma:")
 """Comments that speak of their line; ruff does not count their width."""
 
@@ -31,11 +33,12 @@ _NO_CODE: Final = frozenset(
 )
 
 
-def format_python(source: str) -> str:
+def format_python(source: str, neighbours: tuple[str, ...] = ()) -> str:
     """Format a whole Python file.
 
     Args:
         source: Python, each statement on one line or several, imports in any order.
+        neighbours: Modules of the folder that the file will stand in, which it imports last.
 
     Returns:
         The file as `ruff check --select I,F401 --fix` and `ruff format` leave it; comments that
@@ -45,11 +48,11 @@ def format_python(source: str) -> str:
         SpecError: SF312 if ruff cannot be run.
         SyntaxError: The source is no Python.
     """
-    return _formatter(with_short_lines(source))
+    return _formatter(with_short_lines(source), neighbours)
 
 
-def set_formatter(function: Callable[[str], str]) -> None:
-    """Format generated code with another function from text to text."""
+def set_formatter(function: Formatter) -> None:
+    """Format generated code with another function, which gets what `format_python` gets."""
     global _formatter
     _formatter = function
 
@@ -94,9 +97,10 @@ def text_width(text: str) -> int:
     return cell_len(text)
 
 
-def run_ruff(source: str) -> str:
+def run_ruff(source: str, neighbours: tuple[str, ...]) -> str:
     """Let the ruff beside this interpreter format a file."""
-    return _run(FORMAT, _run(CHECK, source))
+    own = ("--config", f"lint.isort.known-first-party = {list(neighbours)}")
+    return _run(FORMAT, _run((*CHECK, *own), source))
 
 
 def _run(options: tuple[str, ...], source: str) -> str:
@@ -115,4 +119,4 @@ def _run(options: tuple[str, ...], source: str) -> str:
     return done.stdout
 
 
-_formatter: Callable[[str], str] = run_ruff
+_formatter: Formatter = run_ruff
