@@ -1,6 +1,7 @@
 """Mutated models, Keras's and specfmt's own, on the whole path.
 
-``python -m tests.fuzz.mutations COUNT SEED`` says what came of so many inputs.
+``python -m tests.fuzz.mutations COUNT SEED [SECONDS]`` says what came of so many inputs, with the
+programs of every style and option.
 """
 
 from __future__ import annotations
@@ -96,21 +97,21 @@ def inputs(seed: int) -> Iterator[tuple[bool, str]]:
         yield is_keras, damage(text, rng) if rng.random() < 0.05 else text
 
 
-def run(count: int, seed: int, seconds: float = float("inf")) -> Outcome:
-    """So many inputs, or as many as the time allows."""
+def run(count: int, seed: int, seconds: float = float("inf"), form: str = "short") -> Outcome:
+    """So many inputs, or as many as the time allows; ``form`` is a key of `OPTIONS`."""
     outcome = Outcome()
     end = time.monotonic() + seconds
     for is_keras, text in inputs(seed):
         if outcome.inputs >= count or time.monotonic() > end:
             return outcome
         content = text.encode("utf-8", "surrogatepass")
-        outcome.add(imported(content) if is_keras else travel(content), text)
+        outcome.add(imported(content, form) if is_keras else travel(content, form), text)
     return outcome
 
 
 def main() -> None:
     limit_memory()
-    outcome = run(int(sys.argv[1]), int(sys.argv[2]), float((sys.argv[3:] or ["inf"])[0]))
+    outcome = run(int(sys.argv[1]), int(sys.argv[2]), float((sys.argv[3:] or ["inf"])[0]), "long")
     print(f"{outcome.inputs} inputs, {outcome.read} accepted, {outcome.programs} programs")
     for kind, count in outcome.faults.most_common():
         step, fault, text = outcome.examples[kind]
