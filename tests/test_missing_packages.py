@@ -13,6 +13,7 @@ from specfmt import progress
 from specfmt.cli import main
 from specfmt.extras import install
 from specfmt.parity.report import Against, Difference, Report
+from tests.harness import keras
 
 KERAS_2 = {
     "class_name": "Sequential",
@@ -92,6 +93,25 @@ def test_hdf5_without_h5py(
     assert "error[SF312]: expected h5py to read an .h5 file, which is not installed" in done.stderr
     assert 'help: pip install "specfmt[weights]"' in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_weights_of_a_vocabulary_without_h5py(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stand in the archive's weights; a vocabulary without them means something else."""
+    layers = keras().layers
+    layer = layers.TextVectorization(output_mode="tf_idf", max_tokens=6)
+    layer.adapt(["a b", "b c"])
+    source = tmp_path / "net.keras"
+    keras().Sequential([keras().Input((1,), dtype="string"), layer]).save(source)
+    done = CliRunner().invoke(main, ["import", str(source)])
+    assert done.exit_code == 0, done.output
+    assert "idf_weights" in done.stdout
+    without(monkeypatch, "h5py")
+    done = CliRunner().invoke(main, ["import", str(source)])
+    assert done.exit_code == 1
+    assert 'help: pip install "specfmt[weights]"' in done.stderr
 
 
 ODD = "[red]a[/b] :cat: \x1b[2J"

@@ -20,7 +20,6 @@ import specfmt
 from specfmt.api import import_source
 from specfmt.cli import main
 from specfmt.parity import pair as verify_pair
-from specfmt.parity.run import PREFIX
 from specfmt.parity.workers import Workers
 
 pytestmark = pytest.mark.slow
@@ -350,7 +349,7 @@ def test_nothing_is_left_of_a_killed_run(number: signal.Signals, tmp_path: Path)
         # A background job starts its children with SIGINT ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    folder = wait_for(lambda: next(tmp_path.glob(f"{PREFIX}*"), None))
+    folder = wait_for(lambda: next(tmp_path.glob(".verify.*"), None))
     children = wait_for(lambda: children_of(process.pid))
     process.send_signal(number)
     process.communicate(timeout=60)

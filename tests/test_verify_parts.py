@@ -13,12 +13,13 @@ from click.testing import CliRunner
 
 import specfmt
 from specfmt.cli import main
+from specfmt.files import scratch_folder
 from specfmt.parity.known import known_part
 from specfmt.parity.original import Reference
 from specfmt.parity.pair import Pair
 from specfmt.parity.precision import LAST_DIGIT, MOVE, OPERATIONS, bounded, coarser
 from specfmt.parity.report import Against, Difference, Report
-from specfmt.parity.run import BATCHES, FEW, PREFIX, scratch_folder, usual_batches
+from specfmt.parity.run import BATCHES, FEW, usual_batches
 from specfmt.parity.sizes import input_shapes
 from specfmt.parity.trust import refusal, without_words
 from specfmt.parity.widths import wide
@@ -347,10 +348,12 @@ def test_reference(tmp_path: Path) -> None:
 def test_folders_of_killed_runs_go(tmp_path: Path, monkeypatch: Any) -> None:
     """Those of processes that still run stay."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    ended, running = tmp_path / f"{PREFIX}4194304-a", tmp_path / f"{PREFIX}{os.getppid()}-b"
+    with scratch_folder("verify") as named:
+        name = named.name.replace(f"-{os.getpid()}-", "-{}-")
+    ended, running = (tmp_path / name.format(number) for number in (4194304, os.getppid()))
     for folder in (ended, running):
         folder.mkdir()
-    with scratch_folder() as mine:
+    with scratch_folder("verify") as mine:
         assert mine.is_dir()
         assert {p.name for p in tmp_path.iterdir()} == {mine.name, running.name}
     assert [p.name for p in tmp_path.iterdir()] == [running.name]

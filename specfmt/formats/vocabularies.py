@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from specfmt.extras import require
 from specfmt.formats.hdf5 import look_through
 from specfmt.formats.reading import Json
 from specfmt.spec.naming import to_snake_case
@@ -143,9 +144,10 @@ def _idf_weights(group: str, data: bytes | None) -> list[float]:
     """What `adapt()` found for ``tf_idf``, from the weights inside the archive."""
     if data is None:
         return []
-    try:
-        import h5py  # type: ignore[import-untyped]
+    require(["h5py"], "to read the weights of a vocabulary")
+    import h5py  # type: ignore[import-untyped]
 
+    try:
         with tempfile.TemporaryFile() as copy:
             copy.write(data)
             copy.flush()
@@ -155,7 +157,7 @@ def _idf_weights(group: str, data: bytes | None) -> list[float]:
                 found = _own_data(h5py, file, path)
                 if found is not None and found.size <= len(data):
                     return [float(number) for number in found[()]]
-    except (ImportError, OSError, KeyError, RuntimeError, ValueError, TypeError):
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError):
         return []
     return []
 

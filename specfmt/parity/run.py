@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
@@ -15,6 +12,7 @@ from typing import Any, Final
 
 from specfmt import api
 from specfmt.extras import require
+from specfmt.files import scratch_folder
 from specfmt.parity.compare import Comparison
 from specfmt.parity.differences import worst
 from specfmt.parity.known import Known, known_part
@@ -36,7 +34,6 @@ LARGE: Final = 2**20
 UNKNOWN_SIZE: Final = 16
 """What an open size counts for in that."""
 
-PREFIX: Final = "specfmt-verify-"
 SIGNALS: Final = ("SIGTERM", "SIGHUP")
 
 
@@ -88,7 +85,7 @@ def verify(
         require([*(PACKAGES[target] for target in chosen), "h5py"], "to run both programs")
         for target in chosen:
             running.start(target)  # they get ready while the programs are written
-        folder = stack.enter_context(scratch_folder())
+        folder = stack.enter_context(scratch_folder("verify"))
         known = known_part(spec.model_copy(update={"train": None}), api.analyze(spec))
         if known.spec is None:
             return nothing(known)
@@ -171,28 +168,6 @@ def alone(
     if not report.against:
         report.skipped = "one program ran alone: there was nothing to compare its outputs with"
     return report
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards; those of processes that were killed go first."""
-    base = Path(tempfile.gettempdir())
-    for old in base.glob(f"{PREFIX}*"):
-        owner = old.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdigit() and not _runs(int(owner)) and not old.is_symlink():
-            shutil.rmtree(old, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as name:
-        yield Path(name)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
 
 
 @contextmanager
