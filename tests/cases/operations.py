@@ -706,6 +706,18 @@ CASES = [
         (4, 2),
         name="tensordot-constant",
     ),
+    *(
+        Case(
+            [op("tensordot", "in0", {"const": {"value": value, "dtype": "float32"}}, axes=axes)],
+            (4, 2),
+            name=f"tensordot-{axes}",
+        )
+        for value, axes in (
+            ([[[1.0, 2.0], [3.0, 4.0]], [[0.5, -1.0], [2.0, 3.0]]], [[2], [0]]),
+            ([[[1.0, 2.0]] * 4, [[3.0, 4.0]] * 4, [[0.0, 1.0]] * 4], [[2, 1], [2, 1]]),
+            ([[1.0, 2.0, 0.5, 3.0], [4.0, 5.0, 6.0, 0.0]], [[-1, 1], [0, -1]]),
+        )
+    ),
     Case([op("dot_product_attention", "in0", "in1", "in1")], [(4, 2, 3), (5, 2, 3)]),
     Case(
         [op("dot_product_attention", "in0", "in1", "in1", is_causal=True)], [(4, 4, 3), (5, 2, 3)]

@@ -10,6 +10,7 @@ from specfmt.targets.torch.builder import Lower, lower
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Call, Method, Tensor
 from specfmt.targets.torch.operations import Operands, as_array, as_operand, to_dtype
+from specfmt.targets.torch.product_operations import contracted
 
 
 @lower(ops.Tensordot)
@@ -17,8 +18,10 @@ def tensordot(layer: ops.Tensordot, b: Lower, x1: Any, x2: Any) -> Tensor:
     operands = Operands(layer, (x1, x2), b, elementwise=False)
     left, right = operands.joined()
     first, second = layer.pairs(*(item.shape for item in operands.items))
-    dims = layer.axes if isinstance(layer.axes, int) else (list(first), list(second))
-    return operands.finish(b, Call("torch.tensordot", (left, right), {"dims": dims}))
+    if isinstance(layer.axes, int):
+        return operands.finish(b, Call("torch.tensordot", (left, right), {"dims": layer.axes}))
+    ranks = [len(item.shape) for item in operands.items]
+    return operands.finish(b, contracted((left, right), ranks, (first, second)))
 
 
 @lower(ops.DotProductAttention)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
-from string import ascii_lowercase
+from string import ascii_letters
 from typing import Any
 
 from specfmt.graph.model import Array
@@ -185,6 +186,30 @@ def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
     return y
 
 
+def contracted(
+    operands: tuple[Any, Any], ranks: Sequence[int], pairs: tuple[Sequence[int], Sequence[int]]
+) -> Call:
+    """The sum of products over pairs of axes: what `torch.tensordot` takes, which has no types.
+
+    Args:
+        operands: What is multiplied, in Keras's order.
+        ranks: How many axes each has.
+        pairs: The axes of the first operand, and those of the second that belong to them.
+
+    Raises:
+        TargetError: More axes than there are letters.
+    """
+    if sum(ranks) > len(ascii_letters):
+        raise TargetError(f"expected at most {len(ascii_letters)} axes, received {sum(ranks)}")
+    letters = iter(ascii_letters)
+    first = [next(letters) for _ in range(ranks[0])]
+    shared = {right: first[left] for left, right in zip(*pairs, strict=True)}
+    second = [shared.get(axis) or next(letters) for axis in range(ranks[1])]
+    kept = [letter for letter in (*first, *second) if letter not in shared.values()]
+    terms = f"{''.join(first)},{''.join(second)}->{''.join(kept)}"
+    return Call("torch.einsum", (Name(string(terms)), *operands))
+
+
 @lower(ops.Dot)
 def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
     """NumPy's dot: the product of matrices, or over the last axis and the last but one."""
@@ -197,12 +222,7 @@ def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
     elif max(ranks) <= 2 or ranks[1] == 1:
         expr = Binary("@", left, right)
     else:
-        # torch.tensordot has no types that checkers agree on.
-        letters = ascii_lowercase[: ranks[0] + ranks[1] - 1]
-        first, rest = letters[: ranks[0]], letters[ranks[0] :]
-        second = f"{rest[:-1]}{first[-1]}{rest[-1]}"
-        terms = string(f"{first},{second}->{first[:-1]}{rest}")
-        expr = Call("torch.einsum", (Name(terms), left, right))
+        expr = contracted((left, right), ranks, ([ranks[0] - 1], [ranks[1] - 2]))
     y = operands.finish(b, expr)
     y.flat = None
     return y

@@ -34,7 +34,7 @@ from specfmt.targets.torch.expr import (
 UNDECLARED: Final = ("nn.GRU", "nn.LSTM", "nn.RNN")
 """Modules none of whose parameters a class declares."""
 
-UNTYPED: Final = ("F.max_pool", "F.adaptive_max_pool", "torch.linalg.")
+UNTYPED: Final = ("F.max_pool", "F.adaptive_max_pool", "torch.linalg.", "torch.tensordot")
 """Beginnings of functions for which torch declares no result."""
 
 

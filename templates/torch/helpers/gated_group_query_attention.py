@@ -1,8 +1,8 @@
 """Grouped attention with a gate."""
 
 from .gated_multi_head_attention import GatedMultiHeadAttention
-from .group_query_attention import GroupQueryAttention
+from .grouped_heads import GroupedHeads
 
 
-class GatedGroupQueryAttention(GroupQueryAttention, GatedMultiHeadAttention):
+class GatedGroupQueryAttention(GroupedHeads, GatedMultiHeadAttention):
     """Grouped attention with a gate."""

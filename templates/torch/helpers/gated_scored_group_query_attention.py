@@ -1,10 +1,8 @@
 """Grouped attention with a gate that returns its weights."""
 
 from .gated_scored_multi_head_attention import GatedScoredMultiHeadAttention
-from .group_query_attention import GroupQueryAttention
+from .grouped_heads import GroupedHeads
 
 
-class GatedScoredGroupQueryAttention(
-    GroupQueryAttention, GatedScoredMultiHeadAttention
-):
+class GatedScoredGroupQueryAttention(GroupedHeads, GatedScoredMultiHeadAttention):
     """Grouped attention with a gate that returns its weights."""

@@ -1,8 +1,8 @@
-"""Multi-head attention with a gate that returns its weights."""
+"""Gated multi-head attention that returns the attention weights too."""
 
-from .gated_multi_head_attention import GatedMultiHeadAttention
+from .gated_heads import GatedHeads
 from .scored_multi_head_attention import ScoredMultiHeadAttention
 
 
-class GatedScoredMultiHeadAttention(GatedMultiHeadAttention, ScoredMultiHeadAttention):
+class GatedScoredMultiHeadAttention(GatedHeads, ScoredMultiHeadAttention):
     """Gated multi-head attention that returns the attention weights too."""

@@ -1,44 +1,13 @@
-"""Multi-head attention with sizes of its own for keys and values."""
+"""Attention by several heads with sizes of its own for keys and values."""
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+
+from .attention_heads import AttentionHeads
 
 
-class MultiHeadAttention(nn.Module):
-    """Scaled dot-product attention by several heads of any size.
-
-    Args:
-        dim: Features of the query.
-        num_heads: How many heads there are.
-        key_dim: Features of a head's queries and keys.
-        value_dim: Features of a head's values (default: key_dim).
-        kdim, vdim: Features of the key and the value (default: dim).
-        out_dim: Features of the output (default: dim).
-        dropout: Share of the attention weights that training drops.
-        bias: Whether the projections add a bias.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        num_heads: int,
-        key_dim: int,
-        value_dim: int | None = None,
-        kdim: int | None = None,
-        vdim: int | None = None,
-        out_dim: int | None = None,
-        dropout: float = 0.0,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        value_dim = value_dim or key_dim
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.query = nn.Linear(dim, num_heads * key_dim, bias=bias)
-        self.key = nn.Linear(kdim or dim, num_heads * key_dim, bias=bias)
-        self.value = nn.Linear(vdim or dim, num_heads * value_dim, bias=bias)
-        self.output = nn.Linear(num_heads * value_dim, out_dim or dim, bias=bias)
+class MultiHeadAttention(AttentionHeads):
+    """Scaled dot-product attention by several heads of any size."""
 
     def forward(
         self,
@@ -69,12 +38,3 @@ class MultiHeadAttention(nn.Module):
             # A layer with dropout takes another path in Keras: there it gets nothing.
             x = x.masked_fill(empty, 0.0)
         return self.merge(x, query)
-
-    def split(self, x: torch.Tensor) -> torch.Tensor:
-        """Heads side by side (..., T, heads * size) to (..., heads, T, size)."""
-        return torch.unflatten(x, -1, (self.num_heads, -1)).transpose(-3, -2)
-
-    def merge(self, x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-        """The heads' results, side by side again, to the output."""
-        merged: torch.Tensor = self.output(x.transpose(-3, -2).flatten(-2))
-        return merged

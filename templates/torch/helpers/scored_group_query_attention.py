@@ -1,8 +1,8 @@
 """Grouped attention that returns its weights."""
 
-from .group_query_attention import GroupQueryAttention
+from .grouped_heads import GroupedHeads
 from .scored_multi_head_attention import ScoredMultiHeadAttention
 
 
-class ScoredGroupQueryAttention(GroupQueryAttention, ScoredMultiHeadAttention):
+class ScoredGroupQueryAttention(GroupedHeads, ScoredMultiHeadAttention):
     """Grouped attention that returns its weights."""

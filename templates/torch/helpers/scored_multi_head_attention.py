@@ -5,13 +5,13 @@ import math
 import torch
 import torch.nn.functional as F
 
-from .multi_head_attention import MultiHeadAttention
+from .attention_heads import AttentionHeads
 
 
-class ScoredMultiHeadAttention(MultiHeadAttention):
+class ScoredMultiHeadAttention(AttentionHeads):
     """Multi-head attention that returns the attention weights (N, heads, T, S) too."""
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         query: torch.Tensor,
         key: torch.Tensor,

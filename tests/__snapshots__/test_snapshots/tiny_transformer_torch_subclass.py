@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 
-class MultiHeadAttention(nn.Module):
-    """Scaled dot-product attention by several heads of any size.
+class AttentionHeads(nn.Module):
+    """Projections to heads of any size and back, around attention.
 
     Args:
         dim: Features of the query.
@@ -43,6 +43,19 @@ class MultiHeadAttention(nn.Module):
         self.value = nn.Linear(vdim or dim, num_heads * value_dim, bias=bias)
         self.output = nn.Linear(num_heads * value_dim, out_dim or dim, bias=bias)
 
+    def split(self, x: torch.Tensor) -> torch.Tensor:
+        """Heads side by side (..., T, heads * size) to (..., heads, T, size)."""
+        return torch.unflatten(x, -1, (self.num_heads, -1)).transpose(-3, -2)
+
+    def merge(self, x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+        """The heads' results, side by side again, to the output."""
+        merged: torch.Tensor = self.output(x.transpose(-3, -2).flatten(-2))
+        return merged
+
+
+class MultiHeadAttention(AttentionHeads):
+    """Scaled dot-product attention by several heads of any size."""
+
     def forward(
         self,
         query: torch.Tensor,
@@ -72,15 +85,6 @@ class MultiHeadAttention(nn.Module):
             # A layer with dropout takes another path in Keras: there it gets nothing.
             x = x.masked_fill(empty, 0.0)
         return self.merge(x, query)
-
-    def split(self, x: torch.Tensor) -> torch.Tensor:
-        """Heads side by side (..., T, heads * size) to (..., heads, T, size)."""
-        return torch.unflatten(x, -1, (self.num_heads, -1)).transpose(-3, -2)
-
-    def merge(self, x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-        """The heads' results, side by side again, to the output."""
-        merged: torch.Tensor = self.output(x.transpose(-3, -2).flatten(-2))
-        return merged
 
 
 class TinyTransformer(nn.Module):
