@@ -96,6 +96,7 @@ def scripts() -> Iterator[tuple[str, str]]:
     for constraint in ("max_norm", "non_neg", "unit_norm"):
         held = {f"{name}_regularizer": "l1l2" for name in weights}
         held |= {f"{name}_constraint": constraint for name in weights}
+        held["kernel_constraint"] = "unit_norm"
         lstm = {"type": "LSTM", "units": 3, **held}
         documents[constraint] = regressor(
             {"type": "Reshape", "target_shape": [5, 1]},

@@ -243,9 +243,23 @@ def test_alike_modules_share_a_loop() -> None:
         "nn.init.zeros_(self.dense.bias)",
     ]
     assert lines(layer, layer, layer, owner="model") == [
-        "for layer in (model.dense, model.dense_1, model.dense_2):",
+        "for module in model.modules():",
+        "    if isinstance(module, nn.Linear):",
+        "        nn.init.xavier_uniform_(module.weight)",
+        "        nn.init.zeros_(module.bias)",
+    ]
+    assert lines(layer, layer, layer) == [
+        "for layer in (self.dense, self.dense_1, self.dense_2):",
         "    nn.init.xavier_uniform_(layer.weight)",
         "    nn.init.zeros_(layer.bias)",
+    ]
+    other = {**layer, "kernel_initializer": "ones"}
+    assert lines(layer, other, layer, owner="model") == [
+        'for name in ("dense", "dense_2"):',
+        '    nn.init.xavier_uniform_(model.get_parameter(f"{name}.weight"))',
+        '    nn.init.zeros_(model.get_parameter(f"{name}.bias"))',
+        'nn.init.ones_(model.get_parameter("dense_1.weight"))',
+        'nn.init.zeros_(model.get_parameter("dense_1.bias"))',
     ]
     many = [layer, {**layer, "use_bias": False}, layer, layer, layer]
     assert lines(*many) == [

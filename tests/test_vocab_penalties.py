@@ -174,12 +174,14 @@ def test_idiomatic_forms() -> None:
         return function(lower_graph(build_graph(case.document()), Options())).lines
 
     assert lines(PENALTIES[0], penalty_lines) == [
-        "total = 0.03 * model.dense.weight.square().sum()",
-        "return total + 0.02 * model.dense.bias.abs().sum()",
+        'total = 0.03 * model.get_parameter("dense.weight").square().sum()',
+        'return total + 0.02 * model.get_parameter("dense.bias").abs().sum()',
     ]
     assert lines(CONSTRAINTS[0], constraint_lines) == [
-        "model.dense.weight.copy_(limit_norm(model.dense.weight, 0.0, 0.7, dim=1))",
-        "model.dense.bias.copy_(limit_norm(model.dense.bias, 0.0, 0.7, dim=0))",
+        'weight = model.get_parameter("dense.weight")',
+        "weight.copy_(limit_norm(weight, 0.0, 0.7, dim=1))",
+        'weight = model.get_parameter("dense.bias")',
+        "weight.copy_(limit_norm(weight, 0.0, 0.7, dim=0))",
     ]
     assert lines(Case({"type": "Dense", "units": 2}, (3,)), penalty_lines) == []
 

@@ -164,10 +164,16 @@ def constraint_lines(program: ClassProgram, model: str = "model") -> PenaltyCode
             continue
         groups[_limit(term, place)].append(place.source)
         helpers["limit_norm"] = None
-    lines = []
+    lines: list[str] = []
+    if len(groups) > 1 and any(one.endswith("]") for many in groups.values() for one in many):
+        # To a checker, a part of a parameter is a tensor, but no parameter.
+        lines.append("weight: torch.Tensor")
     for text, sources in groups.items():
-        if len(sources) == 1:
+        if len(sources) == 1 and text.count("{}") == 1:
             lines.append(text.replace("{}", sources[0]))
+        elif len(sources) == 1:
+            lines.append(f"weight = {sources[0]}")
+            lines.append(text.replace("{}", "weight"))
         else:
             lines.append(f"for weight in ({', '.join(sources)}):")
             lines.append(f"    {text.replace('{}', 'weight')}")
