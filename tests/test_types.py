@@ -194,3 +194,22 @@ def test_programs_are_clean(checker: str, programs: Path, tmp_path: Path) -> Non
     wrong = [line for line in found if "wrong.py" in line]
     assert wrong, output[-2000:]
     assert [line for line in found if line not in wrong] == []
+
+
+@pytest.mark.slow
+def test_keras_programs_are_clean(tmp_path: Path) -> None:
+    """Models made of calls and training scripts, as far as a checker sees without Keras's types.
+
+    Keras has none: a class derived from `keras.Model` derives from ``Any``, which --strict refuses.
+    """
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in EXAMPLES:
+        for part, flavor in (("model", "tf.keras"), ("train", "keras")):
+            code = specfmt.generate(
+                spec(name), "keras", part=part, style="functional", flavor=flavor
+            )
+            (folder / f"{name}_{part}.py").write_text(code, encoding="utf-8")
+    (folder / "wrong.py").write_text("count: int = 'one'\n")
+    found = re.findall(r"(\w+)\.py.* error: ", check("mypy", folder, tmp_path / "cache"))
+    assert found == ["wrong"]
