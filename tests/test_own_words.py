@@ -65,3 +65,21 @@ def test_words_of_one_name_have_stubs_of_their_own():
             assert "from three import Focal as Focal_3" in code
             for call in ("Focal_metric(g=2)", "Focal_2(g=3)", "Focal_3(g=4)"):
                 assert call in code
+
+
+def test_a_name_that_python_can_say_stays():
+    """A leading underscore is part of it."""
+    document = {
+        "specfmt": 1,
+        "inputs": {"x": {"shape": [4]}},
+        "layers": [
+            {
+                "type": "Dense",
+                "units": 3,
+                "kernel_initializer": own("mine._Scaled__", a=1),
+            }
+        ],
+    }
+    code = specfmt.generate(specfmt.loads(json.dumps(document)))
+    assert "from mine import _Scaled__\n" in code
+    assert "kernel_initializer=_Scaled__(a=1)" in code

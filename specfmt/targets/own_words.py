@@ -139,7 +139,7 @@ def python_name(term: Term) -> str:
 def _plain_name(term: Term) -> str:
     """A word's name, or an identifier that reads like it."""
     _, name = term.spec.place
-    text = identifier(name, term.kind)
+    text = name if is_identifier(name) else identifier(name, term.kind)
     taken = keyword.iskeyword(text) or hasattr(builtins, text) or text in RESERVED
     return f"{text}_{term.kind}" if taken else text
 
