@@ -166,7 +166,7 @@ def test_templates_filter_texts_where_they_stand() -> None:
                     found.append(f"{path.name}:{number}: {match[0]}")
             inside = inside != (line.count('"""') % 2 == 1)
     # The format of a number in the script's own f-string, one of two constants; a whole number.
-    formats = {"{{ train.value }}", "{{ loop.shown }}", "{{ train.epochs }}"}
+    formats = {"{{ train.value }}", "{{ step.shown }}", "{{ train.epochs }}"}
     assert [item for item in found if item.partition(": ")[2] not in formats] == []
 
 

@@ -1,6 +1,9 @@
-"""The statements inside ``train_epoch``, ``evaluate`` and ``predict``."""
+"""What ``train_epoch``, ``evaluate`` and ``predict`` do; ``torch/loop.j2`` says it in Python."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from specfmt.graph.model import Graph
 from specfmt.spec.train import TrainSpec
@@ -21,6 +24,21 @@ FUNCTIONAL = {
     "nn.PoissonNLLLoss": "F.poisson_nll_loss",
 }
 """Stock losses as functions, which read better where there are several."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What is kept of the model's answer.
+
+    Attributes:
+        names: The variables that take it, as they stand before ``=``.
+        item: What the answer is subscripted with, for one output of several.
+        picked: The outputs that are taken out of the mapping ``outputs`` instead.
+    """
+
+    names: str = ""
+    item: str = ""
+    picked: Sequence[Output] = ()
 
 
 class Loop:
@@ -62,8 +80,6 @@ class Loop:
         self.trained = [output for output in outputs if output.loss is not None]
         self.many_values = any(has_many_values(m.term) for m in all_metrics(graph, train))
 
-    # -- what the template asks for ------------------------------------------------------------
-
     @property
     def single(self) -> bool:
         """Whether there is one output."""
@@ -78,9 +94,9 @@ class Loop:
     def helpers(self) -> list[str]:
         """Helper functions and classes that the loop names."""
         losses = [name for output in self.trained if output.loss for name in output.loss.helpers]
-        if self._accuracy:
+        if self._hits:
             return losses
-        return losses + [name for code in self._metrics.values() for name in code.helpers]
+        return losses + [name for code in self._codes.values() for name in code.helpers]
 
     @property
     def value_type(self) -> str:
@@ -95,214 +111,119 @@ class Loop:
     @property
     def metrics(self) -> str:
         """The metrics by their names in logs: a dict, or nothing where none needs an object."""
-        if self._accuracy:
+        if self._hits:
             return ""
-        items = ", ".join(f"{string(k)}: {c.create}" for k, c in self._metrics.items())
+        items = ", ".join(f"{string(k)}: {c.create}" for k, c in self._codes.items())
         return f"{{{items}}}" if items else ""
 
     @property
     def metric_type(self) -> str:
         """The classes of the metrics."""
-        return " | ".join(dict.fromkeys(c.create.partition("(")[0] for c in self._metrics.values()))
+        return " | ".join(dict.fromkeys(c.create.partition("(")[0] for c in self._codes.values()))
 
     @property
-    def _metrics(self) -> dict[str, MetricCode]:
+    def _codes(self) -> dict[str, MetricCode]:
         return {key: code for output in self.outputs for key, code in output.metrics.items()}
 
     @property
-    def measured(self) -> str:
+    def described(self) -> str:
         """What an epoch gives, in words."""
-        if self._accuracy:
-            return f"loss and {next(iter(self._metrics)).replace('_', ' ')}"
-        return "loss and the metrics" if self._metrics else "loss"
+        if self._hits:
+            return f"loss and {self.metric_name.replace('_', ' ')}"
+        return "loss and the metrics" if self._codes else "loss"
 
     @property
-    def _accuracy(self) -> MetricCode | None:
+    def _hits(self) -> MetricCode | None:
         """The only metric, where right answers can be counted without further ado."""
-        if not (self.single and len(self._metrics) == 1):
+        if not (self.single and len(self._codes) == 1):
             return None
-        ((key, code),) = self._metrics.items()
-        weighs = self.weighted and key in self.outputs[0].weighted_metrics
-        return code if code.hits and not weighs else None
+        ((key, code),) = self._codes.items()
+        return code if code.hits and not self.weighs(self.outputs[0], key) else None
 
     @property
-    def train_arguments(self) -> str:
-        """The parameters of ``train_epoch``."""
-        return self._arguments(
-            [
-                "optimizer: torch.optim.Optimizer",
-                *["scheduler: torch.optim.lr_scheduler.LRScheduler"]
-                * bool(self.optimizer.schedule),
-                *["average: torch.optim.swa_utils.AveragedModel"] * self._averages,
-                "device: torch.device",
-                *["epoch: int"] * bool(self.optimizer.accumulation_steps),
-            ]
+    def counts_hits(self) -> bool:
+        """Whether right answers are counted instead of a metric kept."""
+        return self._hits is not None
+
+    @property
+    def metric_name(self) -> str:
+        """What the first metric is called in logs."""
+        return next(iter(self._codes))
+
+    @property
+    def hits(self) -> str:
+        """How many right answers a batch has."""
+        assert self._hits is not None
+        (output,) = self.outputs
+        plain = output.prediction
+        return self._hits.counted(
+            plain if self._hits.by_rank else output.activated(plain), output.target
         )
 
     @property
-    def evaluate_arguments(self) -> str:
-        """The parameters of ``evaluate``."""
-        return self._arguments(["device: torch.device"])
-
-    def call(self, loader: str, *, training: bool = False) -> str:
-        """The arguments of a call of ``train_epoch`` or ``evaluate``."""
-        parts = ["model", loader, *["loss_fn"] * self.has_loss_fn]
-        if training:
-            parts += ["optimizer", *["scheduler"] * bool(self.optimizer.schedule)]
-            parts += ["average"] * self._averages
-        parts.append("device")
-        if training and self.optimizer.accumulation_steps:
-            parts.append("epoch")
-        return ", ".join(parts)
-
-    @property
-    def _averages(self) -> bool:
+    def averages(self) -> bool:
+        """Whether a moving average of the weights goes along."""
         return any(line.startswith("average = ") for line in self.optimizer.setup)
 
-    def _arguments(self, rest: list[str]) -> str:
-        return ", ".join(
-            [
-                f"model: {self.model_type}",
-                "loader: DataLoader[tuple[torch.Tensor, ...]]",
-                *["loss_fn: nn.Module"] * self.has_loss_fn,
-                *rest,
-            ]
-        )
-
     @property
-    def batch(self) -> str:
+    def batch(self) -> list[str]:
         """The variables of a batch."""
         names = [*self.inputs.values(), *(output.target for output in self.outputs)]
-        return ", ".join([*names, *["weight"] * self.weighted])
+        return [*names, *["weight"] * self.weighted]
 
     @property
-    def move(self) -> list[str]:
-        """Statements that bring a batch to the device."""
-        names = self.batch.split(", ")
-        if len(names) > 3:
-            return [f"{name} = {name}.to(device)" for name in names]
-        return [f"{self.batch} = {', '.join(f'{name}.to(device)' for name in names)}"]
+    def trained_names(self) -> str:
+        """The names of the outputs that have a loss: a list."""
+        return literal([output.name for output in self.trained])
 
     @property
-    def start(self) -> list[str]:
-        """Statements before the first batch."""
-        if self._accuracy:
-            return ["total_loss, correct, seen = 0.0, 0, 0"]
-        lines = ["total_loss, seen = 0.0, 0"]
-        if len(self.trained) > 1:
-            names = literal([output.name for output in self.trained])
-            lines.append(f"losses = dict.fromkeys({names}, 0.0)")
-        if self._metrics:
-            lines.append("metrics = new_metrics()")
-        return lines
+    def model_call(self) -> str:
+        """A call of the model."""
+        return f"model({', '.join(self.inputs.values())})"
 
     @property
-    def train_start(self) -> list[str]:
-        """Statements of ``train_epoch`` before the first batch."""
-        if not self.optimizer.accumulation_steps:
-            return self.start
-        # Keras counts batches over the whole training.
-        return [*self.start, "batches = (epoch - 1) * len(loader)"]
+    def measured_predictions(self) -> Predictions:
+        """What is kept of the model's answer for losses and metrics."""
+        return self._predictions([o for o in self.outputs if o.loss is not None or o.metrics])
 
     @property
-    def forward(self) -> list[str]:
-        """Statements from the batch to the loss."""
-        lines = self._call_model([o for o in self.outputs if o.loss is not None or o.metrics])
-        if len(self.trained) == 1:
-            (output,) = self.trained
-            lines.append(f"loss = {output.share}{self._loss(output)}")
-        else:
-            lines += [f"{o.loss_variable} = {self._loss(o)}" for o in self.trained]
-            total = " + ".join(f"{o.share}{o.loss_variable}" for o in self.trained)
-            lines.append(f"loss = {total}")
-        if self.penalties:
-            lines.append(f"loss = loss + {' + '.join(self.penalties)}")
-        return lines
+    def predictions(self) -> Predictions:
+        """All of the model's answer."""
+        return self._predictions(self.outputs)
 
-    @property
-    def train_step(self) -> list[str]:
-        """Statements from the batch to the updated weights."""
-        optimizer = self.optimizer
-        update = [*optimizer.before_step, "optimizer.step()"]
-        update += [*optimizer.after_step, *["constrain(model)"] * self.constrain]
-        scheduler = ["scheduler.step()"] * bool(optimizer.schedule)
-        steps = optimizer.accumulation_steps
-        if not steps:
-            return [
-                "optimizer.zero_grad()",
-                *self.forward,
-                self._backward("loss"),
-                *update,
-                *scheduler,
-            ]
-        return [
-            *self.forward,
-            self._backward(f"loss / {steps}"),
-            "batches += 1",
-            f"if batches % {steps} == 0:",
-            *(f"    {line}" for line in (*update, "optimizer.zero_grad()")),
-            *scheduler,
-        ]
+    def _predictions(self, used: list[Output]) -> Predictions:
+        form = self.graph.output_form
+        if form == "mapping" and len(used) > 1:
+            return Predictions(picked=used)
+        if form == "mapping":
+            return Predictions(used[0].prediction, f"[{string(used[0].name)}]")
+        if form == "list" and self.single:
+            return Predictions(self.outputs[0].prediction, "[0]")
+        return Predictions(", ".join(o.prediction if o in used else "_" for o in self.outputs))
 
-    def _backward(self, loss: str) -> str:
+    def backward(self, loss: str) -> str:
         """The backward pass: the method has no types, which a known tensor's call would miss."""
         if not self.has_loss_fn:
             return f"torch.autograd.backward({loss})"
         return f"{loss}.backward()" if loss.isidentifier() else f"({loss}).backward()"
 
-    @property
-    def train_count(self) -> list[str]:
-        """Statements that add up a training batch's loss and metrics."""
-        return self._count(".detach()")
+    def probabilities(self, output: Output) -> str:
+        """The variable for what several metrics read; empty if at most one does."""
+        readers = [code for code in output.metrics.values() if not code.on_logits]
+        if not output.activation or len(readers) < 2:
+            return ""
+        return "probabilities" if self.single else f"{output.prediction}_probabilities"
 
-    @property
-    def count(self) -> list[str]:
-        """Statements that add up a batch's loss and metrics."""
-        return self._count("")
+    def measured(self, output: Output, key: str, detach: str) -> str:
+        """What a metric reads."""
+        plain = f"{output.prediction}{detach}"
+        if output.metrics[key].on_logits:
+            return plain
+        return self.probabilities(output) or output.activated(plain)
 
-    def _count(self, detach: str) -> list[str]:
-        first = next(iter(self.inputs.values()))
-        lines = [f"total_loss += loss.item() * len({first})"]
-        if self._accuracy:
-            (output,) = self.outputs
-            prediction = output.prediction
-            if not self._accuracy.by_rank:
-                prediction = output.activated(prediction)
-            right = self._accuracy.counted(prediction, output.target)
-            return [*lines, f"correct += {right}", f"seen += len({first})"]
-        lines.append(f"seen += len({first})")
-        if len(self.trained) > 1:
-            lines += [
-                f"losses[{string(o.name)}] += {o.loss_variable}.item() * len({first})"
-                for o in self.trained
-            ]
-        for output in self.outputs:
-            plain = f"{output.prediction}{detach}"
-            activated = output.activated(plain)
-            on_activated = [code for code in output.metrics.values() if not code.on_logits]
-            if output.activation and len(on_activated) > 1:
-                name = "probabilities" if self.single else f"{output.prediction}_probabilities"
-                lines.append(f"{name} = {activated}")
-                activated = name
-            for key, code in output.metrics.items():
-                prediction = plain if code.on_logits else activated
-                weight = ", weight" if self.weighted and key in output.weighted_metrics else ""
-                lines.append(
-                    f"metrics[{string(key)}].update({prediction}, {output.target}{weight})"
-                )
-        return lines
-
-    @property
-    def result(self) -> str:
-        """What an epoch logs: a dict."""
-        parts = ['"loss": total_loss / seen']
-        if self._accuracy:
-            return f"{{{parts[0]}, {string(next(iter(self._metrics)))}: correct / seen}}"
-        if len(self.trained) > 1:
-            parts.append('**{f"{name}_loss": total / seen for name, total in losses.items()}')
-        if self._metrics:
-            parts.append("**{name: metric.result() for name, metric in metrics.items()}")
-        return "{" + ", ".join(parts) + "}"
+    def weighs(self, output: Output, key: str) -> bool:
+        """Whether sample weights count in a metric."""
+        return self.weighted and key in output.weighted_metrics
 
     @property
     def predict_arguments(self) -> str:
@@ -323,39 +244,12 @@ class Loop:
             return "The outputs by name, with the activations that the losses apply."
         return "The prediction, in evaluation mode." if self.single else "The outputs by name."
 
-    @property
-    def predict(self) -> list[str]:
-        """Statements of ``predict``."""
-        if self.single:
-            (output,) = self.outputs
-            *lines, last = self._call_model(self.outputs)
-            name, _, call = last.partition(" = ")
-            result = output.activated(name)
-            return [*lines, f"{name}: torch.Tensor = {call}", f"return {result}"]
-        items = ", ".join(f"{string(o.name)}: {o.activated(o.prediction)}" for o in self.outputs)
-        return [*self._call_model(self.outputs), f"return {{{items}}}"]
-
-    # -- parts -----------------------------------------------------------------------------------
-
-    def _call_model(self, used: list[Output]) -> list[str]:
-        """Statements that assign the predictions that are used."""
-        call = f"model({', '.join(self.inputs.values())})"
-        form = self.graph.output_form
-        if form == "mapping":
-            if len(used) == 1:
-                return [f"{used[0].prediction} = {call}[{string(used[0].name)}]"]
-            picks = [f"{o.prediction} = outputs[{string(o.name)}]" for o in used]
-            return [f"outputs = {call}", *picks]
-        if form == "list" and self.single:
-            return [f"{self.outputs[0].prediction} = {call}[0]"]
-        return [f"{', '.join(o.prediction if o in used else '_' for o in self.outputs)} = {call}"]
-
     def create(self, output: Output) -> str:
         """The expression that makes an output's loss object; empty if it needs none."""
         assert output.loss is not None
         return output.loss.create_weighted if self.weighted else output.loss.create
 
-    def _loss(self, output: Output) -> str:
+    def loss_of(self, output: Output) -> str:
         """An output's loss as an expression."""
         assert output.loss is not None
         text = output.loss.weighted_call if self.weighted else output.loss.call

@@ -71,12 +71,9 @@ class TrainContext:
     constrain: list[str]
     prepare: list[str]
     setup: list[str]
-    train_call: str
     validation: bool
-    validation_call: str
     after_epoch: list[str]
     finish: list[str]
-    test_call: str
     show: list[str]
     predict_file: list[str]
     example: str
@@ -155,12 +152,9 @@ class Script:
             constrain=self.constrain.lines,
             prepare=self._prepare(validation),
             setup=[*self._setup(), *callbacks.setup],
-            train_call=loop.call("train_loader", training=True),
             validation=validation,
-            validation_call=loop.call("val_loader"),
             after_epoch=callbacks.after_epoch,
             finish=[*optimizer.at_end, *callbacks.finish],
-            test_call=loop.call("test_loader"),
             show=self._show(),
             predict_file=self._predict_file(),
             example=items(list(self.loop.inputs.values())),
@@ -177,7 +171,7 @@ class Script:
         ]
         return {
             "train": context,
-            "loop": loop,
+            "step": loop,
             "data": self.data,
             "dataset": self._dataset(),
             "path_help": string(path_help(train)),
