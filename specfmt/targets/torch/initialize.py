@@ -50,11 +50,13 @@ class Entry:
         attr: Its name in the class.
         ctor: The module's constructor; empty for a parameter of the class itself.
         lines: (parameter name, statements) for what does not start right by itself.
+        buffers: The names among them that are buffers.
     """
 
     attr: str
     ctor: str
     lines: tuple[tuple[str, tuple[str, ...]], ...]
+    buffers: frozenset[str] = frozenset()
 
 
 def reset_lines(program: ClassProgram, owner: str) -> tuple[list[str], str]:
@@ -101,7 +103,10 @@ def _entry(item: ModuleDef | ParamDef, program: ClassProgram, drawn: list[Weight
             continue
         drawn += [weights[source] for source in dict.fromkeys(expr.sources())]
         lines.append((name, tuple(text)))
-    return Entry(item.attr, ctor, tuple(lines))
+    buffers = frozenset(
+        name for name, _ in lines if isinstance(item, ModuleDef) and item.is_buffer(name)
+    )
+    return Entry(item.attr, ctor, tuple(lines), buffers)
 
 
 LOW_PRECISION = ("float16", "bfloat16")
@@ -130,7 +135,7 @@ def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[st
     groups: dict[Any, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.ctor not in done or not entry.ctor:
-            groups[entry.lines if entry.ctor else entry.attr].append(entry)
+            groups[(entry.lines, entry.buffers) if entry.ctor else entry.attr].append(entry)
     looped = {
         tuple(sorted({entry.ctor for entry in group})) for group in groups.values() if group[1:]
     }
@@ -165,7 +170,7 @@ def _body(group: list[Entry], target: str) -> list[str]:
         if not name:
             return target
         known = all(is_declared(entry.ctor, name) for entry in group)
-        buffer = name.startswith("running_")
+        buffer = name in group[0].buffers
         return f"{target}.{name}" if known else looked_up(target, name, buffer=buffer)
 
     return [line.replace("{}", place(name)) for name, text in group[0].lines for line in text]
@@ -175,7 +180,7 @@ def _of_parts(entry: Entry, path: Callable[[str], str]) -> list[str]:
     """The statements for a part of an `nn.Sequential`, of which no checker knows the class."""
     lines = []
     for name, text in entry.lines:
-        look = "get_buffer" if name.startswith("running_") else "get_parameter"
+        look = "get_buffer" if name in entry.buffers else "get_parameter"
         lines += [line.replace("{}", f"model.{look}({path(f'.{name}')})") for line in text]
     return lines
 
