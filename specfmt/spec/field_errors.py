@@ -44,7 +44,7 @@ class FieldError(ValueError):
     ) -> None:
         self.code = code
         self.hint = hint
-        self.message = f"expected {expected}, received {show(received)}"
+        self.message = printable(f"expected {expected}, received {show(received)}")
         super().__init__(self.message)
 
 
@@ -53,7 +53,7 @@ class NestedError(ValueError):
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
-        super().__init__("; ".join(d.message for d in self.diagnostics))
+        super().__init__(printable("; ".join(d.message for d in self.diagnostics)))
 
 
 def close_matches(word: object, choices: Iterable[str]) -> tuple[str, ...]:

@@ -44,6 +44,9 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
         return cls.model_validate(data)
     except ValidationError as error:
         raise NestedError(_pydantic_findings(error, cls, label)) from None
+    except UnicodeEncodeError:  # data made in Python: no text that was read has one
+        message = f"expected {label} in Unicode, received half of a surrogate pair"
+        raise NestedError([Diagnostic("SF123", message)]) from None
 
 
 def _pydantic_findings(
