@@ -163,11 +163,8 @@ class Forward:
         self.lines.append(f"return {self._returned()}")
 
     def _known(self, line: Line) -> set[Tensor]:
-        known = [
-            tensor
-            for tensor, name in self.locals.named.items()
-            if name in self.declared or self.typed.get(name)
-        ]
+        names = self.locals.named
+        known = [t for t in line.reads() if names[t] in self.declared or self.typed.get(names[t])]
         return known_outputs(line.steps, known, self.program.builder.helpers)
 
     def _return(self, text: str, comment: str, *, known: bool) -> None:
@@ -180,8 +177,9 @@ class Forward:
             target = name
         else:
             (tensor,) = self.program.outputs.values()
-            free = self.locals.scope.claim(identifier(tensor.name))
-            name = LETTERS[0] if tensor.name == LETTERS[0] not in self.typed else free
+            name = tensor.name
+            if name != LETTERS[0] or name in self.typed:  # a letter is taken without a claim
+                name = self.locals.scope.claim(identifier(name))
             target = f"{name}: torch.Tensor"
         self.lines += [f"{target} = {text}{comment}", f"return {name}"]
 
