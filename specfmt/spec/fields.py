@@ -196,11 +196,8 @@ class Text(Rule):
     def check(self, value: Any) -> str:
         if not isinstance(value, str):
             raise FieldError(self.what, value)
-        if self.pattern is not None:
-            import re
-
-            if re.search(self.pattern, value) is None:
-                raise FieldError(self.what, value)
+        if self.pattern is not None and re.search(self.pattern, value) is None:
+            raise FieldError(self.what, value)
         return value
 
     def schema(self) -> dict[str, Any]:
