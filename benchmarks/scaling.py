@@ -38,8 +38,8 @@ def stages(text: str) -> dict[str, float]:
     from specfmt.graph.build import build
     from specfmt.lint import lint
     from specfmt.spec.document import parse_document
-    from specfmt.spec.events import event_source
-    from specfmt.spec.reading import read
+    from specfmt.text.events import event_source
+    from specfmt.text.reading import read
 
     found: dict[str, float] = {}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from specfmt.spec.diagnostics import Diagnostic, Span, SpecError
+from specfmt.diagnostics import Diagnostic, Span, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,8 +157,8 @@ def verify(spec: ModelSpec, **options: Any) -> Report:
     Raises:
         SpecError: The spec has mistakes, or a program cannot be run.
     """
+    from specfmt.fields.foreign import allowing
     from specfmt.parity.run import verify as function
-    from specfmt.spec.foreign import allowing
 
     with allowing(options.pop("allow", ())):
         return function(spec, **options)

@@ -51,7 +51,7 @@ def _is_file(argument: str) -> bool:
 
 
 def _validate(files: list[str]) -> int:
-    from specfmt.reports import validate
+    from specfmt.console.reports import validate
 
     try:
         width = _width() if sys.stdout.isatty() else None
@@ -68,7 +68,7 @@ def _validate(files: list[str]) -> int:
 
 def _width() -> int | None:
     """The terminal's width, or None where it shows no colours."""
-    from specfmt.terminal import columns, in_colour
+    from specfmt.console.terminal import columns, in_colour
 
     return columns() if in_colour(sys.stdout) else None
 

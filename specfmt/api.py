@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph
-from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.spec.document import ModelSpec, parse_document
-from specfmt.spec.reading import Document, read
+from specfmt.text.reading import Document, read
 
 
 def load(path: str | Path) -> ModelSpec:
@@ -48,7 +48,7 @@ def placing(spec: ModelSpec) -> Iterator[None]:
 
 
 def dump(spec: ModelSpec) -> str:
-    from specfmt.spec.formatting import dump_yaml
+    from specfmt.text.formatting import dump_yaml
 
     return dump_yaml(spec.to_data())
 
@@ -59,7 +59,7 @@ def format_spec(text: str | bytes, *, file: str = "<string>", fix: bool = False)
         from specfmt.spec.fixes import fix_text
 
         return fix_text(text, file)
-    from specfmt.spec.formatting import format_text
+    from specfmt.text.formatting import format_text
 
     return format_text(text, file)
 
@@ -104,7 +104,7 @@ def _refusals(spec: ModelSpec, graph: Graph, targets: Iterable[str]) -> list[Dia
 
     found: list[Diagnostic] = []
     if isinstance(spec.train, TrainSpec):
-        from specfmt.targets.data_checks import training_problems
+        from specfmt.targets.training.data_checks import training_problems
 
         found = training_problems(graph, spec.train)
     trains = isinstance(spec.train, TrainSpec) and spec.train.data is not None and not found
@@ -222,7 +222,7 @@ def train(
 
 
 def json_schema() -> dict[str, Any]:
-    from specfmt.spec.schema import json_schema as function
+    from specfmt.reference.json_schema import json_schema as function
 
     return function()
 
@@ -298,7 +298,7 @@ def import_spec(
     from specfmt.formats.checked import checked, of_file
     from specfmt.formats.former_meanings import former_meanings
     from specfmt.formats.keras_json import document_from_located
-    from specfmt.formats.sources import from_text, read_source
+    from specfmt.formats.source.sources import from_text, read_source
 
     file = str(path) if content is None else "<stdin>"
     try:
@@ -320,7 +320,7 @@ def import_spec(
 
 def foreign_code(spec: ModelSpec) -> list[Diagnostic]:
     """One finding that lists what generated code imports from elsewhere and calls."""
-    from specfmt.spec.foreign import foreign_classes
+    from specfmt.fields.foreign import foreign_classes
 
     found = foreign_classes(spec)
     if not found:
@@ -343,7 +343,7 @@ def described(spec: ModelSpec, source: Path) -> ModelSpec:
 
 
 def with_customs(spec: ModelSpec, customs: Iterable[str]) -> ModelSpec:
-    from specfmt.customs import with_customs as function
+    from specfmt.graph.customs import with_customs as function
 
     return function(spec, customs)
 

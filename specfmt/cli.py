@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from specfmt import __version__
-from specfmt.spec.diagnostics import SpecError
+from specfmt.diagnostics import SpecError
 from specfmt.starters import NAMES as STARTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from specfmt.spec.diagnostics import Diagnostic
+    from specfmt.diagnostics import Diagnostic
     from specfmt.spec.document import ModelSpec
 
 SpecFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=str)
@@ -81,7 +81,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 
 def _allow(ctx: click.Context, _: click.Parameter, names: tuple[str, ...]) -> None:
     """Allow classes until the command ends."""
-    from specfmt.spec.foreign import allowing
+    from specfmt.fields.foreign import allowing
 
     ctx.with_resource(allowing(names))
 
@@ -98,7 +98,7 @@ ALLOW = click.option(
 
 def _custom(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     """A class given on the command line is one that the user wants to run."""
-    from specfmt.spec.foreign import allowing
+    from specfmt.fields.foreign import allowing
 
     names = [item.rpartition("=")[2].replace(":", ".") for item in value]
     ctx.with_resource(allowing(names))
@@ -142,7 +142,7 @@ def main() -> None:
 
 def report(diagnostics: Iterable[Diagnostic]) -> None:
     """Print findings to stderr; on a terminal in colour and with the source lines."""
-    from specfmt.terminal import columns, in_colour, shown
+    from specfmt.console.terminal import columns, in_colour, shown
 
     colour, width = in_colour(sys.stderr), columns()
     texts: dict[str, str | None] = {}
@@ -211,8 +211,8 @@ def validate_command(
     ctx: click.Context, files: tuple[str, ...], form: str, targets: tuple[str, ...]
 ) -> None:
     """Check specs; every mistake is listed."""
-    from specfmt.reports import validate
-    from specfmt.terminal import columns, in_colour
+    from specfmt.console.reports import validate
+    from specfmt.console.terminal import columns, in_colour
 
     colour = form == "text" and in_colour(sys.stdout)
     text, code = validate(
@@ -258,8 +258,8 @@ def summary(file: str, as_json: bool) -> None:
     import json
 
     import specfmt
-    from specfmt.summary import summarize, summary_text
-    from specfmt.terminal import columns
+    from specfmt.console.summary import summarize, summary_text
+    from specfmt.console.terminal import columns
 
     content, name = read_bytes(file)
     graph = specfmt.analyze(specfmt.loads(content, file=name))
@@ -369,13 +369,13 @@ def layers(as_json: bool) -> None:
     """List every layer type and which targets can express it."""
     import json
 
-    from specfmt.catalogue import catalogue
+    from specfmt.reference.catalogue import catalogue
 
     rows = catalogue()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    from specfmt.terminal import columns, table
+    from specfmt.console.terminal import columns, table
 
     cells = [("type", "family", "targets", "remark")]
     for row in rows:
@@ -388,12 +388,12 @@ def layers(as_json: bool) -> None:
 @click.argument("name", metavar="CODE|LAYER|OPERATION")
 def explain(name: str) -> None:
     """Explain a diagnostic code, a layer or an operation."""
-    from specfmt.explain import explanation
-    from specfmt.spec.field_errors import did_you_mean
+    from specfmt.fields.errors import did_you_mean
+    from specfmt.reference.explain import explanation
 
     text = explanation(name)
     if text is None:
-        from specfmt.explain import names
+        from specfmt.reference.explain import names
 
         hint = did_you_mean(name, names()) or "codes look like SF203, layers like Dense"
         raise click.UsageError(f"no code, layer or operation {name!r}; {hint}")
@@ -406,7 +406,7 @@ def explain(name: str) -> None:
 @click.pass_context
 def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
     """Write the JSON Schema of the spec language."""
-    from specfmt.spec.schema import schema_file, schema_text
+    from specfmt.reference.json_schema import schema_file, schema_text
 
     if check:
         path = schema_file()
@@ -432,7 +432,7 @@ def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
 def weights(file: str, source: Path, out: Path, **options: str) -> None:
     """Carry trained weights from Keras to PyTorch and back."""
     import specfmt
-    from specfmt.progress import weight_progress
+    from specfmt.console.progress import weight_progress
 
     spec = read_spec(file)
     with weight_progress() as progress:
@@ -477,8 +477,8 @@ def convert(
     Writes the spec, PyTorch source, weights and a usage example, and compares the outcome with
     the original.
     """
+    from specfmt.console.progress import show_report, steps, weight_progress
     from specfmt.migrate import compare, migrate
-    from specfmt.progress import show_report, steps, weight_progress
 
     with steps(plain=True, total=3 + (not no_verify)) as say:
         with weight_progress() as progress:
@@ -561,7 +561,7 @@ def verify(
     import json
 
     import specfmt
-    from specfmt.progress import show_report, steps
+    from specfmt.console.progress import show_report, steps
 
     spec = read_spec(file)
     if customs:

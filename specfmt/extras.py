@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Final
 
-from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.diagnostics import Diagnostic, SpecError
 
 OF_BOTH: Final = frozenset(("h5py", "matplotlib", "PIL", "safetensors", "sklearn", "tqdm"))
 """Modules that the extras ``keras`` and ``torch`` both bring."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from specfmt import api
+from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.extras import install, is_installed
 from specfmt.files import whole_folder
-from specfmt.formats.sources import holds_weights
-from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.formats.source.sources import holds_weights
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.naming import module_name
 from specfmt.targets.ruff import format_python

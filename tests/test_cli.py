@@ -16,15 +16,15 @@ from click.testing import CliRunner, Result
 
 from specfmt import __version__
 from specfmt.api import check, format_spec
-from specfmt.catalogue import catalogue
 from specfmt.cli import main
-from specfmt.docs import documents
-from specfmt.docs import main as docs_main
 from specfmt.layers.index import INDEX
-from specfmt.spec.codes import page, pages
+from specfmt.reference.catalogue import catalogue
+from specfmt.reference.codes import page, pages
+from specfmt.reference.docs import documents
+from specfmt.reference.docs import main as docs_main
 from specfmt.spec.document import parse_entries
-from specfmt.spec.reading import read
 from specfmt.starters import NAMES, starter, starters
+from specfmt.text.reading import read
 
 ROOT = Path(__file__).parents[1]
 GOOD = """\

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 
 import specfmt
 from specfmt.cli import main
-from specfmt.summary import summarize
-from tests.harness import channels_first, execute, keras
+from specfmt.console.summary import summarize
+from tests.tools.harness import channels_first, execute, keras
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))

@@ -13,12 +13,12 @@ import pytest
 
 import specfmt
 from specfmt import SpecError, generate
-from specfmt.formats.node_defs import read_node
+from specfmt.formats.read.tensorflow.node_defs import read_node
 from specfmt.layers.sizes import largest_divisors, same_padding
 from tests.fuzz.mutations import Outcome, run
 from tests.fuzz.odd_values import odd_fields, odd_inputs, written
 from tests.fuzz.whole_path import SLOW, Journey, imported, travel
-from tests.test_markers import all_hosts
+from tests.targets.test_markers import all_hosts
 
 HOSTILE = Path(__file__).resolve().parents[2] / "shared" / "cases" / "hostile"
 HEAD = "specfmt: 1\ninputs: {x: {shape: [4]}}\n"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from specfmt import api
-from specfmt.formats.reading import MAX_BYTES
-from specfmt.spec.diagnostics import SpecError
-from tests.timing import best_seconds
+from specfmt.diagnostics import SpecError
+from specfmt.formats.config.reading import MAX_BYTES
+from tests.tools.timing import best_seconds
 
 MIB = 2**20
 WHOLE = 1024
@@ -29,8 +29,8 @@ def peak(source: Path) -> tuple[float, str]:
     """The MiB that an import takes at most, beyond those of an empty one, and what it says."""
     code = (
         "import resource, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from specfmt import api; from specfmt.spec.diagnostics import SpecError\n"
-        "from specfmt.formats import keras_json, sources, former_meanings\n"
+        "from specfmt import api; from specfmt.diagnostics import SpecError\n"
+        "import specfmt.formats.keras_json, specfmt.formats.source.sources, specfmt.formats.former_meanings\n"
         "size = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before, said = size(), 'read'\n"
         "try: api.import_source(sys.argv[2])\n"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from specfmt import progress
 from specfmt.cli import main
+from specfmt.console import progress
 from specfmt.extras import install
 from specfmt.parity.report import Against, Difference, Report
-from tests.harness import keras
+from tests.tools.harness import keras
 
 KERAS_2 = {
     "class_name": "Sequential",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import specfmt
-from specfmt.spec import registry
+from specfmt.layers import registry
 from specfmt.targets.keras.emit import dir_of_model
 from specfmt.targets.torch.builder import RESERVED
 

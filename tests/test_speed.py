@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import specfmt
-from tests.examples_tools import FOLDER, ROOT
-from tests.harness import keras
-from tests.timing import best_seconds
+from tests.tools.examples_tools import FOLDER, ROOT
+from tests.tools.harness import keras
+from tests.tools.timing import best_seconds
 
 HEAVY = ("tensorflow", "keras", "torch", "numpy", "jinja2", "rich", "jsonschema", "click")
 
@@ -39,10 +39,18 @@ def modules_after(*arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
-FAMILIES = {f"specfmt.layers.{name}" for name in ("index", "core", "keras_names")}
-"""The layers that a spec of Dense layers needs, and the tables of names."""
+FAMILIES = {
+    f"specfmt.layers.{name}"
+    for name in ("base", "core", "index", "keras_names", "naming", "registry")
+}
+"""The layers that a spec of Dense layers needs, and what finds them."""
 
-TRAINING_CHECKS = ("data_checks", "data_sources", "data_values", "naming", "outputs", "source")
+TRAINING_CHECKS = (
+    "naming",
+    "source",
+    "training",
+    *(f"training.{name}" for name in ("data_checks", "data_sources", "data_values", "outputs")),
+)
 """What holds a ``train:`` section against its model; a spec without one does not need it."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import specfmt
-from tests.zoo_tools import MODELS, Result, check_model, line, random_model, training_line
+from tests.tools.zoo_tools import MODELS, Result, check_model, line, random_model, training_line
 
 TRUNKS = ("ResNet50", "MobileNetV2", "EfficientNetB0", "VGG16", "DenseNet121")
 """Models whose generated source has no permute at all."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from specfmt.formats.reading import Json
+from specfmt.diagnostics import Diagnostic, Path, SpecError
+from specfmt.formats.config.reading import Json
 from specfmt.graph.build import build
-from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
 from specfmt.spec.document import ModelSpec, parse_document
 from specfmt.spec.train import TrainSpec
-from specfmt.targets.data_checks import training_problems
+from specfmt.targets.training.data_checks import training_problems
 
 NO_INPUT: Final = "SF207"
 INPUT_HINT: Final = (

@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from specfmt.formats.reading import Json
-from specfmt.formats.write_models import ModelWriter
-from specfmt.formats.write_training import compile_config
+from specfmt.diagnostics import Diagnostic, Path, SpecError, json_pointer
+from specfmt.formats.config.reading import Json
+from specfmt.formats.keras3.models import ModelWriter
+from specfmt.formats.keras3.training import compile_config
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph
 from specfmt.graph.recording import recorded
-from specfmt.spec.diagnostics import Diagnostic, Path, SpecError, json_pointer
 
 FORMATS: Final = ("keras3", "keras2")
 
@@ -59,7 +59,7 @@ def export_data(graph: Graph, form: str = "keras3") -> Json:
     if form not in FORMATS:
         raise ValueError(f"expected one of {', '.join(FORMATS)}, received {form!r}")
     if form == "keras2":
-        from specfmt.formats.write_keras2_models import keras2_model
+        from specfmt.formats.keras2.models import keras2_model
 
         return keras2_model(graph)
     noted = recorded(graph).graph

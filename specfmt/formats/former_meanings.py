@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from specfmt.formats.context import KERAS_3
-from specfmt.formats.generation import detect_generation
-from specfmt.formats.locate import Located
-from specfmt.formats.reading import Json
-from specfmt.spec.diagnostics import Diagnostic
+from specfmt.diagnostics import Diagnostic
+from specfmt.formats.config.context import KERAS_3
+from specfmt.formats.config.reading import Json
+from specfmt.formats.source.generation import detect_generation
+from specfmt.formats.source.locate import Located
 from specfmt.spec.document import ModelSpec
 
 if TYPE_CHECKING:
-    from specfmt.formats.write_keras2_masks import Change
+    from specfmt.formats.keras2.masks import Change
     from specfmt.graph.model import Graph
 
 
@@ -31,7 +31,7 @@ def former_meanings(spec: ModelSpec, source: Located) -> tuple[Json | None, list
     if detect_generation(source) >= KERAS_3:
         return None, []
     # Most imports are of Keras 3: they need not wait for these modules.
-    from specfmt.formats.keras2_masks import keep_masks
+    from specfmt.formats.keras2.mask_rules import keep_masks
     from specfmt.graph.build import build
 
     graph, problems = build(spec)

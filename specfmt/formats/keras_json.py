@@ -10,17 +10,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from specfmt.formats.context import KERAS_1, Context
-from specfmt.formats.generation import detect_generation, find_dim_ordering
-from specfmt.formats.layer_entries import MODELS, layer_parts
-from specfmt.formats.locate import Located, locate
-from specfmt.formats.models import ModelReader
-from specfmt.formats.reading import Json, check_bounds, fail, parse_json, show
-from specfmt.formats.recording import read_plainly
-from specfmt.formats.slashes import without_slashes
-from specfmt.formats.subclasses import plain_models
-from specfmt.formats.training import read_compile_config, read_training_config
-from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.formats.config.context import KERAS_1, Context
+from specfmt.formats.config.reading import Json, check_bounds, fail, parse_json, show
+from specfmt.formats.read.layer_entries import MODELS, layer_parts
+from specfmt.formats.read.models import ModelReader
+from specfmt.formats.read.recording import read_plainly
+from specfmt.formats.read.slashes import without_slashes
+from specfmt.formats.read.subclasses import plain_models
+from specfmt.formats.read.training import read_compile_config, read_training_config
+from specfmt.formats.source.generation import detect_generation, find_dim_ordering
+from specfmt.formats.source.locate import Located, locate
 
 VERSION = 1
 SUBCLASSED = (
@@ -53,7 +53,7 @@ def document_from_keras_json(text: str | bytes | Json) -> tuple[Json, list[Diagn
 
 
 def document_from_located(source: Located) -> tuple[Json, list[Diagnostic]]:
-    """Read an architecture that was found in a source (see `specfmt.formats.sources`).
+    """Read an architecture that was found in a source (see `specfmt.formats.source.sources`).
 
     Raises:
         SpecError: With SF4xx findings.

@@ -7,11 +7,11 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+from specfmt.diagnostics import Path
 from specfmt.graph.model import Array, Unit
-from specfmt.spec.diagnostics import Path
+from specfmt.layers.base import Layer, Op
+from specfmt.layers.registry import layer_class
 from specfmt.spec.document import Broken, Model
-from specfmt.spec.layer import Layer, Op
-from specfmt.spec.registry import layer_class
 
 SPECIAL = frozenset({"const", "slice", "ellipsis"})
 """Keys of mappings that stand for a constant, not for a nest of tensors."""

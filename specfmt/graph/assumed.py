@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from specfmt.diagnostics import Diagnostic, Path, SpecError
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph, Unit
+from specfmt.layers.base import Layer, Shape, held_layers
 from specfmt.layers.custom import Custom
-from specfmt.spec.diagnostics import Diagnostic, Path, SpecError
 from specfmt.spec.document import Model, ModelSpec
-from specfmt.spec.layer import Layer, Shape, held_layers
 
 RANKS = (2, 3, 4, 5)
 MAX_BUILDS = 300

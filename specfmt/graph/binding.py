@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from specfmt.diagnostics import Path
+from specfmt.fields.errors import did_you_mean, show
 from specfmt.graph.arguments import (
     call_signature,
     constant,
@@ -18,11 +20,9 @@ from specfmt.graph.arguments import (
 )
 from specfmt.graph.model import Graph, Unit, Value, flatten
 from specfmt.graph.scope import Scope, Unresolved
-from specfmt.spec.diagnostics import Path
+from specfmt.layers.base import Op
+from specfmt.layers.naming import is_identifier
 from specfmt.spec.document import Model
-from specfmt.spec.field_errors import did_you_mean, show
-from specfmt.spec.layer import Op
-from specfmt.spec.naming import is_identifier
 
 MODEL_ARGUMENTS = ("training", "mask")
 """What the call of a nested model takes besides its inputs."""

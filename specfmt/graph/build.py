@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from specfmt.diagnostics import Diagnostic, Path
+from specfmt.fields.errors import did_you_mean, show
 from specfmt.graph.arguments import (
     edges_of,
     edges_of_broken,
@@ -24,10 +26,8 @@ from specfmt.graph.masks import settle_masks
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
 from specfmt.graph.order import in_order
 from specfmt.graph.scope import Scope
-from specfmt.spec.diagnostics import Diagnostic, Path
+from specfmt.layers.base import Layer, Shape
 from specfmt.spec.document import Broken, InputSpec, Model, ModelSpec, Reuse
-from specfmt.spec.field_errors import did_you_mean, show
-from specfmt.spec.layer import Layer, Shape
 
 
 def build(spec: ModelSpec, known: Iterable[Diagnostic] = ()) -> tuple[Graph, list[Diagnostic]]:

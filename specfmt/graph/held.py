@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Final
 from specfmt.graph.infer import replay, show_shape
 from specfmt.graph.keras_groups import members
 from specfmt.graph.model import Graph
+from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Weight
 from specfmt.spec.document import InputSpec, Model
-from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Weight
 
 
 class HeldModel(Layer):

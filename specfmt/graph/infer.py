@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from specfmt.diagnostics import Diagnostic
+from specfmt.fields.types import DTYPES
 from specfmt.graph.model import Array, Graph, Node, Value, map_values
-from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.fields import DTYPES
-from specfmt.spec.layer import Layer, Op, Operand, Shape, ShapeError, Weight
+from specfmt.layers.base import Layer, Op, Operand, Shape, ShapeError, Weight
 
 
 def show_shape(shape: Shape) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from specfmt.graph.keras_order import keras_layers
 from specfmt.graph.model import Graph, Unit
-from specfmt.spec.layer import held_layers
-from specfmt.spec.naming import to_snake_case
+from specfmt.layers.base import held_layers
+from specfmt.layers.naming import to_snake_case
 
 INPUT_LAYER = "input_layer"
 

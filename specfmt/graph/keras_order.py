@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.model import Graph, Node, Unit, Value, flatten
 from specfmt.graph.recording import carries_masks, recorded
-from specfmt.spec.diagnostics import Diagnostic, SpecError
 
 Operation = Unit | str
 """A unit, or the name of a model input (Keras's InputLayer)."""

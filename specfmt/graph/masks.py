@@ -21,7 +21,7 @@ from specfmt.graph.infer import compute_dtype, split_arguments
 from specfmt.graph.keras_order import arguments_in_order
 from specfmt.graph.model import Graph, Node, Unit, Value, flatten
 from specfmt.graph.recording import recorded
-from specfmt.spec.layer import Layer, is_floating
+from specfmt.layers.base import Layer, is_floating
 
 
 def settle_masks(graph: Graph, policy: Any) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from specfmt.spec.diagnostics import Path
+from specfmt.diagnostics import Path
+from specfmt.layers.base import Layer, Shape, Weight
 from specfmt.spec.document import InputSpec, Model, ModelSpec
-from specfmt.spec.layer import Layer, Shape, Weight
 
 
 @dataclass(eq=False, slots=True)

@@ -18,12 +18,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
+from specfmt.diagnostics import Path
 from specfmt.graph.infer import compute_dtype, infer, split_arguments
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves, map_values
-from specfmt.spec.diagnostics import Path
-from specfmt.spec.layer import Layer, Op, is_floating
-from specfmt.spec.naming import to_snake_case
-from specfmt.spec.registry import build_op
+from specfmt.layers.base import Layer, Op, is_floating
+from specfmt.layers.naming import to_snake_case
+from specfmt.layers.registry import build_op
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from specfmt.diagnostics import Diagnostic, Path
+from specfmt.fields.errors import did_you_mean, show
 from specfmt.graph.arguments import some_of
 from specfmt.graph.model import Value
-from specfmt.spec.diagnostics import Diagnostic, Path
+from specfmt.layers.base import Layer
+from specfmt.layers.naming import automatic_names
 from specfmt.spec.document import Model, ModelSpec, Reuse
-from specfmt.spec.field_errors import did_you_mean, show
-from specfmt.spec.layer import Layer
-from specfmt.spec.naming import automatic_names
 
 SUGGESTIONS = 20
 """Findings that may search the model's names for what was meant."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specfmt.graph.model import Graph, Node, Unit
-from specfmt.spec.layer import Layer, held_layers
+from specfmt.layers.base import Layer, held_layers
 
 
 def fixed_calls(graph: Graph) -> Iterator[tuple[Node, bool]]:

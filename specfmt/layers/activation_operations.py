@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from specfmt.fields.types import Axis, Bool, Float
+from specfmt.layers.base import Operand, Shape, ShapeError
 from specfmt.layers.operations import Unary
 from specfmt.layers.reductions import OptionalAxes, check_axis, reduced_axes
-from specfmt.spec.fields import Axis, Bool, Float
-from specfmt.spec.layer import Operand, Shape, ShapeError
-from specfmt.spec.registry import operation
+from specfmt.layers.registry import operation
 
 
 @operation("relu", "nn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Final
 
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Axes,
     Axis,
     Either,
@@ -16,8 +16,8 @@ from specfmt.spec.fields import (
     Number,
     Tuple,
 )
-from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError, Weight
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
+from specfmt.layers.registry import layer
 from specfmt.vocab.fields import ZEROS, Constraint, Initializer, Regularizer
 
 INPUTS_ONLY = (Argument("inputs"),)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from specfmt.spec.fields import Float, PositiveInt
-from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError, Weight
-from specfmt.spec.registry import layer
+from specfmt.fields.types import Float, PositiveInt
+from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
+from specfmt.layers.registry import layer
 from specfmt.vocab.base import Term
 
 

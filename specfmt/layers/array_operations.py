@@ -7,9 +7,7 @@ from itertools import pairwise
 from math import prod
 from typing import Annotated, Any, ClassVar
 
-from specfmt.layers.operations import MOST_PARTS, OptionalScalar, Unary, broadcast
-from specfmt.layers.reductions import check_axis, reduced_axes
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Axes,
     Axis,
     Either,
@@ -19,9 +17,11 @@ from specfmt.spec.fields import (
     OptionalInt,
     Tuple,
 )
-from specfmt.spec.layer import Op, Operand, Shape, ShapeError
-from specfmt.spec.promotion import operand_dtype, result_type
-from specfmt.spec.registry import operation
+from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.operations import MOST_PARTS, OptionalScalar, Unary, broadcast
+from specfmt.layers.promotion import operand_dtype, result_type
+from specfmt.layers.reductions import check_axis, reduced_axes
+from specfmt.layers.registry import operation
 
 OptionalAxes = Annotated[
     int | tuple[int, ...] | None,

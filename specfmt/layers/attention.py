@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
-from specfmt.layers.sizes import check_mask
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Bool,
     Either,
     Fraction,
@@ -22,8 +21,9 @@ from specfmt.spec.fields import (
     Seed,
     Tuple,
 )
-from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError, Shapes, Weight
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Shapes, Weight
+from specfmt.layers.registry import layer
+from specfmt.layers.sizes import check_mask
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import GLOROT_UNIFORM, ONES, ZEROS, Constraint, Initializer, Regularizer
 

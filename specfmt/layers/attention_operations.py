@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.types import Bool, Either, Integer, OptionalBool, OptionalFloat, Tuple
+from specfmt.layers.base import Op, Operand, Shape, ShapeError
 from specfmt.layers.operations import Binary, broadcast, operand_shape
+from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis
-from specfmt.spec.fields import Bool, Either, Integer, OptionalBool, OptionalFloat, Tuple
-from specfmt.spec.layer import Op, Operand, Shape, ShapeError
-from specfmt.spec.promotion import operand_dtype, result_type
-from specfmt.spec.registry import operation
+from specfmt.layers.registry import operation
 
 
 @operation("tensordot")

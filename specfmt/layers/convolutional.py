@@ -6,21 +6,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, ClassVar
 
-from specfmt.layers.sizes import (
-    channels_of,
-    check_channels,
-    check_rank,
-    check_strides,
-    count,
-    show,
-    spatial_sizes,
-    transposed_extent,
-    transposed_size,
-    variable,
-    windows,
-    with_spatial,
-)
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Bool,
     CausalPadding,
     OptionalDataFormat,
@@ -35,8 +21,22 @@ from specfmt.spec.fields import (
     Size3,
     expand,
 )
-from specfmt.spec.layer import Layer, Shape, ShapeError, Weight
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Layer, Shape, ShapeError, Weight
+from specfmt.layers.registry import layer
+from specfmt.layers.sizes import (
+    channels_of,
+    check_channels,
+    check_rank,
+    check_strides,
+    count,
+    show,
+    spatial_sizes,
+    transposed_extent,
+    transposed_size,
+    variable,
+    windows,
+    with_spatial,
+)
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     LINEAR,

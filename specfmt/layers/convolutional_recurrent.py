@@ -7,19 +7,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any, ClassVar
 
-from specfmt.layers.recurrent import Recurrent, forget_pieces
-from specfmt.layers.sizes import (
-    RANK_NAMES,
-    channels_of,
-    check_channels,
-    check_strides,
-    count,
-    show,
-    spatial_sizes,
-    variable,
-    windows,
-)
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Bool,
     Fraction,
     OptionalDataFormat,
@@ -32,8 +20,20 @@ from specfmt.spec.fields import (
     Size3,
     expand,
 )
-from specfmt.spec.layer import Shape, ShapeError, Shapes, Weight
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Shape, ShapeError, Shapes, Weight
+from specfmt.layers.recurrent import Recurrent, forget_pieces
+from specfmt.layers.registry import layer
+from specfmt.layers.sizes import (
+    RANK_NAMES,
+    channels_of,
+    check_channels,
+    check_strides,
+    count,
+    show,
+    spatial_sizes,
+    variable,
+    windows,
+)
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     ORTHOGONAL,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Annotated, Any, Final
 
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     AnyMapping,
     Bool,
     Float,
@@ -15,8 +15,8 @@ from specfmt.spec.fields import (
     OptionalPositiveInt,
     PositiveInt,
 )
-from specfmt.spec.layer import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
+from specfmt.layers.registry import layer
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,

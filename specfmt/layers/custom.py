@@ -7,9 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from specfmt.layers.custom_weights import WeightsRule, as_weight
-from specfmt.spec.document import EntriesRule
-from specfmt.spec.fields import (
+from specfmt.fields.foreign import ClassRule, TorchClassRule
+from specfmt.fields.types import (
     DTYPES,
     AnyMapping,
     Either,
@@ -19,9 +18,10 @@ from specfmt.spec.fields import (
     OptionalStr,
     Tuple,
 )
-from specfmt.spec.foreign import ClassRule, TorchClassRule
-from specfmt.spec.layer import Argument, Layer, Weight
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Argument, Layer, Weight
+from specfmt.layers.custom_weights import WeightsRule, as_weight
+from specfmt.layers.registry import layer
+from specfmt.spec.document import EntriesRule
 from specfmt.vocab.fields import ZEROS
 
 ClassPath = Annotated[

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.field_errors import FieldError, NestedError
-from specfmt.spec.fields import DTYPES, Bool, Integer, Nullable, OneOf, Rule, Text, Tuple
-from specfmt.spec.validation import validate
+from specfmt.diagnostics import Diagnostic
+from specfmt.fields.errors import FieldError, NestedError
+from specfmt.fields.types import DTYPES, Bool, Integer, Nullable, OneOf, Rule, Text, Tuple
+from specfmt.fields.validation import validate
 
 SHAPE = Tuple(Integer(0), 0, 32)
 NAME = Text("the name of a weight: kernel, dense/kernel", r"^[^\s/]+(/[^\s/]+)*$(?!\n)")

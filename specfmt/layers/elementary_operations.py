@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from specfmt.fields.types import OptionalDType
+from specfmt.layers.base import Op, Shape
 from specfmt.layers.operations import (
     Binary,
     FloatBinary,
@@ -13,10 +15,8 @@ from specfmt.layers.operations import (
     Unary,
     operand_shape,
 )
-from specfmt.spec.fields import OptionalDType
-from specfmt.spec.layer import Op, Shape
-from specfmt.spec.promotion import operand_dtype, result_type
-from specfmt.spec.registry import operation
+from specfmt.layers.promotion import operand_dtype, result_type
+from specfmt.layers.registry import operation
 
 
 @operation("arcsinh")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Any, ClassVar
 
-from specfmt.layers.operations import Unary
-from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Bool,
     DataFormat,
     Float,
@@ -20,8 +18,10 @@ from specfmt.spec.fields import (
     Tuple,
     expand,
 )
-from specfmt.spec.layer import Operand, Shape, ShapeError
-from specfmt.spec.registry import operation
+from specfmt.layers.base import Operand, Shape, ShapeError
+from specfmt.layers.operations import Unary
+from specfmt.layers.registry import operation
+from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
 
 BlockSize = Annotated[int, Integer(2)]
 Interpolation = Literal["bilinear", "nearest", "lanczos3", "lanczos5", "bicubic", "area"]

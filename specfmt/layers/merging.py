@@ -6,9 +6,9 @@ from functools import reduce
 from math import prod
 from typing import Annotated, Any
 
-from specfmt.spec.fields import Axis, Bool, Either, Integer, Tuple
-from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError
-from specfmt.spec.registry import layer
+from specfmt.fields.types import Axis, Bool, Either, Integer, Tuple
+from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
+from specfmt.layers.registry import layer
 
 Shapes = list[Shape]
 

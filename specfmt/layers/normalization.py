@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from math import sqrt
 from typing import Annotated, Any
 
-from specfmt.layers.sizes import largest_divisors
-from specfmt.spec.field_errors import FieldError, did_you_mean
-from specfmt.spec.fields import (
+from specfmt.fields.errors import FieldError, did_you_mean
+from specfmt.fields.types import (
     Axes,
     Axis,
     Bool,
@@ -19,8 +18,9 @@ from specfmt.spec.fields import (
     Number,
     Rule,
 )
-from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError, Weight
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
+from specfmt.layers.registry import layer
+from specfmt.layers.sizes import largest_divisors
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import ONES, ZEROS, Constraint, Initializer, Regularizer
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from specfmt.spec.fields import DType, Int, Nullable, Number, OptionalBool, OptionalDType
-from specfmt.spec.layer import Op, Operand, Shape, ShapeError
-from specfmt.spec.promotion import operand_dtype, result_type
-from specfmt.spec.registry import operation
+from specfmt.fields.types import DType, Int, Nullable, Number, OptionalBool, OptionalDType
+from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.promotion import operand_dtype, result_type
+from specfmt.layers.registry import operation
 
 
 class ScalarRule(Number):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import prod
 from typing import Any, ClassVar
 
+from specfmt.fields.types import Axis, Bool, Int, NaturalInt, OptionalInt, PositiveInt
+from specfmt.layers.base import Op, Operand, Shape, ShapeError
 from specfmt.layers.operations import MOST_PARTS, Unary, broadcast, operand_shape
 from specfmt.layers.reductions import WIDER, check_axis
-from specfmt.spec.fields import Axis, Bool, Int, NaturalInt, OptionalInt, PositiveInt
-from specfmt.spec.layer import Op, Operand, Shape, ShapeError
-from specfmt.spec.registry import operation
+from specfmt.layers.registry import operation
 
 
 class AlongAxis(Op):

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from specfmt.layers.sizes import (
-    channels_of,
-    check_fits,
-    check_rank,
-    spatial_sizes,
-    window_size,
-    with_spatial,
-)
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Bool,
     OptionalDataFormat,
     OptionalSize1,
@@ -25,8 +17,16 @@ from specfmt.spec.fields import (
     Size3,
     expand,
 )
-from specfmt.spec.layer import Argument, Layer, Shape
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Argument, Layer, Shape
+from specfmt.layers.registry import layer
+from specfmt.layers.sizes import (
+    channels_of,
+    check_fits,
+    check_rank,
+    spatial_sizes,
+    window_size,
+    with_spatial,
+)
 
 
 class Pool(Layer):

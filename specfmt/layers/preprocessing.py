@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from specfmt.fields.types import Bool, Either, Integer, Nullable, Tuple
+from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
 from specfmt.layers.normalization import normal_axes, sized_axes
-from specfmt.spec.fields import Bool, Either, Integer, Nullable, Tuple
-from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError, Weight
-from specfmt.spec.registry import layer
+from specfmt.layers.registry import layer
 from specfmt.vocab.fields import ONES, ZEROS
 from specfmt.vocab.initializers import NumberOrArray
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Any, ClassVar, Final
 
-from specfmt.layers.core import INPUTS_ONLY
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Bool,
     Either,
     Float,
@@ -28,8 +27,9 @@ from specfmt.spec.fields import (
     Text,
     Tuple,
 )
-from specfmt.spec.layer import Argument, Layer, Shape, ShapeError
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Argument, Layer, Shape, ShapeError
+from specfmt.layers.core import INPUTS_ONLY
+from specfmt.layers.registry import layer
 
 UNKNOWN_TOKEN: Final = "[UNK]"  # noqa: S105 (a token of text)
 UNKNOWN: Final = 1

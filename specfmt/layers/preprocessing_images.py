@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from specfmt.layers.sizes import check_rank, spatial_axes
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Bool,
     Either,
     Float,
@@ -17,8 +16,9 @@ from specfmt.spec.fields import (
     Seed,
     Tuple,
 )
-from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
+from specfmt.layers.registry import layer
+from specfmt.layers.sizes import check_rank, spatial_axes
 
 IMAGES = (Argument("data"), Argument("training", "value", required=False))
 

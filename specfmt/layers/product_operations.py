@@ -5,10 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Any, ClassVar
 
-from specfmt.layers.operations import Binary, broadcast, operand_shape
-from specfmt.layers.reductions import check_axis
-from specfmt.spec.field_errors import FieldError
-from specfmt.spec.fields import (
+from specfmt.fields.errors import FieldError
+from specfmt.fields.types import (
     Axis,
     Bool,
     Integer,
@@ -21,9 +19,11 @@ from specfmt.spec.fields import (
     Tuple,
     as_integer,
 )
-from specfmt.spec.layer import Op, Operand, Shape, ShapeError
-from specfmt.spec.promotion import operand_dtype, result_type
-from specfmt.spec.registry import operation
+from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.operations import Binary, broadcast, operand_shape
+from specfmt.layers.promotion import operand_dtype, result_type
+from specfmt.layers.reductions import check_axis
+from specfmt.layers.registry import operation
 
 
 class KeyRule(Rule):

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from specfmt.fields.types import Bool, Boolean, Either, Fraction, OneOf, PositiveInt, Seed
+from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
+from specfmt.layers.registry import layer
 from specfmt.layers.sizes import check_mask
-from specfmt.spec.fields import Bool, Boolean, Either, Fraction, OneOf, PositiveInt, Seed
-from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Shapes, Weight
-from specfmt.spec.registry import layer
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     ONES,

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.types import Bool, Either, Fraction, PositiveInt, Seed, Tuple
+from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
+from specfmt.layers.naming import inner_name, inner_names, to_snake_case
 from specfmt.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
+from specfmt.layers.registry import LayerRule, layer
 from specfmt.layers.wrappers import inner_weights
-from specfmt.spec.fields import Bool, Either, Fraction, PositiveInt, Seed, Tuple
-from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Shapes, Weight
-from specfmt.spec.naming import inner_name, inner_names, to_snake_case
-from specfmt.spec.registry import LayerRule, layer
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     ORTHOGONAL,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import inf, prod
 from typing import Annotated, Literal
 
-from specfmt.layers.operations import OptionalScalar
-from specfmt.spec.field_errors import FieldError
-from specfmt.spec.fields import (
+from specfmt.fields.errors import FieldError
+from specfmt.fields.types import (
     Axes,
     Bool,
     Either,
@@ -18,9 +17,10 @@ from specfmt.spec.fields import (
     Rule,
     Tuple,
 )
-from specfmt.spec.layer import Op, Operand, Shape, ShapeError
-from specfmt.spec.promotion import operand_dtype, result_type
-from specfmt.spec.registry import operation
+from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.operations import OptionalScalar
+from specfmt.layers.promotion import operand_dtype, result_type
+from specfmt.layers.registry import operation
 
 OptionalAxes = Annotated[
     Axes | None,

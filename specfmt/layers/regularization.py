@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Fraction,
     Integer,
     NaturalFloat,
@@ -13,8 +13,8 @@ from specfmt.spec.fields import (
     Seed,
     Tuple,
 )
-from specfmt.spec.layer import Argument, FloatLayer, Shape, ShapeError
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
+from specfmt.layers.registry import layer
 from specfmt.vocab.base import Term
 
 NoiseShape = Annotated[tuple[int | None, ...] | None, Nullable(Tuple(Nullable(Integer(1))))]

@@ -6,8 +6,7 @@ from abc import abstractmethod
 from math import prod
 from typing import Annotated, ClassVar
 
-from specfmt.layers.sizes import check_rank, show, spatial_axes
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Integer,
     Literal,
     OptionalDataFormat,
@@ -21,8 +20,9 @@ from specfmt.spec.fields import (
     expand,
     expand_sides,
 )
-from specfmt.spec.layer import Layer, Shape, ShapeError
-from specfmt.spec.registry import layer
+from specfmt.layers.base import Layer, Shape, ShapeError
+from specfmt.layers.registry import layer
+from specfmt.layers.sizes import check_rank, show, spatial_axes
 
 TargetShape = Annotated[tuple[int, ...], Tuple(Integer(-1))]
 Dims = Annotated[tuple[int, ...], Tuple(Integer(1), 1)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from specfmt.spec.layer import Shape, ShapeError, Weight
+from specfmt.layers.base import Shape, ShapeError, Weight
 
 RANK_NAMES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
 

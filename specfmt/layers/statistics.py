@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from specfmt.fields.types import Axes, Bool, OptionalInt, OptionalPositiveFloat, PositiveInt
 from specfmt.layers.array_operations import OptionalAxes
+from specfmt.layers.base import Op, Operand, Shape, ShapeError
 from specfmt.layers.operations import Unary
+from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import (
     Cumsum,
     Reduction,
     reduced_axes,
     reduced_shape,
 )
-from specfmt.spec.fields import Axes, Bool, OptionalInt, OptionalPositiveFloat, PositiveInt
-from specfmt.spec.layer import Op, Operand, Shape, ShapeError
-from specfmt.spec.promotion import operand_dtype, result_type
-from specfmt.spec.registry import operation
+from specfmt.layers.registry import operation
 
 
 @operation("amax")

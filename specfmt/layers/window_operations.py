@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from specfmt.layers.operations import Unary
-from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Either,
     Integer,
     Nullable,
@@ -15,8 +13,10 @@ from specfmt.spec.fields import (
     Tuple,
     expand,
 )
-from specfmt.spec.layer import Operand, Shape, ShapeError
-from specfmt.spec.registry import operation
+from specfmt.layers.base import Operand, Shape, ShapeError
+from specfmt.layers.operations import Unary
+from specfmt.layers.registry import operation
+from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
 
 _WINDOW = Either(Integer(1), Tuple(Integer(1), 1, 3), expected="a size or one for each axis")
 Window = Annotated[int | tuple[int, ...], _WINDOW]

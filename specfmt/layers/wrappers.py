@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.types import Literal, Nullable
+from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
+from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import RNN_ARGUMENTS, Recurrent, reads_mask
-from specfmt.spec.fields import Literal, Nullable
-from specfmt.spec.layer import Argument, Layer, Shape, ShapeError, Shapes, Weight
-from specfmt.spec.naming import inner_name
-from specfmt.spec.registry import LayerRule, layer
+from specfmt.layers.registry import LayerRule, layer
 
 MergeMode = Literal["concat", "sum", "mul", "ave"] | None
 

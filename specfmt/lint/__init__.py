@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from specfmt.diagnostics import Diagnostic
 from specfmt.graph.model import Graph
 from specfmt.lint.rules import RULES
-from specfmt.spec.diagnostics import Diagnostic
 
 
 def lint(graph: Graph) -> list[Diagnostic]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from specfmt.diagnostics import Path
 from specfmt.graph.model import Graph, Node, Value
-from specfmt.spec.diagnostics import Path
 from specfmt.vocab.base import Term
 
 PASSIVE = frozenset(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from specfmt.diagnostics import Diagnostic
+from specfmt.fields.errors import show
 from specfmt.graph.model import Graph, Node, Value
 from specfmt.lint.facts import (
     changes_nothing,
@@ -18,9 +20,7 @@ from specfmt.lint.facts import (
     readers,
     train_of,
 )
-from specfmt.spec.diagnostics import Diagnostic
 from specfmt.spec.document import ModelSpec
-from specfmt.spec.field_errors import show
 from specfmt.spec.train import class_numbers
 
 Check = Callable[[Graph], Iterator[Diagnostic]]

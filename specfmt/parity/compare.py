@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from math import inf
 from typing import Any, Final
 
+from specfmt.diagnostics import SpecError
 from specfmt.graph.training import draws, fixed_calls
 from specfmt.parity.differences import as_keras, gradients, statistics, worst
 from specfmt.parity.original import Original, Reference
@@ -16,7 +17,6 @@ from specfmt.parity.precision import MOVE, bounded, coarser
 from specfmt.parity.quiet import quiet
 from specfmt.parity.report import EXACT_BOUND, Against, Difference, Report, Rounding, Step
 from specfmt.parity.workers import TARGETS
-from specfmt.spec.diagnostics import SpecError
 from specfmt.spec.document import ModelSpec
 from specfmt.weights.arrays import Array
 

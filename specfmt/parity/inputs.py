@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from specfmt.graph.model import Graph, Value
-from specfmt.spec.layer import Weight
+from specfmt.layers.base import Weight
 from specfmt.vocab.base import Term
 from specfmt.weights.arrays import Array
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from specfmt.graph.assumed import completed
 from specfmt.graph.model import Graph, Node, Unit, Value
+from specfmt.layers.base import Layer
 from specfmt.layers.custom import Custom
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
-from specfmt.spec.layer import Layer
 from specfmt.targets.keras.stubs import needs_stub
 from specfmt.vocab.base import CUSTOM, Term
 from specfmt.vocab.fields import ZEROS

@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.extras import install, is_installed
-from specfmt.formats.context import KERAS_3
-from specfmt.formats.generation import detect_generation
-from specfmt.formats.sources import holds_weights, read_source
+from specfmt.formats.config.context import KERAS_3
+from specfmt.formats.source.generation import detect_generation
+from specfmt.formats.source.sources import holds_weights, read_source
 from specfmt.graph.model import Graph
 from specfmt.parity.pair import Pair, Result
 from specfmt.parity.shared import load_npz, save_npz
 from specfmt.parity.trust import refusal, uncompiled, without_words
-from specfmt.spec.diagnostics import Diagnostic, SpecError
 from specfmt.weights.arrays import Array
 
 PACKAGES: Final = {"keras": "tensorflow", "tf_keras": "tf_keras"}

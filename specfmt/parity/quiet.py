@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from specfmt.layers.base import Layer
 from specfmt.spec.document import Model, ModelSpec
-from specfmt.spec.layer import Layer
 
 
 def quiet(spec: ModelSpec) -> tuple[ModelSpec, tuple[str, ...]]:

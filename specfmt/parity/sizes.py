@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from math import prod
 from typing import Final
 
+from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.infer import infer
 from specfmt.graph.model import Graph, Node, Value, map_values
-from specfmt.spec.diagnostics import Diagnostic, SpecError
-from specfmt.spec.layer import Shape
+from specfmt.layers.base import Shape
 
 Sizes = tuple[int, ...]
 Shapes = dict[str, tuple[int, ...]]

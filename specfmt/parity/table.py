@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from specfmt.diagnostics import printable
 from specfmt.parity.report import Against, Difference, Report
-from specfmt.spec.diagnostics import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from specfmt.formats.word_objects import FUNCTION, known_name
+from specfmt.formats.read.word_objects import FUNCTION, known_name
 
 OWN: Final = (
     *("activations", "constraints", "dtype_policies", "initializers", "layers", "losses"),

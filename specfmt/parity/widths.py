@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from specfmt.graph.infer import compute_dtype
+from specfmt.layers.base import Layer
 from specfmt.spec.document import InputSpec, Model, ModelSpec
-from specfmt.spec.layer import Layer
 
 HALVES: Final = ("float16", "bfloat16")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.targets.running import environment
 
 TARGETS: Final = ("keras", "torch")

@@ -6,10 +6,10 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.edges import Edges, EdgesRule, OperandsRule
-from specfmt.spec.field_errors import FieldError, NestedError, show
-from specfmt.spec.fields import (
+from specfmt.diagnostics import Diagnostic
+from specfmt.fields.edges import Edges, EdgesRule, OperandsRule
+from specfmt.fields.errors import FieldError, NestedError, show
+from specfmt.fields.types import (
     DTYPES,
     AnyMapping,
     Bool,
@@ -27,9 +27,9 @@ from specfmt.spec.fields import (
     Text,
     Tuple,
 )
-from specfmt.spec.layer import Layer, explicit_arguments, to_data
-from specfmt.spec.registry import build_layer, build_op, layer_class
-from specfmt.spec.validation import validate
+from specfmt.fields.validation import validate
+from specfmt.layers.base import Layer, explicit_arguments, to_data
+from specfmt.layers.registry import build_layer, build_op, layer_class
 
 VERSION = 1
 MAX_AXES = 32

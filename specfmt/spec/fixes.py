@@ -11,23 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from specfmt.spec.document import Model, ModelSpec, TrainRule
-from specfmt.spec.fields import Rule
-from specfmt.spec.formatting import format_text
-from specfmt.spec.layer import Layer
-from specfmt.spec.reading import read
-from specfmt.spec.registry import LayerRule, layer_class
-from specfmt.spec.rewriting import (
-    add,
-    comments_of,
-    find,
-    plain,
-    put,
-    remove,
-    text_of,
-    write_out_aliases,
-)
-from specfmt.spec.spellings import (
+from specfmt.fields.spellings import (
     GONE,
     INPUT_KEYS,
     INPUT_TYPES,
@@ -37,8 +21,24 @@ from specfmt.spec.spellings import (
     today_type,
     today_word,
 )
-from specfmt.spec.validation import keys_of, rules_of
-from specfmt.spec.written import Entry, Item, from_data
+from specfmt.fields.types import Rule
+from specfmt.fields.validation import keys_of, rules_of
+from specfmt.layers.base import Layer
+from specfmt.layers.registry import LayerRule, layer_class
+from specfmt.spec.document import Model, ModelSpec, TrainRule
+from specfmt.text.formatting import format_text
+from specfmt.text.reading import read
+from specfmt.text.rewriting import (
+    add,
+    comments_of,
+    find,
+    plain,
+    put,
+    remove,
+    text_of,
+    write_out_aliases,
+)
+from specfmt.text.written import Entry, Item, from_data
 from specfmt.vocab.base import TermRule, word_class
 from specfmt.vocab.index import INDEX as WORDS
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.field_errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
-from specfmt.spec.fields import (
+from specfmt.diagnostics import Diagnostic
+from specfmt.fields.errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
+from specfmt.fields.types import (
     Bool,
     Boolean,
     Either,
@@ -29,7 +29,7 @@ from specfmt.spec.fields import (
     Tuple,
     choice_schema,
 )
-from specfmt.spec.validation import validate
+from specfmt.fields.validation import validate
 from specfmt.vocab.base import Term, TermRule
 from specfmt.vocab.fields import Optimizer
 

@@ -19,11 +19,11 @@ from itertools import chain, count
 from typing import Any, Concatenate, Final, ParamSpec
 
 from specfmt.graph.model import Graph
-from specfmt.spec.layer import held_layers
-from specfmt.spec.naming import is_identifier
+from specfmt.layers.base import held_layers
+from specfmt.layers.naming import is_identifier
 from specfmt.targets.naming import class_name, identifier
-from specfmt.targets.outputs import train_section
 from specfmt.targets.source import argument, comment, docstring, literal, string
+from specfmt.targets.training.outputs import train_section
 from specfmt.vocab.base import CUSTOM, Term, terms_in
 
 RESERVED: Final = frozenset(

@@ -12,7 +12,7 @@ import tokenize
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.diagnostics import Diagnostic, SpecError
 
 WIDTH: Final = 88
 """Columns that a line of generated code may take: ruff's default."""

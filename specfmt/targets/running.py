@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.fields.foreign import KERAS_ROOTS, foreign_classes, is_allowed
 from specfmt.spec.document import ModelSpec
-from specfmt.spec.foreign import KERAS_ROOTS, foreign_classes, is_allowed
 
 STOCK: Final = sys.stdlib_module_names | {
     *("keras", "matplotlib", "numpy", "PIL", "safetensors", "sklearn", "tensorflow", "torch"),
@@ -74,7 +74,7 @@ def _foreign_imports(code: str) -> Iterator[str]:
 
 def _is_plugin(module: str) -> bool:
     """Whether an installed package registered a layer of this module with specfmt."""
-    from specfmt.spec.registry import layer_class, layer_types
+    from specfmt.layers.registry import layer_class, layer_types
 
     classes = map(layer_class, layer_types())
     return any(cls is not None and cls.keras_module == module for cls in classes)

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from specfmt.spec.naming import is_identifier
+from specfmt.layers.naming import is_identifier
 
 if TYPE_CHECKING:
     from specfmt.graph.model import Graph

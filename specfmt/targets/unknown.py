@@ -8,7 +8,7 @@ from typing import Any
 
 from specfmt.graph.model import Unit
 from specfmt.layers.custom import Custom
-from specfmt.spec.naming import is_identifier
+from specfmt.layers.naming import is_identifier
 from specfmt.targets.naming import class_name, identifier
 from specfmt.targets.source import comment, literal
 

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from specfmt.spec.field_errors import FieldError, did_you_mean
-from specfmt.spec.fields import Rule
+from specfmt.fields.errors import FieldError, did_you_mean
+from specfmt.fields.types import Rule
 from specfmt.vocab.index import CONSTRUCTED, INDEX, NAMED, REQUIRED, SPELLED, module_of
 
 
@@ -107,14 +107,14 @@ class Term:
     @property
     def spec(self) -> Any:
         if self._spec is None:
-            from specfmt.spec.validation import validate
+            from specfmt.fields.validation import validate
 
             self._spec = validate(word_class(self.kind, self.type), self.args, self.type)
         return self._spec
 
     def to_data(self) -> str | dict[str, Any]:
         """The shortest way to write this term in a spec."""
-        from specfmt.spec.layer import to_data
+        from specfmt.layers.base import to_data
 
         if not self.args and not self.constructed:
             return self.name
@@ -186,9 +186,9 @@ class TermRule(Rule):
         return found
 
     def _from_mapping(self, value: dict[str, Any]) -> Term:
-        from specfmt.spec.field_errors import NestedError, error_to_diagnostic
-        from specfmt.spec.layer import explicit_arguments
-        from specfmt.spec.validation import validate
+        from specfmt.fields.errors import NestedError, error_to_diagnostic
+        from specfmt.fields.validation import validate
+        from specfmt.layers.base import explicit_arguments
 
         table = INDEX[self.kind]
         spelling = value["type"]
@@ -208,8 +208,8 @@ class TermRule(Rule):
         return Term(self.kind, type_name, given, constructed=self.kind in SPELLED)
 
     def _custom(self, value: dict[str, Any]) -> Term:
-        from specfmt.spec.layer import explicit_arguments
-        from specfmt.spec.validation import keys_of, validate
+        from specfmt.fields.validation import keys_of, validate
+        from specfmt.layers.base import explicit_arguments
 
         cls = word_class(self.kind, CUSTOM)
         given = {key: item for key, item in value.items() if key != "type"}
@@ -229,7 +229,7 @@ def required_arguments(kind: str, type_name: str) -> tuple[str, ...]:
 
 def unknown_word(kind: str, name: str) -> FieldError:
     """What to say of a name that the vocabulary has not: an old spelling, a typo, or nonsense."""
-    from specfmt.spec.spellings import FIX_HINT, today_word
+    from specfmt.fields.spellings import FIX_HINT, today_word
 
     today = today_word(kind, name)
     if today in INDEX[kind]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from specfmt.spec.fields import Axes, Fraction, NaturalFloat
+from specfmt.fields.types import Axes, Fraction, NaturalFloat
 from specfmt.vocab.base import Word
 
 

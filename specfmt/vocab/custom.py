@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from specfmt.spec.fields import AnyMapping, Either, Nullable, OptionalStr, Text
-from specfmt.spec.foreign import ClassRule
+from specfmt.fields.foreign import ClassRule
+from specfmt.fields.types import AnyMapping, Either, Nullable, OptionalStr, Text
 from specfmt.vocab.base import Word
 
 ClassPath = Annotated[

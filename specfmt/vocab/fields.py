@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from specfmt.spec.field_errors import FieldError
-from specfmt.spec.fields import Number, Rule
+from specfmt.fields.errors import FieldError
+from specfmt.fields.types import Number, Rule
 from specfmt.vocab.base import Term, TermRule
 from specfmt.vocab.index import INDEX
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from specfmt.spec.field_errors import FieldError
-from specfmt.spec.fields import (
+from specfmt.fields.errors import FieldError
+from specfmt.fields.types import (
     Bool,
     Float,
     Integer,

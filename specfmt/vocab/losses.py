@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     DTYPES,
     POLICIES,
     Axes,

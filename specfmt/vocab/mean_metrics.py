@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from specfmt.spec.fields import Axis, Bool, Fraction, Literal, NaturalInt, OptionalInt, Str
+from specfmt.fields.types import Axis, Bool, Fraction, Literal, NaturalInt, OptionalInt, Str
 from specfmt.vocab.metrics import MetricWord, OptionalDType
 
 Aggregation = Literal["uniform_average", "variance_weighted_average"] | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final
 
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Bool,
     Float,
     Fraction,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from specfmt.spec.fields import Literal, NaturalFloat
+from specfmt.fields.types import Literal, NaturalFloat
 from specfmt.vocab.base import Word
 
 

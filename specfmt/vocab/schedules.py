@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from specfmt.spec.fields import (
+from specfmt.fields.types import (
     Bool,
     Float,
     Number,

@@ -2,7 +2,7 @@
 
 A ``.keras`` archive holds ``model.weights.h5``, or ``model.weights.json`` and the shards that it
 names; the same two stand beside each other without an archive.  Every HDF5 file is looked
-through in a process of its own before it is opened (see `specfmt.formats.hdf5`).
+through in a process of its own before it is opened (see `specfmt.formats.source.hdf5`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
-from specfmt.formats.hdf5 import DamagedError, look_through
-from specfmt.formats.reading import parse_json
-from specfmt.formats.sources import CONFIG, archive_names, read_member
-from specfmt.formats.survey import Window
-from specfmt.spec.diagnostics import SpecError
+from specfmt.diagnostics import SpecError
+from specfmt.formats.config.reading import parse_json
+from specfmt.formats.source.hdf5 import DamagedError, look_through
+from specfmt.formats.source.sources import CONFIG, archive_names, read_member
+from specfmt.formats.source.survey import Window
 from specfmt.weights.hdf5 import BOMB_FLOOR, BOMB_RATIO, h5py_module, readable
 from specfmt.weights.order import Order, order_of
 from specfmt.weights.problems import fail, unreadable

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from specfmt.diagnostics import Diagnostic
 from specfmt.files import whole_file
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph, Unit
-from specfmt.spec.diagnostics import Diagnostic
 from specfmt.targets.torch.params import Constant, Counter, Literal, WeightExpr
 from specfmt.targets.torch.program import ClassProgram, Options, TorchParam, lower_graph
 from specfmt.weights import keras3, keras_h5, legacy_h5, safetensors, torch_zip

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from specfmt.diagnostics import Diagnostic
 from specfmt.extras import require
-from specfmt.spec.diagnostics import Diagnostic
 from specfmt.weights.arrays import Array, widen_bfloat16
 from specfmt.weights.problems import fail, problem, unreadable
 

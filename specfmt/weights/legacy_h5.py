@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from specfmt.diagnostics import Diagnostic
 from specfmt.graph.keras_groups import holds, is_operation, is_own
 from specfmt.graph.keras_order import keras_units
 from specfmt.graph.model import Graph, Unit
-from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.layer import Weight
+from specfmt.layers.base import Weight
 from specfmt.weights.arrays import Array
 from specfmt.weights.former import modernise
 from specfmt.weights.hdf5 import (

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from specfmt.formats.reading import cut_words
-from specfmt.spec.diagnostics import Diagnostic, SpecError
+from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.formats.config.reading import cut_words
 
 Shape = tuple[int, ...]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from specfmt.graph.keras_groups import members
 from specfmt.graph.model import Graph, Unit
-from specfmt.spec.layer import Weight
+from specfmt.layers.base import Weight
 
 
 @dataclass(frozen=True, eq=False, slots=True)

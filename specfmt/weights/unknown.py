@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path as File
 from typing import Any, Final
 
+from specfmt.diagnostics import Path, SpecError
+from specfmt.fields.types import DTYPES
 from specfmt.graph.assumed import completed, unknown_layers, with_layer
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph, Unit
 from specfmt.layers.custom_weights import WeightsRule
-from specfmt.spec.diagnostics import Path, SpecError
 from specfmt.spec.document import ModelSpec
-from specfmt.spec.fields import DTYPES
 from specfmt.weights import keras3, legacy_h5
 from specfmt.weights.archives import opened
 from specfmt.weights.convert import file_kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 QV = ((5, 4), (7, 4))
 QVK = ((5, 4), (7, 3), (7, 4))

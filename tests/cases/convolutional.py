@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 
 def conv(type_: str, filters: int | None, kernel: Any, **options: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 
 def conv(rank: int = 2, filters: int = 3, kernel_size: Any = 3, **options: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 DENSE = {"type": "Dense", "units": 5}
 CONV = {"type": "Conv2D", "filters": 6, "kernel_size": 3, "padding": "same"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 BN = {"type": "BatchNormalization"}
 LN = {"type": "LayerNormalization"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 
 def pool(type_: str, size: Any, strides: Any = None, padding: str = "valid", **options: Any) -> Any:

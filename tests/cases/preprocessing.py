@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 RESCALE = {"type": "Rescaling", "scale": 0.00392156862745098}
 NORM = {"type": "Normalization"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 WORDS = ["cat", "dog", "É", "日本", "a b", "", "x" * 40]
 TEXTS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 CONV = {"type": "Conv2D", "filters": 2, "kernel_size": 3}
 SMALL = {"type": "Resizing", "height": 4, "width": 5}

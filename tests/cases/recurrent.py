@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.harness import Case
+from tests.tools.harness import Case
 
 
 def rnn(type_name: str, units: int = 4, **options: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 - `markers`: plants texts that try to become code in every field of the language (the fields come
   from the JSON Schema, so a new one is attacked too) and looks for them in the syntax trees of all
-  programs.  ``pytest tests/test_markers.py`` runs one payload a field, ``-m slow`` all of them.
+  programs.  ``pytest tests/targets/test_markers.py`` runs one payload a field, ``-m slow`` all of them.
 - `files`: builds small model and weight files of every kind, damages their bytes, members, JSON and
   HDF5, and runs all commands that read them, each within a bound of time; ``tests/test_file_fuzz.py``,
   or ``python -m tests.fuzz.files COUNT SEED [NAME...]``.

@@ -30,10 +30,10 @@ from click.testing import CliRunner
 import specfmt
 from specfmt import api
 from specfmt.cli import main
-from specfmt.spec.diagnostics import SpecError
+from specfmt.diagnostics import SpecError
 from specfmt.weights import keras_h5
 from specfmt.weights.convert import convert
-from tests.harness import build_graph
+from tests.tools.harness import build_graph
 
 SECONDS = 40.0
 """What one step may take on a loaded machine; a sound file takes a hundredth."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import specfmt
-from specfmt.spec.diagnostics import SpecError
+from specfmt.diagnostics import SpecError
 from specfmt.spec.document import ModelSpec, parse_document
 
 MARK = "zqmark"

@@ -19,10 +19,10 @@ from typing import Any
 
 import yaml
 
+from tests.formats.test_import_fuzz import JUNK, damage, mutate, places, sources
 from tests.fuzz.markers import PAYLOADS
 from tests.fuzz.odd_values import VALUES, written
 from tests.fuzz.whole_path import SLOW, Journey, imported, limit_memory, travel
-from tests.test_import_fuzz import JUNK, damage, mutate, places, sources
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = 40_000

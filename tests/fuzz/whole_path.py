@@ -21,8 +21,8 @@ from typing import Any
 import specfmt
 from specfmt import SpecError, generate
 from specfmt.api import import_source, to_keras_json
+from specfmt.console.summary import activation_bytes, summarize, summary_text
 from specfmt.spec.document import ModelSpec
-from specfmt.summary import activation_bytes, summarize, summary_text
 from tests.fuzz.markers import OPTIONS, check_program
 
 SLOW = 2.0

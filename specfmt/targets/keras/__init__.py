@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.fields.errors import show
 from specfmt.graph.held import HeldModel
 from specfmt.graph.infer import show_shape
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph, Unit, Value
 from specfmt.graph.recording import recorded
+from specfmt.layers.base import held_layers
 from specfmt.lint.rules import ROOT_SCOPE
-from specfmt.spec.diagnostics import Diagnostic, SpecError
-from specfmt.spec.field_errors import show
-from specfmt.spec.layer import held_layers
 from specfmt.targets.imports import import_lines
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
@@ -27,12 +27,12 @@ from specfmt.targets.keras.stubs import with_stubs
 from specfmt.targets.keras.training import train_context
 from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier
-from specfmt.targets.outputs import train_section
 from specfmt.targets.own_words import apart, keras_imports, keras_stubs, own_words, python_name
 from specfmt.targets.ruff import format_python
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
+from specfmt.targets.training.outputs import train_section
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.model import Graph
-from specfmt.spec.layer import KERAS_LAYERS, Op, held_layers
-from specfmt.spec.naming import is_identifier
+from specfmt.layers.base import KERAS_LAYERS, Op, held_layers
+from specfmt.layers.naming import is_identifier
 from specfmt.targets.source import argument, literal
 
 KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")

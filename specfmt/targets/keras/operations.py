@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.model import Array, Node, Value, values_in
-from specfmt.spec.layer import explicit_arguments
-from specfmt.spec.promotion import operand_dtype
+from specfmt.layers.base import explicit_arguments
+from specfmt.layers.promotion import operand_dtype
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.source import binary, literal
 

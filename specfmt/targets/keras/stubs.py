@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from specfmt.diagnostics import Path
 from specfmt.graph.assumed import completed, unknown_layers, with_layer
 from specfmt.graph.build import build
 from specfmt.graph.infer import compute_dtype, show_shape
 from specfmt.graph.model import Graph, Unit, Value, values_in
+from specfmt.layers.base import Shape
 from specfmt.layers.custom import Custom
 from specfmt.layers.custom_weights import as_weight
 from specfmt.layers.keras_names import KERAS_LAYERS
-from specfmt.spec.diagnostics import Path
 from specfmt.spec.document import ModelSpec
-from specfmt.spec.layer import Shape
 from specfmt.targets.keras.custom import KERAS_MODULES, is_importable
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import literal, string

@@ -7,13 +7,13 @@ from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.spec.train import TrainSpec
-from specfmt.targets.data import DataCode, data_code
 from specfmt.targets.keras.values import NAMESPACES, value_source, word_arguments
 from specfmt.targets.naming import identifier
-from specfmt.targets.outputs import all_metrics, has_many_values, log_names, train_section
 from specfmt.targets.own_words import keras_call
 from specfmt.targets.source import formatted, literal, string
-from specfmt.targets.training import (
+from specfmt.targets.training.data import DataCode, data_code
+from specfmt.targets.training.outputs import all_metrics, has_many_values, log_names, train_section
+from specfmt.targets.training.script import (
     answer_source,
     describe_code,
     is_plotted,

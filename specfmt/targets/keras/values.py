@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from specfmt.graph.held import HeldModel
 from specfmt.graph.model import Graph
-from specfmt.spec.layer import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
-from specfmt.spec.naming import inner_name, inner_names
-from specfmt.spec.registry import build_layer
+from specfmt.layers.base import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
+from specfmt.layers.naming import inner_name, inner_names
+from specfmt.layers.registry import build_layer
 from specfmt.targets.keras.custom import custom_call
 from specfmt.targets.own_words import keras_call
 from specfmt.targets.source import docstring, literal

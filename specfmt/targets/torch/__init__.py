@@ -60,7 +60,7 @@ def generate_training(
     Raises:
         SpecError: PyTorch cannot express the model or its training as asked.
     """
-    from specfmt.targets.torch.training import logit_outputs, train_context
+    from specfmt.targets.torch.training.script import logit_outputs, train_context
 
     options = options or Options()
     program = lower_graph(graph, replace(options, logits=logit_outputs(graph), trains=True))
@@ -118,7 +118,7 @@ def model_context(
 
 def not_sequential(program: ClassProgram) -> Exception:
     """The finding that a model is not a chain of stock modules."""
-    from specfmt.spec.diagnostics import Diagnostic, SpecError
+    from specfmt.diagnostics import Diagnostic, SpecError
 
     return SpecError(
         [

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from specfmt.graph.model import Node
-from specfmt.spec.layer import held_layers, is_floating
+from specfmt.layers.base import held_layers, is_floating
 from specfmt.targets.own_words import python_name
 from specfmt.targets.torch.builder import ClassBuilder, TargetError
 from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Step, Tensor

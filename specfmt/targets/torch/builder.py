@@ -11,10 +11,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from specfmt.diagnostics import Diagnostic
 from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Graph, Node, Unit
-from specfmt.spec.diagnostics import Diagnostic
-from specfmt.spec.layer import Layer
+from specfmt.layers.base import Layer
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.tables import is_long
 from specfmt.targets.torch.expr import (
@@ -57,7 +57,7 @@ def lower(cls: type[Layer]) -> Callable[[Lowering], Lowering]:
 def find_lowering(cls: type[Layer]) -> Lowering | None:
     """The lowering of a layer class, importing the module that mirrors the layer's family."""
     if cls not in LOWERINGS:
-        name = f"specfmt.targets.torch.{cls.family}"
+        name = f"specfmt.targets.torch.lowerings.{cls.family}"
         if find_spec(name) is not None:
             import_module(name)
     return LOWERINGS.get(cls)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from specfmt.spec.layer import Weight
-from specfmt.spec.naming import to_snake_case
+from specfmt.layers.base import Weight
+from specfmt.layers.naming import to_snake_case
 from specfmt.targets.source import embedded, formatted, string
 from specfmt.targets.torch.builder import parameter_dtype
 from specfmt.targets.torch.expr import ModuleDef, ParamDef
+from specfmt.targets.torch.initializers import stand_in, statements
 from specfmt.targets.torch.params import Constant, Literal
 from specfmt.targets.torch.program import ClassProgram
-from specfmt.targets.torch.starts import stand_in, statements
 from specfmt.targets.torch.static_types import is_declared, looked_up
 from specfmt.vocab.base import CUSTOM, Term
 

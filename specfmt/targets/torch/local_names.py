@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from specfmt.spec.naming import to_snake_case
+from specfmt.layers.naming import to_snake_case
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.torch.expr import Step, Tensor, tensors_in
 from specfmt.targets.torch.program import ClassProgram

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.assumed import completed
 from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_values
-from specfmt.spec.diagnostics import Diagnostic, SpecError
-from specfmt.spec.layer import is_floating
+from specfmt.layers.base import is_floating
 from specfmt.targets.naming import Scope, class_name
 from specfmt.targets.source import string
 from specfmt.targets.templates import data_folder
@@ -30,12 +30,12 @@ from specfmt.targets.torch.expr import (
     Want,
     tensors_in,
 )
+from specfmt.targets.torch.feature_order import unfolded
 from specfmt.targets.torch.inplace import work_in_place
 from specfmt.targets.torch.keepdim import keep_dimensions
 from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes, substitute
 from specfmt.targets.torch.params import Below, ByLayout, Constant, Counter, Literal, WeightExpr
 from specfmt.targets.torch.stubs import Stubs
-from specfmt.targets.torch.unfolding import unfolded
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""How findings, tables and progress look on a terminal."""

@@ -1,0 +1,128 @@
+"""How findings and tables look on a terminal: colour, the source line with a caret, 80 columns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Final
+from unicodedata import east_asian_width
+
+from specfmt.diagnostics import printable
+
+if TYPE_CHECKING:
+    from specfmt.diagnostics import Diagnostic
+
+WIDTH: Final = 80
+"""Columns where the terminal does not say how many it has."""
+
+_RED, _YELLOW, _BLUE, _BOLD, _PLAIN = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m", "\x1b[1m", "\x1b[0m"
+
+
+def in_colour(stream: IO[str]) -> bool:
+    """Whether a stream is a terminal that shows colours (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def columns() -> int:
+    """The terminal's width."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size((WIDTH, 24)).columns
+
+
+def shown(diagnostic: Diagnostic, text: str | None, width: int) -> str:
+    """A finding in colour, with the line of ``text`` (the file's) that it is about.
+
+    Args:
+        diagnostic: The finding.
+        text: The source; None where there is none.
+        width: Columns that the source line may take.
+    """
+    head, _, rest = str(diagnostic).partition("\n")
+    place, mark, message = head.partition(f": {diagnostic.severity}[")
+    if mark:
+        colour = _RED if diagnostic.severity == "error" else _YELLOW
+        code, _, message = message.partition("]: ")
+        head = (
+            f"{_BOLD}{place}:{_PLAIN} {colour}{diagnostic.severity}[{code}]{_PLAIN}: "
+            f"{_BOLD}{message}{_PLAIN}"
+        )
+    lines = [head, *_excerpt(diagnostic, text, width)]
+    if rest:
+        label, _, hint = rest.partition(": ")
+        lines.append(f"{_BLUE}{label}:{_PLAIN} {hint}")
+    return "\n".join(lines)
+
+
+def _excerpt(diagnostic: Diagnostic, text: str | None, width: int) -> list[str]:
+    """The line that a finding is about, and carets below what is meant."""
+    span = diagnostic.span
+    if span is None or text is None:
+        return []
+    lines = text.splitlines()
+    if not 1 <= span.line <= len(lines):
+        return []
+    line = "".join(c if c.isprintable() else " " for c in lines[span.line - 1])
+    start = min(span.column - 1, len(line))
+    end = span.end_column - 1 if span.end_line == span.line else len(line)
+    end = max(start + 1, min(end, len(line)))
+    number = f"{span.line:>5} "
+    room = max(20, width - len(number) - 3)
+    first = max(0, min(start - room // 3, len(line) - room))
+    window = line[first : first + room]
+    before = sum(map(_cells, line[first:start]))
+    length = max(1, sum(map(_cells, line[start : min(end, first + room)])))
+    return [
+        f"{_BLUE}{number}|{_PLAIN} {window}".rstrip(),
+        f"{' ' * len(number)}{_BLUE}|{_PLAIN} {' ' * before}{_RED}{'^' * length}{_PLAIN}",
+    ]
+
+
+def _cells(character: str) -> int:
+    """Columns that a character takes."""
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), width: int = WIDTH) -> str:
+    """Rows below a head, in columns; what does not fit goes on in the next line, never lost.
+
+    Args:
+        rows: The head, then the rows; all of them as long.
+        right: The columns that stand at the right.
+        width: Columns that the table may take, where that leaves some for every column.
+    """
+    rows = [[printable(cell) for cell in row] for row in rows]
+    sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    gaps = 2 * (len(sizes) - 1)
+    while sum(sizes) + gaps > width and max(sizes) > _NARROW:
+        widest = sizes.index(max(sizes))
+        others = max((size for i, size in enumerate(sizes) if i != widest), default=0)
+        sizes[widest] = max(_NARROW, others - 1, sizes[widest] - (sum(sizes) + gaps - width))
+    lines: list[str] = []
+    for index, row in enumerate(rows):
+        cells = [_folded(cell, size) for cell, size in zip(row, sizes, strict=True)]
+        for level in range(max(map(len, cells))):
+            parts = [cell[level] if level < len(cell) else "" for cell in cells]
+            aligned = [
+                part.rjust(size) if i in right else part.ljust(size)
+                for i, (part, size) in enumerate(zip(parts, sizes, strict=True))
+            ]
+            lines.append("  ".join(aligned).rstrip())
+        if index == 0:
+            lines.append("-" * (sum(sizes) + gaps))
+    return "\n".join(lines)
+
+
+_NARROW: Final = 10
+"""No column gets narrower than that."""
+
+
+def _folded(text: str, size: int) -> list[str]:
+    """Text in lines of at most ``size``, broken after a comma, a space or an underscore if it can."""
+    lines = []
+    while len(text) > size:
+        at = max(text.rfind(mark, 0, size) for mark in (", ", " ", "_", "/", "."))
+        cut = at + 1 if at >= size // 3 else size
+        lines.append(text[:cut].rstrip())
+        text = text[cut:].lstrip(" ")
+    return [*lines, text]

@@ -1,0 +1,215 @@
+"""Classes and functions that a document names and Python would import: which may be named at all.
+
+Generated code imports and calls them, so a file could make it run anything that is installed.
+A dotted path may name the user's own code, or an extension of Keras; the standard library and
+other installed packages are refused where the document is read, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, Final
+
+from specfmt.fields.errors import FieldError
+from specfmt.fields.types import Text
+
+KERAS_ROOTS: Final = (
+    "tensorflow.python.keras",
+    "tensorflow.keras",
+    "tf_keras",
+    "tf.keras",
+    "keras",
+)
+"""What Keras itself is imported as, today and formerly."""
+
+KERAS_PARTS: Final = frozenset(
+    "activations callbacks constraints dtype_policies engine feature_column initializers layers "
+    "legacy legacy_tf_layers losses metrics mixed_precision models ops optimizer_v2 optimizers "
+    "premade premade_models quantizers regularizers".split()
+)
+"""Modules of Keras that hold what a model is made of; `keras.utils.get_file` downloads."""
+
+KERAS_INNER: Final = frozenset({"_tf_keras", "_v1", "_v2", "api", "keras", "src"})
+"""Modules on the way to them."""
+
+KERAS_LOADS: Final = ("clone", "deserialize", "get", "load")
+"""Functions of Keras that make objects from files, or from names in their arguments."""
+
+UNSAFE_IN_KERAS: Final = frozenset("Lambda TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer".split())
+"""Classes of Keras that run code from a file: Keras's own `safe_mode` refuses them."""
+
+EXTENDS: Final = {
+    "Keras": re.compile(
+        r"(tf[-_])?keras|tensorflow([-_](cpu|gpu|intel|macos|rocm))?$|tf[-_]nightly"
+    ),
+    "PyTorch": re.compile(r"torch(vision|audio)?$"),
+}
+"""Requirements that make an installed package an extension of a framework."""
+
+_allowed: ContextVar[tuple[str, ...]] = ContextVar("allowed", default=())
+
+
+@contextmanager
+def allowing(names: Iterable[str]) -> Iterator[None]:
+    """Within the block, these classes may be named and run: dotted paths, or the start of them."""
+    token = _allowed.set((*_allowed.get(), *names))
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+def is_allowed(dotted: str) -> bool:
+    """Whether a class was named by the user: itself, or a module that it is in."""
+    starts = [name.removesuffix(".*") for name in _allowed.get()]
+    return any(dotted == start or dotted.startswith(f"{start}.") for start in starts if start)
+
+
+class ClassRule(Text):
+    """The dotted path of a class or function that generated code imports."""
+
+    def check(self, value: Any) -> str:
+        text = super().check(value)
+        reason = refusal(text)
+        if reason:
+            raise FieldError(
+                "a class of your own or of an extension of Keras",
+                text,
+                f"{reason}; write your own class around it and name that",
+                "SF129",
+            )
+        return text
+
+
+class TorchClassRule(Text):
+    """The dotted path of a module class that generated PyTorch code imports."""
+
+    def check(self, value: Any) -> str:
+        text = super().check(value)
+        module, _, name = text.rpartition(".")
+        if f"{module}.".startswith("torch.nn.") and name[:1].isupper():
+            return text
+        reason = _refusal_of_root(text, "PyTorch")
+        if reason:
+            raise FieldError(
+                "an nn.Module of your own or of an extension of PyTorch",
+                text,
+                f"{reason}; write your own class around it and name that",
+                "SF129",
+            )
+        return text
+
+
+def refusal(dotted: str) -> str:
+    """Why a document may not name this class; empty if it may."""
+    # Python reads names in this form: full-width letters name the module `os` too.
+    dotted = unicodedata.normalize("NFKC", dotted).rpartition(">")[2]
+    module, _, name = dotted.rpartition(".")
+    root = module.partition(".")[0]
+    if not module or (root == "builtins" and name in ("function", "__lambda__")):
+        return ""  # a function whose place Keras did not write: nothing can be imported
+    keras = next((each for each in KERAS_ROOTS if f"{module}.".startswith(f"{each}.")), "")
+    if keras:
+        parts = (p for p in module.removeprefix(keras).split(".")[1:] if p not in KERAS_INNER)
+        part = next(parts, "layers" if name[:1].isupper() else "")
+        if part in KERAS_PARTS and not name.startswith(KERAS_LOADS):
+            return ""
+        return f"{dotted} is nothing that a model is made of"
+    return _refusal_of_root(dotted, "Keras")
+
+
+def _refusal_of_root(dotted: str, framework: str) -> str:
+    """Why a class may not be named because of the package that it is in."""
+    root = dotted.partition(".")[0]
+    if root in sys.stdlib_module_names or root == "builtins":
+        return f"{root} is a module of Python, not of {framework}"
+    if root in ("specfmt", "tensorflow", "tf", *(["torch"] if framework == "PyTorch" else [])):
+        return f"{dotted} is no extension of {framework}"
+    if is_allowed(dotted) or not _is_installed(root, framework):
+        return ""
+    return (
+        f"{root} is an installed package that does not extend {framework} (--allow {dotted} if "
+        "you trust it)"
+    )
+
+
+@cache
+def _is_installed(root: str, framework: str) -> bool:
+    """Whether a module belongs to an installed package other than an extension of a framework.
+
+    What is installed from a folder of this machine is the user's own.
+    """
+    from importlib.metadata import packages_distributions
+
+    names = packages_distributions().get(root, ())
+    return bool(names) and not any(_is_trusted(n, framework) for n in names)
+
+
+def _is_trusted(name: str, framework: str) -> bool:
+    """Whether a distribution extends a framework, or was installed from the user's source."""
+    import json
+    from importlib.metadata import distribution
+
+    found = distribution(name)
+    if framework == "Keras" and "keras" in name.lower():
+        return True
+    needed = [line for line in found.requires or () if "extra ==" not in line]
+    if any(
+        EXTENDS[framework].match(re.split(r"[^A-Za-z0-9_.-]", line)[0].lower()) for line in needed
+    ):
+        return True
+    try:
+        return "dir_info" in json.loads(found.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return False
+
+
+def foreign_classes(value: Any) -> list[str]:
+    """What code generated from a spec, or from a part of one, imports from elsewhere than Keras.
+
+    Returns:
+        Dotted paths of classes and functions, once, in the order of the document.
+    """
+    return list(dict.fromkeys(filter(_has_module, _foreign(value))))
+
+
+def _has_module(dotted: str) -> bool:
+    """Whether there is something to import; else generated code has a class to be written."""
+    module, _, name = dotted.rpartition(".")
+    return module not in ("", "builtins", "__main__") and name != "Lambda"
+
+
+def _foreign(value: Any) -> Iterator[str]:
+    from pydantic import BaseModel
+
+    from specfmt.vocab.base import CUSTOM, Term
+
+    if isinstance(value, Term):
+        if value.type == CUSTOM and not _is_part_of_keras(value.spec.class_):
+            yield ".".join(filter(None, value.spec.place))
+        yield from _foreign(value.args)
+    elif isinstance(value, BaseModel):
+        for dotted in (getattr(value, "class_", None), getattr(value, "torch", None)):
+            if isinstance(dotted, str) and not _is_part_of_keras(dotted):
+                yield dotted
+        for name in type(value).model_fields:
+            yield from _foreign(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _foreign(item)
+    elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        for item in value:
+            yield from _foreign(item)
+
+
+def _is_part_of_keras(dotted: str) -> bool:
+    """Whether Keras itself makes the object, and reads nothing but its arguments."""
+    name = dotted.rpartition(".")[2]
+    known = dotted.startswith(tuple(f"{root}." for root in KERAS_ROOTS))
+    return known and name[:1].isupper() and name not in UNSAFE_IN_KERAS

@@ -1,0 +1,138 @@
+"""Plain data -> layer, word or document, with every finding at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from specfmt.diagnostics import Diagnostic
+from specfmt.fields.errors import (
+    FieldError,
+    NestedError,
+    close_matches,
+    did_you_mean,
+    error_to_diagnostic,
+    show,
+)
+from specfmt.fields.spellings import old_key
+from specfmt.fields.types import Rule, rule_of
+from specfmt.layers.base import COMMON_FIELDS, Op
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from specfmt.diagnostics import Path
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
+    """Build ``cls`` from plain data.
+
+    Args:
+        cls: A layer, word or document class.
+        data: Its fields.
+        label: What to call it in messages, usually its type name.
+
+    Raises:
+        NestedError: With every finding, paths relative to ``data``.
+    """
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        raise NestedError(_pydantic_findings(error, cls, label)) from None
+    except UnicodeEncodeError:  # data made in Python: no text that was read has one
+        message = f"expected {label} in Unicode, received half of a surrogate pair"
+        raise NestedError([Diagnostic("SF123", message)]) from None
+
+
+def _pydantic_findings(
+    error: ValidationError, cls: type[BaseModel], label: str
+) -> Iterator[Diagnostic]:
+    """Pydantic's errors as diagnostics in our words."""
+    missing: list[Path] = []
+    unknown: list[Path] = []
+    for item in error.errors(include_url=False):
+        path = tuple(item["loc"])
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, NestedError):
+            yield from (d.under(path) for d in cause.diagnostics)
+        elif isinstance(cause, FieldError):
+            yield error_to_diagnostic(cause, path)
+        elif item["type"] == "missing":
+            missing.append(path)
+        elif item["type"] in ("extra_forbidden", "invalid_key"):
+            unknown.append(path)
+        else:
+            yield Diagnostic("SF123", f"{item['msg']}, received {show(item['input'])}", path)
+    yield from _key_findings(missing, unknown, cls, label)
+
+
+def findings(rule: Rule, value: Any, path: Path) -> Iterator[Diagnostic]:
+    """What a rule finds in a value that it does not accept."""
+    try:
+        rule.check(value)
+    except FieldError as error:
+        yield error_to_diagnostic(error, path)
+    except NestedError as error:
+        yield from (d.under(path) for d in error.diagnostics)
+
+
+@cache
+def rules_of(cls: type[BaseModel]) -> dict[str, Rule]:
+    """The rules behind the keys that a spec has for a class."""
+    found = {key: rule_of(cls, name) for key, name in keys_of(cls).items()}
+    return {key: rule for key, rule in found.items() if rule is not None}
+
+
+@cache
+def required_keys(cls: type[BaseModel]) -> tuple[str, ...]:
+    """The keys that must be given."""
+    keys = keys_of(cls).items()
+    return tuple(key for key, name in keys if cls.model_fields[name].is_required())
+
+
+def _key_findings(
+    missing: list[Path], unknown: list[Path], cls: type[BaseModel], label: str
+) -> Iterator[Diagnostic]:
+    """Findings about keys; a field missing because its key is misspelt is one, not two."""
+    meant = {name for path in unknown for name in _meant(str(path[-1]), cls, label)}
+    for path in missing:
+        if path[-1] not in meant:
+            message = f"expected {label} to have `{path[-1]}`, it is missing"
+            yield Diagnostic("SF122", message, path[:-1])
+    for path in unknown:
+        yield unknown_key(str(path[-1]), path, cls, label)
+
+
+@cache
+def keys_of(cls: type[BaseModel]) -> dict[str, str]:
+    """The keys that a spec has for a class, in order, and the field behind each."""
+    absent = cls.absent_fields() if issubclass(cls, Op) else ()
+    fields = cls.model_fields.items()
+    return {field.alias or name: name for name, field in fields if name not in absent}
+
+
+def _meant(key: str, cls: type[BaseModel], label: str) -> tuple[str, ...]:
+    """The key that was probably meant by an unknown one, if any."""
+    known = keys_of(cls)
+    old = old_key(label, key, known)
+    if old is not None:
+        return (old.today,)
+    return close_matches(key, known)
+
+
+def unknown_key(key: str, path: Path, cls: type[BaseModel], label: str) -> Diagnostic:
+    """A key that ``cls`` does not have: an old spelling, a typo, or nonsense."""
+    known = keys_of(cls)
+    old = old_key(label, key, known)
+    if old is not None:
+        return Diagnostic("SF124", old.message, path, old.hint, on_key=True)
+    message = f"expected a field of {label}, received {show(key)}"
+    own = [name for name in known if name not in COMMON_FIELDS]
+    listed = [*own, *(name for name in known if name in COMMON_FIELDS)]
+    hint = did_you_mean(key, known) or f"{label} takes " + ", ".join(listed)
+    return Diagnostic("SF121", message, path, hint, on_key=True)

@@ -1,0 +1,129 @@
+"""Keras 3's defaults, asked of the definitions in `specfmt.layers` and `specfmt.vocab`.
+
+One place leaves out what a person would not write.  Values are compared in the form that
+the spec writes them, so that ``[1, 1]`` and ``1`` or ``Zeros`` and ``zeros`` are the same.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from specfmt.formats.config.reading import Json
+from specfmt.layers.base import COMMON_FIELDS, to_data
+from specfmt.layers.registry import layer_class, op_class
+from specfmt.vocab.base import bare_names, word_class
+from specfmt.vocab.index import INDEX as WORDS
+
+MISSING: Any = object()
+SCALARS = frozenset((str, int, float, bool, type(None)))
+
+
+def knows_layer(type_name: str) -> bool:
+    """Whether specfmt (or a plugin) defines this layer type."""
+    return type_name != "Custom" and layer_class(type_name) is not None
+
+
+def layer_module(type_name: str) -> str:
+    """The module that holds Keras's class of a known type."""
+    cls = layer_class(type_name)
+    return cls.keras_module if cls is not None else ""
+
+
+def unreadable(type_name: str, config: Json) -> str:
+    """What of a layer's config its definition cannot say; empty if nothing."""
+    cls = layer_class(type_name)
+    return "" if cls is None else cls.unreadable(config)
+
+
+@cache
+def layer_defaults(type_name: str) -> Json:
+    """Field -> default as data, in the class's order; `MISSING` where a field is required."""
+    cls = layer_class(type_name)
+    if cls is None:
+        return {}
+    return _defaults(cls, (*cls.own_fields(), *COMMON_FIELDS))
+
+
+@cache
+def op_defaults(name: str) -> Json | None:
+    """The same for an operation by its `keras.ops` name; None if specfmt does not define it."""
+    cls = op_class(name)
+    return None if cls is None else _defaults(cls, cls.own_fields())
+
+
+def _defaults(cls: Any, names: tuple[str, ...]) -> Json:
+    fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+    return {
+        name: MISSING if fields[name].is_required() else canonical(to_data(fields[name].default))
+        for name in names
+        if name in fields
+    }
+
+
+@cache
+def word_defaults(kind: str, type_name: str) -> Json:
+    """Argument -> default of a word of the vocabulary; empty if specfmt does not define it."""
+    canonical_name = WORDS.get(kind, {}).get(type_name)
+    if canonical_name is None:
+        return {}
+    cls = word_class(kind, canonical_name)
+    return _defaults(cls, tuple(cls.model_fields))
+
+
+@cache
+def word_name(kind: str, spelling: str) -> str | None:
+    """The bare name of a word (``GlorotUniform`` -> ``glorot_uniform``), or None if unknown."""
+    type_name = WORDS.get(kind, {}).get(spelling)
+    return None if type_name is None else bare_names(kind)[type_name]
+
+
+def word_type(kind: str, spelling: str) -> str:
+    """What stands as ``type`` of a word: its class name, for an activation its bare name.
+
+    An unknown word stays as it is.
+    """
+    if kind == "activation":
+        return word_name(kind, spelling) or spelling
+    return WORDS.get(kind, {}).get(spelling, spelling)
+
+
+def canonical(value: Any) -> Any:
+    """``value`` with lists of equal items as one item, so that ``[[1, 1], [1, 1]]`` is ``1``."""
+    if isinstance(value, (list, tuple)):
+        items = [canonical(item) for item in value]
+        if items and all(type(item) is int and item == items[0] for item in items):
+            return items[0]
+        return items
+    return value
+
+
+def same(value: Any, default: Any) -> bool:
+    """Whether a value is its field's default, which is in `canonical` form."""
+    kind = value.__class__
+    if kind is default.__class__ and kind in SCALARS:
+        return bool(value == default)
+    value = canonical(value)
+    if isinstance(value, bool) is not isinstance(default, bool):
+        return False
+    return bool(value == default)
+
+
+def drop_defaults(type_name: str, config: Json) -> Json:
+    """The fields of ``config`` that differ from the layer's defaults, in the class's order.
+
+    Fields that the class does not have come last, and not at all where they are switched off.
+    """
+    defaults = layer_defaults(type_name)
+    kept = {
+        name: config[name]
+        for name, default in defaults.items()
+        if name in config
+        and (not same(config[name], default) or (name == "axis" and isinstance(config[name], list)))
+    }
+    extra = {
+        name: value
+        for name, value in config.items()
+        if name not in defaults and value is not None and value is not False
+    }
+    return {**kept, **extra}

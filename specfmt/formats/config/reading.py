@@ -1,0 +1,240 @@
+"""Hostile JSON: parsing within bounds, and typed access that fails with a JSON pointer."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, NoReturn
+
+from specfmt.diagnostics import Diagnostic, Path, SpecError
+from specfmt.text.scalars import holds
+
+MAX_BYTES: Final = 16 * 2**20
+"""Largest architecture accepted; the largest of `keras.applications` is 1.5 MB."""
+
+MAX_BRACKETS: Final = 500_000
+"""Most objects and lists: Python takes up to a hundred bytes for each byte of small ones.
+
+A model of `keras.applications` has 10,000; with these bounds an import takes less than 1 GB.
+"""
+
+MAX_DEPTH: Final = 160
+"""Deepest nesting accepted: about forty models inside each other."""
+
+MAX_WORD: Final = 200
+"""Longest word of a message: a name in a zip or HDF5 file may have 64 KB."""
+
+Json = dict[str, Any]
+
+
+def fail(code: str, message: str, path: Path = (), hint: str = "") -> NoReturn:
+    """Raise a `SpecError` with one finding."""
+    raise SpecError([Diagnostic(code, message, path, hint)])
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON; a string that itself holds a JSON object is unpacked.
+
+    Raises:
+        SpecError: SF400 if it is no JSON, SF401 if it is too large or nested too deeply.
+    """
+    value: Any = text
+    for _ in range(4):
+        source = value
+        value = _parse_once(value)
+        if not isinstance(value, str):
+            break
+    check_bounds(value, check_text=_may_hold_surrogates(source))
+    return value
+
+
+def _may_hold_surrogates(text: str | bytes) -> bool:
+    """Whether JSON text could give half a surrogate pair: only through an escape."""
+    if isinstance(text, bytes):
+        return b"\\" in text and (b"\\ud" in text or b"\\uD" in text)
+    return not text.isascii() or ("\\" in text and ("\\ud" in text or "\\uD" in text))
+
+
+def _parse_once(text: str | bytes) -> Any:
+    if len(text) > MAX_BYTES:
+        fail(
+            "SF401",
+            f"expected at most {MAX_BYTES // 2**20} MiB of JSON, received {len(text)} bytes",
+            hint="import the architecture alone: `to_json()` or `config.json`, without weights",
+        )
+    if isinstance(text, bytes):
+        brackets = text.count(b"{") + text.count(b"[")
+    else:
+        brackets = text.count("{") + text.count("[")
+    if brackets > MAX_BRACKETS:
+        fail(
+            "SF401",
+            f"expected at most {MAX_BRACKETS:,} objects and lists, received {brackets:,}",
+            hint="a Keras architecture has no such number; the file is made to exhaust memory",
+        )
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8-sig")
+        return json.loads(text.removeprefix("\ufeff"), parse_int=_whole)
+    except UnicodeDecodeError as error:
+        fail(
+            "SF400",
+            f"expected UTF-8 text, received byte {error.start} that is not",
+            (),
+            _SAVE_AGAIN,
+        )
+    except json.JSONDecodeError as error:
+        assert isinstance(text, str)
+        _fail_syntax(text, error)
+    except RecursionError:
+        fail("SF401", "expected a Keras architecture, received JSON nested too deeply to read")
+    except ValueError as error:  # integers of thousands of digits
+        fail("SF400", f"expected JSON, received a number that cannot be read: {error}")
+
+
+def _whole(digits: str) -> int | float:
+    """An integer; as a float what is beyond 64 bits, since no spec can hold it otherwise."""
+    value = int(digits)
+    if not holds(value):
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ValueError(str(error)) from None
+    return value
+
+
+_SAVE_AGAIN = "save the architecture again with `model.to_json()`"
+
+
+def _fail_syntax(text: str, error: json.JSONDecodeError) -> NoReturn:
+    line = text.splitlines()[error.lineno - 1] if text.strip() else ""
+    where = f"line {error.lineno}, column {error.colno}"
+    if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
+        fail(
+            "SF400",
+            f"expected JSON, received a merge conflict marker at {where}",
+            (),
+            "resolve the conflict",
+        )
+    if not text.strip():
+        fail("SF400", "expected JSON, received nothing", (), _SAVE_AGAIN)
+    if error.pos >= len(text.rstrip()):
+        fail(
+            "SF400",
+            f"expected JSON, received text that ends too early at {where}",
+            (),
+            "the file is cut off; " + _SAVE_AGAIN,
+        )
+    fail(
+        "SF400",
+        f"expected JSON, received text that is not, at {where}: {error.msg}",
+        (),
+        _SAVE_AGAIN,
+    )
+
+
+def check_bounds(value: Any, *, check_text: bool = True) -> None:
+    """Refuse values nested deeper than `MAX_DEPTH` and strings that are no Unicode text.
+
+    Level by level, so that depth costs no stack; linear in the size of the value.
+    """
+    level: list[Any] = [value] if type(value) in _CONTAINERS else []
+    if check_text and type(value) is str:
+        _check_text(value)
+    for _ in range(MAX_DEPTH + 1):
+        if check_text:
+            for item in level:
+                _check_texts(item)
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if type(item) is dict else item)
+            if type(inner) in _CONTAINERS
+        ]
+        if not level:
+            return
+    fail(
+        "SF401",
+        f"expected at most {MAX_DEPTH} levels of nesting, received more",
+        hint="a Keras architecture is not nested this deeply; the file is damaged",
+    )
+
+
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+
+
+def _check_texts(item: Any) -> None:
+    """The keys of a mapping, and the strings in a mapping or list."""
+    if type(item) is dict:
+        for key in item:
+            if not isinstance(key, str):
+                fail("SF403", f"expected text as the keys of an object, received {show(key)}")
+            _check_text(key)
+    for inner in item.values() if type(item) is dict else item:
+        if type(inner) is str:
+            _check_text(inner)
+
+
+def _check_text(text: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        fail("SF400", "expected Unicode text, received half a surrogate pair", (), _SAVE_AGAIN)
+
+
+def show(value: object) -> str:
+    """A received value in a message, cut short."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+_LONG: Final = re.compile(rf"\S{{{MAX_WORD + 1},}}")
+
+
+def cut_words(text: str) -> str:
+    """A text in which no word (a name or path of a file) is longer than `MAX_WORD`."""
+    half = MAX_WORD // 2
+    return _LONG.sub(lambda word: f"{word[0][:half]}...{word[0][-half:]}", text)
+
+
+def as_map(value: Any, path: Path, what: str) -> Json:
+    """``value`` as an object, or SF403."""
+    if not isinstance(value, dict):
+        fail("SF403", f"expected {what} as an object, received {show(value)}", path)
+    return value
+
+
+def as_list(value: Any, path: Path, what: str) -> list[Any]:
+    """``value`` as a list, or SF403."""
+    if not isinstance(value, (list, tuple)):
+        fail("SF403", f"expected {what} as a list, received {show(value)}", path)
+    return list(value)
+
+
+def as_text(value: Any, path: Path, what: str) -> str:
+    """``value`` as a string that is not empty, or SF403."""
+    if not isinstance(value, str) or not value:
+        fail("SF403", f"expected {what} as text, received {show(value)}", path)
+    return value
+
+
+def as_index(value: Any, path: Path, what: str) -> int:
+    """``value`` as an integer from 0, or SF403 (tf.js writes whole floats)."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        fail("SF403", f"expected {what} as an integer from 0, received {show(value)}", path)
+    return value
+
+
+def need(mapping: Json, key: str, path: Path, what: str) -> Any:
+    """``mapping[key]``, or SF404."""
+    if key not in mapping:
+        fail("SF404", f"expected {what} to have `{key}`, it is missing", path)
+    return mapping[key]

@@ -1,0 +1,423 @@
+"""A layer as Keras 2 reads it: the inverse of `specfmt.formats.read.keras2`.
+
+An option that early releases of 2.x do not know is written only where it is set, so that a
+model without it loads in all of them.  What no release of Keras 2 has is refused where it is
+set: the tables here say what that is, for every layer that both generations have.
+
+Sources: the constructors and `get_config` of tf_keras 2.21 (`tf_keras.src.layers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from specfmt.diagnostics import Path
+from specfmt.formats.config.reading import Json, show
+from specfmt.formats.keras2.words import Refusals, WordWriter, dtype_policy, plain
+from specfmt.formats.keras3.build_configs import shapes
+from specfmt.formats.keras3.layers import attribute_of
+from specfmt.formats.read.keras2 import ARGUMENTS
+from specfmt.formats.read.keras3 import UNWRITTEN, resolve
+from specfmt.graph.held import HeldModel
+from specfmt.graph.model import Node, values_in
+from specfmt.layers.base import Layer, is_floating
+from specfmt.layers.merging import Merge
+from specfmt.layers.naming import inner_name, inner_names
+from specfmt.vocab.base import Term
+
+KERAS_2_LAYERS: Final = frozenset(
+    (
+        "Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average "
+        "AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional "
+        "CategoryEncoding CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose "
+        "ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D "
+        "DepthwiseConv2D Discretization Dot Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise "
+        "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D "
+        "GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Hashing Identity IntegerLookup LSTM LSTMCell LayerNormalization "
+        "LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum "
+        "MultiHeadAttention Multiply Normalization PReLU Permute RNN RandomBrightness "
+        "RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom ReLU RepeatVector "
+        "Rescaling Resizing StringLookup TextVectorization "
+        "Reshape SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax "
+        "SpatialDropout1D "
+        "SpatialDropout2D SpatialDropout3D StackedRNNCells Subtract TimeDistributed UnitNormalization "
+        "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
+    ).split()
+)
+"""Layers of specfmt that Keras 2 has, with the same meaning but for the options below."""
+
+APPLICATIONS: Final = "keras.src.applications."
+"""Where models of `keras.applications` keep their own layers; `tf_keras` has the same modules."""
+
+RECURRENT: Final = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+
+LACKING: Final[dict[str, tuple[str, ...]]] = {
+    "Dense": ("lora_rank", "quantization_config"),
+    "Embedding": ("lora_rank", "quantization_config"),
+    "LayerNormalization": ("rms_scaling",),
+    "MultiHeadAttention": ("sliding_window", "use_gate", "seed"),
+    "ZeroPadding1D": ("data_format",),
+    "Conv3DTranspose": ("dilation_rate",),
+    **dict.fromkeys(("Attention", "AdditiveAttention"), ("seed",)),
+    **dict.fromkeys(RECURRENT, ("seed",)),
+    **dict.fromkeys(("SimpleRNNCell", "LSTMCell", "GRUCell"), ("seed",)),
+    **{f"ConvLSTM{rank}D": ("seed", "unroll", "zero_output_for_mask") for rank in (1, 2, 3)},
+    "AlphaDropout": ("noise_shape",),
+    "Resizing": ("pad_to_aspect_ratio", "fill_mode", "fill_value", "antialias", "data_format"),
+    "RandomContrast": ("value_range", "data_format"),
+    **dict.fromkeys(
+        ("CenterCrop", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"),
+        ("data_format",),
+    ),
+    "RandomBrightness": ("data_format",),
+    "StringLookup": ("salt",),
+    "IntegerLookup": ("oov_method", "salt"),
+}
+"""Options that Keras 2 does not have, or (``dilation_rate``) reads and does not apply."""
+
+IDLE: Final[dict[str, tuple[str, ...]]] = {
+    "lora_alpha": ("lora_rank",),
+    "seed": ("dropout", "recurrent_dropout"),
+}
+"""Options that Keras 2 may do without as long as these others are off."""
+
+IDLE_EVERYWHERE: Final = ("lora_alpha",)
+
+LATER: Final = frozenset(
+    {
+        "activity_regularizer",
+        "backward_layer",
+        "dilation_rate",
+        "groups",
+        "keepdims",
+        "noise_shape",
+        "output_padding",
+        "score_mode",
+        "seed",
+        "synchronized",
+        "zero_output_for_mask",
+    }
+)
+"""Options that came in the course of 2.x, or that only some classes take: written where set."""
+
+ALWAYS: Final = frozenset(
+    [("Dropout", "noise_shape"), ("Dropout", "seed")]
+    + [(f"Conv{rank}D", "dilation_rate") for rank in (1, 2, 3)]
+    + [(f"ConvLSTM{rank}D", "dilation_rate") for rank in (1, 2, 3)]
+    + [(f"SeparableConv{rank}D", "dilation_rate") for rank in (1, 2)]
+)
+"""What is in `LATER` because of other classes."""
+
+LATER_DROPOUT: Final = ("Attention", "AdditiveAttention")
+"""Layers whose ``dropout`` came in the course of 2.x."""
+
+KEEPS_NUMBERS: Final = frozenset(
+    (
+        "Flatten Reshape Permute RepeatVector Identity Cropping1D Cropping2D Cropping3D "
+        "UpSampling1D UpSampling2D UpSampling3D Concatenate"
+    ).split()
+)
+"""Layers that treat whole numbers and true or false alike in both generations."""
+
+TAKES_WHOLE: Final = KEEPS_NUMBERS | frozenset(
+    (
+        "Embedding Dense BatchNormalization Normalization Rescaling Add Subtract Multiply Average "
+        "CategoryEncoding Hashing IntegerLookup StringLookup TextVectorization "
+        "Maximum Minimum Dot MaxPooling1D MaxPooling2D GlobalMaxPooling1D "
+        "GlobalMaxPooling2D GlobalMaxPooling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
+    ).split()
+)
+"""Layers that treat whole numbers alike in both; measured, with int32."""
+
+LACKING_DEFAULTS: Final = {"data_format": "channels_last"}
+"""What an option that Keras 2 lacks may say besides its default."""
+
+NUMBERED: Final = ("StringLookup", "IntegerLookup", "Discretization", "Hashing")
+"""Layers whose dtype is that of category numbers where they give some."""
+
+_FREEZE_AROUND: Final = "put it into a model with `trainable: false`"
+
+KERAS_3_POLICY: Final = "DTypePolicy"
+
+
+def category_dtype(layer: Layer) -> str | None:
+    """The dtype of a layer that gives category numbers: Keras 2 names what it gives or reads."""
+    if layer.type_name == "TextVectorization":
+        return "string"
+    gives_numbers = layer.type_name in NUMBERED and getattr(layer, "output_mode", "") == "int"
+    return "int64" if gives_numbers else None
+
+
+def _factor(type_name: str, pair: list[float]) -> Any:
+    """A pair of limits as the one number that Keras 2 makes the same pair of."""
+    low, high = pair
+    mirrored = low if type_name == "RandomContrast" else -low
+    return high if mirrored == high else pair
+
+
+class Keras2LayerWriter:
+    """Writes the layers of a model.
+
+    Args:
+        policy: The model's dtype policy.
+        refusals: Takes what Keras 2 does not have.
+        write_model: Writes a model that a layer holds, given whether it is trained.
+    """
+
+    def __init__(
+        self, policy: Any, refusals: Refusals, write_model: Callable[[HeldModel, bool], Json]
+    ) -> None:
+        self.write_model = write_model
+        self.policy = policy or "float32"
+        self.refusals = refusals
+        self.words = WordWriter(refusals)
+
+    def write(
+        self,
+        layer: Layer,
+        name: str,
+        args: dict[str, Any] | None,
+        path: Path,
+        *,
+        around_is_trained: bool,
+    ) -> Json:
+        """A layer as ``{"class_name", "config"}``.
+
+        Args:
+            layer: Its definition.
+            name: Its name.
+            args: The arguments of its first call (values, or shapes); None if it is not built.
+            path: Where it stands in the document.
+            around_is_trained: Whether the model around it is trained.
+        """
+        if isinstance(layer, HeldModel):
+            return self.write_model(layer, around_is_trained)
+        if layer.type_name == "Custom":
+            return self._custom(layer, name, path)
+        in_application = layer.keras_module.startswith(APPLICATIONS)
+        if layer.type_name not in KERAS_2_LAYERS and not in_application:
+            self.refusals.add("a layer that Keras 2 has", f"{name} ({layer.type_name})", path)
+            return {"class_name": layer.type_name, "config": {"name": name}}
+        config = self._config(layer, name, args, path, around_is_trained)
+        item: Json = {"class_name": layer.type_name, "config": config}
+        if in_application:
+            module = f"tf_{layer.keras_module}"
+            return {"module": module, **item, "registered_name": layer.type_name}
+        return item
+
+    def _config(
+        self,
+        layer: Layer,
+        name: str,
+        args: dict[str, Any] | None,
+        path: Path,
+        around_is_trained: bool,
+    ) -> Json:
+        """A layer's config with the arguments of all releases, and the later ones that are set."""
+        type_name = layer.type_name
+        owner = f"{name} ({type_name})"
+        dtype = self._dtype(layer.dtype or category_dtype(layer) or self.policy, name, path)
+        values: Json = {}
+        for key in (*layer.own_fields(), "activity_regularizer"):
+            value = getattr(layer, attribute_of(layer, key))
+            default = type(layer).model_fields[attribute_of(layer, key)].default
+            if key in UNWRITTEN.get(type_name, ()) or self._is_idle(layer, key):
+                continue
+            if key in LACKING.get(type_name, ()):
+                if value not in (default, LACKING_DEFAULTS.get(key, default)):
+                    self._refuse_option(key, value, default, owner, path)
+                continue
+            later = key in LATER or (key == "dropout" and type_name in LATER_DROPOUT)
+            if later and (type_name, key) not in ALWAYS and value == default:
+                continue
+            values[key] = self._value(key, value, name, around_is_trained, dtype, path)
+        resolve(type_name, values)
+        if isinstance(values.get("factor"), list):
+            values["factor"] = _factor(type_name, values["factor"])
+        if type_name == "MultiHeadAttention":
+            values["value_dim"] = values["value_dim"] or values["key_dim"]
+            values["attention_axes"] = _from_the_front(values["attention_axes"], args)
+            values.update(built_shapes(args))
+        self._check_values(layer, owner, path)
+        self._check_trainable(layer, owner, path)
+        names = {new: old for old, new in ARGUMENTS.get(type_name, {}).items()}
+        return {
+            "name": name,
+            "trainable": around_is_trained and layer.trainable,
+            "dtype": dtype,
+            **{names.get(key, key): value for key, value in values.items()},
+        }
+
+    def _dtype(self, policy: Any, name: str, path: Path) -> Any:
+        if isinstance(policy, str) and "_from_" not in policy:
+            return dtype_policy(policy)
+        said = policy if isinstance(policy, str) else "a policy with a config"
+        self.refusals.add(f"a dtype of {name} that Keras 2 has", said, (*path, "dtype"))
+        return None
+
+    def _check_trainable(self, layer: Layer, owner: str, path: Path) -> None:
+        """In Keras 2 a layer that is not trained freezes its parts too."""
+        parts = [part for part in vars(layer).values() if isinstance(part, Layer)]
+        frozen = bool(parts) and not any(part.trainable for part in parts)
+        if layer.trainable or layer.trainable_reaches_parts or frozen:
+            return
+        self.refusals.add(
+            f"trainable of {owner} to be true",
+            "false, which Keras 3 does not hand on to its parts",
+            (*path, "trainable"),
+            "freeze the layer that it holds, or a model around it" if parts else _FREEZE_AROUND,
+        )
+
+    def _is_idle(self, layer: Layer, key: str) -> bool:
+        """Whether an option that Keras 2 lacks has no effect here."""
+        if key in IDLE_EVERYWHERE or (key.startswith("renorm") and not layer.renorm):  # type: ignore[attr-defined]
+            return True
+        if key not in LACKING.get(layer.type_name, ()) or key not in IDLE:
+            return False
+        return not any(getattr(layer, other, None) for other in IDLE[key])
+
+    def _value(
+        self, key: str, value: Any, name: str, around_is_trained: bool, dtype: Any, path: Path
+    ) -> Any:
+        if isinstance(value, Term):
+            return self.words.write(value, name, (*path, key), dtype)
+        if isinstance(value, Layer):
+            return self.write(
+                value, inner_name(value), None, (*path, key), around_is_trained=around_is_trained
+            )
+        if isinstance(value, tuple) and value and isinstance(value[0], Layer):
+            named = zip(value, inner_names(value), strict=True)
+            return [
+                self.write(item, own, None, (*path, key), around_is_trained=around_is_trained)
+                for item, own in named
+            ]
+        return plain(value)
+
+    def _custom(self, layer: Any, name: str, path: Path) -> Json:
+        """A layer of the user's own, as it came; only a dtype policy takes Keras 2's form."""
+        module, _, class_name = layer.class_.rpartition(".")
+        config = {**layer.config, "name": name}
+        policy = config.get("dtype")
+        if isinstance(policy, dict) and policy.get("class_name") == KERAS_3_POLICY:
+            if f"{module}.".startswith("keras."):
+                self.refusals.add(
+                    "a layer that specfmt knows, or one of Keras 2",
+                    f"{name} ({layer.class_}) as Keras 3 wrote it",
+                    path,
+                )
+            said = policy.get("config")
+            policy_name = said.get("name") if isinstance(said, dict) else None
+            config["dtype"] = self._dtype(policy_name, name, path)
+        item: Json = {"class_name": class_name, "config": config}
+        if module:
+            registered = layer.registered_name
+            if registered is None and not f"{module}.".startswith(("keras.", "tf_keras.layers.")):
+                registered = class_name
+            item = {"module": module, **item, "registered_name": registered}
+        elif layer.registered_name is not None:
+            item["registered_name"] = layer.registered_name
+        if layer.build_config is not None:
+            item["build_config"] = layer.build_config
+        return item
+
+    def _refuse_option(self, key: str, value: Any, default: Any, owner: str, path: Path) -> None:
+        said = value.to_data() if isinstance(value, Term) else value
+        hint = "Keras 2 has no such option; export to keras3, or leave it out"
+        self.refusals.add(
+            f"{key} of {owner} to be {show(plain(default))}", show(plain(said)), (*path, key), hint
+        )
+
+    def _check_values(self, layer: Any, owner: str, path: Path) -> None:
+        """Values that Keras 3 takes, and Keras 2 does not or reads in another way."""
+
+        def refuse(field: str, expected: str) -> None:
+            said = show(plain(getattr(layer, field)))
+            self.refusals.add(f"{field} of {owner} to be {expected}", said, (*path, field))
+
+        if layer.type_name == "Normalization" and layer.axis is None and layer.mean is None:
+            refuse("axis", "given where there is no mean")
+        if layer.type_name == "LayerNormalization" and not _rising(layer.axis):
+            refuse("axis", "counted from one end and in rising order")
+        strides, dilation = getattr(layer, "strides", 1), getattr(layer, "dilation_rate", 1)
+        if _largest(strides) > 1 and _largest(dilation) > 1:
+            refuse("dilation_rate", "1 where strides are larger")
+
+    def check_inputs(self, layer: Layer, node: Node) -> None:
+        """Refuse inputs that a layer of Keras 2 does not take or computes with in another way."""
+        if layer.type_name == "Custom":
+            return
+        tensors = [
+            value
+            for name, item in node.args.items()
+            if not name.endswith("mask")
+            for value in values_in(item)
+        ]
+        if isinstance(layer, Merge) and len(tensors) < 2:
+            self.refusals.add(
+                f"at least two inputs of {node.name} ({layer.type_name})",
+                str(len(tensors)),
+                (*node.path, "inputs"),
+            )
+        mode = getattr(layer, "output_mode", "int")
+        wide = [value.shape for value in tensors if len(value.shape or ()) > 1]
+        if mode == "one_hot" and any(shape[-1] != 1 for shape in wide if shape):
+            self.refusals.add(
+                f"one category for each sample of {node.name} ({layer.type_name})",
+                "several, whose one-hot vectors Keras 2 does not make",
+                (*node.path, "output_mode"),
+            )
+        dtypes = sorted({value.dtype for value in tensors})
+        casts = all(map(is_floating, dtypes))  # Keras 2 casts floating inputs alone
+        if isinstance(layer, Merge) and len(dtypes) > 1 and not casts:
+            self.refusals.add(
+                f"inputs of one dtype for {node.name} ({layer.type_name})",
+                " and ".join(dtypes),
+                (*node.path, "inputs"),
+                "put an operation in front: {op: cast, dtype: float32}",
+            )
+            return
+        inner: Any = layer
+        while inner.type_name == "TimeDistributed":
+            inner = inner.layer
+        if isinstance(inner, HeldModel):
+            return  # its own inputs say what they are
+        for dtype in {value.dtype for value in tensors if "float" not in value.dtype}:
+            if inner.type_name not in (KEEPS_NUMBERS if dtype == "bool" else TAKES_WHOLE):
+                self.refusals.add(
+                    f"inputs of {node.name} ({layer.type_name}) that are floating",
+                    dtype,
+                    (*node.path, "inputs"),
+                    "put an operation in front: {op: cast, dtype: float32}",
+                )
+
+
+def _rising(axes: int | tuple[int, ...]) -> bool:
+    """Whether axes stand in the order of the tensor's own, whatever its rank."""
+    if isinstance(axes, int):
+        return True
+    return list(axes) == sorted(axes) and not min(axes) < 0 <= max(axes)
+
+
+def _largest(sizes: int | tuple[int, ...] | None) -> int:
+    return max(sizes) if isinstance(sizes, tuple) else sizes or 1
+
+
+def _from_the_front(axes: Any, args: dict[str, Any] | None) -> Any:
+    """Axes of attention counted from the front; Keras 2 reads negative ones wrongly."""
+    query = (args or {}).get("query")
+    shape = shapes(query) if query is not None else None
+    if axes is None or shape is None:
+        return axes
+    return [axis % len(shape) for axis in (axes if isinstance(axes, list) else [axes])]
+
+
+def built_shapes(args: dict[str, Any] | None) -> Json:
+    """The shapes that Keras 2's MultiHeadAttention repeats in its config."""
+    found = {key: shapes(value) for key, value in (args or {}).items()}
+    value = found.get("value")
+    return {
+        "query_shape": found.get("query"),
+        "key_shape": found.get("key") or value,
+        "value_shape": value,
+    }

@@ -1,0 +1,271 @@
+"""Where a mask is not the same in Keras 2: found before it changes a value.
+
+Both generations are followed through the graph with a token for each mask: where it was made,
+and how it was joined with others.  What differs:
+
+- `Add` and its like join masks by `or` in Keras 3, and give none if an input has none; in Keras
+  2 they join those that there are by `and` (`tf_keras.src.layers.merging.base_merge`).
+- `Multiply`, `Maximum` and `Minimum` leave masked steps out in Keras 3 only.
+- `Identity`, `Normalization` and `Rescaling` drop the mask in Keras 2.
+- `GroupNormalization` leaves masked steps out of its statistics in Keras 2 only.
+- `Concatenate` joins masks along the last axis by `or` in Keras 3, by `and` in Keras 2.
+- `Softmax` makes zeros of a row that is masked throughout in Keras 3, equal shares in Keras 2;
+  so does a `MultiHeadAttention` that drops scores out or returns them.
+- A recurrent layer with initial states heeds the mask of its sequences in Keras 2 only.
+- A convolutional recurrent layer inside a `Bidirectional` gives zeros at masked steps in Keras 3
+  only.
+- `MultiHeadAttention` takes masks off what it reads in Keras 3 only (`specfmt.graph.masks`).
+
+A difference is refused where a layer looks at the mask, and at the model's outputs, whose masks
+weigh the loss.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from specfmt.diagnostics import Path
+from specfmt.formats.keras2.words import Refusals
+from specfmt.graph.infer import split_arguments
+from specfmt.graph.model import Graph, Node, Value, values_in
+from specfmt.graph.recording import carries_masks
+from specfmt.layers.base import Layer
+from specfmt.layers.merging import Concatenate, Merge
+from specfmt.layers.recurrent import Recurrent
+
+STOPS: Final = frozenset({"Identity", "Normalization", "Rescaling"})
+"""Layers that pass a mask on in Keras 3 and drop it in Keras 2."""
+
+READS_IN_KERAS_2: Final = frozenset({"GroupNormalization"})
+"""Layers that look at masks in Keras 2 only."""
+
+EMPTY_ROWS: Final = frozenset({"Softmax"})
+"""Layers that treat a row that is masked throughout in their own way."""
+
+STATES: Final = "initial_state"
+
+Token = Any
+"""What a mask is made of; None for no mask.  Equal tokens are equal masks."""
+
+_HINT: Final = "give the mask as an argument of the call, or export to keras3"
+
+
+class Change(NamedTuple):
+    """A place where the two generations see another mask.
+
+    Attributes:
+        label: The call with its type, or the output.
+        path: Where the call stands.
+        is_output: It is an output of the model, whose mask weighs the loss.
+    """
+
+    label: str
+    path: Path
+    is_output: bool = False
+
+
+def check_masks(graph: Graph, refusals: Refusals) -> None:
+    """Note every call, those in nested models included, that meets another mask in Keras 2."""
+    for change in changed_masks(graph):
+        if change.is_output:
+            expected = f"the mask of the output {change.label} to be the same in Keras 2"
+            refusals.add(expected, "one that Keras 2 joins or drops", change.path, _HINT)
+            continue
+        refusals.add(
+            f"{change.label} to see the same masks in Keras 2",
+            "inputs whose mask Keras 2 joins, drops or reads in another way",
+            (*change.path, "inputs"),
+            _HINT,
+        )
+
+
+def changed_masks(graph: Graph) -> list[Change]:
+    """Where Keras 2 and Keras 3 would not see the same masks."""
+    found: list[Change] = []
+    follow(Follower(found), graph)
+    return found
+
+
+def follow(follower: Follower, graph: Graph) -> None:
+    """Let a follower note the changes of a model, those of its outputs' masks last."""
+    if not carries_masks(graph):
+        return
+    for node in graph.nodes:
+        follower.follow(node)
+    for value in values_in(graph.output_nest):
+        if follower.differs(value) and value.node is not None:
+            follower.found.append(Change(value.name, value.node.path, is_output=True))
+
+
+class Follower:
+    """The masks of a graph's values in both generations."""
+
+    def __init__(self, found: list[Change]) -> None:
+        self.found = found
+        self.keras_2: dict[Value, Token] = {}
+        self.keras_3: dict[Value, Token] = {}
+
+    def differs(self, value: Value, node: Node | None = None) -> bool:
+        """Whether a tensor's mask, as a call sees it, is not the same in both."""
+        lost = node is not None and value in node.unmasked
+        now = None if lost else self.keras_3.get(value)
+        return bool(self.keras_2.get(value) != now)
+
+    def follow(self, node: Node) -> None:
+        if node.unit.graph is not None:
+            self._model(node, node.unit.graph)
+            return
+        layer = node.layer
+        if layer.is_operation or layer.type_name == "Custom":
+            return
+        if _looks_at_masks(layer):
+            self._check(node, layer)
+        for tokens, of_keras_2 in ((self.keras_3, False), (self.keras_2, True)):
+            self._pass_on(node, layer, tokens, of_keras_2=of_keras_2)
+
+    def _check(self, node: Node, layer: Layer) -> None:
+        seen = self._seen(node)
+        if isinstance(layer, Merge) and layer.reads_masks:
+            wrong = bool(seen)
+        elif self.reads_otherwise(node):
+            wrong = bool(seen) or bool(_given_masks(node))
+        elif STATES in node.args and "mask" not in node.args:
+            wrong = bool(seen)
+        else:
+            wrong = any(self.differs(value, node) for value in seen)
+        if wrong:
+            self.refuse(node)
+
+    def reads_otherwise(self, node: Node) -> bool:
+        """Whether equal masks give other values in Keras 3, or only Keras 2 reads them."""
+        layer: Any = node.layer
+        if layer.type_name == "MultiHeadAttention":
+            return _keeps_scores(node, layer)
+        return layer.type_name in (*EMPTY_ROWS, *READS_IN_KERAS_2) or _forces_zeros(layer)
+
+    def differs_in(self, argument: Any, node: Node) -> bool:
+        """Whether a call sees other masks on an argument, given no mask for it."""
+        values = [v for v in values_in(argument) if self.keras_2.get(v) or self.keras_3.get(v)]
+        if STATES in node.args and argument is not node.args[STATES]:
+            return bool(values)  # of its sequences, which Keras 3 does not look at then
+        return any(self.differs(value, node) for value in values)
+
+    def _seen(self, node: Node) -> list[Value]:
+        """The tensors with a mask that a call looks at, where it is not given as an argument."""
+        given = {name for name in node.args if name.endswith("mask")}
+        seen: list[Value] = []
+        for index, (name, item) in enumerate(node.args.items()):
+            if name in given or f"{name}_mask" in given or (index == 0 and "mask" in given):
+                continue
+            seen += (v for v in values_in(item) if self.keras_2.get(v) or self.keras_3.get(v))
+        return seen
+
+    def _pass_on(
+        self, node: Node, layer: Layer, tokens: dict[Value, Token], *, of_keras_2: bool
+    ) -> None:
+        flags, keywords = split_arguments(node, lambda value: tokens.get(value) is not None)
+        found = [tokens.get(value) for value in node.inputs()]
+        masks: Any = layer.output_mask(*flags, **keywords)
+        given = [("given", value) for value in values_in(node.args.get("mask"))]
+        token: Token = next((t for t in [*given, *found] if t is not None), ("made", node))
+        if isinstance(layer, Concatenate):
+            token = _side_by_side(layer, node, found, of_keras_2=of_keras_2)
+        elif isinstance(layer, Merge) and layer.output_mask([True, True]):
+            token = _joined(found, of_keras_2=of_keras_2)
+            masks = token is not None
+        if of_keras_2 and layer.type_name in STOPS:
+            return
+        several = (masks,) * len(node.outputs) if isinstance(masks, bool) else masks
+        for value, is_masked in zip(node.outputs, several, strict=True):
+            if is_masked:
+                tokens[value] = token
+
+    def _model(self, node: Node, graph: Graph) -> None:
+        """A nested model: refused if a mask comes in and anything inside may look at it."""
+        inner = self.inside(graph)
+        for call in graph.nodes:
+            inner.follow(call)
+        comes_in = any(
+            tokens.get(value) is not None
+            for value in node.inputs()
+            for tokens in (self.keras_2, self.keras_3)
+        )
+        if comes_in and _may_look(graph):
+            self.refuse(node)
+        for value, result in zip(node.outputs, graph.outputs.values(), strict=False):
+            for tokens, own in ((self.keras_2, inner.keras_2), (self.keras_3, inner.keras_3)):
+                if own.get(result) is not None:
+                    tokens[value] = ("inside", node.unit, node, own[result])
+            if comes_in and value not in self.keras_2:
+                self.keras_2[value] = ("through", node)
+
+    def inside(self, graph: Graph) -> Follower:
+        """The follower of a nested model."""
+        return Follower(self.found)
+
+    def refuse(self, node: Node) -> None:
+        """Note that a call sees another mask."""
+        self.found.append(Change(f"{node.name} ({node.unit.type_name})", node.path))
+
+
+def _given_masks(node: Node) -> list[str]:
+    """The masks that a call is given as arguments; a causal one masks no row throughout."""
+    return [name for name in node.args if name.endswith("mask") and name != "use_causal_mask"]
+
+
+def _keeps_scores(node: Node, layer: Any) -> bool:
+    """Whether Keras 3 computes the scores of a `MultiHeadAttention` one by one."""
+    query = node.args.get("query")
+    rank = len(query.shape or ()) if isinstance(query, Value) else 0
+    return bool(layer.dropout) or rank != 3 or bool(node.args.get("return_attention_scores"))
+
+
+def _forces_zeros(layer: Any) -> bool:
+    """Whether a `Bidirectional` makes a convolutional layer give zeros at masked steps."""
+    inner: Any = getattr(layer, "layer", None)
+    is_convolutional = isinstance(inner, Recurrent) and inner.type_name.startswith("ConvLSTM")
+    return bool(is_convolutional and inner.return_sequences)
+
+
+def _joined(found: list[Token], *, of_keras_2: bool) -> Token:
+    """The mask of a sum and its like."""
+    given = [token for token in found if token is not None]
+    if not given or (len(given) < len(found) and not of_keras_2):
+        return None
+    first, *others = given
+    if all(token == first for token in others):
+        return first
+    return ("and" if of_keras_2 else "or", *given)
+
+
+def _side_by_side(layer: Any, node: Node, found: list[Token], *, of_keras_2: bool) -> Token:
+    """The mask of a `Concatenate`: along the last axis a step counts if it does in all of the
+    inputs in Keras 2, in any of them in Keras 3."""
+    last = is_along_last_axis(layer, node)
+    if None in found or (last and any(token != found[0] for token in found)):
+        return ("all" if of_keras_2 else "any", node)
+    return found[0] if last else ("joined", node, tuple(found))
+
+
+def is_along_last_axis(layer: Concatenate, node: Node) -> bool:
+    """Whether a `Concatenate` joins features, not steps."""
+    rank = len(node.outputs[0].shape or ())
+    return rank == 0 or layer.axis % rank == rank - 1
+
+
+def _looks_at_masks(layer: Layer) -> bool:
+    return (
+        layer.reads_masks
+        or layer.type_name in READS_IN_KERAS_2
+        or any(argument.name.endswith("mask") for argument in layer.call_arguments)
+    )
+
+
+def _may_look(graph: Graph) -> bool:
+    """Whether anything in a model, or in one inside it, may look at a mask that comes in."""
+    return any(
+        _may_look(unit.graph)
+        if unit.graph is not None
+        else _looks_at_masks(unit.layer) or unit.type_name == "Custom"
+        for unit in graph.units
+    )

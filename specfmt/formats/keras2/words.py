@@ -1,0 +1,203 @@
+"""Words of the vocabulary as Keras 2 reads them: ``{"class_name", "config"}`` without a module.
+
+The form is the one that `tf_keras` reads in all of 2.x: from 2.13 on it also writes ``module``
+and ``registered_name``, but needs them of classes of the user's own only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.diagnostics import Diagnostic, Path, SpecError
+from specfmt.formats.config.reading import Json, show
+from specfmt.formats.read.keras2 import ARGUMENTS
+from specfmt.formats.read.layer_entries import LAYER_ACTIVATION_DEFAULTS, LAYER_ACTIVATIONS
+from specfmt.formats.read.words import KERAS_2_HARD_SIGMOID
+from specfmt.graph.infer import compute_dtype
+from specfmt.layers.naming import to_snake_case
+from specfmt.vocab.base import CUSTOM, Term
+
+ACTIVATIONS: Final = {
+    "Elu": "elu",
+    "Exponential": "exponential",
+    "Gelu": "gelu",
+    "Linear": "linear",
+    "Mish": "mish",
+    "Relu": "relu",
+    "Selu": "selu",
+    "Sigmoid": "sigmoid",
+    "Silu": "swish",
+    "Softmax": "softmax",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Tanh": "tanh",
+}
+"""Activations without arguments that mean the same in Keras 2, by Keras 2's names."""
+
+INITIALIZERS: Final = frozenset(
+    (
+        "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal "
+        "LecunUniform Ones Orthogonal RandomNormal RandomUniform TruncatedNormal "
+        "VarianceScaling Zeros"
+    ).split()
+)
+"""Initializers that Keras 2 has."""
+
+KNOWN: Final = {
+    "initializer": INITIALIZERS,
+    "regularizer": frozenset({"L1", "L2", "L1L2", "OrthogonalRegularizer"}),
+    "constraint": frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),
+}
+"""Words that both generations have under one name and with the same arguments."""
+
+LACKING: Final = frozenset({"input_axes", "output_axes"})
+"""Arguments of initializers that Keras 2 does not have."""
+
+FUNCTION_LAYERS: Final = {function: layer for layer, function in LAYER_ACTIVATIONS.items()}
+"""Functions that Keras 2 has with arguments as a layer only, which may stand for a function."""
+
+CODE: Final = "SF306"
+_HINT: Final = "export to keras3, or use what both generations have"
+
+
+class Refusals:
+    """What Keras 2 cannot express, collected so that one export names all of it."""
+
+    def __init__(self) -> None:
+        self.found: list[Diagnostic] = []
+
+    def add(self, expected: str, received: str, path: Path, hint: str = _HINT) -> None:
+        """Note one finding; ``expected`` and ``received`` end the two halves of its message."""
+        self.found.append(Diagnostic(CODE, f"expected {expected}, received {received}", path, hint))
+
+    def check(self) -> None:
+        """Raise a `SpecError` with all findings, if there are any."""
+        if self.found:
+            raise SpecError(self.found)
+
+
+class WordWriter:
+    """Writes activations, initializers, regularizers and constraints.
+
+    Args:
+        refusals: Takes what Keras 2 does not have.
+    """
+
+    def __init__(self, refusals: Refusals) -> None:
+        self.refusals = refusals
+
+    def write(self, term: Term | None, owner: str, path: Path, dtype: Any) -> Any:
+        """A word of a layer's field; None stays None.
+
+        Args:
+            term: The word.
+            owner: The layer, for messages.
+            path: Where the word stands.
+            dtype: The layer's dtype, as Keras 2 writes it.
+        """
+        if term is None:
+            return None
+        if term.type == CUSTOM:
+            return custom_word(term)
+        if term.kind == "activation":
+            return self._activation(term, owner, path, dtype)
+        if term.type not in KNOWN[term.kind]:
+            self._refuse(term, owner, path)
+            return None
+        spec = term.spec
+        config: Json = {}
+        for name, field in type(spec).model_fields.items():
+            value = getattr(spec, name)
+            if name not in LACKING:
+                config[field.alias or name] = plain(value)
+            elif value != field.default:
+                self._refuse(term, owner, path)
+        return {"class_name": term.type, "config": config}
+
+    def _activation(self, term: Term, owner: str, path: Path, dtype: Any) -> Any:
+        if term.to_data() == KERAS_2_HARD_SIGMOID:
+            return KERAS_2_HARD_SIGMOID["type"]
+        if any(isinstance(value, (int, float)) and value < 0 for value in self._numbers(term)):
+            self._refuse(term, owner, path)
+            return None
+        layer = self._as_layer(term, dtype)
+        if layer is not None:
+            return layer
+        if term.type in ACTIVATIONS and not term.args:
+            return ACTIVATIONS[term.type]
+        self._refuse(term, owner, path)
+        return None
+
+    @staticmethod
+    def _numbers(term: Term) -> list[Any]:
+        """The arguments of `relu`, which Keras 2 takes from 0 only."""
+        return list(term.args.values()) if term.type == "Relu" else []
+
+    def _as_layer(self, term: Term, dtype: Any) -> Json | None:
+        """A function with arguments as the layer that applies it; None if there is none."""
+        function = term.name
+        arguments = {key: value for key, value in term.args.items() if key != "layer"}
+        if term.type == "Relu6":
+            function, arguments = "relu", {"max_value": 6.0}
+        class_name = FUNCTION_LAYERS.get(function)
+        is_function = not arguments and function in ACTIVATIONS.values()
+        if class_name is None or (is_function and not term.layer):
+            return None
+        own = {
+            key: getattr(term.spec, key, None)
+            for key in LAYER_ACTIVATION_DEFAULTS.get(function, {})
+        }
+        names = {new: old for old, new in ARGUMENTS.get(class_name, {}).items()}
+        config = {names.get(key, key): plain(v) for key, v in {**own, **arguments}.items()}
+        name = term.layer or to_snake_case(class_name)
+        policy = "float32" if term.layer else dtype  # a layer that was given computes in its own
+        return {
+            "class_name": class_name,
+            "config": {"name": name, "trainable": True, "dtype": policy, **config},
+        }
+
+    def _refuse(self, term: Term, owner: str, path: Path) -> None:
+        said = term.to_data()
+        text = (
+            said
+            if isinstance(said, str)
+            else ", ".join(
+                f"{key}: {show(value)}" if key != "type" else str(value)
+                for key, value in said.items()
+            )
+        )
+        hint = _HINT
+        if term.type == "HardSigmoid":
+            hint = "Keras 2's hard sigmoid is {type: hard_sigmoid, slope: 0.2}"
+        article = "an" if term.kind[0] in "ai" else "a"
+        self.refusals.add(f"{article} {term.kind} of {owner} that Keras 2 has", text, path, hint)
+
+
+def dtype_policy(policy: str) -> Any:
+    """A dtype policy as Keras 2 writes it: a name, or an object where it is a mixed one."""
+    if policy == compute_dtype(policy):
+        return policy
+    return {"class_name": "Policy", "config": {"name": policy}}
+
+
+def custom_word(term: Term) -> Any:
+    """A word of the user's own, as it came."""
+    spec = term.spec
+    module, _, class_name = spec.class_.rpartition(".")
+    if class_name == "function" and not module:
+        return spec.config  # Keras 2 wrote a function by its name alone
+    item: Json = {"class_name": class_name, "config": spec.config}
+    if module:
+        item = {"module": module, **item, "registered_name": spec.registered_name or class_name}
+    elif spec.registered_name is not None:
+        item["registered_name"] = spec.registered_name
+    return item
+
+
+def plain(value: Any) -> Any:
+    """A field's value as JSON: tuples as lists."""
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value

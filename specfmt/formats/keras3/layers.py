@@ -1,0 +1,149 @@
+"""A layer as Keras 3 serializes it: every constructor argument, resolved as Keras resolves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from specfmt.formats.config.reading import Json
+from specfmt.formats.keras3.build_configs import build_config, shapes
+from specfmt.formats.keras3.words import plain, serialized
+from specfmt.formats.read.keras3 import OWN_DTYPES, UNWRITTEN, WRITTEN_WHERE_SET, complete
+from specfmt.graph.held import HeldModel
+from specfmt.layers.base import KERAS_LAYERS, Layer
+from specfmt.layers.naming import inner_name, inner_names
+from specfmt.layers.recurrent_cells import output_size
+from specfmt.layers.wrappers import Bidirectional
+
+WRITES_ACTIVITY: Final = frozenset(
+    (
+        "Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D "
+        "ConvLSTM2D ConvLSTM3D DepthwiseConv1D DepthwiseConv2D EinsumDense Embedding GRU "
+        "GroupQueryAttention LSTM MultiHeadAttention SeparableConv1D SeparableConv2D SimpleRNN"
+    ).split()
+)
+"""Layers that write ``activity_regularizer`` even where there is none."""
+
+
+def own_dtype(layer: Layer) -> str | None:
+    """The dtype of a layer that does not take its model's."""
+    field, dtype = OWN_DTYPES.get(layer.type_name, ("", None))
+    if dtype is None or getattr(layer, field) != type(layer).model_fields[field].default:
+        return None
+    return dtype
+
+
+def policy_config(policy: Any) -> Any:
+    """A dtype policy as Keras 3 writes it."""
+    if isinstance(policy, dict):
+        return policy
+    return serialized("keras", "DTypePolicy", {"name": policy})
+
+
+class LayerWriter:
+    """Writes the layers of one model.
+
+    Args:
+        policy: The model's dtype policy.
+        write_model: Writes a model that a layer holds, given whether it is trained.
+    """
+
+    def __init__(
+        self, policy: Any, write_model: Callable[[HeldModel, bool], Json] | None = None
+    ) -> None:
+        self.policy = policy or "float32"
+        self.write_model = write_model
+
+    def write(self, layer: Layer, name: str, trainable: bool, args: dict[str, Any] | None) -> Json:
+        """A serialized layer.
+
+        Args:
+            layer: Its definition.
+            name: Its name.
+            trainable: Whether it is trained, the model around it included.
+            args: The arguments of its first call (values, or shapes); None if it is not built.
+        """
+        if isinstance(layer, HeldModel) and self.write_model is not None:
+            return self.write_model(layer, trainable)
+        if layer.type_name == "Custom":
+            return self._custom(layer, name)
+        config = self.config(layer, name, trainable, args)
+        registered = None if layer.keras_module == KERAS_LAYERS else layer.type_name
+        item = serialized(layer.keras_module, layer.type_name, config, registered)
+        if args is not None:
+            built = build_config(layer.type_name, args)
+            if built is not None:
+                item["build_config"] = built
+        return item
+
+    def config(self, layer: Layer, name: str, trainable: bool, args: dict[str, Any] | None) -> Json:
+        """A layer's config with every argument."""
+        own = {field: getattr(layer, attribute_of(layer, field)) for field in layer.own_fields()}
+        config: Json = {
+            "name": name,
+            "trainable": trainable,
+            "dtype": policy_config(layer.dtype or own_dtype(layer) or self.policy),
+        }
+        if isinstance(layer, Bidirectional):
+            own["layer"], own["backward_layer"] = layer.directions()
+        inner = inner_arguments(layer, args)
+        values = {
+            key: self._value(value, trainable, inner)
+            for key, value in own.items()
+            if key not in UNWRITTEN.get(layer.type_name, ())
+            and not (key in WRITTEN_WHERE_SET and value is None)
+        }
+        if layer.activity_regularizer is not None or layer.type_name in WRITES_ACTIVITY:
+            values["activity_regularizer"] = plain(layer.activity_regularizer)
+        config.update(values)
+        config.update(layer.written_besides())
+        complete(layer.type_name, config, args)
+        if not layer.takes_trainable:  # it writes the dtype of its variables, not its policy
+            del config["trainable"]
+            if config["dtype"].get("class_name") == "DTypePolicy":
+                policy = config["dtype"]["config"]["name"]
+                config["dtype"] = "float32" if policy.startswith("mixed_") else policy
+        return config
+
+    def _value(self, value: Any, trainable: bool, inner: dict[str, Any] | None) -> Any:
+        if isinstance(value, Layer):
+            return self.write(value, inner_name(value), trainable and value.trainable, inner)
+        if isinstance(value, (list, tuple)) and value and isinstance(value[0], Layer):
+            return self._cells(value, trainable, inner)
+        return plain(value)
+
+    def _cells(self, cells: Any, trainable: bool, inner: dict[str, Any] | None) -> list[Json]:
+        """Stacked cells, each built for what the one before gives."""
+        items = []
+        for cell, name in zip(cells, inner_names(cells), strict=True):
+            items.append(self.write(cell, name, trainable and cell.trainable, inner))
+            if inner is not None:
+                inner = {"sequences": [shapes(inner["sequences"])[0], output_size(cell)]}
+        return items
+
+    def _custom(self, layer: Any, name: str) -> Json:
+        module, _, class_name = layer.class_.rpartition(".")
+        registered = layer.registered_name
+        if registered is None and module != KERAS_LAYERS:
+            registered = class_name
+        item = serialized(module or None, class_name, {**layer.config, "name": name}, registered)
+        if layer.build_config is not None:
+            item["build_config"] = layer.build_config
+        return item
+
+
+def attribute_of(layer: Layer, field: str) -> str:
+    """The attribute that holds a field, whose key may be an alias."""
+    if field in type(layer).model_fields:
+        return field
+    return next(n for n, info in type(layer).model_fields.items() if info.alias == field)
+
+
+def inner_arguments(layer: Layer, args: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The arguments with which a wrapper builds the layer that it holds, as shapes."""
+    if args is None:
+        return None
+    shape = shapes(next(iter(args.values())))
+    if layer.type_name in ("TimeDistributed", "RNN") and isinstance(shape, list):
+        shape = [shape[0], *shape[2:]]
+    return {"sequences": shape}

@@ -1,0 +1,240 @@
+"""Graphs as Keras 3 serializes models: layers in its order, and the calls between them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.formats.config.reading import Json
+from specfmt.formats.keras3.build_configs import shapes
+from specfmt.formats.keras3.layers import LayerWriter, policy_config
+from specfmt.formats.keras3.words import float32, plain, serialized
+from specfmt.formats.read.operations import FLOAT_DTYPE
+from specfmt.graph.held import HeldModel
+from specfmt.graph.keras_order import recorded_layers
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves, nest_as
+from specfmt.graph.recording import recorded
+from specfmt.layers.base import Op
+from specfmt.layers.naming import is_automatic
+
+WRITES_DTYPE: Final = frozenset(
+    {
+        "prod",
+        "cumsum",
+        "cumprod",
+        "one_hot",
+        "cast",
+        "convert_to_tensor",
+        "zeros_like",
+        "ones_like",
+        "full_like",
+    }
+)
+"""Operations that write a ``dtype``."""
+
+ALWAYS_GIVEN: Final = frozenset({"constant_values"})
+"""Arguments of an operation's call that `keras.ops` passes on even where they are None."""
+
+FUNCTIONAL: Final = ("keras.src.models.functional", "Functional")
+SEQUENTIAL: Final = ("keras", "Sequential")
+
+
+def nested(unit: Unit, args: dict[str, Any]) -> dict[str, Any]:
+    """A call's arguments with lists of tensors as Keras nests them."""
+    if unit.graph is not None:
+        return args
+    return {name: nest_as(unit.layer.input_nest(name), item) for name, item in args.items()}
+
+
+class ModelWriter:
+    """Writes a model and those inside it.
+
+    Args:
+        graph: A graph without errors, as Keras notes it (`specfmt.graph.recording`).
+        policy: The dtype policy of the model around it.
+        trainable: Whether the model around it is trained.
+    """
+
+    def __init__(self, graph: Graph, policy: Any = None, *, trainable: bool = True) -> None:
+        self.graph = graph
+        self.policy = graph.spec.dtype or policy or "float32"
+        self.trainable = trainable and graph.spec.trainable
+        self.layers = LayerWriter(self.policy, self._held)
+        self.input_names = {value: name for name, value in graph.inputs.items()}
+
+    def model(self) -> Json:
+        """The serialized model, without how it was compiled."""
+        if self.graph.is_sequential:
+            return self._sequential()
+        layers = [
+            self._input(item, inbound=True) if isinstance(item, str) else self._layer(item)
+            for item in recorded_layers(self.graph)
+        ]
+        config = {
+            "name": self.graph.name,
+            "trainable": self.trainable,
+            "layers": layers,
+            "input_layers": map_leaves(self.graph.input_nest, lambda v: [v.name, 0, 0]),
+            "output_layers": map_leaves(self.graph.output_nest, self._output),
+        }
+        module, name = FUNCTIONAL
+        item = serialized(module, name, config, name)
+        item["build_config"] = {"input_shape": None}
+        item["compile_config"] = {}
+        return item
+
+    def _sequential(self) -> Json:
+        layers = [self._input(name, inbound=False) for name in self.graph.input_specs]
+        layers += [self._unit(unit) for unit in self.graph.units]
+        config: Json = {
+            "name": self.graph.name,
+            "trainable": self.trainable,
+            "dtype": policy_config(self.policy),
+            "layers": layers,
+        }
+        module, name = SEQUENTIAL
+        item = serialized(module, name, config)
+        if self.graph.input_specs:
+            (value,) = self.graph.inputs.values()
+            config["build_input_shape"] = shapes(value)
+            item["build_config"] = {"input_shape": shapes(value)}
+        item["compile_config"] = {}
+        return item
+
+    def _input(self, name: str, *, inbound: bool) -> Json:
+        spec, value = self.graph.input_specs[name], self.graph.inputs[name]
+        config = {
+            "batch_shape": shapes(value),
+            "dtype": spec.dtype,
+            "sparse": spec.sparse,
+            "ragged": spec.ragged,
+            "name": name,
+            "optional": spec.optional,
+        }
+        item = serialized("keras.layers", "InputLayer", config)
+        return {**item, "name": name, "inbound_nodes": []} if inbound else item
+
+    def _layer(self, unit: Unit) -> Json:
+        item = self._unit(unit)
+        item["name"] = unit.name
+        item["inbound_nodes"] = [self._call(node) for node in unit.calls]
+        return item
+
+    def _unit(self, unit: Unit) -> Json:
+        if unit.graph is not None:
+            writer = ModelWriter(unit.graph, self.policy, trainable=self.trainable)
+            return writer.model()
+        if isinstance(unit.spec, Op):
+            return self._operation(unit, unit.spec)
+        called = unit.calls and self.graph.input_specs
+        args = nested(unit, unit.calls[0].args) if called else None
+        return self.layers.write(unit.layer, unit.name, self._trained(unit), args)
+
+    def _held(self, layer: HeldModel, trainable: bool) -> Json:
+        """A model in a field of a layer."""
+        graph = recorded(layer.graph).graph
+        return ModelWriter(graph, self.policy, trainable=trainable).model()
+
+    def _trained(self, unit: Unit) -> bool:
+        return self.trainable and unit.layer.trainable
+
+    def _operation(self, unit: Unit, op: Op) -> Json:
+        fields = type(op).model_fields
+        config: Json = {"name": unit.name}
+        for name in op.own_fields():
+            attribute = (
+                name if name in fields else next(n for n in fields if fields[n].alias == name)
+            )
+            if name not in op.call_fields:
+                config[name] = plain(getattr(op, attribute))
+        if op.function in WRITES_DTYPE:
+            config["dtype"] = op.dtype
+            if op.function in FLOAT_DTYPE and is_automatic(unit.name, op.type_name):
+                config["dtype"] = op.dtype or "float32"
+        config |= {name: plain(value) for name, value in op.keras_arguments().items()}
+        if op.keras_forgets_name and is_automatic(unit.name, op.type_name):
+            del config["name"]
+        return serialized(op.keras_module, op.type_name, config, op.type_name)
+
+    def _call(self, node: Node) -> Json:
+        unit = node.unit
+        recorded = nested(unit, node.recorded or {})
+        keywords = {k: self.argument(item) for k, item in recorded.items()}
+        if unit.graph is not None:
+            return {"args": [self.argument(node.form)], "kwargs": keywords}
+        items = [self.argument(value) for value in nested(unit, node.args).values()]
+        if isinstance(unit.spec, Op):
+            called = {k: self.argument(getattr(unit.spec, k)) for k in unit.spec.call_fields}
+            key = [called.pop("key")] if "key" in called else []
+            passed = ALWAYS_GIVEN if is_automatic(unit.name, unit.type_name) else frozenset()
+            given = {k: v for k, v in called.items() if v is not None or k in passed}
+            optional = unit.spec.optional_operands
+            if optional:  # Keras hands them on by keyword, given or not
+                first = len(unit.spec.operands)
+                more = [*items[first:], *(None,) * (first + len(optional) - len(items))]
+                items, given = items[:first], {**dict(zip(optional, more, strict=True)), **given}
+            return {"args": items + key, "kwargs": given}
+        return {"args": items[: node.positional], "kwargs": keywords}
+
+    def argument(self, item: Any) -> Any:
+        """An argument of a call: tensors and constants as Keras writes them."""
+        if isinstance(item, Value):
+            return self._tensor(item)
+        if isinstance(item, Array):
+            kind = "__tensor__" if item.is_tensor else "__numpy__"
+            value = plain(item.value)
+            if item.dtype == "float32":
+                value = map_leaves(value, float32)
+            return {"class_name": kind, "config": {"value": value, "dtype": item.dtype}}
+        if isinstance(item, dict):
+            if set(item) == {"slice"}:
+                bounds = (*(self.argument(bound) for bound in item["slice"]), None, None)[:3]
+                config = dict(zip(("start", "stop", "step"), bounds, strict=True))
+                return {"class_name": "__slice__", "config": config}
+            if set(item) == {"ellipsis"}:
+                return {"class_name": "__ellipsis__", "config": {}}
+            if set(item) == {"const"}:
+                return item["const"]
+            return {key: self.argument(inner) for key, inner in item.items()}
+        if isinstance(item, (list, tuple)):
+            return [self.argument(inner) for inner in item]
+        return item
+
+    def _tensor(self, value: Value) -> Json:
+        if value.shape is None:
+            raise SpecError([unknown_shape(value)])
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {
+                "shape": shapes(value),
+                "dtype": value.dtype,
+                "keras_history": self._history(value),
+            },
+        }
+
+    def _history(self, value: Value) -> list[Any]:
+        node = value.node
+        if node is None:
+            return [self.input_names[value], 0, 0]
+        index = value.index
+        if node.unit.graph is not None and len(node.outputs) > 1:
+            index = flat_order(node.unit.graph.output_nest).index(index)
+        return [node.unit.name, node.unit.calls.index(node), index]
+
+    def _output(self, value: Value) -> list[Any]:
+        """A model's output; a functional model counts the call with which it was born."""
+        name, index, tensor = self._history(value)
+        inner = None if value.node is None else value.node.unit.graph
+        born = inner is not None and not inner.is_sequential
+        return [name, index + born, tensor]
+
+
+def unknown_shape(value: Value) -> Diagnostic:
+    """What to say of a tensor whose shape only a custom layer knows."""
+    path = value.node.path if value.node is not None else ()
+    return Diagnostic(
+        "SF305",
+        f"expected the shape of {value.name}, which Keras JSON repeats; it is not known",
+        path,
+        "give the custom layer in front of it its output's `shape:`",
+    )

@@ -1,0 +1,115 @@
+"""Words of the vocabulary as Keras 3 serializes them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.formats.config.floats import to_float32
+from specfmt.formats.config.reading import Json
+from specfmt.formats.read.words import REGISTERED
+from specfmt.vocab.base import CUSTOM, Term
+
+MODULES: Final = {
+    "initializer": "keras.initializers",
+    "regularizer": "keras.regularizers",
+    "constraint": "keras.constraints",
+    "loss": "keras.losses",
+    "metric": "keras.metrics",
+    "optimizer": "keras.optimizers",
+    "schedule": "keras.optimizers.schedules",
+}
+"""Where Keras 3 keeps each kind of word."""
+
+NAMED_ONLY: Final = frozenset({"activation"})
+"""Kinds that Keras writes as a name alone where the word is its own."""
+
+FLOAT32_ARGUMENTS: Final = ("learning_rate", "l1", "l2")
+"""Arguments that Keras keeps in float32."""
+
+UNWRITTEN: Final = {("initializer", "Identity"): ("gain",)}
+"""Arguments that a word's class does not write (`Identity` has no `get_config`)."""
+
+
+def write_word(term: Term | None) -> Any:
+    """A word of a layer's field; None stays None."""
+    if term is None:
+        return None
+    if term.type == CUSTOM:
+        return write_custom(term)
+    if term.layer:
+        return write_layer(term)
+    if term.kind in NAMED_ONLY:
+        return term.name if not term.args else write_function(term)
+    return write_object(term)
+
+
+def write_object(term: Term) -> Json:
+    """A word as an object with all its arguments."""
+    spec = term.spec
+    config = {
+        field.alias or name: plain(getattr(spec, name))
+        for name, field in type(spec).model_fields.items()
+        if name not in (*spec.extra_fields, *UNWRITTEN.get((term.kind, term.type), ()))
+    }
+    return serialized(MODULES[term.kind], term.type, config)
+
+
+def write_function(term: Term) -> Json:
+    """An activation with arguments: the function that generated code defines and registers."""
+    from specfmt.targets.keras.values import activation_name
+
+    name = REGISTERED + activation_name(term)
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": name,
+        "registered_name": "function",
+    }
+
+
+def write_layer(term: Term) -> Json:
+    """An activation that Keras was given as a layer."""
+    from specfmt.formats.keras3.layers import LayerWriter
+    from specfmt.layers.registry import build_layer
+
+    return LayerWriter(None).write(build_layer(term.spec.layer_data()), term.layer, True, None)
+
+
+def write_custom(term: Term) -> Json:
+    """A word of the user's own, as it came."""
+    spec = term.spec
+    module, _, class_name = spec.class_.rpartition(".")
+    return {
+        "module": module or None,
+        "class_name": class_name,
+        "config": spec.config,
+        "registered_name": spec.registered_name or class_name,
+    }
+
+
+def serialized(
+    module: str | None, class_name: str, config: Any, registered: str | None = None
+) -> Json:
+    """An object in the form of `keras.saving.serialize_keras_object`."""
+    return {
+        "module": module,
+        "class_name": class_name,
+        "config": config,
+        "registered_name": registered,
+    }
+
+
+def plain(value: Any) -> Any:
+    """A field's value as JSON: tuples as lists, words as objects."""
+    if isinstance(value, Term):
+        return write_word(value)
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+def float32(value: Any) -> Any:
+    """A number as a float32 variable gives it back."""
+    return to_float32(value) if isinstance(value, (int, float)) else value

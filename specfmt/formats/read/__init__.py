@@ -1,0 +1,1 @@
+"""Keras's JSON of every generation as a spec."""

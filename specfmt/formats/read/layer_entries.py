@@ -1,0 +1,645 @@
+"""One layer of any generation as an entry of a spec, its edges left to the graph."""
+
+from __future__ import annotations
+
+import marshal
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from specfmt.diagnostics import Diagnostic, Path, SpecError
+from specfmt.fields.types import NAME_PATTERN
+from specfmt.fields.validation import findings, required_keys, rules_of
+from specfmt.formats.config.context import KERAS_1, Context
+from specfmt.formats.config.defaults import (
+    drop_defaults,
+    knows_layer,
+    layer_defaults,
+    layer_module,
+    same,
+    unreadable,
+    word_type,
+)
+from specfmt.formats.config.floats import clean_numbers
+from specfmt.formats.config.lenient import fit_arguments, unboxed
+from specfmt.formats.config.reading import Json, as_list, as_map, as_text, fail, show
+from specfmt.formats.read import keras1, keras2
+from specfmt.formats.read.keras3 import (
+    BACKWARD,
+    FORWARD,
+    HIDDEN_DEFAULTS,
+    LAYER_FIELDS,
+    LAYER_LIST_FIELDS,
+    OWN_DTYPES,
+    query_rank,
+    simplify,
+)
+from specfmt.formats.read.words import field_kind, plain_word, read_word
+from specfmt.layers.base import KERAS_LAYERS
+from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
+from specfmt.layers.naming import to_snake_case
+from specfmt.layers.recurrent_cells import CELLS
+from specfmt.layers.registry import layer_class
+
+MODELS: Final = {"Model", "Functional", "Sequential", "Container", "Graph", "ModelV2", "Network"}
+"""Class names of whole models, oldest and newest."""
+
+LAMBDA: Final = "Lambda"
+LAYER_ACTIVATIONS: Final = {
+    "ReLU": "relu",
+    "LeakyReLU": "leaky_relu",
+    "ELU": "elu",
+    "Softmax": "softmax",
+}
+"""Layers without weights that may stand for an activation, and the functions they apply."""
+
+LAYER_ACTIVATION_DEFAULTS: Final = {"leaky_relu": {"negative_slope": 0.3}}
+"""Where the layer's default is not the function's."""
+
+RELU6_LIMIT: Final = 6.0
+"""The ``max_value`` at which a `ReLU` is the function `relu6`."""
+
+LAYER_KEYS: Final = frozenset((*LAYER_FIELDS, *LAYER_LIST_FIELDS))
+"""Fields that hold layers, which are always read where they stand."""
+
+FEEDING: Final = frozenset(
+    (
+        "batch_input_shape batch_shape input_shape input_dim input_length input_dtype batch_size "
+        "weights sparse ragged autocast dynamic rng_type implementation"
+    ).split()
+)
+"""What a layer was once told of its input or its computation, where it has no such field."""
+
+WRONG: Final = "SF403"
+"""The code of a value that is none of its field."""
+
+BEYOND_KERAS_3: Final = frozenset({"SF420", "SF421", "SF422"})
+"""Codes of a layer that is sound, but says something that Keras 3 cannot."""
+
+NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
+CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
+KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
+
+# The last axis of what these layers give, by rank; others pass their input's rank on.
+RANKS: Final[dict[str, int]] = {
+    **dict.fromkeys(["Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D"], 2),
+    **dict.fromkeys(["GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"], 2),
+    **dict.fromkeys(["GlobalMaxPooling3D"], 2),
+    **dict.fromkeys(["Conv1D", "Conv1DTranspose", "SeparableConv1D", "DepthwiseConv1D"], 3),
+    **dict.fromkeys(
+        ["MaxPooling1D", "AveragePooling1D", "UpSampling1D", "ZeroPadding1D", "Cropping1D"], 3
+    ),
+    **dict.fromkeys(["RepeatVector"], 3),
+    **dict.fromkeys(["Conv2D", "Conv2DTranspose", "SeparableConv2D", "DepthwiseConv2D"], 4),
+    **dict.fromkeys(
+        ["MaxPooling2D", "AveragePooling2D", "UpSampling2D", "ZeroPadding2D", "Cropping2D"], 4
+    ),
+    **dict.fromkeys(["Conv3D", "Conv3DTranspose", "MaxPooling3D", "AveragePooling3D"], 5),
+    **dict.fromkeys(["UpSampling3D", "ZeroPadding3D", "Cropping3D"], 5),
+}
+STEP_RANKS: Final[dict[Any, int]] = {
+    **dict.fromkeys(["LSTM", "GRU", "SimpleRNN", "RNN"], 2),
+    **{f"ConvLSTM{rank}D": rank + 2 for rank in (1, 2, 3)},
+}
+"""The rank of one step's output of the recurrent layers."""
+
+STEPS: Final = frozenset(CELLS)
+"""What an `RNN` can hold."""
+
+SAME_RANK: Final = frozenset(
+    [
+        "Dense",
+        "Activation",
+        "Dropout",
+        "BatchNormalization",
+        "LayerNormalization",
+        "ReLU",
+        "LeakyReLU",
+        "PReLU",
+        "ELU",
+        "Softmax",
+        "GaussianNoise",
+        "GaussianDropout",
+        "AlphaDropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "ActivityRegularization",
+        "Masking",
+        "Add",
+        "Subtract",
+        "Multiply",
+        "Average",
+        "Maximum",
+        "Minimum",
+        "Concatenate",
+        "Rescaling",
+        "Normalization",
+        "Permute",
+        "Identity",
+        "GroupNormalization",
+    ]
+)
+
+ReadModel = Callable[[str, Any, Path, Any, bool], Json]
+"""Reads a nested model: class name, config, path, dtype policy, frozen -> the entry's fields."""
+
+
+def layer_parts(item: Any, path: Path) -> tuple[str, Any, Path]:
+    """The class name, config and config path of a serialized layer.
+
+    Keras 0 wrote a layer flat, with its class as ``name``; the config of a Sequential may be
+    the list of its layers.
+    """
+    mapping = as_map(item, path, "a layer")
+    if "class_name" not in mapping and "config" not in mapping and "name" in mapping:
+        config = {key: value for key, value in mapping.items() if key != "name"}
+        return as_text(mapping["name"], (*path, "name"), "the class of a layer"), config, path
+    class_name = as_text(mapping.get("class_name"), (*path, "class_name"), "the class of a layer")
+    where = (*path, "config")
+    raw = mapping.get("config")
+    if class_name in MODELS and isinstance(raw, list):
+        return class_name, raw, where
+    return class_name, as_map(raw, where, f"the config of {class_name}"), where
+
+
+def output_rank(entry: Json, rank: int | None) -> int | None:
+    """The rank of what a layer gives, from its input's; None where it is not known."""
+    type_name = entry.get("type")
+    if type_name in SAME_RANK:
+        return rank
+    if type_name == "Reshape" and isinstance(entry.get("target_shape"), list):
+        return len(entry["target_shape"]) + 1
+    if type_name == "Embedding":
+        return None if rank is None else rank + 1
+    if type_name in STEP_RANKS:
+        return STEP_RANKS[type_name] + bool(entry.get("return_sequences"))
+    return RANKS.get(type_name) if isinstance(type_name, str) else None
+
+
+class LayerReader:
+    """Reads layers, those inside wrappers and models inside layers included.
+
+    Args:
+        context: The import.
+        read_model: Reads a nested model.
+    """
+
+    def __init__(self, context: Context, read_model: ReadModel) -> None:
+        self.context = context
+        self.read_model = read_model
+        self.known: dict[bytes, Json] = {}  # layers as they were read, without their names
+
+    def read(
+        self,
+        item: Any,
+        path: Path,
+        policy: Any,
+        rank: int | None = None,
+        *,
+        frozen: bool = False,
+    ) -> Json:
+        """A serialized layer as an entry without edges; ``name`` is always given where known.
+
+        Args:
+            item: The serialized layer.
+            path: Where it stands.
+            policy: The model's dtype policy, which a layer does not repeat.
+            rank: The rank of its input, if known.
+            frozen: The model around it is not trainable, so that a layer says if it is.
+
+        Raises:
+            SpecError: The layer is damaged, or Keras 3 has nothing with its meaning.
+        """
+        class_name, config, config_path = layer_parts(item, path)
+        if class_name in MODELS:
+            return {
+                "type": "Model",
+                **self.read_model(class_name, config, config_path, policy, frozen),
+            }
+        if class_name == LAMBDA:
+            return self._lambda(item, class_name, config, path)
+        if not self._is_keras(item):
+            return self._custom(item, class_name, config, path)
+        fields = dict(config)
+        name = fields.pop("name", None)
+        build_config = item.get("build_config")
+        if self.context.legacy and "query_shape" in config:
+            build_config = {"shapes_dict": {"query_shape": config["query_shape"]}}
+        if class_name == "CuDNNLSTM":
+            self.context.warn(
+                "SF432",
+                "CuDNNLSTM keeps two biases that are added up; LSTM has one, their sum",
+                path,
+            )
+        query = query_rank(build_config)
+        if not self.context.legacy:
+            rank = None  # Keras 3 counts axes from the end
+        source = (class_name, item.get("module"), fields, policy, rank, query, frozen)
+        # Most layers of a model are like one before them; marshal tells 1 from 1.0 and from True.
+        key = marshal.dumps(source, 2) if LAYER_KEYS.isdisjoint(fields) else b""
+        entry = self.known.get(key)
+        if entry is None:
+            warned = len(self.context.warnings)
+            try:
+                entry = self._layer(*source, config_path)
+            except SpecError as error:
+                if {found.code for found in error.diagnostics} <= BEYOND_KERAS_3:
+                    return self._beyond(item, class_name, config, path, error)
+                raise of_layer(error, name, class_name) from None
+            if entry is not None and not _holds_known(entry):
+                item = {**item, "module": KERAS_LAYERS}
+                return self._custom(item, class_name, config, path)
+            if entry is None:
+                return self._custom(item, class_name, config, path)
+            if key and len(self.context.warnings) == warned:
+                self.known[key] = entry
+        head: Json = {"type": entry["type"]}
+        if name is not None:
+            head["name"] = as_text(name, (*config_path, "name"), "a layer's name")
+        return {**head, **entry}
+
+    def _layer(
+        self,
+        class_name: str,
+        module: Any,
+        config: Json,
+        policy: Any,
+        rank: int | None,
+        query: int | None,
+        frozen: bool,
+        path: Path,
+    ) -> Json | None:
+        """A layer of Keras's own, without its name; None if specfmt does not know it.
+
+        Args:
+            class_name: Its class.
+            module: The module of its class, where the source says it.
+            config: Its config without the name.
+            policy, rank, frozen: As for `read`.
+            query: The rank of an attention's query, where the source says it.
+            path: Where the config stands.
+        """
+        type_name, fields = self._modernise(class_name, config, path)
+        if not knows_layer(type_name) or not _stands_in(layer_module(type_name), module):
+            return None
+        if unreadable(type_name, fields):
+            return None
+        trainable, dtype = fields.pop("trainable", None), fields.pop("dtype", None)
+        if type_name == "Bidirectional":
+            fields = {key: _without_forced_zeros(value) for key, value in fields.items()}
+        policy_name = read_policy(dtype, (*path, "dtype"))
+        around = policy_name or policy
+        values: Json = {}
+        for key, value in fields.items():
+            where = (*path, _source_key(config, key, value))
+            own = around if field_kind(key) == "activation" else policy
+            values[key] = self._value(key, value, where, own, frozen=frozen)
+        if _holds_unknown(values):
+            return None
+        if type_name == "Bidirectional":
+            _undo_bidirectional(values)
+        if is_default_quantization(values.get("quantization_config")):
+            del values["quantization_config"]
+        values = simplify(type_name, values, query)
+        if rank is not None and type_name in NORMALIZATIONS:
+            values["axis"] = -1 if values.get("axis") == rank - 1 else values.get("axis", -1)
+        values = drop_defaults(type_name, self._fitted(type_name, values, config, path))
+        self._refuse_unknown(type_name, values, config, path)
+        entry: Json = {"type": type_name}
+        known = layer_defaults(type_name)
+        entry.update(
+            (key, value)
+            for key, value in values.items()
+            if key in known or key not in HIDDEN_DEFAULTS
+        )
+        if isinstance(trainable, bool) and trainable is frozen:
+            entry["trainable"] = trainable
+        if type_name == "Embedding" and str(policy_name).startswith("int"):
+            policy_name = None  # Keras 2.0 wrote the dtype of an embedding's input here
+        field, own = OWN_DTYPES.get(type_name, ("", None))
+        if own is not None and field not in values:
+            policy = own
+        if policy_name is not None and policy_name != policy:
+            entry["dtype"] = policy_name
+        return entry
+
+    def _is_keras(self, item: Any) -> bool:
+        """Whether the class is Keras's own, as far as the source says."""
+        module = item.get("module") if isinstance(item, dict) else None
+        if module is None:
+            # Before 2.13 a layer does not say where its class is from.
+            return not (isinstance(item, dict) and item.get("registered_name"))
+        return isinstance(module, str) and module.startswith(KERAS_MODULES)
+
+    def _modernise(self, class_name: str, config: Json, path: Path) -> tuple[str, Json]:
+        fields = dict(config)
+        if self.context.tfjs:
+            fields = {snake_key(key): value for key, value in fields.items()}
+        if self.context.generation <= KERAS_1:
+            class_name, fields = keras1.modernise(class_name, fields, self.context, path)
+        if self.context.legacy:
+            class_name, fields = keras2.modernise(class_name, fields, path)
+        return class_name, dict(fields)
+
+    def _value(self, key: str, value: Any, path: Path, policy: Any, *, frozen: bool) -> Any:
+        kind = field_kind(key)
+        if kind is not None:
+            if kind == "activation" and self._is_layer(value):
+                return self._layer_activation(value, path, policy)
+            return read_word(value, kind, path, self.context)
+        if key in LAYER_FIELDS and isinstance(value, dict):
+            return self._nested(value, path, policy, frozen=frozen)
+        if key in LAYER_LIST_FIELDS or (key == "cell" and isinstance(value, list)):
+            cells = as_list(value, path, key)
+            return _without_automatic_names(
+                [self.read(c, (*path, i), policy, frozen=frozen) for i, c in enumerate(cells)]
+            )
+        if isinstance(value, (dict, list)):
+            value = unboxed(value, path)
+        if self.context.tfjs and isinstance(value, str) and key in _TFJS_WORDS:
+            value = snake_key(value)
+        return clean_numbers(value) if self.context.legacy else value
+
+    def _is_layer(self, value: Any) -> bool:
+        return (
+            isinstance(value, dict)
+            and isinstance(value.get("class_name"), str)
+            and value["class_name"] != "function"
+            and isinstance(value.get("config"), dict)
+            and "name" in value["config"]
+            and self._is_keras(value)
+        )
+
+    def _layer_activation(self, value: Json, path: Path, policy: Any) -> Any:
+        """An activation given as a layer: the function that the layer applies."""
+        kind = LAYER_ACTIVATIONS.get(value["class_name"])
+        if kind is None:
+            return read_word(value, "activation", path, self.context)
+        entry = self.read(value, path, policy if self.context.legacy else "float32")
+        name = entry.pop("name", None)
+        if {"dtype", "trainable"} & set(entry) or (
+            name is not None and not re.fullmatch(NAME_PATTERN, name)
+        ):
+            return read_word(value, "activation", path, self.context)
+        arguments = {**LAYER_ACTIVATION_DEFAULTS.get(kind, {}), **entry}
+        del arguments["type"]
+        if not self.context.legacy and name is not None:
+            arguments["layer"] = name
+        elif kind == "relu" and arguments == {"max_value": RELU6_LIMIT}:
+            return "relu6"
+        return plain_word("activation", word_type("activation", kind), arguments)
+
+    def _nested(self, value: Any, path: Path, policy: Any, *, frozen: bool) -> Json:
+        """A layer in a field; its name is left out where it is the type's own."""
+        entry = self.read(value, path, policy, frozen=frozen)
+        if entry.get("name") == to_snake_case(entry["type"]):
+            del entry["name"]
+        return entry
+
+    def _lambda(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
+        self.context.warn(
+            "SF430",
+            f"kept the code of {show(config.get('name', class_name))} unread and not run",
+            path,
+            "replace it by operations of keras.ops or by a layer class of your own",
+        )
+        return self._opaque(item, class_name, config, path)
+
+    def _custom(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
+        self.context.warn(
+            "SF431",
+            f"kept {class_name} as it is: "
+            f"{unreadable(class_name, config) or 'specfmt does not know this layer'}",
+            path,
+            "generated code has a class for it; `torch:` or `define:` say what it computes",
+        )
+        return self._opaque(item, class_name, config, path)
+
+    def _beyond(
+        self, item: Any, class_name: str, config: Json, path: Path, error: SpecError
+    ) -> Json:
+        """A layer whose class Keras 3 has not in this form: kept as one that is to be written."""
+        for found in error.diagnostics:
+            self.context.warnings.append(
+                replace(
+                    found,
+                    severity="warning",
+                    message=f"kept {class_name} as it is: {found.message}",
+                    hint="generated code has a class for it; `torch:` or `define:` say what it "
+                    "computes",
+                )
+            )
+        return self._opaque({**item, "module": None}, class_name, config, path, importable=False)
+
+    def _opaque(
+        self, item: Any, class_name: str, config: Json, path: Path, *, importable: bool = True
+    ) -> Json:
+        module = item.get("module") if isinstance(item, dict) else None
+        if importable and not module and self.context.legacy and class_name in KNOWN_TO_KERAS:
+            module = KERAS_LAYERS
+        dotted = f"{module}.{class_name}" if isinstance(module, str) and module else class_name
+        if not CUSTOM_CLASS.match(dotted):
+            fail(
+                "SF403",
+                f"expected the name of a class, received {show(dotted)}",
+                (*path, "class_name"),
+            )
+        entry: Json = {"type": "Custom"}
+        name = config.get("name")
+        if name is not None:
+            entry["name"] = as_text(name, (*path, "config", "name"), "a layer's name")
+        entry["class"] = dotted
+        entry["config"] = config
+        for key in ("registered_name", "build_config"):
+            if isinstance(item, dict) and item.get(key) is not None and item[key] != class_name:
+                entry[key] = item[key]
+        return entry
+
+    def _fitted(self, type_name: str, values: Json, config: Json, path: Path) -> Json:
+        """The fields, each in the form that it takes; what is no value of its field is refused
+        with its place in the source."""
+        known = layer_defaults(type_name)
+        cls = layer_class(type_name)
+        given = {
+            key: value
+            for key, value in values.items()
+            if key in known and key not in LAYER_KEYS and not same(value, known[key])
+        }
+        if cls is None:
+            return values
+        kept, wrong = fit_arguments(cls, given)
+        problems: list[Diagnostic] = []
+        for key in wrong:
+            where = (*path, _source_key(config, key, config.get(key)))
+            problems += map(_as_import, findings(rules_of(cls)[key], given[key], where))
+        for key in required_keys(cls):
+            if key not in values and key not in LAYER_KEYS:
+                message = f"expected {type_name} to have `{key}`, it is missing"
+                problems.append(Diagnostic("SF404", message, path))
+        if problems:
+            raise SpecError(problems)
+        return {
+            key: kept.get(key, value)
+            for key, value in values.items()
+            if key not in given or key in kept
+        }
+
+    def _refuse_unknown(self, type_name: str, values: Json, config: Json, path: Path) -> None:
+        known = layer_defaults(type_name)
+        for key in [key for key in values if key not in known and key in FEEDING]:
+            if key == "weights":
+                self.context.warn(
+                    "SF432",
+                    f"left out the weights that stand in the config of a {type_name}",
+                    (*path, key),
+                    "`specfmt weights` carries those of the file",
+                )
+            del values[key]
+        for key, value in values.items():
+            if key not in known and HIDDEN_DEFAULTS.get(key) != value and value not in ("", [], {}):
+                fail(
+                    "SF421",
+                    f"expected an option of Keras 3's {type_name}, received {key}: {show(value)}",
+                    (*path, _source_key(config, key, config.get(key))),
+                    "remove it if the model does not depend on it",
+                )
+
+
+def _without_automatic_names(entries: list[Json]) -> list[Json]:
+    """Layers of a list without the names that they get there by themselves."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        base = to_snake_case(entry["type"])
+        number = counts.get(base, 0)
+        if entry.get("name") == (f"{base}_{number}" if number else base):
+            del entry["name"]
+        counts[base] = number + ("name" not in entry)
+    return entries
+
+
+def _holds_unknown(values: Json) -> bool:
+    """Whether a layer over cells holds one of the user's own: how it steps is not known."""
+    cell = values.get("cell")
+    cells = cell if isinstance(cell, list) else [cell] if cell else values.get("cells") or []
+    return any(item.get("type") not in STEPS for item in cells if isinstance(item, dict))
+
+
+def of_layer(error: SpecError, name: Any, class_name: str) -> SpecError:
+    """The same findings, each with the layer that it is about."""
+    label = f"layer {name}, a {class_name}" if isinstance(name, str) else f"a {class_name}"
+    return SpecError(
+        [
+            item
+            if "(layer " in item.message
+            else replace(item, message=f"{item.message} ({label[:80]})")
+            for item in error.diagnostics
+        ]
+    )
+
+
+def _stands_in(module: str, said: Any) -> bool:
+    """Whether a class may be that of ``module``; one of an application must say so."""
+    return module == KERAS_LAYERS or (
+        isinstance(said, str) and said.rpartition(".")[2] == module.rpartition(".")[2]
+    )
+
+
+_TFJS_WORDS: Final = frozenset(["data_format", "padding", "merge_mode", "interpolation"])
+
+
+def snake_key(key: str) -> str:
+    """``dataFormat`` -> ``data_format``; tf.js before 1.0 wrote such keys."""
+    return re.sub("([a-z0-9])([A-Z])", r"\1_\2", key).lower()
+
+
+def _source_key(config: Json, key: str, value: Any) -> str:
+    """The key under which the source holds what is now ``key``."""
+    if key in config:
+        return key
+    return next((old for old, item in config.items() if item is value), key)
+
+
+def _without_forced_zeros(layer: Any) -> Any:
+    """A layer of a Bidirectional without ``zero_output_for_mask``, which follows from its
+    ``return_sequences``."""
+    config = layer.get("config") if isinstance(layer, dict) else None
+    if not isinstance(config, dict) or "zero_output_for_mask" not in config:
+        return layer
+    if config["zero_output_for_mask"] != config.get("return_sequences"):
+        return layer
+    kept = {key: value for key, value in config.items() if key != "zero_output_for_mask"}
+    return {**layer, "config": kept}
+
+
+def _holds_known(entry: Json) -> bool:
+    """Whether a Bidirectional runs layers that specfmt knows; a class of the user's own in it
+    makes the whole of it one that specfmt does not know."""
+    held = (entry.get("layer"), entry.get("backward_layer"))
+    return entry["type"] != "Bidirectional" or not any(
+        isinstance(layer, dict) and layer.get("type") == "Custom" for layer in held
+    )
+
+
+def _undo_bidirectional(values: Json) -> None:
+    """Take back what `keras.layers.Bidirectional` does to its layer."""
+    forward = values.get("layer")
+    if not isinstance(forward, dict):
+        return
+    if isinstance(forward.get("name"), str):
+        name = forward["name"].removeprefix(FORWARD)
+        forward = {**forward, "name": name}
+        if name == to_snake_case(forward["type"]):
+            del forward["name"]
+        values["layer"] = forward
+    backward = values.get("backward_layer")
+    if not isinstance(backward, dict):
+        return
+    own = forward.get("name") or to_snake_case(forward["type"])
+    mirrored = {**forward, "name": BACKWARD + own, "go_backwards": True}
+    if backward == mirrored:
+        del values["backward_layer"]
+
+
+def is_default_quantization(value: Any) -> bool:
+    """Whether a quantization is the one that a layer takes by itself: int8, by largest value."""
+    config = value.get("config") if isinstance(value, dict) else None
+    if not isinstance(config, dict) or value.get("class_name") != "Int8QuantizationConfig":
+        return False
+    quantizer = config.get("activation_quantizer")
+    own = quantizer.get("config") if isinstance(quantizer, dict) else None
+    return config.get("weight_quantizer") is None and (
+        quantizer is None
+        or (
+            quantizer.get("class_name") == "AbsMaxQuantizer"
+            and isinstance(own, dict)
+            and all(own.get(key, value) == value for key, value in ABS_MAX.items())
+        )
+    )
+
+
+ABS_MAX: Final[Json] = {
+    "axis": None,
+    "value_range": [-127, 127],
+    "epsilon": 1e-7,
+    "output_dtype": "int8",
+}
+"""What `keras.quantizers.AbsMaxQuantizer` takes by default."""
+
+
+def read_policy(dtype: Any, path: Path) -> Any:
+    """A layer's dtype: a name, or the config of a policy that is no plain one."""
+    if dtype is None or isinstance(dtype, str):
+        return dtype or None
+    mapping = as_map(dtype, path, "a dtype")
+    config = mapping.get("config")
+    if mapping.get("class_name") in ("DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"):
+        config = as_map(config, (*path, "config"), "a dtype policy")
+        return as_text(config.get("name"), (*path, "config", "name"), "the name of a dtype policy")
+    return mapping
+
+
+def _as_import(found: Diagnostic) -> Diagnostic:
+    """A finding about a field as one about a file; a class that is refused keeps its own code."""
+    return found if found.code == "SF129" else replace(found, code=WRONG)

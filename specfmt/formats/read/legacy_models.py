@@ -1,0 +1,88 @@
+"""What models of Keras 0 to 2 had besides layers: Merge, the Graph model, states as inputs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.diagnostics import Path
+from specfmt.formats.config.reading import Json, as_list, as_map, as_text, fail, show
+from specfmt.formats.read.assemble import Record, call_names
+from specfmt.formats.read.input_shapes import input_spec
+
+MERGE_MODES: Final = {
+    "sum": "Add",
+    "mul": "Multiply",
+    "ave": "Average",
+    "max": "Maximum",
+    "concat": "Concatenate",
+    "dot": "Dot",
+}
+"""Modes of Keras 1's Merge, and the layers that compute the same."""
+
+STATEFUL: Final = frozenset(
+    ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"]
+)
+
+
+def merge_entry(config: Any, path: Path, name: str) -> Json:
+    """Keras 1's ``Merge(mode, concat_axis, dot_axes)`` as the layer that computes the same.
+
+    Raises:
+        SpecError: SF420 for a mode without one: a function, or ``cos``.
+    """
+    config = as_map(config, path, "the config of Merge")
+    mode = config.get("mode", "sum")
+    type_name = MERGE_MODES.get(mode) if isinstance(mode, str) else None
+    if type_name is None:
+        fail(
+            "SF420",
+            f"expected mode to be one of {', '.join(MERGE_MODES)}, received {show(mode)}",
+            (*path, "mode"),
+            "rebuild this merge with a layer of Keras 3 or operations of keras.ops",
+        )
+    entry: Json = {"type": type_name, "name": name}
+    if type_name == "Concatenate":
+        axis = config.get("concat_axis", -1)
+        if axis != -1:
+            entry["axis"] = axis
+    if type_name == "Dot":
+        axes = config.get("dot_axes", -1)
+        while (
+            isinstance(axes, list)
+            and axes
+            and all(isinstance(a, list) and len(a) == 1 for a in axes)
+        ):
+            axes = [a[0] for a in axes]
+        entry["axes"] = axes
+    return entry
+
+
+def graph_input(item: Any, path: Path) -> tuple[str, Json]:
+    """An input of Keras 0's Graph."""
+    config = as_map(item, path, "an input")
+    name = as_text(config.get("name"), (*path, "name"), "the name of an input")
+    shape = as_list(config.get("input_shape"), (*path, "input_shape"), "a shape")
+    dtype = config.get("dtype")
+    return name, input_spec([None, *shape], None if dtype == "float" else dtype, path)
+
+
+def bind_states(record: Record) -> None:
+    """Keras 1 and 2 pass initial states in one list with the input; Keras 3 by name."""
+    if record.entry.get("type") not in STATEFUL:
+        return
+    for call in record.calls:
+        if len(call.args) == 1 and isinstance(call.args[0], list) and len(call.args[0]) > 1:
+            first, *states = call.args[0]
+            call.args = [first]
+            others = {k: v for k, v in call.kwargs.items() if k != "initial_state"}  # None there
+            call.kwargs = {"initial_state": states, **others}
+
+
+def place_required(record: Record) -> None:
+    """Keras 2 writes every argument but the first by name; required ones go by position."""
+    required = [name for name, _, required in call_names(record.entry) if required]
+    for call in record.calls:
+        for name in required[len(call.args) :]:
+            if name not in call.kwargs:
+                break
+            call.args.append(call.kwargs.pop(name))

@@ -1,0 +1,128 @@
+"""Operations of `keras.ops` as Keras 3 records them in a graph."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.formats.config.defaults import op_defaults, same
+from specfmt.formats.config.reading import Json
+from specfmt.formats.read.nodes import Call
+from specfmt.layers.index import IRREGULAR_CLASSES, OPERATIONS
+from specfmt.layers.naming import is_automatic, to_snake_case
+from specfmt.layers.registry import op_class
+
+MODULE_PREFIX: Final = "keras.src.ops."
+
+IRREGULAR: Final = {
+    **{class_name: function for function, class_name in IRREGULAR_CLASSES.items()},
+    "AllClose": "allclose",
+    "IsIn": "isin",
+    "SearchSorted": "searchsorted",
+    "BatchNorm": "batch_normalization",
+    "LayerNorm": "layer_normalization",
+    "RMSNorm": "rms_normalization",
+    "CDist": "cdist",
+    "FFT": "fft",
+    "FFT2": "fft2",
+    "IFFT2": "ifft2",
+    "RFFT": "rfft",
+    "IRFFT": "irfft",
+    "STFT": "stft",
+    "ISTFT": "istft",
+    "SVD": "svd",
+    "JVP": "jvp",
+    "PSNR": "psnr",
+    "SSIM": "ssim",
+}
+"""Keras's class -> the function of `keras.ops`, where it is not the class in snake case."""
+
+FLOAT_DTYPE: Final = frozenset({"one_hot"})
+"""Operations whose functions in `keras.ops` fill in the default float dtype."""
+
+BINARY: Final = 2
+"""Operands of arithmetic."""
+
+KEY: Final = "getitem"
+"""The operation whose second argument is a key, not an operand."""
+
+
+def is_operation(item: Any) -> bool:
+    """Whether a serialized layer is an operation of `keras.ops`."""
+    if not isinstance(item, dict):
+        return False
+    module = item.get("module")
+    if isinstance(module, str):
+        return module.startswith(MODULE_PREFIX)
+    return "module" not in item and _is_called_as_one(item)
+
+
+def _is_called_as_one(item: Json) -> bool:
+    """Whether an ``.h5`` of Keras 3, which names no modules, has an operation here.
+
+    Several share their class with a layer: ``Multiply`` the layer takes a list, the operation
+    two operands.
+    """
+    class_name, nodes = item.get("class_name"), item.get("inbound_nodes")
+    if not isinstance(class_name, str) or not isinstance(nodes, list) or not nodes:
+        return False
+    calls = [node.get("args") for node in nodes if isinstance(node, dict)]
+    if len(calls) < len(nodes) or not knows_operation(class_name):
+        return False
+    return all(
+        isinstance(args, list) and len(args) == BINARY and not isinstance(args[0], list)
+        for args in calls
+    )
+
+
+def knows_operation(class_name: str) -> bool:
+    """Whether specfmt defines the operation of this class."""
+    return op_defaults(operation_name(class_name)) is not None
+
+
+def operation_name(class_name: str) -> str:
+    """``ExpandDims`` -> ``expand_dims``."""
+    return IRREGULAR.get(class_name) or to_snake_case(class_name)
+
+
+def operation_class(name: str) -> str:
+    """The class by which an operation without a name is named."""
+    return OPERATIONS.get(name) or next(
+        (class_name for class_name, function in IRREGULAR.items() if function == name), name
+    )
+
+
+def operation_entry(class_name: str, config: Json) -> Json:
+    """The entry of an operation without edges: its name and what its constructor took."""
+    name = operation_name(class_name)
+    arguments = {key: value for key, value in config.items() if key not in ("name", "dtype")}
+    if "dtype" in config and not isinstance(config["dtype"], dict):
+        arguments["dtype"] = config["dtype"]
+    if name in FLOAT_DTYPE and is_automatic(str(config.get("name")), class_name):
+        arguments = {k: v for k, v in arguments.items() if (k, v) != ("dtype", "float32")}
+    return {"op": name, **drop_op_defaults(name, arguments)}
+
+
+def drop_op_defaults(name: str, arguments: Json) -> Json:
+    """Arguments that differ from the operation's defaults; None counts as not given."""
+    defaults = op_defaults(name) or {}
+    return {
+        key: value
+        for key, value in arguments.items()
+        if not (same(value, defaults[key]) if key in defaults else value is None)
+    }
+
+
+def settle_call(name: str, call: Call) -> None:
+    """Move what is no operand out of the operands, and drop what was not given."""
+    if name == KEY and len(call.args) == 2:
+        call.kwargs["key"] = call.args.pop()
+    cls = op_class(name)
+    optional = cls.optional_operands if cls is not None else ()
+    if any(call.kwargs.get(key) is not None for key in optional):
+        missing = len(cls.operands) + len(optional) - len(call.args) if cls is not None else 0
+        call.args += [call.kwargs.pop(key, None) for key in optional[-missing:]]
+        while call.args[-1] is None:
+            call.args.pop()
+    call.kwargs = {
+        key: value for key, value in call.kwargs.items() if value is not None or key == "key"
+    }

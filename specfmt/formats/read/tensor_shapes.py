@@ -1,0 +1,99 @@
+"""Shapes that Keras 3 writes beside every tensor, for layers that specfmt does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from specfmt.fields.errors import FieldError, NestedError
+from specfmt.fields.validation import validate
+from specfmt.formats.config.reading import Json
+from specfmt.formats.read.assemble import Record
+from specfmt.formats.read.nodes import Ref, intact_tensor
+from specfmt.graph.infer import compute_dtype
+from specfmt.layers.base import is_floating
+from specfmt.layers.custom import Custom
+
+MOST_OUTPUTS: Final = 999
+
+
+def say_shapes(
+    records: list[Record], layers: list[Any], policy: Any, returned: Iterable[Ref] = ()
+) -> None:
+    """Give custom layers the ``shape`` and ``output_dtype`` of what others read from them.
+
+    Args:
+        records: The layers that were read.
+        layers: Their source.
+        policy: The model's dtype policy.
+        returned: The model's outputs, of whose shapes the source says nothing.
+    """
+    custom = {r.name: r.entry for r in records if r.entry.get("type") == "Custom"}
+    if not custom:
+        return
+    items = [item for item in layers if isinstance(item, dict)]
+    found: dict[str, dict[int, list[Json]]] = {}
+    _collect([item.get("inbound_nodes") for item in items], found)
+    reads = {item["name"]: _first(item.get("inbound_nodes")) for item in items if "name" in item}
+    counts: dict[str, int] = {}
+    for name, index in (
+        *((name, index) for name, outputs in found.items() for index in outputs),
+        *((ref.layer, ref.tensor) for ref in returned),
+    ):
+        counts[name] = max(counts.get(name, 0), min(index, MOST_OUTPUTS) + 1)
+    for name, outputs in found.items():
+        entry = custom.get(name)
+        if entry is None:
+            continue
+        shapes = [_common(outputs.get(index, [])) for index in range(counts[name])]
+        if all(shape is None for shape in shapes):
+            continue
+        said: Json = {"shape": shapes[0] if len(shapes) == 1 else shapes}
+        dtypes = {tensor.get("dtype") for tensors in outputs.values() for tensor in tensors}
+        read = str(reads.get(name, {}).get("dtype", "float32"))
+        expected = compute_dtype(policy) if is_floating(read) else read
+        if len(dtypes) == 1 and dtypes != {expected}:
+            said["output_dtype"] = dtypes.pop()
+        try:
+            validate(Custom, {"class": "Custom", **said}, "Custom")
+        except (FieldError, NestedError):
+            continue
+        entry.update(said)
+
+
+def _common(tensors: list[Json]) -> list[Any] | None:
+    """The shape of an output, without the batch axis; a size that calls disagree on is None."""
+    shapes = [tensor.get("shape") for tensor in tensors]
+    first = shapes[0] if shapes else None
+    if not isinstance(first, list) or not first:
+        return None
+    result = first[1:]
+    for shape in shapes[1:]:
+        if not isinstance(shape, list) or len(shape) != len(first):
+            return None
+        pairs = zip(result, shape[1:], strict=True)
+        result = [size if size == other else None for size, other in pairs]
+    return result
+
+
+def _first(nodes: Any) -> Json:
+    """What the source says of the first tensor that a layer reads."""
+    read: dict[str, dict[int, list[Json]]] = {}
+    _collect(nodes, read)
+    return next((tensors[0] for outputs in read.values() for tensors in outputs.values()), {})
+
+
+def _collect(value: Any, found: dict[str, dict[int, list[Json]]]) -> None:
+    """The tensors in a nest: layer -> output -> what the source says of it."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(reversed(item))
+        elif isinstance(item, dict):
+            ref = intact_tensor(item)
+            if ref is not None:
+                outputs = found.setdefault(ref.layer, {})
+                outputs.setdefault(ref.tensor, []).append(item["config"])
+            else:
+                stack.extend(reversed(item.values()))

@@ -1,0 +1,1 @@
+"""Functions and graph nodes of TensorFlow as operations of `keras.ops`."""

@@ -1,0 +1,176 @@
+"""Sizes of tensors that a graph of TensorFlow computes with, told while the graph is read.
+
+`keras.ops` has no operation for the shape of a tensor: Keras 3 takes sizes from symbolic
+tensors.  So ``tf.shape(x)`` and what is computed from it is worked out here, twice: with two
+different numbers for each size that is not known before run time.  A result that is the same
+both times is a constant, another one is told by its pair of numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.diagnostics import SpecError
+from specfmt.formats.config.reading import Json
+from specfmt.formats.read.assemble import Assembler, Record
+from specfmt.formats.read.nodes import Call, Ref, map_refs
+from specfmt.formats.read.tensorflow.size_rules import LONGEST, RULES, Dim, Known, Opaque
+from specfmt.graph.build import build
+from specfmt.spec.document import parse_document
+
+WORK: Final = 8_000
+"""Layers that are looked at for shapes in one model, those looked at again included."""
+
+BATCH: Final = (7_919, 10_007)
+AXES: Final = ((8_101, 9_001), (8_179, 9_091), (8_263, 9_187), (8_377, 9_281))
+DIVISIBLE: Final = 1_024
+"""Sizes that are not known are multiples, as strides and pooling ask for."""
+
+
+class Sizes:
+    """Sizes and constants that operations of a model give.
+
+    Args:
+        records: The layers read so far; grows while the model is read.
+        inputs: The model's inputs.
+
+    Attributes:
+        values: Name of an operation -> its result: a number, a `Dim`, or a list of them.
+        sources: A size -> a tensor that has it, and the axis.
+        alike: A shape -> a tensor that has it.
+    """
+
+    def __init__(self, records: list[Record], inputs: Json) -> None:
+        self.records = records
+        self.inputs = inputs
+        self.values: dict[str, Any] = {}
+        self.sources: dict[Any, tuple[Ref, int]] = {}
+        self.alike: dict[tuple[Any, ...], Ref] = {}
+        self.found: dict[Ref, Known | None] = {}
+        self.work = WORK
+
+    def reads(self, call: Call) -> bool:
+        """Whether a call reads a value that is known here."""
+        return any(ref.layer in self.values for ref in call.refs())
+
+    def filled(self, call: Call) -> Call:
+        """The call with values in place of the operations that give them."""
+
+        def value(ref: Ref) -> Any:
+            known = self.values.get(ref.layer, ref)
+            if isinstance(known, tuple) and not isinstance(known, (Ref, Dim)):
+                return known[ref.tensor] if ref.tensor < len(known) else ref
+            return ref if ref.tensor else known
+
+        return Call(map_refs(call.args, value), map_refs(call.kwargs, value), call.path)
+
+    def evaluate(self, name: str, function: str, call: Call) -> bool:
+        """Work out a call that is already filled; False if it is none of sizes."""
+        rule = RULES.get(function)
+        if rule is None:
+            return False
+        try:
+            value = rule(self, *call.args, **{k: v for k, v in call.kwargs.items() if k != "name"})
+        except (Opaque, TypeError, ValueError, IndexError, ArithmeticError, AttributeError):
+            return False
+        if isinstance(value, list) and len(value) > LONGEST:
+            return False
+        self.values[name] = value
+        return True
+
+    def known(self, ref: Any) -> Known:
+        """Shape and dtype of a tensor.
+
+        Raises:
+            Opaque: They depend on layers that are not known, or would take too long.
+        """
+        if not isinstance(ref, Ref):
+            raise Opaque
+        if ref not in self.found:
+            self.found[ref] = self._infer(ref)
+        found = self.found[ref]
+        if found is None:
+            raise Opaque
+        self.alike.setdefault(found.shape, ref)
+        for axis, size in enumerate(found.shape):
+            self.sources.setdefault(size, (ref, axis))
+        return found
+
+    def _infer(self, ref: Ref) -> Known | None:
+        records = self._above(ref)
+        self.work -= 2 * len(records) + 1
+        if self.work < 0:
+            return None
+        found = [self._value(ref, records, choice, apart=True) for choice in (0, 1)]
+        if None in found and len(self.inputs) > 1:  # sizes of two inputs have to agree
+            self.work -= 2 * len(records)
+            found = [self._value(ref, records, choice, apart=False) for choice in (0, 1)]
+        first, second = found
+        if first is None or second is None or len(first.shape) != len(second.shape):
+            return None
+        pairs = zip(first.shape, second.shape, strict=True)
+        return Known(tuple(a if a == b else Dim(a, b) for a, b in pairs), str(first.dtype))
+
+    def _above(self, ref: Ref) -> list[Record]:
+        """The records that a tensor is computed by, in the order in which they stand."""
+        index = {record.name: record for record in self.records}
+        waiting, needed = [ref], set()
+        while waiting:
+            name = waiting.pop().layer
+            if name in index and name not in needed:
+                needed.add(name)
+                for call in index[name].calls:
+                    waiting += call.refs()
+        return [record for record in self.records if record.name in needed]
+
+    def _value(self, ref: Ref, records: list[Record], choice: int, *, apart: bool) -> Any:
+        names = {name: f"i{k}" for k, name in enumerate(self.inputs)}
+        names |= {record.name: f"r{k}" for k, record in enumerate(records)}
+        inputs = {
+            names[name]: _with_sizes(spec, choice, place if apart else 0)
+            for place, (name, spec) in enumerate(self.inputs.items())
+        }
+        single = {record.name: len(record.calls) == 1 for record in records}
+
+        def renamed(ref: Ref) -> Ref:
+            if not single.get(ref.layer, True):
+                raise Opaque
+            return Ref(names[ref.layer], 0, ref.tensor)
+
+        try:
+            copies = [
+                Record(
+                    names[r.name],
+                    {**r.entry, "name": names[r.name]},
+                    r.path,
+                    [
+                        Call(map_refs(c.args, renamed), map_refs(c.kwargs, renamed), c.path)
+                        for c in r.calls
+                    ],
+                )
+                for r in records
+            ]
+            assembler = Assembler(inputs, copies)
+            layers = assembler.entries()
+            tensor = assembler.tensor(renamed(ref))
+        except (Opaque, KeyError, SpecError):
+            return None
+        if not layers:  # a model has at least one
+            layers = [{"type": "Identity", "inputs": tensor}]
+        document = {"specfmt": 1, "inputs": inputs, "layers": layers, "outputs": [tensor]}
+        spec, problems = parse_document(document)
+        if spec is None or problems:
+            return None
+        graph, problems = build(spec)
+        outputs = list(graph.outputs.values())
+        if problems or len(outputs) != 1 or outputs[0].shape is None or None in outputs[0].shape:
+            return None
+        return outputs[0]
+
+
+def _with_sizes(spec: Json, choice: int, place: int) -> Json:
+    shape = [
+        (AXES[min(k, len(AXES) - 1)][choice] + place) * DIVISIBLE if size is None else size
+        for k, size in enumerate(spec["shape"])
+    ]
+    return {"batch_size": BATCH[choice], **spec, "shape": shape}

@@ -1,0 +1,155 @@
+"""Where the architecture stands in a JSON document: found by what it looks like."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from specfmt.diagnostics import Path
+from specfmt.formats.config.reading import Json, check_bounds, fail, show
+
+MAX_SEARCH: Final = 5_000
+"""How many values are looked at for an architecture inside a wrapper."""
+
+
+@dataclass(slots=True)
+class Located:
+    """An architecture and what stands beside it.
+
+    Attributes:
+        topology: The serialized model.
+        path: Where it stands in the document.
+        version: Keras's version where the source says it, such as ``2.4.0``.
+        training: The training configuration beside it, if there is one.
+        training_path: Where that stands.
+        tfjs: The source is a tf.js ``model.json``.
+        located: As `Context.located`; filled in while it is read.
+        input_shape: The shape (without the batch axis) of a Sequential that does not say it.
+    """
+
+    topology: Json
+    path: Path = ()
+    version: str | None = None
+    training: Any = None
+    training_path: Path = ()
+    tfjs: bool = False
+    located: dict[int, tuple[Json, str, Path]] = field(default_factory=dict)
+    input_shape: tuple[int | None, ...] | None = None
+
+
+def locate(document: Any) -> Located:
+    """Find the architecture in parsed JSON.
+
+    Raises:
+        SpecError: SF402 if there is none.
+    """
+    if not isinstance(document, (dict, list)):
+        fail("SF402", f"expected a Keras architecture, received {show(document)}", (), _HINT)
+    _refuse_graph_model(document)
+    queue: deque[tuple[Any, Path, Json | None]] = deque([(document, (), None)])
+    looked = 0
+    while queue and looked < MAX_SEARCH:
+        looked += 1
+        value, path, parent = queue.popleft()
+        if isinstance(value, str):
+            value = _inner_json(value)
+        if not isinstance(value, (dict, list)):
+            continue
+        if isinstance(value, dict) and looks_like_model(value):
+            return _located(value, path, parent, document)
+        children = value.items() if isinstance(value, dict) else enumerate(value)
+        holder = value if isinstance(value, dict) else parent
+        for key, child in children:
+            if len(queue) > MAX_SEARCH:
+                break  # no more of them are looked at
+            if isinstance(child, (dict, list, str)) and key != "weightsManifest":
+                queue.append((child, (*path, key), holder))
+    _refuse_subclass(document)
+    return fail("SF402", "expected a Keras architecture, received JSON that holds none", (), _HINT)
+
+
+def _refuse_subclass(document: Any) -> None:
+    """Say of a model without layers that it is a class of the user's own."""
+    if isinstance(document, dict) and isinstance(document.get("class_name"), str):
+        from specfmt.formats.keras_json import SUBCLASSED
+
+        fail(
+            "SF402",
+            f"expected a Sequential or Functional model, received {show(document['class_name'])},"
+            " a class of its own, whose file holds no layers",
+            ("class_name",),
+            SUBCLASSED,
+        )
+
+
+_HINT = "export one with `model.to_json()`"
+
+
+def looks_like_model(value: Json) -> bool:
+    """Whether an object is a serialized model, of any generation."""
+    config = value.get("config")
+    if isinstance(value.get("class_name"), str):
+        if isinstance(config, list):
+            return True
+        return isinstance(config, dict) and (
+            "layers" in config or value["class_name"] in ("Sequential", "Model", "Functional")
+        )
+    if value.get("name") == "Sequential":
+        return isinstance(value.get("layers"), list)
+    return value.get("name") == "Graph" and isinstance(value.get("nodes"), dict)
+
+
+def _inner_json(text: str) -> Any:
+    if text.lstrip()[:1] != "{" or '"class_name"' not in text:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    check_bounds(value)
+    return value
+
+
+def _refuse_graph_model(document: Any) -> None:
+    if not isinstance(document, dict):
+        return
+    topology = document.get("modelTopology")
+    if isinstance(topology, dict) and "node" in topology and "class_name" not in topology:
+        fail(
+            "SF402",
+            "expected layers, received a tf.js graph model, which holds TensorFlow operations only",
+            ("modelTopology",),
+            "convert the Keras model again with `--output_format tfjs_layers_model`",
+        )
+
+
+def _located(model: Json, path: Path, parent: Json | None, document: Any) -> Located:
+    """The model with the version and the training configuration that stand in or beside it."""
+    found = Located(model, path)
+    around: list[tuple[Json, Path]] = [(model, path)]
+    if parent is not None:
+        around.append((parent, path[:-1]))
+    if isinstance(document, dict) and document is not parent:
+        around.append((document, ()))
+    for holder, where in around:
+        if found.version is None and isinstance(holder.get("keras_version"), str):
+            found.version = holder["keras_version"]
+        for key in ("training_config", "trainingConfig"):
+            if found.training is None and isinstance(holder.get(key), (dict, str)):
+                training = holder[key]
+                found.training = _parsed(training) if isinstance(training, str) else training
+                found.training_path = (*where, key)
+        if "modelTopology" in holder or str(found.version).startswith("tfjs"):
+            found.tfjs = True
+    return found
+
+
+def _parsed(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    check_bounds(value)
+    return value if isinstance(value, dict) else None

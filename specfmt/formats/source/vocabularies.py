@@ -1,0 +1,175 @@
+"""Vocabularies that a ``.keras`` archive keeps in its ``assets`` folder, put into the configs.
+
+``adapt()`` leaves a vocabulary in the layer alone: its config says null, and
+``assets/layers/text_vectorization/vocabulary.txt`` has a token a line, the special ones first.
+Source: `save_assets` and `load_assets` of `keras/src/layers/preprocessing/index_lookup.py` (tf_keras
+has the same), `_save_container_state` of `keras/src/saving/saving_lib.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from specfmt.extras import require
+from specfmt.formats.config.reading import Json
+from specfmt.formats.source.hdf5 import look_through
+from specfmt.layers.naming import to_snake_case
+
+CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies")
+"""The folder of a model's layers; TensorFlow 2.12 wrote the second name."""
+
+FOLDER: Final = "assets/"
+TABLE: Final = "/vocabulary.txt"
+WEIGHTS: Final = "model.weights.h5"
+
+Read = Callable[[str], bytes | None]
+"""The bytes of an archive's member, None if there is none."""
+
+
+def fill_vocabularies(topology: Any, names: list[str], read: Read) -> None:
+    """Give every lookup layer the vocabulary that the archive has for it.
+
+    Args:
+        topology: The serialized model, changed in place.
+        names: The archive's members.
+        read: Reads one of them.
+
+    Raises:
+        SpecError: SF401 if a vocabulary is larger than any file may be.
+    """
+    assets = {name.replace("\\", "/"): name for name in names if name.endswith("vocabulary.txt")}
+    if not assets:
+        return
+    wanted = [(place, item) for place, item in lookups(topology, FOLDER) if _is_open(item)]
+    for place, item in wanted:
+        alone = sorted(assets, key=len)[0] if len(wanted) == 1 else ""
+        found = next((p for p in (*_spellings(place), alone) if p in assets), None)
+        data = read(assets[found]) if found is not None else None
+        if data is not None:
+            _fill(item["class_name"], item["config"], data, place, read)
+
+
+def lookups(item: Any, place: str) -> Iterator[tuple[str, Json]]:
+    """The layers of a serialized model with a vocabulary, and the folder of each."""
+    config = item.get("config") if isinstance(item, dict) else None
+    layers = config.get("layers") if isinstance(config, dict) else None
+    counts: dict[str, int] = {}
+    for inner in layers if isinstance(layers, list) else ():
+        if not isinstance(inner, dict) or not isinstance(inner.get("class_name"), str):
+            continue
+        name = to_snake_case(inner["class_name"])
+        count = counts.get(name, 0)
+        counts[name] = count + 1
+        where = f"{place}{CONTAINERS[0]}/{name}{f'_{count}' if count else ''}"
+        inner_config = inner.get("config")
+        if not isinstance(inner_config, dict):
+            continue
+        if "vocabulary" in inner_config:
+            yield where, inner
+        elif isinstance(inner_config.get("layer"), dict):
+            wrapped = inner_config["layer"]
+            if isinstance(wrapped.get("config"), dict) and "vocabulary" in wrapped["config"]:
+                yield f"{where}/layer", wrapped
+            yield from lookups(wrapped, f"{where}/layer/")
+        else:
+            yield from lookups(inner, f"{where}/")
+
+
+def _is_open(item: Json) -> bool:
+    return item["config"]["vocabulary"] is None and isinstance(item.get("class_name"), str)
+
+
+def _spellings(place: str) -> Iterator[str]:
+    for container in CONTAINERS:
+        folder = place.replace(f"/{CONTAINERS[0]}/", f"/{container}/")
+        yield from (f"{folder}{TABLE}", f"{folder}/_lookup_layer{TABLE}")
+
+
+def _fill(class_name: str, config: Json, data: bytes, place: str, read: Read) -> None:
+    tokens: list[Any] = read_tokens(data, config.get("vocabulary_size"))
+    if class_name == "IntegerLookup":
+        try:
+            tokens = [int(token) for token in tokens]
+        except ValueError:
+            return
+    special = _special_tokens(class_name, config)
+    own = tokens[len(special) :] if tokens[: len(special)] == special else tokens
+    if not own or len(set(own)) < len(own):
+        return  # Keras could not load it either
+    if config.get("output_mode") in ("tf_idf", "tf-idf"):
+        weights = _idf_weights(place.removeprefix(FOLDER), read(WEIGHTS))
+        if len(weights) < len(tokens):
+            return
+        # Weights stand for the special tokens too.
+        config["vocabulary"], config["idf_weights"] = tokens, weights[: len(tokens)]
+    else:
+        config["vocabulary"] = own
+
+
+def read_tokens(data: bytes, size: Any) -> list[str]:
+    """The lines of a vocabulary file.
+
+    Keras 3 reads what Python takes for a line, and drops empty ones at the end; Keras 2 splits at
+    line feeds alone.  ``size``, which the config says, tells which of the two gives the vocabulary
+    that was saved.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")  # Python on Windows wrote files so
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    by_line = text.splitlines()
+    while by_line and not by_line[-1]:
+        by_line.pop()
+    by_feed = text.split("\n")
+    return by_feed if len(by_feed) == size else by_line
+
+
+def _special_tokens(class_name: str, config: Json) -> list[Any]:
+    """The mask token and the tokens for what is unknown, which the file has first."""
+    text = class_name == "TextVectorization"
+    mask = "" if text else config.get("mask_token")
+    unknown = "[UNK]" if text else config.get("oov_token")
+    many = 1 if text else config.get("num_oov_indices")
+    masked = mask is not None and config.get("output_mode", "int") == "int"
+    return [mask] * masked + [unknown] * (
+        many if isinstance(many, int) and 0 <= many < 2**16 else 1
+    )
+
+
+def _idf_weights(group: str, data: bytes | None) -> list[float]:
+    """What `adapt()` found for ``tf_idf``, from the weights inside the archive."""
+    if data is None:
+        return []
+    require(["h5py"], "to read the weights of a vocabulary")
+    import h5py  # type: ignore[import-untyped]
+
+    try:
+        with tempfile.TemporaryFile() as copy:
+            copy.write(data)
+            copy.flush()
+            look_through(copy, 0, len(data))
+        with h5py.File(io.BytesIO(data), "r") as file:
+            for path in (f"{group}/vars/idf_weights", f"{group}/_lookup_layer/vars/idf_weights"):
+                found = _own_data(h5py, file, path)
+                if found is not None and found.size <= len(data):
+                    return [float(number) for number in found[()]]
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError):
+        return []
+    return []
+
+
+def _own_data(h5py: Any, file: Any, path: str) -> Any:
+    """A dataset that the file itself holds, no links followed; else None."""
+    item = file
+    for part in path.split("/"):
+        plain = isinstance(item, h5py.Group) and part in item
+        if not plain or not isinstance(item.get(part, getlink=True), h5py.HardLink):
+            return None
+        item = item[part]
+    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
+        return None
+    return item

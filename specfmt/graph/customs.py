@@ -1,0 +1,70 @@
+"""Classes of the user's own that compute what unknown layers compute: ``--custom module:Class``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from specfmt.diagnostics import Diagnostic, Path, SpecError
+from specfmt.fields.errors import did_you_mean
+from specfmt.graph.assumed import with_layer
+from specfmt.layers.base import Layer
+from specfmt.layers.custom import Custom
+from specfmt.spec.document import Model, ModelSpec
+
+FORM: Final = re.compile(r"(?:([^=]+)=)?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
+
+
+def with_customs(spec: ModelSpec, customs: Iterable[str]) -> ModelSpec:
+    """The spec with ``torch:`` on the layers that the classes stand for.
+
+    Args:
+        spec: The model.
+        customs: ``module:Class`` for the layers of a Keras class of the same name, or
+            ``Name=module:Class`` for those of another name, or for one layer by its name.
+
+    Raises:
+        SpecError: SF308 where one is not of that form, or no layer is meant.
+    """
+    problems = []
+    for item in customs:
+        match = FORM.fullmatch(item)
+        if match is None:
+            message = f"expected --custom module:Class, received {item}"
+            problems.append(Diagnostic("SF308", message, (), "write for example my_layers:Scale"))
+            continue
+        wanted = match[1] or match[3]
+        found = [(path, layer) for path, layer in customs_of(spec)]
+        meant = [path for path, layer in found if wanted in (layer.class_name, layer.class_)]
+        meant = meant or [path for path, layer in found if wanted == layer.name]
+        for path in meant:
+            spec = with_layer(spec, path, {"torch": f"{match[2]}.{match[3]}"})
+        if not meant:
+            names = [layer.class_name for _, layer in found]
+            known = ", ".join(dict.fromkeys(names)) or "none"
+            problems.append(
+                Diagnostic(
+                    "SF308",
+                    f"expected the class of a layer that specfmt does not know, received {wanted}",
+                    (),
+                    did_you_mean(wanted, names) or f"such classes in this model: {known}",
+                )
+            )
+    if problems:
+        raise SpecError(problems)
+    return spec
+
+
+def customs_of(model: Any, path: Path = ()) -> Iterable[tuple[Path, Custom]]:
+    """Every layer that specfmt does not know, with its place in the document."""
+    for index, entry in enumerate(model.layers):
+        where: Path = (*path, "layers", index)
+        if isinstance(entry, Model):
+            yield from customs_of(entry, where)
+            continue
+        inner: Any = entry
+        while isinstance(getattr(inner, "layer", None), Layer):
+            inner, where = inner.layer, (*where, "layer")
+        if isinstance(inner, Custom) and not inner.define:
+            yield where, inner

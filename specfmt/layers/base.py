@@ -1,0 +1,448 @@
+"""The base class of layers: what is true of a layer in any framework.
+
+A layer class declares its fields (Keras's constructor arguments, in Keras's order, with
+Keras's defaults) and up to five facts: output shape, weights, multiply-accumulates, dtype and
+mask behaviour.  Everything else (schema, reading, Keras code, Keras JSON, docs) is derived.
+
+Shapes are tuples with the batch axis first; None is a size not known until run time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from specfmt.fields.edges import Edges, Operands
+from specfmt.fields.errors import (
+    show,
+)
+from specfmt.fields.types import Bool, OptionalName, OptionalPolicy
+from specfmt.vocab.base import Term
+from specfmt.vocab.fields import Regularizer
+
+Shape = tuple[int | None, ...]
+Shapes = Shape | tuple[Shape, ...]
+"""What a layer returns: one shape, or a tuple of shapes for several outputs."""
+
+
+class ShapeError(Exception):
+    """A layer cannot take its inputs: what was expected, what was received, what to do.
+
+    Args:
+        expected: What the layer needs, as the end of "expected ...".
+        received: What it got, as the end of "received ...".
+        hint: What to do about it.
+        field: The field to point at; the whole entry if empty.
+        code: The diagnostic's code.
+    """
+
+    def __init__(
+        self, expected: str, received: str, hint: str = "", *, field: str = "", code: str = "SF210"
+    ) -> None:
+        self.hint, self.field, self.code = hint, field, code
+        self.message = _with_shapes(f"expected {expected}, received {received}")
+        super().__init__(self.message)
+
+
+_SHAPE = re.compile(r"\((?:None|\d+)(?:, (?:None|\d+))*,?\)")
+
+
+def _with_shapes(message: str) -> str:
+    """Shapes in a message as users know them: ``(None, None, 3)`` is ``(N, ?, 3)``."""
+    return _SHAPE.sub(lambda match: match[0].replace("(None", "(N").replace("None", "?"), message)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One variable of a layer.
+
+    Attributes:
+        name: Keras's path below the layer: ``kernel``, ``lstm_cell/recurrent_kernel``.
+        shape: Keras's shape.
+        init: The initializer.
+        trainable: Whether training changes it (batch statistics: False).
+        dtype: Empty for the layer's variable dtype.
+        regularizer, constraint: What training does to it besides.
+        store: The attribute path below the layer in a ``.weights.h5`` file where it differs
+            from the layer's own group, such as ``cell``, then the index within that group.
+        merged_into: The weight to which Keras adds this one when it saves, so that files do not
+            hold it: the two factors of LoRA, whose product is added.
+        pieces: (length, initializer) for each part along the first axis, where parts start
+            from initializers of their own; ``init`` is then that of most of it.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    init: Term
+    trainable: bool = True
+    dtype: str = ""
+    regularizer: Term | None = None
+    constraint: Term | None = None
+    store: str = ""
+    merged_into: str = ""
+    pieces: tuple[tuple[int, Term], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        count = 1
+        for axis in self.shape:
+            count *= axis
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a layer's ``call``.
+
+    Attributes:
+        name: Keras's name of it.
+        kind: ``tensor``; ``tensors`` for a list of them; ``value`` for a plain constant.
+        required: Whether a call must give it.
+    """
+
+    name: str
+    kind: Literal["tensor", "tensors", "value"] = "tensor"
+    required: bool = True
+
+
+ONE_INPUT = (Argument("inputs"), Argument("training", "value", required=False))
+
+KERAS_LAYERS = "keras.layers"
+"""Where Keras keeps its layers; those of an application stand in the application's module."""
+
+COMMON_FIELDS = ("name", "inputs", "activity_regularizer", "trainable", "dtype")
+"""Fields that every layer has; they come after a layer's own."""
+
+
+STRENGTHS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
+"""Fields that say how strong a layer's randomness is; none at zero."""
+
+
+class Layer(BaseModel):
+    """Base class of all layers.
+
+    Class attributes:
+        type_name: Keras's class name, set by the registry.
+        family: The module's name, set by the registry.
+        call_arguments: What ``call`` takes, in Keras's order.
+        supports_masking: Whether Keras lets a mask through (a layer without it drops the mask).
+        open_call: Whether a call takes arguments that `call_arguments` does not name.
+        keras_module: The module that holds Keras's class of the same name.
+        keras_class: The class's own name, where Keras exports it under another.
+        reads_masks: Whether the values depend on the masks that travel with its inputs, other
+            than as a ``..._mask`` argument.
+        takes_masks_of: Call arguments whose masks a call takes off, for all that run later.
+        trainable_reaches_parts: Whether ``trainable: false`` freezes all its weights.  Keras
+            gives some layers parts that the constructor's argument does not reach.
+        takes_trainable: Whether Keras's constructor takes ``trainable``.
+        training_default: The default of ``training`` in Keras's `call`, unless it is None.
+        casts_inputs: Whether Keras casts what the layer reads to its compute dtype.
+        automatic_parts: Classes of parts that Keras names by their class, in its order.
+        penalizes_parts: Whether Keras hands ``activity_regularizer`` on to parts of the layer.
+        tables: Fields that hold a table, which generated code keeps apart where it is long.
+        has_statistics: Whether it takes the statistics of a batch in training mode.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    type_name: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    call_arguments: ClassVar[tuple[Argument, ...]] = ONE_INPUT
+    supports_masking: ClassVar[bool] = True
+    is_operation: ClassVar[bool] = False
+    open_call: ClassVar[bool] = False
+    keras_module: ClassVar[str] = KERAS_LAYERS
+    keras_class: ClassVar[str] = ""
+    reads_masks: ClassVar[bool] = False
+    takes_masks_of: ClassVar[tuple[str, ...]] = ()
+    trainable_reaches_parts: ClassVar[bool] = True
+    penalizes_parts: ClassVar[bool] = False
+    tables: ClassVar[tuple[str, ...]] = ()
+    has_statistics: ClassVar[bool] = False
+    takes_trainable: ClassVar[bool] = True
+    training_default: ClassVar[bool | None] = None
+    casts_inputs: ClassVar[bool] = True
+    automatic_parts: ClassVar[tuple[str, ...]] = ()
+
+    name: OptionalName = None
+    inputs: Edges = None
+    activity_regularizer: Regularizer = None
+    trainable: Bool = True
+    dtype: OptionalPolicy = None
+
+    @classmethod
+    def unreadable(cls, config: dict[str, Any]) -> str:  # noqa: ARG003 (a hook)
+        """What of Keras's config of such a layer the fields cannot say; empty if nothing."""
+        return ""
+
+    @classmethod
+    def own_fields(cls) -> tuple[str, ...]:
+        """Keras's constructor arguments of this class, in Keras's order."""
+        return tuple(
+            field.alias or name
+            for name, field in cls.model_fields.items()
+            if name not in COMMON_FIELDS
+        )
+
+    def output_shape(self, *args: Any, **kwargs: Any) -> Shapes:
+        """The shape (or tuple of shapes) that a call returns.
+
+        Arguments are the shapes of the call's tensors, bound as `call_arguments` says: the
+        first by position, a ``tensors`` argument as a list of shapes, the others by keyword,
+        constants as they are, absent optional arguments left out.  The default is the first
+        input's shape.
+
+        Returns:
+            None where the shape cannot be known (a custom layer that does not say it).
+
+        Raises:
+            ShapeError: The layer cannot take these shapes.
+        """
+        first = args[0]
+        shape: Shape = first[0] if isinstance(first, list) else first
+        return shape
+
+    def weights(self, *args: Any, **kwargs: Any) -> Iterator[Weight]:
+        """The variables, in the order of Keras's `layer.weights`, given the same arguments as
+        `output_shape`."""
+        yield from ()
+
+    def macs(self, output: Any, /, *args: Any, **kwargs: Any) -> int:
+        """Multiply-accumulates for one sample; a size not known counts as one."""
+        return 0
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
+        """The dtype that a call returns: the compute dtype, unless the input is not floating."""
+        return dtypes[0] if dtypes and not is_floating(dtypes[0]) else compute_dtype
+
+    def output_mask(self, *masked: Any, **kwargs: Any) -> bool | tuple[bool, ...]:
+        """Whether the outputs carry a Keras mask, given (bound like shapes) which inputs do."""
+        first: Any = masked[0] if masked else False
+        return self.supports_masking and (any(first) if isinstance(first, list) else bool(first))
+
+    def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
+        """The mask of the outputs, by the operations with which Keras works it out.
+
+        Args:
+            operation: Makes an operation of `keras.ops`: its name, operands and fields.
+            inputs: The first call argument: a tensor, or a list of them.
+            masks: Its mask, or a list of masks; None for a tensor without one.
+        """
+        return masks[0] if isinstance(masks, list) else masks
+
+    def output_nest(self) -> Any:
+        """The outputs of a call as Keras nests them, as numbers in lists; None for a flat list."""
+        return None
+
+    def input_nest(self, name: str) -> Any:
+        """The tensors of the argument ``name`` as Keras nests them; None for a flat list."""
+        return None
+
+    def parts(self) -> Iterator[Layer]:
+        """The layers in its fields."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for item in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(item, Layer):
+                    yield item
+
+    def returns_input(self) -> bool:
+        """Whether a call at inference returns the very tensor it reads, mask and all."""
+        return False
+
+    def noise_fields(self) -> tuple[str, ...]:
+        """The fields by which a call in training mode draws random numbers; none at zero."""
+        fields = type(self).model_fields
+        return tuple(n for n in STRENGTHS if n in fields and "seed" in fields and getattr(self, n))
+
+    def calm(self) -> dict[str, Any]:
+        """Values for `noise_fields` under which a call in training mode draws nothing."""
+        return dict.fromkeys(self.noise_fields(), 0.0)
+
+    def written_besides(self) -> dict[str, Any]:
+        """What Keras's config of the layer says besides its constructor arguments."""
+        return {}
+
+    def is_frozen(self) -> bool:
+        """Whether ``trainable: false`` keeps training from its weights."""
+        return not self.trainable and self.trainable_reaches_parts
+
+    def output_penalty(self) -> Term | None:
+        """The regularizer of what a call returns; its mean over samples is added to the loss."""
+        return self.activity_regularizer
+
+
+class FloatLayer(Layer):
+    """A layer whose output Keras declares as its compute dtype, whatever it reads.
+
+    Keras does so for every layer that has a `compute_output_shape` and no
+    `compute_output_spec`.
+    """
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return compute_dtype
+
+
+class Operand(tuple[int | None, ...]):
+    """The shape of an operation's tensor operand, with its dtype."""
+
+    dtype: str
+
+    def __new__(cls, shape: Shape, dtype: str) -> Operand:
+        self = super().__new__(cls, shape)
+        self.dtype = dtype
+        return self
+
+
+class Op(Layer):
+    """Base class of tensor operations, the functions of `keras.ops`: ``{op: mean, inputs: x}``.
+
+    ``inputs`` holds the positional arguments in order: a string names a tensor, numbers and
+    lists stand for themselves, ``{const: text}`` is a string constant.  The rules get an
+    `Operand` (a shape with a dtype) for each tensor and the constant itself for each constant.
+
+    Class attributes:
+        function: The name in `keras.ops`.
+        keras_module: The module that holds Keras's class of the same name.
+        leading_fields: Fields that the function takes before its operands.
+        call_fields: Fields that Keras's class takes in its call, not in its constructor.
+        operands: What it reads, in order: ``tensor``; ``any`` for a tensor or a constant;
+            ``tensors`` for a list; a last ``...`` for any number of tensors.
+        optional_operands: Keras's names of what it may read after these, by keyword; null
+            stands for one that is left out.
+        lists_are_arrays: Whether Keras reads a list of numbers among them only as an array.
+        keras_forgets_name: Whether Keras writes no name among its arguments.
+    """
+
+    is_operation: ClassVar[bool] = True
+    supports_masking: ClassVar[bool] = False
+    function: ClassVar[str] = ""
+    keras_module: ClassVar[str] = ""
+    leading_fields: ClassVar[tuple[str, ...]] = ()
+    call_fields: ClassVar[tuple[str, ...]] = ()
+    operands: ClassVar[tuple[str, ...]] = ("tensor",)
+    optional_operands: ClassVar[tuple[str, ...]] = ()
+    lists_are_arrays: ClassVar[bool] = False
+    keras_forgets_name: ClassVar[bool] = False
+    inputs: Operands = ()
+
+    @classmethod
+    def keras_namespace(cls) -> str:
+        """Where Keras exports the function: `keras.ops`, for images `keras.ops.image`."""
+        return "keras.ops.image" if cls.keras_module.endswith(".image") else "keras.ops"
+
+    def keras_arguments(self) -> dict[str, Any]:
+        """Fields that Keras writes in another form than it takes."""
+        return {}
+
+    @classmethod
+    def absent_fields(cls) -> tuple[str, ...]:
+        """Fields of layers that functions have not, unless they are arguments of their own."""
+        from inspect import get_annotations
+
+        own = cls.__mro__[: cls.__mro__.index(Op)]
+        declared = {name for base in own for name in get_annotations(base)}
+        common = ("activity_regularizer", "trainable", "dtype")
+        return tuple(name for name in common if name not in declared)
+
+    def check_operands(self, items: list[Any]) -> None:
+        """Hold the operands of a call against what the class reads.
+
+        Raises:
+            ShapeError: One too many, one missing, or one of another kind.
+        """
+        kinds = self.operands
+        if kinds[-1] == "...":
+            kinds = ("tensor",) * max(len(items), 1)
+        most = len(kinds) + len(self.optional_operands)
+        if not len(kinds) <= len(items) <= most:
+            many = f"{len(kinds)} operand" + ("s" if len(kinds) > 1 else "")
+            many = f"{len(kinds)} to {most} operands" if most > len(kinds) else many
+            hint = "write a list in a list: `inputs: [[a, b]]`" if kinds == ("tensors",) else ""
+            raise ShapeError(many, str(len(items)), hint, field="inputs", code="SF204")
+        kinds += ("any",) * (len(items) - len(kinds))
+        for kind, item in zip(kinds, items, strict=True):
+            if isinstance(item, str):
+                raise ShapeError("a tensor or a number", show(item), field="inputs", code="SF204")
+            if kind == "tensor" and not isinstance(item, Operand):
+                raise ShapeError("a tensor", "a constant", field="inputs", code="SF204")
+            if kind == "tensors" and not (
+                item
+                and not isinstance(item, Operand)
+                and isinstance(item, (tuple, list))
+                and all(isinstance(inner, Operand) for inner in item)
+            ):
+                hint = "write a list in a list: `inputs: [[a, b]]`"
+                received = "something else"
+                raise ShapeError("a list of tensors", received, hint, field="inputs", code="SF204")
+        if not any(True for _ in operand_dtypes(items)):
+            raise ShapeError(
+                "a tensor among the operands", "constants", field="inputs", code="SF204"
+            )
+
+    def result_dtype(self, *operands: Any, **kwargs: Any) -> str:
+        """The dtype that Keras declares: the first tensor's unless a class says otherwise."""
+        found: str = next(operand_dtypes(operands))
+        return found
+
+
+def operand_dtypes(operands: Any) -> Iterator[str]:
+    """The dtype of every tensor in a nest of operands."""
+    for item in operands:
+        if isinstance(item, Operand):
+            yield item.dtype
+        elif isinstance(item, (list, tuple)):
+            yield from operand_dtypes(item)
+
+
+def is_floating(dtype: str) -> bool:
+    """Whether Keras casts tensors of this dtype to the layer's compute dtype."""
+    return dtype.startswith(("float", "bfloat"))
+
+
+def explicit_arguments(model: BaseModel) -> dict[str, Any]:
+    """The fields of a model that differ from their defaults: its own in order, then the common."""
+    given = {}
+    fields = type(model).model_fields
+    own = [name for name in fields if name not in COMMON_FIELDS]
+    for name in (*own, *(name for name in COMMON_FIELDS if name in fields)):
+        value = getattr(model, name)
+        if fields[name].is_required() or value != fields[name].default:
+            given[name] = value
+    return given
+
+
+def to_data(value: Any) -> Any:
+    """A field's value as plain YAML/JSON data, defaults left out."""
+    if isinstance(value, Term):
+        return value.to_data()
+    if isinstance(value, BaseModel):
+        if type(value).__name__ == "Model":
+            return value.to_data()  # type: ignore[attr-defined]
+        data = {
+            type(value).model_fields[key].alias or key: to_data(item)
+            for key, item in explicit_arguments(value).items()
+        }
+        if isinstance(value, Op):
+            return {"op": value.function, **data}
+        if isinstance(value, Layer):
+            return {"type": value.type_name, **data}
+        source = getattr(value, "source", "")
+        return {"source": source, **data} if source else data
+    if isinstance(value, (list, tuple)):
+        return [to_data(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_data(item) for key, item in value.items()}
+    return value
+
+
+def held_layers(layer: Layer) -> Iterator[Layer]:
+    """The layers in a layer's fields, and those in theirs."""
+    for item in layer.parts():
+        yield item
+        yield from held_layers(item)

@@ -1,0 +1,211 @@
+"""From a type name to its class, importing only the family that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import import_module
+from typing import Any, TypeVar
+
+from specfmt.diagnostics import Diagnostic
+from specfmt.fields.errors import FieldError, NestedError, did_you_mean
+from specfmt.fields.types import Rule, choice_schema
+from specfmt.fields.validation import unknown_key, validate
+from specfmt.layers.base import KERAS_LAYERS as KERAS_LAYERS_MODULE
+from specfmt.layers.base import Layer, Op
+from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
+from specfmt.layers.keras_names import KERAS_LAYERS, KERAS_OPERATIONS
+
+MODEL = "Model"
+"""The type of a model inside a model, which is no layer's."""
+
+PLUGIN_GROUP = "specfmt.layers"
+
+L = TypeVar("L", bound=type[Layer])
+OpType = TypeVar("OpType", bound=type[Op])
+
+
+def operation(name: str, module: str = "numpy") -> Callable[[OpType], OpType]:
+    """Class decorator of an `Op`.
+
+    Args:
+        name: Its name in `keras.ops`.
+        module: The module of `keras.src.ops` that holds Keras's class of the same name.
+    """
+
+    def register(cls: OpType) -> OpType:
+        layer(cls)
+        cls.function = name
+        cls.keras_module = f"keras.src.ops.{module}"
+        return cls
+
+    return register
+
+
+def layer(cls: L) -> L:
+    """Class decorator: names the type after the class and the family after its module."""
+    cls.type_name = cls.__name__
+    cls.family = cls.__module__.rpartition(".")[2]
+    return cls
+
+
+@cache
+def layer_class(type_name: str) -> type[Layer] | None:
+    """The class of a layer type, or None if neither specfmt nor a plugin defines it."""
+    family = INDEX.get(type_name)
+    if family is not None:
+        found: type[Layer] = getattr(import_module(f"specfmt.layers.{family}"), type_name)
+        return found
+    return _plugins().get(type_name)
+
+
+@cache
+def _plugins() -> dict[str, type[Layer]]:
+    """Layers that installed packages register in the entry point group ``specfmt.layers``."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, type[Layer]] = {}
+    for point in entry_points(group=PLUGIN_GROUP):
+        try:
+            found[point.name] = point.load()
+        except Exception as error:
+            import warnings
+
+            place = f"{point.name} = {point.value}"
+            message = f"the plugin {place} is left out: {type(error).__name__}: {error}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return found
+
+
+def layer_types() -> list[str]:
+    """All known type names, plugins included, in the index's order."""
+    return [*INDEX, *(name for name in _plugins() if name not in INDEX)]
+
+
+def build_layer(data: dict[str, Any]) -> Layer:
+    """A layer from a mapping with ``type``.
+
+    Raises:
+        NestedError: With every finding, paths relative to ``data``.
+    """
+    type_name = data.get("type")
+    cls = layer_class(type_name) if isinstance(type_name, str) else None
+    if cls is None:
+        raise NestedError(_unknown_type(data))
+    return validate(cls, _fields(data), cls.type_name)
+
+
+def _fields(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in data.items() if key != "type"}
+
+
+def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
+    """What is wrong with a layer whose type is not known.
+
+    Where it is an old type, or a type but for its capitals, the fields are checked too.
+    """
+    from specfmt.fields.spellings import old_type
+
+    if "type" not in data:
+        yield Diagnostic("SF122", "expected a layer to have `type`, it is missing")
+        return
+    type_name = data["type"]
+    old = old_type(type_name)
+    cls = layer_class(old.today) if old is not None and old.today else None
+    if old is not None and (cls is not None or old.today in ("", "Model")):
+        yield Diagnostic("SF124", old.message, ("type",), old.hint)
+    else:
+        known = [*layer_types(), "Model"]
+        hint = (
+            _not_defined_yet(type_name, "layer", KERAS_LAYERS, f"{KERAS_LAYERS_MODULE}.{type_name}")
+            or did_you_mean(type_name, known)
+            or "`specfmt layers` lists all types"
+        )
+        message = FieldError("the type of a layer", type_name).message
+        yield Diagnostic("SF120", message, ("type",), hint)
+        folded = str(type_name).lower()
+        cls = layer_class(next((name for name in known if name.lower() == folded), ""))
+    if cls is not None:
+        try:
+            validate(cls, _fields(data), cls.type_name)
+        except NestedError as error:
+            yield from error.diagnostics
+
+
+def _not_defined_yet(name: object, what: str, names: frozenset[str], path: str) -> str:
+    """What to do about a name that Keras has and specfmt does not, or nothing."""
+    if not isinstance(name, str) or name not in names:
+        return ""
+    return (
+        f"Keras has this {what}, specfmt does not define it yet: write "
+        f"{{type: Custom, class: {path}, config: {{...}}}}, which Keras code imports"
+    )
+
+
+def op_class(name: str) -> type[Op] | None:
+    """The class of an operation by its `keras.ops` name, or None."""
+    type_name = OPERATIONS.get(name)
+    if type_name is None:
+        return None
+    module = import_module(f"specfmt.layers.{OPERATION_MODULES[type_name]}")
+    found: type[Op] = getattr(module, type_name)
+    return found
+
+
+def build_op(data: dict[str, Any]) -> Op:
+    """An operation from a mapping with ``op``.
+
+    Raises:
+        NestedError: With every finding, paths relative to ``data``.
+    """
+    name = data.get("op")
+    cls = op_class(name) if isinstance(name, str) else None
+    if cls is None:
+        text = FieldError("the name of an operation of keras.ops", name).message
+        hint = _not_defined_yet(name, "operation", KERAS_OPERATIONS, f"keras.ops.{name}")
+        hint = hint or did_you_mean(name, OPERATIONS) or "https://keras.io/api/ops lists them all"
+        raise NestedError([Diagnostic("SF120", text, ("op",), hint)])
+    absent = cls.absent_fields()
+    problems = [unknown_key(key, (key,), cls, str(name)) for key in data if key in absent]
+    fields = {key: item for key, item in data.items() if key != "op" and key not in absent}
+    try:
+        found = validate(cls, fields, str(name))
+    except NestedError as error:
+        raise NestedError([*problems, *error.diagnostics]) from None
+    if problems:
+        raise NestedError(problems)
+    return found
+
+
+class LayerRule(Rule):
+    """A layer inside a field: ``{type: LSTM, units: 4}``; ``types`` limits which."""
+
+    def __init__(self, *types: str) -> None:
+        self.types = types
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, Layer):
+            return value
+        if not isinstance(value, dict):
+            raise FieldError("a layer: {type: Name, ...}", value)
+        if value.get("type") == MODEL and not self.types:
+            from specfmt.spec.document import parse_entry
+
+            return parse_entry(value)
+        found = build_layer(value)
+        if self.types and found.type_name not in self.types:
+            raise NestedError(
+                [
+                    Diagnostic(
+                        "SF123",
+                        f"expected one of {', '.join(self.types)}, received {found.type_name}",
+                        ("type",),
+                    )
+                ]
+            )
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        if self.types:
+            return choice_schema("type", {name: f"layer_{name}" for name in self.types})
+        return {"$ref": "#/$defs/layer"}

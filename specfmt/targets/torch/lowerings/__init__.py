@@ -1,0 +1,1 @@
+"""Layers and operations as PyTorch modules and expressions, a module per family."""

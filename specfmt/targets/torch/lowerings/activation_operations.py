@@ -1,0 +1,62 @@
+"""PyTorch lowerings of activations as operations: the vocabulary's, by the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from specfmt.layers import activation_operations as ops
+from specfmt.targets.torch.builder import Lower, lower
+from specfmt.targets.torch.expr import Tensor
+from specfmt.targets.torch.lowerings.activations import softmax_over
+from specfmt.targets.torch.lowerings.functions import activation
+from specfmt.vocab.base import Term
+
+
+def _word(name: str) -> Callable[..., Tensor]:
+    """An activation whose arguments are the operation's fields."""
+
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        arguments = {field: getattr(layer, field) for field in type(layer).own_fields()}
+        return activation(b, Term("activation", name, arguments), x)
+
+    return lowering
+
+
+for _class in (
+    ops.Relu,
+    ops.Relu6,
+    ops.Sigmoid,
+    ops.Gelu,
+    ops.Silu,
+    ops.Elu,
+    ops.Selu,
+    ops.Celu,
+    ops.LeakyRelu,
+    ops.HardSigmoid,
+    ops.HardSilu,
+    ops.HardTanh,
+    ops.LogSigmoid,
+    ops.Softplus,
+    ops.Softsign,
+    ops.SoftShrink,
+    ops.HardShrink,
+    ops.TanhShrink,
+    ops.Glu,
+    ops.Sparsemax,
+    ops.SparsePlus,
+    ops.SparseSigmoid,
+    ops.Squareplus,
+    ops.Threshold,
+):
+    lower(_class)(_word(_class.type_name))
+
+
+@lower(ops.Softmax)
+def softmax(layer: ops.Softmax, b: Lower, x: Tensor) -> Tensor:
+    return softmax_over(b, x, layer.axis)
+
+
+@lower(ops.LogSoftmax)
+def log_softmax(layer: ops.LogSoftmax, b: Lower, x: Tensor) -> Tensor:
+    return softmax_over(b, x, layer.axis, "LogSoftmax")

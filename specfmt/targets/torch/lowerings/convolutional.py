@@ -1,0 +1,196 @@
+"""PyTorch lowerings of the convolutions.
+
+Keras's kernels stand (*window, in, out), PyTorch's (out, in, *window).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers.convolutional import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    Convolution,
+    Depthwise,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    Separable,
+    SeparableConv1D,
+    SeparableConv2D,
+    TransposedConvolution,
+)
+from specfmt.layers.sizes import channels_of, spatial_axes, transposed_crop, windows
+from specfmt.targets.torch.builder import Lower, lower
+from specfmt.targets.torch.expr import AxisSubscript, Tensor
+from specfmt.targets.torch.lowerings.functions import activation
+from specfmt.targets.torch.lowerings.padding import (
+    channels_want,
+    compact,
+    conv_padding,
+    data_format,
+    non_defaults,
+)
+from specfmt.targets.torch.params import ByLayout, WeightExpr
+
+Params = dict[str, WeightExpr | ByLayout]
+
+
+def bias_option(use_bias: bool) -> dict[str, Any]:
+    """``bias=False``, where it is."""
+    return {} if use_bias else {"bias": False}
+
+
+def channels_first_kernel(kernel: WeightExpr) -> WeightExpr:
+    """A kernel (*window, a, b) as (b, a, *window)."""
+    rank = len(kernel.shape) - 2
+    return kernel.permute(rank + 1, rank, *range(rank))
+
+
+def depthwise_kernel(kernel: WeightExpr) -> WeightExpr:
+    """A depthwise kernel (*window, in, multiplier) as (in * multiplier, 1, *window)."""
+    rank = len(kernel.shape) - 2
+    moved = kernel.permute(rank, rank + 1, *range(rank))
+    return moved.reshape(-1, 1, *kernel.shape[:rank])
+
+
+@lower(Conv1D)
+@lower(Conv2D)
+@lower(Conv3D)
+def convolution(layer: Convolution, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`nn.Conv1d` and its like."""
+    kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
+    dilation = layer.sized("dilation_rate")
+    source, padding = conv_padding(b, layer, x, kernel, strides, dilation)
+    params: Params = {"weight": channels_first_kernel(b.weights.kernel)}
+    if layer.use_bias:
+        params["bias"] = b.weights.bias
+    conv = b.module(
+        f"nn.Conv{layer.rank}d",
+        channels_of(x.shape, layer.data_format),
+        layer.filters,
+        compact(kernel),
+        params=params,
+        **non_defaults(stride=(strides, 1)),
+        **({"padding": padding} if padding else {}),
+        **non_defaults(dilation=(dilation, 1), groups=((layer.groups,), 1)),
+        **bias_option(layer.use_bias),
+    )
+    out = layer.output_shape(x.shape)
+    y = b.apply(conv, source, out=out, want=channels_want(layer))
+    return activation(b, layer.activation, y)
+
+
+@lower(DepthwiseConv1D)
+@lower(DepthwiseConv2D)
+def depthwise(layer: Depthwise, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """A convolution with as many groups as channels."""
+    params: Params = {"weight": depthwise_kernel(b.weights.kernel)}
+    if layer.use_bias:
+        params["bias"] = b.weights.bias
+    y = _depthwise(layer, b, x, params, bias=layer.use_bias)
+    return activation(b, layer.activation, y)
+
+
+@lower(SeparableConv1D)
+@lower(SeparableConv2D)
+def separable(layer: Separable, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """A depthwise convolution without bias, then a 1 x 1 convolution."""
+    params: Params = {"weight": depthwise_kernel(b.weights.depthwise_kernel)}
+    between = _depthwise(layer, b, x, params, bias=False, suffix="depthwise")
+    params = {"weight": channels_first_kernel(b.weights.pointwise_kernel)}
+    if layer.use_bias:
+        params["bias"] = b.weights.bias
+    pointwise = b.module(
+        f"nn.Conv{layer.rank}d",
+        channels_of(between.shape, layer.data_format),
+        layer.filters,
+        1,
+        params=params,
+        suffix="pointwise",
+        **bias_option(layer.use_bias),
+    )
+    out = layer.output_shape(x.shape)
+    y = b.apply(pointwise, between, out=out, want=channels_want(layer))
+    return activation(b, layer.activation, y)
+
+
+def _depthwise(
+    layer: Depthwise | Separable,
+    b: Lower,
+    x: Tensor,
+    params: Params,
+    *,
+    bias: bool,
+    suffix: str = "",
+) -> Tensor:
+    kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
+    dilation = layer.sized("dilation_rate")
+    channels = channels_of(x.shape, layer.data_format) or 0
+    source, padding = conv_padding(b, layer, x, kernel, strides, dilation)
+    conv = b.module(
+        f"nn.Conv{layer.rank}d",
+        channels,
+        channels * layer.depth_multiplier,
+        compact(kernel),
+        params=params,
+        suffix=suffix,
+        **non_defaults(stride=(strides, 1)),
+        **({"padding": padding} if padding else {}),
+        **non_defaults(dilation=(dilation, 1), groups=((channels,), 1)),
+        **bias_option(bias),
+    )
+    out = windows(layer, x.shape, channels * layer.depth_multiplier)
+    return b.apply(conv, source, out=out, want=channels_want(layer))
+
+
+@lower(Conv1DTranspose)
+@lower(Conv2DTranspose)
+@lower(Conv3DTranspose)
+def transposed(layer: TransposedConvolution, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`nn.ConvTranspose1d` and its like.
+
+    TensorFlow cuts ``before`` and ``after`` off the full result.  PyTorch's ``padding`` cuts
+    both ends alike and ``output_padding`` gives some of the end back; where TensorFlow cuts
+    more off the end than off the start, the rest is sliced away.
+    """
+    kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
+    dilation = layer.sized("dilation_rate")
+    crops = [
+        transposed_crop(k, s, layer.padding, extra, d)
+        for k, s, extra, d in zip(kernel, strides, layer.output_paddings(), dilation, strict=True)
+    ]
+    rest = [max(after - before, 0) for before, after in crops]
+    params: Params = {"weight": channels_first_kernel(b.weights.kernel)}
+    if layer.use_bias:
+        params["bias"] = b.weights.bias
+    conv = b.module(
+        f"nn.ConvTranspose{layer.rank}d",
+        channels_of(x.shape, layer.data_format),
+        layer.filters,
+        compact(kernel),
+        params=params,
+        comment="TensorFlow cuts the end more than the start: forward slices" if any(rest) else "",
+        **non_defaults(
+            stride=(strides, 1),
+            padding=(tuple(before for before, _ in crops), 0),
+            output_padding=(tuple(max(before - after, 0) for before, after in crops), 0),
+        ),
+        **bias_option(layer.use_bias),
+        **non_defaults(dilation=(dilation, 1)),
+    )
+    out = layer.output_shape(x.shape)
+    full = list(out)
+    cut = {}
+    for axis, extra in zip(spatial_axes(layer.rank, data_format(layer)), rest, strict=True):
+        size = full[axis]
+        full[axis] = None if size is None else size + extra
+        if extra:
+            cut[axis] = slice(None, -extra)
+    y = b.apply(conv, x, out=tuple(full), want=channels_want(layer))
+    if cut:
+        y = b.expr(AxisSubscript(y, cut, x.rank), y, out=out)
+    return activation(b, layer.activation, y)

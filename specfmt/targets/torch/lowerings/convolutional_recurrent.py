@@ -1,0 +1,191 @@
+"""PyTorch lowerings of the convolutional LSTMs.
+
+The class ``ConvLSTM`` of the generated file holds two stock convolutions: one for the inputs
+of all steps at once, one for the state.  Channels-last sequences (N, T, ..., C) come to it as
+(N, C, T, ...), in the order of `nn.Conv3d`; channels-first ones as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers.base import Shape
+from specfmt.layers.convolutional_recurrent import ConvLSTM, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
+from specfmt.layers.sizes import channels_of, same_padding, spatial_axes, spatial_sizes
+from specfmt.targets.torch.builder import Lower, TargetError, axis
+from specfmt.targets.torch.expr import (
+    AxisSubscript,
+    Call,
+    Method,
+    ModuleDef,
+    SelfAttr,
+    Subscript,
+    Tensor,
+)
+from specfmt.targets.torch.lowerings.convolutional import bias_option, channels_first_kernel
+from specfmt.targets.torch.lowerings.padding import (
+    channels_want,
+    compact,
+    data_format,
+    end_comment,
+    non_defaults,
+    pad,
+    same_option,
+)
+from specfmt.targets.torch.lowerings.recurrent import (
+    Context,
+    Result,
+    check_stateful,
+    function,
+    lower_by,
+    rates,
+    state_name,
+)
+from specfmt.targets.torch.params import WeightExpr
+
+
+def run(b: Lower, layer: ConvLSTM, call: Context) -> Result:
+    """Run one convolutional LSTM over the sequence.
+
+    Raises:
+        TargetError: PyTorch cannot express the layer as asked.
+    """
+    check_stateful(layer)
+    x, mask = call.x, call.mask
+    if mask is not None:
+        mask = over_places(b, layer, x, mask)
+    if layer.go_backwards:
+        x = b.method(x, "flip", axis(1, x))
+        if mask is not None:
+            flipped = Tensor(mask.shape, "bool", f"{mask.name}_flipped", keeps_name=True)
+            mask = b.step(Method(mask, "flip", (axis(1, mask),)), flipped)
+    shape = layer.state_shape(x.shape)
+    x, padding = input_padding(b, layer, x)
+    module = conv_lstm_module(b, layer, x, shape, padding, rates(layer, call.training))
+    out = b.tensor((shape[0], x.shape[1], *shape[1:]), x.dtype)
+    states = [Tensor(shape, x.dtype, state_name(b, i)) for i in range(layer.states)]
+    kwargs: dict[str, Any] = {}
+    if call.states:
+        kwargs["state"] = tuple(call.states)
+    if mask is not None:
+        kwargs["mask"] = mask
+        if layer.zero_output_for_mask:
+            kwargs["zero_masked"] = True
+    b.step(
+        Call(SelfAttr(module.attr), (x,), kwargs),
+        out,
+        *states,
+        want=channels_want(layer),
+        module_def=module,
+        heavy=True,
+        target=(out, tuple(states)),
+    )
+    if layer.return_sequences:
+        out.mask = call.carried
+        return Result(out, states)
+    # Where the last steps are masked, the last output need not be the last state.
+    if mask is not None and (layer.zero_output_for_mask or call.states):
+        last = b.expr(AxisSubscript(out, {1: -1}, out.rank), out, out=shape)
+        return Result(last, states)
+    return Result(states[0], states)
+
+
+def over_places(b: Lower, layer: ConvLSTM, x: Tensor, mask: Tensor) -> Tensor:
+    """A mask that differs from place to place, with all axes of the sequence.
+
+    Raises:
+        TargetError: Keras cannot run the layer with this mask either.
+    """
+    own = layer.state_shape(x.shape)[1:]
+    places = mask.shape[2:]
+    fits = all(size in (None, 1, wanted) for size, wanted in zip(places, own, strict=False))
+    if len(places) > len(own) or not fits or (layer.unroll and any(n != 1 for n in places)):
+        raise TargetError(
+            f"a mask of shape {mask.shape} does not fit steps that give {own}, in Keras neither",
+            "mask whole steps: (batch, time)",
+            "inputs",
+        )
+    missing = x.rank - mask.rank
+    if not places or not missing:
+        return mask
+    shape = (*mask.shape, *(1,) * missing)
+    whole = Tensor(shape, "bool", mask.name, keeps_name=True)
+    items = (Ellipsis, *(None,) * missing)
+    result: Tensor = b.step(Subscript(mask, items), whole, want="keras")
+    return result
+
+
+def input_padding(b: Lower, layer: ConvLSTM, x: Tensor) -> tuple[Tensor, Any]:
+    """The sequence as it enters the input's convolution, and that one's ``padding=``."""
+    kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
+    dilation = layer.sized("dilation_rate")
+    if layer.padding == "valid":
+        return x, 0
+    if max(strides) == 1:
+        return x, same_option(kernel, dilation)
+    sizes = spatial_sizes((x.shape[0], *x.shape[2:]), layer.data_format)
+    sides = tuple(
+        same_padding(size, k, s, d) or (0, 0)
+        for size, k, s, d in zip(sizes, kernel, strides, dilation, strict=True)
+    )
+    if all(before == after for before, after in sides):
+        return x, compact(tuple(before for before, _ in sides))
+    axes = spatial_axes(layer.rank, data_format(layer))
+    widths = {place + 1: pair for place, pair in zip(axes, sides, strict=True) if any(pair)}
+    return pad(b, x, widths, end_comment(strides, sides)), 0
+
+
+def conv_lstm_module(
+    b: Lower,
+    layer: ConvLSTM,
+    x: Tensor,
+    state: Shape,
+    padding: Any,
+    dropped: tuple[float, float],
+) -> ModuleDef:
+    """``ConvLSTM(nn.Conv2d(3, 32, 3), nn.Conv2d(8, 32, 3, padding=1, bias=False))``.
+
+    Args:
+        b: The builder.
+        layer: The layer.
+        x: The sequence as it enters the input's convolution.
+        state: The shape of a state.
+        padding: The input's convolution's own padding.
+        dropped: The rates of dropout and recurrent dropout that have an effect.
+    """
+    kernel, columns = layer.sized("kernel_size"), 4 * layer.filters
+    conv = f"nn.Conv{layer.rank}d"
+    options = {
+        **non_defaults(stride=(layer.sized("strides"), 1)),
+        **({"padding": padding} if padding else {}),
+        **non_defaults(dilation=(layer.sized("dilation_rate"), 1)),
+        **bias_option(layer.use_bias),
+    }
+    channels = channels_of((x.shape[0], *x.shape[2:]), layer.data_format)
+    inputs = Call(conv, (channels, columns, compact(kernel)), options)
+    same = same_option(kernel, (1,) * layer.rank)
+    around = {"padding": same} if same else {}
+    states = Call(conv, (layer.filters, columns, compact(kernel)), {**around, "bias": False})
+    cell = b.weights.under(layer.cell_name)
+    params: dict[str, WeightExpr] = {"input_conv.weight": channels_first_kernel(cell.kernel)}
+    if layer.use_bias:
+        params["input_conv.bias"] = cell.bias
+    params["state_conv.weight"] = channels_first_kernel(cell.recurrent_kernel)
+    kwargs: dict[str, Any] = {}
+    first = channels_want(layer) == "channels"
+    if not first:
+        kwargs["time_dim"] = 1
+    for key, term, usual in (
+        ("activation", layer.activation, "Tanh"),
+        ("gate_activation", layer.recurrent_activation, "Sigmoid"),
+    ):
+        if term.type != usual or term.args:
+            kwargs[key] = function(b, term, state, first)
+    for key, rate in zip(("dropout", "recurrent_dropout"), dropped, strict=True):
+        if rate:
+            kwargs[key] = rate
+    name = b.helper("ConvLSTM")
+    return b.module(name, inputs, states, params=params, **kwargs)  # type: ignore[arg-type]
+
+
+lower_by(run, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D)

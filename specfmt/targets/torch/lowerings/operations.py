@@ -1,0 +1,398 @@
+"""PyTorch lowerings of element-wise operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
+from typing import Any, Final
+
+from specfmt.graph.model import Array
+from specfmt.layers import operations as ops
+from specfmt.layers.base import Op, Operand, is_floating
+from specfmt.layers.promotion import operand_dtype, torch_result_type
+from specfmt.targets.torch.builder import Lower, Lowering, TargetError, lower
+from specfmt.targets.torch.constants import buffer
+from specfmt.targets.torch.expr import (
+    Binary,
+    Call,
+    Method,
+    Name,
+    OutWant,
+    Tensor,
+    Unary,
+    Want,
+)
+
+TORCH_DTYPES: Final = frozenset(
+    [
+        "float32",
+        "float64",
+        "float16",
+        "bfloat16",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "bool",
+        "complex64",
+        "complex128",
+    ]
+)
+"""Dtypes in which PyTorch can compute."""
+
+
+def torch_dtype(dtype: str) -> Name:
+    """``torch.int32``.
+
+    Raises:
+        TargetError: PyTorch does not compute in this dtype.
+    """
+    if dtype not in TORCH_DTYPES:
+        raise TargetError(f"PyTorch does not compute in {dtype}", "cast to another dtype", "dtype")
+    return Name(f"torch.{dtype}")
+
+
+def to_dtype(value: Any, dtype: str) -> Any:
+    """A tensor expression in another dtype; written in the short form where there is one."""
+    short = {"float32": "float", "int64": "long", "bool": "bool"}.get(dtype)
+    if short is not None:
+        return Method(value, short)
+    return Method(value, "to", (torch_dtype(dtype),))
+
+
+def as_operand(item: Any) -> Any:
+    """A tensor or array as the layer's rules see it; numbers and lists as they are."""
+    if isinstance(item, (Tensor, Array)):
+        return Operand(item.shape, item.dtype)
+    if isinstance(item, tuple):
+        return tuple(as_operand(inner) for inner in item)
+    return item
+
+
+def tensors_of(items: Iterable[Any]) -> list[Tensor]:
+    """The tensors among operands."""
+    return [item for item in items if isinstance(item, Tensor)]
+
+
+def joint_want(tensors: list[Tensor], rank: int) -> Want:
+    """The order in which tensors can broadcast: any if each has ``rank`` axes or is a number."""
+    flats = {tensor.flat for tensor in tensors}
+    if len(flats) > 1 or any(tensor.rank not in (0, rank) for tensor in tensors):
+        return "keras"
+    return "any"
+
+
+def as_array(item: Any) -> Any:
+    """A list of numbers as an array of the dtype that NumPy would give it."""
+    if not isinstance(item, tuple) or tensors_of(item) or not item:
+        return item
+    return Array(item, operand_dtype(item))
+
+
+def weakened(item: Any) -> Any:
+    """An operand as PyTorch's promotion sees it: an array without axes is written as a number."""
+    if isinstance(item, Array) and not item.shape:
+        return item.value
+    return as_operand(item)
+
+
+class Operands:
+    """The operands of an element-wise operation, ready to be written.
+
+    Attributes:
+        tensors: The tensors among them.
+        shape, dtype: Of the result, as Keras declares them.
+        is_below_zero: Whether a number that uint8 does not hold stands beside tensors of it.
+        want: The order in which they can meet.
+    """
+
+    def __init__(
+        self, layer: Any, items: tuple[Any, ...], b: Lower, *, elementwise: bool = True
+    ) -> None:
+        self.items = items = tuple(as_array(item) for item in items)
+        self.b = b
+        self.elementwise = elementwise
+        seen = tuple(as_operand(item) for item in items)
+        self.tensors = tensors_of(items)
+        self.shape = layer.output_shape(*seen)
+        self.dtype = layer.result_dtype(*seen)
+        self.natural = torch_result_type(*(operand_dtype(weakened(item)) for item in items))
+        self.is_below_zero = {tensor.dtype for tensor in self.tensors} == {"uint8"} and any(
+            type(item) is int and item < 0 for item in items
+        )
+        rank = len(self.shape)
+        self.want: Want = joint_want(self.tensors, rank) if elementwise else "keras"
+        if not all(self._follows(item, rank) for item in items if isinstance(item, Array)):
+            self.want = "keras"
+        self.y = b.tensor(self.shape, self.dtype)
+        if self.want == "any" and rank == 2:
+            self.y.flat = self.tensors[0].flat
+
+    def _follows(self, array: Array, rank: int) -> bool:
+        """Whether the places of an array's elements can follow the layout of the result."""
+        flat = next((x.flat for x in self.tensors if x.flat is not None), None)
+        if flat is not None:
+            return array.shape in ((), (prod(flat),))
+        return len(array.shape) < rank or rank < 3 or array.shape[:1] == (1,)
+
+    def written(self, dtype: str | None = None) -> list[Any]:
+        """The operands as expressions, tensors and arrays in ``dtype`` if it is given."""
+        return [self._written(item, dtype) for item in self.items]
+
+    def _written(self, item: Any, dtype: str | None) -> Any:
+        if isinstance(item, Tensor):
+            return item if dtype in (None, item.dtype) else to_dtype(item, dtype or "")
+        if type(item) is int and item < 0 and self.is_below_zero and dtype != "int32":
+            return item % 256  # what Keras makes of it as a uint8
+        if not isinstance(item, Array):
+            return item
+        if not item.shape:
+            return item.value
+        if len(item.shape) == len(self.shape) > 2 and item.shape[0] == 1 and self.elementwise:
+            item = Array(item.value[0], item.dtype)
+        torch_dtype(dtype or item.dtype)
+        like = self.y if self.elementwise else None
+        return buffer(self.b, item, like, dtype or item.dtype)
+
+    def promoted(self) -> list[Any]:
+        """The operands in Keras's dtype, where PyTorch would choose another."""
+        torch_dtype(self.dtype)
+        return self.written(self.dtype if self.natural != self.dtype else None)
+
+    def joined(self) -> list[Any]:
+        """The operands in Keras's dtype, all of them: products promote nothing in PyTorch."""
+        torch_dtype(self.dtype)
+        return self.written(self.dtype)
+
+    def finish(self, b: Lower, expr: Any, out_want: OutWant | None = None) -> Tensor:
+        """The step."""
+        same = tuple(self.shape) == self.tensors[0].shape
+        result: Tensor = b.step(expr, self.y, want=self.want, out_want=out_want, same_line=same)
+        return result
+
+
+def _register(make: Callable[[str], Lowering], names: Mapping[type[Op], str]) -> None:
+    """The same lowering for several classes, each with its own torch name."""
+    for cls, name in names.items():
+        lower(cls)(make(name))
+
+
+def _infix(operator: str, *, floating: bool = False) -> Callable[..., Tensor]:
+    """A Python operator; where PyTorch promotes otherwise the operands are cast first."""
+
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), b)
+        if operator == "%" and operands.is_below_zero:
+            left, right = operands.written("int32")  # where Keras computes it, too
+        elif floating and operands.natural in ("int", "int32", "int64", "bool"):
+            left, right = operands.written()  # true division makes float32 of integers
+        elif operator == "-" and any(x.dtype == "bool" for x in operands.tensors):
+            left, right = operands.written(operands.dtype)  # PyTorch subtracts no bool
+        else:
+            left, right = operands.promoted()
+        return operands.finish(b, Binary(operator, left, right))
+
+    return lowering
+
+
+_register(
+    _infix,
+    {
+        ops.Add: "+",
+        ops.Subtract: "-",
+        ops.Multiply: "*",
+        ops.Mod: "%",
+        ops.Power: "**",
+    },
+)
+
+
+@lower(ops.FloorDivide)
+def floor_divide(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+    """``x1 // x2``, of which PyTorch knows no gradient; it is zero."""
+    operands = Operands(layer, (x1, x2), b)
+    fixed = [
+        Method(written, "detach")
+        if isinstance(item, Tensor) and is_floating(item.dtype) and item not in b.owner.data
+        else written
+        for item, written in zip(operands.items, operands.promoted(), strict=True)
+    ]
+    return operands.finish(b, Binary("//", *fixed))
+
+
+for _divide in (ops.Divide, ops.TrueDivide):
+    lower(_divide)(_infix("/", floating=True))
+
+
+def _comparison(operator: str) -> Callable[..., Tensor]:
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), b)
+        left, right = operands.written("int32" if operands.is_below_zero else None)
+        return operands.finish(b, Binary(operator, left, right))
+
+    return lowering
+
+
+_register(
+    _comparison,
+    {
+        ops.Equal: "==",
+        ops.NotEqual: "!=",
+        ops.Greater: ">",
+        ops.GreaterEqual: ">=",
+        ops.Less: "<",
+        ops.LessEqual: "<=",
+    },
+)
+
+
+def _logical(operator: str) -> Callable[..., Tensor]:
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), b)
+        left, right = (
+            bool(item) if not isinstance(item, (Tensor, Array)) else value
+            for item, value in zip(operands.items, operands.written("bool"), strict=True)
+        )
+        return operands.finish(b, Binary(operator, left, right))
+
+    return lowering
+
+
+_register(_logical, {ops.LogicalAnd: "&", ops.LogicalOr: "|", ops.LogicalXor: "^"})
+
+
+def _extreme(function: str, bound: str) -> Callable[..., Tensor]:
+    """`torch.maximum`, or a clamp where one operand is a number."""
+
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), b)
+        left, right = operands.promoted()
+        if isinstance(x1, (int, float)):
+            x1, x2, left, right = x2, x1, right, left
+        if isinstance(x2, (int, float)):
+            return operands.finish(b, Method(left, "clamp", (), {bound: right}))
+        return operands.finish(b, Call(function, (left, right)))
+
+    return lowering
+
+
+lower(ops.Maximum)(_extreme("torch.maximum", "min"))
+lower(ops.Minimum)(_extreme("torch.minimum", "max"))
+
+
+def pairwise(function: str) -> Callable[..., Tensor]:
+    """A torch function of two tensors; a number stands beside the tensor as one of its shape."""
+
+    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), b)
+        like = operands.tensors[0]
+        typed = {} if like.dtype == operands.dtype else {"dtype": torch_dtype(operands.dtype)}
+        left, right = (
+            Call("torch.full_like", (like, item), typed)
+            if isinstance(item, (int, float))
+            else value
+            for item, value in zip(operands.items, operands.written(operands.dtype), strict=True)
+        )
+        return operands.finish(b, Call(function, (left, right)))
+
+    return lowering
+
+
+@lower(ops.Arctan2)
+def arctan2(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+    return pairwise("torch.atan2")(layer, b, x1, x2)
+
+
+@lower(ops.Where)
+def where(layer: Any, b: Lower, condition: Any, x1: Any, x2: Any) -> Tensor:
+    operands = Operands(layer, (condition, x1, x2), b)
+    test, left, right = operands.written()
+    natural = torch_result_type(*(operand_dtype(weakened(as_array(item))) for item in (x1, x2)))
+    if natural != operands.dtype:
+        _, left, right = operands.written(operands.dtype)
+    if isinstance(condition, Tensor) and condition.dtype != "bool":
+        test = Method(condition, "bool")
+    return operands.finish(b, Call("torch.where", (test, left, right)))
+
+
+def named(function: str, *, floating: bool = False) -> Callable[..., Tensor]:
+    """A torch function of one tensor; PyTorch's make float32 of integers by themselves."""
+
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        operands = Operands(layer, (x,), b)
+        value: Any = x if operands.dtype == x.dtype or floating else to_dtype(x, operands.dtype)
+        if x.dtype == operands.dtype == "bool":
+            return x  # of truth values PyTorch takes neither an absolute value nor a sign
+        return operands.finish(b, Call(function, (value,)))
+
+    return lowering
+
+
+_FLOATING: Final[dict[type[Op], str]] = {
+    ops.Sqrt: "sqrt", ops.Exp: "exp", ops.Expm1: "expm1", ops.Log: "log", ops.Log1p: "log1p",
+    ops.Log2: "log2", ops.Log10: "log10", ops.Sin: "sin", ops.Cos: "cos", ops.Tan: "tan",
+    ops.Sinh: "sinh", ops.Cosh: "cosh", ops.Tanh: "tanh", ops.Arcsin: "asin", ops.Arccos: "acos",
+    ops.Arctan: "atan", ops.Rsqrt: "rsqrt", ops.Reciprocal: "reciprocal", ops.Erf: "erf",
+}  # fmt: skip
+_KEEPING: Final[dict[type[Op], str]] = {
+    ops.Absolute: "abs", ops.Square: "square", ops.Sign: "sign", ops.Floor: "floor",
+    ops.Ceil: "ceil",
+}  # fmt: skip
+
+for _class, _function in _FLOATING.items():
+    lower(_class)(named(f"torch.{_function}", floating=True))
+for _class, _function in _KEEPING.items():
+    lower(_class)(named(f"torch.{_function}"))
+
+
+@lower(ops.Negative)
+def negative(layer: Any, b: Lower, x: Tensor) -> Tensor:
+    return b.expr(Unary("-", x), x)
+
+
+@lower(ops.LogicalNot)
+def logical_not(layer: Any, b: Lower, x: Tensor) -> Tensor:
+    return b.expr(Unary("~", x if x.dtype == "bool" else Method(x, "bool")), x, dtype="bool")
+
+
+@lower(ops.Round)
+def round_(layer: ops.Round, b: Lower, x: Tensor) -> Tensor:
+    if not x.dtype.startswith(("float", "bfloat")):
+        return x
+    kwargs = {"decimals": layer.decimals} if layer.decimals else {}
+    return b.expr(Call("torch.round", (x,), kwargs), x)
+
+
+@lower(ops.Clip)
+def clip(layer: ops.Clip, b: Lower, x: Tensor) -> Tensor:
+    operands = Operands(layer, (x,), b)
+    value = x if x.dtype == operands.dtype else to_dtype(x, operands.dtype)
+    return operands.finish(b, Method(value, "clamp", (layer.x_min, layer.x_max)))
+
+
+@lower(ops.Cast)
+def cast(layer: ops.Cast, b: Lower, x: Tensor) -> Tensor:
+    dtype = str(layer.dtype)
+    torch_dtype(dtype)
+    return x if x.dtype == dtype else b.expr(to_dtype(x, dtype), x, dtype=dtype)
+
+
+@lower(ops.ConvertToTensor)
+def convert_to_tensor(layer: ops.ConvertToTensor, b: Lower, x: Tensor) -> Tensor:
+    dtype = layer.result_dtype(as_operand(x))
+    torch_dtype(dtype)
+    return x if x.dtype == dtype else b.expr(to_dtype(x, dtype), x, dtype=dtype)
+
+
+def _like(function: str) -> Callable[..., Tensor]:
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        dtype = layer.result_dtype(as_operand(x))
+        kwargs = {} if dtype == x.dtype else {"dtype": torch_dtype(dtype)}
+        return b.expr(Call(function, (x,), kwargs), x, dtype=dtype)
+
+    return lowering
+
+
+lower(ops.ZerosLike)(_like("torch.zeros_like"))
+lower(ops.OnesLike)(_like("torch.ones_like"))

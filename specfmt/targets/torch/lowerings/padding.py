@@ -1,0 +1,181 @@
+"""Padding, window and layout arithmetic that convolutions and poolings share in PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers.base import Layer, Shape
+from specfmt.layers.reshaping import ZeroPadding
+from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
+from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.expr import (
+    ByOrder,
+    Call,
+    Chain,
+    Expr,
+    Pads,
+    Step,
+    Tensor,
+    Want,
+    torch_axis,
+)
+
+Sides = tuple[int, int]
+NEVER_NEGATIVE = ("F.relu", "F.relu6", "torch.sigmoid")
+
+
+def channels_want(layer: Layer) -> Want:
+    """The order in which the layer's channels stand at torch's axis 1."""
+    return "keras" if data_format(layer) == "channels_first" else "channels"
+
+
+def data_format(layer: Layer) -> str:
+    """The layer's data format; Keras's default is channels_last."""
+    return getattr(layer, "data_format", None) or "channels_last"
+
+
+def when_channels(layer: Layer, module: Call | Chain) -> ByOrder:
+    """A stock module that is right only where the channels stand at torch's axis 1."""
+    if channels_want(layer) == "keras":
+        return ByOrder(module, None)
+    return ByOrder(None, module)
+
+
+def compact(sizes: tuple[int, ...]) -> int | tuple[int, ...]:
+    """One number where all axes agree: ``nn.Conv2d(3, 16, 3)``."""
+    return sizes[0] if len(set(sizes)) == 1 else sizes
+
+
+def non_defaults(**options: tuple[tuple[int, ...], int]) -> dict[str, Any]:
+    """``name=(sizes, default)`` -> the keyword arguments that are worth writing."""
+    values = {name: (compact(sizes), default) for name, (sizes, default) in options.items()}
+    return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def pad(b: Lower, x: Tensor, widths: dict[int, Sides], comment: str = "") -> Tensor:
+    """Zeros before and after Keras axes, in whichever layout."""
+    out = list(x.shape)
+    for axis, (before, after) in widths.items():
+        size = out[axis]
+        out[axis] = None if size is None else size + before + after
+    pads = Pads(widths, x.rank)
+    module = ByOrder(*(_pad_module(widths, x.rank, first) for first in (False, True)))
+    return b.call("F.pad", x, pads, out=tuple(out), want="any", module=module, comment=comment)
+
+
+def _pad_module(widths: dict[int, Sides], rank: int, channels_first: bool) -> Call | None:
+    """The module that pads the last one to three axes, if that is all that ``widths`` touch."""
+    places = [torch_axis(axis, rank, channels_first) for axis, w in widths.items() if any(w)]
+    count = rank - min(places, default=rank)
+    return Call(f"nn.ZeroPad{count}d", (Pads(widths, rank),)) if 1 <= count <= 3 else None
+
+
+def conv_padding(
+    b: Lower,
+    layer: Layer,
+    x: Tensor,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> tuple[Tensor, Any]:
+    """Where a convolution's padding goes: the input as it enters, and ``padding=`` (0 for none).
+
+    A padding that every call shares and that is the same at both sides is the module's; one
+    that is not is put around the input, by sizes where they are known, else at run time.
+    """
+    padding: str = getattr(layer, "padding")  # noqa: B009 (declared by the subclasses)
+    axes = spatial_axes(len(kernel), data_format(layer))
+    if padding == "causal":
+        width = (kernel[0] - 1) * dilation[0]
+        return (pad(b, x, {axes[0]: (width, 0)}) if width else x), 0
+    if padding == "valid":
+        return unpadded(b, layer, x, axes)
+    if max(strides) == 1:
+        return x, same_option(kernel, dilation)
+
+    def sides(shape: Shape) -> tuple[Sides, ...] | None:
+        found = tuple(
+            same_padding(size, k, s, d)
+            for size, k, s, d in zip(
+                spatial_sizes(shape, data_format(layer)), kernel, strides, dilation, strict=True
+            )
+        )
+        return None if None in found else found  # type: ignore[return-value]
+
+    own = sides(x.shape)
+    wanted = {sides(shape) for shape in call_shapes(b, layer, x)}
+    if own is not None and wanted == {own} and all(before == after for before, after in own):
+        return x, compact(tuple(before for before, _ in own))
+    if own is None:
+        reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+        out = list(x.shape)
+        for axis in axes:
+            out[axis] = None
+        padded = b.call(
+            b.helper("same_pad"), x, reach, strides, out=tuple(out), want=channels_want(layer)
+        )
+        return padded, 0
+    widths = {axis: pair for axis, pair in zip(axes, own, strict=True) if any(pair)}
+    return (pad(b, x, widths, end_comment(strides, own)) if widths else x), 0
+
+
+def same_option(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
+    """``padding=`` of a convolution of stride 1 that keeps the size."""
+    totals = tuple((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
+    halves = tuple(total // 2 for total in totals)
+    return "same" if any(total % 2 for total in totals) else compact(halves)
+
+
+def end_comment(strides: tuple[int, ...], sides: tuple[Sides, ...]) -> str:
+    """Why a padding is not ``padding=``, unless both sides agree."""
+    if all(before == after for before, after in sides):
+        return ""
+    if set(strides) == {2} and set(sides) == {(0, 1)}:
+        return "TensorFlow pads the end when stride 2 meets an even size"
+    return "TensorFlow pads the end more than the start"
+
+
+def call_shapes(b: Lower, layer: Layer, x: Tensor) -> list[Shape]:
+    """The shapes that a (shared) layer is called with; inside a wrapper sizes may differ."""
+    calls = b.unit.calls
+    if len(calls) == 1:
+        return [x.shape]
+    if b.unit.spec is layer:
+        name = layer.call_arguments[0].name
+        return [node.args[name].shape or x.shape for node in calls]
+    return [x.shape, (None,) * x.rank]
+
+
+def unpadded(b: Lower, layer: Layer, x: Tensor, axes: range) -> tuple[Tensor, Any]:
+    """The input of a symmetric ZeroPadding before this layer, and its width; else ``x`` and 0.
+
+    The padding becomes the convolution's (or pooling's) own; the ZeroPadding's step stays
+    where something else reads it.
+    """
+    if b.unit.spec is not layer or len(b.unit.calls) != 1:
+        return x, 0
+    step = maker(b, x)
+    padding = step.node.unit.spec if step is not None and step.node is not None else None
+    if step is None or not isinstance(padding, ZeroPadding) or not _is_pad(step.expr):
+        return x, 0
+    sides = padding.sides()
+    same_axes = axes == spatial_axes(padding.rank, data_format(padding))
+    if not same_axes or any(before != after for before, after in sides):
+        return x, 0
+    source: Tensor = step.expr.args[0]
+    return source, compact(tuple(before for before, _ in sides))
+
+
+def maker(b: Lower, x: Tensor) -> Step | None:
+    """The step that gives a value."""
+    return next((step for step in reversed(b.owner.steps) if x in step.outputs), None)
+
+
+def is_never_negative(b: Lower, x: Tensor) -> bool:
+    """Whether a value comes straight from an activation without negative values."""
+    step = maker(b, x)
+    return step is not None and isinstance(step.expr, Call) and step.expr.func in NEVER_NEGATIVE
+
+
+def _is_pad(expr: Expr) -> bool:
+    return isinstance(expr, Call) and expr.func == "F.pad"

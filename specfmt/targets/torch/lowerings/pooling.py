@@ -1,0 +1,231 @@
+"""PyTorch lowerings of the poolings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.fields.types import expand
+from specfmt.layers.base import is_floating
+from specfmt.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    GlobalPool,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+    Pool,
+)
+from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
+from specfmt.targets.torch.builder import Lower, axis, lower
+from specfmt.targets.torch.expr import (
+    AxisSubscript,
+    Binary,
+    Call,
+    Chain,
+    Method,
+    Name,
+    Tensor,
+    Unary,
+)
+from specfmt.targets.torch.lowerings.padding import (
+    channels_want,
+    compact,
+    data_format,
+    is_never_negative,
+    unpadded,
+    when_channels,
+)
+
+
+@lower(MaxPooling1D)
+@lower(MaxPooling2D)
+@lower(MaxPooling3D)
+def max_pool(layer: Pool, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`F.max_pool1d` and its like; what ``same`` adds is minus infinity in both frameworks."""
+    plan = SamePlan(layer, x)
+    window = layer.window()
+    if not plan.known:
+        padded = Call(b.helper("same_pad"), (x, *window), {"value": Unary("-", Name("math.inf"))})
+        return windowed(layer, b, x, "max", {}, operand=padded)
+    options, operand = plan.options(), x
+    if not options:
+        operand, options = zeros_as_padding(layer, b, x)
+    return plan.crop(b, windowed(layer, b, operand, "max", options, out=plan.out))
+
+
+def zeros_as_padding(layer: Pool, b: Lower, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
+    """The input before a ZeroPadding2D, and ``padding=`` for it, where that is the same.
+
+    Beside values that are never negative, zeros count as little as minus infinity does.
+    """
+    pool, _ = layer.window()
+    axes = spatial_axes(layer.rank, data_format(layer))
+    source, padding = unpadded(b, layer, x, axes)
+    fits = all(2 * p <= k for p, k in zip(expand(padding, layer.rank), pool, strict=True))
+    if padding and fits and is_never_negative(b, source):
+        return source, {"padding": padding}
+    return x, {}
+
+
+@lower(AveragePooling1D)
+@lower(AveragePooling2D)
+@lower(AveragePooling3D)
+def average_pool(layer: Pool, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`F.avg_pool1d` and its like; what ``same`` adds does not count."""
+    plan = SamePlan(layer, x)
+    if not plan.known:
+        out = layer.output_shape(x.shape)
+        helper = b.helper("same_avg_pool")
+        return b.call(helper, x, *layer.window(), out=out, want=channels_want(layer))
+    options = plan.options()
+    if "padding" in options:
+        options["count_include_pad"] = False
+    return plan.crop(b, windowed(layer, b, x, "avg", options, out=plan.out))
+
+
+def windowed(
+    layer: Pool,
+    b: Lower,
+    x: Tensor,
+    kind: str,
+    options: dict[str, Any],
+    *,
+    operand: Any = None,
+    out: tuple[int | None, ...] | None = None,
+) -> Tensor:
+    """``F.max_pool2d(x, 2)``; the stride is written where it is not the window's size."""
+    pool, strides = layer.window()
+    stride = {} if strides == pool else {"stride": compact(strides)}
+    name = {"max": "nn.MaxPool", "avg": "nn.AvgPool"}[kind]
+    module = Call(f"{name}{layer.rank}d", (compact(pool),), stride | options)
+    call = Call(
+        f"F.{kind}_pool{layer.rank}d",
+        (x if operand is None else operand, compact(pool)),
+        stride | options,
+    )
+    return b.expr(
+        call,
+        x,
+        out=out or layer.output_shape(x.shape),
+        want=channels_want(layer),
+        module=module if operand is None else None,
+    )
+
+
+class SamePlan:
+    """How ``padding="same"`` is said in PyTorch's pooling arguments.
+
+    PyTorch pads both ends alike, up to half the window.  Under a stride above 1 the end's
+    surplus is what ``ceil_mode`` allows for.  Under stride 1 an even window gets one element
+    more at the start, and the first output is dropped.
+
+    Attributes:
+        known: Whether the padding is known before run time.
+        out: The pooled shape before the crop.
+    """
+
+    def __init__(self, layer: Pool, x: Tensor) -> None:
+        pool, strides = layer.window()
+        padding: str = getattr(layer, "padding")  # noqa: B009 (declared by the subclasses)
+        self.padding: list[int] = []
+        self.ceil = False
+        self.crops: dict[int, Any] = {}
+        self.known = True
+        self.shape = layer.output_shape(x.shape)
+        out = list(self.shape)
+        axes = spatial_axes(layer.rank, data_format(layer)) if padding == "same" else range(0)
+        for place, size, width, stride in zip(
+            axes, spatial_sizes(x.shape, data_format(layer)), pool, strides, strict=False
+        ):
+            if stride == 1:
+                self.padding.append(width // 2)
+                if width % 2 == 0:
+                    self.crops[place] = slice(1, None)
+                    pooled = out[place]
+                    out[place] = None if pooled is None else pooled + 1
+                continue
+            if size is None:  # every total from the least to the most, as the size goes up
+                totals = range(max(width - stride, 0), width)
+                least, most = totals[0], totals[-1]
+            else:
+                least = most = sum(same_padding(size, width, stride) or (0, 0))
+            self.known = self.known and least // 2 == most // 2
+            self.ceil = self.ceil or least % 2 == 1 or least < most
+            self.padding.append(least // 2)
+        self.out = tuple(out)
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of the pooling call."""
+        options: dict[str, Any] = {}
+        if any(self.padding):
+            options["padding"] = compact(tuple(self.padding))
+        if self.ceil:
+            options["ceil_mode"] = True
+        return options
+
+    def crop(self, b: Lower, y: Tensor) -> Tensor:
+        """The pooled value without what was added to the start."""
+        if not self.crops:
+            return y
+        return b.expr(AxisSubscript(y, self.crops, y.rank), y, out=self.shape)
+
+
+@lower(GlobalMaxPooling1D)
+@lower(GlobalMaxPooling2D)
+@lower(GlobalMaxPooling3D)
+def global_max_pool(layer: GlobalPool, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """``x.amax(dim=(2, 3))``."""
+    return reduced(layer, b, x, "amax", "Max")
+
+
+@lower(GlobalAveragePooling2D)
+@lower(GlobalAveragePooling3D)
+def global_average_pool(layer: GlobalPool, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """``x.mean(dim=(2, 3))``."""
+    return reduced(layer, b, x, "mean", "Avg")
+
+
+@lower(GlobalAveragePooling1D)
+def global_average_pool_1d(
+    layer: GlobalPool, b: Lower, x: Tensor, mask: Tensor | None = None, **_: object
+) -> Tensor:
+    """The mean of the steps that the mask keeps, nan where it keeps none, as in Keras."""
+    mask = x.mask if mask is None else mask
+    if mask is None:
+        return reduced(layer, b, x, "mean", "Avg")
+    (steps,) = spatial_axes(1, data_format(layer))
+    shape = list(x.shape)
+    shape[3 - steps] = 1
+    kept = Tensor(tuple(shape), "bool", "kept", keeps_name=True)
+    b.step(AxisSubscript(mask, {3 - steps: None}, 3), kept)
+    options: dict[str, Any] = {"dim": axis(steps, x)} | (
+        {"keepdim": True} if layer.keepdims else {}
+    )
+    out = layer.output_shape(x.shape)
+    total = b.method(b.method(x, "masked_fill", Unary("~", kept), 0), "sum", out=out, **options)
+    total.name = f"{b.node.name}_total"
+    return b.expr(Binary("/", total, Method(kept, "sum", (), options)), x, out=out)
+
+
+def reduced(layer: GlobalPool, b: Lower, x: Tensor, method: str, kind: str) -> Tensor:
+    """``x.mean(dim=(2, 3))``, in whichever layout."""
+    dims = tuple(axis(place, x) for place in spatial_axes(layer.rank, data_format(layer)))
+    options: dict[str, Any] = {"keepdim": True} if layer.keepdims else {}
+    if method == "mean" and not is_floating(x.dtype):
+        x = b.method(x, "float", dtype="float32")
+    pool = Call(f"nn.Adaptive{kind}Pool{layer.rank}d", (1,))
+    return b.method(
+        x,
+        method,
+        out=layer.output_shape(x.shape),
+        module=when_channels(layer, pool if layer.keepdims else Chain((pool, Call("nn.Flatten")))),
+        dim=dims[0] if len(dims) == 1 else dims,
+        **options,
+    )

@@ -1,0 +1,277 @@
+"""PyTorch lowerings of the layers that give category numbers or vectors made of them.
+
+Texts come as lists or NumPy arrays of strings; the module that looks them up makes the first
+tensor of the model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers.base import Shape
+from specfmt.layers.preprocessing_categories import (
+    CategoryEncoding,
+    Discretization,
+    HashedCrossing,
+    Hashing,
+    IndexLookup,
+    IntegerLookup,
+    Lookup,
+    StringLookup,
+    TextVectorization,
+)
+from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor
+
+STRING = "string"
+LARGEST_RANK = 3
+"""Strings of more axes would stand channels-first, as images do."""
+
+
+def refuse(layer: Any) -> None:
+    """What no PyTorch tensor can hold."""
+    for field, kind in (("sparse", "sparse vectors"), ("ragged", "rows of different lengths")):
+        if getattr(layer, field, False):
+            raise TargetError(
+                f"the layers that follow cannot read {kind}", f"leave `{field}` out", field
+            )
+    if getattr(layer, "encoding", "utf-8").lower().replace("_", "-") not in ("utf-8", "utf8"):
+        raise TargetError("Python's strings have no encoding", "leave `encoding` out", "encoding")
+
+
+def vocabulary(layer: Lookup, b: Lower) -> Any:
+    """The vocabulary as an argument."""
+    refuse(layer)
+    if layer.table is None:
+        raise TargetError(
+            "the vocabulary is not known before `adapt()` has run in Keras",
+            "give `vocabulary`, or import the .keras file that was saved after `adapt()`",
+            "vocabulary",
+        )
+    return b.table(layer.table, "vocabulary")
+
+
+def check_strings(x: Tensor, wanted: bool) -> None:
+    """Whether the input holds strings, as the layer needs it or cannot take it."""
+    if (x.dtype == STRING) != wanted:
+        kind = "strings" if wanted else "numbers"
+        raise TargetError(
+            f"it reads {kind}, received {x.dtype}", "set the input's `dtype`", "inputs"
+        )
+    if wanted and x.rank > LARGEST_RANK:
+        raise TargetError(f"strings of {x.rank} axes", "give each sample a list of strings")
+
+
+def vectors(
+    b: Lower,
+    mode: str,
+    x: Tensor,
+    depth: int | None,
+    *,
+    inside: bool,
+    weights: tuple[float, ...] = (),
+    counted: Tensor | None = None,
+) -> Tensor:
+    """Category numbers as what ``output_mode`` says.
+
+    Args:
+        b: The builder.
+        mode: A layer's ``output_mode``.
+        x: The numbers.
+        depth: The length of the vectors.
+        inside: Whether all numbers are from 0 to ``depth - 1``.
+        weights: One for each number, for ``tf_idf``.
+        counted: What each element counts for; 1 if not given.
+    """
+    if mode == "int":
+        return x
+    out: Shape
+    if mode == "one_hot":
+        single = x.rank > 1 and x.shape[-1] == 1
+        out = (*x.shape[:-1], depth) if single else (*x.shape, depth)
+        if inside:
+            numbers: Any = Method(x, "squeeze", (-1,)) if single else x
+            return placed(b, Method(Call("F.one_hot", (numbers, depth)), "float"), out)
+        listed: Any = x if single else Method(x, "unsqueeze", (-1,))
+        return placed(b, Call(b.helper("count_categories"), (listed, depth)), out)
+    if x.rank != 2:
+        raise TargetError(
+            f"Keras adds up the vectors of {mode} along axis 1, or those of a whole batch",
+            "give each sample one list of categories: shape [n]",
+            "output_mode",
+        )
+    args = (x, depth) if counted is None else (x, depth, counted)
+    counts: Any = Call(b.helper("count_categories"), args)
+    out = (x.shape[0], depth)
+    if mode == "multi_hot":
+        counts = Method(counts, "clamp", (), {"max": 1})
+    y = b.tensor(out, "float32")
+    if mode == "tf_idf":
+        counts = Binary("*", counts, b.table_buffer(weights, "idf_weights"))
+    result: Tensor = b.step(counts, y, want="keras")
+    return result
+
+
+def placed(b: Lower, expr: Any, out: Shape) -> Tensor:
+    """A new value of floats in Keras's order of axes."""
+    result: Tensor = b.step(expr, b.tensor(out, "float32"), want="keras")
+    return result
+
+
+def lookup_arguments(layer: IndexLookup) -> dict[str, Any]:
+    """How numbers are given: the first, how many for the unknown, the mask's."""
+    found: dict[str, Any] = {}
+    if layer.masked:
+        found["first"] = 1
+    if layer.unknown != 1:
+        found["unknown"] = layer.unknown
+    mask = getattr(layer, "mask_token", None)
+    if mask is not None:
+        found["mask"] = {mask: 0 if layer.masked else -1}
+    return found
+
+
+def looked_up(layer: IndexLookup, b: Lower, x: Tensor, ctor: str, **kwargs: Any) -> Tensor:
+    """The module that looks up, and what becomes of its numbers."""
+    table = vocabulary(layer, b)
+    arguments = {**lookup_arguments(layer), **kwargs}
+    module = b.module(ctor, table, heavy=True, **arguments)
+    numbers = b.apply(module, x, out=x.shape, want="keras", dtype="int64")
+    masked = getattr(layer, "mask_token", None) is not None
+    weights = layer.weighting() if layer.mode == "tf_idf" else ()
+    return vectors(b, layer.mode, numbers, layer.depth(), inside=not masked, weights=weights)
+
+
+def hasher(b: Lower, salt: int | tuple[int, int] | None) -> Any:
+    """The function that hashes strings: FarmHash, or SipHash under a key."""
+    if salt is None:
+        return Name(b.helper("fingerprint"))
+    key = (salt, salt) if isinstance(salt, int) else tuple(salt)
+    return Call("partial", (Name(b.helper("keyed_hash")),), {"key": key})
+
+
+@lower(StringLookup)
+def string_lookup(layer: StringLookup, b: Lower, x: Tensor) -> Tensor:
+    if layer.invert:
+        raise TargetError(
+            "it returns strings, which PyTorch's tensors cannot hold",
+            "leave it out of the model and index a list of the vocabulary",
+            "invert",
+        )
+    check_strings(x, wanted=True)
+    if layer.unknown < 2:
+        return looked_up(layer, b, x, b.helper("StringLookup"))
+    name = b.helper("HashedStringLookup")
+    return looked_up(layer, b, x, name, hasher=hasher(b, layer.salt))
+
+
+@lower(IntegerLookup)
+def integer_lookup(layer: IntegerLookup, b: Lower, x: Tensor) -> Tensor:
+    check_strings(x, wanted=False)
+    if layer.invert:
+        return integer_table(layer, b, x)
+    if layer.unknown > 1 and layer.oov_method == "farmhash":
+        raise TargetError(
+            "tensors cannot hash numbers as strings", "use `oov_method: floormod`", "oov_method"
+        )
+    return looked_up(layer, b, x, b.helper("IntegerLookup"))
+
+
+def integer_table(layer: IntegerLookup, b: Lower, x: Tensor) -> Tensor:
+    """The inverse: places into the numbers that stand there."""
+    vocabulary(layer, b)
+    if layer.oov_token is None:
+        raise TargetError("no number for unknown places", "give `oov_token`", "oov_token")
+    values = (*layer.special_tokens, *(layer.table or ()))
+    table = Call("torch.tensor", (b.table(values, "vocabulary"),))
+    module = b.module(b.helper("TableEntries"), table, layer.oov_token, heavy=True)
+    return b.apply(module, x, out=x.shape, want="any", dtype="int64")
+
+
+@lower(TextVectorization)
+def text_vectorization(layer: TextVectorization, b: Lower, x: Tensor) -> Tensor:
+    check_strings(x, wanted=True)
+    table = vocabulary(layer, b)
+    rank = 1 if layer.split is None else 0
+    if not rank < x.rank <= 2:
+        raise TargetError(
+            f"Keras cuts texts of shape {list(x.shape[1:])} elsewhere than it says",
+            "give each sample one text: shape [1]",
+            "split",
+        )
+    if layer.mode == "one_hot" and layer.split is not None:
+        raise TargetError(
+            "one-hot rows of as many tokens as each text has", "use `multi_hot`", "output_mode"
+        )
+    arguments: dict[str, Any] = {}
+    if layer.standardize != "lower_and_strip_punctuation":
+        arguments["standardize"] = layer.standardize
+    if layer.split != "whitespace":
+        arguments["split"] = layer.split
+    if layer.widths:
+        arguments["ngrams"] = layer.widths
+    if layer.output_sequence_length is not None:
+        arguments["length"] = layer.output_sequence_length
+    if layer.mode != "int":
+        arguments["padding"] = -1
+    module = b.module(b.helper("TextVectorizer"), table, heavy=True, **arguments)
+    steps = layer.output_sequence_length
+    if steps is None and layer.split is None and not layer.widths:
+        steps = x.shape[-1]
+    numbers = b.apply(module, x, out=(x.shape[0], steps), want="keras", dtype="int64")
+    weights = layer.weighting() if layer.mode == "tf_idf" else ()
+    return vectors(b, layer.mode, numbers, layer.depth(), inside=False, weights=weights)
+
+
+@lower(Discretization)
+def discretization(layer: Discretization, b: Lower, x: Tensor) -> Tensor:
+    """`torch.bucketize`; a number on a boundary is in the bin above it."""
+    refuse(layer)
+    check_strings(x, wanted=False)
+    bounds = layer.bin_boundaries
+    if bounds is None:
+        raise TargetError(
+            "the boundaries are not known before `adapt()` has run in Keras",
+            "give `bin_boundaries` in place of `num_bins`",
+            "num_bins",
+        )
+    y = b.tensor(x.shape, "int64" if layer.output_mode != "int" else "int32")
+    buffer = b.table_buffer(bounds, "boundaries")
+    arguments: dict[str, Any] = {"right": True}
+    if layer.output_mode == "int":
+        arguments["out_int32"] = True
+    bins: Tensor = b.step(Call("torch.bucketize", (x, buffer), arguments), y)
+    return vectors(b, layer.output_mode, bins, layer.depth, inside=True)
+
+
+@lower(CategoryEncoding)
+def category_encoding(
+    layer: CategoryEncoding, b: Lower, x: Tensor, count_weights: Tensor | None = None
+) -> Tensor:
+    refuse(layer)
+    check_strings(x, wanted=False)
+    return vectors(b, layer.output_mode, x, layer.num_tokens, inside=False, counted=count_weights)
+
+
+@lower(Hashing)
+def hashing(layer: Hashing, b: Lower, x: Tensor) -> Tensor:
+    refuse(layer)
+    if x.dtype.startswith(("float", "bfloat", "bool")):
+        raise TargetError(f"a hash of {x.dtype}", "give it whole numbers or strings", "inputs")
+    check_strings(x, wanted=x.dtype == STRING)
+    args: tuple[Any, ...] = (x, layer.num_bins, hasher(b, layer.salt))
+    if layer.mask_value is not None:
+        args = (*args, layer.mask_value)
+    call = Call(b.helper("string_bins"), args)
+    bins: Tensor = b.step(call, b.tensor(x.shape, "int64"), want="keras")
+    if layer.output_mode == "int" and layer.dtype == "int32":
+        return b.method(bins, "int", want="keras", dtype="int32")
+    return vectors(b, layer.output_mode, bins, layer.num_bins, inside=True)
+
+
+@lower(HashedCrossing)
+def hashed_crossing(layer: HashedCrossing, b: Lower, x: list[Tensor]) -> Tensor:
+    raise TargetError(
+        "TensorFlow's hash of crossed categories has no counterpart",
+        "join the categories to one string and use Hashing",
+    )

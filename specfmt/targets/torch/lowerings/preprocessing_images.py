@@ -1,0 +1,162 @@
+"""PyTorch lowerings of the layers that preprocess images.
+
+At inference the random ones are the identity.  In training they draw from Keras's distribution.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers.base import is_floating
+from specfmt.layers.image_operations import Resize
+from specfmt.layers.preprocessing_images import (
+    CenterCrop,
+    ImageLayer,
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomImageLayer,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+    Resizing,
+)
+from specfmt.layers.sizes import spatial_axes, spatial_sizes
+from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.expr import AxisSubscript, Method, Tensor
+from specfmt.targets.torch.lowerings.image_operations import resize
+from specfmt.targets.torch.lowerings.padding import channels_want, data_format
+from specfmt.targets.torch.lowerings.regularization import training_flag
+
+FILLING = {"fill_mode": "reflect", "interpolation": "bilinear", "fill_value": 0.0}
+"""Options of `transform_images` and their defaults."""
+
+
+def floating(b: Lower, x: Tensor) -> Tensor:
+    """Images of whole numbers as floats."""
+    if is_floating(x.dtype):
+        return x
+    return b.method(x, "float", dtype="float32")
+
+
+@lower(Resizing)
+def resizing(layer: Resizing, b: Lower, x: Tensor, training: object = None) -> Tensor:
+    """`keras.ops.image.resize`; whole numbers stay whole, as in Keras."""
+    whole = not is_floating(x.dtype)
+    if whole and x.dtype != "uint8" and layer.interpolation in ("bicubic", "lanczos3", "lanczos5"):
+        raise TargetError(
+            f"Keras cuts off what goes beyond the range of {x.dtype}",
+            "put Rescaling before it",
+            "interpolation",
+        )
+    operation = Resize(
+        size=(layer.height, layer.width),
+        interpolation=layer.interpolation,
+        antialias=layer.antialias,
+        crop_to_aspect_ratio=layer.crop_to_aspect_ratio,
+        pad_to_aspect_ratio=layer.pad_to_aspect_ratio,
+        fill_value=layer.fill_value,
+        data_format=layer.data_format,
+    )
+    y: Tensor = resize(operation, b, floating(b, x))
+    if not whole or layer.interpolation == "nearest":
+        return y
+    limits = (0, 255) if x.dtype == "uint8" else ()
+    rounded = Method(y, "round")
+    return b.expr(Method(rounded, "clamp", limits) if limits else rounded, y)
+
+
+@lower(CenterCrop)
+def center_crop(layer: CenterCrop, b: Lower, x: Tensor, training: object = None) -> Tensor:
+    x = floating(b, x)
+    rows, columns = spatial_axes(2, data_format(layer))
+    height, width = spatial_sizes(x.shape, data_format(layer))
+    if height is None or width is None:
+        raise TargetError(
+            "an image of unknown size, which may have to be enlarged",
+            "give the image a height and a width",
+        )
+    if height < layer.height or width < layer.width:
+        operation = Resize(
+            size=(layer.height, layer.width),
+            crop_to_aspect_ratio=True,
+            data_format=layer.data_format,
+        )
+        enlarged: Tensor = resize(operation, b, x)
+        return enlarged
+    cuts: dict[int, Any] = {}
+    for axis, size, new in ((rows, height, layer.height), (columns, width, layer.width)):
+        start = (size - new) // 2
+        if new < size:
+            cuts[axis] = slice(start, start + new)
+    return b.expr(AxisSubscript(x, cuts, 4), x, out=layer.output_shape(x.shape)) if cuts else x
+
+
+def changed(
+    layer: RandomImageLayer, b: Lower, x: Tensor, helper: str, *args: Any, training: bool | None
+) -> Tensor:
+    """A call of a helper that changes images at random."""
+    x = floating(b, x)
+    if training is False or not (layer.noise_fields() or hasattr(layer, "value_range")):
+        return x
+    options = {
+        name: getattr(layer, name)
+        for name, default in FILLING.items()
+        if getattr(layer, name, default) != default
+    }
+    flag = training_flag(training)
+    return b.call(b.helper(helper), x, *args, flag, want=channels_want(layer), **options)
+
+
+def kept(layer: ImageLayer, b: Lower, x: Tensor) -> Tensor:
+    """What a layer that changes nothing returns."""
+    return floating(b, x)
+
+
+@lower(RandomFlip)
+def random_flip(layer: RandomFlip, b: Lower, x: Tensor, training: bool | None = None) -> Tensor:
+    dims = tuple(dim for word, dim in (("vertical", -2), ("horizontal", -1)) if word in layer.mode)
+    if not dims:  # a comparison of two programs has turned it off
+        return kept(layer, b, x)
+    return changed(layer, b, x, "random_flip", dims, training=training)
+
+
+@lower(RandomRotation)
+def random_rotation(
+    layer: RandomRotation, b: Lower, x: Tensor, training: bool | None = None
+) -> Tensor:
+    turns = layer.limits("factor")
+    return changed(layer, b, x, "random_rotation", turns, training=training)
+
+
+@lower(RandomTranslation)
+def random_translation(
+    layer: RandomTranslation, b: Lower, x: Tensor, training: bool | None = None
+) -> Tensor:
+    heights, widths = layer.limits("height_factor"), layer.limits("width_factor")
+    return changed(layer, b, x, "random_translation", heights, widths, training=training)
+
+
+@lower(RandomZoom)
+def random_zoom(layer: RandomZoom, b: Lower, x: Tensor, training: bool | None = None) -> Tensor:
+    widths = None if layer.width_factor is None else layer.limits("width_factor")
+    heights = layer.limits("height_factor")
+    return changed(layer, b, x, "random_zoom", heights, widths, training=training)
+
+
+@lower(RandomContrast)
+def random_contrast(
+    layer: RandomContrast, b: Lower, x: Tensor, training: bool | None = None
+) -> Tensor:
+    less, more = layer.limits("factor")
+    factors = (1 - less, 1 + more)
+    return changed(layer, b, x, "random_contrast", factors, layer.value_range, training=training)
+
+
+@lower(RandomBrightness)
+def random_brightness(
+    layer: RandomBrightness, b: Lower, x: Tensor, training: bool | None = None
+) -> Tensor:
+    parts = layer.limits("factor")
+    values = tuple(sorted(layer.value_range))
+    return changed(layer, b, x, "random_brightness", parts, values, training=training)

@@ -1,0 +1,245 @@
+"""PyTorch lowerings of operations that pick elements and that multiply arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from string import ascii_letters
+from typing import Any
+
+from specfmt.graph.model import Array
+from specfmt.layers import product_operations as ops
+from specfmt.layers.reductions import check_axis
+from specfmt.targets.source import string
+from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.constants import WRITTEN_OUT, buffer
+from specfmt.targets.torch.expr import (
+    Attr,
+    AxisSubscript,
+    Binary,
+    Call,
+    Method,
+    Name,
+    OutWant,
+    Subscript,
+    Subscripts,
+    Tensor,
+    Want,
+)
+from specfmt.targets.torch.lowerings.operations import Operands, as_operand, to_dtype
+from specfmt.targets.torch.lowerings.reductions import wants_dropping
+
+
+@lower(ops.GetItem)
+def getitem(layer: ops.GetItem, b: Lower, x: Tensor) -> Tensor:
+    """A subscript; PyTorch has no negative steps, so those axes are flipped afterwards."""
+    items = layer.items(x.shape)
+    flips: list[int] = []
+    sizes = iter(enumerate(x.shape))
+    ready: list[Any] = []
+    for item in items:
+        if item is None:
+            ready.append(None)
+            continue
+        k, size = next(sizes)
+        if isinstance(item, slice) and (item.step or 1) < 0:
+            item = _forwards(item, size)
+            flips.append(k)
+        ready.append(item)
+    shape = layer.output_shape(as_operand(x))
+    y = b.tensor(shape, x.dtype)
+    want: Want
+    out_want: OutWant | None = None
+    expr: Any
+    if None in ready:
+        want = "keras"
+        expr = Subscript(x, _trimmed(ready))
+    else:
+        gone = tuple(k for k, item in enumerate(ready) if isinstance(item, int))
+        want, out_want = wants_dropping(x, gone)
+        cut = {k: item for k, item in enumerate(ready) if item != slice(None)}
+        expr = AxisSubscript(x, cut, x.rank) if cut else x
+    if x.flat is not None:
+        want = out_want = "keras"
+    if flips:
+        if len(shape) != x.rank:
+            # The axes that are flipped have moved: count them in the result.
+            want, out_want = "keras", None
+            expr = AxisSubscript(x, {k: i for k, i in enumerate(ready) if i != slice(None)}, x.rank)
+            left = [k for k, item in enumerate(ready) if not isinstance(item, int)]
+            if None in ready:
+                raise TargetError("a new axis and a negative step in one subscript", field="key")
+            expr = Method(expr, "flip", tuple(left.index(k) for k in flips))
+        else:
+            expr = Method(expr, "flip", tuple(axis(k, x) for k in flips))
+    if isinstance(expr, Tensor):
+        return x
+    result: Tensor = b.step(expr, y, want=want, out_want=out_want)
+    return result
+
+
+def _trimmed(items: list[Any]) -> tuple[Any, ...]:
+    """Without the whole axes at the end."""
+    while items and items[-1] == slice(None):
+        items = items[:-1]
+    return tuple(items)
+
+
+def _forwards(item: slice, size: int | None) -> slice:
+    """The slice with the same elements in ascending order.
+
+    Raises:
+        TargetError: Which they are depends on a size not known.
+    """
+    if item.start is None and item.stop is None and item.step == -1:
+        return slice(None)
+    if size is None:
+        raise TargetError(
+            "a slice with a negative step over an axis of unknown size",
+            "give the axis a size, or use the operation flip",
+            "key",
+        )
+    places = range(*item.indices(size))
+    if not places:
+        return slice(0, 0)
+    step = -item.step
+    return slice(places[-1], places[0] + 1, step if step > 1 else None)
+
+
+@lower(ops.Take)
+def take(layer: ops.Take, b: Lower, x: Tensor | Array, indices: Any) -> Tensor:
+    """Indexing along one axis; negative indices count from the end in both."""
+    shape = layer.output_shape(as_operand(x), as_operand(indices))
+    y = b.tensor(shape, x.dtype)
+    if isinstance(indices, Tensor) and indices.dtype not in ("int32", "int64"):
+        indices = b.expr(to_dtype(indices, "int64"), indices, dtype="int64")
+    item: Any = _lists(indices)
+    if isinstance(indices, Array):
+        small = prod(indices.shape) <= WRITTEN_OUT
+        item = _lists(indices.value) if small else buffer(b, indices, None, "int64")
+    if layer.axis is None:
+        whole = buffer(b, x, None, x.dtype) if isinstance(x, Array) else x
+        flat = Method(whole, "flatten") if len(x.shape) > 1 else whole
+        step: Tensor = b.step(Subscript(flat, (item,)), y, want="keras")
+        return step
+    if isinstance(x, Array):
+        k = check_axis(layer.axis, len(x.shape))
+        table = buffer(b, x, None, x.dtype)
+        taken: Tensor = b.step(AxisSubscript(table, {k: item}, len(x.shape)), y, want="keras")
+        return taken
+    k = check_axis(layer.axis, x.rank)
+    want: Want = "any"
+    out_want: OutWant | None = None
+    if isinstance(item, int):
+        want, out_want = wants_dropping(x, (k,))
+    elif not isinstance(item, list) or any(isinstance(i, list) for i in item) or x.flat:
+        want = "keras"
+    result: Tensor = b.step(AxisSubscript(x, {k: item}, x.rank), y, want=want, out_want=out_want)
+    return result
+
+
+def _lists(item: Any) -> Any:
+    return [_lists(inner) for inner in item] if isinstance(item, (tuple, list)) else item
+
+
+def _are_places(b: Lower, x: Tensor, count: int) -> bool:
+    """Whether ``x`` holds places along an axis of at most ``count`` elements."""
+    node = next(iter(b.node.inputs())).node
+    if node is None or getattr(node.unit.spec, "function", "") not in ("argmax", "argmin"):
+        return False
+    axis_, source = getattr(node.layer, "axis", None), next(iter(node.inputs())).shape
+    size = None if axis_ is None or source is None else source[axis_]
+    return size is not None and size <= count
+
+
+@lower(ops.OneHot)
+def one_hot(layer: ops.OneHot, b: Lower, x: Tensor) -> Tensor:
+    """A comparison with every class: zeros for an index that is none, where `F.one_hot` stops.
+
+    Places that are surely classes (those of a largest element) take `F.one_hot`.
+    """
+    dtype = layer.result_dtype(as_operand(x))
+    y = b.tensor(layer.output_shape(as_operand(x)), dtype)
+    if _are_places(b, x, layer.num_classes):
+        ids: Any = x if x.dtype == "int64" else to_dtype(x, "int64")
+        expr: Any = Call("F.one_hot", (ids, layer.num_classes))
+        natural = "int64"
+    else:
+        classes = Call("torch.arange", (layer.num_classes,), {"device": Attr(x, "device")})
+        expr = Binary("==", Method(x, "unsqueeze", (-1,)), classes)
+        natural = "bool"
+    if layer.axis != -1:
+        expr = Method(expr, "movedim", (-1, layer.axis))
+    if dtype != natural:
+        expr = to_dtype(expr, dtype)
+    result: Tensor = b.step(expr, y, want="keras")
+    return result
+
+
+@lower(ops.Matmul)
+def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
+    operands = Operands(layer, (x1, x2), b, elementwise=False)
+    left, right = operands.joined()
+    operands.want = "keras"
+    y = operands.finish(b, Binary("@", left, right))
+    y.flat = None
+    return y
+
+
+def contracted(
+    operands: tuple[Any, Any], ranks: Sequence[int], pairs: tuple[Sequence[int], Sequence[int]]
+) -> Call:
+    """The sum of products over pairs of axes: what `torch.tensordot` takes, which has no types.
+
+    Args:
+        operands: What is multiplied, in Keras's order.
+        ranks: How many axes each has.
+        pairs: The axes of the first operand, and those of the second that belong to them.
+
+    Raises:
+        TargetError: More axes than there are letters.
+    """
+    if sum(ranks) > len(ascii_letters):
+        raise TargetError(f"expected at most {len(ascii_letters)} axes, received {sum(ranks)}")
+    letters = iter(ascii_letters)
+    first = [next(letters) for _ in range(ranks[0])]
+    shared = {right: first[left] for left, right in zip(*pairs, strict=True)}
+    second = [shared.get(axis) or next(letters) for axis in range(ranks[1])]
+    kept = [letter for letter in (*first, *second) if letter not in shared.values()]
+    terms = f"{''.join(first)},{''.join(second)}->{''.join(kept)}"
+    return Call("torch.einsum", (Name(string(terms)), *operands))
+
+
+@lower(ops.Dot)
+def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
+    """NumPy's dot: the product of matrices, or over the last axis and the last but one."""
+    operands = Operands(layer, (x1, x2), b, elementwise=False)
+    left, right = operands.joined()
+    operands.want = "keras"
+    ranks = [item.rank if isinstance(item, Tensor) else 0 for item in (x1, x2)]
+    if 0 in ranks:
+        expr: Any = Binary("*", left, right)
+    elif max(ranks) <= 2 or ranks[1] == 1:
+        expr = Binary("@", left, right)
+    else:
+        expr = contracted((left, right), ranks, ([ranks[0] - 1], [ranks[1] - 2]))
+    y = operands.finish(b, expr)
+    y.flat = None
+    return y
+
+
+@lower(ops.Einsum)
+def einsum(layer: ops.Einsum, b: Lower, *operands: Any) -> Tensor:
+    """`torch.einsum`; its letters follow the layout unless an ellipsis hides axes."""
+    held = Operands(layer, operands, b, elementwise=False)
+    terms, output = layer.terms(len(operands))
+    names: Any = Subscripts(tuple(terms), output)
+    out_want: OutWant | None
+    held.want, out_want = "any", "free"
+    if "..." in layer.subscripts:
+        names, held.want, out_want = f"{','.join(terms)}->{output}", "keras", None
+    elif any(x.flat is not None for x in held.tensors):
+        held.want = "keras"
+    y = held.finish(b, Call("torch.einsum", (names, *held.joined())), out_want)
+    y.flat = None
+    return y

@@ -1,0 +1,415 @@
+"""PyTorch lowerings of the recurrent layers.
+
+`nn.LSTM`, `nn.GRU` and `nn.RNN` wherever they compute the same, with the mask handled around
+them by the helper ``masked_rnn``; a small class of the generated file for the options that
+they lack (other activations, GRU's reset before the product, recurrent dropout).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from specfmt.layers.base import Shape, is_floating
+from specfmt.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
+from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, lower
+from specfmt.targets.torch.expr import (
+    Binary,
+    Call,
+    Expr,
+    Method,
+    ModuleDef,
+    Name,
+    SelfAttr,
+    Subscript,
+    Tensor,
+)
+from specfmt.targets.torch.layout import substitute
+from specfmt.targets.torch.lowerings.functions import activation
+from specfmt.targets.torch.params import WeightExpr, Weights, constant
+from specfmt.targets.torch.render import ATOM, Renderer
+from specfmt.vocab.base import Term
+
+STOCK = {"SimpleRNN": "nn.RNN", "LSTM": "nn.LSTM", "GRU": "nn.GRU"}
+FLEXIBLE = {"SimpleRNN": "FlexibleRNN", "LSTM": "FlexibleLSTM", "GRU": "FlexibleGRU"}
+# Keras's gates z, r, h stand in torch's order r, z, n.
+GRU_ORDER = (1, 0, 2)
+
+
+@dataclass
+class Context:
+    """What a call of a recurrent layer is given, ready for PyTorch.
+
+    Attributes:
+        x: The sequences, floating.
+        states: Initial states (N, units); empty for zeros.
+        mask: Which steps count (N, T), if any is heeded.
+        carried: The mask that the output sequence carries on.
+        training: True or False where the call fixes it.
+    """
+
+    x: Tensor
+    states: list[Tensor]
+    mask: Tensor | None
+    carried: Tensor | None
+    training: bool | None = None
+
+
+def context(
+    b: Lower,
+    x: Tensor,
+    initial_state: list[Tensor] | None,
+    mask: Tensor | None,
+    training: Any,
+) -> Context:
+    """Read a call's arguments as Keras does."""
+    if mask is not None and mask.dtype != "bool":
+        mask = b.method(mask, "bool", want="keras", dtype="bool")
+    # With further tensor arguments Keras does not hand an attached mask to the layer
+    # (keras/src/layers/layer.py, "Populate mask argument(s)"), though it passes it on.
+    heeded = x.mask if mask is None and not initial_state else mask
+    carried = mask or x.mask
+    if heeded is not None:
+        heeded.keeps_name = True
+    if not is_floating(x.dtype):
+        x = b.method(x, "float", want="keras", dtype="float32")
+    return Context(x, list(initial_state or ()), heeded, carried, training)
+
+
+@dataclass
+class Result:
+    """What a run over the sequence gives.
+
+    Attributes:
+        output: The sequence (N, T, units), or the last output (N, units).
+        states: The last states, each (N, units).
+    """
+
+    output: Tensor
+    states: list[Tensor]
+
+
+def rates(layer: Recurrent, training: bool | None) -> tuple[float, float]:
+    """The dropout rates of inputs and states that have an effect."""
+    dropout, recurrent = layer.dropout, layer.recurrent_dropout
+    if not isinstance(layer, SimpleRNN):
+        # Cells with gates pass over a rate of 1.
+        dropout, recurrent = (rate if rate < 1 else 0.0 for rate in (dropout, recurrent))
+    if training is False:
+        return 0.0, 0.0
+    if training and (dropout or recurrent):
+        raise TargetError(
+            "dropout of a recurrent layer cannot stay on when the model is evaluated",
+            "leave `training` out of its `inputs`",
+            "inputs",
+        )
+    return dropout, recurrent
+
+
+def is_stock(layer: Recurrent, training: bool | None = None) -> bool:
+    """Whether PyTorch's own module computes the same (masks and input dropout aside)."""
+    if rates(layer, training)[1] or layer.activation.args:  # type: ignore[attr-defined]
+        return False
+    name = layer.activation.type  # type: ignore[attr-defined]
+    if isinstance(layer, SimpleRNN):
+        return name in ("Tanh", "Relu")
+    gate: Term = layer.recurrent_activation  # type: ignore[attr-defined]
+    plain = name == "Tanh" and gate.type == "Sigmoid" and not gate.args
+    return plain and getattr(layer, "reset_after", True)
+
+
+def stock_module(
+    b: Lower,
+    layers: dict[str, tuple[Recurrent, Weights]],
+    features: int,
+    *,
+    loop: bool = True,
+    **kwargs: Any,
+) -> ModuleDef:
+    """``nn.LSTM(features, units, batch_first=True)`` and its like.
+
+    Args:
+        b: The builder.
+        layers: Suffix of the parameters' names (none, ``_reverse``) -> layer and its cell's
+            weights.
+        features: Size of the input's last axis.
+        loop: Whether it runs over time; else it makes one step (``nn.LSTMCell``).
+        kwargs: Further constructor arguments.
+    """
+    layer, _ = layers[""]
+    params: dict[str, WeightExpr] = {}
+    for suffix, (one, weights) in layers.items():
+        for name, value in stock_params(one, weights).items():
+            params[f"{name}_l0{suffix}" if loop else name] = value
+    if isinstance(layer, SimpleRNN) and layer.activation.type == "Relu":
+        kwargs["nonlinearity"] = "relu"
+    if not layer.use_bias:
+        kwargs["bias"] = False
+    if loop:
+        kwargs = {"batch_first": True, **kwargs}
+    return b.module(
+        STOCK[layer.type_name] if loop else f"{STOCK[layer.type_name]}Cell",
+        features,
+        layer.units,
+        params=params,  # type: ignore[arg-type]
+        comment="" if isinstance(layer, GRU) or not layer.use_bias else SECOND_BIAS,
+        **kwargs,
+    )
+
+
+SECOND_BIAS = "Keras has one bias where torch adds two: the second one stays zero."
+
+
+def stock_params(layer: Recurrent, cell: Weights) -> dict[str, WeightExpr]:
+    """Parameters of torch's module (and of a flexible GRU), made from the cell's weights."""
+    ordered = _in_torch_order(layer)
+    params = {
+        "weight_ih": ordered(cell.kernel.T),
+        "weight_hh": ordered(cell.recurrent_kernel.T),
+    }
+    if not layer.use_bias:
+        return params
+    if isinstance(layer, GRU) and layer.reset_after:
+        return params | {"bias_ih": ordered(cell.bias[0]), "bias_hh": ordered(cell.bias[1])}
+    params["bias_ih"] = ordered(cell.bias)
+    if not isinstance(layer, GRU):
+        params["bias_hh"] = constant(0.0, layer.gates * layer.units)
+    return params
+
+
+def _in_torch_order(layer: Recurrent) -> Any:
+    """A function that puts a weight's rows in torch's order of gates."""
+    if isinstance(layer, GRU):
+        return lambda value: value.blocks(GRU_ORDER)
+    return lambda value: value
+
+
+def flexible_module(b: Lower, layer: Recurrent, features: int, dropout: float) -> ModuleDef:
+    """The generated file's own class with every option of Keras's cell."""
+    kwargs: dict[str, Any] = {"activation": function(b, layer.activation, (None, layer.units))}  # type: ignore[attr-defined]
+    if not isinstance(layer, SimpleRNN):
+        gate = layer.recurrent_activation  # type: ignore[attr-defined]
+        kwargs["gate_activation"] = function(b, gate, (None, layer.units))
+    params = stock_params(layer, b.weights)
+    if not isinstance(layer, GRU):
+        params.pop("bias_hh", None)
+        if layer.use_bias:
+            params["bias"] = params.pop("bias_ih")
+    elif not layer.reset_after:
+        kwargs["reset_after"] = False
+    if not layer.use_bias:
+        kwargs["bias"] = False
+    if layer.recurrent_dropout:
+        kwargs["recurrent_dropout"] = layer.recurrent_dropout
+    if dropout:
+        kwargs["dropout"] = dropout
+    name = b.helper(FLEXIBLE[layer.type_name])
+    return b.module(name, features, layer.units, params=params, **kwargs)  # type: ignore[arg-type]
+
+
+def function(b: Lower, term: Term, shape: Shape, channels_first: bool = False) -> Expr:
+    """An activation as a callable expression: ``torch.tanh``, ``nn.LeakyReLU(0.2)``, a lambda.
+
+    Args:
+        b: The builder.
+        term: The activation.
+        shape: Of what it is applied to.
+        channels_first: Whether that stands channels-first in PyTorch.
+    """
+    scratch = Lower(ClassBuilder(), b.node)
+    x = Tensor(shape, name="x")
+    write = Renderer({x: ("x", ATOM)}, channels_first)
+    y = activation(scratch, term, x)
+    steps = scratch.owner.steps
+    if not steps:
+        return Call("nn.Identity")
+    for name in scratch.owner.helpers:
+        b.helper(name)
+    if len(steps) == 1 and steps[0].expr == Call(getattr(steps[0].expr, "func", ""), (x,)):
+        return Name(str(steps[0].expr.func))
+    if len(steps) == 1 and steps[0].module is not None:
+        return Name(write(steps[0].module))
+    table: dict[Tensor, Any] = {}
+    for step in steps:
+        table[step.outputs[0]] = substitute(step.expr, table)
+    return Name(f"lambda x: {write(table.get(y, y))}")
+
+
+def run(b: Lower, layer: Recurrent, call: Context) -> Result:
+    """Run one recurrent layer over the sequence.
+
+    Raises:
+        TargetError: PyTorch cannot express the layer as asked.
+    """
+    check_stateful(layer)
+    if layer.go_backwards:
+        call = backwards(b, call)
+    return run_cell(b.inner(layer, "", layer.cell_name), layer, call)
+
+
+def backwards(b: Lower, call: Context) -> Context:
+    """The same call over the turned sequence."""
+    x = b.method(call.x, "flip", 1, want="keras")
+    mask = call.mask
+    if mask is not None:
+        flipped = Tensor(mask.shape, "bool", f"{mask.name}_flipped", keeps_name=True)
+        mask = b.step(Method(mask, "flip", (1,)), flipped, want="keras")
+    return replace(call, x=x, mask=mask)
+
+
+def run_cell(b: Lower, layer: Recurrent, call: Context) -> Result:
+    """Run one recurrent layer forwards; the builder's weights are those of its cell."""
+    dropout, recurrent = rates(layer, call.training)
+    stock = is_stock(layer, call.training)
+    inside = bool(recurrent) and not isinstance(layer, SimpleRNN)
+    x, mask = call.x, call.mask
+    if dropout and not inside:
+        x = variational_dropout(b, x, dropout)
+    features = x.shape[2] or 0
+    if stock:
+        module = stock_module(b, {"": (layer, b.weights)}, features)
+        out, last = run_stock(b, layer, module, replace(call, x=x, mask=mask))
+        states = [
+            b.step(Subscript(value, (-1,)), state(b, layer, i), want="keras")
+            for i, value in enumerate(last)
+        ]
+    else:
+        if training_is_off(layer, call.training):
+            layer = layer.model_copy(update={"recurrent_dropout": 0.0})
+        module = flexible_module(b, layer, features, dropout if inside else 0.0)
+        out, states = run_flexible(b, layer, module, replace(call, x=x, mask=mask))
+    if layer.return_sequences:
+        out.mask = call.carried
+        return Result(out, states)
+    return Result(last_output(b, layer, states[0], call.states, mask), states)
+
+
+def training_is_off(layer: Recurrent, training: bool | None) -> bool:
+    """Whether a recurrent dropout rate is without effect."""
+    return bool(layer.recurrent_dropout) and not rates(layer, training)[1]
+
+
+def state(b: Lower, layer: Recurrent, index: int) -> Tensor:
+    """A new tensor for a last state: ``encoder_h``, ``encoder_c``."""
+    return Tensor((None, layer.units), "float32", state_name(b, index))
+
+
+def state_name(b: Lower, index: int) -> str:
+    """What a last state is called."""
+    return "_".join(filter(None, (b.node.name, b.part, "hc"[index])))
+
+
+def run_stock(
+    b: Lower, layer: Recurrent, module: ModuleDef, call: Context, directions: int = 1
+) -> tuple[Tensor, list[Tensor]]:
+    """Call torch's module: the sequence, and the last states (directions, N, units)."""
+    x, units = call.x, layer.units
+    out = b.tensor((*x.shape[:2], directions * units))
+    shape = (directions, x.shape[0], units)
+    last = [
+        Tensor(shape, "float32", name, batch_axis=1, keeps_name=True)
+        for name in ("h_n", "c_n")[: layer.states]
+    ]
+    args: tuple[Any, ...] = (x,)
+    kwargs: dict[str, Any] = {}
+    if call.mask is not None:
+        args = (SelfAttr(module.attr), x, call.mask)
+        if layer.return_sequences and layer.zero_output_for_mask:
+            kwargs["zero_masked"] = True
+    if call.states:
+        size = layer.states
+        # One state for each direction, stacked as torch has them.
+        pairs = [tuple(call.states[i::size]) for i in range(size)]
+        stacked = [Call("torch.stack", (pair,)) for pair in pairs]
+        args = (*args, tuple(stacked) if size > 1 else stacked[0])
+    callee: Any = SelfAttr(module.attr) if call.mask is None else b.helper("masked_rnn")
+    target: Any = (out, tuple(last) if layer.states > 1 else last[0])
+    b.step(
+        Call(callee, args, kwargs),
+        out,
+        *last,
+        want="keras",
+        module_def=module,
+        heavy=True,
+        target=target,
+    )
+    return out, last
+
+
+def run_flexible(
+    b: Lower, layer: Recurrent, module: ModuleDef, call: Context
+) -> tuple[Tensor, list[Tensor]]:
+    """Call the generated file's own class: the sequence, and the last states (N, units)."""
+    x = call.x
+    out = b.tensor((*x.shape[:2], layer.units))
+    last = [state(b, layer, i) for i in range(layer.states)]
+    kwargs: dict[str, Any] = {}
+    if call.states:
+        kwargs["state"] = tuple(call.states) if layer.states > 1 else call.states[0]
+    if call.mask is not None:
+        kwargs["mask"] = call.mask
+        if layer.return_sequences and layer.zero_output_for_mask:
+            kwargs["zero_masked"] = True
+    target: Any = (out, tuple(last) if layer.states > 1 else last[0])
+    b.step(
+        Call(SelfAttr(module.attr), (x,), kwargs),
+        out,
+        *last,
+        want="keras",
+        module_def=module,
+        heavy=True,
+        target=target,
+    )
+    return out, last
+
+
+def last_output(
+    b: Lower, layer: Recurrent, h: Tensor, states: list[Tensor], mask: Tensor | None
+) -> Tensor:
+    """The last output: the last state, or zeros where Keras's masking gives those instead."""
+    if mask is not None and layer.zero_output_for_mask:
+        last = Subscript(mask, (slice(None), slice(-1, None)))
+        return b.expr(Binary("*", h, last), h)
+    if mask is not None and states:
+        # A sequence without any step has put nothing out yet, though it has a state.
+        some = Method(mask, "any", (), {"dim": 1, "keepdim": True})
+        return b.expr(Binary("*", h, some), h)
+    return h
+
+
+def variational_dropout(b: Lower, x: Tensor, rate: float) -> Tensor:
+    """Keras's input dropout: whole features are dropped, the same ones at every step."""
+    module = b.module("nn.Dropout1d", rate, suffix="dropout", params={}, heavy=False)
+    return b.apply(module, x, want="channels")
+
+
+def check_stateful(layer: Recurrent) -> None:
+    """Refuse what carries state from one batch to the next."""
+    if layer.stateful:
+        raise TargetError(
+            "the state of a stateful layer stays from call to call; a PyTorch module has none",
+            "use `return_state` and `initial_state`, or generate the Keras target",
+            "stateful",
+        )
+
+
+def lower_by(run: Callable[[Lower, Any, Context], Result], *classes: type[Recurrent]) -> None:
+    """Register lowerings that give the output, and the last states where the layer does."""
+
+    def lowering(
+        layer: Recurrent,
+        b: Lower,
+        x: Tensor,
+        initial_state: list[Tensor] | None = None,
+        mask: Tensor | None = None,
+        training: Any = None,
+    ) -> Any:
+        result = run(b, layer, context(b, x, initial_state, mask, training))
+        return (result.output, *result.states) if layer.return_state else result.output
+
+    for cls in classes:
+        lower(cls)(lowering)
+
+
+lower_by(run, SimpleRNN, LSTM, GRU)

@@ -1,0 +1,222 @@
+"""PyTorch lowerings of reductions.
+
+Axes are resolved by layout, so that a reduction in a convolutional trunk moves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from specfmt.layers import reductions as ops
+from specfmt.targets.torch.builder import Lower, axis, lower
+from specfmt.targets.torch.expr import Call, Method, OutWant, Tensor, Want
+from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype, torch_dtype
+
+
+def wants_dropping(x: Tensor, gone: tuple[int, ...]) -> tuple[Want, OutWant | None]:
+    """The order in which axes can be dropped, and the order of what is left.
+
+    As long as the batch stays and the channels stay, what is left stands in the order of
+    what was.  Without its channels a channels-first image is in Keras's order.
+    """
+    left = x.rank - len(gone)
+    if x.flat is not None:
+        return "keras", "keras"
+    if not gone or left < 2 or (0 not in gone and (left == 2 or x.rank - 1 not in gone)):
+        return "any", None
+    if 0 in gone or x.rank < 4:
+        return "keras", "keras"
+    return "channels", "keras"
+
+
+OWN: Final = object()
+"""The axes are those of the layer."""
+
+
+class Reducer:
+    """What every reduction needs: axes, torch's arguments, and the step."""
+
+    def __init__(self, layer: Any, b: Lower, x: Tensor, axes: Any = OWN) -> None:
+        self.layer, self.b, self.x = layer, b, x
+        self.axes = ops.reduced_axes(layer.axis if axes is OWN else axes, x.rank)
+        self.keepdims = getattr(layer, "keepdims", False)
+        self.dtype = layer.result_dtype(as_operand(x))
+        self.value: Any = x
+
+    def as_floating(self) -> None:
+        """Read whole numbers as the floating dtype of the result."""
+        if ops.is_whole(self.x.dtype):
+            self.value = to_dtype(self.x, self.dtype)
+
+    def kwargs(self, *, several: bool = True, always: bool = False) -> dict[str, Any]:
+        """``dim`` and ``keepdim``; no ``dim`` where all axes go and it may be left out."""
+        kwargs: dict[str, Any] = {}
+        if always or self.keepdims or len(self.axes) < self.x.rank:
+            dims = tuple(axis(k, self.x) for k in self.axes)
+            kwargs["dim"] = dims if several and len(dims) != 1 else dims[0]
+        if self.keepdims:
+            kwargs["keepdim"] = True
+        return kwargs
+
+    def finish(self, expr: Any, dtype: str | None = None) -> Tensor:
+        """The step."""
+        want, out_want = ("any", None) if self.keepdims else wants_dropping(self.x, self.axes)
+        if self.x.flat is not None:
+            want = "keras" if 0 in self.axes and 1 not in self.axes else "any"
+        shape = self.layer.output_shape(as_operand(self.x))
+        if shape and isinstance(shape[0], tuple):
+            shape = shape[0]  # several outputs, all alike
+        y = self.b.tensor(shape, dtype or self.dtype)
+        result: Tensor = self.b.step(expr, y, want=want, out_want=out_want)
+        return result
+
+
+def _typed(name: str) -> Callable[..., Tensor]:
+    """Sums and means; PyTorch would sum small integers in int64 and not average any."""
+
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        r = Reducer(layer, b, x)
+        kwargs = r.kwargs()
+        if r.dtype == "uint32":
+            r.dtype = "int64"  # PyTorch does not compute in uint32
+        if r.dtype != x.dtype or ops.is_whole(r.dtype):
+            kwargs["dtype"] = torch_dtype(r.dtype)
+        return r.finish(Method(x, name, (), kwargs))
+
+    return lowering
+
+
+lower(ops.Sum)(_typed("sum"))
+lower(ops.Mean)(_typed("mean"))
+
+
+def extreme(name: str, bound: str = "") -> Callable[..., Tensor]:
+    """The largest or smallest element; PyTorch finds none of a bool."""
+
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        r = Reducer(layer, b, x)
+        expr = Method(x, name, (), r.kwargs())
+        if bound and layer.initial is not None:
+            expr = Method(expr, "clamp", (), {bound: layer.initial})
+        return r.finish(expr)
+
+    return lowering
+
+
+lower(ops.Max)(extreme("amax", "min"))
+lower(ops.Min)(extreme("amin", "max"))
+
+
+@lower(ops.Prod)
+def prod(layer: ops.Prod, b: Lower, x: Tensor) -> Tensor:
+    """PyTorch multiplies along one axis at a time; the last first, so that numbers hold."""
+    r = Reducer(layer, b, x)
+    if r.dtype == "uint32":
+        r.dtype = "int64"
+    typed = {"dtype": torch_dtype(r.dtype)} if r.dtype != x.dtype or ops.is_whole(r.dtype) else {}
+    if len(r.axes) == x.rank and not layer.keepdims:
+        return r.finish(Method(x, "prod", (), typed))
+    expr: Any = x
+    for k in sorted(r.axes):
+        expr = Method(expr, "prod", (), {"dim": axis(k, x), "keepdim": True, **typed})
+    if not layer.keepdims:
+        if len(r.axes) == 1:
+            expr = Method(x, "prod", (), {"dim": axis(r.axes[0], x), **typed})
+        else:
+            expr = Method(expr, "squeeze", (tuple(axis(k, x) for k in r.axes),))
+    return r.finish(expr)
+
+
+def _spread(name: str) -> Callable[..., Tensor]:
+    """Keras divides by the number of elements, PyTorch by one less."""
+
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        r = Reducer(layer, b, x)
+        r.as_floating()
+        return r.finish(Method(r.value, name, (), {**r.kwargs(), "correction": 0}))
+
+    return lowering
+
+
+lower(ops.Std)(_spread("std"))
+lower(ops.Var)(_spread("var"))
+
+
+def _logical(name: str) -> Callable[..., Tensor]:
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        r = Reducer(layer, b, x)
+        value = to_dtype(x, "bool") if x.dtype == "uint8" else x
+        return r.finish(Method(value, name, (), r.kwargs()))
+
+    return lowering
+
+
+lower(ops.Any)(_logical("any"))
+lower(ops.All)(_logical("all"))
+
+
+def _place(name: str) -> Callable[..., Tensor]:
+    """Places are int64 in PyTorch; over all elements in a row they follow Keras's order."""
+
+    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+        r = Reducer(layer, b, x)
+        value = to_dtype(x, "int32") if x.dtype == "bool" else x
+        if layer.axis is not None:
+            return r.finish(Method(value, name, (), r.kwargs(several=False)), "int64")
+        expr: Any = Method(value, name)
+        shape = layer.output_shape(as_operand(x))
+        if layer.keepdims:
+            expr = Method(expr, "reshape", shape)
+        y = b.tensor(shape, "int64")
+        result: Tensor = b.step(expr, y, want="keras")
+        return result
+
+    return lowering
+
+
+lower(ops.Argmax)(_place("argmax"))
+lower(ops.Argmin)(_place("argmin"))
+
+
+@lower(ops.Logsumexp)
+def logsumexp(layer: ops.Logsumexp, b: Lower, x: Tensor) -> Tensor:
+    r = Reducer(layer, b, x)
+    r.as_floating()
+    return r.finish(Method(r.value, "logsumexp", (), r.kwargs(always=True)))
+
+
+@lower(ops.Norm)
+def norm(layer: ops.Norm, b: Lower, x: Tensor) -> Tensor:
+    """Vectors along one axis (or everything, by default), matrices along two."""
+    r = Reducer(layer, b, x)
+    r.as_floating()
+    order: Any = layer.ord
+    if len(r.axes) == 2 and order is not None and order != "fro":
+        kwargs = r.kwargs(always=True)
+        return r.finish(Call("torch.linalg.matrix_norm", (r.value, order), kwargs))
+    args = () if order in (None, "fro", 2) else (order,)
+    return r.finish(Call("torch.linalg.vector_norm", (r.value, *args), r.kwargs()))
+
+
+def running(name: str) -> Callable[..., Tensor]:
+    """Running sums and products."""
+
+    def lowering(layer: ops.Cumsum, b: Lower, x: Tensor) -> Tensor:
+        dtype = layer.result_dtype(as_operand(x))
+        typed = {"dtype": torch_dtype(dtype)} if dtype != x.dtype or ops.is_whole(dtype) else {}
+        if layer.axis is None:
+            flat = Method(x, "flatten") if x.rank > 1 else x
+            out = layer.output_shape(as_operand(x))
+            expr = Method(flat, name, (), {"dim": 0, **typed})
+            return b.expr(expr, x, out=out, want="keras", dtype=dtype)
+        kwargs = {"dim": axis(ops.check_axis(layer.axis, x.rank), x), **typed}
+        want: Want = "any" if x.flat is None else "keras"
+        y = b.expr(Method(x, name, (), kwargs), x, want=want, dtype=dtype)
+        y.flat = None
+        return y
+
+    return lowering
+
+
+lower(ops.Cumsum)(running("cumsum"))

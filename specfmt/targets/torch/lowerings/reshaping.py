@@ -1,0 +1,224 @@
+"""PyTorch lowerings of the layers that move, repeat, pad and cut elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers.reshaping import (
+    Cropping,
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
+from specfmt.layers.sizes import spatial_axes
+from specfmt.targets.torch.builder import Lower, axis, lower, one_order
+from specfmt.targets.torch.expr import (
+    AxisSubscript,
+    ByOrder,
+    Call,
+    Expr,
+    Method,
+    PerAxis,
+    Rearrange,
+    Relabel,
+    Shape,
+    Size,
+    Spread,
+    Tensor,
+    torch_order,
+)
+from specfmt.targets.torch.lowerings.padding import (
+    channels_want,
+    compact,
+    data_format,
+    pad,
+    when_channels,
+)
+
+NEAREST_LIMIT = 40
+"""Up to this factor `F.interpolate` finds the nearest element exactly.
+
+It multiplies an index by ``1 / factor`` in float32 and cuts; 41 is the first factor where
+that lands below a whole number.
+"""
+
+
+@lower(Flatten)
+def flatten(layer: Flatten, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """``x.flatten(1)``; what follows takes the order in which the features come."""
+    if x.rank == 2:
+        return x
+    if x.rank == 1:
+        return b.method(x, "unsqueeze", 1, out=layer.output_shape(x.shape))
+    if data_format(layer) == "channels_first":
+        x = relabelled(b, x, (*range(2, x.rank), 1))
+    return b.flatten(x, layer.output_shape(x.shape))
+
+
+@lower(Reshape)
+def reshape(layer: Reshape, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`Tensor.reshape`; without permutes where the channels stay what they are."""
+    out = layer.output_shape(x.shape)
+    if len(out) == 2 and x.rank == 2:
+        return x
+    if len(out) == 2 and x.rank > 2:
+        return b.flatten(x, out)
+    shape = x.shape if x.flat is None else (x.shape[0], *x.flat)
+    reads_any, gives_any = one_order(shape), one_order(out)
+    y = b.tensor(out, x.dtype)
+    keeps_channels = shape[-1] is not None and shape[-1] == out[-1]
+    result: Tensor = b.step(
+        _reshaped(x, out),
+        y,
+        want="any" if reads_any or keeps_channels else "keras",
+        out_want="free" if gives_any else "keras" if not keeps_channels else None,
+        module=_unflatten(x, out),
+    )
+    return result
+
+
+def _reshaped(x: Tensor, out: Shape) -> Expr:
+    """``x.reshape(-1, 4, 4, 8)``, or an index that adds axes of size 1."""
+    wide = [place for place, size in enumerate(out) if place and size != 1]
+    if x.rank == 2 and len(wide) == 1 and out[wide[0]] == x.shape[1]:
+        ones = {place: None for place in range(1, len(out)) if place not in wide}
+        return AxisSubscript(x, ones, len(out))
+    unknown = None in out[1:]
+    sizes = tuple(-1 if size is None else size for size in out[1:])
+    batch = Size(x, 0) if unknown else -1
+    return Method(x, "reshape", (Spread(PerAxis((batch, *sizes))),))
+
+
+def _unflatten(x: Tensor, out: Shape) -> ByOrder | None:
+    """The stock module for a vector that becomes an image or a sequence."""
+    if x.rank != 2 or len(out) < 3 or x.flat not in (None, out[1:]) or None in out[1:]:
+        return None
+    sizes = (torch_order(out, first)[1:] for first in (False, True))
+    return ByOrder(*(Call("nn.Unflatten", (1, shape)) for shape in sizes))
+
+
+@lower(Permute)
+def permute(layer: Permute, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`Tensor.permute`; moving the channels to the front or back costs nothing in a trunk."""
+    out = layer.output_shape(x.shape)
+    last = x.rank - 1
+    if layer.dims == tuple(range(1, x.rank)):
+        return x
+    if x.rank > 2 and layer.dims in ((last, *range(1, last)), (*range(2, x.rank), 1)):
+        return relabelled(b, x, layer.dims)
+    result: Tensor = b.step(Rearrange(x, layer.dims), b.tensor(out, x.dtype), out_want="free")
+    return result
+
+
+def relabelled(b: Lower, x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The axes as ``dims`` (from 1) says, which moves the last to the front or back."""
+    y = b.tensor((x.shape[0], *(x.shape[dim] for dim in dims)), x.dtype)
+    to_front = dims[0] == x.rank - 1
+    result: Tensor = b.step(
+        Relabel(x, either=x.rank == 3),
+        y,
+        want="channels" if to_front else "keras",
+        out_want="keras" if to_front else "channels",
+        same_line=True,
+    )
+    return result
+
+
+@lower(RepeatVector)
+def repeat_vector(layer: RepeatVector, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """``x.unsqueeze(1).repeat(1, n, 1)``."""
+    counts = PerAxis((1, layer.n, 1))
+    added = Method(x, "unsqueeze", (axis(1, Tensor((None, None, None))),))
+    return b.expr(
+        Method(added, "repeat", (Spread(counts),)),
+        x,
+        out=layer.output_shape(x.shape),
+        want="any" if x.flat is None else "keras",
+    )
+
+
+@lower(ZeroPadding1D)
+@lower(ZeroPadding2D)
+@lower(ZeroPadding3D)
+def zero_padding(layer: ZeroPadding, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`F.pad`, which counts axes from the last."""
+    axes = spatial_axes(layer.rank, data_format(layer))
+    widths = {place: w for place, w in zip(axes, layer.sides(), strict=True) if any(w)}
+    return pad(b, x, widths) if widths else x
+
+
+@lower(Cropping1D)
+@lower(Cropping2D)
+@lower(Cropping3D)
+def cropping(layer: Cropping, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """A slice: ``x[:, :, 1:-1]``."""
+    axes = spatial_axes(layer.rank, data_format(layer))
+    items = {
+        place: slice(before or None, -after or None)
+        for place, (before, after) in zip(axes, layer.sides(), strict=True)
+        if before or after
+    }
+    if not items:
+        return x
+    return b.expr(AxisSubscript(x, items, x.rank), x, out=layer.output_shape(x.shape))
+
+
+@lower(UpSampling1D)
+def up_sampling_1d(layer: UpSampling1D, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`Tensor.repeat_interleave` over the steps."""
+    if layer.size == 1:
+        return x
+    module = Call("nn.Upsample", (), {"scale_factor": layer.size})
+    return b.method(
+        x,
+        "repeat_interleave",
+        layer.size,
+        dim=axis(1, x),
+        out=layer.output_shape(x.shape),
+        module=when_channels(layer, module),
+    )
+
+
+@lower(UpSampling2D)
+@lower(UpSampling3D)
+def up_sampling(layer: UpSampling, b: Lower, x: Tensor, **_: object) -> Tensor:
+    """`F.interpolate`; its bilinear mode with ``align_corners=False`` is TensorFlow's."""
+    factors = layer.factors()
+    mode: str = getattr(layer, "interpolation", "nearest")
+    if set(factors) == {1}:
+        return x
+    out = layer.output_shape(x.shape)
+    if mode == "nearest" and max(factors) > NEAREST_LIMIT:
+        y: Expr | Tensor = x
+        for place, factor in zip(
+            spatial_axes(layer.rank, data_format(layer)), factors, strict=True
+        ):
+            if factor > 1:
+                y = Method(y, "repeat_interleave", (factor,), {"dim": axis(place, x)})
+        assert isinstance(y, Expr)
+        return b.expr(y, x, out=out)
+    if mode not in ("nearest", "bilinear"):
+        return b.call(b.helper("resample"), x, factors, mode, out=out, want=channels_want(layer))
+    options: dict[str, Any] = {"scale_factor": compact(factors)} | (
+        {} if mode == "nearest" else {"mode": mode}
+    )
+    return b.call(
+        "F.interpolate",
+        x,
+        out=out,
+        want=channels_want(layer),
+        module=Call("nn.Upsample", (), options),
+        **options,
+    )

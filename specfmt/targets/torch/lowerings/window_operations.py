@@ -1,0 +1,27 @@
+"""PyTorch lowerings of poolings as operations: those of the layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers import window_operations as ops
+from specfmt.layers.registry import layer_class
+from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.expr import Tensor
+
+
+def _pooling(kind: str) -> Any:
+    def lowering(layer: ops.Pool, b: Lower, x: Tensor) -> Tensor:
+        cls = layer_class(f"{kind}Pooling{x.rank - 2}D")
+        if cls is None:
+            raise TargetError("a pooling over more than three axes", field="pool_size")
+        fields = {key: getattr(layer, key) for key in type(layer).own_fields()}
+        size, strides = layer.windows(x.rank - 2)
+        result: Tensor = b.lower(cls(**{**fields, "pool_size": size, "strides": strides}), x)
+        return result
+
+    return lowering
+
+
+lower(ops.MaxPool)(_pooling("Max"))
+lower(ops.AveragePool)(_pooling("Average"))

@@ -1,0 +1,298 @@
+"""PyTorch lowerings of the layers that hold a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specfmt.layers.base import Layer
+from specfmt.layers.convolutional_recurrent import ConvLSTM
+from specfmt.layers.naming import inner_name
+from specfmt.layers.recurrent import Recurrent
+from specfmt.layers.wrappers import Bidirectional, TimeDistributed
+from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.expr import (
+    Axis,
+    Binary,
+    ByOrder,
+    Call,
+    Method,
+    SelfAttr,
+    Size,
+    Subscript,
+    Tensor,
+    Want,
+)
+from specfmt.targets.torch.lowerings.recurrent import (
+    Context,
+    check_stateful,
+    context,
+    is_stock,
+    last_output,
+    rates,
+    run_stock,
+    state,
+    stock_module,
+)
+from specfmt.targets.torch.params import ByLayout, Weights
+
+MERGES = {"sum": "+", "mul": "*"}
+
+# They treat every position on its own, so the time axis need not be folded away for them.
+POSITIONWISE = frozenset(
+    (
+        "Dense",
+        "Activation",
+        "ReLU",
+        "LeakyReLU",
+        "ELU",
+        "Identity",
+        "Rescaling",
+        "ActivityRegularization",
+        "GaussianNoise",
+        "GaussianDropout",
+    )
+)
+
+
+@lower(Bidirectional)
+def bidirectional(
+    layer: Bidirectional,
+    b: Lower,
+    x: Tensor,
+    initial_state: list[Tensor] | None = None,
+    mask: Tensor | None = None,
+    training: Any = None,
+) -> Any:
+    """One bidirectional module where both directions are alike, else one for each."""
+    forward, backward = layer.directions()
+    check_stateful(forward)
+    call = context(b, x, initial_state, mask, training)
+    pair = one_module(b, forward, backward, call.training)
+    if pair is not None:
+        outputs, states = both_ways(b, layer.merge_mode, pair, call)
+    else:
+        outputs, states = each_way(b, layer.merge_mode, forward, backward, call)
+    if forward.return_sequences:
+        for output in outputs:
+            output.mask = call.carried
+    results = (*outputs, *states) if forward.return_state else tuple(outputs)
+    return results if len(results) > 1 else results[0]
+
+
+Pair = tuple[tuple[Recurrent, Weights], tuple[Recurrent, Weights]]
+
+
+def one_module(b: Lower, ahead: Recurrent, back: Recurrent, training: bool | None) -> Pair | None:
+    """Both directions with their cells' weights, if one torch module with
+    ``bidirectional=True`` computes them."""
+    found = [(each, each.one_layer()) for each in (ahead, back)]
+    pairs = []
+    for outer, one in found:
+        if one is None or isinstance(outer, ConvLSTM):
+            return None
+        layer, path = one
+        pairs.append((layer, b.weights.under("/".join((inner_name(outer), *path)))))
+    (forward, _), (backward, _) = pairs
+    same = (
+        type(forward) is type(backward)
+        and forward.use_bias == backward.use_bias
+        and forward.trainable == backward.trainable
+        and forward.activation == backward.activation  # type: ignore[attr-defined]
+    )
+    stock = is_stock(forward, training) and is_stock(backward, training)
+    # Each direction draws its own dropout mask.
+    dropped = any(any(rates(one, training)) for one in (forward, backward))
+    if same and stock and not dropped and not forward.go_backwards:
+        return pairs[0], pairs[1]
+    return None
+
+
+def both_ways(
+    b: Lower, mode: str | None, pair: Pair, call: Context
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Outputs and states of both directions by one module."""
+    layers = {"": pair[0], "_reverse": pair[1]}
+    forward = pair[0][0]
+    features = call.x.shape[2] or 0
+    module = stock_module(b.inner(forward, ""), layers, features, bidirectional=True)
+    out, last = run_stock(b, forward, module, call, directions=2)
+    ends = []
+    for place, part in ((-2, "forward"), (-1, "backward")):
+        names = [state(b.inner(forward, part), forward, i) for i in range(forward.states)]
+        for value, name in zip(last, names, strict=True):
+            ends.append(b.step(Subscript(value, (place,)), name, want="keras"))
+    if forward.return_sequences:
+        if mode == "concat":
+            return [out], ends
+        shape = (*out.shape[:2], forward.units)
+        parts = [Tensor(shape, "float32", f"{b.node.name}_{p}") for p in ("forward", "backward")]
+        b.step(Method(out, "chunk", (2,), {"dim": -1}), *parts, want="keras")
+        return merged(b, mode, parts[0], parts[1]), ends
+    if mode == "concat" and not forward.return_state:
+        halves = tuple(Subscript(last[0], (place,)) for place in (-2, -1))
+        both = b.tensor((call.x.shape[0], 2 * forward.units))
+        b.step(Call("torch.cat", (halves,), {"dim": -1}), both, want="keras")
+        return [last_output(b, forward, both, call.states, call.mask)], ends
+    parts = [last_output(b, forward, h, call.states, call.mask) for h in ends[:: forward.states]]
+    return merged(b, mode, parts[0], parts[1]), ends
+
+
+def each_way(
+    b: Lower, mode: str | None, forward: Recurrent, backward: Recurrent, call: Context
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Outputs and states of both directions by a module for each."""
+    half = len(call.states) // 2
+    results = []
+    for part, layer, states in (
+        ("forward", forward, call.states[:half]),
+        ("backward", backward, call.states[half:]),
+    ):
+        one = b.inner(layer, part, inner_name(layer))
+        layer = layer.model_copy(update={"return_state": True})
+        results.append(one.lower(layer, call.x, states, call.mask, call.training))
+    (ahead, *first), (back, *second) = results
+    if forward.return_sequences:
+        back = b.method(back, "flip", axis(1, back), want=any_order(back))
+    return merged(b, mode, ahead, back), [*first, *second]
+
+
+def merged(b: Lower, mode: str | None, ahead: Tensor, back: Tensor) -> list[Tensor]:
+    """Both directions' outputs, in one where a mode is given."""
+    return [ahead, back] if mode is None else [merge(b, mode, ahead, back)]
+
+
+def merge(b: Lower, mode: str, ahead: Tensor, back: Tensor) -> Tensor:
+    """Both directions' outputs in one."""
+    want = any_order(ahead)
+    if mode == "concat":
+        shape = (*ahead.shape[:-1], 2 * (ahead.shape[-1] or 0))
+        joined = Call("torch.cat", ((ahead, back),), {"dim": axis(-1, ahead)})
+        return b.expr(joined, ahead, out=shape, want=want)
+    if mode == "ave":
+        return b.expr(Binary("/", Binary("+", ahead, back), 2), ahead, want=want)
+    return b.expr(Binary(MERGES[mode], ahead, back), ahead, want=want)
+
+
+def any_order(x: Tensor) -> Want:
+    """Sequences of features stay in Keras's order, those of images stand in either."""
+    return "any" if x.rank > 3 else "keras"
+
+
+@lower(TimeDistributed)
+def time_distributed(
+    layer: TimeDistributed,
+    b: Lower,
+    x: Tensor,
+    training: Any = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Time folded into the batch, or the layer as it is where it treats positions alone."""
+    inner: Layer = layer.layer
+    mask = mask or x.mask
+    part = b.inner(inner, "", inner_name(inner))
+    part.without_activation = b.without_activation
+    said: dict[str, Any] = {}
+    if training is not None and any(a.name == "training" for a in inner.call_arguments):
+        said["training"] = training
+    if takes_batch_statistics(inner, part.trainable, training):
+        y = step_by_step(part, inner, x, mask, said)
+    elif is_positionwise(inner) and x.rows is None:
+        y = part.lower(inner, x, **said)
+    else:
+        y = folded(part, inner, x, mask, said)
+    if y is x:
+        return x
+    y.mask = mask
+    return y
+
+
+def takes_batch_statistics(inner: Layer, trainable: bool, training: Any) -> bool:
+    """Whether folding would change what the layer sees as a batch in training."""
+    return inner.has_statistics and trainable and training is not False
+
+
+def is_positionwise(inner: Layer) -> bool:
+    """Whether the layer treats every position on its own (or every element)."""
+    if inner.type_name in ("Dropout", "AlphaDropout"):
+        return getattr(inner, "noise_shape", None) is None
+    term = getattr(inner, "activation", None)
+    over_axis = term is not None and getattr(term.spec, "axis", -1) != -1
+    return inner.type_name in POSITIONWISE and not over_axis
+
+
+def step_by_step(
+    b: Lower, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]
+) -> Tensor:
+    """The module called for every step, so that the statistics are those of one step."""
+    one = Tensor((x.shape[0], *x.shape[2:]), x.dtype, x.name)
+    steps = b.owner.steps
+    before = len(steps)
+    y = b.lower(inner, one, **said)
+    made = steps[before:]
+    del steps[before:]
+    module = made[0].module_def if len(made) == 1 else None
+    plain = module is not None and made[0].expr == Call(SelfAttr(module.attr), (one,))
+    if (
+        module is None
+        or not plain
+        or mask is not None
+        or any(isinstance(value, ByLayout) for value in module.params.values())
+    ):
+        raise TargetError(
+            "the statistics of single time steps cannot be taken with this layer's options",
+            "leave the mask and unusual axes out, freeze the layer, or generate the Keras target",
+            "layer",
+        )
+    out = (y.shape[0], x.shape[1], *y.shape[1:])
+    want = made[0].want if one.rank > 2 else "keras"
+    places: dict[str, Any] = {"dim": Axis(1, x.rank)}
+    out_want = made[0].out_want
+    if len(out) == 3 and x.rank > 3:  # time comes first again behind the batch
+        places["out_dim"], out_want = 1, "keras"
+    call = Call(b.helper("each_step"), (SelfAttr(module.attr), x), places)
+    result: Tensor = b.step(
+        call, b.tensor(out, y.dtype), want=want, out_want=out_want, module_def=module, heavy=True
+    )
+    return result
+
+
+def folded(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]) -> Tensor:
+    """``(batch, time, ...)`` as ``(batch * time, ...)`` through the layer, and back.
+
+    The fold is kept with the result, so that another layer over time goes on from there.
+    """
+    rows, time = x.rows or fold(b, x)
+    rows.mask = None
+    if mask is not None and mask.rank > 2:
+        shape = (None, *mask.shape[2:])
+        flat = Tensor(shape, "bool", mask.name, keeps_name=True)
+        rows.mask = b.step(Method(mask, "flatten", (0, 1)), flat, want="keras")
+    elif mask is not None and isinstance(inner, (Recurrent, Bidirectional)):
+        raise TargetError(
+            f"a mask of shape (batch, time) says nothing about the steps that the inner "
+            f"{inner.type_name} runs over",
+            "mask the inner sequences: (batch, time, steps)",
+            "layer",
+        )
+    y: Tensor = b.lower(inner, rows, **said)
+    result = b.tensor((x.shape[0], x.shape[1], *y.shape[1:]), y.dtype, rows=(y, time))
+    want: Any = "any" if y.rank > 2 else "keras"
+    apart = Method(y, "unflatten", (0, (-1, time)))
+    b.step(ByOrder(apart, _aside(apart)), result, want=want, same_line=True)
+    return result
+
+
+def fold(b: Lower, x: Tensor) -> tuple[Tensor, Any]:
+    """The folded value, and how many time steps are in it."""
+    time: Any = x.shape[1]
+    if time is None:
+        time = b.step(Size(x, 1), Tensor((), "int64", "steps", keeps_name=True))
+    rows = Tensor((None, *x.shape[2:]), x.dtype, b.node.name)
+    together = ByOrder(Method(x, "flatten", (0, 1)), Method(_aside(x), "flatten", (0, 1)))
+    b.step(together, rows, want="any" if x.rank > 3 else "keras", same_line=True)
+    return rows, time
+
+
+def _aside(value: Any) -> Method:
+    """Channels-first they stand between batch and time: time and channels swapped."""
+    return Method(value, "transpose", (1, 2))

@@ -1,0 +1,403 @@
+"""Keras losses as PyTorch training code.
+
+Values, reductions and sample weights are Keras's (keras/src/losses/losses.py and loss.py);
+stock `torch.nn` losses stand where they compute the same, small helper functions elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from specfmt.layers.base import Shape
+from specfmt.targets.own_words import python_name
+from specfmt.targets.source import literal, number, string
+from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.training.scores import changed_arguments, smoothed, torch_dim
+from specfmt.vocab.base import CUSTOM, Term
+
+Activation = Literal["Softmax", "Sigmoid"]
+TargetKind = Literal["values", "classes", "one_hot"]
+
+LOGIT_LOSSES = ("BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+"""Losses that Keras computes from the inputs of a final softmax or sigmoid, whichever it is."""
+
+CLIP = "clamp(1e-7, 1 - 1e-7)"
+
+
+@dataclass(frozen=True)
+class LossCode:
+    """How a training script computes one output's loss.
+
+    Attributes:
+        create: The expression that makes ``loss_fn``; empty if `call` needs no object.
+        call: A scalar expression over ``loss_fn``, ``{prediction}`` and ``{target}``.
+        create_weighted: As ``create``, for `weighted_call`.
+        weighted_call: A scalar expression, over ``{weight}`` too: one weight for each of the
+            loss's values, so (N,), or all axes of the output but the last (but the one that
+            the loss takes together), in the output's axis order.
+        helpers: Helper functions that the expressions name.
+        on_logits: Whether ``{prediction}`` stands before the final softmax or sigmoid.
+        target: What the target holds: ``values``, ``classes`` or ``one_hot``.
+        target_dtype: ``torch.float32`` or ``torch.int64``.
+        target_shape: The target's shape in Keras's axis order; another shape with as many
+            elements is reshaped to it before.
+    """
+
+    create: str
+    call: str
+    create_weighted: str
+    weighted_call: str
+    helpers: tuple[str, ...]
+    on_logits: bool
+    target: TargetKind
+    target_dtype: str
+    target_shape: Shape
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a loss is asked for, and what follows from it."""
+
+    term: Term
+    spec: Any
+    on_logits: bool
+    shape: Shape
+    kind: TargetKind
+    dim: int
+    p: str = "{prediction}"
+    t: str = "{target}"
+
+    @property
+    def logits(self) -> bool:
+        return self.on_logits or bool(getattr(self.spec, "from_logits", False))
+
+    def dim_argument(self) -> str:
+        return "" if self.dim == -1 else f", dim={self.dim}"
+
+    def smoothed(self, classes: int) -> str:
+        return smoothed(self.t, self.spec.label_smoothing, classes)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """A loss before reduction.
+
+    Attributes:
+        stock: ``nn.MSELoss``: its constructor, whose mean over everything is Keras's.
+        arguments: Of the constructor.
+        call: One value for each of Keras's, (N, ...); with ``loss_fn`` if it is stock.
+        mean: The call that gives the mean of all values at once; empty if only the stock
+            loss with its own reduction does.
+        helpers: Helpers that ``call`` names.
+        count: An expression for the number of values that count, where not all do.
+    """
+
+    call: str
+    stock: str = ""
+    arguments: tuple[str, ...] = ()
+    mean: str = ""
+    helpers: tuple[str, ...] = ()
+    count: str = ""
+
+
+def trains_on_logits(loss: Term, activation: Term | None) -> bool:
+    """Whether a model with this final activation trains on its inputs (logits).
+
+    Keras's TensorFlow backend does so by itself for cross-entropies.
+    """
+    if activation is None or activation.type not in ("Softmax", "Sigmoid"):
+        return False
+    if activation.type == "Softmax" and activation.spec.axis != -1:
+        return False
+    if loss.type in LOGIT_LOSSES:
+        return True
+    return loss.type == "BinaryFocalCrossentropy" and activation.type == "Sigmoid"
+
+
+def loss_code(
+    term: Term,
+    *,
+    from_logits_of: Activation | None = None,
+    output_shape: Shape,
+    target_kind: TargetKind | None = None,
+    channels_first: bool = True,
+) -> LossCode:
+    """The code of one output's loss.
+
+    Args:
+        term: The loss; ``CrossentropyByShape`` must be resolved before (`vocab.by_shape`).
+        from_logits_of: The final activation that the model leaves out while it trains, see
+            `trains_on_logits`; None if predictions are what the spec says.
+        output_shape: The output's shape in Keras's axis order, batch first.
+        target_kind: What the data hold, where the loss could take either: class numbers are
+            used as they are by `nn.CrossEntropyLoss`, whichever categorical loss it is.
+        channels_first: Whether outputs of rank 4 and 5 stand channels-first.
+
+    Raises:
+        TargetError: PyTorch code cannot express this loss (SF304).
+    """
+    if term.type == CUSTOM:
+        call = f"{python_name(term)}({{prediction}}, {{target}})"
+        return LossCode(
+            "",
+            f"{call}.mean()",
+            "",
+            f"({call} * {{weight}}).mean()",
+            (),
+            False,
+            "values",
+            "torch.float32",
+            output_shape,
+        )
+    if term.type not in LOSSES:
+        raise TargetError(
+            f"the loss {term.name} has no PyTorch form",
+            "use a loss of Keras 3, or generate the Keras target",
+            code="SF304",
+        )
+    spec = term.spec
+    own: TargetKind = type(spec).targets
+    kind = own
+    if term.type == "CategoricalCrossentropy" and target_kind == "classes":
+        kind = "classes"
+    last = len(output_shape) - 1
+    axis = getattr(spec, "axis", -1)
+    axis = last if not isinstance(axis, int) else axis % len(output_shape)
+    dim = torch_dim(axis, len(output_shape), channels_first=channels_first)
+    request = _Request(term, spec, from_logits_of is not None, output_shape, kind, dim)
+    values = LOSSES[term.type](request)
+    create, call = _reduced(values, spec.reduction)
+    create_weighted, weighted_call = _weighted(values, spec.reduction)
+    classes = kind == "classes"
+    return LossCode(
+        create,
+        call,
+        create_weighted,
+        weighted_call,
+        values.helpers,
+        from_logits_of is not None,
+        kind,
+        "torch.int64" if classes else "torch.float32",
+        _target_shape(term, output_shape, axis, classes=classes),
+    )
+
+
+def _target_shape(term: Term, shape: Shape, axis: int, *, classes: bool) -> Shape:
+    if not classes:
+        return shape
+    if term.type == "CTC":
+        return (shape[0], None)
+    return tuple(size for index, size in enumerate(shape) if index != axis)
+
+
+def _create(values: _Values, reduction: str) -> str:
+    if not values.stock:
+        return ""
+    arguments = (*values.arguments, *([f"reduction={string(reduction)}"] if reduction else []))
+    return f"{values.stock}({', '.join(arguments)})"
+
+
+def _check_reduction(reduction: str | None) -> None:
+    if reduction in (None, "none"):
+        raise TargetError(
+            "a loss without reduction is no single number to train on",
+            "use reduction: sum or sum_over_batch_size",
+            "reduction",
+            code="SF304",
+        )
+
+
+def _reduced(values: _Values, reduction: str | None) -> tuple[str, str]:
+    _check_reduction(reduction)
+    if reduction == "sum":
+        if values.mean or not values.stock:
+            return _create(values, "none"), f"{values.call}.sum()"
+        return _create(values, "sum"), values.call
+    if values.stock:
+        return _create(values, ""), values.mean or values.call
+    return "", values.mean or f"{values.call}.mean()"
+
+
+def _weighted(values: _Values, reduction: str | None) -> tuple[str, str]:
+    """Keras multiplies values and weights, and divides by the number of values."""
+    create = _create(values, "none")
+    product = f"({values.call} * {{weight}})"
+    if reduction == "sum":
+        return create, f"{product}.sum()"
+    if reduction == "mean_with_sample_weight":
+        return create, f"{product}.sum() / {{weight}}.sum()"
+    if values.count:
+        return create, f"{product}.sum() / {values.count}"
+    return create, f"{product}.mean()"
+
+
+LOSSES: dict[str, Callable[[_Request], _Values]] = {}
+
+
+def _loss(*types: str) -> Callable[[Callable[[_Request], _Values]], Callable[[_Request], _Values]]:
+    def register(function: Callable[[_Request], _Values]) -> Callable[[_Request], _Values]:
+        for name in types:
+            LOSSES[name] = function
+        return function
+
+    return register
+
+
+def _elementwise(r: _Request, stock: str, *arguments: str, target: str = "") -> _Values:
+    """A stock loss whose mean over all elements is the mean of Keras's values."""
+    call = f"loss_fn({r.p}, {target or r.t})"
+    return _Values(f"{call}.mean(dim={r.dim})", stock, arguments, mean=call)
+
+
+@_loss("MeanSquaredError")
+def _mse(r: _Request) -> _Values:
+    return _elementwise(r, "nn.MSELoss")
+
+
+@_loss("MeanAbsoluteError")
+def _mae(r: _Request) -> _Values:
+    return _elementwise(r, "nn.L1Loss")
+
+
+@_loss("Huber")
+def _huber(r: _Request) -> _Values:
+    arguments = () if r.spec.delta == 1 else (f"delta={number(r.spec.delta)}",)
+    return _elementwise(r, "nn.HuberLoss", *arguments)
+
+
+@_loss("Poisson")
+def _poisson(r: _Request) -> _Values:
+    return _elementwise(r, "nn.PoissonNLLLoss", "log_input=False", "eps=1e-7")
+
+
+@_loss("BinaryCrossentropy")
+def _bce(r: _Request) -> _Values:
+    target = r.smoothed(2)
+    if r.logits:
+        return _elementwise(r, "nn.BCEWithLogitsLoss", target=target)
+    clipped = _Request(r.term, r.spec, r.on_logits, r.shape, r.kind, r.dim, f"{r.p}.{CLIP}")
+    return _elementwise(clipped, "nn.BCELoss", target=target)
+
+
+@_loss("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+def _crossentropy(r: _Request) -> _Values:
+    """`nn.CrossEntropyLoss` wants classes on axis 1; Keras has them last."""
+    ignored = getattr(r.spec, "ignore_class", None)
+    arguments = []
+    if ignored is not None:
+        arguments.append(f"ignore_index={ignored}")
+    smoothing = getattr(r.spec, "label_smoothing", 0.0)
+    if smoothing:
+        arguments.append(f"label_smoothing={number(smoothing)}")
+    sparse = r.term.type == "SparseCategoricalCrossentropy"
+    if not r.logits and not sparse:
+        if r.kind == "classes":
+            raise TargetError(
+                "categorical_crossentropy of probabilities needs one-hot targets",
+                "use sparse_categorical_crossentropy",
+                code="SF304",
+            )
+        helper = "probability_crossentropy"
+        call = f"{helper}({r.p}, {r.smoothed(r.shape[-1] or 1)}{r.dim_argument()})"
+        return _Values(call, helpers=(helper,))
+    # Keras renormalizes clipped probabilities, which is what the softmax of their log does.
+    p = r.p if r.logits else f"{r.p}.{CLIP}.log()"
+    t = r.t
+    if r.dim != 1 and len(r.shape) > 2:
+        move = ".transpose(1, 2)" if len(r.shape) == 3 else f".movedim({r.dim}, 1)"
+        p += move
+        t += move if r.kind == "one_hot" else ""
+    count = "" if ignored is None else f"({r.t} != {ignored}).sum()"
+    call = f"loss_fn({p}, {t})"
+    return _Values(call, "nn.CrossEntropyLoss", tuple(arguments), count=count)
+
+
+@_loss("CosineSimilarity")
+def _cosine(r: _Request) -> _Values:
+    return _Values(f"-F.cosine_similarity({r.p}, {r.t}, dim={r.dim}, eps=1e-7)")
+
+
+@_loss("Hinge", "SquaredHinge")
+def _hinge(r: _Request) -> _Values:
+    square = ".square()" if r.term.type == "SquaredHinge" else ""
+    call = f"hinge_margin({r.p}, {r.t}){square}.mean(dim={r.dim})"
+    return _Values(call, helpers=("hinge_margin",))
+
+
+HELPERS = {
+    "MeanAbsolutePercentageError": "mean_absolute_percentage_error",
+    "MeanSquaredLogarithmicError": "mean_squared_logarithmic_error",
+    "LogCosh": "log_cosh",
+    "KLDivergence": "kl_divergence",
+    "CategoricalHinge": "categorical_hinge",
+    "CategoricalGeneralizedCrossEntropy": "generalized_crossentropy",
+    "Circle": "circle_loss",
+    "CTC": "ctc_loss",
+}
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "CategoricalGeneralizedCrossEntropy": {"q": 0.5},
+    "Circle": {"gamma": 80.0, "margin": 0.4, "remove_diagonal": True},
+}
+
+
+@_loss(*HELPERS)
+def _helper(r: _Request) -> _Values:
+    """A helper function with those arguments that differ from its defaults."""
+    name = HELPERS[r.term.type]
+    defaults = ARGUMENTS.get(r.term.type, {})
+    given = changed_arguments(**{key: (getattr(r.spec, key), defaults[key]) for key in defaults})
+    dim = "" if r.term.type in ("Circle", "CTC") else r.dim_argument()
+    call = f"{name}({', '.join((r.p, r.t, *given))}{dim})"
+    if r.term.type == "Circle":
+        # Keras masks out samples whose circle loss is 0, and averages over the others.
+        count = f"{call}.count_nonzero()"
+        mean = f"positive_mean({call})"
+        return _Values(call, mean=mean, helpers=(name, "positive_mean"), count=count)
+    return _Values(call, helpers=(name,))
+
+
+@_loss("BinaryFocalCrossentropy")
+def _binary_focal(r: _Request) -> _Values:
+    arguments = []
+    if r.spec.apply_class_balancing:
+        arguments.append(f"alpha={number(r.spec.alpha)}")
+    if r.spec.gamma != 2:
+        arguments.append(f"gamma={number(r.spec.gamma)}")
+    if r.logits:
+        arguments.append("from_logits=True")
+    extra = "".join(f", {argument}" for argument in arguments) + r.dim_argument()
+    name = "binary_focal_crossentropy"
+    return _Values(f"{name}({r.p}, {r.smoothed(2)}{extra})", helpers=(name,))
+
+
+@_loss("CategoricalFocalCrossentropy")
+def _categorical_focal(r: _Request) -> _Values:
+    p = f"{r.p}.softmax(dim={r.dim})" if r.logits else r.p
+    target = r.smoothed(r.shape[-1] or 1)
+    extra = ""
+    if r.spec.alpha != 0.25:
+        extra += f", alpha={literal(r.spec.alpha)}"
+    if r.spec.gamma != 2:
+        extra += f", gamma={number(r.spec.gamma)}"
+    name = "categorical_focal_crossentropy"
+    return _Values(f"{name}({p}, {target}{extra}{r.dim_argument()})", helpers=(name,))
+
+
+@_loss("Dice", "Tversky")
+def _overlap(r: _Request) -> _Values:
+    name = r.term.type.lower()
+    extra = ""
+    if name == "tversky":
+        for key in ("alpha", "beta"):
+            value = getattr(r.spec, key)
+            extra += "" if value == 0.5 else f", {key}={number(value)}"
+    if r.spec.axis is not None:
+        axes = (r.spec.axis,) if isinstance(r.spec.axis, int) else r.spec.axis
+        rank = len(r.shape)
+        channels_first = r.dim == 1 and rank in (4, 5)
+        dims = tuple(torch_dim(axis, rank, channels_first=channels_first) for axis in axes)
+        extra += f", dim={literal(dims[0] if len(dims) == 1 else dims)}"
+    return _Values(f"{name}({r.p}, {r.t}{extra})", helpers=(name,))

@@ -1,0 +1,294 @@
+"""Keras optimizers as PyTorch training code.
+
+By default the stock optimizer with every hyper-parameter that differs from torch's default,
+and one comment where it computes something slightly different; with ``fidelity="exact"`` a
+small optimizer class wherever that is so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from specfmt.targets.own_words import python_name
+from specfmt.targets.source import number
+from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.training.schedules import ScheduleCode, schedule_code
+from specfmt.targets.torch.training.scores import changed_arguments
+from specfmt.vocab.base import CUSTOM, Term
+
+DEFAULT_RATE = 0.001
+"""The learning rate of an optimizer that does not say its own."""
+
+AVERAGING = "torch.optim.swa_utils"
+
+
+@dataclass(frozen=True)
+class OptimizerCode:
+    """How a training script updates the weights.
+
+    Attributes:
+        create: The expression that makes ``optimizer``.
+        comment: Where it differs from Keras's, as one remark; empty if it does not.
+        learning_rate: What ``create``'s learning rate is; with a schedule, its highest or
+            first one.
+        setup: Statements after the optimizer is made (moving averages of the weights).
+        before_step: Statements between ``loss.backward()`` and ``optimizer.step()``.
+        after_step: Statements after ``optimizer.step()``.
+        at_end: Statements after the last epoch.
+        schedule: The schedule; ``scheduler.step()`` stands after ``optimizer.step()``.
+        accumulation_steps: So many batches' mean gradient makes one step, if not None; the
+            scheduler still steps every batch.
+        helpers: Helper functions and classes that the code names.
+    """
+
+    create: str
+    comment: str
+    learning_rate: float
+    setup: tuple[str, ...] = ()
+    before_step: tuple[str, ...] = ()
+    after_step: tuple[str, ...] = ()
+    at_end: tuple[str, ...] = ()
+    schedule: ScheduleCode | None = None
+    accumulation_steps: int | None = None
+    helpers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A constructor: its name, the arguments after parameters and learning rate, and notes.
+
+    Attributes:
+        decays: Whether ``weight_decay`` is its own argument and decoupled, as in Keras.
+        helper: Whether it is a helper class.
+    """
+
+    name: str
+    arguments: Sequence[str] = ()
+    comment: str = ""
+    decays: bool = False
+    default_decay: float = 0.0
+    helper: bool = False
+
+
+def optimizer_code(
+    term: Term,
+    *,
+    fidelity: str = "idiomatic",
+    model: str = "model",
+    learning_rate: str = "",
+    varying_rate: bool = False,
+) -> OptimizerCode:
+    """The code of a Keras optimizer.
+
+    Args:
+        term: The optimizer.
+        fidelity: ``idiomatic``, or ``exact``: weights within float32 noise of Keras's.
+        model: The source that names the model.
+        learning_rate: The source that names the learning rate, such as
+            ``args.learning_rate``; its value by default.
+        varying_rate: Whether something besides a schedule changes the learning rate
+            (ReduceLROnPlateau).
+
+    Raises:
+        TargetError: PyTorch code cannot express it (SF304).
+    """
+    spec = term.spec
+    if term.type == CUSTOM:
+        given = spec.config.get("learning_rate") if isinstance(spec.config, dict) else None
+        known = isinstance(given, (int, float)) and not isinstance(given, bool)
+        first = float(given or 0) if known else DEFAULT_RATE
+        source = learning_rate or number(first)
+        return OptimizerCode(f"{python_name(term)}({model}.parameters(), {source})", "", first)
+    if not getattr(spec, "in_torch", False):
+        raise TargetError(
+            f"the optimizer {term.type} has no PyTorch form",
+            f"use one of {', '.join(OPTIMIZERS)}, or generate the Keras target",
+            code="SF304",
+        )
+    schedule = schedule_code(spec.learning_rate) if isinstance(spec.learning_rate, Term) else None
+    rate: float = schedule.learning_rate if schedule else spec.learning_rate
+    varies = schedule is not None or varying_rate
+    form = OPTIMIZERS[term.type](spec, fidelity == "exact", varies)
+    decay = spec.weight_decay or 0.0
+    arguments = [f"{model}.parameters()", f"lr={learning_rate or number(rate)}", *form.arguments]
+    helpers = [form.name] if form.helper else []
+    before, clip_helpers = _clipping(spec, model)
+    helpers += clip_helpers
+    if form.decays:
+        if decay != form.default_decay:
+            arguments.append(f"weight_decay={number(decay)}")
+    elif decay:
+        before.append(f"decay_weights(optimizer, {number(decay)})")
+        helpers.append("decay_weights")
+    setup, after, at_end = _averaging(spec, model)
+    return OptimizerCode(
+        f"{form.name}({', '.join(arguments)})",
+        form.comment,
+        rate,
+        tuple(setup),
+        tuple(before),
+        tuple(after),
+        tuple(at_end),
+        schedule,
+        spec.gradient_accumulation_steps,
+        (*helpers, *(schedule.helpers if schedule else ())),
+    )
+
+
+def _clipping(spec: Any, model: str) -> tuple[list[str], list[str]]:
+    """Statements that clip gradients, and their helpers; Keras takes at most one way."""
+    given = [
+        k for k in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(spec, k) is not None
+    ]
+    if len(given) > 1:
+        raise TargetError(
+            f"{' and '.join(given)} cannot both be set", "keep one of them", given[1], "SF304"
+        )
+    parameters = f"{model}.parameters()"
+    if spec.clipnorm:
+        line = f"clip_each_norm({parameters}, {number(spec.clipnorm)})"
+        return [line], ["clip_each_norm"]
+    if spec.global_clipnorm:
+        return [f"nn.utils.clip_grad_norm_({parameters}, {number(spec.global_clipnorm)})"], []
+    if spec.clipvalue:
+        return [f"nn.utils.clip_grad_value_({parameters}, {number(spec.clipvalue)})"], []
+    return [], []
+
+
+def _averaging(spec: Any, model: str) -> tuple[list[str], list[str], list[str]]:
+    """Moving averages of the weights (``use_ema``), which replace them in the end."""
+    if not spec.use_ema:
+        return [], [], []
+    momentum = number(spec.ema_momentum)
+    function = f"avg_fn=lambda average, value, _: average.lerp(value, 1 - {momentum})"
+    take = f"{model}.load_state_dict(average.module.state_dict())"
+    after = [f"average.update_parameters({model})"]
+    if spec.ema_overwrite_frequency:
+        after += [f"if average.n_averaged % {spec.ema_overwrite_frequency} == 0:", f"    {take}"]
+    return [f"average = {AVERAGING}.AveragedModel({model}, {function})"], after, [take]
+
+
+OPTIMIZERS: dict[str, Callable[[Any, bool, bool], _Form]] = {}
+
+
+def _optimizer(
+    name: str,
+) -> Callable[[Callable[[Any, bool, bool], _Form]], Callable[[Any, bool, bool], _Form]]:
+    def register(
+        function: Callable[[Any, bool, bool], _Form],
+    ) -> Callable[[Any, bool, bool], _Form]:
+        OPTIMIZERS[name] = function
+        return function
+
+    return register
+
+
+@_optimizer("SGD")
+def _sgd(spec: Any, exact: bool, varies: bool) -> _Form:
+    arguments = changed_arguments(
+        momentum=(spec.momentum, 0.0), nesterov=(spec.nesterov and spec.momentum > 0, False)
+    )
+    differs = varies and spec.momentum > 0
+    if exact and differs:
+        return _Form("KerasSGD", arguments, decays=True, helper=True)
+    comment = (
+        "Keras keeps the learning rate inside the velocity: they differ while it changes."
+        if differs
+        else ""
+    )
+    # Without momentum, torch's coupled decay is the decoupled one.
+    return _Form("torch.optim.SGD", arguments, comment, decays=not spec.momentum)
+
+
+@_optimizer("RMSprop")
+def _rmsprop(spec: Any, exact: bool, varies: bool) -> _Form:
+    rest = changed_arguments(momentum=(spec.momentum, 0.0), centered=(spec.centered, False))
+    if exact:
+        own = changed_arguments(alpha=(spec.rho, 0.9), eps=(spec.epsilon, 1e-7))
+        return _Form("KerasRMSProp", (*own, *rest), decays=True, helper=True)
+    own = changed_arguments(alpha=(spec.rho, 0.99), eps=(spec.epsilon, 1e-8))
+    comment = "Keras adds epsilon under the square root, torch after it."
+    return _Form("torch.optim.RMSprop", (*own, *rest), comment)
+
+
+@_optimizer("Adagrad")
+def _adagrad(spec: Any, exact: bool, varies: bool) -> _Form:
+    start = spec.initial_accumulator_value
+    if exact:
+        own = changed_arguments(initial_accumulator_value=(start, 0.1), eps=(spec.epsilon, 1e-7))
+        return _Form("KerasAdagrad", own, decays=True, helper=True)
+    arguments = changed_arguments(initial_accumulator_value=(start, 0.0), eps=(spec.epsilon, 1e-10))
+    comment = "" if start else "Keras adds epsilon under the square root, torch after it."
+    return _Form("torch.optim.Adagrad", arguments, comment)
+
+
+@_optimizer("Adadelta")
+def _adadelta(spec: Any, exact: bool, varies: bool) -> _Form:
+    return _Form(
+        "torch.optim.Adadelta", changed_arguments(rho=(spec.rho, 0.9), eps=(spec.epsilon, 1e-6))
+    )
+
+
+ADAM_COMMENT = (
+    "Keras adds epsilon before the bias correction, torch after: the first steps differ slightly."
+)
+
+
+def _betas(spec: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    return (spec.beta_1, spec.beta_2), (0.9, 0.999)
+
+
+@_optimizer("Adam")
+def _adam(spec: Any, exact: bool, varies: bool) -> _Form:
+    rest = {"amsgrad": (spec.amsgrad, False)}
+    if exact:
+        own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-7), **rest)
+        return _Form("KerasAdam", own, decays=True, helper=True)
+    arguments = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8), **rest)
+    if spec.weight_decay:
+        return _Form("torch.optim.AdamW", arguments, ADAM_COMMENT, True, default_decay=0.01)
+    return _Form("torch.optim.Adam", arguments, ADAM_COMMENT, decays=True)
+
+
+OPTIMIZERS["AdamW"] = _adam
+
+
+@_optimizer("Adamax")
+def _adamax(spec: Any, exact: bool, varies: bool) -> _Form:
+    if exact:
+        own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-7))
+        return _Form("KerasAdamax", own, decays=True, helper=True)
+    own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8))
+    # The default is too small to tell; a large epsilon is felt.
+    large = spec.epsilon > 1e-6
+    comment = "Keras adds epsilon to the norm, torch to each gradient." if large else ""
+    return _Form("torch.optim.Adamax", own, comment)
+
+
+@_optimizer("Nadam")
+def _nadam(spec: Any, exact: bool, varies: bool) -> _Form:
+    # Keras's momentum schedule is torch's with a decay of 1 (torch's default is 0.004).
+    own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8))
+    decoupled = ("decoupled_weight_decay=True",) if spec.weight_decay else ()
+    return _Form("torch.optim.NAdam", (*own, "momentum_decay=1.0", *decoupled), decays=True)
+
+
+@_optimizer("Lion")
+def _lion(spec: Any, exact: bool, varies: bool) -> _Form:
+    own = changed_arguments(betas=((spec.beta_1, spec.beta_2), (0.9, 0.99)))
+    return _Form("Lion", own, decays=True, helper=True)
+
+
+@_optimizer("Adafactor")
+def _adafactor(spec: Any, exact: bool, varies: bool) -> _Form:
+    # relative_step changes nothing: Keras takes the smaller of both rates either way.
+    decay, limit = (spec.beta_2_decay, -0.8), (spec.clip_threshold, 1.0)
+    eps = (spec.epsilon_1, spec.epsilon_2)
+    if exact or spec.clip_threshold < 1:  # which torch's own does not take
+        own = changed_arguments(beta2_decay=decay, eps=(eps, (1e-30, 0.001)), d=limit)
+        return _Form("KerasAdafactor", own, decays=True, helper=True)
+    own = changed_arguments(beta2_decay=decay, eps=(eps, None), d=limit)
+    comment = "For convolutions Keras averages over channels, torch over the kernel's window."
+    return _Form("torch.optim.Adafactor", own, comment, decays=True)

@@ -1,0 +1,174 @@
+"""Every output of a model as the PyTorch training loop sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.graph.model import Graph
+from specfmt.spec.train import TrainSpec
+from specfmt.targets.naming import Scope, identifier
+from specfmt.targets.source import number
+from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.training.losses import LossCode, loss_code, trains_on_logits
+from specfmt.targets.torch.training.metrics import MetricCode, metric_code
+from specfmt.targets.training.outputs import (
+    is_classes,
+    item_of,
+    metrics_of,
+    resolved_loss,
+    target_shape,
+    train_section,
+)
+from specfmt.vocab.base import Term
+
+
+@dataclass
+class Output:
+    """One output in the training loop.
+
+    Attributes:
+        name: Its name in the spec.
+        prediction: The variable that holds what the model returns.
+        target: The variable that holds the right answers.
+        loss_variable: The variable that holds its loss, where there are several.
+        activation: The final activation that training leaves out, ``Softmax`` or ``Sigmoid``.
+        loss: Its loss, None where it is not trained.
+        loss_shape: Its shape in Keras's axis order, batch first.
+        given: The shape of its targets as ``load_data`` gives them.
+        weight: Its share of the total loss.
+        metrics: Log name -> how it is measured.
+        weighted_metrics: Log names of metrics in which sample weights count.
+        moves: Whether targets of its shape become channels-first.
+    """
+
+    name: str
+    prediction: str
+    target: str
+    loss_variable: str
+    activation: str = ""
+    loss: LossCode | None = None
+    loss_shape: tuple[int | None, ...] = ()
+    given: tuple[int | None, ...] = ()
+    weight: float = 1.0
+    metrics: dict[str, MetricCode] = field(default_factory=dict)
+    weighted_metrics: set[str] = field(default_factory=set)
+    moves: bool = False
+
+    @property
+    def share(self) -> str:
+        """The factor of its loss in the total."""
+        return "" if self.weight == 1 else f"{number(self.weight)} * "
+
+    def activated(self, source: str) -> str:
+        """The final activation applied to an expression."""
+        if self.activation == "Softmax":
+            return f"{source}.softmax(dim={1 if self.moves else -1})"
+        return f"torch.sigmoid({source})" if self.activation == "Sigmoid" else source
+
+
+def final_term(graph: Graph, name: str) -> Term | None:
+    """The activation of the layer that gives an output, if only that output has it."""
+    value = graph.outputs[name]
+    node = value.node
+    if node is None or node.unit.graph is not None or len(node.unit.calls) > 1:
+        return None
+    if any(value in other.inputs() for other in graph.nodes):
+        return None
+    term = getattr(node.layer, "activation", None)
+    return term if isinstance(term, Term) and node.layer.activity_regularizer is None else None
+
+
+def logit_outputs(graph: Graph) -> frozenset[str]:
+    """Outputs whose final softmax or sigmoid is left to the loss."""
+    train = train_section(graph)
+    found = []
+    for name in graph.outputs:
+        loss, term = resolved_loss(graph, train, name), final_term(graph, name)
+        if loss is not None and trains_on_logits(loss, term):
+            found.append(name)
+    return frozenset(found)
+
+
+def training_outputs(
+    graph: Graph, train: TrainSpec, scope: Scope, *, channels_first: bool
+) -> list[Output]:
+    """Every output as the loop sees it.
+
+    Args:
+        graph: The model.
+        train: Its training section.
+        scope: Names in use in the script.
+        channels_first: Whether outputs of rank 4 and 5 are brought channels-first.
+
+    Raises:
+        SpecError: A loss or metric that PyTorch code cannot express (SF304), or no loss.
+    """
+    logits = logit_outputs(graph)
+    single = len(graph.outputs) == 1
+    outputs = []
+    problems: list[Diagnostic] = []
+    for name, value in graph.outputs.items():
+        base = identifier(name, "output")
+        wish = base
+        if single:
+            wish = "logits" if name in logits else "output"
+        labels = "labels" if is_classes(graph, train, name) else "targets"
+        output = Output(
+            name,
+            scope.claim(wish),
+            scope.claim(labels if single else f"{base}_target"),
+            "loss" if single else scope.claim(f"{base}_loss"),
+            loss_shape=value.shape or (),
+            given=target_shape(graph, train, name),
+            moves=channels_first and len(value.shape or ()) in (4, 5),
+        )
+        term, loss = final_term(graph, name), resolved_loss(graph, train, name)
+        if name in logits and term is not None:
+            output.activation = term.type
+        try:
+            _measure(output, graph, train, loss, channels_first=channels_first)
+        except TargetError as error:
+            problems.append(Diagnostic(error.code, error.message, ("train",), error.hint))
+        weight = item_of(train.loss_weights, graph, name)
+        output.weight = 1.0 if weight is None else weight
+        outputs.append(output)
+    if problems:
+        raise SpecError(problems)
+    if all(output.loss is None for output in outputs):
+        raise SpecError(
+            [
+                Diagnostic(
+                    "SF213",
+                    "expected `train.loss` for a training script, it is missing",
+                    ("train",),
+                    "add for example `loss: sparse_categorical_crossentropy`",
+                )
+            ]
+        )
+    return outputs
+
+
+def _measure(
+    output: Output, graph: Graph, train: TrainSpec, loss: Term | None, *, channels_first: bool
+) -> None:
+    """The loss and the metrics of one output."""
+    activation: Any = output.activation or None
+    if loss is not None:
+        output.loss = loss_code(
+            loss,
+            from_logits_of=activation,
+            output_shape=output.loss_shape,
+            channels_first=channels_first,
+        )
+    for metric in metrics_of(graph, train, output.name):
+        output.metrics[metric.key] = metric_code(
+            metric.term,
+            output_shape=output.loss_shape,
+            target_shape=output.given,
+            channels_first=channels_first,
+            from_logits_of=activation,
+        )
+        if metric.weighted:
+            output.weighted_metrics.add(metric.key)

@@ -1,0 +1,87 @@
+"""What the code of losses and metrics shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from specfmt.layers.base import Shape
+from specfmt.targets.source import literal, number
+
+
+def torch_dim(axis: int, rank: int, *, channels_first: bool) -> int:
+    """torch's number of a Keras axis of an output, -1 for the last.
+
+    Args:
+        axis: Counted from either end.
+        rank: How many axes the output has.
+        channels_first: Whether outputs of rank 4 and 5 stand channels-first.
+    """
+    axis %= rank
+    if rank in (4, 5) and channels_first and axis:
+        return 1 if axis == rank - 1 else axis + 1
+    return -1 if axis == rank - 1 else axis
+
+
+def smoothed(target: str, smoothing: float, classes: int) -> str:
+    """A target with part of it spread over all classes (``label_smoothing``)."""
+    if not smoothing:
+        return target
+    kept, spread = (number(float(f"{v:.12g}")) for v in (1 - smoothing, smoothing / classes))
+    return f"{target} * {kept} + {spread}"
+
+
+def changed_arguments(**values: tuple[Any, Any]) -> list[str]:
+    """``name=value`` for each ``name=(value, default)`` where they differ."""
+    return [
+        f"{name}={literal(value)}" for name, (value, default) in values.items() if value != default
+    ]
+
+
+@dataclass(frozen=True)
+class MetricRequest:
+    """A metric and the tensors it gets.
+
+    Attributes:
+        output, target: Shapes with the batch axis, in Keras's axis order.
+        dim: torch's number of the class axis.
+        one_hot: Whether the target has one element for each class.
+        logits: Whether predictions come before the final activation.
+    """
+
+    spec: Any
+    output: Shape
+    target: Shape
+    dim: int
+    one_hot: bool
+    logits: bool
+    channels_first: bool
+
+    @property
+    def dim_argument(self) -> str:
+        return "" if self.dim == -1 else f", dim={self.dim}"
+
+    @property
+    def classes(self) -> str:
+        """The targets as class numbers."""
+        if self.one_hot:
+            return f"y.argmax(dim={self.dim})"
+        return "y.squeeze(-1)" if self.extra_axis else "y"
+
+    @property
+    def extra_axis(self) -> bool:
+        """Whether class numbers come with a last axis of one element."""
+        return len(self.target) == len(self.output) and not self.one_hot
+
+    @property
+    def values(self) -> str:
+        """The targets with the predictions' shape."""
+        return "y" if len(self.target) == len(self.output) else "y.view_as(p)"
+
+    @property
+    def as_one_hot(self) -> str:
+        """The targets with one element for each class."""
+        if self.one_hot or self.output[-1] == 1:
+            return self.values
+        moved = "" if self.dim == -1 else f".movedim(-1, {self.dim})"
+        return f"F.one_hot({self.classes}.long(), {self.output[-1]}){moved}"

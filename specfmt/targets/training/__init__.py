@@ -1,0 +1,1 @@
+"""What the training scripts of all targets share: data, outputs, arguments."""

@@ -1,0 +1,184 @@
+"""What a training section says of each output: loss, targets, metrics, names in logs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from specfmt.graph.model import Graph
+from specfmt.layers.base import Shape
+from specfmt.layers.naming import to_snake_case
+from specfmt.spec.document import ModelSpec
+from specfmt.spec.train import TrainSpec, class_numbers
+from specfmt.targets.training.data_sources import list_shape
+from specfmt.vocab.base import Term
+from specfmt.vocab.by_shape import resolve
+
+CLASS_LOSSES = frozenset(
+    (
+        "SparseCategoricalCrossentropy",
+        "CategoricalCrossentropy",
+        "CategoricalFocalCrossentropy",
+        "CategoricalGeneralizedCrossEntropy",
+        "CategoricalHinge",
+    )
+)
+"""Losses of one class of several."""
+
+
+def train_section(graph: Graph) -> TrainSpec:
+    """The ``train:`` section of a graph's document; Keras's defaults where there is none."""
+    spec = graph.spec
+    train = spec.train if isinstance(spec, ModelSpec) else None
+    return train if isinstance(train, TrainSpec) else TrainSpec()
+
+
+def item_of(given: Any, graph: Graph, output: str) -> Any:
+    """What a section says of one output: a mapping, a list in order, or one item for all."""
+    if isinstance(given, dict):
+        return given.get(output)
+    if isinstance(given, tuple):
+        index = list(graph.outputs).index(output)
+        return given[index] if index < len(given) else None
+    return given
+
+
+def loss_term(train: TrainSpec, graph: Graph, output: str) -> Term | None:
+    """The loss of one output, however the document writes it."""
+    loss = item_of(train.loss, graph, output)
+    return loss if isinstance(loss, Term) else None
+
+
+def resolved_loss(graph: Graph, train: TrainSpec, name: str) -> Term | None:
+    """The loss of an output, ``crossentropy`` resolved by the shapes."""
+    loss = loss_term(train, graph, name)
+    if loss is None:
+        return None
+    return resolve(loss, graph.outputs[name].shape or (), target_shape(graph, train, name))
+
+
+def takes_class_numbers(graph: Graph, train: TrainSpec, name: str) -> bool:
+    """Whether the targets of an output are class numbers rather than values or one-hot rows."""
+    loss = loss_term(train, graph, name)
+    shape = graph.outputs[name].shape or ()
+    if loss is None:
+        return False
+    if loss.type == "CrossentropyByShape":
+        return bool(shape) and shape[-1] != 1 and not _wide(graph, train, name)
+    return bool(type(loss.spec).targets == "classes")
+
+
+def _wide(graph: Graph, train: TrainSpec, name: str) -> bool:
+    """Whether the data give one element for each class."""
+    data = train.data
+    if data is None or data.one_hot:
+        return True
+    given = getattr(data, "y", None)
+    if data.source == "inline":
+        shape = list_shape(given.get(name, ()) if isinstance(given, dict) else given)
+        return len(shape) > 1 and shape[-1] == (graph.outputs[name].shape or (0,))[-1]
+    return data.source not in ("synthetic", "csv", "npz") and not class_numbers(data)
+
+
+def target_shape(graph: Graph, train: TrainSpec, name: str) -> Shape:
+    """The shape of an output's targets, as ``load_data`` gives them, in Keras's order."""
+    shape = graph.outputs[name].shape or ()
+    return shape[:-1] if takes_class_numbers(graph, train, name) else shape
+
+
+def is_classes(graph: Graph, train: TrainSpec, name: str) -> bool:
+    """Whether an output tells classes apart: one of several, or yes and no."""
+    return output_kind(graph, train, name) in ("classes", "binary")
+
+
+def output_kind(graph: Graph, train: TrainSpec, name: str) -> str:
+    """How to read an output: ``classes``, ``binary`` or ``value``."""
+    shape = graph.outputs[name].shape or ()
+    units = shape[-1] if len(shape) == 2 else None
+    loss = resolved_loss(graph, train, name)
+    one_hot = train.data is not None and train.data.one_hot and len(graph.outputs) == 1
+    if units is not None and units > 1 and ((loss and loss.type in CLASS_LOSSES) or one_hot):
+        return "classes"
+    if units == 1 and loss is not None and loss.type.startswith("Binary"):
+        return "binary"
+    return "value"
+
+
+def gives_logits(graph: Graph, train: TrainSpec, name: str) -> bool:
+    """Whether an output is no probability, because its loss says ``from_logits``."""
+    loss = resolved_loss(graph, train, name)
+    return loss is not None and bool(getattr(loss.spec, "from_logits", False))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One thing that is measured besides the loss.
+
+    Attributes:
+        key: Its name in logs; several outputs put their name before it.
+        term: The metric, ``accuracy`` resolved by the shapes.
+        weighted: Whether sample and class weights count.
+    """
+
+    key: str
+    term: Term
+    weighted: bool
+
+
+def metrics_of(graph: Graph, train: TrainSpec, name: str) -> list[Metric]:
+    """The metrics of one output; those of weighted ones that are there already say so."""
+    found: dict[str, Metric] = {}
+    prefix = "" if len(graph.outputs) == 1 else f"{name}_"
+    shapes = graph.outputs[name].shape or (), target_shape(graph, train, name)
+    for weighted, given in ((False, train.metrics), (True, train.weighted_metrics)):
+        nested = isinstance(given, tuple) and any(isinstance(item, tuple) for item in given)
+        if isinstance(given, dict) or nested or len(graph.outputs) > 1:
+            given = item_of(given, graph, name)
+        for item in given if isinstance(given, tuple) else (given,):
+            if not isinstance(item, Term):
+                continue
+            metric = resolve(item, *shapes)
+            # Keras names a metric object after its class.
+            named = metric.spec.name or to_snake_case(metric.type)
+            plain = named if item.args else item.name
+            key = f"{prefix}{plain}"
+            if key in found and weighted:
+                key = f"{prefix}weighted_{plain}"
+            base, number = key, 0
+            while key in found:
+                number += 1
+                key = f"{base}_{number}"
+            found[key] = Metric(key, metric, weighted)
+    return list(found.values())
+
+
+def all_metrics(graph: Graph, train: TrainSpec) -> list[Metric]:
+    """The metrics of all outputs."""
+    return [metric for name in graph.outputs for metric in metrics_of(graph, train, name)]
+
+
+def has_many_values(metric: Term) -> bool:
+    """Whether a metric is a list of numbers, one for each class, output or threshold."""
+    spec = metric.spec
+    if metric.type in ("F1Score", "FBetaScore"):
+        return spec.average is None
+    if metric.type == "R2Score":
+        return spec.class_aggregation is None
+    thresholds = getattr(spec, "thresholds", None)
+    return isinstance(thresholds, tuple) and len(thresholds) > 1 and metric.type != "AUC"
+
+
+def has_validation(train: TrainSpec) -> bool:
+    """Whether a part of the training data is held out for validation."""
+    first = train.data is not None and train.data.validation_first is not None
+    return first or bool(train.validation_split)
+
+
+def log_names(graph: Graph, train: TrainSpec) -> list[str]:
+    """What every epoch logs, as callbacks name it."""
+    names = ["loss"]
+    trained = [name for name in graph.outputs if loss_term(train, graph, name) is not None]
+    if len(trained) > 1:
+        names += [f"{name}_loss" for name in trained]
+    names += [metric.key for metric in all_metrics(graph, train)]
+    return names + [f"val_{name}" for name in names] * has_validation(train)

@@ -1,0 +1,294 @@
+"""Preprocessing layers in files of Keras: what `adapt()` found comes in and goes out again."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specfmt
+from specfmt import api
+from specfmt.formats.source.vocabularies import fill_vocabularies, read_tokens
+
+STORY = ["The cat sat.", "the dog É sat; 日本 sat", "a\u2028b c"]
+
+
+def lookup(class_name: str, name: str, **config: Any) -> dict[str, Any]:
+    """A serialized layer."""
+    return {"class_name": class_name, "config": {"name": name, "vocabulary": None, **config}}
+
+
+def model(*layers: dict[str, Any], class_name: str = "Functional") -> dict[str, Any]:
+    """A serialized model."""
+    return {"class_name": class_name, "config": {"name": "m", "layers": list(layers)}}
+
+
+def filled(topology: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:
+    """Layer name -> vocabulary, after the assets of an archive were put in."""
+    fill_vocabularies(topology, list(files), files.get)
+
+    def walk(item: dict[str, Any]) -> dict[str, Any]:
+        found = {}
+        for inner in item["config"]["layers"]:
+            config = inner["config"]
+            wrapped = config.get("layer")
+            if wrapped:
+                found[wrapped["config"]["name"]] = wrapped["config"]["vocabulary"]
+            elif "layers" in config:
+                found |= walk(inner)
+            elif "vocabulary" in config:
+                found[config["name"]] = config["vocabulary"]
+        return found
+
+    return walk(topology)
+
+
+def test_each_layer_gets_its_own_vocabulary() -> None:
+    """Folders are named after classes and counted in each model by itself."""
+    inner = model(lookup("StringLookup", "c", num_oov_indices=1, oov_token="[UNK]"))
+    wrapped = {"class_name": "TimeDistributed", "config": {"layer": lookup("StringLookup", "d")}}
+    topology = model(
+        lookup("TextVectorization", "a"),
+        lookup("TextVectorization", "b", output_mode="multi_hot"),
+        lookup("IntegerLookup", "e", num_oov_indices=2, oov_token=-1, mask_token=0),
+        inner,
+        wrapped,
+    )
+    files = {
+        "assets/layers/text_vectorization/vocabulary.txt": b"\n[UNK]\nthe\ncat",
+        "assets/layers/text_vectorization_1/_lookup_layer/vocabulary.txt": b"[UNK]\ndog\r\nsat",
+        "assets\\layers\\integer_lookup\\vocabulary.txt": b"0\n-1\n-1\n12\n-7",
+        "assets/layers/functional/layers/string_lookup/vocabulary.txt": b"[UNK]\nx\ny",
+        "assets/layers/time_distributed/layer/vocabulary.txt": "z\nÉ".encode(),
+    }
+    assert filled(topology, files) == {
+        "a": ["the", "cat"],
+        "b": ["dog", "sat"],
+        "c": ["x", "y"],
+        "d": ["z", "É"],
+        "e": [12, -7],
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "tokens"),
+    [
+        (b"\n[UNK]\na", None, ["", "[UNK]", "a"]),
+        (b"a\r\nb\r\n", None, ["a", "b"]),
+        ("a\u2028b\nc".encode(), 2, ["a\u2028b", "c"]),
+        ("a\u2028b\nc".encode(), 3, ["a", "b", "c"]),
+        ("é\nü".encode("cp1252"), 2, ["é", "ü"]),
+        (b"a\n\n", None, ["a"]),
+    ],
+)
+def test_tokens_of_a_file(data: bytes, size: int | None, tokens: list[str]) -> None:
+    assert read_tokens(data, size) == tokens
+
+
+def test_what_keras_could_not_load_is_left_out() -> None:
+    """A word twice, a word among numbers, nothing at all."""
+    for class_name, data in (
+        ("StringLookup", b"a\na"),
+        ("IntegerLookup", b"1\nx"),
+        ("StringLookup", b""),
+    ):
+        topology = model(lookup(class_name, "a"))
+        assert filled(topology, {"assets/layers/x/vocabulary.txt": data}) == {"a": None}
+
+
+def test_a_lookup_without_its_vocabulary_stays_as_it_is() -> None:
+    """An .h5 file has no assets: the length of the vectors is not known."""
+    layer = lookup("StringLookup", "look", output_mode="multi_hot")
+    source = {
+        "class_name": "Sequential",
+        "config": {
+            "name": "s",
+            "layers": [
+                {
+                    "class_name": "InputLayer",
+                    "config": {"batch_input_shape": [None, 2], "dtype": "string", "name": "i"},
+                },
+                layer,
+            ],
+        },
+        "keras_version": "2.15.0",
+    }
+    from specfmt.formats.keras_json import document_from_keras_json
+
+    document, warnings = document_from_keras_json(json.dumps(source))
+    assert document["layers"][0]["type"] == "Custom"
+    assert "does not hold its vocabulary" in warnings[0].message
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("vocabulary: [a, a]", "every token once"),
+        ('vocabulary: [a, ""], mask_token: ""', "the mask token '' before the vocabulary"),
+        ("vocabulary: [a, b], max_tokens: 2", "at most 2 tokens"),
+        ("output_mode: multi_hot", "a vocabulary, which the vectors"),
+        ("pad_to_max_tokens: true", "`max_tokens` beside"),
+        ("vocabulary: [a], output_mode: tf_idf", "`idf_weights` where"),
+        ("vocabulary: [a], idf_weights: [1]", "`idf_weights` where"),
+        ("vocabulary: [a], output_mode: tf_idf, idf_weights: [1, 2]", "as many weights"),
+        ("vocabulary: [a], sparse: true", "a mode that gives vectors"),
+    ],
+)
+def test_vocabularies_that_keras_refuses(fields: str, expected: str) -> None:
+    text = f"""
+specfmt: 1
+inputs: {{words: {{shape: [2], dtype: string}}}}
+layers: [{{type: StringLookup, {fields}}}]
+"""
+    messages = [problem.message for problem in specfmt.check(text)]
+    assert len(messages) == 1
+    assert expected in messages[0]
+
+
+def test_a_long_vocabulary_is_a_constant_of_the_file() -> None:
+    """Both programs hold it once, its lines filled; words with spaces stand in a list."""
+    words = [f"word{i}" for i in range(300)]
+    layer = {"type": "StringLookup", "name": "look", "vocabulary": words}
+    inputs = {"words": {"shape": [2], "dtype": "string"}}
+    for vocabulary, end in ((words, ").split()"), ([*words, "a b"], "]  # fmt: skip")):
+        document = {"specfmt": 1, "inputs": inputs, "layers": [layer | {"vocabulary": vocabulary}]}
+        spec = specfmt.loads(json.dumps(document))
+        for target in ("keras", "torch"):
+            code = specfmt.generate(spec, target)
+            assert code.count("LOOK_VOCABULARY") == 2
+            assert max(map(len, code.splitlines())) <= 88
+            space: dict[str, Any] = {}
+            start = code.index("LOOK_VOCABULARY = ")
+            exec(code[start : code.index(end, start) + len(end)], space)
+            assert space["LOOK_VOCABULARY"] == vocabulary
+
+
+@pytest.mark.slow
+def test_files_saved_after_adapt(tmp_path: Path) -> None:
+    """Keras's own archive: the spec computes what the layers computed, in both targets."""
+    import keras
+    import torch
+
+    from tests.tools.harness import execute
+
+    layers = keras.layers
+    texts = np.array(STORY)[:, None]
+    numbers = np.array([[3, 5, 3], [5, 9, 1], [3, 3, 3]])
+    text = keras.Input((1,), dtype="string")
+    number = keras.Input((3,), dtype="int64")
+    made = [
+        layers.TextVectorization(output_sequence_length=5),
+        layers.TextVectorization(output_mode="tf_idf", max_tokens=6),
+        layers.StringLookup(mask_token=""),
+        layers.IntegerLookup(output_mode="multi_hot", num_oov_indices=2),
+        layers.Discretization(num_bins=3),
+    ]
+    made[0].adapt(STORY)
+    made[1].adapt(texts)
+    made[2].adapt(texts)
+    made[3].adapt(numbers)
+    made[4].adapt(numbers.astype("float32"))
+    outputs = [layer(text) for layer in made[:3]] + [layer(number) for layer in made[3:]]
+    model = keras.Model([text, number], outputs)
+    path = tmp_path / "model.keras"
+    model.save(path)
+    asked = [np.array([["the SAT!"], ["zebra"], ["日本 a\u2028b"]]), numbers + 2]
+    expected = [np.asarray(y) for y in model(asked)]
+
+    written, warnings = api.import_source(path)
+    assert warnings == []
+    spec = specfmt.loads(written)
+    copy = execute(specfmt.generate(spec, "keras"))
+    module = execute(specfmt.generate(spec, "torch"))
+    for results in (copy(asked), module(asked[0].tolist(), torch.tensor(asked[1]))):
+        for y, result in zip(expected, results, strict=True):
+            np.testing.assert_allclose(np.asarray(result).reshape(y.shape), y, rtol=1e-5)
+    assert any("vocabulary.txt" in name for name in zipfile.ZipFile(path).namelist())
+
+
+IMAGES = np.random.default_rng(0).random((3, 7, 6, 2)).astype("float32")
+FILLS = ("reflect", "wrap", "constant", "nearest")
+CHANGES = [
+    ("RandomFlip", {}),
+    ("RandomFlip", {"mode": "vertical"}),
+    ("RandomFlip", {"mode": "horizontal"}),
+    ("RandomRotation", {"factor": 0.4}),
+    ("RandomRotation", {"factor": [-0.1, 0.3], "interpolation": "nearest"}),
+    *(("RandomRotation", {"factor": 0.5, "fill_mode": fill, "fill_value": 0.3}) for fill in FILLS),
+    *(("RandomZoom", {"height_factor": [0.5, 1.0], "fill_mode": fill}) for fill in FILLS),
+    ("RandomZoom", {"height_factor": 0.3, "width_factor": [-0.5, 0.2]}),
+    *(
+        (
+            "RandomTranslation",
+            {"height_factor": 0.9, "width_factor": [-0.6, 1.0], "fill_mode": fill},
+        )
+        for fill in FILLS
+    ),
+    ("RandomContrast", {"factor": 0.5}),
+    ("RandomContrast", {"factor": [0.2, 0.9], "value_range": [0.1, 0.8]}),
+    ("RandomBrightness", {"factor": 0.4, "value_range": [0, 1]}),
+    ("RandomBrightness", {"factor": [0.1, 0.5], "value_range": [0.2, 0.9]}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "fields"), CHANGES, ids=str)
+def test_random_changes_are_those_of_keras(
+    name: str, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same random numbers give the same pixels: limits, maps and edges are Keras's."""
+    import keras
+    import torch
+
+    from tests.tools.harness import execute
+
+    drawn: list[np.ndarray] = []
+    rng = np.random.default_rng(len(str(fields)))
+
+    def keras_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, **_: Any) -> Any:
+        drawn.append(rng.random(tuple(int(n) for n in shape)).astype("float32"))
+        return minval + (maxval - minval) * keras.ops.convert_to_tensor(drawn[-1])
+
+    def torch_rand(*shape: int, **_: Any) -> torch.Tensor:
+        return torch.from_numpy(drawn.pop(0).reshape(shape))
+
+    python = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    layer = getattr(keras.layers, name)(**python)
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.src.backend.tensorflow.random, "uniform", keras_uniform)
+        expected = np.asarray(layer(IMAGES, training=True))
+    assert drawn
+
+    entry = {"type": name, **fields}
+    document = {"specfmt": 1, "inputs": {"image": {"shape": [7, 6, 2]}}, "layers": [entry]}
+    spec = specfmt.loads(json.dumps(document))
+    module = execute(specfmt.generate(spec, "torch"))
+    x = torch.from_numpy(np.moveaxis(IMAGES, -1, 1).copy())
+    assert torch.equal(module.eval()(x), x)
+    monkeypatch.setattr(torch, "rand", torch_rand)
+    result = np.moveaxis(module.train()(x).numpy(), 1, -1)
+    assert drawn == []
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    assert not np.allclose(result, IMAGES)
+
+
+@pytest.mark.slow
+def test_contrast_of_keras_2_keeps_its_limits() -> None:
+    """One number stands for both limits in Keras 2, for the upper one in Keras 3."""
+    from specfmt.formats.keras_json import document_from_keras_json
+
+    layer = {"class_name": "RandomContrast", "config": {"name": "c", "factor": 0.25, "seed": 1}}
+    layer["config"]["batch_input_shape"] = [None, 4, 4, 3]
+    source = {
+        "class_name": "Sequential",
+        "config": {"name": "s", "layers": [layer]},
+        "keras_version": "2.15.0",
+    }
+    document, _ = document_from_keras_json(json.dumps(source))
+    assert document["layers"] == [
+        {"type": "RandomContrast", "name": "c", "factor": [0.25, 0.25], "seed": 1}
+    ]

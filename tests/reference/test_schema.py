@@ -1,0 +1,200 @@
+"""The JSON Schema: complete, documented, committed, and of one mind with the reader."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from specfmt.fields.types import rule_of
+from specfmt.layers.base import COMMON_FIELDS
+from specfmt.layers.index import INDEX, OPERATIONS
+from specfmt.layers.registry import layer_class, op_class
+from specfmt.reference.field_docs import DOCS
+from specfmt.reference.json_schema import json_schema, schema_file, schema_text
+from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, parse_document
+from specfmt.spec.train import SOURCES, TrainSpec
+from specfmt.text.reading import read
+from specfmt.vocab.base import word_class
+from specfmt.vocab.index import INDEX as WORDS
+from tests.tools.documents import Documents
+
+SCHEMA = json_schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+DOCUMENTS = Documents(SCHEMA)
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FRAGMENTS = [name for name in SCHEMA["$defs"] if name.startswith(("layer_", "op_"))]
+
+
+def classes() -> list[type[BaseModel]]:
+    found: list[Any] = [InputSpec, Model, ModelSpec, Reuse, TrainSpec, *SOURCES.values()]
+    found += [layer_class(name) for name in INDEX]
+    found += [op_class(name) for name in OPERATIONS]
+    found += [word_class(kind, name) for kind, table in WORDS.items() for name in table.values()]
+    found.append(word_class("loss", "Custom"))
+    return list(dict.fromkeys(found))
+
+
+def doc_key(cls: type[BaseModel], field: str) -> str | None:
+    for base in cls.__mro__:
+        if f"{base.__name__}.{field}" in DOCS:
+            return f"{base.__name__}.{field}"
+    return field if field in DOCS else None
+
+
+def test_every_field_is_described_and_no_description_is_left_over() -> None:
+    keys = {
+        (cls.__name__, field): doc_key(cls, field)
+        for cls in classes()
+        for field in cls.model_fields
+    }
+    assert [place for place, key in keys.items() if key is None] == []
+    assert set(DOCS) - set(keys.values()) == set()
+
+
+def test_descriptions_are_sentences() -> None:
+    for key, text in DOCS.items():
+        assert text[0].isupper() or text.split()[0] in SENTENCE_STARTS, (key, text)
+        assert text.rstrip(")").endswith(".") or text.endswith("}."), (key, text)
+        assert len(text) <= 200, key
+
+
+SENTENCE_STARTS = {
+    "valid", "nearest", "dot", "beta_1", "beta_2", "density,", "channels_last", "constant,",
+    "epoch,", "batch,", "1",
+}  # fmt: skip
+"""Sentences may begin with a value, which keeps its spelling."""
+
+
+def test_the_committed_schema_is_fresh() -> None:
+    assert schema_file().read_text(encoding="utf-8") == schema_text(), "run: specfmt schema -o FILE"
+    assert json.loads(schema_text()) == SCHEMA
+
+
+def test_it_is_a_schema_of_reasonable_size() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert len(schema_text()) < 600_000
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        return {**SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")], **schema}
+    return schema
+
+
+@pytest.mark.parametrize("name", [*INDEX, "Model"])
+def test_a_layers_definition(name: str) -> None:
+    cls: Any = Model if name == "Model" else layer_class(name)
+    definition = SCHEMA["$defs"][f"layer_{name}"]
+    keys = [field.alias or key for key, field in cls.model_fields.items()]
+    assert next(iter(definition["properties"])) == "type"
+    assert sorted(definition["properties"]) == sorted(["type", *keys])
+    needed = [field.alias or key for key, field in cls.model_fields.items() if field.is_required()]
+    assert definition["required"] == ["type", *needed]
+    assert definition["additionalProperties"] is False
+    for key, schema in definition["properties"].items():
+        assert resolved(schema)["description"], key
+    assert definition["properties"]["type"]["const"] == name
+
+
+def test_own_fields_come_before_common_ones() -> None:
+    names = list(SCHEMA["$defs"]["layer_Conv2D"]["properties"])
+    assert names[:3] == ["type", "filters", "kernel_size"]
+    assert names[-5:] == list(COMMON_FIELDS)
+
+
+def test_strings_with_a_fixed_set_are_enumerations() -> None:
+    padding = resolved(SCHEMA["$defs"]["layer_Conv2D"]["properties"]["padding"])
+    assert padding["enum"] == ["valid", "same"]
+    assert padding["default"] == "valid"
+    names = SCHEMA["$defs"]["activation"]["anyOf"][0]["enum"]
+    assert {"relu", "gelu", "softmax"} <= set(names)
+    assert "threshold" not in names  # needs arguments: a bare name is no activation
+    assert "CrossentropyByShape" not in schema_text().split('"enum"')[1]
+
+
+def test_every_field_has_a_rule() -> None:
+    for cls in classes():
+        for field in cls.model_fields:
+            assert rule_of(cls, field).schema() is not None
+
+
+# ---------------------------------------------------------------- schema and reader agree
+
+
+def check(document: Any) -> bool:
+    """Whether the schema accepts a document; the reader must say the same."""
+    accepted = VALIDATOR.is_valid(document)
+    problems = parse_document(document)[1]
+    assert all(problem.code.startswith("SF12") for problem in problems)
+    reasons = [error.message for error in VALIDATOR.iter_errors(document)][:3]
+    assert accepted == (not problems), f"{document}\nreader: {problems}\nschema: {reasons}"
+    return accepted
+
+
+def spoil(document: Any, random: Random) -> bool:
+    """Check a document, then versions of it with one change after the other."""
+    accepted = check(document)
+    for _ in range(2):
+        document = DOCUMENTS.mutate(document, random)
+        check(document)
+    return accepted
+
+
+@pytest.mark.slow
+def test_every_type_is_judged_alike() -> None:
+    random = Random(1)
+    accepted = 0
+    for name in FRAGMENTS * 4:
+        entry = DOCUMENTS.sample(SCHEMA["$defs"][name], random)
+        accepted += spoil(
+            {"specfmt": 1, "inputs": {"x": {"shape": [4]}}, "layers": [entry]}, random
+        )
+    assert accepted > len(FRAGMENTS), "most samples should be right"
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from(["train", ""]))
+@settings(max_examples=250)
+def test_whole_documents_are_judged_alike(random: Random, part: str) -> None:
+    if part:
+        document = {
+            "specfmt": 1,
+            "layers": [],
+            "train": DOCUMENTS.sample(SCHEMA["$defs"][part], random),
+        }
+    else:
+        document = DOCUMENTS.sample(SCHEMA, random)
+    spoil(document, random)
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["specfmt", "layers", "inputs", "type", "units", "x"]), inner
+            )
+        ),
+        max_leaves=12,
+    )
+)
+@settings(max_examples=200)
+def test_any_data_is_judged_alike(document: Any) -> None:
+    check(document)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_examples_fit(path: Path) -> None:
+    assert check(read(path.read_bytes()).data)
