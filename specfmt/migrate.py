@@ -19,7 +19,8 @@ from specfmt.targets.ruff import format_python
 from specfmt.targets.source import literal
 from specfmt.targets.templates import fill
 from specfmt.targets.torch.expr import Tensor
-from specfmt.targets.torch.program import Options, lower_graph
+from specfmt.targets.torch.graph_lowering import lower_graph
+from specfmt.targets.torch.program import Options
 
 if TYPE_CHECKING:
     from specfmt.parity.report import Report

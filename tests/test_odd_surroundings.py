@@ -14,7 +14,7 @@ import pytest
 import specfmt
 from specfmt.layers import registry
 from specfmt.targets.keras.emit import dir_of_model
-from specfmt.targets.torch.builder import RESERVED
+from specfmt.targets.torch.class_builder import RESERVED
 
 ROOT = Path(__file__).resolve().parents[1]
 

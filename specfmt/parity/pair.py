@@ -17,7 +17,8 @@ from specfmt.parity.sizes import input_shapes
 from specfmt.parity.workers import LABELS, Workers
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.running import require_allowed
-from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
+from specfmt.targets.torch.graph_lowering import lower_graph
+from specfmt.targets.torch.program import ClassProgram, Options
 from specfmt.weights import keras_h5
 from specfmt.weights.convert import Weights, convert
 

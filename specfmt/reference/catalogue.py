@@ -11,7 +11,7 @@ CUSTOM_REASON = "your own class: Keras code imports it, PyTorch code has a class
 
 def catalogue() -> list[dict[str, Any]]:
     """One row a type: ``type``, ``family``, ``keras``, ``torch``, and ``reason`` if not torch."""
-    from specfmt.targets.torch.builder import find_lowering
+    from specfmt.targets.torch.registry import find_lowering
 
     rows = []
     for name in layer_types():

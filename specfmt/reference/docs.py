@@ -23,7 +23,7 @@ from specfmt.reference.codes import pages
 from specfmt.reference.field_docs import field_doc
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
 from specfmt.spec.train import SOURCES, DataRule, TrainSpec
-from specfmt.targets.torch.builder import find_lowering
+from specfmt.targets.torch.registry import find_lowering
 from specfmt.vocab.base import TermRule, word_class
 from specfmt.vocab.index import INDEX as WORDS
 

@@ -15,8 +15,9 @@ from specfmt.diagnostics import Diagnostic
 from specfmt.files import whole_file
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph, Unit
+from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.params import Constant, Counter, Literal, WeightExpr
-from specfmt.targets.torch.program import ClassProgram, Options, TorchParam, lower_graph
+from specfmt.targets.torch.program import ClassProgram, Options, TorchParam
 from specfmt.weights import keras3, keras_h5, legacy_h5, safetensors, torch_zip
 from specfmt.weights.archives import Opened, looks_like_map, opened
 from specfmt.weights.arrays import Array

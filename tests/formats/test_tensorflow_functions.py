@@ -204,7 +204,7 @@ def compare(found: list[tuple[str, Any, Case]], *, with_keras: bool = False) -> 
     from specfmt.formats.keras_json import document_from_keras_json
     from specfmt.targets import keras as keras_target
     from specfmt.targets import torch as torch_target
-    from specfmt.targets.torch.program import _is_channels_first
+    from specfmt.targets.torch.program import is_channels_first
 
     assert tf is not None
     wrong: dict[str, Any] = {}
@@ -221,7 +221,7 @@ def compare(found: list[tuple[str, Any, Case]], *, with_keras: bool = False) -> 
             wrong[name] = [p.message for p in problems]
             continue
         graph = build_graph(document)
-        stays = _is_channels_first(graph)
+        stays = is_channels_first(graph)
         module = execute(torch_target.generate_model(graph, style="subclass")).eval()
         tensors = [torch.tensor(np.ascontiguousarray(channels_first(x, stays))) for x in data]
         with torch.no_grad():

@@ -113,7 +113,7 @@ def difference(tf: Any, function: Any, case: Case, form: str) -> Any:
 
     from specfmt.formats.keras_json import document_from_keras_json
     from specfmt.targets import torch as torch_target
-    from specfmt.targets.torch.program import _is_channels_first
+    from specfmt.targets.torch.program import is_channels_first
 
     data = random_inputs(case)
     expected = [np.asarray(y) for y in as_list(function(*map(tf.constant, data)))]
@@ -123,7 +123,7 @@ def difference(tf: Any, function: Any, case: Case, form: str) -> Any:
     if warnings:
         return warnings
     graph = build_graph(document)
-    stays = _is_channels_first(graph)
+    stays = is_channels_first(graph)
     module = execute(torch_target.generate_model(graph, style="subclass")).eval()
     with torch.no_grad():
         results = as_list(

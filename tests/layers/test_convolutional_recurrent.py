@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from specfmt.diagnostics import SpecError
-from specfmt.targets.torch.program import Options, lower_graph
+from specfmt.targets.torch.graph_lowering import lower_graph
+from specfmt.targets.torch.program import Options
 from tests.layers.test_recurrent import findings, pair, torch_model
 from tests.tools.harness import TOLERANCE, Case, build_graph, channels_first, relative_error
 

@@ -133,7 +133,8 @@ def check_gradients(case: Case) -> None:
     """The gradient of a scalar with respect to every weight and every floating input."""
     from specfmt.targets import keras as keras_target
     from specfmt.targets import torch as torch_target
-    from specfmt.targets.torch.program import Options, _is_channels_first, lower_graph
+    from specfmt.targets.torch.graph_lowering import lower_graph
+    from specfmt.targets.torch.program import Options, is_channels_first
 
     keras().backend.clear_session(free_memory=False)
     graph = build_graph(case.document())
@@ -148,7 +149,7 @@ def check_gradients(case: Case) -> None:
     program = lower_graph(graph, Options())
     module = execute(torch_target.generate_model(graph, style="subclass"))
     module.load_state_dict(state_dict(program, keras_weights(graph, model)), strict=False)
-    stays = _is_channels_first(graph)
+    stays = is_channels_first(graph)
     found = torch_gradients(program, module.eval(), data, stays, inputs=inputs)
     sizes = [np.nan_to_num(np.abs(g)).max() for g in expected.values() if g.size]
     floor = FLOOR * max(sizes, default=0.0)

@@ -231,7 +231,7 @@ def test_operation_index_agrees_with_modules(family: str) -> None:
 @pytest.mark.parametrize("name", list(OPERATIONS))
 def test_operation_has_a_lowering(name: str) -> None:
     """PyTorch can express every operation."""
-    from specfmt.targets.torch.builder import LOWERINGS
+    from specfmt.targets.torch.registry import LOWERINGS
 
     cls = op_class(name)
     assert cls is not None

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from specfmt.diagnostics import SpecError
-from specfmt.targets.torch.program import Options, lower_graph
+from specfmt.targets.torch.graph_lowering import lower_graph
+from specfmt.targets.torch.program import Options
 from tests.tools.harness import (
     TOLERANCE,
     Case,

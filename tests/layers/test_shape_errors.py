@@ -129,7 +129,8 @@ def test_keras_refuses_it_too(entry: dict[str, Any], shapes: Any, path: tuple[st
 
 def test_quantized_policies_are_refused_by_pytorch() -> None:
     """Keras packs such kernels into integers."""
-    from specfmt.targets.torch.program import Options, lower_graph
+    from specfmt.targets.torch.graph_lowering import lower_graph
+    from specfmt.targets.torch.program import Options
 
     policy = {
         "module": "keras",

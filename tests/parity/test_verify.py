@@ -22,7 +22,8 @@ from specfmt.parity.quiet import quiet
 from specfmt.parity.report import Difference, Report, Rounding, Step
 from specfmt.parity.sizes import input_shapes
 from specfmt.parity.workers import Workers
-from specfmt.targets.torch.program import Options, lower_graph
+from specfmt.targets.torch.graph_lowering import lower_graph
+from specfmt.targets.torch.program import Options
 from specfmt.weights.convert import gather
 from specfmt.weights.sources import Stored
 from tests.tools.harness import build_graph

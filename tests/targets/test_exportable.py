@@ -179,7 +179,7 @@ def program(case: Case, source: Case) -> Program | None:
     from specfmt.graph.build import build
     from specfmt.spec.document import parse_document
     from specfmt.targets import torch as torch_target
-    from specfmt.targets.torch.program import _is_channels_first
+    from specfmt.targets.torch.program import is_channels_first
 
     spec, problems = parse_document(case.document())
     graph, found = build(spec)
@@ -190,7 +190,7 @@ def program(case: Case, source: Case) -> Program | None:
     except SpecError:
         return None  # needs a size that is open here
     module = execute(code).eval()
-    stays = _is_channels_first(graph)
+    stays = is_channels_first(graph)
     data = random_inputs(source)
     if any(len(x) == 1 for x in data):  # a batch of one is exported as that size, not as any
         data = [np.concatenate([x, np.flip(x), x]) for x in data]

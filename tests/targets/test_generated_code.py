@@ -165,7 +165,8 @@ def test_styles_compute_the_same(example: str) -> None:
     """All styles of both targets give one result from one set of weights."""
     import torch
 
-    from specfmt.targets.torch.program import Options, _is_channels_first, lower_graph
+    from specfmt.targets.torch.graph_lowering import lower_graph
+    from specfmt.targets.torch.program import Options, is_channels_first
 
     torch.set_num_threads(1)
     graph = specfmt.analyze(spec(example))
@@ -186,7 +187,7 @@ def test_styles_compute_the_same(example: str) -> None:
             assert relative_error(y, np.asarray(result)) <= 1e-6, style
 
     state = state_dict(lower_graph(graph, Options()), weights)
-    stays = _is_channels_first(graph)
+    stays = is_channels_first(graph)
     for style in STYLES:
         if style == "sequential" and not is_sequential(example, "torch"):
             continue

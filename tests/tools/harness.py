@@ -252,7 +252,8 @@ def check_case(case: Case) -> None:
     from specfmt.diagnostics import SpecError
     from specfmt.targets import keras as keras_target
     from specfmt.targets import torch as torch_target
-    from specfmt.targets.torch.program import Options, _is_channels_first, lower_graph
+    from specfmt.targets.torch.graph_lowering import lower_graph
+    from specfmt.targets.torch.program import Options, is_channels_first
 
     keras().backend.clear_session(free_memory=False)
     graph = build_graph(case.document())
@@ -284,7 +285,7 @@ def check_case(case: Case) -> None:
     assert all(k.endswith("num_batches_tracked") for k in missing), missing
     trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
     assert trainable == graph.count(trainable=True), (trainable, graph.count(trainable=True))
-    stays = _is_channels_first(graph)
+    stays = is_channels_first(graph)
     module.eval()
     with torch.no_grad():
         results = as_list(

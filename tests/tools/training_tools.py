@@ -103,7 +103,8 @@ def train_both(
     import numpy as np
     import torch
 
-    from specfmt.targets.torch.program import Options, lower_graph
+    from specfmt.targets.torch.graph_lowering import lower_graph
+    from specfmt.targets.torch.program import Options
     from specfmt.targets.torch.training.script import logit_outputs
     from specfmt.targets.training.outputs import train_section
 

@@ -44,7 +44,8 @@ def check_files(case: Case, folder: Path) -> None:
 
     from specfmt.targets import keras as keras_target
     from specfmt.targets import torch as torch_target
-    from specfmt.targets.torch.program import Options, lower_graph
+    from specfmt.targets.torch.graph_lowering import lower_graph
+    from specfmt.targets.torch.program import Options
 
     keras().backend.clear_session(free_memory=False)
     graph = build_graph(case.document())

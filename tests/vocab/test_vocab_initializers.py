@@ -10,8 +10,9 @@ import pytest
 from specfmt.layers.base import Weight
 from specfmt.targets import keras as keras_target
 from specfmt.targets import torch as torch_target
+from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.initialize import reset_lines
-from specfmt.targets.torch.program import Options, lower_graph
+from specfmt.targets.torch.program import Options
 from tests.tools.harness import Case, build_graph, execute, keras, keras_weights
 from tests.tools.vocab_tools import close
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.losses import LOSSES, LossCode, loss_code, trains_on_logits
 from specfmt.vocab.by_shape import resolve
 from specfmt.vocab.index import INDEX

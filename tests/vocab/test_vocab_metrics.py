@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.metrics import METRICS, metric_code
 from specfmt.vocab.index import INDEX
 from tests.tools.vocab_tools import close, helper_space, keras_object, term, to_torch

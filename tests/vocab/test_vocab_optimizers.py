@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.optimizers import OPTIMIZERS, OptimizerCode, optimizer_code
 from specfmt.targets.torch.training.schedules import SCHEDULES, schedule_code
 from specfmt.vocab.base import Term

@@ -10,8 +10,9 @@ import pytest
 from specfmt.diagnostics import SpecError
 from specfmt.targets import keras as keras_target
 from specfmt.targets import torch as torch_target
+from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.params import Constant
-from specfmt.targets.torch.program import Options, lower_graph
+from specfmt.targets.torch.program import Options
 from specfmt.targets.torch.training.penalties import constraint_lines, penalty_lines
 from tests.tools.harness import (
     Case,

@@ -19,7 +19,8 @@ import pytest
 from specfmt.diagnostics import SpecError
 from specfmt.graph.keras_order import walk_layers
 from specfmt.parity.inputs import random_weights
-from specfmt.targets.torch.program import Options, lower_graph
+from specfmt.targets.torch.graph_lowering import lower_graph
+from specfmt.targets.torch.program import Options
 from specfmt.weights import keras_h5, safetensors, torch_zip
 from specfmt.weights.convert import convert
 from specfmt.weights.sources import Tensor

@@ -15,7 +15,8 @@ from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill, helper_sources
 from specfmt.targets.torch import emit
-from specfmt.targets.torch.program import ClassProgram, Options, lower_graph
+from specfmt.targets.torch.graph_lowering import lower_graph
+from specfmt.targets.torch.program import ClassProgram, Options
 
 
 @apart

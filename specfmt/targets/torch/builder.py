@@ -6,142 +6,33 @@ A lowering is a function of a layer, a `Lower` and the call's tensors (bound as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Sequence
 from typing import Any
 
-from specfmt.diagnostics import Diagnostic
 from specfmt.graph.infer import compute_dtype
-from specfmt.graph.model import Graph, Node, Unit
+from specfmt.graph.model import Node, Unit
 from specfmt.layers.base import Layer
-from specfmt.targets.naming import Scope, identifier
+from specfmt.targets.naming import identifier
 from specfmt.targets.tables import is_long
+from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.expr import (
-    Axis,
     Call,
     Expr,
     FlattenFrom,
     Method,
-    ModuleDef,
     Name,
     OutWant,
-    ParamDef,
     SelfAttr,
     Shape,
-    Step,
     Stock,
     Tensor,
     Want,
+    one_order,
 )
-from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights
+from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights, flat_rows
 from specfmt.targets.torch.params import Literal as LiteralExpr
-from specfmt.targets.torch.stubs import Stubs
-
-Lowering = Callable[..., Any]
-
-LOWERINGS: dict[type[Layer], Lowering] = {}
-"""By class, since a layer and an operation may share a name (Add)."""
-
-
-def lower(cls: type[Layer]) -> Callable[[Lowering], Lowering]:
-    """Decorator: registers the PyTorch lowering of a layer class."""
-
-    def register(function: Lowering) -> Lowering:
-        LOWERINGS[cls] = function
-        return function
-
-    return register
-
-
-def find_lowering(cls: type[Layer]) -> Lowering | None:
-    """The lowering of a layer class, importing the module that mirrors the layer's family."""
-    if cls not in LOWERINGS:
-        name = f"specfmt.targets.torch.lowerings.{cls.family}"
-        if find_spec(name) is not None:
-            import_module(name)
-    return LOWERINGS.get(cls)
-
-
-class TargetError(Exception):
-    """PyTorch cannot express this layer as asked.
-
-    Args:
-        message: What cannot be expressed.
-        hint: What to do instead.
-        field: The field to point at.
-    """
-
-    def __init__(self, message: str, hint: str = "", field: str = "", code: str = "SF301") -> None:
-        self.message, self.hint, self.field, self.code = message, hint, field, code
-        super().__init__(message)
-
-    def diagnostic(self, node: Node) -> Diagnostic:
-        """The finding, placed at the call."""
-        path = (*node.unit.path, self.field) if self.field else node.unit.path
-        return Diagnostic(self.code, f"{node.name}: {self.message}", path, self.hint)
-
-
-# Attributes of nn.Module that a layer's name must not hide.
-RESERVED = frozenset(
-    "T T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
-    "eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half "
-    "ipu load_state_dict modules mtia named_buffers named_children named_modules named_parameters "
-    "parameters register_backward_hook register_buffer register_forward_hook register_forward_pre_hook "
-    "register_full_backward_hook register_full_backward_pre_hook "
-    "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module "
-    "register_parameter register_state_dict_post_hook register_state_dict_pre_hook "
-    "requires_grad_ reset_parameters predict self set_extra_state set_submodule share_memory state_dict "
-    "to to_empty train training type xpu zero_grad torch nn F math x".split()
-)
-
-
-class ClassBuilder:
-    """Everything that one generated `nn.Module` class holds.
-
-    Attributes:
-        data: What the outermost model is called with: no gradient of a weight passes there.
-        unfolds: Calls that give vectors -> the image (Keras's order, without batch) that a
-            `Reshape` makes of them.
-        held: Attribute of a model that a layer holds -> its program, and the prefix of its
-            weights among those of the layer.
-        lower_model: Makes the program of such a model, once.
-        stubs: Calls of layers that specfmt does not know, in all classes of the file.
-        tables: Constants of the file that its modules read, by name.
-    """
-
-    def __init__(
-        self,
-        *,
-        fidelity: str = "idiomatic",
-        stubs: Stubs | None = None,
-        file_scope: Scope | None = None,
-    ) -> None:
-        self.stubs = stubs or Stubs()
-        self.file_scope = file_scope or Scope(())
-        self.tables: dict[str, Sequence[Any]] = {}
-        self.table_names: dict[tuple[Unit, str], str] = {}
-        self.data: set[Tensor] = set()
-        self.unfolds: dict[Node, tuple[int, ...]] = {}
-        self.steps: list[Step] = []
-        self.modules: dict[tuple[Unit, str], ModuleDef] = {}
-        self.parameters: dict[tuple[Unit, str], ParamDef] = {}
-        self.helpers: dict[str, None] = {}
-        self.word_stubs: dict[str, str] = {}
-        self.scope = Scope(RESERVED)
-        self.attrs: dict[tuple[Unit, str], str] = {}
-        self.fidelity = fidelity
-        self.memo: dict[tuple[Any, ...], Tensor] = {}
-        self.held: dict[str, tuple[Any, str]] = {}
-        self.lower_model: Callable[[Graph], Any]
-
-    def attr(self, unit: Unit, suffix: str) -> str:
-        """The attribute name of a unit's part, the same at every call."""
-        key = (unit, suffix)
-        if key not in self.attrs:
-            name = f"{unit.name}_{suffix}" if suffix else unit.name
-            self.attrs[key] = self.scope.claim(identifier(name))
-        return self.attrs[key]
+from specfmt.targets.torch.registry import TargetError, find_lowering
+from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
 
 
 def parameter_dtype(unit: Unit) -> str:
@@ -467,43 +358,3 @@ class Lower:
             FlattenFrom(x), y, want=want, module=Call("nn.Flatten"), same_line=False
         )
         return result
-
-
-def one_order(shape: Shape) -> bool:
-    """Whether the elements stand in the same order channels-last and channels-first."""
-    return len(shape) < 3 or shape[-1] == 1 or all(size == 1 for size in shape[1:-1])
-
-
-def flat_rows(x: Tensor, expr: WeightExpr) -> WeightExpr | ByLayout:
-    """A weight whose first axis runs over the features of ``x``, in the order they come.
-
-    Keras flattens height, width, channels; a value flattened channels-first gives channels,
-    height, width, and the weight's rows are put in that order instead.
-    """
-    if x.flat is None:
-        return expr
-    rest = expr.shape[1:]
-    rank = len(x.flat)
-    grid = expr.reshape(*x.flat, *rest)
-    moved = grid.permute(rank - 1, *range(rank - 1), *range(rank, rank + len(rest)))
-    return ByLayout(x, expr, moved.reshape(expr.shape[0], *rest))
-
-
-def map_layout(
-    value: WeightExpr | ByLayout, change: Callable[[WeightExpr], WeightExpr | ByLayout]
-) -> WeightExpr | ByLayout:
-    """Apply ``change`` to an expression, in either layout."""
-    if isinstance(value, ByLayout):
-        first, second = (map_layout(each, change) for each in (value.keras, value.channels))
-        return ByLayout(value.tensor, first, second)
-    return change(value)
-
-
-def axis(k: int, x: Tensor) -> Axis:
-    """A Keras axis of ``x``, to be printed as torch's."""
-    return Axis(k % x.rank, x.rank)
-
-
-def dotted(text: str) -> Name:
-    """A dotted name as an expression: ``torch.float32``."""
-    return Name(text)

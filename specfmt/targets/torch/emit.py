@@ -13,14 +13,15 @@ from specfmt.targets.imports import import_lines
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment, remark
 from specfmt.targets.torch.constants import literal_buffer
-from specfmt.targets.torch.expr import ByOrder, Chain, ModuleDef, ParamDef, tensors_in
-from specfmt.targets.torch.forward import Forward, shape_text
+from specfmt.targets.torch.expr import ByOrder, Chain, shape_text, tensors_in
+from specfmt.targets.torch.forward import Forward
 from specfmt.targets.torch.initialize import reset_lines
 from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.params import Literal
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import Renderer
 from specfmt.targets.torch.static_types import attribute
+from specfmt.targets.torch.steps import ModuleDef, ParamDef
 
 STRING: Final = "string"
 """Keras's dtype of texts, which come as lists or NumPy arrays: PyTorch has no such tensors."""

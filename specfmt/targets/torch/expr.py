@@ -228,94 +228,6 @@ Stock = Call | Chain | ByOrder
 """A stock module, a chain of them, or one for each order (None where there is none)."""
 
 
-@dataclass(eq=False)
-class ModuleDef:
-    """A module that the class holds.
-
-    Attributes:
-        attr: Attribute name.
-        ctor: The constructor call.
-        params: torch parameter name -> expression over the unit's Keras weights.
-        unit: The graph unit whose weights these are.
-        heavy: Whether it stands on a line of its own in forward.
-        frozen: Those of ``params`` that training leaves alone.
-        buffers: Those of ``params`` that are buffers, besides ``running_...``.
-        stays_eval: Whether it stays in evaluation mode while the model trains.
-        comment: A remark for the reader, above its definition.
-        dtype: Its parameters' dtype where that is not float32.
-        starts_itself: Whether nothing outside of it says how its parameters start.
-    """
-
-    attr: str
-    ctor: Call
-    params: dict[str, Any]
-    unit: Any
-    heavy: bool = False
-    frozen: tuple[str, ...] = ()
-    buffers: tuple[str, ...] = ()
-    stays_eval: bool = False
-    comment: str = ""
-    dtype: str = ""
-    starts_itself: bool = False
-
-    @property
-    def creation(self) -> Call | Method:
-        """The constructor call, brought to the dtype."""
-        return Method(self.ctor, "to", (Name(f"torch.{self.dtype}"),)) if self.dtype else self.ctor
-
-    def is_buffer(self, name: str) -> bool:
-        """Whether an entry of ``params`` is a buffer."""
-        return name.startswith("running_") or name in self.buffers
-
-    @property
-    def counts_batches(self) -> bool:
-        """Whether PyTorch's own module keeps a count beside its running statistics."""
-        return str(self.ctor.func).startswith("nn.") and "running_mean" in self.params
-
-
-@dataclass(eq=False)
-class ParamDef:
-    """An `nn.Parameter` (or a buffer, if not trainable) that the class itself holds."""
-
-    attr: str
-    value: Any
-    unit: Any
-    trainable: bool = True
-    dtype: str = ""
-
-
-@dataclass(eq=False)
-class Step:
-    """One computation of forward: ``outputs = expr``.
-
-    Attributes:
-        outputs: The values it gives (several for a tuple).
-        expr: What it computes.
-        want: The axis order it needs of every input that has one.
-        out_want: The order its outputs stand in (default: as ``want``); ``free`` if it can
-            give either, whatever it reads; then the expression follows the output's order.
-        node: The graph node it belongs to.
-        module: The stock module (or chain of them) that does the same, for `nn.Sequential`;
-            None if there is none.
-        same_line: Whether it may join the line of the step before it (element-wise, norms).
-        comment: A remark for the reader, on a line above.
-        target: The nest of ``outputs`` that the call returns, where it is not a flat tuple:
-            ``(out, (h, c))``.
-    """
-
-    outputs: tuple[Tensor, ...]
-    expr: Any
-    want: Want = "any"
-    out_want: OutWant | None = None
-    node: Any = None
-    module: Stock | None = None
-    module_def: ModuleDef | None = None
-    same_line: bool = False
-    heavy: bool = False
-    comment: str = ""
-    target: tuple[Any, ...] | None = None
-
-
 def tensors_in(expr: Any) -> Iterator[Tensor]:
     """Every tensor that an expression reads, as often as its text would name it."""
     if isinstance(expr, Tensor):
@@ -370,3 +282,31 @@ def torch_order(items: tuple[Any, ...], channels_first: bool) -> tuple[Any, ...]
     if not channels_first or len(items) < 3:
         return items
     return (items[0], items[-1], *items[1:-1])
+
+
+def axis(k: int, x: Tensor) -> Axis:
+    """A Keras axis of ``x``, to be printed as torch's."""
+    return Axis(k % x.rank, x.rank)
+
+
+def one_order(shape: Shape) -> bool:
+    """Whether the elements stand in the same order channels-last and channels-first."""
+    return len(shape) < 3 or shape[-1] == 1 or all(size == 1 for size in shape[1:-1])
+
+
+SIZE_NAMES = {2: "", 3: "T", 4: "HW", 5: "DHW"}
+
+
+def shape_text(tensor: Tensor, channels_first: bool) -> str:
+    """A tensor's shape as torch sees it: ``(N, 16, 32, 32)``; unknown sizes by a letter."""
+    letters = SIZE_NAMES.get(tensor.rank, "")
+    sizes: list[str] = []
+    for axis, size in enumerate(tensor.shape):
+        if axis == tensor.batch_axis:
+            sizes.append("N" if size is None else str(size))
+        elif size is None:
+            sizes.append(letters[axis - 1] if axis <= len(letters) else "?")
+        else:
+            sizes.append(str(size))
+    ordered = torch_order(tuple(sizes), channels_first)
+    return f"({', '.join(ordered)}{',' if len(ordered) == 1 else ''})"

@@ -12,7 +12,7 @@ from collections import Counter
 from specfmt.graph.model import Graph, Node, Value
 from specfmt.layers.core import Dense
 from specfmt.layers.reshaping import Reshape
-from specfmt.targets.torch.builder import one_order
+from specfmt.targets.torch.expr import one_order
 
 
 def unfolded(graph: Graph) -> dict[Node, tuple[int, ...]]:

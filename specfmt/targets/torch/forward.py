@@ -12,34 +12,18 @@ from typing import Any
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import remark
 from specfmt.targets.torch.activity import PENALTY
-from specfmt.targets.torch.expr import Step, Tensor, tensors_in, torch_order
+from specfmt.targets.torch.expr import Tensor, shape_text, tensors_in
 from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.local_names import LETTERS, Line, LocalNames
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import ATOM, Renderer
 from specfmt.targets.torch.static_types import known_outputs
+from specfmt.targets.torch.steps import Step
 
 WIDTH = 88
 INDENT = 8
 SHORT = 3
 """Convolution, normalization, activation: worth one line, even if its comment goes above."""
-
-SIZE_NAMES = {2: "", 3: "T", 4: "HW", 5: "DHW"}
-
-
-def shape_text(tensor: Tensor, channels_first: bool) -> str:
-    """A tensor's shape as torch sees it: ``(N, 16, 32, 32)``; unknown sizes by a letter."""
-    letters = SIZE_NAMES.get(tensor.rank, "")
-    sizes: list[str] = []
-    for axis, size in enumerate(tensor.shape):
-        if axis == tensor.batch_axis:
-            sizes.append("N" if size is None else str(size))
-        elif size is None:
-            sizes.append(letters[axis - 1] if axis <= len(letters) else "?")
-        else:
-            sizes.append(str(size))
-    ordered = torch_order(tuple(sizes), channels_first)
-    return f"({', '.join(ordered)}{',' if len(ordered) == 1 else ''})"
 
 
 class Forward:

@@ -15,11 +15,11 @@ from specfmt.layers.base import Weight
 from specfmt.layers.naming import to_snake_case
 from specfmt.targets.source import embedded, formatted, string
 from specfmt.targets.torch.builder import parameter_dtype
-from specfmt.targets.torch.expr import ModuleDef, ParamDef
 from specfmt.targets.torch.initializers import stand_in, statements
 from specfmt.targets.torch.params import Constant, Literal
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.static_types import is_declared, looked_up
+from specfmt.targets.torch.steps import ModuleDef, ParamDef
 from specfmt.vocab.base import CUSTOM, Term
 
 NORM = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}

@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Final
 
-from specfmt.targets.torch.expr import Binary, Call, Step, Tensor, tensors_in
+from specfmt.targets.torch.expr import Binary, Call, Tensor, tensors_in
+from specfmt.targets.torch.steps import Step
 
 FUNCTIONS: Final = frozenset(["F.relu", "F.relu6", "F.silu", "F.hardswish"])
 """Those that hand-written models apply in place."""

@@ -15,11 +15,11 @@ from specfmt.targets.torch.expr import (
     ByOrder,
     Chain,
     Method,
-    Step,
     Stock,
     Tensor,
     tensors_in,
 )
+from specfmt.targets.torch.steps import Step
 
 REDUCTIONS: Final = frozenset({"amax", "amin", "mean", "sum"})
 

@@ -19,7 +19,6 @@ from specfmt.targets.torch.expr import (
     OutWant,
     Rearrange,
     Relabel,
-    Step,
     Subscripts,
     Tensor,
     Want,
@@ -27,6 +26,7 @@ from specfmt.targets.torch.expr import (
     torch_axis,
     torch_order,
 )
+from specfmt.targets.torch.steps import Step
 
 KERAS, CHANNELS = "keras", "channels"
 INFINITE = 1 << 30

@@ -16,8 +16,9 @@ from typing import Final
 
 from specfmt.layers.naming import to_snake_case
 from specfmt.targets.naming import Scope, identifier
-from specfmt.targets.torch.expr import Step, Tensor, tensors_in
+from specfmt.targets.torch.expr import Tensor, tensors_in
 from specfmt.targets.torch.program import ClassProgram
+from specfmt.targets.torch.steps import Step
 
 LETTERS: Final = tuple("xyzwvutsrqp")
 """The names that are handed on, in the order in which they are taken."""

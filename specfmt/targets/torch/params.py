@@ -2,7 +2,7 @@
 
 ``W.kernel.T`` is data: `WeightExpr.forward` computes the torch array from the Keras arrays,
 `WeightExpr.scatter` puts a torch array back into Keras arrays.  Arrays are numpy's (or
-anything with its methods); this module imports nothing.
+anything with its methods), and nothing here imports numpy before one is made.
 
 A reshape at either end changes no element's place in row-major order.  It is left to whoever
 writes the elements, for in memory it would copy what a permutation before it only views.
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
+
+from specfmt.targets.torch.expr import Tensor
 
 Shape = tuple[int, ...]
 
@@ -326,7 +328,7 @@ class Literal(WeightExpr):
 class ByLayout:
     """An expression that depends on the layout that a tensor ends up in."""
 
-    tensor: Any
+    tensor: Tensor
     keras: WeightExpr | ByLayout
     channels: WeightExpr | ByLayout
 
@@ -361,3 +363,28 @@ class Weights:
     def under(self, prefix: str) -> Weights:
         """The weights below ``prefix``, by their names there."""
         return Weights(self._shapes, f"{self._prefix}{prefix}/")
+
+
+def flat_rows(x: Tensor, expr: WeightExpr) -> WeightExpr | ByLayout:
+    """A weight whose first axis runs over the features of ``x``, in the order they come.
+
+    Keras flattens height, width, channels; a value flattened channels-first gives channels,
+    height, width, and the weight's rows are put in that order instead.
+    """
+    if x.flat is None:
+        return expr
+    rest = expr.shape[1:]
+    rank = len(x.flat)
+    grid = expr.reshape(*x.flat, *rest)
+    moved = grid.permute(rank - 1, *range(rank - 1), *range(rank, rank + len(rest)))
+    return ByLayout(x, expr, moved.reshape(expr.shape[0], *rest))
+
+
+def map_layout(
+    value: WeightExpr | ByLayout, change: Callable[[WeightExpr], WeightExpr | ByLayout]
+) -> WeightExpr | ByLayout:
+    """Apply ``change`` to an expression, in either layout."""
+    if isinstance(value, ByLayout):
+        first, second = (map_layout(each, change) for each in (value.keras, value.channels))
+        return ByLayout(value.tensor, first, second)
+    return change(value)

@@ -25,11 +25,11 @@ from specfmt.targets.torch.expr import (
     Relabel,
     SelfAttr,
     Size,
-    Step,
     Subscript,
     Tensor,
     Unary,
 )
+from specfmt.targets.torch.steps import Step
 
 UNDECLARED: Final = ("nn.GRU", "nn.LSTM", "nn.RNN")
 """Modules none of whose parameters a class declares."""

@@ -15,7 +15,8 @@ from specfmt.layers.custom import Custom
 from specfmt.layers.custom_weights import as_weight
 from specfmt.targets.naming import Scope
 from specfmt.targets.source import comment, literal, string
-from specfmt.targets.torch.expr import Call, ModuleDef, Name, Tensor
+from specfmt.targets.torch.expr import Call, Name, Tensor, shape_text
+from specfmt.targets.torch.steps import ModuleDef
 from specfmt.targets.unknown import (
     attribute_names,
     config_text,
@@ -293,6 +294,4 @@ def _tensors(nest: Any) -> list[Tensor]:
 
 def _shown(tensor: Tensor) -> str:
     """``(N, H, W, 3)``: a shape in Keras's order."""
-    from specfmt.targets.torch.forward import shape_text
-
     return shape_text(tensor, channels_first=False) if tensor.shape else "a tensor"

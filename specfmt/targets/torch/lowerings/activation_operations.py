@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from specfmt.layers import activation_operations as ops
-from specfmt.targets.torch.builder import Lower, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.lowerings.activations import softmax_over
 from specfmt.targets.torch.lowerings.functions import activation
+from specfmt.targets.torch.registry import lower
 from specfmt.vocab.base import Term
 
 

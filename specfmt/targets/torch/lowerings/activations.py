@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, as_axes
-from specfmt.targets.torch.builder import Lower, lower
-from specfmt.targets.torch.builder import axis as axis_of
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary
+from specfmt.targets.torch.expr import axis as axis_of
 from specfmt.targets.torch.lowerings.functions import activation
+from specfmt.targets.torch.registry import lower
 from specfmt.vocab.base import Term
 
 HIDDEN = -1e9

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from specfmt.layers.applications import CustomScaleLayer, LayerScale
-from specfmt.targets.torch.builder import Lower, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Binary, Tensor
 from specfmt.targets.torch.lowerings.merging import common_want
+from specfmt.targets.torch.registry import lower
 
 
 @lower(LayerScale)

@@ -6,7 +6,7 @@ from typing import Any
 
 from specfmt.layers import array_operations as ops
 from specfmt.layers.reductions import check_axis, reduced_axes
-from specfmt.targets.torch.builder import Lower, axis, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import (
     Attr,
     AxisSubscript,
@@ -18,9 +18,11 @@ from specfmt.targets.torch.expr import (
     Rearrange,
     Tensor,
     Want,
+    axis,
 )
 from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype
 from specfmt.targets.torch.lowerings.reductions import wants_dropping
+from specfmt.targets.torch.registry import lower
 
 
 def moved(

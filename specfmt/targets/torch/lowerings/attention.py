@@ -5,18 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.attention import AdditiveAttention, Attention
-from specfmt.targets.torch.builder import Lower, lower
-from specfmt.targets.torch.expr import (
-    Attr,
-    Binary,
-    Call,
-    Expr,
-    Method,
-    Name,
-    Tensor,
-    Unary,
-)
+from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Name, Tensor, Unary
 from specfmt.targets.torch.lowerings.attention_heads import boolean, step
+from specfmt.targets.torch.registry import lower
 
 FAR = 1e9
 """What Keras's Attention takes from the scores of masked positions."""

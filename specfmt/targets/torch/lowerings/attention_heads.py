@@ -7,18 +7,11 @@ from math import prod
 from typing import Any
 
 from specfmt.layers.attention import GroupQueryAttention, HeadsAttention, MultiHeadAttention
-from specfmt.targets.torch.builder import Lower, TargetError, lower
-from specfmt.targets.torch.expr import (
-    Binary,
-    Call,
-    Method,
-    ModuleDef,
-    SelfAttr,
-    Size,
-    Subscript,
-    Tensor,
-)
+from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.expr import Binary, Call, Method, SelfAttr, Size, Subscript, Tensor
 from specfmt.targets.torch.params import ByLayout, WeightExpr
+from specfmt.targets.torch.registry import TargetError, lower
+from specfmt.targets.torch.steps import ModuleDef
 
 ALL = slice(None)
 

@@ -24,7 +24,7 @@ from specfmt.layers.convolutional import (
     TransposedConvolution,
 )
 from specfmt.layers.sizes import channels_of, spatial_axes, transposed_crop, windows
-from specfmt.targets.torch.builder import Lower, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import AxisSubscript, Tensor
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.lowerings.padding import (
@@ -35,6 +35,7 @@ from specfmt.targets.torch.lowerings.padding import (
     non_defaults,
 )
 from specfmt.targets.torch.params import ByLayout, WeightExpr
+from specfmt.targets.torch.registry import lower
 
 Params = dict[str, WeightExpr | ByLayout]
 

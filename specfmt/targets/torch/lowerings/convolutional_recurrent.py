@@ -12,15 +12,15 @@ from typing import Any
 from specfmt.layers.base import Shape
 from specfmt.layers.convolutional_recurrent import ConvLSTM, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from specfmt.layers.sizes import channels_of, same_padding, spatial_axes, spatial_sizes
-from specfmt.targets.torch.builder import Lower, TargetError, axis
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import (
     AxisSubscript,
     Call,
     Method,
-    ModuleDef,
     SelfAttr,
     Subscript,
     Tensor,
+    axis,
 )
 from specfmt.targets.torch.lowerings.convolutional import bias_option, channels_first_kernel
 from specfmt.targets.torch.lowerings.padding import (
@@ -42,6 +42,8 @@ from specfmt.targets.torch.lowerings.recurrent import (
     state_name,
 )
 from specfmt.targets.torch.params import WeightExpr
+from specfmt.targets.torch.registry import TargetError
+from specfmt.targets.torch.steps import ModuleDef
 
 
 def run(b: Lower, layer: ConvLSTM, call: Context) -> Result:

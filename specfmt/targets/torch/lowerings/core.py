@@ -6,17 +6,11 @@ from typing import Any
 
 from specfmt.layers.base import is_floating
 from specfmt.layers.core import Activation, Dense, Embedding, Identity, Masking
-from specfmt.targets.torch.builder import (
-    Lower,
-    TargetError,
-    axis,
-    flat_rows,
-    lower,
-    map_layout,
-)
-from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor, Unary, Want
+from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor, Unary, Want, axis
 from specfmt.targets.torch.lowerings.functions import activation
-from specfmt.targets.torch.params import ByLayout, WeightExpr
+from specfmt.targets.torch.params import ByLayout, WeightExpr, flat_rows, map_layout
+from specfmt.targets.torch.registry import TargetError, lower
 
 INDEX_DTYPES = ("int32", "int64")
 

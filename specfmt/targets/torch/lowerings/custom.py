@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.custom import Custom
-from specfmt.targets.torch.builder import Lower, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
+from specfmt.targets.torch.registry import lower
 from specfmt.targets.torch.stubs import Stub
 from specfmt.targets.unknown import attribute_names, is_keyword
 

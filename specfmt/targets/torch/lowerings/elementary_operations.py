@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from specfmt.layers import elementary_operations as ops
 from specfmt.layers.base import Op
-from specfmt.targets.torch.builder import Lower, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor
 from specfmt.targets.torch.lowerings.operations import (
     Operands,
@@ -16,6 +16,7 @@ from specfmt.targets.torch.lowerings.operations import (
     to_dtype,
     torch_dtype,
 )
+from specfmt.targets.torch.registry import lower
 
 _FLOATING: Final[dict[type[Op], str]] = {
     ops.Arcsinh: "asinh", ops.Arccosh: "acosh", ops.Arctanh: "atanh", ops.Exp2: "exp2",

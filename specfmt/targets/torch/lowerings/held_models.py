@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.held import HeldModel
-from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
+from specfmt.targets.torch.registry import TargetError, lower
 
 
 @lower(HeldModel)

@@ -7,11 +7,21 @@ from typing import Any, Final
 from specfmt.graph.model import Array
 from specfmt.layers import image_operations as ops
 from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
-from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import AxisSubscript, Binary, Call, Method, Pads, Subscript, Tensor
+from specfmt.targets.torch.expr import (
+    AxisSubscript,
+    Binary,
+    Call,
+    Method,
+    Pads,
+    Subscript,
+    Tensor,
+    axis,
+)
 from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype
 from specfmt.targets.torch.lowerings.padding import channels_want, pad
+from specfmt.targets.torch.registry import TargetError, lower
 
 LUMA: Final = (0.2989, 0.587, 0.114)
 """How bright red, green and blue look: the weights of TensorFlow's `rgb_to_grayscale`."""

@@ -15,7 +15,7 @@ from specfmt.layers.merging import (
     Multiply,
     Subtract,
 )
-from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import (
     AxisSubscript,
     Binary,
@@ -25,7 +25,9 @@ from specfmt.targets.torch.expr import (
     Tensor,
     Unary,
     Want,
+    axis,
 )
+from specfmt.targets.torch.registry import TargetError, lower
 
 LETTERS = "abcdefghijklmopqrstuvwxyz"
 EPSILON = 1e-7

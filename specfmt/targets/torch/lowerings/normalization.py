@@ -14,19 +14,21 @@ from specfmt.layers.normalization import (
     normal_axes,
     sized_axes,
 )
-from specfmt.targets.torch.builder import Lower, TargetError, axis, flat_rows, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import (
     Axis,
     Binary,
     Call,
     Expr,
     Method,
-    ModuleDef,
     SelfAttr,
     Tensor,
     Want,
+    axis,
 )
-from specfmt.targets.torch.params import ByLayout, WeightExpr, constant
+from specfmt.targets.torch.params import ByLayout, WeightExpr, constant, flat_rows
+from specfmt.targets.torch.registry import TargetError, lower
+from specfmt.targets.torch.steps import ModuleDef
 
 UNBIASED = "PyTorch averages the unbiased variance, Keras the biased one."
 SYNCHRONIZED = (

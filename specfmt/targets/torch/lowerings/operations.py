@@ -10,18 +10,10 @@ from specfmt.graph.model import Array
 from specfmt.layers import operations as ops
 from specfmt.layers.base import Op, Operand, is_floating
 from specfmt.layers.promotion import operand_dtype, torch_result_type
-from specfmt.targets.torch.builder import Lower, Lowering, TargetError, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import (
-    Binary,
-    Call,
-    Method,
-    Name,
-    OutWant,
-    Tensor,
-    Unary,
-    Want,
-)
+from specfmt.targets.torch.expr import Binary, Call, Method, Name, OutWant, Tensor, Unary, Want
+from specfmt.targets.torch.registry import Lowering, TargetError, lower
 
 TORCH_DTYPES: Final = frozenset(
     [

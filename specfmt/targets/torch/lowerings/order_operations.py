@@ -7,12 +7,13 @@ from typing import Any
 from specfmt.layers import order_operations as ops
 from specfmt.layers.base import Shape
 from specfmt.layers.reductions import check_axis
-from specfmt.targets.torch.builder import Lower, axis, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import Attr, AxisSubscript, Call, Method, Tensor, Want
+from specfmt.targets.torch.expr import Attr, AxisSubscript, Call, Method, Tensor, Want, axis
 from specfmt.targets.torch.lowerings.array_operations import moved
 from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.lowerings.reductions import wants_dropping
+from specfmt.targets.torch.registry import lower
 
 
 @lower(ops.Sort)

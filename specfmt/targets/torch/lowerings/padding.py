@@ -8,17 +8,8 @@ from specfmt.layers.base import Layer, Shape
 from specfmt.layers.reshaping import ZeroPadding
 from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
 from specfmt.targets.torch.builder import Lower
-from specfmt.targets.torch.expr import (
-    ByOrder,
-    Call,
-    Chain,
-    Expr,
-    Pads,
-    Step,
-    Tensor,
-    Want,
-    torch_axis,
-)
+from specfmt.targets.torch.expr import ByOrder, Call, Chain, Expr, Pads, Tensor, Want, torch_axis
+from specfmt.targets.torch.steps import Step
 
 Sides = tuple[int, int]
 NEVER_NEGATIVE = ("F.relu", "F.relu6", "torch.sigmoid")

@@ -23,7 +23,7 @@ from specfmt.layers.pooling import (
     Pool,
 )
 from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
-from specfmt.targets.torch.builder import Lower, axis, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import (
     AxisSubscript,
     Binary,
@@ -33,6 +33,7 @@ from specfmt.targets.torch.expr import (
     Name,
     Tensor,
     Unary,
+    axis,
 )
 from specfmt.targets.torch.lowerings.padding import (
     channels_want,
@@ -42,6 +43,7 @@ from specfmt.targets.torch.lowerings.padding import (
     unpadded,
     when_channels,
 )
+from specfmt.targets.torch.registry import lower
 
 
 @lower(MaxPooling1D)

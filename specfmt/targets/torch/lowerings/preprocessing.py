@@ -7,9 +7,10 @@ from typing import Any
 
 from specfmt.layers.base import is_floating
 from specfmt.layers.preprocessing import Normalization, Rescaling, flat, shape_of
-from specfmt.targets.torch.builder import Lower, TargetError, flat_rows, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Binary, Method, Tensor
-from specfmt.targets.torch.params import ByLayout, WeightExpr
+from specfmt.targets.torch.params import ByLayout, WeightExpr, flat_rows
+from specfmt.targets.torch.registry import TargetError, lower
 
 EPSILON = 1e-7
 """Keras's `backend.epsilon()`, the least standard deviation."""

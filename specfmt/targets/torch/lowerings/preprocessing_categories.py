@@ -20,8 +20,9 @@ from specfmt.layers.preprocessing_categories import (
     StringLookup,
     TextVectorization,
 )
-from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor
+from specfmt.targets.torch.registry import TargetError, lower
 
 STRING = "string"
 LARGEST_RANK = 3

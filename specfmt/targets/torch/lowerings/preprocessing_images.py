@@ -22,11 +22,12 @@ from specfmt.layers.preprocessing_images import (
     Resizing,
 )
 from specfmt.layers.sizes import spatial_axes, spatial_sizes
-from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import AxisSubscript, Method, Tensor
 from specfmt.targets.torch.lowerings.image_operations import resize
 from specfmt.targets.torch.lowerings.padding import channels_want, data_format
 from specfmt.targets.torch.lowerings.regularization import training_flag
+from specfmt.targets.torch.registry import TargetError, lower
 
 FILLING = {"fill_mode": "reflect", "interpolation": "bilinear", "fill_value": 0.0}
 """Options of `transform_images` and their defaults."""

@@ -11,7 +11,7 @@ from specfmt.graph.model import Array
 from specfmt.layers import product_operations as ops
 from specfmt.layers.reductions import check_axis
 from specfmt.targets.source import string
-from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.constants import WRITTEN_OUT, buffer
 from specfmt.targets.torch.expr import (
     Attr,
@@ -25,9 +25,11 @@ from specfmt.targets.torch.expr import (
     Subscripts,
     Tensor,
     Want,
+    axis,
 )
 from specfmt.targets.torch.lowerings.operations import Operands, as_operand, to_dtype
 from specfmt.targets.torch.lowerings.reductions import wants_dropping
+from specfmt.targets.torch.registry import TargetError, lower
 
 
 @lower(ops.GetItem)

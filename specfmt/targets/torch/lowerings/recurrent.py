@@ -13,22 +13,15 @@ from typing import Any
 
 from specfmt.layers.base import Shape, is_floating
 from specfmt.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
-from specfmt.targets.torch.builder import ClassBuilder, Lower, TargetError, lower
-from specfmt.targets.torch.expr import (
-    Binary,
-    Call,
-    Expr,
-    Method,
-    ModuleDef,
-    Name,
-    SelfAttr,
-    Subscript,
-    Tensor,
-)
+from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.class_builder import ClassBuilder
+from specfmt.targets.torch.expr import Binary, Call, Expr, Method, Name, SelfAttr, Subscript, Tensor
 from specfmt.targets.torch.layout import substitute
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.params import WeightExpr, Weights, constant
+from specfmt.targets.torch.registry import TargetError, lower
 from specfmt.targets.torch.render import ATOM, Renderer
+from specfmt.targets.torch.steps import ModuleDef
 from specfmt.vocab.base import Term
 
 STOCK = {"SimpleRNN": "nn.RNN", "LSTM": "nn.LSTM", "GRU": "nn.GRU"}

@@ -13,7 +13,7 @@ from specfmt.layers.recurrent_cells import (
     SimpleRNNCell,
     StackedRNNCells,
 )
-from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.lowerings.recurrent import (
     Context,
@@ -27,6 +27,7 @@ from specfmt.targets.torch.lowerings.recurrent import (
     state,
     stock_module,
 )
+from specfmt.targets.torch.registry import TargetError, lower
 
 
 def run_rnn(b: Lower, layer: RNN, call: Context) -> Result:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from specfmt.layers import reductions as ops
-from specfmt.targets.torch.builder import Lower, axis, lower
-from specfmt.targets.torch.expr import Call, Method, OutWant, Tensor, Want
+from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.expr import Call, Method, OutWant, Tensor, Want, axis
 from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype, torch_dtype
+from specfmt.targets.torch.registry import lower
 
 
 def wants_dropping(x: Tensor, gone: tuple[int, ...]) -> tuple[Want, OutWant | None]:

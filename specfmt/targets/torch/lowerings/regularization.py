@@ -15,8 +15,9 @@ from specfmt.layers.regularization import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
-from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Call, PerAxis, SelfAttr, Size, Tensor, Want
+from specfmt.targets.torch.registry import TargetError, lower
 
 
 def training_flag(training: bool | None) -> Any:

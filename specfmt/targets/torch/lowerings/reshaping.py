@@ -23,7 +23,7 @@ from specfmt.layers.reshaping import (
     ZeroPadding3D,
 )
 from specfmt.layers.sizes import spatial_axes
-from specfmt.targets.torch.builder import Lower, axis, lower, one_order
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import (
     AxisSubscript,
     ByOrder,
@@ -37,6 +37,8 @@ from specfmt.targets.torch.expr import (
     Size,
     Spread,
     Tensor,
+    axis,
+    one_order,
     torch_order,
 )
 from specfmt.targets.torch.lowerings.padding import (
@@ -46,6 +48,7 @@ from specfmt.targets.torch.lowerings.padding import (
     pad,
     when_channels,
 )
+from specfmt.targets.torch.registry import lower
 
 NEAREST_LIMIT = 40
 """Up to this factor `F.interpolate` finds the nearest element exactly.

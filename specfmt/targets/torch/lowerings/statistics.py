@@ -7,11 +7,12 @@ from typing import Any
 from specfmt.graph.model import Array
 from specfmt.layers import statistics as ops
 from specfmt.layers.reductions import is_whole, reduced_axes
-from specfmt.targets.torch.builder import Lower, axis, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import Binary, Call, Method, Tensor
+from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, axis
 from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.lowerings.reductions import Reducer, extreme, running, wants_dropping
+from specfmt.targets.torch.registry import lower
 
 KERAS_EPSILON = 1e-7
 """`keras.backend.epsilon()`: what Keras takes where ``epsilon`` is null."""

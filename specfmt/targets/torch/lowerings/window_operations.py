@@ -6,8 +6,9 @@ from typing import Any
 
 from specfmt.layers import window_operations as ops
 from specfmt.layers.registry import layer_class
-from specfmt.targets.torch.builder import Lower, TargetError, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Tensor
+from specfmt.targets.torch.registry import TargetError, lower
 
 
 def _pooling(kind: str) -> Any:

@@ -9,7 +9,7 @@ from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import Recurrent
 from specfmt.layers.wrappers import Bidirectional, TimeDistributed
-from specfmt.targets.torch.builder import Lower, TargetError, axis, lower
+from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import (
     Axis,
     Binary,
@@ -21,6 +21,7 @@ from specfmt.targets.torch.expr import (
     Subscript,
     Tensor,
     Want,
+    axis,
 )
 from specfmt.targets.torch.lowerings.recurrent import (
     Context,
@@ -34,6 +35,7 @@ from specfmt.targets.torch.lowerings.recurrent import (
     stock_module,
 )
 from specfmt.targets.torch.params import ByLayout, Weights
+from specfmt.targets.torch.registry import TargetError, lower
 
 MERGES = {"sum": "+", "mul": "*"}
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from specfmt.layers.base import Shape
 from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, number, string
-from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.scores import changed_arguments, smoothed, torch_dim
 from specfmt.vocab.base import CUSTOM, Term
 

@@ -15,7 +15,7 @@ from typing import Any
 from specfmt.layers.base import Shape
 from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, number, string
-from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.scores import (
     MetricRequest,
     changed_arguments,

@@ -13,7 +13,7 @@ from typing import Any
 
 from specfmt.targets.own_words import python_name
 from specfmt.targets.source import number
-from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.schedules import ScheduleCode, schedule_code
 from specfmt.targets.torch.training.scores import changed_arguments
 from specfmt.vocab.base import CUSTOM, Term

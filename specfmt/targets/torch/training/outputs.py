@@ -10,7 +10,7 @@ from specfmt.graph.model import Graph
 from specfmt.spec.train import TrainSpec
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import number
-from specfmt.targets.torch.builder import TargetError
+from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.losses import LossCode, loss_code, trains_on_logits
 from specfmt.targets.torch.training.metrics import MetricCode, metric_code
 from specfmt.targets.training.outputs import (

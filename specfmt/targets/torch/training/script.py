@@ -10,8 +10,8 @@ from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
 from specfmt.targets.own_words import own_words, torch_stubs
 from specfmt.targets.source import formatted, literal, number, remark, string
-from specfmt.targets.torch.builder import TargetError
-from specfmt.targets.torch.program import ClassProgram, _is_channels_first
+from specfmt.targets.torch.program import ClassProgram, is_channels_first
+from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.callbacks import callback_lines
 from specfmt.targets.torch.training.loop import Loop
 from specfmt.targets.torch.training.optimizers import OptimizerCode, optimizer_code
@@ -104,7 +104,7 @@ class Script:
         scope = script_scope(RESERVED)
         inputs = {name: scope.claim(identifier(name, "inputs")) for name in graph.inputs}
         outputs = training_outputs(
-            graph, self.train, scope, channels_first=not _is_channels_first(graph)
+            graph, self.train, scope, channels_first=not is_channels_first(graph)
         )
         self.optimizer = self._optimizer(fidelity)
         self.penalty, self.constrain = penalty_lines(program), constraint_lines(program)

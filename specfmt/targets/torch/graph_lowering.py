@@ -1,0 +1,252 @@
+"""Graph -> torch program: every call of every graph lowered, nested models included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.graph.assumed import completed
+from specfmt.graph.infer import compute_dtype
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_values
+from specfmt.layers.base import is_floating
+from specfmt.targets.naming import Scope, class_name
+from specfmt.targets.source import string
+from specfmt.targets.templates import data_folder
+from specfmt.targets.torch.activity import add_penalties, nested_penalty, sum_of
+from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.class_builder import ClassBuilder
+from specfmt.targets.torch.constants import buffer
+from specfmt.targets.torch.expr import Call, Method, Name, SelfAttr, Subscript, Tensor, Want
+from specfmt.targets.torch.feature_order import unfolded
+from specfmt.targets.torch.layout import CHANNELS, KERAS
+from specfmt.targets.torch.passes import settle
+from specfmt.targets.torch.program import ClassProgram, Options
+from specfmt.targets.torch.registry import TargetError, find_lowering
+from specfmt.targets.torch.steps import Step
+from specfmt.targets.torch.stubs import Stubs
+
+IMPORTED = ("nn", "F", "torch", "math", "OrderedDict", "Self", "Sequence", "Path")
+"""Names that a generated file imports."""
+
+
+def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> ClassProgram:
+    """Lower a whole graph; the program's own is the same with a shape for every value.
+
+    Raises:
+        SpecError: With a 3xx finding for every layer that PyTorch cannot express as asked.
+    """
+    problems: list[Diagnostic] = []
+    graph = completed(graph)
+    names = scope or Scope(IMPORTED)
+    stubs = Stubs()
+    program = _lower(graph, options, names, problems, stubs, outermost=True)
+    if problems:
+        raise SpecError(problems)
+    stubs.settle(names, graph.assumed)
+    return program
+
+
+def free_class_name(name: str) -> str:
+    """A class name for a model that no helper of the file can have."""
+    wish = class_name(name)
+    helpers = (data_folder("templates") / "torch" / "helpers").iterdir()
+    taken = {path.stem.replace("_", "") for path in helpers}
+    return f"{wish}Model" if wish.lower() in taken else wish
+
+
+def _lower(
+    graph: Graph,
+    options: Options,
+    scope: Scope,
+    problems: list[Diagnostic],
+    stubs: Stubs,
+    *,
+    outermost: bool = False,
+) -> ClassProgram:
+    nested: dict[Unit, ClassProgram] = {}
+    for unit in graph.units:
+        if unit.graph is not None:
+            inner = replace(options, logits=frozenset())
+            nested[unit] = _lower(unit.graph, inner, scope, problems, stubs)
+    builder = ClassBuilder(fidelity=options.fidelity, stubs=stubs, file_scope=scope)
+    program = ClassProgram(scope.claim(free_class_name(graph.name)), graph, builder, nested=nested)
+    made: dict[Graph, ClassProgram] = {}
+
+    def lower_model(held: Graph) -> ClassProgram:
+        if held not in made:
+            own = replace(options, logits=frozenset())
+            made[held] = _lower(held, own, scope, problems, stubs)
+        return made[held]
+
+    builder.lower_model = lower_model
+    tensors: dict[Value, Tensor] = {}
+    for name, value in graph.inputs.items():
+        tensors[value] = Tensor(value.shape or (), value.dtype, name)
+        program.inputs[name] = tensors[value]
+    if outermost:
+        builder.data.update(program.inputs.values())
+    builder.unfolds = unfolded(graph)
+    final = {value: name for name, value in graph.outputs.items()}
+    penalties: list[Tensor] = []
+    for node in graph.nodes:
+        omit = any(final.get(value) in options.logits for value in node.outputs)
+        try:
+            result = _lower_node(node, builder, nested, tensors, without_activation=omit)
+            if options.trains:
+                penalties += _penalties(node, builder, nested, result)
+        except TargetError as error:
+            problems.append(error.diagnostic(node))
+            result = tuple(Tensor(v.shape or (), v.dtype, v.name) for v in node.outputs)
+        results = result if isinstance(result, tuple) else (result,)
+        read = [tensors[value] for value in node.inputs()]
+        masked = next((tensor.mask for tensor in read if tensor.mask), None)
+        for value, tensor in zip(node.outputs, results, strict=True):
+            mask = (tensor.mask or masked) if value.masked else None
+            if mask is not tensor.mask:
+                if tensor in read:
+                    tensor = alias(builder, tensor)
+                tensor.mask = mask
+            tensors[value] = tensor
+    program.outputs = {
+        name: _as_declared(builder, tensors[value], value) for name, value in graph.outputs.items()
+    }
+    program.penalty = sum_of(builder, penalties)
+    if not problems:
+        settle(program, options, graph)
+    return program
+
+
+def _as_declared(builder: ClassBuilder, tensor: Tensor, value: Value) -> Tensor:
+    """An output in Keras's dtype: places are int64 inside a PyTorch program, int32 in Keras."""
+    if (tensor.dtype, value.dtype) != ("int64", "int32"):
+        return tensor
+    same = Tensor(tensor.shape, "int32", tensor.name, tensor.flat)
+    builder.steps.append(Step((same,), Method(tensor, "int"), node=value.node))
+    return same
+
+
+def _penalties(
+    node: Node, builder: ClassBuilder, nested: dict[Unit, ClassProgram], result: Any
+) -> list[Tensor]:
+    """What the outputs of a call add to the training loss."""
+    if node.unit in nested:
+        return [nested_penalty(builder, node)] if nested[node.unit].penalty else []
+    if node.layer.is_operation:
+        return []
+    return add_penalties(builder, node, result if isinstance(result, tuple) else (result,))
+
+
+def alias(builder: ClassBuilder, tensor: Tensor) -> Tensor:
+    """The same value under a tensor of its own, which may carry another mask."""
+    same = Tensor(tensor.shape, tensor.dtype, tensor.name, tensor.flat)
+    builder.steps.append(Step((same,), tensor))
+    return same
+
+
+def _lower_node(
+    node: Node,
+    builder: ClassBuilder,
+    nested: dict[Unit, ClassProgram],
+    tensors: dict[Value, Tensor],
+    *,
+    without_activation: bool,
+) -> Any:
+    bare = {value: alias(builder, tensors[value]) for value in node.unmasked}
+    args = map_values(node.args, lambda value: bare.get(value) or tensors[value])
+    b = Lower(builder, node, without_activation=without_activation)
+    if node.unit in nested:
+        return _call_model(b, nested[node.unit], args)
+    layer = node.layer
+    lowering = find_lowering(type(layer))
+    if lowering is None:
+        raise TargetError(
+            f"{layer.type_name} has no PyTorch lowering", "generate the Keras target", code="SF300"
+        )
+    if layer.is_operation:
+        _require_tensor(args)
+        return lowering(layer, b, *args.values())
+    args = {
+        key: buffer(b, item, None, item.dtype) if isinstance(item, Array) else item
+        for key, item in args.items()
+    }
+    args = map_nest(args, lambda tensor: autocast(b, tensor))
+    first = layer.call_arguments[0].name
+    positional = [args.pop(first)] if first in args else []
+    return lowering(layer, b, *positional, **args)
+
+
+def _require_tensor(args: dict[str, Any]) -> None:
+    """An operation of constants alone is a constant, which Keras does not record either."""
+    stack, constants = list(args.values()), 0
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Tensor):
+            return
+        if isinstance(item, (tuple, list)):
+            stack += item
+        constants += isinstance(item, Array)
+    if constants:
+        raise TargetError(
+            "expected a tensor among the operands, received constants alone",
+            "write the result of the operation as `{const: ...}` where it is read",
+        )
+
+
+def autocast(b: Lower, tensor: Tensor) -> Tensor:
+    """A floating input in the dtype that the layer computes in, as Keras casts it."""
+    wanted = compute_dtype(b.unit.policy)
+    if not is_floating(tensor.dtype) or tensor.dtype == wanted:
+        return tensor
+    cast = b.method(tensor, "to", Name(f"torch.{wanted}"), dtype=wanted)
+    cast.mask = tensor.mask
+    return cast
+
+
+def map_nest(args: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The same nest with ``change`` applied to every tensor."""
+    if isinstance(args, Tensor):
+        return change(args)
+    if isinstance(args, dict):
+        return {key: map_nest(item, change) for key, item in args.items()}
+    if isinstance(args, (list, tuple)):
+        return type(args)(map_nest(item, change) for item in args)
+    return args
+
+
+def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
+    inputs = tuple(args[name] for name in inner.inputs if name in args)
+    if any(tensor.mask for tensor in inputs) or any(value.masked for value in b.node.outputs):
+        raise TargetError(
+            "a mask crosses the border of a nested model, which a module's forward cannot carry",
+            "put the layers that make and read the mask into one model",
+        )
+    module = b.module(inner.name, heavy=True)
+    outputs = tuple(Tensor(value.shape or (), value.dtype, value.name) for value in b.node.outputs)
+    layouts = {_io_layout(t, inner.channels.get(t)) for t in inner.inputs.values() if t.has_layout}
+    want: Want = layouts.pop() if len(layouts) == 1 else "keras"
+    out_layouts = {inner.channels.get(t) for t in inner.outputs.values() if t.has_layout}
+    out_want: Want | None = None
+    if len(out_layouts) == 1:
+        out_want = "channels" if out_layouts.pop() else "keras"
+    expr: Any = Call(SelfAttr(module.attr), inputs)
+    form = inner.graph.output_form
+    if form != "single" and len(outputs) == 1:
+        key = Name(string(next(iter(inner.outputs)))) if form == "mapping" else 0
+        expr = Subscript(expr, (key,))
+    elif form == "mapping":
+        expr = Method(expr, "values")
+    return b.step(
+        expr,
+        *outputs,
+        want=want,
+        out_want=out_want,
+        module_def=module,
+        module=module.ctor if form == "single" else None,
+        heavy=True,
+    )
+
+
+def _io_layout(tensor: Tensor, channels: bool | None) -> Any:
+    return CHANNELS if channels else KERAS

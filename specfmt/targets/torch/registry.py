@@ -1,0 +1,56 @@
+"""The lowering of each layer class, and what it raises where PyTorch has no form for a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from specfmt.diagnostics import Diagnostic
+from specfmt.graph.model import Node
+from specfmt.layers.base import Layer
+
+Lowering = Callable[..., Any]
+
+
+LOWERINGS: dict[type[Layer], Lowering] = {}
+"""By class, since a layer and an operation may share a name (Add)."""
+
+
+def lower(cls: type[Layer]) -> Callable[[Lowering], Lowering]:
+    """Decorator: registers the PyTorch lowering of a layer class."""
+
+    def register(function: Lowering) -> Lowering:
+        LOWERINGS[cls] = function
+        return function
+
+    return register
+
+
+def find_lowering(cls: type[Layer]) -> Lowering | None:
+    """The lowering of a layer class, importing the module that mirrors the layer's family."""
+    if cls not in LOWERINGS:
+        name = f"specfmt.targets.torch.lowerings.{cls.family}"
+        if find_spec(name) is not None:
+            import_module(name)
+    return LOWERINGS.get(cls)
+
+
+class TargetError(Exception):
+    """PyTorch cannot express this layer as asked.
+
+    Args:
+        message: What cannot be expressed.
+        hint: What to do instead.
+        field: The field to point at.
+    """
+
+    def __init__(self, message: str, hint: str = "", field: str = "", code: str = "SF301") -> None:
+        self.message, self.hint, self.field, self.code = message, hint, field, code
+        super().__init__(message)
+
+    def diagnostic(self, node: Node) -> Diagnostic:
+        """The finding, placed at the call."""
+        path = (*node.unit.path, self.field) if self.field else node.unit.path
+        return Diagnostic(self.code, f"{node.name}: {self.message}", path, self.hint)
