@@ -16,8 +16,9 @@ from specfmt.fields.types import (
     Number,
     Tuple,
 )
-from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
-from specfmt.layers.registry import layer
+from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
+from specfmt.layers.registry import build_layer, layer
+from specfmt.vocab.base import Term
 from specfmt.vocab.fields import ZEROS, Constraint, Initializer, Regularizer
 
 INPUTS_ONLY = (Argument("inputs"),)
@@ -40,6 +41,8 @@ def as_axes(axis: Axes) -> tuple[Axis, ...]:
 class ReLU(FloatLayer):
     """`max(x, 0)`; with a slope below ``threshold`` and a ceiling where given."""
 
+    built_at_creation = True
+    positionwise = True
     call_arguments = INPUTS_ONLY
 
     max_value: OptionalNaturalFloat = None
@@ -51,6 +54,8 @@ class ReLU(FloatLayer):
 class LeakyReLU(FloatLayer):
     """`x` where `x >= 0`, else `negative_slope * x`."""
 
+    built_at_creation = True
+    positionwise = True
     call_arguments = INPUTS_ONLY
 
     negative_slope: NaturalFloat = DEFAULT_SLOPE
@@ -107,6 +112,8 @@ class PReLU(FloatLayer):
 class ELU(FloatLayer):
     """`x` where `x > 0`, else `alpha * (exp(x) - 1)`."""
 
+    built_at_creation = True
+    positionwise = True
     call_arguments = INPUTS_ONLY
 
     alpha: Float = 1.0
@@ -116,6 +123,7 @@ class ELU(FloatLayer):
 class Softmax(FloatLayer):
     """`exp(x) / sum(exp(x))` over one axis or several; masked elements become 0."""
 
+    built_at_creation = True
     call_arguments = (Argument("inputs"), Argument("mask", required=False))
 
     axis: Axes = -1
@@ -137,6 +145,22 @@ class Softmax(FloatLayer):
     def output_mask(self, *masked: bool, **kwargs: bool) -> bool:
         """A mask that is given becomes the output's mask, as in `Layer.__call__` of Keras."""
         return "mask" in kwargs or bool(masked and masked[0])
+
+
+ACTIVATION_LAYERS: Final[dict[str, type[Layer]]] = {
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "softmax": Softmax,
+}
+"""Activation functions, and the layers that apply them and may stand for them."""
+
+
+def activation_layer(term: Term) -> Layer:
+    """The layer that an activation was given as, without its name."""
+    fields = {name: getattr(term.spec, name) for name in type(term.spec).model_fields}
+    del fields["layer"]
+    return build_layer({"type": ACTIVATION_LAYERS[term.name].type_name, **fields})
 
 
 def _broadcasts(mask: Shape, x: Shape) -> bool:

@@ -21,7 +21,15 @@ from specfmt.fields.types import (
     Seed,
     Tuple,
 )
-from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Shapes, Weight
+from specfmt.layers.base import (
+    KERAS_2_LATER,
+    Argument,
+    FloatLayer,
+    Shape,
+    ShapeError,
+    Shapes,
+    Weight,
+)
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import check_mask
 from specfmt.vocab.base import Term
@@ -77,6 +85,8 @@ def volume(*sizes: int | None) -> int:
 class ListAttention(FloatLayer):
     """Base of the layers that read ``[query, value]`` or ``[query, value, key]``."""
 
+    keras_2_lacks = ("seed",)
+    keras_2_later = KERAS_2_LATER | {"dropout"}
     call_arguments = LIST_CALL
     training_default = False
 
@@ -162,6 +172,9 @@ class HeadsAttention(FloatLayer):
     trainable_reaches_parts = False
     penalizes_parts = True
     automatic_parts = ("Softmax",)
+    build_arguments = ("query", "value", "key")
+    writes_activity_regularizer = True
+    unwritten = ("flash_attention",)
 
     if TYPE_CHECKING:  # fields of the subclasses, which have them in Keras's order
         dropout: Fraction
@@ -249,6 +262,7 @@ class MultiHeadAttention(HeadsAttention):
     """Attention by several heads, each with keys of ``key_dim`` and values of ``value_dim``."""
 
     takes_masks_of = ("query", "value", "key")
+    keras_2_lacks = ("sliding_window", "use_gate", "seed")
 
     num_heads: PositiveInt
     key_dim: PositiveInt
@@ -344,6 +358,7 @@ class GroupQueryAttention(HeadsAttention):
     """Attention whose query heads share fewer heads of keys and values."""
 
     keras_class = "GroupedQueryAttention"
+    in_keras_2 = False
 
     head_dim: PositiveInt
     num_query_heads: PositiveInt

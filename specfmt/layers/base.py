@@ -119,6 +119,23 @@ COMMON_FIELDS = ("name", "inputs", "activity_regularizer", "trainable", "dtype")
 """Fields that every layer has; they come after a layer's own."""
 
 
+KERAS_2_LATER: Final = frozenset(
+    {
+        "activity_regularizer",
+        "backward_layer",
+        "dilation_rate",
+        "groups",
+        "keepdims",
+        "noise_shape",
+        "output_padding",
+        "score_mode",
+        "seed",
+        "synchronized",
+        "zero_output_for_mask",
+    }
+)
+"""Fields that most classes of Keras 2 have only since some release of 2.x, or not at all."""
+
 STRENGTHS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
 """Fields that say how strong a layer's randomness is; none at zero."""
 
@@ -146,6 +163,33 @@ class Layer(BaseModel):
         penalizes_parts: Whether Keras hands ``activity_regularizer`` on to parts of the layer.
         tables: Fields that hold a table, which generated code keeps apart where it is long.
         has_statistics: Whether it takes the statistics of a batch in training mode.
+        rank: How many spatial axes it works on; 0 where that is not fixed.
+        positionwise: Whether it treats every position on its own.
+        reads_indices: Whether it reads the numbers of categories.
+        reads_sequences: Whether it reads (batch, time, features).
+
+    What Keras writes into its files:
+        built_at_creation: Whether it is built when it is made, so that no shape is noted.
+        build_arguments: Call arguments whose shapes are noted; None for the first alone.
+        writes_activity_regularizer: Whether it stands in the config even where there is none.
+        unwritten: Fields that the config does not have.
+        lists_axes: Whether ``axis`` is written as a list, whatever was given.
+        sorts_axes: Whether that list is sorted.
+        paired_sizes: Size fields that are written as (before, after).
+        factor_from: Where the range starts that one number as ``factor`` stands for: ``zero``
+            or ``minus`` that number; empty if it stays a number.
+
+    Keras 2 (`tf_keras` 2.21), where it differs:
+        in_keras_2: Whether it has the layer, with the same meaning but for what follows.
+        keras_2_lacks: Fields that it does not have, or reads and does not apply.
+        keras_2_later: Fields that came in the course of 2.x: written only where they are set,
+            so that a model without them loads in all releases.
+        keras_2_inputs: The kinds of numbers (categories and strings are ``int``) with which it
+            computes as Keras 3 does.
+        keras_2_drops_masks: Whether it does not pass a mask on that Keras 3 does.
+        keras_2_reads_masks: Whether it looks at masks, as Keras 3 does not.
+        keras_2_resolves_axis: Whether it writes ``axis`` counted from the front once it is built.
+        keras_1_gates: Where the gates stand today that Keras 1 kept an array each of.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -168,6 +212,28 @@ class Layer(BaseModel):
     training_default: ClassVar[bool | None] = None
     casts_inputs: ClassVar[bool] = True
     automatic_parts: ClassVar[tuple[str, ...]] = ()
+    rank: ClassVar[int] = 0
+    positionwise: ClassVar[bool] = False
+    reads_indices: ClassVar[bool] = False
+    reads_sequences: ClassVar[bool] = False
+
+    built_at_creation: ClassVar[bool] = False
+    build_arguments: ClassVar[tuple[str, ...] | None] = None
+    writes_activity_regularizer: ClassVar[bool] = False
+    unwritten: ClassVar[tuple[str, ...]] = ()
+    lists_axes: ClassVar[bool] = False
+    sorts_axes: ClassVar[bool] = False
+    paired_sizes: ClassVar[tuple[str, ...]] = ()
+    factor_from: ClassVar[Literal["", "zero", "minus"]] = ""
+
+    in_keras_2: ClassVar[bool] = True
+    keras_2_lacks: ClassVar[tuple[str, ...]] = ()
+    keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float",)
+    keras_2_drops_masks: ClassVar[bool] = False
+    keras_2_reads_masks: ClassVar[bool] = False
+    keras_2_resolves_axis: ClassVar[bool] = False
+    keras_1_gates: ClassVar[tuple[int, ...]] = ()
 
     name: OptionalName = None
     inputs: Edges = None
@@ -176,7 +242,7 @@ class Layer(BaseModel):
     dtype: OptionalPolicy = None
 
     @classmethod
-    def unreadable(cls, config: dict[str, Any]) -> str:  # noqa: ARG003 (a hook)
+    def unreadable(cls, config: dict[str, Any]) -> str:
         """What of Keras's config of such a layer the fields cannot say; empty if nothing."""
         return ""
 
@@ -254,6 +320,33 @@ class Layer(BaseModel):
     def returns_input(self) -> bool:
         """Whether a call at inference returns the very tensor it reads, mask and all."""
         return False
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        """How many axes the output has, from those of the input; None where it is not known.
+
+        Args:
+            fields: The fields of an entry, which need not be sound.
+            rank: The number of axes of the first input, if known.
+        """
+        return cls.rank + 2 if cls.rank else rank
+
+    @classmethod
+    def own_dtype(cls, fields: dict[str, Any]) -> str | None:
+        """The dtype of a layer with these fields that does not take its model's."""
+        return None
+
+    @classmethod
+    def drop_derived(cls, config: dict[str, Any]) -> None:
+        """Take out of Keras's config, in place, what Keras fills in from other arguments."""
+
+    @classmethod
+    def resolve(cls, config: dict[str, Any]) -> None:
+        """Make of arguments, in place, what this class of Keras makes of them."""
+
+    def keras_2_dtype(self) -> str | None:
+        """The dtype that Keras 2 writes where none is given and it is not the model's."""
+        return None
 
     def noise_fields(self) -> tuple[str, ...]:
         """The fields by which a call in training mode draws random numbers; none at zero."""

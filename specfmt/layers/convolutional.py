@@ -21,7 +21,7 @@ from specfmt.fields.types import (
     Size3,
     expand,
 )
-from specfmt.layers.base import Layer, Shape, ShapeError, Weight
+from specfmt.layers.base import KERAS_2_LATER, Layer, Shape, ShapeError, Weight
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import (
     channels_of,
@@ -51,6 +51,7 @@ from specfmt.vocab.fields import (
 class Window(Layer):
     """What all convolutions share: a window of known size over ``rank`` axes."""
 
+    writes_activity_regularizer: ClassVar[bool] = True
     supports_masking: ClassVar[bool] = False
     rank: ClassVar[int] = 2
 
@@ -65,6 +66,8 @@ class Window(Layer):
 
 class Convolution(Window):
     """Slides ``filters`` kernels over the input and sums over its channels."""
+
+    keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
 
     filters: PositiveInt
     kernel_size: Size2
@@ -111,6 +114,7 @@ class Convolution(Window):
 class Conv1D(Convolution):
     """Convolution over steps; ``padding: causal`` keeps a step from seeing later ones."""
 
+    reads_sequences: ClassVar[bool] = True
     rank: ClassVar[int] = 1
 
     kernel_size: Size1
@@ -238,6 +242,7 @@ class Conv3DTranspose(TransposedConvolution):
     """Transposed convolution over depth, height and width."""
 
     rank: ClassVar[int] = 3
+    keras_2_lacks: ClassVar[tuple[str, ...]] = ("dilation_rate",)
 
     kernel_size: Size3
     strides: Size3 = 1
@@ -310,6 +315,8 @@ class DepthwiseConv2D(Depthwise):
 class Separable(Window):
     """A depthwise convolution, then a 1 x 1 convolution that mixes the channels."""
 
+    keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
+
     filters: PositiveInt
     kernel_size: Size2
     strides: Size2 = 1
@@ -361,6 +368,7 @@ class Separable(Window):
 class SeparableConv1D(Separable):
     """Depthwise separable convolution over steps."""
 
+    reads_sequences: ClassVar[bool] = True
     rank: ClassVar[int] = 1
 
     kernel_size: Size1

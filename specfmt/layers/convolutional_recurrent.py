@@ -20,7 +20,7 @@ from specfmt.fields.types import (
     Size3,
     expand,
 )
-from specfmt.layers.base import Shape, ShapeError, Shapes, Weight
+from specfmt.layers.base import KERAS_2_LATER, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.recurrent import Recurrent, forget_pieces
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import (
@@ -61,6 +61,10 @@ class ConvLSTM(Recurrent):
     # Keras does not tell the cell, which owns the weights.
     trainable_reaches_parts: ClassVar[bool] = False
     rank: ClassVar[int] = 2
+    writes_activity_regularizer: ClassVar[bool] = True
+    keras_2_lacks = ("seed", "unroll", "zero_output_for_mask")
+    keras_2_later = KERAS_2_LATER - {"dilation_rate"}
+    keras_1_gates = (0, 2, 1, 3)
 
     filters: PositiveInt
     kernel_size: Size2

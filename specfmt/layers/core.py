@@ -33,6 +33,7 @@ from specfmt.vocab.fields import (
 
 HE_UNIFORM: Final = Term("initializer", "HeUniform")
 INPUTS_ONLY = (Argument("inputs"),)
+LORA = ("lora_rank", "quantization_config")
 
 QuantizationConfig = Annotated[dict[str, Any] | None, Nullable(AnyMapping())]
 """What a later `layer.quantize()` would do; nothing is quantized until then."""
@@ -58,6 +59,10 @@ def lora_weights(
 @layer
 class Dense(FloatLayer):
     """Fully connected layer: `activation(x @ kernel + bias)` over the last axis."""
+
+    positionwise = True
+    keras_2_lacks = LORA
+    keras_2_inputs = ("float", "int")
 
     units: PositiveInt
     activation: ActivationName = LINEAR
@@ -112,6 +117,10 @@ class Dense(FloatLayer):
 class Embedding(FloatLayer):
     """Turns whole numbers into rows of a table; with ``mask_zero`` it masks the number 0."""
 
+    reads_indices = True
+    writes_activity_regularizer = True
+    keras_2_lacks = LORA
+    keras_2_inputs = ("float", "int")
     call_arguments = INPUTS_ONLY
     casts_inputs = False
 
@@ -124,6 +133,10 @@ class Embedding(FloatLayer):
     lora_rank: OptionalPositiveInt = None
     lora_alpha: OptionalFloat = None
     quantization_config: QuantizationConfig = None
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return None if rank is None else rank + 1
 
     def output_shape(self, x: Shape) -> Shape:
         _check_lora(self.lora_rank, self.embeddings_constraint, "embeddings_constraint")
@@ -167,6 +180,7 @@ def _check_lora(rank: int | None, constraint: Term | None, field: str) -> None:
 class Masking(FloatLayer):
     """Masks the steps whose features all equal ``mask_value``, and sets them to zero."""
 
+    built_at_creation = True
     call_arguments = INPUTS_ONLY
 
     mask_value: Float = 0.0
@@ -182,6 +196,10 @@ class Masking(FloatLayer):
 class Identity(Layer):
     """Returns its input."""
 
+    built_at_creation = True
+    positionwise = True
+    keras_2_inputs = ("float", "int", "bool")
+    keras_2_drops_masks = True
     call_arguments = INPUTS_ONLY
 
     def returns_input(self) -> bool:
@@ -192,6 +210,8 @@ class Identity(Layer):
 class Activation(FloatLayer):
     """Applies an activation function."""
 
+    built_at_creation = True
+    positionwise = True
     call_arguments = INPUTS_ONLY
 
     activation: ActivationName

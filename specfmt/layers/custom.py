@@ -73,6 +73,10 @@ class Custom(Layer):
     torch: TorchClass = None
     define: Annotated[Any, Nullable(EntriesRule())] = None
 
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return None
+
     @property
     def class_name(self) -> str:
         """The class's own name, without its module and the name of a registered package."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from math import prod
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.types import Axis, Bool, Either, Integer, Tuple
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
@@ -29,6 +29,7 @@ class Merge(FloatLayer):
     with fewer axes gets new ones of size 1 after the batch.
     """
 
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
     call_arguments = (Argument("inputs", "tensors"),)
 
     def output_shape(self, shapes: Shapes) -> Shape:
@@ -112,6 +113,8 @@ class Minimum(Merge):
 class Concatenate(Merge):
     """Its inputs one after the other along ``axis``."""
 
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
+
     axis: Axis = -1
 
     def output_shape(self, shapes: Shapes) -> Shape:
@@ -158,6 +161,10 @@ class Dot(Merge):
 
     axes: DotAxes
     normalize: Bool = False
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return None
 
     def axis_pair(self, shapes: Shapes) -> tuple[int, int]:
         """The axis of each input, counted from the front."""

@@ -136,8 +136,10 @@ class BatchNormalization(Affine):
     With ``trainable: false`` it works as at inference even while the model trains.
     """
 
+    keras_2_inputs = ("float", "int")
     call_arguments = BATCH_CALL
     has_statistics = True
+    keras_2_resolves_axis = True
 
     axis: Axis = -1
     momentum: Fraction = 0.99
@@ -194,6 +196,10 @@ class BatchNormalization(Affine):
 class LayerNormalization(Affine):
     """Normalizes every sample over the given axes, by default the features of each position."""
 
+    lists_axes = True
+    sorts_axes = True
+    keras_2_lacks = ("rms_scaling",)
+    keras_2_resolves_axis = True
     call_arguments = INPUTS_ONLY
     casts_inputs = False
 
@@ -223,6 +229,7 @@ class LayerNormalization(Affine):
 class GroupNormalization(Affine):
     """Normalizes every sample over groups of channels; one group a channel with ``groups: -1``."""
 
+    keras_2_reads_masks = True
     call_arguments = INPUTS_ONLY
     casts_inputs = False
 
@@ -260,6 +267,9 @@ class GroupNormalization(Affine):
 class RMSNormalization(FloatLayer):
     """Divides by the root mean square over the given axes and multiplies by a trained scale."""
 
+    lists_axes = True
+    sorts_axes = True
+    in_keras_2 = False
     call_arguments = (Argument("x"),)
     supports_masking = False
 
@@ -287,6 +297,7 @@ class RMSNormalization(FloatLayer):
 class UnitNormalization(FloatLayer):
     """Scales every sample to length 1 over the given axes."""
 
+    built_at_creation = True
     call_arguments = INPUTS_ONLY
 
     axis: Axes = -1

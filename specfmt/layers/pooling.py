@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from specfmt.fields.types import (
     Bool,
@@ -32,6 +32,7 @@ from specfmt.layers.sizes import (
 class Pool(Layer):
     """What all windowed poolings share; ``strides`` default to the window's size."""
 
+    built_at_creation = True
     supports_masking: ClassVar[bool] = False
     rank: ClassVar[int] = 2
 
@@ -63,6 +64,8 @@ class Pool(Layer):
 class MaxPool(Pool):
     """The maximum of each window."""
 
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
+
     pool_size: Size2 = 2
     strides: OptionalSize2 = None
     padding: Padding = "valid"
@@ -89,6 +92,7 @@ class MaxPooling3D(MaxPool):
     """The maximum over windows of depth, height and width."""
 
     rank: ClassVar[int] = 3
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float",)
 
     pool_size: Size3 = 2
     strides: OptionalSize3 = None
@@ -131,11 +135,16 @@ class AveragePooling3D(AveragePool):
 class GlobalPool(Layer):
     """What all global poolings share: spatial axes go, or stay with size 1."""
 
+    built_at_creation = True
     supports_masking: ClassVar[bool] = False
     rank: ClassVar[int] = 2
 
     data_format: OptionalDataFormat = None
     keepdims: Bool = False
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return cls.rank + 2 if fields.get("keepdims") else 2
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
         return compute_dtype
@@ -147,20 +156,26 @@ class GlobalPool(Layer):
         return with_spatial(x, sizes, channels, self.data_format)
 
 
+class GlobalMaxPool(GlobalPool):
+    """The maximum over everything."""
+
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
+
+
 @layer
-class GlobalMaxPooling1D(GlobalPool):
+class GlobalMaxPooling1D(GlobalMaxPool):
     """The maximum over all steps."""
 
     rank: ClassVar[int] = 1
 
 
 @layer
-class GlobalMaxPooling2D(GlobalPool):
+class GlobalMaxPooling2D(GlobalMaxPool):
     """The maximum over height and width."""
 
 
 @layer
-class GlobalMaxPooling3D(GlobalPool):
+class GlobalMaxPooling3D(GlobalMaxPool):
     """The maximum over depth, height and width."""
 
     rank: ClassVar[int] = 3

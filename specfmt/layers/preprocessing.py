@@ -64,6 +64,9 @@ def check_broadcast(values: Any, x: Shape, field: str) -> None:
 class Rescaling(FloatLayer):
     """Multiplies by ``scale`` and adds ``offset``; a list holds one number for each channel."""
 
+    positionwise = True
+    keras_2_inputs = ("float", "int")
+    keras_2_drops_masks = True
     call_arguments = INPUTS_ONLY
 
     scale: Numbers
@@ -79,12 +82,26 @@ class Rescaling(FloatLayer):
 class Normalization(FloatLayer):
     """Subtracts a mean and divides by a standard deviation, given or found by ``adapt()``."""
 
+    lists_axes = True
+    keras_2_resolves_axis = True
+    keras_2_inputs = ("float", "int")
+    keras_2_drops_masks = True
     call_arguments = INPUTS_ONLY
 
     axis: OptionalAxes = -1
     mean: Annotated[Any, Nullable(NumberOrArray())] = None
     variance: Annotated[Any, Nullable(NumberOrArray())] = None
     invert: Bool = False
+
+    @classmethod
+    def drop_derived(cls, config: dict[str, Any]) -> None:
+        if config.get("axis") in ([-1], (-1,)):
+            del config["axis"]
+
+    @classmethod
+    def resolve(cls, config: dict[str, Any]) -> None:
+        if config["axis"] is None:
+            config["axis"] = []
 
     def kept(self, x: Shape) -> tuple[int, ...]:
         """The axes that have statistics of their own, in order."""

@@ -84,6 +84,14 @@ class Categorical(Layer):
     supports_masking = False
     casts_inputs = False
     tables = ("vocabulary", "idf_weights", "bin_boundaries")
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return None
+
+    def keras_2_dtype(self) -> str | None:
+        return "int64" if getattr(self, "output_mode", "") == "int" else None
 
 
 class Lookup(Categorical):
@@ -225,6 +233,8 @@ class Lookup(Categorical):
 class IndexLookup(Lookup):
     """Base of the layers that look up one token for each element."""
 
+    build_arguments = ()
+
     def output_shape(self, x: Shape) -> Shape:
         if getattr(self, "invert", False) and self.mode != "int":
             raise ShapeError(
@@ -249,6 +259,8 @@ class StringLookup(IndexLookup):
     0 stands before them for ``mask_token``, if there is one.
     """
 
+    keras_2_lacks = ("salt",)
+
     max_tokens: OptionalSize = None
     num_oov_indices: NaturalInt = 1
     mask_token: OptionalStr = None
@@ -272,6 +284,8 @@ class StringLookup(IndexLookup):
 @layer
 class IntegerLookup(IndexLookup):
     """Turns whole numbers into their places in a vocabulary, or vectors made of those places."""
+
+    keras_2_lacks = ("oov_method", "salt")
 
     max_tokens: OptionalSize = None
     num_oov_indices: NaturalInt = 1
@@ -319,6 +333,9 @@ class TextVectorization(Lookup):
         ]
         return f"its `{own[0]}` is a function" if own else super().unreadable(config)
 
+    def keras_2_dtype(self) -> str:
+        return "string"
+
     @property
     def widths(self) -> tuple[int, ...]:
         """The lengths of the groups of neighbouring tokens; empty where tokens stay alone."""
@@ -355,12 +372,18 @@ class Discretization(Categorical):
     """Turns numbers into the numbers of the bins they fall in, or vectors made of those."""
 
     takes_trainable = False
+    keras_2_inputs = ("float",)
 
     bin_boundaries: Annotated[tuple[float, ...] | None, Nullable(Tuple(Number()))] = None
     num_bins: Annotated[int | None, Nullable(Integer(0))] = None
     epsilon: Float = 0.01
     output_mode: CountMode = "int"
     sparse: Bool = False
+
+    @classmethod
+    def drop_derived(cls, config: dict[str, Any]) -> None:
+        if config.get("bin_boundaries") is not None:
+            config.pop("num_bins", None)  # `adapt` leaves both
 
     @property
     def depth(self) -> int | None:
@@ -393,6 +416,7 @@ class CategoryEncoding(Categorical):
     """Turns category numbers into vectors: one-hot, several hot, or how often each occurs."""
 
     call_arguments = (Argument("inputs"), Argument("count_weights", required=False))
+    unwritten = ("sparse",)
 
     num_tokens: PositiveInt
     output_mode: VectorMode = "multi_hot"
@@ -409,8 +433,21 @@ class CategoryEncoding(Categorical):
         return compute_dtype
 
 
+class Hashed(Categorical):
+    """Base of the layers that give the numbers of bins, or vectors made of those."""
+
+    @classmethod
+    def own_dtype(cls, fields: dict[str, Any]) -> str | None:
+        return "int64" if fields.get("output_mode", "int") == "int" else None
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        if isinstance(self.dtype, str):
+            return self.dtype
+        return self.own_dtype(vars(self)) or compute_dtype
+
+
 @layer
-class Hashing(Categorical):
+class Hashing(Hashed):
     """Turns strings or whole numbers into bins by a hash of them, or vectors made of those.
 
     With ``mask_value``, bin 0 is for that value alone.
@@ -428,16 +465,13 @@ class Hashing(Categorical):
         check_sparse(self.sparse, self.output_mode)
         return x if self.output_mode == "int" else (*x[:-1], self.num_bins)
 
-    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
-        if isinstance(self.dtype, str):
-            return self.dtype
-        return "int64" if self.output_mode == "int" else compute_dtype
-
 
 @layer
-class HashedCrossing(Categorical):
+class HashedCrossing(Hashed):
     """Turns the combination of several categories into a bin by a hash of it."""
 
+    in_keras_2 = False
+    keras_2_inputs = ("float",)
     call_arguments = (Argument("inputs", "tensors"),)
     takes_trainable = False
 
@@ -453,8 +487,3 @@ class HashedCrossing(Categorical):
         if len(first) > 2 or (len(first) == 2 and first[-1] != 1) or x[1][-1] != first[-1]:
             raise ShapeError("inputs of one shape, [] or [1]", f"shapes {first} and {x[1]}")
         return first if self.output_mode == "int" else one_hot_shape(first, self.num_bins)
-
-    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
-        if isinstance(self.dtype, str):
-            return self.dtype
-        return "int64" if self.output_mode == "int" else compute_dtype

@@ -52,6 +52,7 @@ class ImageLayer(FloatLayer):
     call_arguments = IMAGES
     supports_masking = False
     training_default: ClassVar[bool | None] = True
+    keras_2_lacks: ClassVar[tuple[str, ...]] = ("data_format",)
 
     def output_shape(self, x: Shape, training: object = None) -> Shape:
         check_rank(x, 2, getattr(self, "data_format", None))
@@ -71,6 +72,14 @@ class Sized(ImageLayer):
 @layer
 class Resizing(Sized):
     """Brings images to a size; may crop or pad them first, so that they keep their aspect ratio."""
+
+    keras_2_lacks = (
+        "pad_to_aspect_ratio",
+        "fill_mode",
+        "fill_value",
+        "antialias",
+        "data_format",
+    )
 
     height: PositiveInt
     width: PositiveInt
@@ -140,6 +149,8 @@ class RandomFlip(RandomImageLayer):
 class RandomRotation(RandomImageLayer):
     """In training turns each image by up to ``factor`` full turns."""
 
+    factor_from = "minus"
+
     factor: Factor
     fill_mode: FillMode = "reflect"
     interpolation: Interpolation = "bilinear"
@@ -178,6 +189,9 @@ class RandomZoom(RandomImageLayer):
 class RandomContrast(RandomImageLayer):
     """In training scales each channel's distance from its mean, by 1 - lowest to 1 + highest."""
 
+    keras_2_lacks = ("value_range", "data_format")
+    factor_from = "zero"
+
     factor: Contrast
     value_range: ValueRange = (0, 255)
     seed: Seed = None
@@ -190,6 +204,8 @@ class RandomContrast(RandomImageLayer):
 @layer
 class RandomBrightness(RandomImageLayer):
     """In training adds one number to each image: a part of the range of its values."""
+
+    factor_from = "minus"
 
     factor: Factor
     value_range: ValueRange = (0, 255)

@@ -49,6 +49,9 @@ class Recurrent(Layer):
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
     width: ClassVar[str] = "units"
+    reads_sequences: ClassVar[bool] = True
+    build_arguments: ClassVar[tuple[str, ...] | None] = ("sequences", "initial_state")
+    keras_2_lacks: ClassVar[tuple[str, ...]] = ("seed",)
 
     if TYPE_CHECKING:
         units: PositiveInt
@@ -70,6 +73,10 @@ class Recurrent(Layer):
         stateful: Bool
         unroll: Bool
         zero_output_for_mask: Bool
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return cls.rank + 2 + bool(fields.get("return_sequences"))
 
     def output_shape(
         self,
@@ -228,6 +235,8 @@ def forget_pieces(bias: Weight, units: int) -> Weight:
 class SimpleRNN(Recurrent):
     """Fully connected recurrence: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
 
+    unwritten = ("seed",)
+    writes_activity_regularizer = True
     cell_name = "simple_rnn_cell"
 
     units: PositiveInt
@@ -257,6 +266,9 @@ class SimpleRNN(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory; gates in the order input, forget, cell, output."""
 
+    unwritten = ("use_cudnn",)
+    writes_activity_regularizer = True
+    keras_1_gates = (0, 2, 1, 3)
     cell_name = "lstm_cell"
     gates = 4
     states = 2
@@ -296,6 +308,9 @@ class LSTM(Recurrent):
 class GRU(Recurrent):
     """Gated recurrent unit; gates in the order update, reset, candidate."""
 
+    unwritten = ("use_cudnn",)
+    writes_activity_regularizer = True
+    keras_1_gates = (0, 1, 2)
     cell_name = "gru_cell"
     gates = 3
 

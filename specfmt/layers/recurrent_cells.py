@@ -44,6 +44,7 @@ class Cell(Layer):
     call_arguments: ClassVar[tuple[Argument, ...]] = CELL_ARGUMENTS
     training_default: ClassVar[bool | None] = False
     supports_masking: ClassVar[bool] = False
+    keras_2_lacks: ClassVar[tuple[str, ...]] = ("seed",)
     layer_class: ClassVar[type[Recurrent]]
 
     def over_time(self, **options: Any) -> Recurrent:

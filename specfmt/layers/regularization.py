@@ -13,7 +13,7 @@ from specfmt.fields.types import (
     Seed,
     Tuple,
 )
-from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
+from specfmt.layers.base import KERAS_2_LATER, Argument, FloatLayer, Shape, ShapeError
 from specfmt.layers.registry import layer
 from specfmt.vocab.base import Term
 
@@ -23,6 +23,7 @@ NoiseShape = Annotated[tuple[int | None, ...] | None, Nullable(Tuple(Nullable(In
 class TrainingOnly(FloatLayer):
     """Base of layers that return their input at inference."""
 
+    built_at_creation = True
     training_default: ClassVar[bool | None] = False
 
     def returns_input(self) -> bool:
@@ -36,6 +37,9 @@ class Dropout(TrainingOnly):
     ``noise_shape`` (with the batch axis; null = as the input) is what the noise is drawn
     for; it is broadcast over axes of size 1.
     """
+
+    positionwise = True
+    keras_2_later = KERAS_2_LATER - {"noise_shape", "seed"}
 
     rate: Fraction
     noise_shape: NoiseShape = None
@@ -113,6 +117,8 @@ def _of_rank(x: Shape, rank: int) -> Shape:
 class GaussianNoise(TrainingOnly):
     """In training adds normal noise of standard deviation ``stddev``."""
 
+    positionwise = True
+
     stddev: Fraction
     seed: Seed = None
 
@@ -120,6 +126,8 @@ class GaussianNoise(TrainingOnly):
 @layer
 class GaussianDropout(TrainingOnly):
     """In training multiplies by normal noise of mean 1 and variance `rate / (1 - rate)`."""
+
+    positionwise = True
 
     rate: Fraction
     seed: Seed = None
@@ -133,6 +141,9 @@ class AlphaDropout(TrainingOnly):
     for; they are broadcast over axes of size 1.
     """
 
+    positionwise = True
+    keras_2_lacks = ("noise_shape",)
+
     rate: Fraction
     noise_shape: NoiseShape = None
     seed: Seed = None
@@ -145,6 +156,7 @@ class AlphaDropout(TrainingOnly):
 class ActivityRegularization(TrainingOnly):
     """Returns its input and adds `l1 * sum(|x|) + l2 * sum(x^2)` of a sample to the loss."""
 
+    positionwise = True
     call_arguments = (Argument("inputs"),)
     training_default = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from math import prod
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.types import (
     Integer,
@@ -33,9 +33,14 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"
 class Flatten(Layer):
     """Flattens everything but the batch axis; channels_first inputs are read channels-last."""
 
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
 
     data_format: OptionalDataFormat = None
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return 2
 
     def output_shape(self, x: Shape) -> Shape:
         sizes = x[1:]
@@ -46,9 +51,17 @@ class Flatten(Layer):
 class Reshape(Layer):
     """Gives the elements of a sample another shape; one size may be -1 and is worked out."""
 
+    built_at_creation: ClassVar[bool] = True
+
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
 
     target_shape: TargetShape
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        target = fields.get("target_shape")
+        return len(target) + 1 if isinstance(target, list) else None
 
     def output_shape(self, x: Shape) -> Shape:
         target = self.target_shape
@@ -79,6 +92,7 @@ class Reshape(Layer):
 class Permute(Layer):
     """Puts the axes in another order; ``dims`` counts from 1, the batch axis stays."""
 
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
 
     dims: Dims
@@ -105,9 +119,14 @@ class Permute(Layer):
 class RepeatVector(Layer):
     """Repeats a vector ``n`` times: (batch, features) to (batch, n, features)."""
 
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
 
     n: PositiveInt
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return 3
 
     def output_shape(self, x: Shape) -> Shape:
         if len(x) != 2:
@@ -123,6 +142,7 @@ class RepeatVector(Layer):
 class Resized(Layer):
     """What paddings, croppings and up-samplings share: each spatial size changes by a rule."""
 
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
     rank: ClassVar[int] = 2
 
@@ -147,6 +167,9 @@ class Resized(Layer):
 class ZeroPadding(Resized):
     """Adds zeros before and after."""
 
+    paired_sizes: ClassVar[tuple[str, ...]] = ("padding",)
+    keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
+
     def sides(self) -> tuple[tuple[int, int], ...]:
         """(before, after) for each spatial axis."""
         return expand_sides(getattr(self, "padding"), self.rank)  # noqa: B009
@@ -159,6 +182,7 @@ class ZeroPadding(Resized):
 class ZeroPadding1D(ZeroPadding):
     """Adds steps of zeros: ``padding`` at both ends, or [before, after]."""
 
+    keras_2_lacks: ClassVar[tuple[str, ...]] = ("data_format",)
     rank: ClassVar[int] = 1
 
     padding: Pair = 1
@@ -189,6 +213,8 @@ class ZeroPadding3D(ZeroPadding):
 
 class Cropping(Resized):
     """Cuts off elements before and after."""
+
+    paired_sizes: ClassVar[tuple[str, ...]] = ("cropping",)
 
     def sides(self) -> tuple[tuple[int, int], ...]:
         """(before, after) for each spatial axis."""

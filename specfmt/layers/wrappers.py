@@ -47,10 +47,16 @@ class Bidirectional(Layer):
 
     call_arguments: ClassVar[tuple[Argument, ...]] = RNN_ARGUMENTS
     trainable_reaches_parts: ClassVar[bool] = False
+    reads_sequences: ClassVar[bool] = True
+    build_arguments: ClassVar[tuple[str, ...] | None] = ("sequences", "initial_state")
 
     layer: Annotated[Any, LayerRule(*RNN_LAYERS)]
     merge_mode: MergeMode = "concat"
     backward_layer: Annotated[Any, Nullable(LayerRule(*RNN_LAYERS))] = None
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return None
 
     def directions(self) -> tuple[Recurrent, Recurrent]:
         """The forward and the backward layer as Keras makes them, names included."""
@@ -171,6 +177,10 @@ class TimeDistributed(Layer):
     trainable_reaches_parts: ClassVar[bool] = False
 
     layer: Annotated[Any, LayerRule()]
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return None
 
     def output_shape(self, x: Shape, training: object = None, mask: Shape | None = None) -> Any:
         if len(x) < 3:

@@ -6,22 +6,8 @@ from typing import Any
 
 from specfmt.diagnostics import Path
 from specfmt.graph.model import Graph, Node, Value
+from specfmt.layers.activations import Softmax
 from specfmt.vocab.base import Term
-
-PASSIVE = frozenset(
-    (
-        "ActivityRegularization",
-        "AlphaDropout",
-        "Dropout",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-        "GaussianNoise",
-        "GaussianDropout",
-        "Identity",
-    )
-)
-"""Layers that are the identity at inference."""
 
 
 def train_of(graph: Graph) -> Any:
@@ -60,7 +46,7 @@ def final_activation(value: Value) -> str:
     term = getattr(node.layer, "activation", None)
     if isinstance(term, Term):
         return term.type
-    return node.unit.type_name if node.unit.type_name == "Softmax" else ""
+    return "Softmax" if isinstance(node.layer, Softmax) else ""
 
 
 def is_linear(node: Node) -> bool:
@@ -77,7 +63,7 @@ def is_linear(node: Node) -> bool:
 
 def changes_nothing(node: Node) -> bool:
     """Whether a call is the identity at inference."""
-    return node.unit.type_name in PASSIVE
+    return node.layer.returns_input()
 
 
 def readers(graph: Graph) -> dict[Value, list[Node]]:

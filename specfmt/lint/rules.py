@@ -11,6 +11,7 @@ from typing import Final
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
 from specfmt.graph.model import Graph, Node, Value
+from specfmt.layers.normalization import BatchNormalization
 from specfmt.lint.facts import (
     changes_nothing,
     final_activation,
@@ -226,7 +227,7 @@ def bias_before_normalization(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _normalizes_channels(node: Node, before: Node) -> bool:
-    if node.unit.graph is not None or node.unit.type_name != "BatchNormalization":
+    if node.unit.graph is not None or not isinstance(node.layer, BatchNormalization):
         return False
     axis = getattr(node.layer, "axis", -1)
     rank = len(before.outputs[0].shape or ())

@@ -48,9 +48,6 @@ _VALUES: dict[str, dict[Any, Any]] = {
 }
 """Where an old key's values changed with it."""
 
-_OVER_TIME = ("SimpleRNN", "LSTM", "GRU", "Bidirectional", "Conv1D", "SeparableConv1D")
-"""Layers whose ``input_dim`` was the size of one step."""
-
 
 def fix_text(text: str | bytes, file: str = "<string>") -> str:
     """A spec in its canonical form with old spellings rewritten.
@@ -176,7 +173,7 @@ def _move_input_keys(
         return
     holder = layer
     inner = find(layer, "layer")
-    if inner is not None and cls.type_name == "Bidirectional" and inner.value.kind == "map":
+    if inner is not None and cls.reads_sequences and inner.value.kind == "map":
         holder = inner.value if not _input_entries(layer, cls) else layer
     own = layer_class(text_of(holder, "type")) or cls
     keys = _input_entries(holder, own)
@@ -217,14 +214,13 @@ def _input_spec(
     given = {entry.name: plain(entry.value) for entry in layer.entries if entry.name in keys}
     batch, shape = given.get("batch_size"), None
     whole = given.get("batch_input_shape", given.get("batch_shape"))
-    type_name = cls.type_name if cls is not None else ""
     if isinstance(whole, list) and whole:
         batch, shape = whole[0], whole[1:]
     elif "input_shape" in given or "shape" in given:
         shape = given.get("input_shape", given.get("shape"))
         shape = [shape] if isinstance(shape, int) else shape
     elif "input_dim" in given:
-        timed = type_name in _OVER_TIME or "input_length" in given
+        timed = (cls is not None and cls.reads_sequences) or "input_length" in given
         shape = [*([given.get("input_length")] if timed else []), given["input_dim"]]
     elif "input_length" in given:
         shape = [given["input_length"]]
@@ -232,7 +228,7 @@ def _input_spec(
         return None
     spec: dict[str, Any] = {"shape": shape}
     dtype = given.get("input_dtype", given.get("dtype"))
-    if dtype is not None or type_name == "Embedding":
+    if dtype is not None or (cls is not None and cls.reads_indices):
         spec["dtype"] = dtype or "int32"
     if batch is not None:
         spec["batch_size"] = batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from specfmt.fields.types import (
     Axis,
@@ -35,12 +35,6 @@ class LayerActivationWord(ActivationWord):
     """
 
     extra_fields: ClassVar[tuple[str, ...]] = ("layer",)
-    keras_layer: ClassVar[str] = ""
-
-    def layer_data(self) -> dict[str, Any]:
-        """The layer as an entry of a spec, its name left out."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return {"type": self.keras_layer, **{k: v for k, v in fields.items() if k != "layer"}}
 
 
 class Linear(ActivationWord):
@@ -50,8 +44,6 @@ class Linear(ActivationWord):
 class Relu(LayerActivationWord):
     """`max(x, 0)`; with a slope below ``threshold`` and a ceiling where given."""
 
-    keras_layer = "ReLU"
-
     negative_slope: Float = 0.0
     max_value: OptionalFloat = None
     threshold: Float = 0.0
@@ -60,8 +52,6 @@ class Relu(LayerActivationWord):
 
 class LeakyRelu(LayerActivationWord):
     """`x` where `x >= 0`, else `negative_slope * x`."""
-
-    keras_layer = "LeakyReLU"
 
     negative_slope: Float = 0.2
     layer: OptionalName = None
@@ -73,8 +63,6 @@ class Relu6(ActivationWord):
 
 class Elu(LayerActivationWord):
     """`x` where `x > 0`, else `alpha * (exp(x) - 1)`."""
-
-    keras_layer = "ELU"
 
     alpha: Float = 1.0
     layer: OptionalName = None
@@ -183,8 +171,6 @@ class Exponential(ActivationWord):
 
 class Softmax(LayerActivationWord):
     """`exp(x) / sum(exp(x))` over ``axis``."""
-
-    keras_layer = "Softmax"
 
     axis: Axis = -1
     layer: OptionalName = None

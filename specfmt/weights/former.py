@@ -11,27 +11,18 @@ from typing import Any, Final
 
 import numpy as np
 
+from specfmt.layers.convolutional import Conv1D, Conv2DTranspose, Convolution
+from specfmt.layers.convolutional_recurrent import ConvLSTM
+from specfmt.layers.recurrent import GRU, LSTM
+from specfmt.layers.wrappers import Bidirectional
 from specfmt.weights.arrays import Array
 
 Arrays = list[Array]
 Change = Callable[[Arrays], Arrays]
 Shapes = list[tuple[int, ...]]
 
-GATES: Final[dict[str, tuple[int, ...]]] = {
-    "LSTM": (0, 2, 1, 3),
-    "ConvLSTM2D": (0, 2, 1, 3),
-    "GRU": (0, 1, 2),
-}
-"""Keras 1 kept an array a gate (an LSTM's were i, c, f, o); where today's gates stood."""
-
-CONVOLUTIONS: Final = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
+FLIPPED: Final = (Convolution, Conv2DTranspose, ConvLSTM)
 """Layers whose kernels Theano kept turned around."""
-
-TWO_KERNELS: Final = ("ConvLSTM2D",)
-"""Convolutions that have a second kernel, in the same form, for their state."""
-
-PACKED: Final = {"LSTM": 4, "GRU": 3}
-"""Gates of the layers that had a cuDNN version with kernels of its own."""
 
 
 def modernise(
@@ -50,22 +41,21 @@ def modernise(
     if layer is None:
         return None
     held = getattr(layer, "layer", None)
-    if held is not None and layer.type_name == "Bidirectional":
+    if isinstance(layer, Bidirectional):
         return _both(held, layer.backward_layer or held, places, shapes, keras_1, backend)
     if held is not None:
         return modernise(held, places, shapes, keras_1, backend)
-    type_name = layer.type_name
-    if keras_1 and type_name in GATES and len(shapes) == 3 * len(GATES[type_name]):
-        order = GATES[type_name]
-        if type_name not in TWO_KERNELS:
+    order: tuple[int, ...] = layer.keras_1_gates
+    if keras_1 and order and len(shapes) == 3 * len(order):
+        if not isinstance(layer, ConvLSTM):
             return lambda arrays: _join_gates(arrays, order)
         one = (*wanted[0][:-1], wanted[0][-1] // len(order))
         turn = _kernel(layer, one, shapes[0], keras_1, backend)
         return lambda arrays: _join_gates(_each_gate(arrays, turn), order)
-    if type_name in PACKED and len(shapes) == 3:
-        gates, units = PACKED[type_name], shapes[1][0]
+    if isinstance(layer, LSTM | GRU) and len(shapes) == 3:
+        gates, units = layer.gates, shapes[1][0]
         if shapes[2] == (2 * units * gates,) and shapes != wanted:
-            return lambda arrays: _from_cudnn(arrays, gates, sum_biases=type_name == "LSTM")
+            return lambda arrays: _from_cudnn(arrays, gates, sum_biases=isinstance(layer, LSTM))
     if shapes and len(shapes[0]) >= 3:
         return _kernel(layer, wanted[0], shapes[0], keras_1, backend)
     return None
@@ -127,10 +117,10 @@ def _kernel(
     moved = tuple(range(2, rank))
     candidates: list[Callable[[Array], Array]] = []
     first = getattr(layer, "data_format", None) == "channels_first"
-    if keras_1 and layer.type_name == "Conv1D":
+    if keras_1 and isinstance(layer, Conv1D):
         candidates.append(lambda k: k[:, 0])
         candidates.append(lambda k: k.transpose(2, 3, 1, 0)[:, 0])
-    elif keras_1 and layer.type_name == "Conv2DTranspose":
+    elif keras_1 and isinstance(layer, Conv2DTranspose):
         swapped = (*moved, 0, 1) if first else (*spatial, rank - 1, rank - 2)
         candidates.append(lambda k: k.transpose(swapped))
     elif keras_1 and first:
@@ -139,7 +129,7 @@ def _kernel(
     candidates.append(lambda k: k)
     if rank == 4:
         candidates.append(lambda k: k.transpose(3, 2, 0, 1))
-    flip = backend == "theano" and layer.type_name in CONVOLUTIONS
+    flip = backend == "theano" and isinstance(layer, FLIPPED)
     probe = np.broadcast_to(np.int8(0), shape)
     for index, candidate in enumerate(candidates):
         try:
@@ -150,7 +140,7 @@ def _kernel(
             if not flip and index == plain:
                 return None
             axes = tuple(range(len(wanted) - 2)) if flip else ()
-            count = 1 + (layer.type_name in TWO_KERNELS)
+            count = 1 + isinstance(layer, ConvLSTM)
             return partial(_turned, count=count, change=candidate, flipped=axes)
     return None
 

@@ -10,24 +10,19 @@ from functools import cache
 from typing import Any
 
 from specfmt.formats.config.reading import Json
-from specfmt.layers.base import COMMON_FIELDS, to_data
+from specfmt.layers.activations import ACTIVATION_LAYERS
+from specfmt.layers.base import COMMON_FIELDS, Layer, to_data
 from specfmt.layers.registry import layer_class, op_class
-from specfmt.vocab.base import bare_names, word_class
+from specfmt.vocab.base import CUSTOM, bare_names, word_class
 from specfmt.vocab.index import INDEX as WORDS
 
 MISSING: Any = object()
 SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
-def knows_layer(type_name: str) -> bool:
-    """Whether specfmt (or a plugin) defines this layer type."""
-    return type_name != "Custom" and layer_class(type_name) is not None
-
-
-def layer_module(type_name: str) -> str:
-    """The module that holds Keras's class of a known type."""
-    cls = layer_class(type_name)
-    return cls.keras_module if cls is not None else ""
+def known_layer(type_name: str) -> type[Layer] | None:
+    """The class of a layer that specfmt (or a plugin) defines; None for one of the user's own."""
+    return None if type_name == CUSTOM else layer_class(type_name)
 
 
 def unreadable(type_name: str, config: Json) -> str:
@@ -76,6 +71,17 @@ def word_name(kind: str, spelling: str) -> str | None:
     """The bare name of a word (``GlorotUniform`` -> ``glorot_uniform``), or None if unknown."""
     type_name = WORDS.get(kind, {}).get(spelling)
     return None if type_name is None else bare_names(kind)[type_name]
+
+
+@cache
+def activation_defaults(function: str) -> Json:
+    """Where the layer that applies an activation function has other defaults than it."""
+    of_layer = layer_defaults(ACTIVATION_LAYERS[function].type_name)
+    return {
+        name: of_layer[name]
+        for name, default in word_defaults("activation", function).items()
+        if name in of_layer and of_layer[name] != default
+    }
 
 
 def word_type(kind: str, spelling: str) -> str:

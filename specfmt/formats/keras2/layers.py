@@ -2,7 +2,7 @@
 
 An option that early releases of 2.x do not know is written only where it is set, so that a
 model without it loads in all of them.  What no release of Keras 2 has is refused where it is
-set: the tables here say what that is, for every layer that both generations have.
+set: the layers say what that is (`Layer.keras_2_lacks` and what stands beside it).
 
 Sources: the constructors and `get_config` of tf_keras 2.21 (`tf_keras.src.layers`).
 """
@@ -18,63 +18,21 @@ from specfmt.formats.keras2.words import Refusals, WordWriter, dtype_policy, pla
 from specfmt.formats.keras3.build_configs import shapes
 from specfmt.formats.keras3.layers import attribute_of
 from specfmt.formats.read.keras2 import ARGUMENTS
-from specfmt.formats.read.keras3 import UNWRITTEN, resolve
+from specfmt.formats.read.keras3 import resolve
 from specfmt.graph.held import HeldModel
 from specfmt.graph.model import Node, values_in
-from specfmt.layers.base import Layer, is_floating
+from specfmt.layers.attention import MultiHeadAttention
+from specfmt.layers.base import KERAS_LAYERS, Layer, is_floating
+from specfmt.layers.custom import Custom
 from specfmt.layers.merging import Merge
 from specfmt.layers.naming import inner_name, inner_names
+from specfmt.layers.normalization import LayerNormalization
+from specfmt.layers.preprocessing import Normalization
+from specfmt.layers.wrappers import TimeDistributed
 from specfmt.vocab.base import Term
-
-KERAS_2_LAYERS: Final = frozenset(
-    (
-        "Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average "
-        "AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional "
-        "CategoryEncoding CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose "
-        "ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D "
-        "DepthwiseConv2D Discretization Dot Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise "
-        "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D "
-        "GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Hashing Identity IntegerLookup LSTM LSTMCell LayerNormalization "
-        "LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum "
-        "MultiHeadAttention Multiply Normalization PReLU Permute RNN RandomBrightness "
-        "RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom ReLU RepeatVector "
-        "Rescaling Resizing StringLookup TextVectorization "
-        "Reshape SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax "
-        "SpatialDropout1D "
-        "SpatialDropout2D SpatialDropout3D StackedRNNCells Subtract TimeDistributed UnitNormalization "
-        "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
-    ).split()
-)
-"""Layers of specfmt that Keras 2 has, with the same meaning but for the options below."""
 
 APPLICATIONS: Final = "keras.src.applications."
 """Where models of `keras.applications` keep their own layers; `tf_keras` has the same modules."""
-
-RECURRENT: Final = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
-
-LACKING: Final[dict[str, tuple[str, ...]]] = {
-    "Dense": ("lora_rank", "quantization_config"),
-    "Embedding": ("lora_rank", "quantization_config"),
-    "LayerNormalization": ("rms_scaling",),
-    "MultiHeadAttention": ("sliding_window", "use_gate", "seed"),
-    "ZeroPadding1D": ("data_format",),
-    "Conv3DTranspose": ("dilation_rate",),
-    **dict.fromkeys(("Attention", "AdditiveAttention"), ("seed",)),
-    **dict.fromkeys(RECURRENT, ("seed",)),
-    **dict.fromkeys(("SimpleRNNCell", "LSTMCell", "GRUCell"), ("seed",)),
-    **{f"ConvLSTM{rank}D": ("seed", "unroll", "zero_output_for_mask") for rank in (1, 2, 3)},
-    "AlphaDropout": ("noise_shape",),
-    "Resizing": ("pad_to_aspect_ratio", "fill_mode", "fill_value", "antialias", "data_format"),
-    "RandomContrast": ("value_range", "data_format"),
-    **dict.fromkeys(
-        ("CenterCrop", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"),
-        ("data_format",),
-    ),
-    "RandomBrightness": ("data_format",),
-    "StringLookup": ("salt",),
-    "IntegerLookup": ("oov_method", "salt"),
-}
-"""Options that Keras 2 does not have, or (``dilation_rate``) reads and does not apply."""
 
 IDLE: Final[dict[str, tuple[str, ...]]] = {
     "lora_alpha": ("lora_rank",),
@@ -84,76 +42,12 @@ IDLE: Final[dict[str, tuple[str, ...]]] = {
 
 IDLE_EVERYWHERE: Final = ("lora_alpha",)
 
-LATER: Final = frozenset(
-    {
-        "activity_regularizer",
-        "backward_layer",
-        "dilation_rate",
-        "groups",
-        "keepdims",
-        "noise_shape",
-        "output_padding",
-        "score_mode",
-        "seed",
-        "synchronized",
-        "zero_output_for_mask",
-    }
-)
-"""Options that came in the course of 2.x, or that only some classes take: written where set."""
-
-ALWAYS: Final = frozenset(
-    [("Dropout", "noise_shape"), ("Dropout", "seed")]
-    + [(f"Conv{rank}D", "dilation_rate") for rank in (1, 2, 3)]
-    + [(f"ConvLSTM{rank}D", "dilation_rate") for rank in (1, 2, 3)]
-    + [(f"SeparableConv{rank}D", "dilation_rate") for rank in (1, 2)]
-)
-"""What is in `LATER` because of other classes."""
-
-LATER_DROPOUT: Final = ("Attention", "AdditiveAttention")
-"""Layers whose ``dropout`` came in the course of 2.x."""
-
-KEEPS_NUMBERS: Final = frozenset(
-    (
-        "Flatten Reshape Permute RepeatVector Identity Cropping1D Cropping2D Cropping3D "
-        "UpSampling1D UpSampling2D UpSampling3D Concatenate"
-    ).split()
-)
-"""Layers that treat whole numbers and true or false alike in both generations."""
-
-TAKES_WHOLE: Final = KEEPS_NUMBERS | frozenset(
-    (
-        "Embedding Dense BatchNormalization Normalization Rescaling Add Subtract Multiply Average "
-        "CategoryEncoding Hashing IntegerLookup StringLookup TextVectorization "
-        "Maximum Minimum Dot MaxPooling1D MaxPooling2D GlobalMaxPooling1D "
-        "GlobalMaxPooling2D GlobalMaxPooling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
-    ).split()
-)
-"""Layers that treat whole numbers alike in both; measured, with int32."""
-
 LACKING_DEFAULTS: Final = {"data_format": "channels_last"}
 """What an option that Keras 2 lacks may say besides its default."""
-
-NUMBERED: Final = ("StringLookup", "IntegerLookup", "Discretization", "Hashing")
-"""Layers whose dtype is that of category numbers where they give some."""
 
 _FREEZE_AROUND: Final = "put it into a model with `trainable: false`"
 
 KERAS_3_POLICY: Final = "DTypePolicy"
-
-
-def category_dtype(layer: Layer) -> str | None:
-    """The dtype of a layer that gives category numbers: Keras 2 names what it gives or reads."""
-    if layer.type_name == "TextVectorization":
-        return "string"
-    gives_numbers = layer.type_name in NUMBERED and getattr(layer, "output_mode", "") == "int"
-    return "int64" if gives_numbers else None
-
-
-def _factor(type_name: str, pair: list[float]) -> Any:
-    """A pair of limits as the one number that Keras 2 makes the same pair of."""
-    low, high = pair
-    mirrored = low if type_name == "RandomContrast" else -low
-    return high if mirrored == high else pair
 
 
 class Keras2LayerWriter:
@@ -193,10 +87,10 @@ class Keras2LayerWriter:
         """
         if isinstance(layer, HeldModel):
             return self.write_model(layer, around_is_trained)
-        if layer.type_name == "Custom":
+        if isinstance(layer, Custom):
             return self._custom(layer, name, path)
         in_application = layer.keras_module.startswith(APPLICATIONS)
-        if layer.type_name not in KERAS_2_LAYERS and not in_application:
+        if not in_application and not (layer.in_keras_2 and layer.keras_module == KERAS_LAYERS):
             self.refusals.add("a layer that Keras 2 has", f"{name} ({layer.type_name})", path)
             return {"class_name": layer.type_name, "config": {"name": name}}
         config = self._config(layer, name, args, path, around_is_trained)
@@ -217,25 +111,26 @@ class Keras2LayerWriter:
         """A layer's config with the arguments of all releases, and the later ones that are set."""
         type_name = layer.type_name
         owner = f"{name} ({type_name})"
-        dtype = self._dtype(layer.dtype or category_dtype(layer) or self.policy, name, path)
+        dtype = self._dtype(layer.dtype or layer.keras_2_dtype() or self.policy, name, path)
         values: Json = {}
         for key in (*layer.own_fields(), "activity_regularizer"):
             value = getattr(layer, attribute_of(layer, key))
             default = type(layer).model_fields[attribute_of(layer, key)].default
-            if key in UNWRITTEN.get(type_name, ()) or self._is_idle(layer, key):
+            if key in layer.unwritten or self._is_idle(layer, key):
                 continue
-            if key in LACKING.get(type_name, ()):
+            if key in layer.keras_2_lacks:
                 if value not in (default, LACKING_DEFAULTS.get(key, default)):
                     self._refuse_option(key, value, default, owner, path)
                 continue
-            later = key in LATER or (key == "dropout" and type_name in LATER_DROPOUT)
-            if later and (type_name, key) not in ALWAYS and value == default:
+            if key in layer.keras_2_later and value == default:
                 continue
             values[key] = self._value(key, value, name, around_is_trained, dtype, path)
-        resolve(type_name, values)
+        resolve(type(layer), values)
         if isinstance(values.get("factor"), list):
-            values["factor"] = _factor(type_name, values["factor"])
-        if type_name == "MultiHeadAttention":
+            low, high = values["factor"]  # one number that Keras 2 makes the same pair of
+            mirrored = low if layer.factor_from == "zero" else -low
+            values["factor"] = high if mirrored == high else [low, high]
+        if isinstance(layer, MultiHeadAttention):
             values["value_dim"] = values["value_dim"] or values["key_dim"]
             values["attention_axes"] = _from_the_front(values["attention_axes"], args)
             values.update(built_shapes(args))
@@ -273,7 +168,7 @@ class Keras2LayerWriter:
         """Whether an option that Keras 2 lacks has no effect here."""
         if key in IDLE_EVERYWHERE or (key.startswith("renorm") and not layer.renorm):  # type: ignore[attr-defined]
             return True
-        if key not in LACKING.get(layer.type_name, ()) or key not in IDLE:
+        if key not in layer.keras_2_lacks or key not in IDLE:
             return False
         return not any(getattr(layer, other, None) for other in IDLE[key])
 
@@ -294,7 +189,7 @@ class Keras2LayerWriter:
             ]
         return plain(value)
 
-    def _custom(self, layer: Any, name: str, path: Path) -> Json:
+    def _custom(self, layer: Custom, name: str, path: Path) -> Json:
         """A layer of the user's own, as it came; only a dtype policy takes Keras 2's form."""
         module, _, class_name = layer.class_.rpartition(".")
         config = {**layer.config, "name": name}
@@ -335,9 +230,9 @@ class Keras2LayerWriter:
             said = show(plain(getattr(layer, field)))
             self.refusals.add(f"{field} of {owner} to be {expected}", said, (*path, field))
 
-        if layer.type_name == "Normalization" and layer.axis is None and layer.mean is None:
+        if isinstance(layer, Normalization) and layer.axis is None and layer.mean is None:
             refuse("axis", "given where there is no mean")
-        if layer.type_name == "LayerNormalization" and not _rising(layer.axis):
+        if isinstance(layer, LayerNormalization) and not _rising(layer.axis):
             refuse("axis", "counted from one end and in rising order")
         strides, dilation = getattr(layer, "strides", 1), getattr(layer, "dilation_rate", 1)
         if _largest(strides) > 1 and _largest(dilation) > 1:
@@ -345,7 +240,7 @@ class Keras2LayerWriter:
 
     def check_inputs(self, layer: Layer, node: Node) -> None:
         """Refuse inputs that a layer of Keras 2 does not take or computes with in another way."""
-        if layer.type_name == "Custom":
+        if isinstance(layer, Custom):
             return
         tensors = [
             value
@@ -378,12 +273,12 @@ class Keras2LayerWriter:
             )
             return
         inner: Any = layer
-        while inner.type_name == "TimeDistributed":
+        while isinstance(inner, TimeDistributed):
             inner = inner.layer
         if isinstance(inner, HeldModel):
             return  # its own inputs say what they are
         for dtype in {value.dtype for value in tensors if "float" not in value.dtype}:
-            if inner.type_name not in (KEEPS_NUMBERS if dtype == "bool" else TAKES_WHOLE):
+            if ("bool" if dtype == "bool" else "int") not in inner.keras_2_inputs:
                 self.refusals.add(
                     f"inputs of {node.name} ({layer.type_name}) that are floating",
                     dtype,

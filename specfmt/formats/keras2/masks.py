@@ -29,18 +29,12 @@ from specfmt.formats.keras2.words import Refusals
 from specfmt.graph.infer import split_arguments
 from specfmt.graph.model import Graph, Node, Value, values_in
 from specfmt.graph.recording import carries_masks
+from specfmt.layers.activations import Softmax
+from specfmt.layers.attention import MultiHeadAttention
 from specfmt.layers.base import Layer
+from specfmt.layers.convolutional_recurrent import ConvLSTM
+from specfmt.layers.custom import Custom
 from specfmt.layers.merging import Concatenate, Merge
-from specfmt.layers.recurrent import Recurrent
-
-STOPS: Final = frozenset({"Identity", "Normalization", "Rescaling"})
-"""Layers that pass a mask on in Keras 3 and drop it in Keras 2."""
-
-READS_IN_KERAS_2: Final = frozenset({"GroupNormalization"})
-"""Layers that look at masks in Keras 2 only."""
-
-EMPTY_ROWS: Final = frozenset({"Softmax"})
-"""Layers that treat a row that is masked throughout in their own way."""
 
 STATES: Final = "initial_state"
 
@@ -116,7 +110,7 @@ class Follower:
             self._model(node, node.unit.graph)
             return
         layer = node.layer
-        if layer.is_operation or layer.type_name == "Custom":
+        if layer.is_operation or isinstance(layer, Custom):
             return
         if _looks_at_masks(layer):
             self._check(node, layer)
@@ -139,9 +133,9 @@ class Follower:
     def reads_otherwise(self, node: Node) -> bool:
         """Whether equal masks give other values in Keras 3, or only Keras 2 reads them."""
         layer: Any = node.layer
-        if layer.type_name == "MultiHeadAttention":
+        if isinstance(layer, MultiHeadAttention):
             return _keeps_scores(node, layer)
-        return layer.type_name in (*EMPTY_ROWS, *READS_IN_KERAS_2) or _forces_zeros(layer)
+        return isinstance(layer, Softmax) or layer.keras_2_reads_masks or _forces_zeros(layer)
 
     def differs_in(self, argument: Any, node: Node) -> bool:
         """Whether a call sees other masks on an argument, given no mask for it."""
@@ -173,7 +167,7 @@ class Follower:
         elif isinstance(layer, Merge) and layer.output_mask([True, True]):
             token = _joined(found, of_keras_2=of_keras_2)
             masks = token is not None
-        if of_keras_2 and layer.type_name in STOPS:
+        if of_keras_2 and layer.keras_2_drops_masks:
             return
         several = (masks,) * len(node.outputs) if isinstance(masks, bool) else masks
         for value, is_masked in zip(node.outputs, several, strict=True):
@@ -223,8 +217,7 @@ def _keeps_scores(node: Node, layer: Any) -> bool:
 def _forces_zeros(layer: Any) -> bool:
     """Whether a `Bidirectional` makes a convolutional layer give zeros at masked steps."""
     inner: Any = getattr(layer, "layer", None)
-    is_convolutional = isinstance(inner, Recurrent) and inner.type_name.startswith("ConvLSTM")
-    return bool(is_convolutional and inner.return_sequences)
+    return isinstance(inner, ConvLSTM) and bool(inner.return_sequences)
 
 
 def _joined(found: list[Token], *, of_keras_2: bool) -> Token:
@@ -256,7 +249,7 @@ def is_along_last_axis(layer: Concatenate, node: Node) -> bool:
 def _looks_at_masks(layer: Layer) -> bool:
     return (
         layer.reads_masks
-        or layer.type_name in READS_IN_KERAS_2
+        or layer.keras_2_reads_masks
         or any(argument.name.endswith("mask") for argument in layer.call_arguments)
     )
 
@@ -266,6 +259,6 @@ def _may_look(graph: Graph) -> bool:
     return any(
         _may_look(unit.graph)
         if unit.graph is not None
-        else _looks_at_masks(unit.layer) or unit.type_name == "Custom"
+        else _looks_at_masks(unit.layer) or isinstance(unit.layer, Custom)
         for unit in graph.units
     )

@@ -23,13 +23,15 @@ from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import keras_layers
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves
 from specfmt.graph.training import draws, normalizes
+from specfmt.layers.attention import MultiHeadAttention
 from specfmt.layers.base import Op
+from specfmt.layers.custom import Custom
 from specfmt.lint.rules import ROOT_SCOPE, SCOPE
 
 KERAS_VERSION: Final = "2.15.0"
 """The last release of Keras 2 under the name Keras; later ones are called tf_keras."""
 
-LACKING_ARGUMENTS: Final = {"MultiHeadAttention": ("query_mask", "value_mask", "key_mask")}
+LACKING_ARGUMENTS: Final = ("query_mask", "value_mask", "key_mask")
 """Arguments of a call that Keras 2 does not have."""
 
 STATES: Final = "initial_state"
@@ -174,9 +176,9 @@ class Keras2ModelWriter:
             return _tensors(self._leaves(first, self._keywords(rest)))
         self.layers.check_inputs(node.layer, node)
         # An argument that is null is one that is not given: Keras 2 lacks some of Keras 3's.
-        is_known = unit.type_name != "Custom"
+        is_known = not isinstance(unit.layer, Custom)
         rest = {k: v for k, v in node.args.items() if not (v is None and is_known)}
-        for key in LACKING_ARGUMENTS.get(unit.type_name, ()):
+        for key in LACKING_ARGUMENTS if isinstance(unit.layer, MultiHeadAttention) else ():
             if key in rest:
                 self.refusals.add(
                     f"arguments of {node.name} ({unit.type_name}) that Keras 2 has",

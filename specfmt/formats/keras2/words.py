@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, Path, SpecError
+from specfmt.formats.config.defaults import activation_defaults
 from specfmt.formats.config.reading import Json, show
 from specfmt.formats.read.keras2 import ARGUMENTS
-from specfmt.formats.read.layer_entries import LAYER_ACTIVATION_DEFAULTS, LAYER_ACTIVATIONS
 from specfmt.formats.read.words import KERAS_2_HARD_SIGMOID
 from specfmt.graph.infer import compute_dtype
+from specfmt.layers.activations import ACTIVATION_LAYERS
 from specfmt.layers.naming import to_snake_case
 from specfmt.vocab.base import CUSTOM, Term
 
@@ -52,9 +53,6 @@ KNOWN: Final = {
 
 LACKING: Final = frozenset({"input_axes", "output_axes"})
 """Arguments of initializers that Keras 2 does not have."""
-
-FUNCTION_LAYERS: Final = {function: layer for layer, function in LAYER_ACTIVATIONS.items()}
-"""Functions that Keras 2 has with arguments as a layer only, which may stand for a function."""
 
 CODE: Final = "SF306"
 _HINT: Final = "export to keras3, or use what both generations have"
@@ -139,14 +137,11 @@ class WordWriter:
         arguments = {key: value for key, value in term.args.items() if key != "layer"}
         if term.type == "Relu6":
             function, arguments = "relu", {"max_value": 6.0}
-        class_name = FUNCTION_LAYERS.get(function)
         is_function = not arguments and function in ACTIVATIONS.values()
-        if class_name is None or (is_function and not term.layer):
+        if function not in ACTIVATION_LAYERS or (is_function and not term.layer):
             return None
-        own = {
-            key: getattr(term.spec, key, None)
-            for key in LAYER_ACTIVATION_DEFAULTS.get(function, {})
-        }
+        class_name = ACTIVATION_LAYERS[function].type_name
+        own = {key: getattr(term.spec, key, None) for key in activation_defaults(function)}
         names = {new: old for old, new in ARGUMENTS.get(class_name, {}).items()}
         config = {names.get(key, key): plain(v) for key, v in {**own, **arguments}.items()}
         name = term.layer or to_snake_case(class_name)

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from specfmt.formats.config.reading import Json
 from specfmt.formats.keras3.build_configs import build_config, shapes
 from specfmt.formats.keras3.words import plain, serialized
-from specfmt.formats.read.keras3 import OWN_DTYPES, UNWRITTEN, WRITTEN_WHERE_SET, complete
+from specfmt.formats.read.keras3 import WRITTEN_WHERE_SET, complete
 from specfmt.graph.held import HeldModel
 from specfmt.layers.base import KERAS_LAYERS, Layer
+from specfmt.layers.custom import Custom
 from specfmt.layers.naming import inner_name, inner_names
-from specfmt.layers.recurrent_cells import output_size
-from specfmt.layers.wrappers import Bidirectional
-
-WRITES_ACTIVITY: Final = frozenset(
-    (
-        "Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D "
-        "ConvLSTM2D ConvLSTM3D DepthwiseConv1D DepthwiseConv2D EinsumDense Embedding GRU "
-        "GroupQueryAttention LSTM MultiHeadAttention SeparableConv1D SeparableConv2D SimpleRNN"
-    ).split()
-)
-"""Layers that write ``activity_regularizer`` even where there is none."""
-
-
-def own_dtype(layer: Layer) -> str | None:
-    """The dtype of a layer that does not take its model's."""
-    field, dtype = OWN_DTYPES.get(layer.type_name, ("", None))
-    if dtype is None or getattr(layer, field) != type(layer).model_fields[field].default:
-        return None
-    return dtype
+from specfmt.layers.recurrent_cells import RNN, output_size
+from specfmt.layers.wrappers import Bidirectional, TimeDistributed
 
 
 def policy_config(policy: Any) -> Any:
@@ -65,13 +49,13 @@ class LayerWriter:
         """
         if isinstance(layer, HeldModel) and self.write_model is not None:
             return self.write_model(layer, trainable)
-        if layer.type_name == "Custom":
+        if isinstance(layer, Custom):
             return self._custom(layer, name)
         config = self.config(layer, name, trainable, args)
         registered = None if layer.keras_module == KERAS_LAYERS else layer.type_name
         item = serialized(layer.keras_module, layer.type_name, config, registered)
         if args is not None:
-            built = build_config(layer.type_name, args)
+            built = build_config(layer, args)
             if built is not None:
                 item["build_config"] = built
         return item
@@ -82,7 +66,7 @@ class LayerWriter:
         config: Json = {
             "name": name,
             "trainable": trainable,
-            "dtype": policy_config(layer.dtype or own_dtype(layer) or self.policy),
+            "dtype": policy_config(layer.dtype or layer.own_dtype(vars(layer)) or self.policy),
         }
         if isinstance(layer, Bidirectional):
             own["layer"], own["backward_layer"] = layer.directions()
@@ -90,14 +74,13 @@ class LayerWriter:
         values = {
             key: self._value(value, trainable, inner)
             for key, value in own.items()
-            if key not in UNWRITTEN.get(layer.type_name, ())
-            and not (key in WRITTEN_WHERE_SET and value is None)
+            if key not in layer.unwritten and not (key in WRITTEN_WHERE_SET and value is None)
         }
-        if layer.activity_regularizer is not None or layer.type_name in WRITES_ACTIVITY:
+        if layer.activity_regularizer is not None or layer.writes_activity_regularizer:
             values["activity_regularizer"] = plain(layer.activity_regularizer)
         config.update(values)
         config.update(layer.written_besides())
-        complete(layer.type_name, config, args)
+        complete(type(layer), config, args)
         if not layer.takes_trainable:  # it writes the dtype of its variables, not its policy
             del config["trainable"]
             if config["dtype"].get("class_name") == "DTypePolicy":
@@ -121,7 +104,7 @@ class LayerWriter:
                 inner = {"sequences": [shapes(inner["sequences"])[0], output_size(cell)]}
         return items
 
-    def _custom(self, layer: Any, name: str) -> Json:
+    def _custom(self, layer: Custom, name: str) -> Json:
         module, _, class_name = layer.class_.rpartition(".")
         registered = layer.registered_name
         if registered is None and module != KERAS_LAYERS:
@@ -144,6 +127,6 @@ def inner_arguments(layer: Layer, args: dict[str, Any] | None) -> dict[str, Any]
     if args is None:
         return None
     shape = shapes(next(iter(args.values())))
-    if layer.type_name in ("TimeDistributed", "RNN") and isinstance(shape, list):
+    if isinstance(layer, TimeDistributed | RNN) and isinstance(shape, list):
         shape = [shape[0], *shape[2:]]
     return {"sequences": shape}

@@ -70,9 +70,9 @@ def write_function(term: Term) -> Json:
 def write_layer(term: Term) -> Json:
     """An activation that Keras was given as a layer."""
     from specfmt.formats.keras3.layers import LayerWriter
-    from specfmt.layers.registry import build_layer
+    from specfmt.layers.activations import activation_layer
 
-    return LayerWriter(None).write(build_layer(term.spec.layer_data()), term.layer, True, None)
+    return LayerWriter(None).write(activation_layer(term), term.layer, True, None)
 
 
 def write_custom(term: Term) -> Json:

@@ -24,6 +24,7 @@ from specfmt.formats.read.tensorflow.graph_sizes import Sizes
 from specfmt.formats.read.tensorflow.operations import CLASSES as TF_OPERATIONS
 from specfmt.formats.read.tensorflow.operations import convert_function
 from specfmt.formats.read.tensorflow.steps import Helper, LostOperandError, UnsupportedError
+from specfmt.vocab.base import CUSTOM
 
 TF_PREFIXES: Final = ("tf.", "tf_op_layer_", "TensorFlowOpLayer")
 """How TensorFlow's operations are called where nobody named them."""
@@ -126,9 +127,9 @@ class FunctionalReader(GraphReader):
             record = Record(name, {**entry, "name": name}, where, calls, class_name=class_name)
             if self.context.plan is not None and entry["type"] == "Model":
                 drop_model_masks(self.context.plan, calls)
-            elif self.context.plan is not None and entry["type"] != "Custom":
+            elif self.context.plan is not None and entry["type"] != CUSTOM:
                 drop_recorded(self.context.plan, entry["type"], item, calls)
-            if self.context.legacy and entry["type"] != "Custom":
+            if self.context.legacy and entry["type"] != CUSTOM:
                 legacy_models.bind_states(record)
                 legacy_models.place_required(record)
                 drop_empty(calls)
@@ -172,7 +173,7 @@ class FunctionalReader(GraphReader):
         except UnsupportedError as reason:
             if name in sizes.values:
                 self.unsaid[name] = str(reason)
-                entry = {"type": "Custom", "name": name, "class": class_name, "config": config}
+                entry = {"type": CUSTOM, "name": name, "class": class_name, "config": config}
                 return Record(name, entry, where, kept)
             equation = einsum_equation(config, kept)
             if equation is not None:
@@ -182,7 +183,7 @@ class FunctionalReader(GraphReader):
             if not any(call.refs() for call in kept):
                 self.lost_operand(name, where)
             self.context.warn("SF433", f"kept the operation {name} as it is: {reason}", where)
-            entry = {"type": "Custom", "name": name, "class": class_name, "config": config}
+            entry = {"type": CUSTOM, "name": name, "class": class_name, "config": config}
             return Record(name, entry, where, kept)
         except LostOperandError:
             self.lost_operand(name, where)

@@ -5,19 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.diagnostics import Path
+from specfmt.fields.spellings import today_type
 from specfmt.formats.config.context import KERAS_1, Context
 from specfmt.formats.config.reading import Json, as_list, fail, show
+from specfmt.layers.registry import layer_class
 
-SEQUENCES = (
-    "SimpleRNN",
-    "LSTM",
-    "GRU",
-    "Convolution1D",
-    "TimeDistributedDense",
-    "AtrousConvolution1D",
-)
-"""Keras 1 layers whose ``input_dim`` is the size of a step."""
-
+TIMED = "TimeDistributedDense"
+"""A Dense of Keras 0 whose ``input_dim`` is the size of a step."""
 
 OLD_DTYPES = {"float": "float32", "double": "float64", "half": "float16", "int": "int32"}
 """Names of dtypes in files of Keras 1 and 2."""
@@ -71,10 +65,12 @@ def layer_input(
     if context.generation > KERAS_1:
         return None
     length = config.get("input_length")
-    if class_name == "Embedding":
+    cls = layer_class(today_type(class_name) or class_name)
+    if cls is not None and cls.reads_indices:
         return input_spec([None, length], dtype, path)
     if config.get("input_dim") is not None:
-        sizes = [length, config["input_dim"]] if class_name in SEQUENCES else [config["input_dim"]]
+        timed = class_name == TIMED or (cls is not None and cls.reads_sequences)
+        sizes = [length, config["input_dim"]] if timed else [config["input_dim"]]
         return input_spec([None, *sizes], dtype, (*path, "input_dim"))
     return None
 

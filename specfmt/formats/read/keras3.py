@@ -7,10 +7,10 @@ one such resolution back; the rules are tables, so that they can be read in both
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from specfmt.formats.config.reading import Json
+from specfmt.layers.base import Layer
 
 SIZE_FIELDS: Final = frozenset(
     [
@@ -32,43 +32,11 @@ POOL_STRIDES: Final = ("strides", "pool_size")
 
 RESOLVED_DATA_FORMAT: Final = "channels_last"
 
-# keras/src/layers/preprocessing/image_preprocessing: `_set_factor`, `_set_factor_by_name`.
-FACTOR_LOWS: Final[dict[tuple[str, str], str]] = {
-    ("AugMix", "factor"): "zero",
-    ("CutMix", "factor"): "zero",
-    ("RandAugment", "factor"): "zero",
-    ("RandomBrightness", "factor"): "minus",
-    ("RandomColorDegeneration", "factor"): "minus",
-    ("RandomContrast", "factor"): "zero",
-    ("RandomElasticTransform", "factor"): "zero",
-    ("RandomElasticTransform", "scale"): "zero",
-    ("RandomErasing", "factor"): "zero",
-    ("RandomGaussianBlur", "factor"): "zero",
-    ("RandomGaussianBlur", "sigma"): "zero",
-    ("RandomHue", "factor"): "zero",
-    ("RandomInvert", "factor"): "zero",
-    ("RandomPerspective", "factor"): "zero",
-    ("RandomRotation", "factor"): "minus",
-    ("RandomSaturation", "factor"): "minus",
-    ("RandomSharpness", "factor"): "zero",
-    ("RandomShear", "x_factor"): "minus",
-    ("RandomShear", "y_factor"): "minus",
-    ("Solarization", "addition_factor"): "zero",
-    ("Solarization", "threshold_factor"): "zero",
-}
-"""What a single number as a factor becomes: ``[0, f]`` or ``[-f, f]``."""
-
 NOT_ARGUMENTS: Final = frozenset({"vocabulary_size", "bounding_box_format"})
 """Keys that Keras 3 writes for the reader's information, or for inputs beside the images."""
 
 HIDDEN_DEFAULTS: Final[dict[str, Any]] = {"oov_method": "floormod"}
 """Arguments that a class passes on to its base without naming them, at their defaults."""
-
-OWN_DTYPES: Final = {
-    "Hashing": ("output_mode", "int64"),
-    "HashedCrossing": ("output_mode", "int64"),
-}
-"""Layers whose dtype is not the model's where this field has its default."""
 
 LAYER_FIELDS: Final = ("layer", "backward_layer", "cell")
 LAYER_LIST_FIELDS: Final = ("cells",)
@@ -78,11 +46,11 @@ FORWARD, BACKWARD = "forward_", "backward_"
 """Prefixes that `Bidirectional` puts before the names of its two layers."""
 
 
-def simplify(type_name: str, config: Json, query: int | None = None) -> Json:
+def simplify(cls: type[Layer], config: Json, query: int | None = None) -> Json:
     """A layer's config as its author may have written it.
 
     Args:
-        type_name: Keras 3's class name.
+        cls: The layer's class.
         config: The fields, words of the vocabulary already read.
         query: The rank of an attention's query, where the source has it (see `query_rank`).
     """
@@ -92,15 +60,16 @@ def simplify(type_name: str, config: Json, query: int | None = None) -> Json:
             continue
         if key in SIZE_FIELDS or key == "salt":
             value = shortest_size(value)
-        elif key == "axis" and type_name in AXIS_LISTS and isinstance(value, (list, tuple)):
+        elif key == "axis" and cls.lists_axes and isinstance(value, (list, tuple)):
             value = value[0] if len(value) == 1 else list(value)
-        elif (type_name, key) in FACTOR_LOWS:
-            value = single_factor(value, FACTOR_LOWS[type_name, key])
+        elif key == "factor" and cls.factor_from:
+            value = single_factor(value, cls.factor_from)
         result[key] = value
     strides, pool = POOL_STRIDES
     if pool in result and result.get(strides) == result[pool]:
         del result[strides]
-    _drop_derived(type_name, result, query)
+    _drop_derived(result, query)
+    cls.drop_derived(result)
     for key in AXES:
         if isinstance(result.get(key), list) and len(result[key]) == 1:
             result[key] = result[key][0]
@@ -131,22 +100,12 @@ def single_factor(value: Any, low: str) -> Any:
     return last if first == (0 if low == "zero" else -last) else value
 
 
-def _drop_derived(type_name: str, config: Json, query: int | None) -> None:
+def _drop_derived(config: Json, query: int | None) -> None:
     """Arguments that Keras fills in from other arguments or from the input's shape."""
     if "key_dim" in config and config.get("value_dim") == config["key_dim"]:
         del config["value_dim"]
     if query is not None and config.get("attention_axes") == list(range(1, query - 1)):
         del config["attention_axes"]
-    if type_name == "MelSpectrogram":
-        if config.get("sequence_length") == config.get("fft_length"):
-            config.pop("sequence_length", None)
-        rate = config.get("sampling_rate")
-        if isinstance(rate, int) and config.get("max_freq") == int(rate / 2):
-            config.pop("max_freq", None)
-    if type_name == "Normalization" and config.get("axis") in ([-1], (-1,)):
-        del config["axis"]
-    if type_name == "Discretization" and config.get("bin_boundaries") is not None:
-        config.pop("num_bins", None)  # `adapt` leaves both
 
 
 def query_rank(build_config: Any) -> int | None:
@@ -158,42 +117,47 @@ def query_rank(build_config: Any) -> int | None:
     return len(shape) if isinstance(shape, list) else None
 
 
-def resolve(type_name: str, config: Json) -> None:
+def resolve(cls: type[Layer], config: Json) -> None:
     """Arguments that every Keras resolves alike, in place: sizes, factors, strides, formats."""
-    rank = spatial_rank(type_name)
+    rank = cls.rank
     for key, value in config.items():
         if key == "data_format" and value is None:
             config[key] = RESOLVED_DATA_FORMAT
-        elif (type_name, key) in PAIR_SIZES:
+        elif key in cls.paired_sizes:
             config[key] = per_axis(value, rank if rank > 1 else 2, pairs=rank > 1)
-        elif key in SIZE_FIELDS and rank and value is not None and (type_name, key) not in NUMBERS:
+        elif key in SIZE_FIELDS and rank and _is_size(cls, key, value):
             config[key] = per_axis(value, rank, pairs=False)
-        elif type_name in AXIS_LISTS and key == "axis" and isinstance(value, int):
+        elif cls.lists_axes and key == "axis" and isinstance(value, int):
             config[key] = [value]
         elif key == "salt" and value is not None:
             config[key] = per_axis(value, 2, pairs=False)
-        elif value is None and (type_name, key, None) in RESOLVED:
-            config[key] = RESOLVED[type_name, key, value]
-        elif (type_name, key) in FACTOR_LOWS and isinstance(value, (int, float)):
-            config[key] = [0 if FACTOR_LOWS[type_name, key] == "zero" else -value, value]
+        elif key == "factor" and cls.factor_from and isinstance(value, (int, float)):
+            config[key] = [0 if cls.factor_from == "zero" else -value, value]
+    cls.resolve(config)
     strides, pool = POOL_STRIDES
     if pool in config and config.get(strides) is None:
         config[strides] = config[pool]
 
 
-def complete(type_name: str, config: Json, args: dict[str, Any] | None) -> None:
+def _is_size(cls: type[Layer], key: str, value: Any) -> bool:
+    """Whether a field of this name holds a size for each axis: no mode, and not one number."""
+    is_number = key in cls.model_fields and cls.model_fields[key].annotation is int
+    return value is not None and not isinstance(value, str) and not is_number
+
+
+def complete(cls: type[Layer], config: Json, args: dict[str, Any] | None) -> None:
     """A layer's config as Keras resolves it: the inverse of `simplify`, in place.
 
     Args:
-        type_name: Keras 3's class name.
+        cls: The layer's class.
         config: Every argument, as the spec has it.
         args: The arguments of the layer's first call; None if it is not built.
     """
-    resolve(type_name, config)
+    resolve(cls, config)
     for key in AXES:
         if type(config.get(key)) is int:
             config[key] = [config[key]]
-    if type_name in SORTED_AXES:
+    if cls.sorts_axes:
         config["axis"] = sorted(config["axis"])
     if config.get("groups") == -1 and args is not None:
         config["groups"] = next(iter(args.values())).shape[config["axis"]]
@@ -210,12 +174,6 @@ def complete(type_name: str, config: Json, args: dict[str, Any] | None) -> None:
         config["attention_axes"] = [axis % len(query.shape) for axis in config["attention_axes"]]
 
 
-def spatial_rank(type_name: str) -> int:
-    """The number of spatial axes that a class's name tells, or 0."""
-    found = re.search("([123])D", type_name)
-    return int(found[1]) if found else 0
-
-
 def per_axis(value: Any, rank: int, *, pairs: bool) -> Any:
     """One number as one for each axis; as (before, after) for each axis where sizes are pairs."""
     items = list(value) if isinstance(value, (list, tuple)) else [value] * rank
@@ -224,55 +182,8 @@ def per_axis(value: Any, rank: int, *, pairs: bool) -> Any:
     return [list(item) if isinstance(item, (list, tuple)) else [item, item] for item in items]
 
 
-PAIR_SIZES: Final = frozenset(
-    (f"{name}{rank}D", key)
-    for name, key in (("ZeroPadding", "padding"), ("Cropping", "cropping"))
-    for rank in (1, 2, 3)
-)
-"""Sizes that are pairs (before, after): one pair, or one on each axis."""
-
-AXIS_LISTS: Final = frozenset({"LayerNormalization", "Normalization", "RMSNormalization"})
-"""Layers that write ``axis`` as a list."""
-
-SORTED_AXES: Final = frozenset({"LayerNormalization", "RMSNormalization"})
-"""Layers that write those axes in ascending order."""
-
 AXES: Final = ("shared_axes", "attention_axes", "output_shape")
 """Fields of which one number is written as a list."""
-
-RESOLVED: Final[dict[tuple[str, str, Any], Any]] = {
-    ("Normalization", "axis", None): [],
-}
-"""What Keras makes of an argument that is not given."""
-
-NUMBERS: Final = frozenset(
-    [("UpSampling1D", "size")]
-    + [
-        (f"{kind}{rank}D", "padding")
-        for rank in (1, 2, 3)
-        for kind in (
-            "Conv",
-            "DepthwiseConv",
-            "SeparableConv",
-            "ConvLSTM",
-            "MaxPooling",
-            "AveragePooling",
-        )
-    ]
-    + [(f"Conv{rank}DTranspose", "padding") for rank in (1, 2, 3)]
-)
-"""Fields named like sizes that are none."""
-
-UNWRITTEN: Final[dict[str, frozenset[str]]] = {
-    **dict.fromkeys(("LSTM", "GRU"), frozenset({"use_cudnn"})),
-    **dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), frozenset({"flash_attention"})),
-    "SimpleRNN": frozenset({"seed"}),
-    "Embedding": frozenset({"weights"}),
-    "CategoryEncoding": frozenset({"sparse"}),
-    "RandomGrayscale": frozenset({"seed"}),
-    "MaxNumBoundingBoxes": frozenset({"fill_value"}),
-}
-"""Arguments that a class does not write."""
 
 WRITTEN_WHERE_SET: Final = frozenset({"lora_rank", "lora_alpha"})
 """Arguments that are written only where they have a value."""

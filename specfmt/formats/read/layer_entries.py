@@ -13,10 +13,10 @@ from specfmt.fields.types import NAME_PATTERN
 from specfmt.fields.validation import findings, required_keys, rules_of
 from specfmt.formats.config.context import KERAS_1, Context
 from specfmt.formats.config.defaults import (
+    activation_defaults,
     drop_defaults,
-    knows_layer,
+    known_layer,
     layer_defaults,
-    layer_module,
     same,
     unreadable,
     word_type,
@@ -31,32 +31,23 @@ from specfmt.formats.read.keras3 import (
     HIDDEN_DEFAULTS,
     LAYER_FIELDS,
     LAYER_LIST_FIELDS,
-    OWN_DTYPES,
     query_rank,
     simplify,
 )
 from specfmt.formats.read.words import field_kind, plain_word, read_word
+from specfmt.layers.activations import ACTIVATION_LAYERS
 from specfmt.layers.base import KERAS_LAYERS
 from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
 from specfmt.layers.naming import to_snake_case
 from specfmt.layers.recurrent_cells import CELLS
 from specfmt.layers.registry import layer_class
+from specfmt.layers.wrappers import Bidirectional
+from specfmt.vocab.base import CUSTOM
 
 MODELS: Final = {"Model", "Functional", "Sequential", "Container", "Graph", "ModelV2", "Network"}
 """Class names of whole models, oldest and newest."""
 
 LAMBDA: Final = "Lambda"
-LAYER_ACTIVATIONS: Final = {
-    "ReLU": "relu",
-    "LeakyReLU": "leaky_relu",
-    "ELU": "elu",
-    "Softmax": "softmax",
-}
-"""Layers without weights that may stand for an activation, and the functions they apply."""
-
-LAYER_ACTIVATION_DEFAULTS: Final = {"leaky_relu": {"negative_slope": 0.3}}
-"""Where the layer's default is not the function's."""
-
 RELU6_LIMIT: Final = 6.0
 """The ``max_value`` at which a `ReLU` is the function `relu6`."""
 
@@ -77,70 +68,8 @@ WRONG: Final = "SF403"
 BEYOND_KERAS_3: Final = frozenset({"SF420", "SF421", "SF422"})
 """Codes of a layer that is sound, but says something that Keras 3 cannot."""
 
-NORMALIZATIONS: Final = ("BatchNormalization", "LayerNormalization", "Normalization")
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
-
-# The last axis of what these layers give, by rank; others pass their input's rank on.
-RANKS: Final[dict[str, int]] = {
-    **dict.fromkeys(["Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D"], 2),
-    **dict.fromkeys(["GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"], 2),
-    **dict.fromkeys(["GlobalMaxPooling3D"], 2),
-    **dict.fromkeys(["Conv1D", "Conv1DTranspose", "SeparableConv1D", "DepthwiseConv1D"], 3),
-    **dict.fromkeys(
-        ["MaxPooling1D", "AveragePooling1D", "UpSampling1D", "ZeroPadding1D", "Cropping1D"], 3
-    ),
-    **dict.fromkeys(["RepeatVector"], 3),
-    **dict.fromkeys(["Conv2D", "Conv2DTranspose", "SeparableConv2D", "DepthwiseConv2D"], 4),
-    **dict.fromkeys(
-        ["MaxPooling2D", "AveragePooling2D", "UpSampling2D", "ZeroPadding2D", "Cropping2D"], 4
-    ),
-    **dict.fromkeys(["Conv3D", "Conv3DTranspose", "MaxPooling3D", "AveragePooling3D"], 5),
-    **dict.fromkeys(["UpSampling3D", "ZeroPadding3D", "Cropping3D"], 5),
-}
-STEP_RANKS: Final[dict[Any, int]] = {
-    **dict.fromkeys(["LSTM", "GRU", "SimpleRNN", "RNN"], 2),
-    **{f"ConvLSTM{rank}D": rank + 2 for rank in (1, 2, 3)},
-}
-"""The rank of one step's output of the recurrent layers."""
-
-STEPS: Final = frozenset(CELLS)
-"""What an `RNN` can hold."""
-
-SAME_RANK: Final = frozenset(
-    [
-        "Dense",
-        "Activation",
-        "Dropout",
-        "BatchNormalization",
-        "LayerNormalization",
-        "ReLU",
-        "LeakyReLU",
-        "PReLU",
-        "ELU",
-        "Softmax",
-        "GaussianNoise",
-        "GaussianDropout",
-        "AlphaDropout",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-        "ActivityRegularization",
-        "Masking",
-        "Add",
-        "Subtract",
-        "Multiply",
-        "Average",
-        "Maximum",
-        "Minimum",
-        "Concatenate",
-        "Rescaling",
-        "Normalization",
-        "Permute",
-        "Identity",
-        "GroupNormalization",
-    ]
-)
 
 ReadModel = Callable[[str, Any, Path, Any, bool], Json]
 """Reads a nested model: class name, config, path, dtype policy, frozen -> the entry's fields."""
@@ -165,17 +94,10 @@ def layer_parts(item: Any, path: Path) -> tuple[str, Any, Path]:
 
 
 def output_rank(entry: Json, rank: int | None) -> int | None:
-    """The rank of what a layer gives, from its input's; None where it is not known."""
+    """The rank of what an entry gives, from its input's; None where it is not known."""
     type_name = entry.get("type")
-    if type_name in SAME_RANK:
-        return rank
-    if type_name == "Reshape" and isinstance(entry.get("target_shape"), list):
-        return len(entry["target_shape"]) + 1
-    if type_name == "Embedding":
-        return None if rank is None else rank + 1
-    if type_name in STEP_RANKS:
-        return STEP_RANKS[type_name] + bool(entry.get("return_sequences"))
-    return RANKS.get(type_name) if isinstance(type_name, str) else None
+    cls = layer_class(type_name) if isinstance(type_name, str) else None
+    return None if cls is None else cls.output_rank(entry, rank)
 
 
 class LayerReader:
@@ -282,12 +204,11 @@ class LayerReader:
             path: Where the config stands.
         """
         type_name, fields = self._modernise(class_name, config, path)
-        if not knows_layer(type_name) or not _stands_in(layer_module(type_name), module):
-            return None
-        if unreadable(type_name, fields):
+        cls = known_layer(type_name)
+        if cls is None or not _stands_in(cls.keras_module, module) or cls.unreadable(fields):
             return None
         trainable, dtype = fields.pop("trainable", None), fields.pop("dtype", None)
-        if type_name == "Bidirectional":
+        if cls is Bidirectional:
             fields = {key: _without_forced_zeros(value) for key, value in fields.items()}
         policy_name = read_policy(dtype, (*path, "dtype"))
         around = policy_name or policy
@@ -298,12 +219,12 @@ class LayerReader:
             values[key] = self._value(key, value, where, own, frozen=frozen)
         if _holds_unknown(values):
             return None
-        if type_name == "Bidirectional":
+        if cls is Bidirectional:
             _undo_bidirectional(values)
         if is_default_quantization(values.get("quantization_config")):
             del values["quantization_config"]
-        values = simplify(type_name, values, query)
-        if rank is not None and type_name in NORMALIZATIONS:
+        values = simplify(cls, values, query)
+        if rank is not None and cls.keras_2_resolves_axis:
             values["axis"] = -1 if values.get("axis") == rank - 1 else values.get("axis", -1)
         values = drop_defaults(type_name, self._fitted(type_name, values, config, path))
         self._refuse_unknown(type_name, values, config, path)
@@ -316,12 +237,9 @@ class LayerReader:
         )
         if isinstance(trainable, bool) and trainable is frozen:
             entry["trainable"] = trainable
-        if type_name == "Embedding" and str(policy_name).startswith("int"):
+        if cls.reads_indices and str(policy_name).startswith("int"):
             policy_name = None  # Keras 2.0 wrote the dtype of an embedding's input here
-        field, own = OWN_DTYPES.get(type_name, ("", None))
-        if own is not None and field not in values:
-            policy = own
-        if policy_name is not None and policy_name != policy:
+        if policy_name is not None and policy_name != (cls.own_dtype(values) or policy):
             entry["dtype"] = policy_name
         return entry
 
@@ -374,7 +292,8 @@ class LayerReader:
 
     def _layer_activation(self, value: Json, path: Path, policy: Any) -> Any:
         """An activation given as a layer: the function that the layer applies."""
-        kind = LAYER_ACTIVATIONS.get(value["class_name"])
+        functions = {cls.type_name: function for function, cls in ACTIVATION_LAYERS.items()}
+        kind = functions.get(value["class_name"])
         if kind is None:
             return read_word(value, "activation", path, self.context)
         entry = self.read(value, path, policy if self.context.legacy else "float32")
@@ -383,7 +302,7 @@ class LayerReader:
             name is not None and not re.fullmatch(NAME_PATTERN, name)
         ):
             return read_word(value, "activation", path, self.context)
-        arguments = {**LAYER_ACTIVATION_DEFAULTS.get(kind, {}), **entry}
+        arguments = {**activation_defaults(kind), **entry}
         del arguments["type"]
         if not self.context.legacy and name is not None:
             arguments["layer"] = name
@@ -446,7 +365,7 @@ class LayerReader:
                 f"expected the name of a class, received {show(dotted)}",
                 (*path, "class_name"),
             )
-        entry: Json = {"type": "Custom"}
+        entry: Json = {"type": CUSTOM}
         name = config.get("name")
         if name is not None:
             entry["name"] = as_text(name, (*path, "config", "name"), "a layer's name")
@@ -523,7 +442,7 @@ def _holds_unknown(values: Json) -> bool:
     """Whether a layer over cells holds one of the user's own: how it steps is not known."""
     cell = values.get("cell")
     cells = cell if isinstance(cell, list) else [cell] if cell else values.get("cells") or []
-    return any(item.get("type") not in STEPS for item in cells if isinstance(item, dict))
+    return any(item.get("type") not in CELLS for item in cells if isinstance(item, dict))
 
 
 def of_layer(error: SpecError, name: Any, class_name: str) -> SpecError:
@@ -577,8 +496,8 @@ def _holds_known(entry: Json) -> bool:
     """Whether a Bidirectional runs layers that specfmt knows; a class of the user's own in it
     makes the whole of it one that specfmt does not know."""
     held = (entry.get("layer"), entry.get("backward_layer"))
-    return entry["type"] != "Bidirectional" or not any(
-        isinstance(layer, dict) and layer.get("type") == "Custom" for layer in held
+    return entry["type"] != Bidirectional.type_name or not any(
+        isinstance(layer, dict) and layer.get("type") == CUSTOM for layer in held
     )
 
 

@@ -8,6 +8,7 @@ from specfmt.diagnostics import Path
 from specfmt.formats.config.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.formats.read.assemble import Record, call_names
 from specfmt.formats.read.input_shapes import input_spec
+from specfmt.layers.registry import layer_class
 
 MERGE_MODES: Final = {
     "sum": "Add",
@@ -18,10 +19,6 @@ MERGE_MODES: Final = {
     "dot": "Dot",
 }
 """Modes of Keras 1's Merge, and the layers that compute the same."""
-
-STATEFUL: Final = frozenset(
-    ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"]
-)
 
 
 def merge_entry(config: Any, path: Path, name: str) -> Json:
@@ -68,7 +65,8 @@ def graph_input(item: Any, path: Path) -> tuple[str, Json]:
 
 def bind_states(record: Record) -> None:
     """Keras 1 and 2 pass initial states in one list with the input; Keras 3 by name."""
-    if record.entry.get("type") not in STATEFUL:
+    cls = layer_class(record.entry["type"]) if "type" in record.entry else None
+    if cls is None or all(argument.name != "initial_state" for argument in cls.call_arguments):
         return
     for call in record.calls:
         if len(call.args) == 1 and isinstance(call.args[0], list) and len(call.args[0]) > 1:

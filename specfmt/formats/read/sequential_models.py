@@ -13,6 +13,7 @@ from specfmt.formats.read.input_shapes import input_spec, layer_input
 from specfmt.formats.read.layer_entries import MODELS, layer_parts, output_rank
 from specfmt.formats.read.nodes import Call, Ref
 from specfmt.layers.naming import to_snake_case
+from specfmt.vocab.base import CUSTOM
 
 
 class SequentialReader(GraphReader):
@@ -72,7 +73,7 @@ class SequentialReader(GraphReader):
             entry = self.read_layer(item, where, rank)
             if current is None:
                 current, rank = self.input_of_model(f"{name}_input", entry, where)
-            record = Record(name, entry or {"type": "Custom"}, where, [Call([current], {}, where)])
+            record = Record(name, entry or {"type": CUSTOM}, where, [Call([current], {}, where)])
             self.records.append(record)
             if class_name == INPUT:
                 continue

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from specfmt.diagnostics import Path
 from specfmt.formats.config.context import Context
-from specfmt.formats.config.defaults import knows_layer
+from specfmt.formats.config.defaults import known_layer
 from specfmt.formats.config.reading import Json, show
 from specfmt.formats.read.layer_entries import MODELS
 
@@ -24,7 +24,7 @@ def functional_class(item: Any) -> str:
     if not isinstance(item, dict) or not isinstance(item.get("config"), dict):
         return ""
     class_name, config = item.get("class_name"), item["config"]
-    if not isinstance(class_name, str) or class_name in MODELS or knows_layer(class_name):
+    if not isinstance(class_name, str) or class_name in MODELS or known_layer(class_name):
         return ""
     layers = config.get("layers")
     if not isinstance(layers, list) or not layers:

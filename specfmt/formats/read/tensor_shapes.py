@@ -13,6 +13,7 @@ from specfmt.formats.read.nodes import Ref, intact_tensor
 from specfmt.graph.infer import compute_dtype
 from specfmt.layers.base import is_floating
 from specfmt.layers.custom import Custom
+from specfmt.vocab.base import CUSTOM
 
 MOST_OUTPUTS: Final = 999
 
@@ -28,7 +29,7 @@ def say_shapes(
         policy: The model's dtype policy.
         returned: The model's outputs, of whose shapes the source says nothing.
     """
-    custom = {r.name: r.entry for r in records if r.entry.get("type") == "Custom"}
+    custom = {r.name: r.entry for r in records if r.entry.get("type") == CUSTOM}
     if not custom:
         return
     items = [item for item in layers if isinstance(item, dict)]
@@ -55,7 +56,7 @@ def say_shapes(
         if len(dtypes) == 1 and dtypes != {expected}:
             said["output_dtype"] = dtypes.pop()
         try:
-            validate(Custom, {"class": "Custom", **said}, "Custom")
+            validate(Custom, {"class": CUSTOM, **said}, CUSTOM)
         except (FieldError, NestedError):
             continue
         entry.update(said)

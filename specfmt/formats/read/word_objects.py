@@ -15,7 +15,7 @@ from specfmt.formats.config.context import Context
 from specfmt.formats.config.defaults import same, word_defaults, word_name
 from specfmt.formats.config.lenient import fit_arguments, unboxed
 from specfmt.formats.config.reading import Json, show
-from specfmt.vocab.base import TermRule, required_arguments, word_class
+from specfmt.vocab.base import CUSTOM, TermRule, required_arguments, word_class
 from specfmt.vocab.history import ELSEWHERE, todays
 from specfmt.vocab.index import INDEX
 
@@ -57,7 +57,7 @@ def own_function(name: str, kind: str, path: Path, context: Context, module: Any
     dotted = f"{module}.{FUNCTION}" if isinstance(module, str) and module else FUNCTION
     if not CLASS_PATH.match(dotted):
         dotted = FUNCTION
-    return {"type": "Custom", "class": dotted, "config": name}
+    return {"type": CUSTOM, "class": dotted, "config": name}
 
 
 def own_object(mapping: Json, kind: str, path: Path, context: Context) -> Json:
@@ -73,7 +73,7 @@ def own_object(mapping: Json, kind: str, path: Path, context: Context) -> Json:
         dotted = dotted if CLASS_PATH.match(dotted) else f"_{dotted}"
     if isinstance(config, str) and not config.strip():
         config = None
-    entry: Json = {"type": "Custom", "class": dotted}
+    entry: Json = {"type": CUSTOM, "class": dotted}
     entry["config"] = config if isinstance(config, (dict, str)) else None
     registered = mapping.get("registered_name")
     if isinstance(registered, str) and registered and registered != name:

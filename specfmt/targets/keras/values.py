@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from specfmt.graph.held import HeldModel
 from specfmt.graph.model import Graph
+from specfmt.layers.activations import activation_layer
 from specfmt.layers.base import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
 from specfmt.layers.naming import inner_name, inner_names
-from specfmt.layers.registry import build_layer
 from specfmt.targets.keras.custom import custom_call
 from specfmt.targets.own_words import keras_call
 from specfmt.targets.source import docstring, literal
@@ -71,7 +71,7 @@ def term_source(term: Term) -> str:
     that the file defines: `collect_helpers` gives it.
     """
     if term.layer:
-        return layer_source(build_layer(term.spec.layer_data()), term.layer)
+        return layer_source(activation_layer(term), term.layer)
     if is_function(term):
         return activation_name(term)
     if not term.constructed and not term.args and not must_construct(term.kind, term.type):

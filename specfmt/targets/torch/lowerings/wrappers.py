@@ -39,22 +39,6 @@ from specfmt.targets.torch.registry import TargetError, lower
 
 MERGES = {"sum": "+", "mul": "*"}
 
-# They treat every position on its own, so the time axis need not be folded away for them.
-POSITIONWISE = frozenset(
-    (
-        "Dense",
-        "Activation",
-        "ReLU",
-        "LeakyReLU",
-        "ELU",
-        "Identity",
-        "Rescaling",
-        "ActivityRegularization",
-        "GaussianNoise",
-        "GaussianDropout",
-    )
-)
-
 
 @lower(Bidirectional)
 def bidirectional(
@@ -215,11 +199,10 @@ def takes_batch_statistics(inner: Layer, trainable: bool, training: Any) -> bool
 
 def is_positionwise(inner: Layer) -> bool:
     """Whether the layer treats every position on its own (or every element)."""
-    if inner.type_name in ("Dropout", "AlphaDropout"):
-        return getattr(inner, "noise_shape", None) is None
     term = getattr(inner, "activation", None)
     over_axis = term is not None and getattr(term.spec, "axis", -1) != -1
-    return inner.type_name in POSITIONWISE and not over_axis
+    shared = getattr(inner, "noise_shape", None) is not None  # among positions
+    return inner.positionwise and not over_axis and not shared
 
 
 def step_by_step(
