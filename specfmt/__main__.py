@@ -51,11 +51,14 @@ def _is_file(argument: str) -> bool:
 
 
 def _validate(files: list[str]) -> int:
-    from specfmt.console.reports import validate
+    from specfmt.api import check
+    from specfmt.console.reports import report
 
     try:
         width = _width() if sys.stdout.isatty() else None
-        text, code = validate(((_content(file), file) for file in files), "text", width=width)
+        contents = [(_content(file), file) for file in files]
+        checked = [(content, check(content, file=file)) for content, file in contents]
+        text, code = report(checked, "text", width=width)
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:

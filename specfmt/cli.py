@@ -2,117 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from specfmt import __version__
+import specfmt
+from specfmt.console.options import (
+    ALLOW,
+    CODE,
+    CUSTOM,
+    FILE,
+    FILE_THERE,
+    FILES,
+    JSON,
+    OUT,
+    PROGRAM,
+    REFERENCE,
+    SPEC_FILE,
+    STYLE,
+    TARGET,
+    ShapeType,
+    chosen,
+    targets,
+)
+from specfmt.console.terminal import columns, in_colour
 from specfmt.diagnostics import SpecError
-from specfmt.starters import NAMES as STARTERS
+from specfmt.reference.starters import NAMES as STARTERS
+from specfmt.targets.options import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from specfmt.diagnostics import Diagnostic
     from specfmt.spec.document import ModelSpec
-
-SpecFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=str)
-
-
-class ShapeType(click.ParamType):  # type: ignore[type-arg]
-    """A shape without the batch axis, such as ``28,28,1``; ``?`` for any size."""
-
-    name = "shape"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int | None, ...]:
-        if isinstance(value, tuple):
-            return value
-        sizes = [part.strip() for part in str(value).strip("()[] ").split(",") if part.strip()]
-        if not all(size in ("?", "None") or (size.isdigit() and len(size) < 10) for size in sizes):
-            self.fail(f"expected sizes such as 28,28,1 (? for any), received {value}", param, ctx)
-        return tuple(int(size) if size.isdigit() else None for size in sizes)
-
-
-OUT = click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Write to this file instead of stdout."
-)
-TARGET = click.option(
-    "--target", "-t", type=click.Choice(["keras", "torch"]), required=True, help="The framework."
-)
-STYLE = click.option(
-    "--style",
-    type=click.Choice(["auto", "sequential", "functional", "subclass"]),
-    default="auto",
-    show_default=True,
-    help="The form of the model; auto: the simplest one that can express it.",
-)
-FLAVOR = click.option(
-    "--flavor",
-    type=click.Choice(["tf.keras", "keras"]),
-    default="tf.keras",
-    show_default=True,
-    help="Keras code: which package it imports.",
-)
-AXES = click.option(
-    "--axes",
-    type=click.Choice(["torch", "keras"]),
-    default="torch",
-    show_default=True,
-    help="PyTorch code: images with channels first (torch) or last (keras).",
-)
-FIDELITY = click.option(
-    "--fidelity",
-    type=click.Choice(["idiomatic", "exact"]),
-    default="idiomatic",
-    show_default=True,
-    help="PyTorch code: stock optimizers and layers, or those that train as Keras does.",
-)
-REFERENCE = click.option(
-    "--reference",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An .npz file with inputs x0, ... and outputs y0, ... of the original.",
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-
-
-def _allow(ctx: click.Context, _: click.Parameter, names: tuple[str, ...]) -> None:
-    """Allow classes until the command ends."""
-    from specfmt.fields.foreign import allowing
-
-    ctx.with_resource(allowing(names))
-
-
-ALLOW = click.option(
-    "--allow",
-    multiple=True,
-    metavar="CLASS",
-    expose_value=False,
-    callback=_allow,
-    help="Import and call this class of the spec: package.module.Class, or the start of it.",
-)
-
-
-def _custom(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """A class given on the command line is one that the user wants to run."""
-    from specfmt.fields.foreign import allowing
-
-    names = [item.rpartition("=")[2].replace(":", ".") for item in value]
-    ctx.with_resource(allowing(names))
-    return value
-
-
-CUSTOM = click.option(
-    "--custom",
-    "customs",
-    multiple=True,
-    metavar="MODULE:CLASS",
-    callback=_custom,
-    help="The PyTorch class of a layer that specfmt does not know, by the name of its Keras class.",
-)
 
 
 class Commands(click.Group):
@@ -122,6 +48,8 @@ class Commands(click.Group):
         """Run a command."""
         try:
             return super().invoke(ctx)
+        except OptionError as error:
+            raise click.UsageError(str(error)) from None
         except SpecError as error:
             report(error.diagnostics)
             ctx.exit(1)
@@ -135,32 +63,18 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="specfmt")
+@click.version_option(specfmt.__version__, prog_name="specfmt")
 def main() -> None:
     """Neural-network specs (YAML, JSON) to Keras and PyTorch code."""
 
 
 def report(diagnostics: Iterable[Diagnostic]) -> None:
     """Print findings to stderr; on a terminal in colour and with the source lines."""
-    from specfmt.console.terminal import columns, in_colour, shown
+    from specfmt.console.terminal import in_files
 
-    colour, width = in_colour(sys.stderr), columns()
-    texts: dict[str, str | None] = {}
-    for diagnostic in diagnostics:
-        if not colour:
-            click.echo(str(diagnostic), err=True)
-            continue
-        if diagnostic.span is not None and diagnostic.file not in texts:
-            texts[diagnostic.file] = _text(diagnostic.file)
-        click.echo(shown(diagnostic, texts.get(diagnostic.file), width), err=True, color=True)
-
-
-def _text(file: str) -> str | None:
-    """The text of a file, or None."""
-    try:
-        return Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError):
-        return None
+    colour = in_colour(sys.stderr)
+    for text in in_files(diagnostics, columns() if colour else None):
+        click.echo(text, err=True, color=colour or None)
 
 
 def read_bytes(file: str) -> tuple[bytes, str]:
@@ -170,12 +84,15 @@ def read_bytes(file: str) -> tuple[bytes, str]:
     return Path(file).read_bytes(), file
 
 
-def read_spec(file: str) -> ModelSpec:
+def read_spec(file: str, customs: Iterable[str] = ()) -> ModelSpec:
     """The spec in a file, `-` for standard input."""
-    import specfmt
-
     content, name = read_bytes(file)
-    return specfmt.loads(content, file=name)
+    return specfmt.with_customs(specfmt.loads(content, file=name), customs)
+
+
+def header(file: str) -> str:
+    """The name of a spec's file for the header of code."""
+    return "" if file == "-" else Path(file).name
 
 
 def write(text: str, out: Path | None) -> None:
@@ -189,60 +106,51 @@ def write(text: str, out: Path | None) -> None:
 
 
 @main.command("validate")
-@click.argument("files", nargs=-1, required=True, type=SpecFile)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "github", "sarif"]),
-    default="text",
-    show_default=True,
-    help="For people, programs, GitHub annotations, or code scanning.",
+@FILES
+@chosen(
+    "format",
+    ["text", "json", "github", "sarif"],
+    "For people, programs, GitHub annotations, or code scanning.",
 )
-@click.option(
-    "--target",
-    "-t",
-    "targets",
-    type=click.Choice(["keras", "torch"]),
-    multiple=True,
-    help="Also tell what this target refuses; may be given twice.",
-)
+@targets("Also tell what this target refuses; may be given twice.")
 @click.pass_context
 def validate_command(
     ctx: click.Context, files: tuple[str, ...], form: str, targets: tuple[str, ...]
 ) -> None:
     """Check specs; every mistake is listed."""
-    from specfmt.console.reports import validate
-    from specfmt.console.terminal import columns, in_colour
+    from specfmt.console import reports
 
+    checked = []
+    for content, name in map(read_bytes, files):
+        checked.append((content, specfmt.check(content, file=name, targets=targets)))
     colour = form == "text" and in_colour(sys.stdout)
-    text, code = validate(
-        map(read_bytes, files), form, width=columns() if colour else None, targets=targets
-    )
+    text, code = reports.report(checked, form, width=columns() if colour else None)
     if text:
         click.echo(text, color=colour or None)
     ctx.exit(code)
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=SpecFile)
+@FILES
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file would change.")
 @click.option("--fix", is_flag=True, help="Also rewrite old spellings.")
 @click.pass_context
 def fmt(ctx: click.Context, files: tuple[str, ...], check: bool, fix: bool) -> None:
     """Rewrite specs in canonical form; comments are kept."""
-    from specfmt.api import format_specs
     from specfmt.files import write_whole
 
-    documents = [read_bytes(file) for file in files]
-    texts, problems = format_specs(documents, fix=fix)
-    changed = 0
-    for file, (content, name), text in zip(files, documents, texts, strict=True):
-        if text is None:
+    problems: list[Diagnostic] = []
+    changed = False
+    for file, (content, name) in zip(files, map(read_bytes, files), strict=True):
+        try:
+            text = specfmt.format_spec(content, file=name, fix=fix)
+        except SpecError as error:
+            problems += error.diagnostics
             continue
         if file == "-" and not check:
             click.echo(text, nl=False)
         elif text.encode() != content:
-            changed += 1
+            changed = True
             if not check:
                 write_whole(Path(file), text)
             click.echo(f"{'would reformat' if check else 'reformatted'} {name}", err=True)
@@ -251,58 +159,32 @@ def fmt(ctx: click.Context, files: tuple[str, ...], check: bool, fix: bool) -> N
 
 
 @main.command()
-@click.argument("file", type=SpecFile)
+@FILE
 @JSON
 def summary(file: str, as_json: bool) -> None:
     """Show layers, shapes, parameters, arithmetic and memory."""
-    import json
+    from specfmt.console.summary import summary_text
 
-    import specfmt
-    from specfmt.console.summary import summarize, summary_text
-    from specfmt.console.terminal import columns
-
-    content, name = read_bytes(file)
-    graph = specfmt.analyze(specfmt.loads(content, file=name))
-    click.echo(
-        json.dumps(summarize(graph), indent=2) if as_json else summary_text(graph, columns())
-    )
+    found = specfmt.summarize(read_spec(file))
+    click.echo(json.dumps(found.to_data(), indent=2) if as_json else summary_text(found, columns()))
 
 
 @main.command()
-@click.argument("file", type=SpecFile)
+@FILE
 @TARGET
-@click.option(
-    "--part",
-    type=click.Choice(["model", "train"]),
-    default="model",
-    show_default=True,
-    help="The model alone, or a script that trains it.",
-)
-@STYLE
-@FLAVOR
-@AXES
-@FIDELITY
-@ALLOW
-@CUSTOM
+@chosen("part", ["model", "train"], "The model alone, or a script that trains it.")
+@CODE
 @OUT
 def generate(
-    file: str, target: str, out: Path | None, customs: tuple[str, ...], **options: str
+    file: str, target: str, out: Path | None, customs: tuple[str, ...], **options: Any
 ) -> None:
     """Write the model (or its training script) as code."""
-    import specfmt
-
-    content, name = read_bytes(file)
-    spec = specfmt.loads(content, file=name)
-    if customs:
-        from specfmt.api import with_customs
-
-        spec = with_customs(spec, customs)
-    source = "" if file == "-" else Path(file).name
-    write(specfmt.generate(spec, target, source=source, **options), out)
+    spec = read_spec(file, customs)
+    write(specfmt.generate(spec, target, source=header(file), **options), out)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("file", type=SpecFile)
+@FILE
 @TARGET
 @click.option(
     "--build",
@@ -311,12 +193,7 @@ def generate(
     show_default=True,
     help="The folder that the script is written to.",
 )
-@STYLE
-@FLAVOR
-@AXES
-@FIDELITY
-@ALLOW
-@CUSTOM
+@CODE
 @click.argument("script_options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(
@@ -325,6 +202,7 @@ def train(
     file: str,
     target: str,
     build: Path,
+    customs: tuple[str, ...],
     script_options: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -332,10 +210,8 @@ def train(
 
     Options after `--` go to the script: `specfmt train FILE -t torch -- --epochs 3`.
     """
-    from specfmt.api import train as run
-
-    content, name = read_bytes(file)
-    ctx.exit(run(content, name, target, build, list(script_options), **options))
+    spec = read_spec(file, customs)
+    ctx.exit(specfmt.train(spec, target, build, script_options, source=header(file), **options))
 
 
 @main.command()
@@ -352,35 +228,27 @@ def train(
 @OUT
 def init(template: str, listing: bool, out: Path | None) -> None:
     """Write a starter spec."""
-    from specfmt.starters import starter, starters
-
     if listing:
-        for name, line in starters().items():
+        for name, line in specfmt.starters().items():
             click.echo(f"{name:<12} {line}")
         return
     if out is not None and out.exists():
         raise click.UsageError(f"{out} exists already")
-    write(starter(template), out)
+    write(specfmt.starter(template), out)
 
 
 @main.command()
 @JSON
 def layers(as_json: bool) -> None:
     """List every layer type and which targets can express it."""
-    import json
+    from specfmt.console.terminal import table
 
-    from specfmt.reference.catalogue import catalogue
-
-    rows = catalogue()
+    rows = specfmt.catalogue()
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    from specfmt.console.terminal import columns, table
-
     cells = [("type", "family", "targets", "remark")]
-    for row in rows:
-        targets = "keras torch" if row["torch"] else "keras"
-        cells.append((row["type"], row["family"], targets, row["reason"]))
+    cells += [(row.type, row.family, " ".join(row.targets), row.reason) for row in rows]
     click.echo(table(cells, width=columns()))
 
 
@@ -388,16 +256,7 @@ def layers(as_json: bool) -> None:
 @click.argument("name", metavar="CODE|LAYER|OPERATION")
 def explain(name: str) -> None:
     """Explain a diagnostic code, a layer or an operation."""
-    from specfmt.fields.errors import did_you_mean
-    from specfmt.reference.explain import explanation
-
-    text = explanation(name)
-    if text is None:
-        from specfmt.reference.explain import names
-
-        hint = did_you_mean(name, names()) or "codes look like SF203, layers like Dense"
-        raise click.UsageError(f"no code, layer or operation {name!r}; {hint}")
-    click.echo(text)
+    click.echo(specfmt.explain(name))
 
 
 @main.command()
@@ -418,8 +277,8 @@ def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
 
 
 @main.command()
-@click.argument("file", type=SpecFile)
-@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@FILE
+@click.argument("source", type=FILE_THERE)
 @click.option(
     "-o",
     "--out",
@@ -427,11 +286,9 @@ def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
     required=True,
     help=".safetensors, .pt or .weights.h5.",
 )
-@AXES
-@FIDELITY
-def weights(file: str, source: Path, out: Path, **options: str) -> None:
+@PROGRAM
+def weights(file: str, source: Path, out: Path, **options: Any) -> None:
     """Carry trained weights from Keras to PyTorch and back."""
-    import specfmt
     from specfmt.console.progress import weight_progress
 
     spec = read_spec(file)
@@ -441,7 +298,7 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
 
 
 @main.command()
-@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("source", type=FILE_THERE)
 @click.option(
     "-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder."
 )
@@ -456,21 +313,17 @@ def weights(file: str, source: Path, out: Path, **options: str) -> None:
 @click.option("--force", is_flag=True, help="Replace files in the folder that differ.")
 @CUSTOM
 @STYLE
-@AXES
-@FIDELITY
+@PROGRAM
 @click.pass_context
 def convert(
     ctx: click.Context,
+    /,
     source: Path,
     out: Path,
     no_verify: bool,
     reference: Path | None,
     accept_changes: bool,
-    force: bool,
-    customs: tuple[str, ...],
-    style: str,
-    axes: str,
-    fidelity: str,
+    **options: Any,
 ) -> None:
     """Migrate a saved Keras model to PyTorch.
 
@@ -478,27 +331,13 @@ def convert(
     the original.
     """
     from specfmt.console.progress import show_report, steps, weight_progress
-    from specfmt.migrate import compare, migrate
 
     with steps(plain=True, total=3 + (not no_verify)) as say:
         with weight_progress() as progress:
-            done = migrate(
-                source,
-                out,
-                accept_changes=accept_changes,
-                force=force,
-                say=say,
-                progress=progress,
-                customs=customs,
-                style=style,
-                axes=axes,
-                fidelity=fidelity,
+            done = specfmt.convert(
+                source, out, accept_changes=accept_changes, say=say, progress=progress, **options
             )
-        found = None
-        if not no_verify:
-            found = compare(
-                done, source, reference=reference, say=say, axes=axes, fidelity=fidelity
-            )
+        found = None if no_verify else specfmt.compare(done, reference=reference, say=say)
     report(done.warnings)
     for path in done.files():
         click.echo(path)
@@ -515,61 +354,34 @@ def convert(
 
 
 @main.command()
-@click.argument("file", type=SpecFile)
-@click.option(
-    "--weights",
-    "-w",
-    "source",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Trained ones.",
-)
-@click.option(
-    "--target",
-    "-t",
-    "targets",
-    type=click.Choice(["keras", "torch"]),
-    multiple=True,
-    help="Only these.",
-)
+@FILE
+@click.option("--weights", "-w", type=FILE_THERE, help="Trained ones.")
+@targets("Only these.")
 @click.option(
     "--original",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE_THERE,
     help="The Keras file that the spec came from: compare with it too.",
 )
 @REFERENCE
 @click.option("--seed", type=int, default=0, help="Of random weights and inputs.")
 @click.option("--layerwise", is_flag=True, help="Compare the output of every layer.")
-@AXES
-@FIDELITY
+@PROGRAM
 @ALLOW
 @CUSTOM
 @JSON
 @click.pass_context
 def verify(
-    ctx: click.Context,
-    /,
-    file: str,
-    source: Path | None,
-    as_json: bool,
-    customs: tuple[str, ...],
-    **options: Any,
+    ctx: click.Context, /, file: str, as_json: bool, customs: tuple[str, ...], **options: Any
 ) -> None:
     """Build both programs and compare what they compute.
 
     Counts, shapes, outputs, gradients; exit 1 if they differ.
     """
-    import json
-
-    import specfmt
     from specfmt.console.progress import show_report, steps
 
-    spec = read_spec(file)
-    if customs:
-        from specfmt.api import with_customs
-
-        spec = with_customs(spec, customs)
+    spec = read_spec(file, customs)
     with steps() as say:
-        found = specfmt.verify(spec, weights=source, progress=say, **options)
+        found = specfmt.verify(spec, progress=say, **options)
     if as_json:
         click.echo(json.dumps(found.to_data(), indent=2))
     else:
@@ -578,7 +390,7 @@ def verify(
 
 
 @main.command("import")
-@click.argument("source", type=SpecFile)
+@click.argument("source", type=SPEC_FILE)
 @click.option(
     "--input-shape",
     type=ShapeType(),
@@ -591,27 +403,20 @@ def import_(source: str, out: Path | None, input_shape: tuple[int | None, ...] |
 
     SOURCE is Keras JSON of any generation, a .keras or .h5 file, or a tf.js model.json.
     """
-    from specfmt.api import import_source
-
     content = sys.stdin.buffer.read() if source == "-" else None
-    text, warnings = import_source(source, content, input_shape=input_shape)
+    spec, warnings = specfmt.import_spec(source, content, input_shape=input_shape)
     report(warnings)
-    write(text, out)
+    write(specfmt.dump(spec), out)
 
 
 @main.command()
-@click.argument("file", type=SpecFile)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["keras3", "keras2"]),
-    default="keras3",
-    show_default=True,
-    help="keras3: what Keras 3 writes.  keras2: what Keras 2 (tf_keras) loads, without `train:`.",
+@FILE
+@chosen(
+    "format",
+    ["keras3", "keras2"],
+    "keras3: what Keras 3 writes.  keras2: what Keras 2 (tf_keras) loads, without `train:`.",
 )
 @OUT
-def export(file: str, form: str, out: Path | None) -> None:
+def export(file: str, form: Any, out: Path | None) -> None:
     """Write a spec as Keras architecture JSON."""
-    import specfmt
-
     write(specfmt.to_keras_json(read_spec(file), form) + "\n", out)

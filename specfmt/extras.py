@@ -1,11 +1,11 @@
-"""Which extra of specfmt brings which package, and what is said where one is missing."""
+"""What is installed beside specfmt: packages that its extras bring, and plugins."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from typing import Final
+from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, SpecError
 
@@ -67,3 +67,31 @@ def require(modules: Iterable[str], purpose: str, target: str = "weights") -> No
         raise SpecError(
             [Diagnostic("SF312", message, (), install(missing, target), file=sys.executable)]
         )
+
+
+def plugins(
+    group: str, name: str = "", make: Callable[[Any], Any] = lambda found: found
+) -> dict[str, Any]:
+    """What installed packages register in an entry point group; a broken one is left out.
+
+    Args:
+        group: The group.
+        name: The one plugin that is wanted; all if empty.
+        make: Makes of what is registered what is wanted; an error leaves it out too.
+
+    Warns:
+        RuntimeWarning: For each that is left out, with the reason.
+    """
+    from importlib.metadata import entry_points
+
+    found: dict[str, Any] = {}
+    for point in entry_points(group=group, name=name) if name else entry_points(group=group):
+        try:
+            found[point.name] = make(point.load())
+        except Exception as error:
+            import warnings
+
+            place = f"{point.name} = {point.value}"
+            message = f"the plugin {place} is left out: {type(error).__name__}: {error}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return found

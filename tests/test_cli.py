@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,16 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+import specfmt
 from specfmt import __version__
 from specfmt.api import check, format_spec
 from specfmt.cli import main
 from specfmt.layers.index import INDEX
-from specfmt.reference.catalogue import catalogue
 from specfmt.reference.codes import page, pages
 from specfmt.reference.docs import documents
 from specfmt.reference.docs import main as docs_main
+from specfmt.reference.starters import NAMES, starter, starters
 from specfmt.spec.document import parse_entries
-from specfmt.starters import NAMES, starter, starters
 from specfmt.text.reading import read
 
 ROOT = Path(__file__).parents[1]
@@ -368,7 +369,7 @@ def test_init() -> None:
 
 def test_layers() -> None:
     rows = data("layers", "--json")
-    assert rows == catalogue()
+    assert rows == [asdict(row) for row in specfmt.catalogue()]
     assert [row["type"] for row in rows] == list(INDEX)
     for row in rows:
         assert set(row) == {"type", "family", "keras", "torch", "reason"}

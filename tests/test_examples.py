@@ -17,7 +17,6 @@ from click.testing import CliRunner
 
 import specfmt
 from specfmt.cli import main
-from specfmt.console.summary import summarize
 from tests.tools.harness import channels_first, execute, keras
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +64,7 @@ def test_it_has_no_errors_and_is_formatted(path: Path) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_counts_agree_everywhere(path: Path) -> None:
     spec = specfmt.load(path)
-    params = summarize(specfmt.analyze(spec))["params"]
+    params = specfmt.summarize(spec).to_data()["params"]
     assert params["total"] == PARAMETERS.get(path.stem, params["total"])
     if path.stem == "mnist_batchnorm":
         assert params["non_trainable"] == 720

@@ -7,36 +7,27 @@ from typing import Any
 
 from specfmt.diagnostics import Diagnostic
 
+Checked = tuple[bytes, Sequence[Diagnostic]]
+"""The content of a file and what was found in it."""
 
-def validate(
-    documents: Iterable[tuple[bytes, str]],
-    form: str,
-    *,
-    width: int | None = None,
-    targets: Sequence[str] = (),
-) -> tuple[str, int]:
+
+def report(checked: Sequence[Checked], form: str, *, width: int | None = None) -> tuple[str, int]:
     """What ``specfmt validate`` prints, and its exit code: 1 where a spec has errors.
 
     Args:
-        documents: The content and the name of each file.
-        form: A format of `render`.
+        checked: The files.
+        form: ``text``, ``json``, ``github`` or ``sarif``.
         width: Columns of the terminal that shows the text, in colour and with source lines; None
             where it is not shown on one.
-        targets: Targets whose refusals are findings too.
     """
-    from specfmt.api import check
-
-    found: list[Diagnostic] = []
-    lines: list[str] = []
-    files = 0
-    for content, name in documents:
-        files += 1
-        here = check(content, file=name, targets=targets)
-        found += here
-        lines += map(str, here) if width is None else _coloured(here, content, width)
+    found = [diagnostic for _, here in checked for diagnostic in here]
     failed = any(diagnostic.severity == "error" for diagnostic in found)
-    text = _text(lines, found, files) if form == "text" else render(found, form)
-    return text, int(failed)
+    if form != "text":
+        return render(found, form), int(failed)
+    lines: list[str] = []
+    for content, here in checked:
+        lines += map(str, here) if width is None else _coloured(here, content, width)
+    return _text(lines, found, len(checked)), int(failed)
 
 
 def _coloured(found: Iterable[Diagnostic], content: bytes, width: int) -> Iterator[str]:

@@ -1,96 +1,109 @@
-"""What `specfmt summary` shows: layers, shapes, counts, arithmetic, memory."""
+"""How the summary of a model looks: as a table in a terminal, as HTML in a notebook."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Final
 
 from specfmt.console.terminal import WIDTH, table
 from specfmt.graph.infer import show_shape
-from specfmt.graph.model import Graph, Node
-from specfmt.layers.base import Shape
 
-BYTES = {"float64": 8, "int64": 8, "uint64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2,
-         "int8": 1, "uint8": 1, "bool": 1, "complex64": 8, "complex128": 16}  # fmt: skip
+if TYPE_CHECKING:
+    from specfmt.diagnostics import Diagnostic
+    from specfmt.graph.summary import Summary
 
+HEAD: Final = ("layer", "type", "output shape", "params", "reads")
+FIRST: Final = 60
+LAST: Final = 20
+"""How many rows of a larger model a notebook shows."""
 
-def summarize(graph: Graph) -> dict[str, Any]:
-    """The graph's facts as JSON-ready data.
+READ: Final = 8
+"""How many of the tensors that a layer reads it shows."""
 
-    Shapes include the batch axis as null; ``macs`` are multiply-accumulates for one sample.
-    """
-    return {
-        "name": graph.name,
-        "inputs": [_tensor(name, v.shape, v.dtype) for name, v in graph.inputs.items()],
-        "outputs": [_tensor(name, v.shape, v.dtype) for name, v in graph.outputs.items()],
-        "layers": [_layer(node) for node in graph.nodes],
-        "params": {
-            "total": graph.count(),
-            "trainable": graph.count(trainable=True),
-            "non_trainable": graph.count(trainable=False),
-        },
-        "macs": graph.macs,
-    }
+Row = tuple[str, str, str, str, str]
 
 
-def activation_bytes(graph: Graph) -> int:
-    """Bytes of all layer outputs for one sample, nested models entered; unknown sizes count 1."""
-    total = 0
-    for node in graph.nodes:
-        if node.unit.graph is not None:
-            total += activation_bytes(node.unit.graph)
-            continue
-        for value in node.outputs:
-            elements = prod(size or 1 for size in (value.shape or ())[1:])
-            total += elements * BYTES.get(value.dtype, 4)
-    return total
-
-
-def _tensor(name: str, shape: Shape | None, dtype: str) -> dict[str, Any]:
-    return {"name": name, "shape": list(shape or ()), "dtype": dtype}
-
-
-def _layer(node: Node) -> dict[str, Any]:
-    first = node.call_index == 0
-    shapes = [list(value.shape or ()) for value in node.outputs]
-    return {
-        "name": node.name,
-        "type": node.unit.type_name,
-        "inputs": [value.name for value in node.inputs()],
-        "output_shape": shapes[0] if len(shapes) == 1 else shapes,
-        "params": node.unit.count() if first else 0,
-        "trainable": node.unit.count(trainable=True) if first else 0,
-    }
-
-
-def summary_text(graph: Graph, width: int = WIDTH) -> str:
+def summary_text(summary: Summary, width: int = WIDTH) -> str:
     """The summary as a table for people, with the memory that one sample's activations take.
 
     Args:
-        graph: The model.
+        summary: Of the model.
         width: Columns of the terminal.
     """
-    found = summarize(graph)
-    rows = [("layer", "type", "output shape", "params", "reads")]
-    for item in found["inputs"]:
-        rows.append((item["name"], "input", show_shape(tuple(item["shape"])), "", ""))
-    for item in found["layers"]:
-        shapes = item["output_shape"]
-        several = bool(shapes) and isinstance(shapes[0], list)
-        shown = ", ".join(show_shape(tuple(s)) for s in (shapes if several else [shapes]))
-        rows.append(
-            (item["name"], item["type"], shown, f"{item['params']:,}", ", ".join(item["inputs"]))
-        )
-    lines = [table(rows, right=(3,), width=width)]
-    params = found["params"]
-    lines.append("")
-    lines.append(
-        f"parameters  {params['total']:,} ({params['trainable']:,} trainable, "
-        f"{params['non_trainable']:,} not)"
-    )
-    lines.append(f"arithmetic  {found['macs']:,} multiply-accumulates per sample")
-    lines.append(f"activations {_bytes(activation_bytes(graph))} per sample")
+    lines = [table([HEAD, *_rows(summary)], right=(HEAD.index("params"),), width=width), ""]
+    lines += [f"{name:<12}{text}" for name, text in _totals(summary)]
     return "\n".join(lines)
+
+
+def summary_html(summary: Summary) -> str:
+    """The summary as an HTML table; it leaves colours and fonts to the page.
+
+    Of a model with many layers the middle is left out, and the row in its place says how much.
+    """
+    rows = list(_rows(summary))
+    hidden = len(rows) - FIRST - LAST
+    if hidden > 0:
+        more = f'<td colspan="{len(HEAD)}"><em>{hidden:,} rows are left out here</em></td>'
+        shown = [*map(_cells, rows[:FIRST]), more, *map(_cells, rows[-LAST:])]
+    else:
+        shown = list(map(_cells, rows))
+    head = "".join(f'<th scope="col">{name}</th>' for name in HEAD)
+    total = "".join(
+        f'<tr><th scope="row">{name}</th><td colspan="{len(HEAD) - 1}">{escape(text)}</td></tr>'
+        for name, text in _totals(summary)
+    )
+    body = "\n".join(f"<tr>{cells}</tr>" for cells in shown)
+    return (
+        f"<table>\n<caption>{escape(summary.name)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody>\n<tfoot>{total}</tfoot>\n</table>"
+    )
+
+
+def findings_html(name: str, diagnostics: Sequence[Diagnostic]) -> str:
+    """Findings about a model as an HTML list; of many the first are shown."""
+    items = [
+        f"<li><strong>{escape(d.severity)}[{escape(d.code)}]</strong> "
+        f"<code>{escape(d.pointer or '/')}</code>: {escape(d.message)}"
+        + (f"<br><em>help:</em> {escape(d.hint)}" if d.hint else "")
+        + "</li>"
+        for d in diagnostics[:FIRST]
+    ]
+    hidden = len(diagnostics) - len(items)
+    if hidden:
+        items.append(f"<li><em>{hidden:,} more</em></li>")
+    return f"<p>{escape(name)} has mistakes:</p>\n<ul>\n" + "\n".join(items) + "\n</ul>"
+
+
+def _rows(summary: Summary) -> Iterable[Row]:
+    for item in summary.inputs:
+        yield item.name, "input", show_shape(item.shape or ()), "", ""
+    for layer in summary.layers:
+        shapes = ", ".join(show_shape(shape or ()) for shape in layer.output_shapes)
+        yield layer.name, layer.type, shapes, f"{layer.params:,}", ", ".join(layer.inputs)
+
+
+def _cells(row: Row) -> str:
+    """A row's cells: its head names the layer, numbers stand at the right."""
+    name, kind, shapes, params, reads = map(escape, (*row[:-1], _limited(row[-1])))
+    return (
+        f'<th scope="row">{name}</th><td>{kind}</td><td>{shapes}</td>'
+        f'<td style="text-align: right">{params}</td><td>{reads}</td>'
+    )
+
+
+def _limited(names: str) -> str:
+    """The first of many names, and how many more there are."""
+    every = names.split(", ")
+    hidden = len(every) - READ
+    return f"{', '.join(every[:READ])} and {hidden:,} more" if hidden > 1 else names
+
+
+def _totals(summary: Summary) -> Iterable[tuple[str, str]]:
+    frozen = summary.params - summary.trainable
+    yield "parameters", f"{summary.params:,} ({summary.trainable:,} trainable, {frozen:,} not)"
+    yield "arithmetic", f"{summary.macs:,} multiply-accumulates per sample"
+    yield "activations", f"{_bytes(summary.activation_bytes)} per sample"
 
 
 def _bytes(count: int) -> str:

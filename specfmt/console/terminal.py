@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Final
 from unicodedata import east_asian_width
 
@@ -28,6 +28,29 @@ def columns() -> int:
     from shutil import get_terminal_size
 
     return get_terminal_size((WIDTH, 24)).columns
+
+
+def in_files(diagnostics: Iterable[Diagnostic], width: int | None) -> Iterator[str]:
+    """Findings as text; in colour and with the lines of their files if there is a width."""
+    texts: dict[str, str | None] = {}
+    for diagnostic in diagnostics:
+        if width is None:
+            yield str(diagnostic)
+            continue
+        file = diagnostic.file
+        if diagnostic.span is not None and file not in texts:
+            texts[file] = _text(file)
+        yield shown(diagnostic, texts.get(file), width)
+
+
+def _text(file: str) -> str | None:
+    """The text of a file, or None."""
+    from pathlib import Path
+
+    try:
+        return Path(file).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError):
+        return None
 
 
 def shown(diagnostic: Diagnostic, text: str | None, width: int) -> str:

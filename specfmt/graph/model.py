@@ -7,9 +7,9 @@ as close to the document's order as the edges allow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from specfmt.diagnostics import Path
 from specfmt.layers.base import Layer, Shape, Weight
@@ -162,7 +162,10 @@ class Graph:
         unused: Calls that no output needs; Keras leaves them out of the model.
         assumed: Layers that specfmt does not know and whose shapes were assumed, nested models
             entered (see `specfmt.graph.assumed`).
+        html: What shows it in a notebook; the public API sets it.
     """
+
+    html: ClassVar[Callable[[Graph], str] | None] = None
 
     name: str
     spec: ModelSpec | Model
@@ -177,6 +180,10 @@ class Graph:
     output_nest: Any = None
     policy: Any = None
     assumed: frozenset[Unit] = frozenset()
+
+    def _repr_html_(self) -> str | None:
+        show = type(self).html
+        return None if show is None else show(self)
 
     def count(self, *, trainable: bool | None = None) -> int:
         """The number of parameters: all, or only (not) trainable ones."""

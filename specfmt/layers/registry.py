@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from specfmt.diagnostics import Diagnostic
+from specfmt.extras import plugins
 from specfmt.fields.errors import FieldError, NestedError, did_you_mean
 from specfmt.fields.types import Rule, choice_schema
 from specfmt.fields.validation import unknown_key, validate
@@ -62,19 +63,7 @@ def layer_class(type_name: str) -> type[Layer] | None:
 @cache
 def _plugins() -> dict[str, type[Layer]]:
     """Layers that installed packages register in the entry point group ``specfmt.layers``."""
-    from importlib.metadata import entry_points
-
-    found: dict[str, type[Layer]] = {}
-    for point in entry_points(group=PLUGIN_GROUP):
-        try:
-            found[point.name] = point.load()
-        except Exception as error:
-            import warnings
-
-            place = f"{point.name} = {point.value}"
-            message = f"the plugin {place} is left out: {type(error).__name__}: {error}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
-    return found
+    return plugins(PLUGIN_GROUP)
 
 
 def layer_types() -> list[str]:

@@ -366,7 +366,7 @@ class Comparison:
         original = self.original.send(self.pair, cases=cases, layers=True, double=double)()
         if original is None:  # its outputs could be had, these could not
             return {}
-        found = {}
+        found: dict[str, list[Difference]] = {}
         both = self.every(self.pair, cases, training=False, double=double)
         for target, program in zip(TARGETS, both, strict=True):
             theirs = [

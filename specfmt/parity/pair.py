@@ -8,17 +8,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from specfmt import api
+from specfmt.graph.analyze import analyze
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph, Unit
 from specfmt.parity.inputs import random_inputs, random_weights
 from specfmt.parity.shared import load_npz, save_npz
 from specfmt.parity.sizes import input_shapes
-from specfmt.parity.workers import LABELS, Workers
+from specfmt.parity.workers import Workers
 from specfmt.spec.document import ModelSpec
+from specfmt.targets.options import Axes, Fidelity
+from specfmt.targets.registry import find_target, generate
 from specfmt.targets.running import require_allowed
+from specfmt.targets.torch import program_options
 from specfmt.targets.torch.graph_lowering import lower_graph
-from specfmt.targets.torch.program import ClassProgram, Options
+from specfmt.targets.torch.program import ClassProgram
 from specfmt.weights import keras_h5
 from specfmt.weights.convert import Weights, convert
 
@@ -56,14 +59,14 @@ class Pair:
         self,
         spec: ModelSpec,
         folder: Path,
-        fidelity: str,
+        fidelity: Fidelity | None,
         say: Progress,
         workers: Workers,
-        axes: str = "torch",
+        axes: Axes | None = None,
     ) -> None:
         self.spec, self.folder, self.say, self.workers = spec, folder, say, workers
-        self.options = Options(axes=axes, fidelity=fidelity)
-        self.program: ClassProgram = lower_graph(api.analyze(spec), self.options)
+        self.options = program_options(axes=axes, fidelity=fidelity)
+        self.program: ClassProgram = lower_graph(analyze(spec), self.options)
         self.graph: Graph = self.program.graph
         self.inputs: list[str] = []
         self.batches: list[int] = []
@@ -71,8 +74,8 @@ class Pair:
         self.keras_weights = folder / "model.weights.h5"
         self.torch_weights = folder / "model.safetensors"
         sources = {
-            "keras": api.generate(spec, "keras"),
-            "torch": api.generate(spec, "torch", axes=axes, fidelity=fidelity),
+            "keras": generate(spec, "keras"),
+            "torch": generate(spec, "torch", axes=axes, fidelity=fidelity),
         }
         self.user_folders = {t: require_allowed(spec, code, t) for t, code in sources.items()}
         folder.mkdir(exist_ok=True)
@@ -132,7 +135,7 @@ class Pair:
             self.batches.append(max((shape[0] for shape in shapes.values() if shape), default=1))
             self.samples.append(tuple(shape[1:] for shape in shapes.values()))
 
-    def like(self, spec: ModelSpec, name: str, fidelity: str) -> Pair:
+    def like(self, spec: ModelSpec, name: str, fidelity: Fidelity) -> Pair:
         """Another model with the same weights and inputs, in a folder below this one's."""
         place, axes = self.folder / name, self.options.axes
         other = Pair(spec, place, fidelity, self.say, self.workers, axes)
@@ -207,7 +210,7 @@ class Pair:
             leaves them, outputs at inference after it; in float64 also ``coarsest``, the type of
             the fewest digits that the program computes in.
         """
-        self.say(f"{LABELS[target]}{' in float64' if double else ''}")
+        self.say(f"{find_target(target).title}{' in float64' if double else ''}")
         kind = f"{'64' if double else ''}{'p' if perturb else ''}{'t' if training else ''}"
         stem = f"{self.folder}/{target}{kind}"
         job: dict[str, Any] = {

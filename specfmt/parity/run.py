@@ -10,9 +10,9 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
 
-from specfmt import api
 from specfmt.extras import require
 from specfmt.files import scratch_folder
+from specfmt.graph.analyze import analyze
 from specfmt.parity.compare import Comparison
 from specfmt.parity.differences import worst
 from specfmt.parity.known import Known, known_part
@@ -20,8 +20,11 @@ from specfmt.parity.original import Original, Reference
 from specfmt.parity.pair import Pair, Progress
 from specfmt.parity.report import Against, Report
 from specfmt.parity.widths import wide
-from specfmt.parity.workers import PACKAGES, TARGETS, Workers
+from specfmt.parity.workers import TARGETS, ProgramTarget, Workers
 from specfmt.spec.document import ModelSpec
+from specfmt.targets.options import Axes, Fidelity, require_choice
+from specfmt.targets.registry import find_target
+from specfmt.targets.torch import program_options
 
 OUTPUT_BOUND: Final = 1e-5
 BATCHES: Final = (1, 2, 5)
@@ -41,13 +44,13 @@ def verify(
     spec: ModelSpec,
     *,
     weights: str | Path | None = None,
-    targets: Sequence[str] = TARGETS,
+    targets: Sequence[ProgramTarget] = (),
     seed: int = 0,
     batches: Sequence[int] | None = None,
     layerwise: bool = False,
     tolerance: float = OUTPUT_BOUND,
-    fidelity: str = "idiomatic",
-    axes: str = "torch",
+    fidelity: Fidelity | None = None,
+    axes: Axes | None = None,
     gradients: bool = True,
     original: str | Path | None = None,
     reference: str | Path | None = None,
@@ -56,43 +59,28 @@ def verify(
 ) -> Report:
     """Compare both programs; see `specfmt.verify`.
 
-    Args:
-        spec: The model.
-        weights: A weight file; random weights if not given.
-        targets: Both; one alone is run and its parameters are counted.
-        seed: Of random weights and inputs.
-        batches: Batch sizes to try; `BATCHES` if not given, `FEW` if the model is large.
-        layerwise: Compare the output of every layer, even if the model's outputs agree.
-        tolerance: What outputs may differ by, relative to their largest value.
-        fidelity: How the PyTorch program is generated.
-        axes: The order of image axes in the PyTorch program, as `generate` takes it.
-        gradients: Also compare gradients and one step of training, at inference and in training
-            mode.
-        original: The file that the model came from: a ``.keras`` archive, an ``.h5`` file or
-            architecture JSON.  Keras loads it, in its safe mode, and both programs are compared
-            with it.  Its weights are used if ``weights`` gives no others.
-        reference: An ``.npz`` file with inputs and outputs of the original.
-        progress: Called with what is done next.
-        workers: Processes that several comparisons share; one's own if not given.
-
-    Raises:
-        SpecError: The spec has mistakes, a weight file does not fit, or a program fails.
+    ``targets`` are both if none is given, batch sizes `BATCHES`, or `FEW` if the model is large.
     """
+    for target in targets:
+        require_choice("targets", target, TARGETS)
+    options = program_options(axes=axes, fidelity=fidelity)
     with ExitStack() as stack:
         stack.enter_context(ended_by_signals())
         running = workers or stack.enter_context(Workers())
         chosen = [target for target in TARGETS if target in (targets or TARGETS)]
-        require([*(PACKAGES[target] for target in chosen), "h5py"], "to run both programs")
+        require(
+            [*(find_target(target).package for target in chosen), "h5py"], "to run both programs"
+        )
         for target in chosen:
             running.start(target)  # they get ready while the programs are written
         folder = stack.enter_context(scratch_folder("verify"))
-        known = known_part(spec.model_copy(update={"train": None}), api.analyze(spec))
+        known = known_part(spec.model_copy(update={"train": None}), analyze(spec))
         if known.spec is None:
             return nothing(known)
         spec = known.spec
         whole = known.whole if known.missing else None
         coarse, coarsest = wide(spec)
-        pair = Pair(coarse, folder, fidelity, progress or _silent, running, axes)
+        pair = Pair(coarse, folder, options.fidelity, progress or _silent, running, options.axes)
         came_from = None if original is None else Original(Path(original), folder, seed)
         if came_from is not None and known.missing:
             came_from.why = came_from.why or f"nothing here computes {known.needs()}"

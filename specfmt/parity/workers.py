@@ -9,16 +9,15 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.targets.registry import find_target
 from specfmt.targets.running import environment
 
-TARGETS: Final = ("keras", "torch")
-LABELS: Final = {"keras": "Keras", "torch": "PyTorch"}
-
-PACKAGES: Final = {"keras": "tensorflow", "torch": "torch"}
-"""What has to be installed for a program to run."""
+ProgramTarget = Literal["keras", "torch"]
+TARGETS: Final[tuple[ProgramTarget, ...]] = get_args(ProgramTarget)
+"""The targets whose programs are compared; each has a worker of its own."""
 
 ENVIRONMENT: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 """The comparison runs on the processor: a GPU's matrix products round to fewer digits."""
@@ -73,7 +72,9 @@ class Workers:
         if "result" in answer:
             result: dict[str, Any] = answer["result"]
             return result
-        message = f"expected the {LABELS[target]} program to run, received: {answer['error']}"
+        message = (
+            f"expected the {find_target(target).title} program to run, received: {answer['error']}"
+        )
         missing = answer["error"].startswith(("ModuleNotFoundError", "ImportError"))
         hint = (
             f"pip install 'specfmt[{target}]'"

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from specfmt.layers.registry import layer_class, layer_types
 
 CUSTOM_REASON = "your own class: Keras code imports it, PyTorch code has a class to fill"
 
 
-def catalogue() -> list[dict[str, Any]]:
-    """One row a type: ``type``, ``family``, ``keras``, ``torch``, and ``reason`` if not torch."""
+@dataclass(frozen=True)
+class LayerSupport:
+    """A layer type and what can express it.
+
+    Attributes:
+        type: Its name.
+        family: The section of `docs/layers.md` that it is in.
+        keras, torch: Whether the target has code for it.
+        reason: Why PyTorch has none; empty if it has.
+    """
+
+    type: str
+    family: str
+    keras: bool
+    torch: bool
+    reason: str
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the targets that have code for it."""
+        return tuple(name for name in ("keras", "torch") if getattr(self, name))
+
+
+def catalogue() -> list[LayerSupport]:
+    """Every layer type, in the order of the families."""
     from specfmt.targets.torch.registry import find_lowering
 
     rows = []
@@ -19,7 +42,5 @@ def catalogue() -> list[dict[str, Any]]:
         assert cls is not None  # layer_types() lists what layer_class() knows
         torch = find_lowering(cls) is not None and not cls.open_call
         reason = "" if torch else CUSTOM_REASON if cls.open_call else "generates Keras code only"
-        rows.append(
-            {"type": name, "family": cls.family, "keras": True, "torch": torch, "reason": reason}
-        )
+        rows.append(LayerSupport(name, cls.family, True, torch, reason))
     return rows

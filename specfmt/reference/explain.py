@@ -7,12 +7,16 @@ import re
 from specfmt.layers.index import OPERATIONS
 from specfmt.layers.registry import layer_class, layer_types, op_class
 from specfmt.reference.codes import page, pages
+from specfmt.reference.docs import layer_section, operation_section
+from specfmt.targets.options import OptionError, not_offered
 
 
-def explanation(name: str) -> str | None:
-    """The page of a code (``SF203``), a layer (``Dense``) or an operation (``mean``), or None."""
-    from specfmt.reference.docs import layer_section, operation_section
+def explanation(name: str) -> str:
+    """The page of a code (``SF203``), a layer (``Dense``) or an operation (``mean``).
 
+    Raises:
+        OptionError: There is none.
+    """
     text = page(name)
     if text is not None:
         return text
@@ -22,11 +26,8 @@ def explanation(name: str) -> str | None:
     elif operation is not None:
         lines = operation_section(operation)
     else:
-        return None
+        names = [*pages(), *layer_types(), *OPERATIONS]
+        hint = "codes look like SF203, layers like Dense"
+        raise OptionError([not_offered("a code, a layer or an operation", name, names, hint)])
     # In a terminal a link is its text.
     return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", "\n".join([name, "", *lines]))
-
-
-def names() -> list[str]:
-    """Everything that has a page."""
-    return [*pages(), *layer_types(), *OPERATIONS]

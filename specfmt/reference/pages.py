@@ -278,6 +278,17 @@ SPEC_PAGES: dict[str, tuple[str, str]] = {
         and does not need torchvision.
         """),
     ),
+    "SF313": (
+        "Not offered",
+        _page("""
+        A target, an option of a target, a format, a starter or a page of `explain` is asked for that
+        does not exist.  `specfmt generate --help` lists what `keras` and `torch` take; an option of
+        one is refused by the other (`--flavor` by torch).  In Python it is a
+        `specfmt.OptionError`, which is also a `ValueError`.
+
+            specfmt generate model.yaml --target pytorch       # the target is called torch
+        """),
+    ),
     "SF308": (
         "A class for no layer",
         _page("""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -204,11 +205,13 @@ class ModelSpec(BaseModel):
 
     Attributes:
         origin: The text it was read from, if there is one: findings get their places from it.
+        html: What shows it in a notebook; the public API, which knows more of a model, sets it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     origin: ClassVar[Any] = None
+    html: ClassVar[Callable[[ModelSpec], str] | None] = None
 
     specfmt: Annotated[int, Integer(VERSION, VERSION)]
     name: Name = "model"
@@ -225,6 +228,10 @@ class ModelSpec(BaseModel):
     def to_data(self) -> dict[str, Any]:
         """The document as plain data, defaults left out."""
         return _model_data(self)
+
+    def _repr_html_(self) -> str | None:
+        show = type(self).html
+        return None if show is None else show(self)
 
 
 def _model_data(model: Model | ModelSpec) -> dict[str, Any]:

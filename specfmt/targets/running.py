@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.extras import require
 from specfmt.fields.foreign import KERAS_ROOTS, foreign_classes, is_allowed
 from specfmt.spec.document import ModelSpec
+from specfmt.targets.needs import script_needs
 
 STOCK: Final = sys.stdlib_module_names | {
     *("keras", "matplotlib", "numpy", "PIL", "safetensors", "sklearn", "tensorflow", "torch"),
@@ -96,6 +98,31 @@ def script_command(script: Path, options: list[str], user_folder: str) -> list[s
     if not user_folder:
         return [sys.executable, "-P", str(script), *options]
     return [sys.executable, "-P", "-c", WITH_USER_FOLDER, user_folder, str(script), *options]
+
+
+def run_training(
+    script: Path, code: str, target: str, arguments: list[str], user_folder: str
+) -> int:
+    """Run a training script that was written to a file.
+
+    Args:
+        script: The file.
+        code: What it holds.
+        target: Its target.
+        arguments: What it is called with.
+        user_folder: What `require_allowed` gave.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        SpecError: SF312 if it imports a package that is not installed.
+    """
+    require(script_needs(code, arguments), f"to run {script}", target)
+    # TensorFlow's start-up log would drown the script's own output.
+    level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
+    command = script_command(script, arguments, user_folder)
+    return run(command, environment(TF_CPP_MIN_LOG_LEVEL=level))
 
 
 def run(command: list[str], env: dict[str, str]) -> int:

@@ -21,7 +21,8 @@ from typing import Any
 import specfmt
 from specfmt import SpecError, generate
 from specfmt.api import import_source, to_keras_json
-from specfmt.console.summary import activation_bytes, summarize, summary_text
+from specfmt.console.summary import summary_html, summary_text
+from specfmt.graph.summary import summarize
 from specfmt.spec.document import ModelSpec
 from tests.fuzz.markers import OPTIONS, check_program
 
@@ -118,8 +119,10 @@ def travel_on(spec: ModelSpec, journey: Journey, form: str) -> None:
     journey.step("dump", lambda: specfmt.loads(specfmt.dump(spec)))
     graph = journey.step("analyze", lambda: specfmt.analyze(spec))
     if graph is not None:
-        journey.step("summary", lambda: json.dumps(summarize(graph), allow_nan=False))
-        journey.step("memory", lambda: (summary_text(graph), activation_bytes(graph)))
+        journey.step("summary", lambda: json.dumps(summarize(graph).to_data(), allow_nan=False))
+        journey.step(
+            "shown", lambda: (summary_text(summarize(graph)), summary_html(summarize(graph)))
+        )
     for name in ("keras3", "keras2"):
         journey.step(name, lambda name=name: strict_json(to_keras_json(spec, name)))
     for options in OPTIONS[form]:

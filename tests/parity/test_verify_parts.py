@@ -378,7 +378,7 @@ def test_convert_takes_an_architecture_alone(tmp_path: Path) -> None:
 
 def test_convert_without_frameworks(tmp_path: Path, monkeypatch: Any) -> None:
     """What was converted is there; that it was not compared is said."""
-    monkeypatch.setattr("specfmt.migrate.is_installed", lambda name: False)
+    monkeypatch.setattr("specfmt.migration.is_installed", lambda name: False)
     source = tmp_path / "net.json"
     spec = specfmt.loads(
         json.dumps(document({"x": {"shape": [3]}}, [{"type": "Dense", "units": 2}]))

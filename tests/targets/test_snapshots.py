@@ -14,7 +14,6 @@ from syrupy.extensions.json import JSONSnapshotExtension
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 import specfmt
-from specfmt.console.summary import summarize
 from tests.tools.examples_tools import EXAMPLES, Generated, generated, spec
 
 
@@ -44,7 +43,7 @@ def test_code(file: Generated, snapshot: SnapshotAssertion) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_counts(example: str, snapshot: SnapshotAssertion) -> None:
-    found = summarize(specfmt.analyze(spec(example)))
+    found = specfmt.summarize(spec(example)).to_data()
     counts = {
         "params": found["params"],
         "macs": found["macs"],

@@ -16,7 +16,7 @@ import pytest
 
 import specfmt
 from specfmt.diagnostics import SpecError
-from specfmt.migrate import migrate
+from specfmt.migration import migrate
 from specfmt.targets import torch
 from specfmt.targets.torch.program import Options
 from tests.targets.test_training import VARIANTS, classifier, dense, regressor

@@ -27,12 +27,39 @@ from specfmt.targets.keras.stubs import with_stubs
 from specfmt.targets.keras.training import train_context
 from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier
+from specfmt.targets.options import Flavor, Style, TargetOptions
 from specfmt.targets.own_words import apart, keras_imports, keras_stubs, own_words, python_name
+from specfmt.targets.registry import Target
 from specfmt.targets.ruff import format_python
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
 from specfmt.targets.training.outputs import train_section
+
+
+@dataclass(frozen=True, kw_only=True)
+class KerasOptions(TargetOptions):
+    """How to write Keras code; see the types of the fields."""
+
+    style: Style = "auto"
+    flavor: Flavor = "tf.keras"
+
+
+class Keras(Target[KerasOptions]):
+    """Keras code."""
+
+    name = "keras"
+    title = "Keras"
+    package = "tensorflow"
+    options = KerasOptions
+
+    def generate(self, graph: Graph, options: KerasOptions) -> str:
+        style, flavor, source = options.style, options.flavor, options.source
+        if options.part == "model":
+            return generate_model(graph, style=style, flavor=flavor, source=source)
+        return generate_training(
+            graph, style=style, flavor=flavor, source=source, script=options.script
+        )
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
+from specfmt.targets.options import Axes, Fidelity, Style, TargetOptions, read_options
 from specfmt.targets.own_words import apart
+from specfmt.targets.registry import Target
 from specfmt.targets.ruff import format_python
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
@@ -17,6 +19,43 @@ from specfmt.targets.templates import fill, helper_sources
 from specfmt.targets.torch import emit
 from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.program import ClassProgram, Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchOptions(TargetOptions):
+    """How to write PyTorch code; see the types of the fields."""
+
+    style: Style = "auto"
+    axes: Axes = "torch"
+    fidelity: Fidelity = "idiomatic"
+
+
+class Torch(Target[TorchOptions]):
+    """PyTorch code."""
+
+    name = "torch"
+    title = "PyTorch"
+    package = "torch"
+    options = TorchOptions
+
+    def generate(self, graph: Graph, options: TorchOptions) -> str:
+        style, source = options.style, options.source
+        program = program_options(axes=options.axes, fidelity=options.fidelity)
+        if options.part == "model":
+            return generate_model(graph, style=style, options=program, source=source)
+        return generate_training(
+            graph, style=style, options=program, source=source, script=options.script
+        )
+
+
+def program_options(*, axes: Axes | None = None, fidelity: Fidelity | None = None) -> Options:
+    """What weights and comparisons have to know of how the program is written.
+
+    Raises:
+        OptionError: An option is none of those offered.
+    """
+    read = read_options(TorchOptions, {"axes": axes, "fidelity": fidelity}, Torch.name)
+    return Options(axes=read.axes, fidelity=read.fidelity)
 
 
 @apart

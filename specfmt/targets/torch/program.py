@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from specfmt.graph.model import Graph, Unit
+from specfmt.targets.options import Axes, Fidelity
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.params import Below, ByLayout, Constant, Counter, Literal, WeightExpr
@@ -24,8 +25,8 @@ class Options:
         trains: Whether a training loop reads what the layers' outputs add to its loss.
     """
 
-    axes: str = "torch"
-    fidelity: str = "idiomatic"
+    axes: Axes = "torch"
+    fidelity: Fidelity = "idiomatic"
     logits: frozenset[str] = frozenset()
     trains: bool = False
 

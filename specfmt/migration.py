@@ -1,4 +1,4 @@
-"""The one command of a migration: from a saved Keras model to PyTorch source and weights."""
+"""From a saved Keras model to a spec, and on to PyTorch source and weights that are compared."""
 
 from __future__ import annotations
 
@@ -6,24 +6,35 @@ import filecmp
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from specfmt import api
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.extras import install, is_installed
+from specfmt.fields.foreign import foreign_classes
 from specfmt.files import whole_folder
-from specfmt.formats.source.sources import holds_weights
+from specfmt.formats.checked import checked, of_file
+from specfmt.formats.former_meanings import former_meanings
+from specfmt.formats.keras_json import document_from_located
+from specfmt.formats.source.sources import from_text, holds_weights, read_source
+from specfmt.graph.analyze import analyze, uncollected
+from specfmt.graph.assumed import holds_unknown
+from specfmt.graph.customs import with_customs
+from specfmt.parity.report import Against, Report
+from specfmt.parity.run import verify
+from specfmt.parity.workers import TARGETS
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.naming import module_name
+from specfmt.targets.options import Axes, Fidelity, Style
+from specfmt.targets.registry import find_target, generate
 from specfmt.targets.ruff import format_python
 from specfmt.targets.source import literal
 from specfmt.targets.templates import fill
+from specfmt.targets.torch import program_options
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.graph_lowering import lower_graph
-from specfmt.targets.torch.program import Options
-
-if TYPE_CHECKING:
-    from specfmt.parity.report import Report
+from specfmt.text.formatting import dump_yaml
+from specfmt.weights.convert import Progress, convert
+from specfmt.weights.unknown import described
 
 
 @dataclass(frozen=True)
@@ -32,18 +43,23 @@ class Migration:
 
     Attributes:
         model: The imported spec.
+        original: The file that it was read from.
         spec, source, weights, usage: The files; no weights where the source has none.
         warnings: What the import kept opaque or left out.
         todo: What is left to write in the source, one line for each class.
+        axes, fidelity: How the source was written; None stands for the default.
     """
 
     model: ModelSpec
+    original: Path
     spec: Path
     source: Path
     weights: Path | None
     usage: Path
     warnings: tuple[Diagnostic, ...]
     todo: tuple[str, ...] = ()
+    axes: Axes | None = None
+    fidelity: Fidelity | None = None
 
     def files(self) -> list[Path]:
         """What was written."""
@@ -59,54 +75,78 @@ class Migration:
         return f"{self.usage.name} needs {' and '.join(missing)}: {install(missing, 'torch')}"
 
 
+def import_spec(
+    path: str | Path,
+    content: bytes | None = None,
+    *,
+    input_shape: tuple[int | None, ...] | None = None,
+) -> tuple[ModelSpec, list[Diagnostic]]:
+    """The spec of a saved model, and what was kept opaque or left out; see `specfmt.import_spec`."""
+    file = str(path) if content is None else "<stdin>"
+    try:
+        with uncollected():
+            source = read_source(Path(path)) if content is None else from_text(content)
+            source.input_shape = input_shape
+            document, warnings = document_from_located(source)
+            spec, warnings = checked(document, warnings, source.located)
+            kept, changes = former_meanings(spec, source)
+            if kept is not None:
+                spec, _ = checked(kept, [], source.located)
+            warnings = [*warnings, *changes, *foreign_code(spec)]
+            if content is None and holds_unknown(spec):
+                spec = described(spec, Path(path))
+    except SpecError as error:
+        raise of_file(error, file) from None
+    return spec, [replace(warning, file=file) for warning in warnings]
+
+
+def foreign_code(spec: ModelSpec) -> list[Diagnostic]:
+    """One finding that lists what generated code imports from elsewhere and calls."""
+    found = foreign_classes(spec)
+    if not found:
+        return []
+    message = f"generated code imports and calls {', '.join(found)}"
+    shown = " ".join(f"--allow {dotted}" for dotted in found)
+    hint = f"train, verify and convert run that only with {shown}"
+    return [Diagnostic("SF439", message, (), hint, "warning")]
+
+
 def migrate(
-    source: Path,
+    original: Path,
     folder: Path,
     *,
     accept_changes: bool = False,
     force: bool = False,
-    say: Callable[[str], None] = lambda _: None,
-    progress: Callable[[str, int, int], None] | None = None,
     customs: Iterable[str] = (),
-    style: str = "auto",
-    axes: str = "torch",
-    fidelity: str = "idiomatic",
+    style: Style | None = None,
+    axes: Axes | None = None,
+    fidelity: Fidelity | None = None,
+    say: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Migration:
     """Import a model and write its spec, PyTorch source, weights and a usage example.
 
-    Args:
-        source: A ``.keras`` archive, an ``.h5`` file with a whole model, or architecture JSON.
-        folder: Where the files go; it is created.
-        accept_changes: Go on where Keras 3 and PyTorch compute something else than the Keras
-            that saved the model.
-        force: Replace files in the folder that are others than those that are written.
-        say: Called with each step.
-        progress: Called for each weight, as in `convert_weights`.
-        customs: Classes for layers that specfmt does not know, as `with_customs` takes them.
-        style, axes, fidelity: How the PyTorch source is written, as `generate` takes them.
-
-    Raises:
-        SpecError: The source cannot be read, its meaning cannot be kept, or PyTorch cannot
-            express the model.
-        OSError: A file cannot be read or written.
+    See `specfmt.convert`.
     """
-    say(f"reading {source.name}")
-    model, warnings = api.import_spec(source)
+    say = say or _silent
+    options = program_options(axes=axes, fidelity=fidelity)
+    say(f"reading {original.name}")
+    model, warnings = import_spec(original)
     changes = [item for item in warnings if item.code in CHANGES]
     if changes and not accept_changes:
         raise SpecError(
             [replace(c, severity="error", hint=f"{c.hint}; {_ACCEPT}") for c in changes]
         )
-    model = api.with_customs(model, customs)
+    model = with_customs(model, customs)
     say("writing PyTorch source")
     stem = module_name(model.name)
     files = {part: folder / f"{stem}{end}" for part, end in _ENDINGS.items()}
-    code = api.generate(
+    files["usage"] = folder / f"load_{stem}.py"
+    code = generate(
         model, "torch", style=style, axes=axes, fidelity=fidelity, source=files["spec"].name
     )
-    files["usage"] = folder / f"load_{stem}.py"
-    program = lower_graph(api.analyze(model), Options(axes=axes, fidelity=fidelity))
-    has_weights = holds_weights(source)
+    program = lower_graph(analyze(model), options)
+    has_weights = holds_weights(original)
     usage = fill(
         "torch/load.py.j2",
         module=stem,
@@ -119,11 +159,9 @@ def migrate(
         say("converting weights" if has_weights else "no weights to convert")
         if has_weights:
             place = beside / files["weights"].name
-            api.convert_weights(
-                model, source, place, axes=axes, fidelity=fidelity, progress=progress
-            )
+            convert(analyze(model), original, place, options=options, progress=progress)
         for part, text in (
-            ("spec", api.dump(model)),
+            ("spec", dump_yaml(model.to_data())),
             ("source", code),
             ("usage", format_python(usage, (stem,))),
         ):
@@ -132,6 +170,7 @@ def migrate(
             _keep_edited(beside, folder)
     return Migration(
         model,
+        original=original,
         spec=files["spec"],
         source=files["source"],
         weights=files["weights"] if has_weights else None,
@@ -141,6 +180,8 @@ def migrate(
             f"{files['source']}: {task} (layer {', '.join(names)})"
             for _, names, task in program.builder.stubs.written
         ),
+        axes=axes,
+        fidelity=fidelity,
     )
 
 
@@ -164,51 +205,42 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def compare(
-    done: Migration,
-    source: Path,
+    migration: Migration,
     *,
-    reference: Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
-    axes: str = "torch",
-    fidelity: str = "idiomatic",
+    reference: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Report:
-    """Compare both generated programs with each other and with the original.
+    """Compare both programs of a migration with each other and with the original.
 
-    Args:
-        done: A migration.
-        source: What it read.
-        reference: Inputs and outputs of the original, as in `specfmt.verify`.
-        say: Called with each step.
-        axes, fidelity: As they were given to `migrate`.
-
-    Raises:
-        SpecError: A program fails.
+    See `specfmt.compare`.
     """
-    from specfmt.parity.report import Against, Report
-    from specfmt.parity.run import verify
-    from specfmt.parity.workers import PACKAGES, TARGETS
-
-    targets = [target for target in TARGETS if is_installed(PACKAGES[target])]
-    missing = [PACKAGES[target] for target in TARGETS if target not in targets]
+    say = say or _silent
+    packages = {target: find_target(target).package for target in TARGETS}
+    targets = [target for target in TARGETS if is_installed(packages[target])]
+    missing = [packages[target] for target in TARGETS if target not in targets]
     if not targets:
         why = f"neither TensorFlow nor PyTorch is installed: {install(missing)}"
-        report = Report({"spec": api.analyze(done.model).count()})
-        report.against.append(Against("original", str(source), why=why))
+        report = Report({"spec": analyze(migration.model).count()})
+        report.against.append(Against("original", str(migration.original), why=why))
         return report
     report = verify(
-        done.model,
-        weights=done.weights,
+        migration.model,
+        weights=migration.weights,
         targets=targets,
-        original=source,
+        original=migration.original,
         reference=reference,
         progress=lambda part: say(f"comparing: {part}"),
-        axes=axes,
-        fidelity=fidelity,
+        axes=migration.axes,
+        fidelity=migration.fidelity,
     )
     if missing:
         note = f"{', '.join(missing)} is not installed, so that program was not run: {install(missing)}"
         report.skipped = "; ".join(filter(None, (report.skipped, note)))
     return report
+
+
+def _silent(_: str) -> None:
+    """Progress that nobody wants to see."""
 
 
 CHANGES: Final = frozenset({"SF435"})

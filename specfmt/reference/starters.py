@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from specfmt.targets.options import require_choice
 from specfmt.targets.templates import read_text
 
 NAMES = ("mlp", "cnn", "rnn", "transformer", "autoencoder", "siamese")
@@ -16,8 +17,7 @@ def starter(name: str) -> str:
     """The text of a starter.
 
     Raises:
-        KeyError: There is none of this name.
+        OptionError: There is none of this name.
     """
-    if name not in NAMES:
-        raise KeyError(name)
+    require_choice("the starter", name, NAMES)
     return read_text(f"starters/{name}.yaml")

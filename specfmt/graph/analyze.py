@@ -1,0 +1,56 @@
+"""A spec as a graph, or every mistake that keeps it from being one, with its place in the text."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.graph.build import build
+from specfmt.graph.model import Graph
+from specfmt.spec.document import ModelSpec
+from specfmt.text.reading import Document
+
+
+def analyze(spec: ModelSpec) -> Graph:
+    """The graph of a spec.
+
+    Raises:
+        SpecError: The graph has mistakes; all of them are listed.
+    """
+    with placing(spec), uncollected():
+        graph, problems = build(spec)
+        errors = [problem for problem in problems if problem.severity == "error"]
+        if errors:
+            raise SpecError(errors)
+        return graph
+
+
+def placed(document: Document, problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Findings with their places in the text, in order of place."""
+    found = [problem if problem.span else document.place(problem) for problem in problems]
+    return sorted(found, key=lambda d: (d.span.line, d.span.column) if d.span else (0, 0))
+
+
+@contextmanager
+def placing(spec: ModelSpec) -> Iterator[None]:
+    """Findings about a spec that was read from a text come with their places in it."""
+    try:
+        yield
+    except SpecError as error:
+        if spec.origin is None:
+            raise
+        raise SpecError(placed(spec.origin, error.diagnostics)) from None
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Reading makes many objects that all live on; looking for cycles among them is wasted."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,147 @@
+"""The facts of a model that `specfmt summary` shows: layers, shapes, counts, arithmetic, memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from specfmt.graph.model import Graph, Node, Value
+from specfmt.layers.base import Shape
+
+BYTES = {"float64": 8, "int64": 8, "uint64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2,
+         "int8": 1, "uint8": 1, "bool": 1, "complex64": 8, "complex128": 16}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TensorSummary:
+    """An input or output of a model.
+
+    Attributes:
+        name: Its name.
+        shape: With the batch axis; None for an open size, and where nothing is known of it.
+        dtype: Its element type.
+    """
+
+    name: str
+    shape: Shape | None
+    dtype: str
+
+    def to_data(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {"name": self.name, "shape": list(self.shape or ()), "dtype": self.dtype}
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One call of a layer.
+
+    Attributes:
+        name: The entry's name.
+        type: The layer's type; ``Model`` for a nested model.
+        inputs: The names of what it reads.
+        output_shapes: The shape of each output, with the batch axis.
+        params: Parameters; 0 in a later call of the same layer.
+        trainable: Those of them that are trained.
+    """
+
+    name: str
+    type: str
+    inputs: tuple[str, ...]
+    output_shapes: tuple[Shape | None, ...]
+    params: int
+    trainable: int
+
+    def to_data(self) -> dict[str, Any]:
+        """A JSON-ready form; ``output_shape`` is a list of shapes where there are several."""
+        shapes = [list(shape or ()) for shape in self.output_shapes]
+        return {
+            "name": self.name,
+            "type": self.type,
+            "inputs": list(self.inputs),
+            "output_shape": shapes[0] if len(shapes) == 1 else shapes,
+            "params": self.params,
+            "trainable": self.trainable,
+        }
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A model in numbers.
+
+    Attributes:
+        name: The model's name.
+        inputs, outputs: Its tensors, in order.
+        layers: Its layers in the order in which they are computed; nested models are one each.
+        params: All parameters.
+        trainable: Those of them that are trained.
+        macs: Multiply-accumulates for one sample.
+        activation_bytes: What all layers' outputs take for one sample; open sizes count 1.
+    """
+
+    name: str
+    inputs: tuple[TensorSummary, ...]
+    outputs: tuple[TensorSummary, ...]
+    layers: tuple[LayerSummary, ...]
+    params: int
+    trainable: int
+    macs: int
+    activation_bytes: int
+
+    def to_data(self) -> dict[str, Any]:
+        """What ``specfmt summary --json`` prints."""
+        return {
+            "name": self.name,
+            "inputs": [item.to_data() for item in self.inputs],
+            "outputs": [item.to_data() for item in self.outputs],
+            "layers": [item.to_data() for item in self.layers],
+            "params": {
+                "total": self.params,
+                "trainable": self.trainable,
+                "non_trainable": self.params - self.trainable,
+            },
+            "macs": self.macs,
+        }
+
+
+def summarize(graph: Graph) -> Summary:
+    """The facts of a graph."""
+    return Summary(
+        graph.name,
+        _tensors(graph.inputs),
+        _tensors(graph.outputs),
+        tuple(map(_layer, graph.nodes)),
+        params=graph.count(),
+        trainable=graph.count(trainable=True),
+        macs=graph.macs,
+        activation_bytes=activation_bytes(graph),
+    )
+
+
+def activation_bytes(graph: Graph) -> int:
+    """Bytes of all layer outputs for one sample, nested models entered; open sizes count 1."""
+    total = 0
+    for node in graph.nodes:
+        if node.unit.graph is not None:
+            total += activation_bytes(node.unit.graph)
+            continue
+        for value in node.outputs:
+            elements = prod(size or 1 for size in (value.shape or ())[1:])
+            total += elements * BYTES.get(value.dtype, 4)
+    return total
+
+
+def _tensors(values: dict[str, Value]) -> tuple[TensorSummary, ...]:
+    return tuple(TensorSummary(name, v.shape, v.dtype) for name, v in values.items())
+
+
+def _layer(node: Node) -> LayerSummary:
+    first = node.call_index == 0
+    return LayerSummary(
+        node.name,
+        node.unit.type_name,
+        tuple(value.name for value in node.inputs()),
+        tuple(value.shape for value in node.outputs),
+        params=node.unit.count() if first else 0,
+        trainable=node.unit.count(trainable=True) if first else 0,
+    )
