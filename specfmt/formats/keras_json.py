@@ -95,9 +95,7 @@ def _document(source: Located, context: Context) -> Json:
         if context.legacy:
             fields = reader.read(class_name, config, config_path)
         else:
-            fields = read_plainly(
-                context, source, lambda: reader.read(class_name, config, config_path)
-            )
+            fields = read_plainly(context, lambda: reader.read(class_name, config, config_path))
     except SpecError as error:
         problems.extend(error.diagnostics)
     train: Json = {}

@@ -59,7 +59,7 @@ class Assembler:
         located: Is told of each entry (by its identity) which layer it is, and its place.
 
     Attributes:
-        places: The place of the call that each entry is.
+        calls: For each entry its record, and which of the record's calls it is.
         last: The name of the last entry, once there are entries.
     """
 
@@ -72,7 +72,7 @@ class Assembler:
     ) -> None:
         self.inputs = list(inputs)
         self.before = before or {}
-        self.places: list[Path] = []
+        self.calls: list[tuple[Record, int]] = []
         self.located = {} if located is None else located
         self.records = records
         self.index = {record.name: i for i, record in enumerate(records)}
@@ -105,8 +105,7 @@ class Assembler:
             entries.append(entry)
             self.located[id(entry)] = (entry, record.name, record.path)
             previous = name
-            if record.calls:
-                self.places.append(record.calls[k].path)
+            self.calls.append((record, k))
         self.last = previous or ""
         pinned = [self.records[i].pin_name for i, _ in steps]
         _drop_names(entries, names, automatic, pinned)

@@ -167,12 +167,18 @@ class GraphReader:
                 where = call.path
                 call.args = map_refs(call.args, lambda ref, where=where: shift(ref, 0, where))
                 call.kwargs = map_refs(call.kwargs, lambda ref, where=where: shift(ref, 0, where))
+                call.dropped_mask = map_refs(
+                    call.dropped_mask, lambda ref, where=where: shift(ref, 0, where)
+                )
         self.outputs = map_refs(outputs, lambda ref: shift(ref, 1, path))
         self.records = [record for record in self.records if record.calls]
-        if self.context.plan is not None and self.context.plan.dropped:
-            self.drop_unread(keeps_names=self.context.plan.keeps_names)
-        if self.context.plan is not None and self.context.plan.kept is None:
-            self.pin_names()
+        plan = self.context.plan
+        if plan is not None:
+            plan.models[self.place] = index
+            if any(call.dropped_mask for record in self.records for call in record.calls):
+                self.drop_unread(keeps_names=bool(plan.kept))
+            if plan.kept is None:
+                self.pin_names()
         named: list[Ref] = []
         collect_refs(self.outputs, named)
         if not named:
@@ -223,7 +229,7 @@ class GraphReader:
         )
         entries = assembler.entries()
         if plan is not None:
-            plan.places[self.place] = assembler.places
+            plan.calls |= {id(e): call for e, call in zip(entries, assembler.calls, strict=True)}
         body: Json = {"inputs": self.inputs, "layers": entries}
         structure = self.structure(inputs, lambda ref: ref.layer)
         names = list(self.inputs)

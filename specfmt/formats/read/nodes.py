@@ -27,11 +27,16 @@ class Ref(NamedTuple):
 
 @dataclass(slots=True)
 class Call:
-    """One call of a layer; ``args`` and ``kwargs`` may nest lists and mappings around `Ref`."""
+    """One call of a layer; its arguments may nest lists and mappings around `Ref`.
+
+    Attributes:
+        dropped_mask: The mask that was left out of ``kwargs`` (see `specfmt.formats.read.recording`).
+    """
 
     args: list[Any]
     kwargs: dict[str, Any]
     path: Path
+    dropped_mask: Any = None
 
     def refs(self) -> list[Ref]:
         """Every tensor of the call, in order."""

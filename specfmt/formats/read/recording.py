@@ -1,52 +1,53 @@
-"""Taking back what Keras notes of calls that nobody wrote: masks, and defaults of ``training``.
+"""Leaving out what Keras 3 records of calls that nobody wrote: masks, and ``training`` defaults.
 
 Keras 3 keeps the operations with which it worked out masks in the model, and the masks in the
-calls.  A person would write neither, so a model with such masks is read without them first.
-That is right if it would be noted just as the source notes it, names of operations included;
-calls that would not keep what the source says.
+calls.  A person would write neither, so a model with such masks is read without them.  That is
+right where Keras, tracing the model that was read, works out the same masks with operations of
+the same names.  Names are numbered in the order of the calls, so the entries of the spec may
+have to stand in another order; where no order gives the names of the source, its masks stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any
 
 from specfmt.diagnostics import Path, SpecError
 from specfmt.formats.config.context import Context
 from specfmt.formats.config.reading import Json
-from specfmt.formats.keras3.models import ModelWriter
-from specfmt.formats.read.layer_entries import MODELS, read_policy
+from specfmt.formats.read.assemble import Record
+from specfmt.formats.read.layer_entries import read_policy
 from specfmt.formats.read.nodes import Call, Ref, collect_refs
-from specfmt.formats.read.recording_order import order_of_calls
-from specfmt.formats.source.locate import Located
 from specfmt.graph.build import build
 from specfmt.graph.infer import compute_dtype
+from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.graph.recording import Recording, recorded
+from specfmt.layers.base import to_data
+from specfmt.layers.naming import to_snake_case
 from specfmt.layers.registry import layer_class
 from specfmt.spec.document import parse_document
-
-ATTEMPTS: Final = 4
-"""Readings before masks are left as the source says them."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """Which masks of a source are left out while it is read.
+    """How a source is read: which masks stay, and what that reading found.
 
     Attributes:
         kept: Calls whose masks stay, by their places; None for all calls.
-        keeps_names: Operations of classes that Keras uses for masks keep their names.
         before: Place of a call -> places of calls that come before it in the spec.
         dropped: The places of calls whose masks were left out.
-        places: Place of a model's layers -> the place of the call that each entry is.
+        models: Place of a model's layers -> its layers by their names.
+        calls: Entry (by its identity) -> its layer, and which of the layer's calls it is.
     """
 
     kept: set[Path] | None = field(default_factory=set)
-    keeps_names: bool = False
     before: dict[Path, list[Path]] = field(default_factory=dict)
-    dropped: list[Path] = field(default_factory=list)
-    places: dict[Path, list[Path]] = field(default_factory=dict)
+    dropped: set[Path] = field(default_factory=set)
+    models: dict[Path, dict[str, Record]] = field(default_factory=dict)
+    calls: dict[int, tuple[Record, int]] = field(default_factory=dict)
 
 
 def drop_recorded(plan: Plan, type_name: str, item: Json, calls: list[Call]) -> None:
@@ -82,13 +83,15 @@ def drop_model_masks(plan: Plan, calls: list[Call]) -> None:
 
 def _may_go(plan: Plan, call: Call) -> bool:
     """Whether the mask of a call is left out; none at all always is."""
+    mask = call.kwargs.get("mask")
     refs: list[Ref] = []
-    collect_refs(call.kwargs.get("mask"), refs)
+    collect_refs(mask, refs)
     if not refs:
         return True
     if plan.kept is None or call.path in plan.kept:
         return False
-    plan.dropped.append(call.path)
+    plan.dropped.add(call.path)
+    call.dropped_mask = mask
     return True
 
 
@@ -103,56 +106,52 @@ def single_dtype(node: Any) -> Any:
     return config.get("dtype")
 
 
-def read_plainly(context: Context, source: Located, read: Callable[[], Json]) -> Json:
-    """The fields of a model, without masks that Keras would note again.
+def read_plainly(context: Context, read: Callable[[], Json]) -> Json:
+    """The fields of a model, without masks that Keras would record again.
 
     Args:
         context: The import; its plan is set for each reading.
-        source: The serialized model, and where it stands.
-        read: Reads it.
+        read: Reads the model.
 
     Raises:
         SpecError: With every finding.
     """
     warnings = list(context.warnings)
-    kept: set[Path] = set()
-    before: dict[Path, list[Path]] = {}
-    keeps_names = False
-    for attempt in range(ATTEMPTS):
-        context.plan = plan = Plan(set(kept), keeps_names, before)
+    plan: Plan | None = Plan()
+    fields: Json = {}
+    while plan is not None:
+        context.plan = plan
         context.warnings[:] = warnings
         try:
             fields = read()
         except SpecError:
-            if not before:
+            if not plan.before:
                 raise
-            break  # an order that masks ask for goes in a circle
-        if not plan.dropped:
-            if not attempt:
-                return fields
-            break
-        noted = _noted(fields)
-        if noted is None:
-            break
-        written = ModelWriter(noted.graph).model()
-        if skeleton(written) == skeleton(source.topology):
-            return fields
-        if not attempt:
-            before = order_of_calls(source, written, noted, plan.places)
-        if attempt or not before:
-            keeps_names = True
-            kept |= {
-                path
-                for path in plan.dropped
-                if not _same_call(source.topology, written, path[len(source.path) :])
-            } or set(plan.dropped)
-    context.plan = Plan(None, keeps_names=True)
-    context.warnings[:] = warnings
-    return read()
+            plan = Plan(None)  # the order that the names ask for goes in a circle
+        else:
+            plan = _better_plan(context, fields)
+    return fields
 
 
-def _noted(fields: Json) -> Recording | None:
-    """What Keras would note of a model that was read; None if it cannot be written."""
+def _better_plan(context: Context, fields: Json) -> Plan | None:
+    """How to read the source again; None if it was read well: Keras gives its masks and names."""
+    plan: Plan = context.plan
+    is_first = plan.kept == set() and not plan.before
+    if plan.kept is None or (is_first and not plan.dropped):
+        return None
+    tracing = _traced(fields) if plan.dropped else None
+    if tracing is None:
+        return Plan(None)
+    comparison = _Comparison(context, fields, tracing)
+    kept, named = comparison.masks(), comparison.names()
+    if not kept and all(unit.name == name for unit, name, _ in named):
+        return None
+    before = _order(named, Counter(unit.type_name for unit in comparison.units()))
+    return Plan(kept, before) if is_first and (kept or before) else Plan(None)
+
+
+def _traced(fields: Json) -> Recording | None:
+    """What Keras would record of a model that was read; None if shapes of it are unknown."""
     spec, problems = parse_document({"specfmt": 1, **fields})
     if spec is None or problems:
         return None
@@ -164,37 +163,128 @@ def _noted(fields: Json) -> Recording | None:
     return recorded(graph)
 
 
-def skeleton(model: Any) -> Any:
-    """The calls of a serialized model and of those inside it."""
-    config = model.get("config") if isinstance(model, dict) else None
-    if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
-        return None
-    return {
-        "layers": [_bones(layer) for layer in config["layers"]],
-        "inputs": config.get("input_layers"),
-        "outputs": config.get("output_layers"),
-    }
+class _Comparison:
+    """What Keras would record of a model that was read, held against its source.
 
+    Args:
+        context: The import.
+        fields: The model that was read.
+        tracing: What Keras would record of it.
 
-def _bones(layer: Any) -> Any:
-    if not isinstance(layer, dict):
-        return layer
-    inner = skeleton(layer) if layer.get("class_name") in MODELS else None
-    return layer.get("name"), layer.get("inbound_nodes"), inner
-
-
-def _same_call(source: Any, written: Any, path: Path) -> bool:
-    """Whether the call at a place of the source stands in what is written, too.
-
-    ``path`` leads through layers of the source by number; those written go by their names.
+    Attributes:
+        twins: Operation for a mask -> the one of the source that computes the same.
     """
-    steps = iter(path)
-    for step in steps:
-        try:
-            source, written = source[step], written[step]
-            if step == "layers":
-                source = source[next(steps)]
-                written = next(layer for layer in written if layer["name"] == source["name"])
-        except (KeyError, IndexError, TypeError, StopIteration):
-            return False
-    return bool(source == written)
+
+    def __init__(self, context: Context, fields: Json, tracing: Recording) -> None:
+        self.plan: Plan = context.plan
+        self.fields = fields
+        self.tracing = tracing
+        self.twins: dict[Node, Record] = {}
+
+    def units(self, graph: Graph | None = None) -> Iterator[Unit]:
+        """The units of the model, those of models inside it included."""
+        for unit in (graph or self.tracing.graph).units:
+            yield unit
+            if unit.graph is not None:
+                yield from self.units(unit.graph)
+
+    def masks(self) -> set[Path]:
+        """The calls whose masks were left out though Keras would record other ones."""
+        different = set()
+        for node in (node for unit in self.units() for node in unit.calls):
+            found = self._call(node.path) if node in self.tracing.calls else None
+            if found is None or "mask" in node.args:
+                continue
+            record, index = found
+            call = record.calls[index]
+            twins: dict[Node, Record] = {}
+            mask = (node.recorded or {}).get("mask")
+            if self._is_same(mask, call.dropped_mask, record.path[:-1], twins):
+                self.twins |= twins
+            else:
+                different.add(call.path)
+        return different
+
+    def names(self) -> list[tuple[Unit, str, Path]]:
+        """Units that Keras names, their names in the source, and the calls they come from."""
+        nodes = {node.unit: node for node in self.twins}
+        found = []
+        for unit, path in self.tracing.named:
+            cause = self._call(path)
+            if cause is None:
+                continue
+            layer, index = cause
+            if unit in nodes:
+                found.append((unit, self.twins[nodes[unit]].name, layer.calls[index].path))
+            elif unit in self.tracing.origins:
+                found.append((unit, layer.name, layer.calls[index].path))
+        return found
+
+    def _call(self, path: Path) -> tuple[Record, int] | None:
+        """The layer and call of the source at a place of the spec; None in a Sequential."""
+        entry: Any = self.fields
+        for step in path:
+            entry = entry[step]
+        return self.plan.calls.get(id(entry))
+
+    def _is_same(self, ours: Any, theirs: Any, place: Path, twins: dict[Node, Record]) -> bool:
+        """Whether two masks are computed alike; ``twins`` is told by which operations."""
+        waiting = [(ours, theirs)]
+        while waiting:
+            ours, theirs = waiting.pop()
+            if isinstance(ours, (list, tuple)) and isinstance(theirs, list):
+                if len(ours) != len(theirs):
+                    return False
+                waiting += zip(ours, theirs, strict=True)
+            elif isinstance(ours, dict) and isinstance(theirs, dict):
+                if ours.keys() != theirs.keys():
+                    return False
+                waiting += [(item, theirs[key]) for key, item in ours.items()]
+            elif not isinstance(ours, Value) or not isinstance(theirs, Ref):
+                if ours != theirs:
+                    return False
+            elif ours.node is None or ours.node in self.tracing.calls:
+                if not self._is_tensor(ours, theirs):
+                    return False
+            else:
+                record = self.plan.models[place].get(theirs.layer)
+                twin = twins.get(ours.node) or self.twins.get(ours.node)
+                if record is None or (twin or record) is not record or len(record.calls) != 1:
+                    return False
+                if twin is None:
+                    data = {key: item for key, item in record.entry.items() if key != "name"}
+                    if data != to_data(ours.node.unit.spec):
+                        return False
+                    twins[ours.node] = record
+                    waiting.append((list(ours.node.args.values()), record.calls[0].args))
+        return True
+
+    def _is_tensor(self, ours: Value, theirs: Ref) -> bool:
+        """Whether a tensor that the spec names is one of the source."""
+        if ours.node is None:
+            return ours.name == theirs.layer
+        found = self._call(ours.node.path)
+        return found is not None and theirs == Ref(found[0].name, found[1], ours.index)
+
+
+def _order(named: list[tuple[Unit, str, Path]], counts: Counter[str]) -> dict[Path, list[Path]]:
+    """Which calls must come before which, so that Keras gives operations their names.
+
+    A call inside a nested model has no place among those around it: the model is built at once.
+
+    Args:
+        named: Units, their names in the source, and the calls they come from.
+        counts: How many units of each class there are; no order gives one a higher number.
+    """
+    numbered: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+    for unit, name, cause in named:
+        number = int(name.removeprefix(to_snake_case(unit.type_name)).removeprefix("_") or 0)
+        if number >= counts[unit.type_name]:
+            return {}
+        numbered[unit.type_name].append((number, cause))
+    before: dict[Path, list[Path]] = defaultdict(list)
+    for causes in numbered.values():
+        for (_, first), (_, second) in pairwise(sorted(causes, key=lambda item: item[0])):
+            if first != second and first[:-3] == second[:-3]:
+                before[second].append(first)
+    return dict(before)
