@@ -20,15 +20,9 @@ from specfmt.formats.read.slashes import without_slashes
 from specfmt.formats.read.subclasses import plain_models
 from specfmt.formats.read.training import read_compile_config, read_training_config
 from specfmt.formats.source.generation import detect_generation, find_dim_ordering
-from specfmt.formats.source.locate import Located, locate
+from specfmt.formats.source.locate import SUBCLASSED, Located, locate
 
 VERSION = 1
-SUBCLASSED = (
-    "a model of a class of its own is Python code: where that code is at hand, build the same "
-    "layers once with the functional API (`keras.Model(x, model.call(x))` often does), set its "
-    "weights with `set_weights(model.get_weights())`, save that model and import it"
-)
-"""What can be done with a subclassed model."""
 
 
 def document_from_keras_json(text: str | bytes | Json) -> tuple[Json, list[Diagnostic]]:

@@ -10,11 +10,13 @@ from specfmt.formats.keras3.build_configs import build_config, shapes
 from specfmt.formats.keras3.words import plain, serialized
 from specfmt.formats.read.keras3 import WRITTEN_WHERE_SET, complete
 from specfmt.graph.held import HeldModel
+from specfmt.layers.activations import activation_layer
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.custom import Custom
 from specfmt.layers.naming import inner_name, inner_names
 from specfmt.layers.recurrent_cells import RNN, output_size
 from specfmt.layers.wrappers import Bidirectional, TimeDistributed
+from specfmt.vocab.base import Term
 
 
 def policy_config(policy: Any) -> Any:
@@ -38,7 +40,13 @@ class LayerWriter:
         self.policy = policy or "float32"
         self.write_model = write_model
 
-    def write(self, layer: Layer, name: str, trainable: bool, args: dict[str, Any] | None) -> Json:
+    def write(
+        self,
+        layer: Layer,
+        name: str,
+        trainable: bool = True,
+        args: dict[str, Any] | None = None,
+    ) -> Json:
         """A serialized layer.
 
         Args:
@@ -93,6 +101,8 @@ class LayerWriter:
             return self.write(value, inner_name(value), trainable and value.trainable, inner)
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], Layer):
             return self._cells(value, trainable, inner)
+        if isinstance(value, Term) and value.layer:  # an activation that Keras was given as a layer
+            return LayerWriter(None).write(activation_layer(value), value.layer)
         return plain(value)
 
     def _cells(self, cells: Any, trainable: bool, inner: dict[str, Any] | None) -> list[Json]:

@@ -31,13 +31,11 @@ UNWRITTEN: Final = {("initializer", "Identity"): ("gain",)}
 
 
 def write_word(term: Term | None) -> Any:
-    """A word of a layer's field; None stays None."""
+    """A word of a layer's field, none that is written as a layer; None stays None."""
     if term is None:
         return None
     if term.type == CUSTOM:
         return write_custom(term)
-    if term.layer:
-        return write_layer(term)
     if term.kind in NAMED_ONLY:
         return term.name if not term.args else write_function(term)
     return write_object(term)
@@ -65,14 +63,6 @@ def write_function(term: Term) -> Json:
         "config": name,
         "registered_name": "function",
     }
-
-
-def write_layer(term: Term) -> Json:
-    """An activation that Keras was given as a layer."""
-    from specfmt.formats.keras3.layers import LayerWriter
-    from specfmt.layers.activations import activation_layer
-
-    return LayerWriter(None).write(activation_layer(term), term.layer, True, None)
 
 
 def write_custom(term: Term) -> Json:

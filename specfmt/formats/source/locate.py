@@ -13,6 +13,13 @@ from specfmt.formats.config.reading import Json, check_bounds, fail, show
 MAX_SEARCH: Final = 5_000
 """How many values are looked at for an architecture inside a wrapper."""
 
+SUBCLASSED: Final = (
+    "a model of a class of its own is Python code: where that code is at hand, build the same "
+    "layers once with the functional API (`keras.Model(x, model.call(x))` often does), set its "
+    "weights with `set_weights(model.get_weights())`, save that model and import it"
+)
+"""What can be done with a subclassed model."""
+
 
 @dataclass(slots=True)
 class Located:
@@ -73,8 +80,6 @@ def locate(document: Any) -> Located:
 def _refuse_subclass(document: Any) -> None:
     """Say of a model without layers that it is a class of the user's own."""
     if isinstance(document, dict) and isinstance(document.get("class_name"), str):
-        from specfmt.formats.keras_json import SUBCLASSED
-
         fail(
             "SF402",
             f"expected a Sequential or Functional model, received {show(document['class_name'])},"

@@ -5,10 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from math import ceil, prod, sqrt
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from specfmt.formats.read.tensorflow.graph_sizes import Sizes
+from typing import Any, Final, NamedTuple, Protocol
 
 LONGEST: Final = 4_096
 """Elements of a constant that is worked out."""
@@ -26,6 +23,13 @@ class Known(NamedTuple):
 
     shape: tuple[Any, ...]
     dtype: str
+
+
+class Tensors(Protocol):
+    """The tensors of the model that is read."""
+
+    def known(self, ref: Any) -> Known:
+        """Shape and dtype of a tensor; raises `Opaque` where they are not known."""
 
 
 class Opaque(Exception):  # noqa: N818 - no error: the search ends here
@@ -104,24 +108,24 @@ def _rank(value: Any) -> int:
 
 
 @rule("compat.v1.shape", "shape", "compat.v1.shape_v2")
-def _shape(s: Sizes, input: Any, out_type: Any = None) -> Any:
+def _shape(s: Tensors, input: Any, out_type: Any = None) -> Any:
     if isinstance(input, list):
         return [len(_plain(input))]
     return list(s.known(input).shape)
 
 
 @rule("compat.v1.size", "size")
-def _size(s: Sizes, input: Any, out_type: Any = None) -> Any:
+def _size(s: Tensors, input: Any, out_type: Any = None) -> Any:
     return both(lambda *sizes: prod(sizes), *s.known(input).shape)
 
 
 @rule("compat.v1.rank", "rank")
-def _rank_of(s: Sizes, input: Any) -> Any:
+def _rank_of(s: Tensors, input: Any) -> Any:
     return len(s.known(input).shape)
 
 
 @rule("__operators__.getitem")
-def _getitem(s: Sizes, value: Any, slice_spec: Any, var: Any = None) -> Any:
+def _getitem(s: Tensors, value: Any, slice_spec: Any, var: Any = None) -> Any:
     _plain(value)
     keys = slice_spec if isinstance(slice_spec, list) else [slice_spec]
     return _item(value, keys)
@@ -146,33 +150,33 @@ def _item(value: Any, keys: list[Any]) -> Any:
 
 
 @rule("unstack")
-def _unstack(s: Sizes, value: Any, num: Any = None, axis: Any = 0) -> Any:
+def _unstack(s: Tensors, value: Any, num: Any = None, axis: Any = 0) -> Any:
     if not isinstance(_plain(value), list) or axis != 0:
         raise Opaque
     return tuple(value)
 
 
 @rule("stack")
-def _stack(s: Sizes, values: Any, axis: Any = 0) -> Any:
+def _stack(s: Tensors, values: Any, axis: Any = 0) -> Any:
     if axis != 0 or not isinstance(values, list):
         raise Opaque
     return list(_plain(values))
 
 
 @rule("concat")
-def _concat(s: Sizes, values: Any, axis: Any = 0) -> Any:
+def _concat(s: Tensors, values: Any, axis: Any = 0) -> Any:
     if axis not in (0, -1) or not isinstance(values, list):
         raise Opaque
     return [item for part in _plain(values) for item in part]
 
 
 @rule("convert_to_tensor", "identity", "stop_gradient")
-def _same(s: Sizes, value: Any, dtype: Any = None, dtype_hint: Any = None) -> Any:
+def _same(s: Tensors, value: Any, dtype: Any = None, dtype_hint: Any = None) -> Any:
     return _plain(value)
 
 
 @rule("cast")
-def _cast(s: Sizes, x: Any, dtype: Any) -> Any:
+def _cast(s: Tensors, x: Any, dtype: Any) -> Any:
     name = dtype["const"] if isinstance(dtype, dict) else dtype
     if not is_constant(_plain(x)):
         if name not in ("int32", "int64", "float32"):
@@ -185,7 +189,7 @@ def _cast(s: Sizes, x: Any, dtype: Any) -> Any:
 
 
 @rule("expand_dims")
-def _expand_dims(s: Sizes, input: Any, axis: Any) -> Any:
+def _expand_dims(s: Tensors, input: Any, axis: Any) -> Any:
     if axis == 0:
         return [_plain(input)]
     if axis in (1, -1) and _rank(_plain(input)) == 1:
@@ -194,7 +198,7 @@ def _expand_dims(s: Sizes, input: Any, axis: Any) -> Any:
 
 
 @rule("range")
-def _range(s: Sizes, start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> Any:
+def _range(s: Tensors, start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> Any:
     if limit is None:
         start, limit = 0, start
     kinds = {type(item) for item in (start, limit, delta)}
@@ -207,12 +211,12 @@ def _range(s: Sizes, start: Any, limit: Any = None, delta: Any = 1, dtype: Any =
 
 
 @rule("ones_like")
-def _ones_like(s: Sizes, input: Any, dtype: Any = None) -> Any:
+def _ones_like(s: Tensors, input: Any, dtype: Any = None) -> Any:
     return _each(lambda x: type(x)(1), input)
 
 
 @rule("math.reduce_prod")
-def _reduce_prod(s: Sizes, input_tensor: Any, axis: Any = None, keepdims: Any = None) -> Any:
+def _reduce_prod(s: Tensors, input_tensor: Any, axis: Any = None, keepdims: Any = None) -> Any:
     if _rank(_plain(input_tensor)) != 1 or keepdims:
         raise Opaque
     return both(lambda *sizes: prod(sizes), *input_tensor)
@@ -220,7 +224,7 @@ def _reduce_prod(s: Sizes, input_tensor: Any, axis: Any = None, keepdims: Any = 
 
 @rule("gather", "compat.v1.gather")
 def _gather(
-    s: Sizes,
+    s: Tensors,
     params: Any,
     indices: Any,
     validate_indices: Any = None,
@@ -239,7 +243,7 @@ def _taken(params: list[Any], indices: Any) -> Any:
 
 
 @rule("where")
-def _where(s: Sizes, condition: Any, x: Any = None, y: Any = None) -> Any:
+def _where(s: Tensors, condition: Any, x: Any = None, y: Any = None) -> Any:
     return _each(lambda c, a, b: a if c else b, condition, x, y)
 
 
@@ -285,7 +289,7 @@ for _name, _of_one in {
 
 
 @rule("eye")
-def _eye(s: Sizes, num_rows: Any, num_columns: Any = None, dtype: Any = None) -> Any:
+def _eye(s: Tensors, num_rows: Any, num_columns: Any = None, dtype: Any = None) -> Any:
     columns = num_rows if num_columns is None else num_columns
     if {type(num_rows), type(columns)} != {int} or dtype is not None:
         raise Opaque
