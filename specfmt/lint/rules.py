@@ -9,7 +9,6 @@ from typing import Final
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
 from specfmt.graph.model import Graph, Node, Value
-from specfmt.layers.normalization import BatchNormalization
 from specfmt.lint.facts import (
     changes_nothing,
     final_activation,
@@ -177,7 +176,7 @@ def bias_before_normalization(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _normalizes_channels(node: Node, before: Node) -> bool:
-    if node.unit.graph is not None or not isinstance(node.layer, BatchNormalization):
+    if node.unit.graph is not None or not node.layer.has_statistics:
         return False
     axis = getattr(node.layer, "axis", -1)
     rank = len(before.outputs[0].shape or ())

@@ -13,6 +13,8 @@ from specfmt.fields.types import DTYPES, Boolean, Integer, Nullable, OneOf, Rule
 from specfmt.fields.validation import keys_of, rules_of, validate
 from specfmt.graph.infer import show_shape
 from specfmt.layers.base import COMMON_FIELDS, Layer, Op, ShapeError, to_data
+from specfmt.layers.core import Dense
+from specfmt.layers.recurrent import LSTM
 from specfmt.layers.registry import LayerRule
 from specfmt.reference.field_docs import class_doc, field_doc
 from specfmt.spec.train import DataRule
@@ -20,7 +22,8 @@ from specfmt.targets.torch.registry import find_lowering
 from specfmt.vocab.base import TermRule
 
 EXAMPLES: tuple[Any, ...] = (
-    3, 0.5, [2, 1], [1], [-1, 2], "relu", {"type": "LSTM", "units": 3}, {"type": "Dense", "units": 3},
+    3, 0.5, [2, 1], [1], [-1, 2], "relu", {"type": LSTM.type_name, "units": 3},
+    {"type": Dense.type_name, "units": 3},
 )  # fmt: skip
 """Values to try for a required field when a layer is shown with shapes."""
 SHAPES: tuple[tuple[int | None, ...], ...] = (

@@ -138,10 +138,11 @@ class WordWriter:
         if term.type == "Relu6":
             function, arguments = "relu", {"max_value": 6.0}
         is_function = not arguments and function in ACTIVATIONS.values()
-        if function not in ACTIVATION_LAYERS or (is_function and not term.layer):
+        cls = ACTIVATION_LAYERS.get(function)
+        if cls is None or (is_function and not term.layer):
             return None
-        class_name = ACTIVATION_LAYERS[function].type_name
-        own = {key: getattr(term.spec, key, None) for key in activation_defaults(function)}
+        class_name = cls.type_name
+        own = {key: getattr(term.spec, key, None) for key in activation_defaults(cls)}
         names = {new: old for old, new in ARGUMENTS.get(class_name, {}).items()}
         config = {names.get(key, key): plain(v) for key, v in {**own, **arguments}.items()}
         name = term.layer or to_snake_case(class_name)
