@@ -17,7 +17,7 @@ from specfmt.fields.errors import (
     error_to_diagnostic,
     show,
 )
-from specfmt.fields.spellings import old_key
+from specfmt.fields.spellings import former_arguments
 from specfmt.fields.types import Rule, rule_of
 from specfmt.layers.base import COMMON_FIELDS, Op
 
@@ -99,7 +99,7 @@ def _key_findings(
     missing: list[Path], unknown: list[Path], cls: type[BaseModel], label: str
 ) -> Iterator[Diagnostic]:
     """Findings about keys; a field missing because its key is misspelt is one, not two."""
-    meant = {name for path in unknown for name in _meant(str(path[-1]), cls, label)}
+    meant = {name for path in unknown for name in _meant(str(path[-1]), cls)}
     for path in missing:
         if path[-1] not in meant:
             message = f"expected {label} to have `{path[-1]}`, it is missing"
@@ -116,21 +116,22 @@ def keys_of(cls: type[BaseModel]) -> dict[str, str]:
     return {field.alias or name: name for name, field in fields if name not in absent}
 
 
-def _meant(key: str, cls: type[BaseModel], label: str) -> tuple[str, ...]:
+def _meant(key: str, cls: type[BaseModel]) -> tuple[str, ...]:
     """The key that was probably meant by an unknown one, if any."""
     known = keys_of(cls)
-    old = old_key(label, key, known)
+    old = former_arguments(cls).get(key)
     if old is not None:
-        return (old.today,)
+        return (old.today, *old.also)
     return close_matches(key, known)
 
 
 def unknown_key(key: str, path: Path, cls: type[BaseModel], label: str) -> Diagnostic:
     """A key that ``cls`` does not have: an old spelling, a typo, or nonsense."""
     known = keys_of(cls)
-    old = old_key(label, key, known)
+    old = former_arguments(cls).get(key)
     if old is not None:
-        return Diagnostic("SF124", old.message, path, old.hint, on_key=True)
+        message, hint = old.told(key, label)
+        return Diagnostic("SF124", message, path, hint, on_key=True)
     message = f"expected a field of {label}, received {show(key)}"
     own = [name for name in known if name not in COMMON_FIELDS]
     listed = [*own, *(name for name in known if name in COMMON_FIELDS)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
+from specfmt.fields.spellings import Former, FormerArguments, gone
 from specfmt.fields.types import (
     Axes,
     Axis,
@@ -41,10 +42,10 @@ def as_axes(axis: Axes) -> tuple[Axis, ...]:
 class ReLU(FloatLayer):
     """`max(x, 0)`; with a slope below ``threshold`` and a ceiling where given."""
 
-    activation_function = "relu"
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY
+    former_arguments: ClassVar[FormerArguments] = {"alpha": "negative_slope", "theta": "threshold"}
 
     max_value: OptionalNaturalFloat = None
     negative_slope: NaturalFloat = 0.0
@@ -55,10 +56,10 @@ class ReLU(FloatLayer):
 class LeakyReLU(FloatLayer):
     """`x` where `x >= 0`, else `negative_slope * x`."""
 
-    activation_function = "leaky_relu"
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY
+    former_arguments: ClassVar[FormerArguments] = {"alpha": Former("negative_slope", keras_2=True)}
 
     negative_slope: NaturalFloat = DEFAULT_SLOPE
 
@@ -68,6 +69,7 @@ class PReLU(FloatLayer):
     """`x` where `x > 0`, else `alpha * x` with a learned alpha, alike over ``shared_axes``."""
 
     call_arguments = INPUTS_ONLY
+    former_arguments: ClassVar[FormerArguments] = {"init": "alpha_initializer"}
 
     alpha_initializer: Initializer = ZEROS
     alpha_regularizer: Regularizer = None
@@ -114,7 +116,6 @@ class PReLU(FloatLayer):
 class ELU(FloatLayer):
     """`x` where `x > 0`, else `alpha * (exp(x) - 1)`."""
 
-    activation_function = "elu"
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY
@@ -126,9 +127,9 @@ class ELU(FloatLayer):
 class Softmax(FloatLayer):
     """`exp(x) / sum(exp(x))` over one axis or several; masked elements become 0."""
 
-    activation_function = "softmax"
     built_at_creation = True
     call_arguments = (Argument("inputs"), Argument("mask", required=False))
+    former_arguments: ClassVar[FormerArguments] = {"robust_masking": gone(False)}
 
     axis: Axes = -1
 
@@ -152,7 +153,10 @@ class Softmax(FloatLayer):
 
 
 ACTIVATION_LAYERS: Final[dict[str, type[Layer]]] = {
-    cls.activation_function: cls for cls in (ReLU, LeakyReLU, ELU, Softmax)
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "softmax": Softmax,
 }
 """Activation functions, and the layers that apply them and may stand for them."""
 

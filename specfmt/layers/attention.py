@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
+from specfmt.fields.spellings import FormerArguments, gone
 from specfmt.fields.types import (
     Bool,
     Either,
@@ -89,6 +90,9 @@ class ListAttention(FloatLayer):
     keras_2_later = KERAS_2_LATER | {"dropout"}
     call_arguments = LIST_CALL
     training_default = False
+    former_arguments: ClassVar[FormerArguments] = {
+        "causal": gone(False, hint="give `use_causal_mask: true` in the call")
+    }
 
     def output_shape(
         self, inputs: list[Shape], return_attention_scores: bool = False, **rest: Any
@@ -263,6 +267,7 @@ class MultiHeadAttention(HeadsAttention):
 
     takes_masks_of = ("query", "value", "key")
     keras_2_lacks = ("sliding_window", "use_gate", "seed")
+    former_arguments: ClassVar[FormerArguments] = {"softmax_robust_masking": gone(False)}
 
     num_heads: PositiveInt
     key_dim: PositiveInt

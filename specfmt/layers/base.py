@@ -20,6 +20,7 @@ from specfmt.fields.edges import Edges, Operands
 from specfmt.fields.errors import (
     show,
 )
+from specfmt.fields.spellings import GONE, Former, FormerArguments, FormerDefaults
 from specfmt.fields.types import Bool, OptionalName, OptionalPolicy
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import Regularizer
@@ -136,6 +137,52 @@ KERAS_2_LATER: Final = frozenset(
 )
 """Fields that most classes of Keras 2 have only since some release of 2.x, or not at all."""
 
+INPUT_KEYS: Final = (
+    "input_shape",
+    "batch_input_shape",
+    "batch_shape",
+    "batch_size",
+    "input_dim",
+    "input_length",
+    "input_dtype",
+)
+"""Arguments by which the first layer of an older Keras told the model's input."""
+
+FORMER_ARGUMENTS: Final[FormerArguments] = {
+    **dict.fromkeys(
+        INPUT_KEYS,
+        Former(
+            values={},
+            message="expected the shape in the model's `inputs:`, received `{key}` on {label}",
+        ),
+    ),
+    "weights": Former(
+        values={},
+        message="expected no weights in {label}, received `{key}`",
+        hint="remove it; `specfmt weights` carries trained weights",
+    ),
+    **dict.fromkeys(
+        ("implementation", "autocast", "dynamic", "cache_enabled", "create_input_layer"), GONE
+    ),
+    "init": "kernel_initializer",
+    "bias": "use_bias",
+    **{
+        f"{letter}_{word}": f"{weight}_{word}"
+        for letter, weight in (("W", "kernel"), ("U", "recurrent"), ("b", "bias"))
+        for word in ("regularizer", "constraint")
+    },
+    "border_mode": Former("padding", {"valid": "valid", "same": "same"}),
+    "subsample": "strides",
+    "atrous_rate": "dilation_rate",
+    "dim_ordering": Former(
+        "data_format", {"tf": "channels_last", "th": "channels_first", "default": None}
+    ),
+    "output_dim": "units",
+    "nb_filter": "filters",
+    "nb_filters": "filters",
+}
+"""What Keras 0 to 2 called arguments that layers of many families have."""
+
 STRENGTHS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
 """Fields that say how strong a layer's randomness is; none at zero."""
 
@@ -163,9 +210,10 @@ class Layer(BaseModel):
         penalizes_parts: Whether Keras hands ``activity_regularizer`` on to parts of the layer.
         tables: Fields that hold a table, which generated code keeps apart where it is long.
         has_statistics: Whether it takes the statistics of a batch in training mode.
+        former_arguments: What its arguments were called, and what became of others.
+        former_defaults: What older files mean where they leave an argument out.
         rank: How many spatial axes it works on; 0 where that is not fixed.
         positionwise: Whether it treats every position on its own.
-        activation_function: The function that it applies, and may stand for where one is given.
         reads_indices: Whether it reads the numbers of categories.
         reads_sequences: Whether it reads (batch, time, features).
 
@@ -213,9 +261,10 @@ class Layer(BaseModel):
     training_default: ClassVar[bool | None] = None
     casts_inputs: ClassVar[bool] = True
     automatic_parts: ClassVar[tuple[str, ...]] = ()
+    former_arguments: ClassVar[FormerArguments] = FORMER_ARGUMENTS
+    former_defaults: ClassVar[FormerDefaults] = {}
     rank: ClassVar[int] = 0
     positionwise: ClassVar[bool] = False
-    activation_function: ClassVar[str] = ""
     reads_indices: ClassVar[bool] = False
     reads_sequences: ClassVar[bool] = False
 
@@ -415,6 +464,7 @@ class Op(Layer):
     """
 
     is_operation: ClassVar[bool] = True
+    former_arguments: ClassVar[FormerArguments] = dict.fromkeys(FORMER_ARGUMENTS)
     supports_masking: ClassVar[bool] = False
     function: ClassVar[str] = ""
     keras_module: ClassVar[str] = ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, ClassVar
 
+from specfmt.fields.spellings import GONE, Former, FormerArguments, gone
 from specfmt.fields.types import (
     Bool,
     CausalPadding,
@@ -47,6 +48,11 @@ from specfmt.vocab.fields import (
     Regularizer,
 )
 
+KERNEL_OF_3D: FormerArguments = {
+    f"kernel_dim{axis + 1}": Former("kernel_size", axis=axis) for axis in range(3)
+}
+"""Keras 1's size of a kernel, one argument an axis."""
+
 
 class Window(Layer):
     """What all convolutions share: a window of known size over ``rank`` axes."""
@@ -54,6 +60,13 @@ class Window(Layer):
     writes_activity_regularizer: ClassVar[bool] = True
     supports_masking: ClassVar[bool] = False
     rank: ClassVar[int] = 2
+    former_arguments: ClassVar[FormerArguments] = {
+        "filter_length": "kernel_size",
+        "nb_row": Former("kernel_size", axis=0),
+        "nb_col": Former("kernel_size", axis=1),
+        "subsample_length": "strides",
+        "groups": gone(1),
+    }
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
         return compute_dtype
@@ -133,6 +146,7 @@ class Conv3D(Convolution):
     """Convolution over depth, height and width."""
 
     rank: ClassVar[int] = 3
+    former_arguments: ClassVar[FormerArguments] = KERNEL_OF_3D
 
     kernel_size: Size3
     strides: Size3 = 1
@@ -141,6 +155,14 @@ class Conv3D(Convolution):
 
 class TransposedConvolution(Window):
     """The gradient of a convolution: every input element spreads a kernel over the output."""
+
+    former_arguments: ClassVar[FormerArguments] = {
+        "output_shape": Former(
+            values={},
+            message="expected no `{key}`, which today's {label} does not take",
+            hint="`padding` and `output_padding` decide it",
+        )
+    }
 
     filters: PositiveInt
     kernel_size: Size2
@@ -243,6 +265,7 @@ class Conv3DTranspose(TransposedConvolution):
 
     rank: ClassVar[int] = 3
     keras_2_lacks: ClassVar[tuple[str, ...]] = ("dilation_rate",)
+    former_arguments: ClassVar[FormerArguments] = KERNEL_OF_3D
 
     kernel_size: Size3
     strides: Size3 = 1
@@ -316,6 +339,13 @@ class Separable(Window):
     """A depthwise convolution, then a 1 x 1 convolution that mixes the channels."""
 
     keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
+    former_arguments: ClassVar[FormerArguments] = {
+        "init": Former("depthwise_initializer", also=("pointwise_initializer",)),
+        "depthwise_init": "depthwise_initializer",
+        "pointwise_init": "pointwise_initializer",
+        "W_regularizer": GONE,  # of the class that Keras 1 derived it from
+        "W_constraint": GONE,
+    }
 
     filters: PositiveInt
     kernel_size: Size2

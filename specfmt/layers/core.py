@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
+from specfmt.fields.spellings import GONE, FormerArguments, gone
 from specfmt.fields.types import (
     AnyMapping,
     Bool,
@@ -123,6 +124,18 @@ class Embedding(FloatLayer):
     keras_2_inputs = ("float", "int")
     call_arguments = INPUTS_ONLY
     casts_inputs = False
+    former_arguments: ClassVar[FormerArguments] = {
+        "init": "embeddings_initializer",
+        "W_regularizer": "embeddings_regularizer",
+        "W_constraint": "embeddings_constraint",
+        "dropout": gone(
+            0,
+            left_out="which dropped whole words while it trained; Keras 3 has no such option",
+            hint="it does nothing once a model is trained; SpatialDropout1D behind it is close",
+        ),
+        "sparse": GONE,
+        "use_one_hot_matmul": GONE,
+    }
 
     input_dim: PositiveInt
     output_dim: PositiveInt
@@ -213,6 +226,7 @@ class Activation(FloatLayer):
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY
+    former_arguments: ClassVar[FormerArguments] = {"target": GONE, "beta": GONE}
 
     activation: ActivationName
 

@@ -6,6 +6,7 @@ from functools import reduce
 from math import prod
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import Axis, Bool, Either, Integer, Tuple
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
 from specfmt.layers.registry import layer
@@ -114,6 +115,7 @@ class Concatenate(Merge):
     """Its inputs one after the other along ``axis``."""
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
+    former_arguments: ClassVar[FormerArguments] = {"concat_axis": "axis"}
 
     axis: Axis = -1
 
@@ -158,6 +160,8 @@ class Concatenate(Merge):
 @layer
 class Dot(Merge):
     """Sum of products of two inputs over an axis of each; ``normalize`` gives the cosine."""
+
+    former_arguments: ClassVar[FormerArguments] = {"dot_axes": "axes"}
 
     axes: DotAxes
     normalize: Bool = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import sqrt
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.errors import FieldError, did_you_mean
+from specfmt.fields.spellings import GONE, FormerArguments, FormerDefaults, gone
 from specfmt.fields.types import (
     Axes,
     Axis,
@@ -109,6 +110,11 @@ def sized_axes(axes: int | tuple[int, ...], x: Shape) -> tuple[int, ...]:
 class Affine(FloatLayer):
     """Base of layers with a trained ``gamma`` and ``beta``."""
 
+    former_arguments: ClassVar[FormerArguments] = {
+        "beta_init": "beta_initializer",
+        "gamma_init": "gamma_initializer",
+    }
+
     def affine(self, shape: tuple[int, ...], *, scale: bool, center: bool) -> Iterator[Weight]:
         """``gamma`` and ``beta``, those of them that there are."""
         for name, wanted in (("gamma", scale), ("beta", center)):
@@ -140,6 +146,14 @@ class BatchNormalization(Affine):
     call_arguments = BATCH_CALL
     has_statistics = True
     keras_2_resolves_axis = True
+    former_arguments: ClassVar[FormerArguments] = {
+        "fused": GONE,
+        "running_mean": GONE,
+        "virtual_batch_size": gone(),
+        "adjustment": gone(),
+        "mode": gone(0),  # statistics of each feature, moving averages at inference
+    }
+    former_defaults: ClassVar[FormerDefaults] = {0: {"epsilon": 1e-6, "momentum": 0.9}}
 
     axis: Axis = -1
     momentum: Fraction = 0.99

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import (
     Bool,
     OptionalDataFormat,
@@ -35,6 +36,7 @@ class Pool(Layer):
     built_at_creation = True
     supports_masking: ClassVar[bool] = False
     rank: ClassVar[int] = 2
+    former_arguments: ClassVar[FormerArguments] = {"pool_length": "pool_size", "stride": "strides"}
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
         return compute_dtype

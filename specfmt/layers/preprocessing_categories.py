@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Any, ClassVar, Final
 
+from specfmt.fields.spellings import Former, FormerArguments
 from specfmt.fields.types import (
     Bool,
     Either,
@@ -286,6 +287,11 @@ class IntegerLookup(IndexLookup):
     """Turns whole numbers into their places in a vocabulary, or vectors made of those places."""
 
     keras_2_lacks = ("oov_method", "salt")
+    former_arguments: ClassVar[FormerArguments] = {
+        "max_values": "max_tokens",
+        "mask_value": "mask_token",
+        "oov_value": "oov_token",
+    }
 
     max_tokens: OptionalSize = None
     num_oov_indices: NaturalInt = 1
@@ -373,6 +379,7 @@ class Discretization(Categorical):
 
     takes_trainable = False
     keras_2_inputs = ("float",)
+    former_arguments: ClassVar[FormerArguments] = {"bins": Former("bin_boundaries", keras_2=True)}
 
     bin_boundaries: Annotated[tuple[float, ...] | None, Nullable(Tuple(Number()))] = None
     num_bins: Annotated[int | None, Nullable(Integer(0))] = None
@@ -417,6 +424,7 @@ class CategoryEncoding(Categorical):
 
     call_arguments = (Argument("inputs"), Argument("count_weights", required=False))
     unwritten = ("sparse",)
+    former_arguments: ClassVar[FormerArguments] = {"max_tokens": Former("num_tokens", keras_2=True)}
 
     num_tokens: PositiveInt
     output_mode: VectorMode = "multi_hot"

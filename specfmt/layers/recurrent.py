@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from specfmt.fields.spellings import GONE, Former, FormerArguments, FormerDefaults, gone
 from specfmt.fields.types import Bool, Boolean, Either, Fraction, OneOf, PositiveInt, Seed
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.registry import layer
@@ -33,12 +34,28 @@ RNN_ARGUMENTS = (
 )
 
 
-class Recurrent(Layer):
-    """What the recurrent layers share: the loop over time around a step.
+FORMER_RECURRENT: FormerArguments = {
+    "inner_init": "recurrent_initializer",
+    "inner_activation": "recurrent_activation",
+    "forget_bias_init": Former(
+        "unit_forget_bias", {"one": True, "ones": True, "zero": False, "zeros": False}
+    ),
+    "dropout_W": "dropout",
+    "dropout_U": "recurrent_dropout",
+    "consume_less": GONE,
+    "truncate_gradient": GONE,
+    "enable_caching_device": GONE,
+    "return_runtime": gone(False),
+    "time_major": gone(False),
+}
+FORMER_RECURRENT_DEFAULTS: FormerDefaults = {
+    1: {"recurrent_initializer": "orthogonal"},
+    2: {"recurrent_activation": "hard_sigmoid", "reset_after": False},
+}
 
-    A step's fields, which its cell has too, stand in a class of their own (`LSTMStep`).  Keras
-    has the loop's after them, so that class is the last base: Pydantic takes the fields of
-    the last base first.
+
+class Recurrent(Layer):
+    """What the recurrent layers share.
 
     Class attributes:
         cell_name: Keras's name of the cell, the first part of the weights' paths.
@@ -56,6 +73,8 @@ class Recurrent(Layer):
     reads_sequences: ClassVar[bool] = True
     build_arguments: ClassVar[tuple[str, ...] | None] = ("sequences", "initial_state")
     keras_2_lacks: ClassVar[tuple[str, ...]] = ("seed",)
+    former_arguments: ClassVar[FormerArguments] = FORMER_RECURRENT
+    former_defaults: ClassVar[FormerDefaults] = FORMER_RECURRENT_DEFAULTS
 
     if TYPE_CHECKING:
         units: PositiveInt
@@ -71,13 +90,12 @@ class Recurrent(Layer):
         bias_constraint: Constraint
         dropout: Fraction
         recurrent_dropout: Fraction
+        return_sequences: Bool
+        return_state: Bool
+        go_backwards: Bool
+        stateful: Bool
+        unroll: Bool
         zero_output_for_mask: Bool
-
-    return_sequences: Bool = False
-    return_state: Bool = False
-    go_backwards: Bool = False
-    stateful: Bool = False
-    unroll: Bool = False
 
     @classmethod
     def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
@@ -236,14 +254,13 @@ def forget_pieces(bias: Weight, units: int) -> Weight:
     return replace(bias, pieces=((units, bias.init), (units, ONES), (2 * units, bias.init)))
 
 
-class Seeded(Layer):
-    """The seed of dropout, where Keras has it right after a step's fields."""
+@layer
+class SimpleRNN(Recurrent):
+    """Fully connected recurrence: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
 
-    seed: Seed = None
-
-
-class SimpleRNNStep(Layer):
-    """The fields of one step of `SimpleRNN`."""
+    unwritten = ("seed",)
+    writes_activity_regularizer = True
+    cell_name = "simple_rnn_cell"
 
     units: PositiveInt
     activation: Activation = TANH
@@ -259,22 +276,25 @@ class SimpleRNNStep(Layer):
     bias_constraint: Constraint = None
     dropout: Fraction = 0.0
     recurrent_dropout: Fraction = 0.0
-
-
-@layer
-class SimpleRNN(Recurrent, SimpleRNNStep):
-    """Fully connected recurrence: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
-
-    unwritten = ("seed",)
-    writes_activity_regularizer = True
-    cell_name = "simple_rnn_cell"
-
+    return_sequences: Bool = False
+    return_state: Bool = False
+    go_backwards: Bool = False
+    stateful: Bool = False
+    unroll: Bool = False
     seed: Seed = None
     zero_output_for_mask: Bool = False
 
 
-class LSTMStep(Layer):
-    """The fields of one step of `LSTM`."""
+@layer
+class LSTM(Recurrent):
+    """Long short-term memory; gates in the order input, forget, cell, output."""
+
+    unwritten = ("use_cudnn",)
+    writes_activity_regularizer = True
+    keras_1_gates = (0, 2, 1, 3)
+    cell_name = "lstm_cell"
+    gates = 4
+    states = 2
 
     units: PositiveInt
     activation: Activation = TANH
@@ -292,19 +312,12 @@ class LSTMStep(Layer):
     bias_constraint: Constraint = None
     dropout: Fraction = 0.0
     recurrent_dropout: Fraction = 0.0
-
-
-@layer
-class LSTM(Recurrent, Seeded, LSTMStep):
-    """Long short-term memory; gates in the order input, forget, cell, output."""
-
-    unwritten = ("use_cudnn",)
-    writes_activity_regularizer = True
-    keras_1_gates = (0, 2, 1, 3)
-    cell_name = "lstm_cell"
-    gates = 4
-    states = 2
-
+    seed: Seed = None
+    return_sequences: Bool = False
+    return_state: Bool = False
+    go_backwards: Bool = False
+    stateful: Bool = False
+    unroll: Bool = False
     use_cudnn: UseCudnn = "auto"
     zero_output_for_mask: Bool = False
 
@@ -314,8 +327,15 @@ class LSTM(Recurrent, Seeded, LSTMStep):
         return forget_pieces(bias, self.units) if self.unit_forget_bias else bias
 
 
-class GRUStep(Layer):
-    """The fields of one step of `GRU`."""
+@layer
+class GRU(Recurrent):
+    """Gated recurrent unit; gates in the order update, reset, candidate."""
+
+    unwritten = ("use_cudnn",)
+    writes_activity_regularizer = True
+    keras_1_gates = (0, 1, 2)
+    cell_name = "gru_cell"
+    gates = 3
 
     units: PositiveInt
     activation: Activation = TANH
@@ -332,18 +352,12 @@ class GRUStep(Layer):
     bias_constraint: Constraint = None
     dropout: Fraction = 0.0
     recurrent_dropout: Fraction = 0.0
-
-
-@layer
-class GRU(Recurrent, Seeded, GRUStep):
-    """Gated recurrent unit; gates in the order update, reset, candidate."""
-
-    unwritten = ("use_cudnn",)
-    writes_activity_regularizer = True
-    keras_1_gates = (0, 1, 2)
-    cell_name = "gru_cell"
-    gates = 3
-
+    seed: Seed = None
+    return_sequences: Bool = False
+    return_state: Bool = False
+    go_backwards: Bool = False
+    stateful: Bool = False
+    unroll: Bool = False
     reset_after: Bool = True
     use_cudnn: UseCudnn = "auto"
     zero_output_for_mask: Bool = False

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 from specfmt.diagnostics import Diagnostic
 from specfmt.extras import plugins
 from specfmt.fields.errors import FieldError, NestedError, did_you_mean
+from specfmt.fields.spellings import FIX_HINT
 from specfmt.fields.types import Rule, choice_schema
 from specfmt.fields.validation import unknown_key, validate
 from specfmt.layers.base import KERAS_LAYERS as KERAS_LAYERS_MODULE
 from specfmt.layers.base import Layer, Op
+from specfmt.layers.former_types import former_type
 from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
 from specfmt.layers.keras_names import KERAS_LAYERS, KERAS_OPERATIONS
 
@@ -93,16 +95,14 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
 
     Where it is an old type, or a type but for its capitals, the fields are checked too.
     """
-    from specfmt.fields.spellings import old_type
-
     if "type" not in data:
         yield Diagnostic("SF122", "expected a layer to have `type`, it is missing")
         return
     type_name = data["type"]
-    old = old_type(type_name)
+    old = former_type(type_name)
     cls = layer_class(old.today) if old is not None and old.today else None
     if old is not None and (cls is not None or old.today in ("", "Model")):
-        yield Diagnostic("SF124", old.message, ("type",), old.hint)
+        yield Diagnostic("SF124", old.message, ("type",), old.hint or FIX_HINT)
     else:
         known = [*layer_types(), "Model"]
         hint = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import (
     Fraction,
     Integer,
@@ -25,6 +26,7 @@ class TrainingOnly(FloatLayer):
 
     built_at_creation = True
     training_default: ClassVar[bool | None] = False
+    former_arguments: ClassVar[FormerArguments] = {"p": "rate", "sigma": "stddev"}
 
     def returns_input(self) -> bool:
         return True
@@ -76,6 +78,8 @@ class SpatialDropout(TrainingOnly):
 class SpatialDropout1D(SpatialDropout):
     """Dropout of whole features: (N, T, F) with one decision for each N and F."""
 
+    rank: ClassVar[int] = 1
+
     rate: Fraction
     seed: Seed = None
 
@@ -86,6 +90,8 @@ class SpatialDropout1D(SpatialDropout):
 @layer
 class SpatialDropout2D(SpatialDropout):
     """Dropout of whole feature maps: one decision for each sample and channel."""
+
+    rank: ClassVar[int] = 2
 
     rate: Fraction
     data_format: OptionalDataFormat = None
@@ -98,6 +104,8 @@ class SpatialDropout2D(SpatialDropout):
 @layer
 class SpatialDropout3D(SpatialDropout):
     """Dropout of whole volumes: one decision for each sample and channel."""
+
+    rank: ClassVar[int] = 3
 
     rate: Fraction
     data_format: OptionalDataFormat = None

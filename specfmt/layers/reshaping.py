@@ -6,6 +6,7 @@ from abc import abstractmethod
 from math import prod
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import (
     Integer,
     Literal,
@@ -55,6 +56,7 @@ class Reshape(Layer):
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
+    former_arguments: ClassVar[FormerArguments] = {"dims": "target_shape"}
 
     target_shape: TargetShape
 
@@ -169,6 +171,7 @@ class ZeroPadding(Resized):
 
     paired_sizes: ClassVar[tuple[str, ...]] = ("padding",)
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
+    former_arguments: ClassVar[FormerArguments] = {"border_mode": None}  # its padding is a size
 
     def sides(self) -> tuple[tuple[int, int], ...]:
         """(before, after) for each spatial axis."""
@@ -265,6 +268,8 @@ class Cropping3D(Cropping):
 
 class UpSampling(Resized):
     """Makes each spatial axis longer by a whole factor."""
+
+    former_arguments: ClassVar[FormerArguments] = {"length": "size"}
 
     def factors(self) -> tuple[int, ...]:
         """The factor of each spatial axis."""

@@ -11,19 +11,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from specfmt.fields.spellings import (
-    GONE,
-    INPUT_KEYS,
-    INPUT_TYPES,
-    KERNEL_KEYS,
-    MERGE_MODES,
-    renamed,
-    today_type,
-    today_word,
-)
+from specfmt.fields.spellings import Former, former_arguments
 from specfmt.fields.types import Rule
 from specfmt.fields.validation import keys_of, rules_of
-from specfmt.layers.base import Layer
+from specfmt.layers.base import INPUT_KEYS, Layer
+from specfmt.layers.former_types import (
+    FORMER_TYPE_ARGUMENTS,
+    INPUT_TYPES,
+    MERGE_MODES,
+    todays_type,
+)
 from specfmt.layers.registry import LayerRule, layer_class
 from specfmt.spec.document import Model, ModelSpec, TrainRule
 from specfmt.text.formatting import format_text
@@ -40,13 +37,8 @@ from specfmt.text.rewriting import (
 )
 from specfmt.text.written import Entry, Item, from_data
 from specfmt.vocab.base import TermRule, word_class
+from specfmt.vocab.history import inverse_time_decay, todays
 from specfmt.vocab.index import INDEX as WORDS
-
-_VALUES: dict[str, dict[Any, Any]] = {
-    "dim_ordering": {"tf": "channels_last", "th": "channels_first"},
-    "forget_bias_init": {"one": True, "ones": True, "zero": False, "zeros": False},
-}
-"""Where an old key's values changed with it."""
 
 
 def fix_text(text: str | bytes, file: str = "<string>") -> str:
@@ -142,7 +134,7 @@ def _move_input_layer(
 ) -> None:
     """Turn an ``InputLayer`` among the layers into an input of the model."""
     layers, layer = entry.parent, entry.value
-    spec = _input_spec(layer, {*INPUT_KEYS, "shape", "dtype", "sparse", "ragged", "batch_size"})
+    spec = _input_spec(layer, {*INPUT_KEYS, "shape", "dtype", "sparse", "ragged"})
     index = layers.entries.index(entry)
     if spec is None or len(layers.entries) == 1:
         return
@@ -250,7 +242,7 @@ def _fix_layer(layer: Item) -> None:
     kind = find(layer, "type")
     if kind is None or kind.value.kind != "string":
         return
-    bare = today_type(kind.value.text) or kind.value.text
+    bare = todays_type(kind.value.text)
     before = kind.value.text.rpartition(".")[2]
     if bare == "Merge":
         mode = find(layer, "mode")
@@ -268,28 +260,20 @@ def _fix_layer(layer: Item) -> None:
     if cls is None:
         return
     kind.value.text = bare
-    if before == "ThresholdedReLU" and not {"theta", "threshold"} & {e.name for e in layer.entries}:
-        add(layer, "threshold", 1.0)
-    if before == "SyncBatchNormalization":
-        add(layer, "synchronized", True)
     _fix_fields(layer, cls)
+    for key, value in FORMER_TYPE_ARGUMENTS.get(before, {}).items():
+        default = cls.model_fields[key].default
+        if find(layer, key) is None and rules_of(cls)[key].check(value) != default:
+            add(layer, key, value)
 
 
 def _fix_fields(item: Item, cls: type[BaseModel]) -> None:
     """Rewrite the keys of one mapping and the words in its values."""
-    keys = keys_of(cls)
+    keys, formers = keys_of(cls), former_arguments(cls)
     for entry in list(item.entries):
-        if entry.key is None or entry.name in keys:
-            continue
-        today = renamed(entry.name, keys)
-        if today and find(item, today) is None:
-            _rename(entry, today)
-        elif entry.name in GONE and GONE[entry.name][0] in keys:
-            harmless = GONE[entry.name][1]
-            if harmless is None or plain(entry.value) in harmless:
-                remove(entry)
-    if "kernel_size" in keys:
-        _join_kernel(item)
+        if entry.key is not None and entry.name in formers:
+            _rewrite(entry, formers[entry.name])
+    _join_axes(item, formers)
     if "learning_rate" in keys:
         _schedule_decay(item, cls)
     for entry in item.entries:
@@ -297,33 +281,43 @@ def _fix_fields(item: Item, cls: type[BaseModel]) -> None:
             _fix_value(entry.value, list(_rules(rules_of(cls)[entry.name])))
 
 
-def _rename(entry: Entry, today: str) -> None:
+def _rewrite(entry: Entry, former: Former) -> None:
+    """Say a former argument in today's words, where it has any."""
     assert entry.key is not None
-    values = _VALUES.get(entry.name)
-    if values is not None:
-        old = plain(entry.value)
-        if entry.name == "dim_ordering" and old == "default":
-            remove(entry)
-            return
-        if not isinstance(old, str) or old not in values:
-            return
-        put(entry, values[old])
-    entry.key.text = today
-
-
-def _join_kernel(layer: Item) -> None:
-    """``nb_row: 3, nb_col: 5`` becomes ``kernel_size: [3, 5]``."""
-    parts = [part for key in KERNEL_KEYS if (part := find(layer, key)) is not None]
-    if len(parts) < 2 or find(layer, "kernel_size") is not None:
+    old = plain(entry.value)
+    if former.axis is not None or not former.accepts(old):
         return
-    sizes = [plain(part.value) for part in parts]
-    first = min(parts, key=layer.entries.index)
+    if former.today and find(entry.parent, former.today) is not None:
+        return
+    new = former.convert(old)
+    if not former.today or (new is None and old is not None):
+        remove(entry)
+        return
+    if new is not old:
+        put(entry, new)
+    entry.key.text = former.today
+    for name in former.also:
+        add(entry.parent, name, new)
+
+
+def _join_axes(layer: Item, formers: dict[str, Former]) -> None:
+    """``nb_row: 3, nb_col: 5`` becomes ``kernel_size: [3, 5]``."""
+    parts = {
+        former.axis: (entry, former.today)
+        for entry in layer.entries
+        if (former := formers.get(entry.name)) is not None and former.axis is not None
+    }
+    if len(parts) < 2 or sorted(parts) != list(range(len(parts))):
+        return
+    sizes = [plain(parts[axis][0].value) for axis in sorted(parts)]
+    (first, today), *others = parts.values()
+    if find(layer, today) is not None:
+        return
     assert first.key is not None
-    first.key.text = "kernel_size"
+    first.key.text = today
     put(first, sizes[0] if len(set(map(str, sizes))) == 1 else sizes)
-    for part in parts:
-        if part is not first:
-            remove(part)
+    for part, _ in others:
+        remove(part)
 
 
 def _schedule_decay(optimizer: Item, cls: type[BaseModel]) -> None:
@@ -340,12 +334,7 @@ def _schedule_decay(optimizer: Item, cls: type[BaseModel]) -> None:
     start = plain(rate.value) if rate is not None else cls.model_fields["learning_rate"].default
     if not isinstance(start, int | float):
         return
-    schedule = {
-        "type": "InverseTimeDecay",
-        "initial_learning_rate": start,
-        "decay_steps": 1,
-        "decay_rate": speed,
-    }
+    schedule = {"type": "InverseTimeDecay", **inverse_time_decay(start, speed)}
     if rate is not None:
         put(rate, schedule)
         remove(decay)
@@ -372,7 +361,13 @@ def _rules(rule: Rule) -> Iterator[Rule]:
 def _fix_value(item: Item, rules: list[Rule]) -> None:
     """Rewrite the words in a field's value, wherever in lists and mappings they stand."""
     if item.kind == "string":
-        item.text = _today(rules, item.text)
+        today = _today(rules, item.text)
+        if isinstance(today, str):
+            item.text = today
+        else:
+            item.kind, item.text = "map", ""
+            for key, value in today.items():
+                add(item, key, value)
     elif item.kind == "seq":
         for entry in item.entries:
             _fix_value(entry.value, rules)
@@ -393,17 +388,23 @@ def _fix_value(item: Item, rules: list[Rule]) -> None:
 def _fix_word(item: Item, rules: list[Rule]) -> None:
     kind = find(item, "type")
     assert kind is not None
-    kind.value.text = _today(rules, kind.value.text)
+    today = _today(rules, kind.value.text)
+    arguments = dict(today) if isinstance(today, dict) else {"type": today}
+    kind.value.text = arguments.pop("type")
     for rule in rules:
         if isinstance(rule, TermRule) and kind.value.text in WORDS[rule.kind]:
             _fix_fields(item, word_class(rule.kind, WORDS[rule.kind][kind.value.text]))
-            return
+            break
+    for key, value in arguments.items():
+        if find(item, key) is None:
+            add(item, key, value)
 
 
-def _today(rules: list[Rule], name: str) -> str:
+def _today(rules: list[Rule], name: str) -> str | dict[str, Any]:
+    """A word by today's name, with the arguments that it stood for."""
     for rule in rules:
-        if isinstance(rule, TermRule) and name not in WORDS[rule.kind]:
-            today = today_word(rule.kind, name)
-            if today in WORDS[rule.kind]:
+        if isinstance(rule, TermRule):
+            today = todays(rule.kind, name, WORDS[rule.kind])
+            if today is not None:
                 return today
     return name

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
+from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import (
     Bool,
     Boolean,
@@ -337,6 +338,8 @@ class TrainSpec(BaseModel):
     """How the model is compiled and trained."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    former_arguments: ClassVar[FormerArguments] = dict.fromkeys(("nb_epoch", "nb_epochs"), "epochs")
 
     data: Annotated[Any, Nullable(DataRule())] = None
     loss: Annotated[Any, Nullable(PerOutput(TermRule("loss")))] = None

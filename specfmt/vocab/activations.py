@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final
 
+from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import (
     Axis,
     Bool,
@@ -44,6 +45,8 @@ class Linear(ActivationWord):
 class Relu(LayerActivationWord):
     """`max(x, 0)`; with a slope below ``threshold`` and a ceiling where given."""
 
+    former_arguments: ClassVar[FormerArguments] = {"alpha": "negative_slope"}
+
     negative_slope: Float = 0.0
     max_value: OptionalFloat = None
     threshold: Float = 0.0
@@ -52,6 +55,8 @@ class Relu(LayerActivationWord):
 
 class LeakyRelu(LayerActivationWord):
     """`x` where `x >= 0`, else `negative_slope * x`."""
+
+    former_arguments: ClassVar[FormerArguments] = {"alpha": "negative_slope"}
 
     negative_slope: Float = 0.2
     layer: OptionalName = None

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from specfmt.fields.errors import FieldError, did_you_mean
+from specfmt.fields.spellings import FIX_HINT, FormerArguments
 from specfmt.fields.types import Rule
 from specfmt.vocab.index import CONSTRUCTED, INDEX, NAMED, REQUIRED, SPELLED, module_of
 
@@ -25,12 +26,14 @@ class Word(BaseModel):
     Class attributes:
         kind: The kind of word, a key of `index.INDEX`.
         extra_fields: Fields that Keras has not.
+        former_arguments: What its arguments were called, and what became of others.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     kind: ClassVar[str] = ""
     extra_fields: ClassVar[tuple[str, ...]] = ()
+    former_arguments: ClassVar[FormerArguments] = {}
 
 
 CUSTOM = "Custom"
@@ -229,11 +232,12 @@ def required_arguments(kind: str, type_name: str) -> tuple[str, ...]:
 
 def unknown_word(kind: str, name: str) -> FieldError:
     """What to say of a name that the vocabulary has not: an old spelling, a typo, or nonsense."""
-    from specfmt.fields.spellings import FIX_HINT, today_word
+    from specfmt.vocab.history import todays
 
-    today = today_word(kind, name)
-    if today in INDEX[kind]:
-        return FieldError(f"{kind} {today}", name, FIX_HINT, "SF124")
+    today = todays(kind, name, INDEX[kind])
+    if today is not None:
+        said = today if isinstance(today, str) else today["type"]
+        return FieldError(f"{kind} {said}", name, FIX_HINT, "SF124")
     hint = did_you_mean(name, INDEX[kind]) or "one of " + ", ".join(bare_names(kind).values())
     return FieldError(f"the name of {_article(kind)}", name, hint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.spellings import GONE, FormerArguments, gone
 from specfmt.fields.types import (
     AnyMapping,
     Bool,
@@ -57,6 +58,11 @@ class EarlyStopping(CallbackWord):
 class ModelCheckpoint(CallbackWord):
     """Saves the model (or its weights) after every epoch, or only when ``monitor`` is best."""
 
+    former_arguments: ClassVar[FormerArguments] = {
+        "period": gone(1),
+        "load_weights_on_restart": gone(False),
+    }
+
     filepath: Annotated[str, Text("a path below --out, in .keras or .weights.h5", BELOW)]
     monitor: Str = "val_loss"
     verbose: Int = 0
@@ -70,6 +76,8 @@ class ModelCheckpoint(CallbackWord):
 class ReduceLROnPlateau(CallbackWord):
     """Multiplies the learning rate by ``factor`` when ``monitor`` has not got better for
     ``patience`` epochs."""
+
+    former_arguments: ClassVar[FormerArguments] = {"epsilon": "min_delta"}
 
     monitor: Str = "val_loss"
     factor: PositiveFloat = 0.1
@@ -91,6 +99,8 @@ class CSVLogger(CallbackWord):
 
 class TensorBoard(CallbackWord):
     """Writes logs that TensorBoard shows."""
+
+    former_arguments: ClassVar[FormerArguments] = {"write_grads": GONE, "batch_size": GONE}
 
     log_dir: PathBelow = "logs"
     histogram_freq: NaturalInt = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import Axes, Fraction, NaturalFloat
 from specfmt.vocab.base import Word
 
@@ -21,12 +22,16 @@ class ConstraintWord(Word):
 class MaxNorm(ConstraintWord):
     """Norms over ``axis`` at most ``max_value``."""
 
+    former_arguments: ClassVar[FormerArguments] = {"m": "max_value"}
+
     max_value: NaturalFloat = 2.0
     axis: Axes = 0
 
 
 class MinMaxNorm(ConstraintWord):
     """Norms over ``axis`` moved by ``rate`` of the way into ``min_value`` to ``max_value``."""
+
+    former_arguments: ClassVar[FormerArguments] = {"low": "min_value", "high": "max_value"}
 
     min_value: NaturalFloat = 0.0
     max_value: NaturalFloat = 1.0

@@ -14,6 +14,9 @@ from typing import Any, Final
 
 FORMER: Final[dict[str, dict[str, str]]] = {
     "activation": {
+        "ReLU": "relu",
+        "ELU": "elu",
+        "Softmax": "softmax",
         "identity": "linear",
         "exp": "exponential",
         "softmax_v2": "softmax",
@@ -101,14 +104,9 @@ FORMER: Final[dict[str, dict[str, str]]] = {
 """By kind: a word's former name and today's."""
 
 FORMER_WITH_ARGUMENTS: Final[dict[tuple[str, str], dict[str, Any]]] = {
-    ("activation", "ReLU"): {"type": "relu"},
     ("activation", "LeakyReLU"): {"type": "leaky_relu", "negative_slope": 0.3},
-    ("activation", "ELU"): {"type": "elu"},
-    ("activation", "Softmax"): {"type": "softmax"},
     ("activation", "ThresholdedReLU"): {"type": "relu", "threshold": 1.0},
     ("activation", "Addons>gelu"): {"type": "gelu", "approximate": True},
-    ("activation", "Addons>hardshrink"): {"type": "hard_shrink"},
-    ("activation", "Addons>softshrink"): {"type": "soft_shrink"},
 }
 """Words that were another one with arguments: layers without weights that were named as
 activations, and functions of tensorflow_addons with defaults of their own."""
@@ -225,3 +223,8 @@ def todays(kind: str, name: str, known: dict[str, str]) -> dict[str, Any] | str 
         return name.lower()
     snake = _CAMEL.sub(r"\1_\2", name).lower()
     return snake if name[:1].islower() and snake in known else None
+
+
+def inverse_time_decay(rate: Any, decay: Any) -> dict[str, Any]:
+    """Arguments of the schedule that an optimizer's ``decay`` was: `rate / (1 + decay * step)`."""
+    return {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": decay}

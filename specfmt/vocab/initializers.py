@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.errors import FieldError
+from specfmt.fields.spellings import GONE, FormerArguments
 from specfmt.fields.types import (
     Bool,
     Float,
@@ -59,6 +60,11 @@ class InitializerWord(Word):
     """What a weight holds before training."""
 
     kind: ClassVar[str] = "initializer"
+    former_arguments: ClassVar[FormerArguments] = {
+        "dtype": GONE,
+        "partition_info": GONE,
+        "verify_shape": GONE,
+    }
 
     def needs(self, shape: tuple[int, ...]) -> str:
         """What it expects of a weight's shape where this one cannot start so, else ""."""

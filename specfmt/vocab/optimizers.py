@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final
 
+from specfmt.fields.spellings import GONE, Former, FormerArguments, gone
 from specfmt.fields.types import (
     Bool,
     Float,
@@ -53,6 +54,15 @@ class OptimizerWord(Word):
 
     kind: ClassVar[str] = "optimizer"
     in_torch: ClassVar[bool] = True
+    former_arguments: ClassVar[FormerArguments] = {
+        "lr": "learning_rate",
+        "decay": Former(
+            values={},
+            message="expected a schedule such as InverseTimeDecay as `learning_rate`, received "
+            "the old spelling `{key}`",
+        ),
+        "jit_compile": GONE,
+    }
 
     weight_decay: OptionalNaturalFloat = None
     clipnorm: OptionalNaturalFloat = None
@@ -143,6 +153,10 @@ class Adamax(OptimizerWord):
 
 class Nadam(OptimizerWord):
     """Adam with Nesterov momentum."""
+
+    former_arguments: ClassVar[FormerArguments] = {
+        "schedule_decay": gone(0.004, left_out="which Nadam has fixed at 0.004"),
+    }
 
     learning_rate: LearningRate = 0.001
     beta_1: Fraction = 0.9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import Literal, NaturalFloat
 from specfmt.vocab.base import Word
 
@@ -17,11 +18,15 @@ class RegularizerWord(Word):
 class L1(RegularizerWord):
     """`l1 * sum(|x|)`."""
 
+    former_arguments: ClassVar[FormerArguments] = {"l": "l1"}
+
     l1: NaturalFloat = 0.01
 
 
 class L2(RegularizerWord):
     """`l2 * sum(x^2)`; the gradient is `2 * l2 * x`."""
+
+    former_arguments: ClassVar[FormerArguments] = {"l": "l2"}
 
     l2: NaturalFloat = 0.01
 

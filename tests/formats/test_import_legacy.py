@@ -85,6 +85,7 @@ CASES_1 = [
             "kernel_size": 3,
             "depth_multiplier": 2,
             "depthwise_initializer": "he_uniform",
+            "pointwise_initializer": "he_uniform",
         },
     ),
     ("MaxPooling1D", {"pool_length": 3, "stride": 3}, {"type": "MaxPooling1D", "pool_size": 3}),
@@ -503,6 +504,24 @@ def test_input_of_a_first_layer():
     for name, config, expected in cases:
         document, _ = document_from_keras_json(sequential((name, {"name": "x", **config})))
         assert document["inputs"] == {"x_input": expected}
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("SpatialDropout2D", {"p": 0.5}),
+        ("Deconvolution3D", {"nb_filter": 2, "kernel_dim1": 1, "kernel_dim2": 1, "kernel_dim3": 1}),
+    ],
+)
+def test_the_global_order_of_axes_holds_where_a_layer_does_not_say_it(name, config):
+    first = {
+        "name": "c",
+        "padding": [1, 1],
+        "dim_ordering": "th",
+        "batch_input_shape": [None, 3, 8, 8],
+    }
+    *_, entry = entries(("ZeroPadding2D", first), (name, {"name": "x", **config}))
+    assert entry["data_format"] == "channels_first"
 
 
 def test_no_version_is_told_by_the_spelling():

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from specfmt.fields.errors import FieldError, NestedError
-from specfmt.fields.spellings import OLD_WORDS
 from specfmt.fields.types import rule_of
 from specfmt.layers.base import COMMON_FIELDS, Layer, Op
 from specfmt.layers.index import FAMILIES, INDEX, OPERATION_FAMILIES, OPERATIONS
 from specfmt.layers.registry import layer_class, op_class
+from specfmt.vocab.history import FORMER
 
 BASE = {"self", "kwargs", "name", "dtype", "trainable", "activity_regularizer"}
 """What every layer takes; the base class has it."""
@@ -72,7 +72,7 @@ def same_default(cls: type[Any], name: str, theirs: Any) -> bool:
     if isinstance(theirs, tuple):
         theirs = list(theirs)
     if isinstance(theirs, str):
-        theirs = OLD_WORDS["initializer"].get(theirs, theirs)
+        theirs = FORMER["initializer"].get(theirs, theirs)
     try:
         canonical = rule.check(theirs)
     except (FieldError, NestedError):

@@ -10,12 +10,12 @@ import yaml
 
 from specfmt.api import check, format_spec
 from specfmt.fields.errors import did_you_mean
-from specfmt.fields.spellings import GONE, MERGE_MODES, OLD_TYPES, OLD_WORDS, RENAMED
+from specfmt.layers.former_types import FORMER_TYPES, MERGE_MODES
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.layers.keras_names import KERAS_LAYERS, KERAS_OPERATIONS
 from specfmt.layers.registry import layer_class
 from specfmt.text.reading import read
-from specfmt.vocab.base import word_class
+from specfmt.vocab.history import FORMER
 from specfmt.vocab.index import INDEX as WORDS
 
 Entry = str
@@ -377,25 +377,12 @@ def test_messages_name_todays_spelling() -> None:
 
 
 def test_tables_name_what_exists() -> None:
-    assert {today for today in OLD_TYPES.values() if today != "Model"} <= set(INDEX)
+    assert {today for today in FORMER_TYPES.values() if today != "Model"} <= set(INDEX)
     assert set(MERGE_MODES.values()) <= set(INDEX)
-    assert not set(OLD_TYPES) & set(INDEX)
-    for kind, table in OLD_WORDS.items():
+    assert not set(FORMER_TYPES) & set(INDEX)
+    for kind, table in FORMER.items():
         assert set(table.values()) <= set(WORDS[kind])
         assert not set(table) & set(WORDS[kind])
-
-
-def test_renamed_keys_are_no_keys_of_the_same_class() -> None:
-    layers = [layer_class(name) for name in INDEX]
-    words = [word_class(kind, name) for kind, table in WORDS.items() for name in table.values()]
-    fields = {name for cls in (*layers, *words) if cls is not None for name in cls.model_fields}
-    fields |= {"epochs"}
-    for old, candidates in RENAMED.items():
-        assert any(name in fields for name in candidates), old
-    for old, (field, _) in GONE.items():
-        holders = [cls for cls in (*layers, *words) if cls and field in cls.model_fields]
-        assert holders, old
-        assert not any(old in cls.model_fields for cls in holders), old
 
 
 @pytest.mark.parametrize(

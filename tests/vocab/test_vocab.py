@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from specfmt.fields.errors import FieldError, NestedError
-from specfmt.fields.spellings import OLD_WORDS
 from specfmt.targets.keras.values import (
     NAMESPACES,
     activation_name,
@@ -20,6 +19,7 @@ from specfmt.targets.keras.values import (
 )
 from specfmt.vocab.base import Term, TermRule, Word, bare_names, word_class
 from specfmt.vocab.fields import LearningRateRule
+from specfmt.vocab.history import FORMER
 from specfmt.vocab.index import CONSTRUCTED, INDEX, REQUIRED, module_of
 
 WORDS = [(kind, name) for kind in INDEX for name in dict.fromkeys(INDEX[kind].values())]
@@ -254,7 +254,7 @@ def test_spellings_are_exactly_those_that_keras_takes(keras: Any) -> None:
             and spelling.replace("_", "") not in {n.lower() for n in LEFT_OUT.get(kind, ())}
         }
         ours = INDEX[kind]
-        known = set(ours) | set(OLD_WORDS.get(kind, ()))
+        known = set(ours) | set(FORMER.get(kind, ()))
         assert set(theirs) - COMPATIBLE <= known, (kind, set(theirs) - known)
         extra = {s for s in ours if s not in theirs}
         by_shape = {s for s, t in ours.items() if t.endswith("ByShape")}

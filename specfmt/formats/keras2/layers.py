@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from specfmt.diagnostics import Path
+from specfmt.formats.config.former_arguments import keras_2_names
 from specfmt.formats.config.reading import Json, show
 from specfmt.formats.keras2.words import Refusals, WordWriter, dtype_policy, plain
 from specfmt.formats.keras3.build_configs import shapes
 from specfmt.formats.keras3.layers import attribute_of
-from specfmt.formats.read.keras2 import ARGUMENTS
 from specfmt.formats.read.keras3 import resolve
 from specfmt.graph.held import HeldModel
 from specfmt.graph.model import Node, values_in
@@ -136,7 +136,7 @@ class Keras2LayerWriter:
             values.update(built_shapes(args))
         self._check_values(layer, owner, path)
         self._check_trainable(layer, owner, path)
-        names = {new: old for old, new in ARGUMENTS.get(type_name, {}).items()}
+        names = keras_2_names(type(layer))
         return {
             "name": name,
             "trainable": around_is_trained and layer.trainable,

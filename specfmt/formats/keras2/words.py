@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, Path, SpecError
 from specfmt.formats.config.defaults import activation_defaults
+from specfmt.formats.config.former_arguments import keras_2_names
 from specfmt.formats.config.reading import Json, show
-from specfmt.formats.read.keras2 import ARGUMENTS
 from specfmt.formats.read.words import KERAS_2_HARD_SIGMOID
 from specfmt.graph.infer import compute_dtype
 from specfmt.layers.activations import ACTIVATION_LAYERS
@@ -138,12 +138,11 @@ class WordWriter:
         if term.type == "Relu6":
             function, arguments = "relu", {"max_value": 6.0}
         is_function = not arguments and function in ACTIVATIONS.values()
-        cls = ACTIVATION_LAYERS.get(function)
-        if cls is None or (is_function and not term.layer):
+        if function not in ACTIVATION_LAYERS or (is_function and not term.layer):
             return None
-        class_name = cls.type_name
-        own = {key: getattr(term.spec, key, None) for key in activation_defaults(cls)}
-        names = {new: old for old, new in ARGUMENTS.get(class_name, {}).items()}
+        cls = ACTIVATION_LAYERS[function]
+        class_name, names = cls.type_name, keras_2_names(cls)
+        own = {key: getattr(term.spec, key, None) for key in activation_defaults(function)}
         config = {names.get(key, key): plain(v) for key, v in {**own, **arguments}.items()}
         name = term.layer or to_snake_case(class_name)
         policy = "float32" if term.layer else dtype  # a layer that was given computes in its own

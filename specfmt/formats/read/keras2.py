@@ -1,4 +1,4 @@
-"""Keras 2 (and tf.keras 1.4 to 2.15): layers in Keras 3's class and argument names.
+"""Keras 0 to 2 (and tf.keras 1.4 to 2.15): layers in Keras 3's class and argument names.
 
 Sources: tf_keras 2.21 (`tf_keras.src.layers`) for what the arguments mean, and the config keys
 of 2.0 to 2.15 as files of those years hold them.
@@ -6,159 +6,85 @@ of 2.0 to 2.15 as files of those years hold them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from specfmt.diagnostics import Path
-from specfmt.formats.config.reading import Json, fail, show
+from specfmt.fields.validation import keys_of
+from specfmt.formats.config.context import KERAS_1, Context
+from specfmt.formats.config.former_arguments import todays_arguments, with_former_defaults
+from specfmt.formats.config.reading import Json
+from specfmt.formats.read import keras1
+from specfmt.layers.former_types import FORMER_TYPE_ARGUMENTS, FORMER_TYPES
+from specfmt.layers.registry import layer_class
 
-CLASSES: Final = {
-    "BatchNormalizationV1": "BatchNormalization",
-    "BatchNormalizationV2": "BatchNormalization",
-    "SyncBatchNormalization": "BatchNormalization",
-    "LSTMV1": "LSTM",
-    "LSTMV2": "LSTM",
-    "GRUV1": "GRU",
-    "GRUV2": "GRU",
-    "LSTMCellV1": "LSTMCell",
-    "LSTMCellV2": "LSTMCell",
-    "GRUCellV1": "GRUCell",
-    "GRUCellV2": "GRUCell",
-    "CuDNNLSTM": "LSTM",
-    "CuDNNGRU": "GRU",
-    "ThresholdedReLU": "ReLU",
-    "Convolution1D": "Conv1D",
-    "Convolution2D": "Conv2D",
-    "Convolution3D": "Conv3D",
-    "Convolution1DTranspose": "Conv1DTranspose",
-    "Convolution2DTranspose": "Conv2DTranspose",
-    "Convolution3DTranspose": "Conv3DTranspose",
-    "SeparableConvolution1D": "SeparableConv1D",
-    "SeparableConvolution2D": "SeparableConv2D",
-    "AvgPool1D": "AveragePooling1D",
-    "AvgPool2D": "AveragePooling2D",
-    "AvgPool3D": "AveragePooling3D",
-    "MaxPool1D": "MaxPooling1D",
-    "MaxPool2D": "MaxPooling2D",
-    "MaxPool3D": "MaxPooling3D",
-    "GlobalAvgPool1D": "GlobalAveragePooling1D",
-    "GlobalAvgPool2D": "GlobalAveragePooling2D",
-    "GlobalAvgPool3D": "GlobalAveragePooling3D",
-    "GlobalMaxPool1D": "GlobalMaxPooling1D",
-    "GlobalMaxPool2D": "GlobalMaxPooling2D",
-    "GlobalMaxPool3D": "GlobalMaxPooling3D",
-}
-
-ARGUMENTS: Final[dict[str, dict[str, str]]] = {
-    "LeakyReLU": {"alpha": "negative_slope"},
-    "ThresholdedReLU": {"theta": "threshold"},
-    "Discretization": {"bins": "bin_boundaries"},
-    "CategoryEncoding": {"max_tokens": "num_tokens"},
-}
-
-RECURRENT: Final = frozenset(
-    [
-        "RNN",
-        "SimpleRNN",
-        "LSTM",
-        "GRU",
-        "ConvLSTM1D",
-        "ConvLSTM2D",
-        "ConvLSTM3D",
-        "SimpleRNNCell",
-        "LSTMCell",
-        "GRUCell",
-        "StackedRNNCells",
-    ]
-)
 LOOKUPS: Final = frozenset(["StringLookup", "IntegerLookup", "TextVectorization", "Discretization"])
+NORMALIZATIONS: Final = (
+    "BatchNormalization",
+    "LayerNormalization",
+    "UnitNormalization",
+    "Normalization",
+)
 OUTPUT_MODES: Final = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 """What the first preprocessing layers called what they give."""
 
-NO_KERNEL: Final = frozenset(
-    ["SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "DepthwiseConv2D"]
-)
-
-DROPPED: Final = frozenset(
+DERIVED: Final = frozenset(
     [
-        "batch_input_shape",
-        "input_length",
-        "implementation",
         "query_shape",
         "key_shape",
         "value_shape",
         "rng_type",
-        "autocast",
-        "dynamic",
         "input_spec",
         "has_static_table",
         "vocabulary_size",
         "_output_shape",
     ]
 )
-"""How the layer was fed or computed; Keras 3 finds it out by itself."""
-
-SWITCHED_OFF: Final[dict[str, Any]] = {
-    "time_major": False,
-    "softmax_robust_masking": False,
-    "causal": False,
-    "reverse_state_order": False,
-    "virtual_batch_size": None,
-    "adjustment": None,
-}
-"""Options that Keras 3 does not have: fine at this value, refused at any other."""
-
-_HINT = "rebuild this layer in Keras 3"
+"""What a config says that is no argument; Keras 3 finds it out by itself."""
 
 
-def modernise(class_name: str, config: Json, path: Path) -> tuple[str, Json]:
-    """A layer of Keras 2 with Keras 3's class and argument names.
+def modernise(class_name: str, config: Json, context: Context, path: Path) -> tuple[str, Json]:
+    """A layer of Keras 0 to 2 with Keras 3's class and argument names.
 
     Raises:
-        SpecError: SF420 for an option that Keras 3 does not have.
+        SpecError: SF420 or SF422 where Keras 3 has nothing with the same meaning.
     """
-    old_class, class_name = class_name, CLASSES.get(class_name, class_name)
-    names = ARGUMENTS.get(old_class, {})
-    result: Json = {}
-    for key, value in config.items():
-        if key in DROPPED or _belongs_elsewhere(class_name, key):
-            continue
-        if key in SWITCHED_OFF:
-            if value is not None and value != SWITCHED_OFF[key]:
-                fail(
-                    "SF420",
-                    f"expected {key} to be off, received {show(value)}",
-                    (*path, key),
-                    _HINT,
-                )
-            continue
-        result[names.get(key, key)] = _plain(value)
-    _add_missing(old_class, class_name, result)
-    _check_groups(class_name, result, path)
-    if class_name in (
-        "BatchNormalization",
-        "LayerNormalization",
-        "UnitNormalization",
-        "Normalization",
-    ):
-        axis = result.get("axis")
-        if isinstance(axis, (list, tuple)) and len(axis) == 1:
-            result["axis"] = axis[0]
+    type_name = FORMER_TYPES.get(class_name, class_name)
+    if context.generation <= KERAS_1:
+        config = keras1.checked(class_name, config, path)
+    cls = layer_class(type_name)
+    if cls is None:
+        return type_name, config
+    keys = keys_of(cls)
+    fields = {
+        key: _plain(value)
+        for key, value in config.items()
+        if key not in DERIVED and not _belongs_elsewhere(type_name, keys, key)
+    }
+    result = todays_arguments(cls, fields, path, context)
+    for key, value in FORMER_TYPE_ARGUMENTS.get(class_name, {}).items():
+        result.setdefault(key, value)
+    with_former_defaults(cls, result, context.generation)
+    if context.generation <= KERAS_1:
+        keras1.settle_axes(cls, result, context)
+    axis = result.get("axis")
+    if type_name in NORMALIZATIONS and isinstance(axis, (list, tuple)) and len(axis) == 1:
+        result["axis"] = axis[0]
     factor = result.get("factor")
-    if class_name == "RandomContrast" and isinstance(factor, int | float):
+    if type_name == "RandomContrast" and isinstance(factor, int | float):
         result["factor"] = [factor, factor]  # Keras 3 takes one number for the upper limit alone
     mode = result.get("output_mode")
     if isinstance(mode, str):
         result["output_mode"] = OUTPUT_MODES.get(mode, mode)
-    return class_name, result
+    return type_name, result
 
 
-def _belongs_elsewhere(class_name: str, key: str) -> bool:
-    if key.startswith("kernel_") and key != "kernel_size":
-        return class_name in NO_KERNEL
-    if key == "noise_shape":
-        return class_name.startswith("SpatialDropout")
+def _belongs_elsewhere(type_name: str, keys: Mapping[str, str], key: str) -> bool:
+    """Whether a class only inherited an argument, or Keras 2 wrote something else there."""
     if key == "dtype":  # Keras 2 gave these layers the dtype of what they read or give
-        return class_name in LOOKUPS
+        return type_name in LOOKUPS
+    if key.startswith("kernel_") or key == "noise_shape":
+        return key not in keys and ("depthwise_initializer" in keys or key == "noise_shape")
     return False
 
 
@@ -167,31 +93,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"type", "value"}:
         return value["value"]
     return value
-
-
-def _add_missing(old_class: str, class_name: str, config: Json) -> None:
-    """Arguments that the source leaves to the defaults of its time."""
-    if old_class.startswith("CuDNN"):
-        config.setdefault("activation", "tanh")
-        config.setdefault("recurrent_activation", "sigmoid")
-        if class_name == "GRU":
-            config["reset_after"] = True
-    elif class_name in ("LSTM", "GRU", "LSTMCell", "GRUCell") or class_name.startswith("ConvLSTM"):
-        config.setdefault("recurrent_activation", "hard_sigmoid")
-        if class_name.startswith("GRU"):
-            config.setdefault("reset_after", False)
-    if old_class == "SyncBatchNormalization":
-        config["synchronized"] = True
-
-
-def _check_groups(class_name: str, config: Json, path: Path) -> None:
-    """``groups`` of layers that have none in Keras 3."""
-    if "Transpose" in class_name or class_name in NO_KERNEL:
-        groups = config.pop("groups", 1)
-        if groups not in (1, None):
-            fail(
-                "SF420",
-                f"expected groups to be 1, received {show(groups)}",
-                (*path, "groups"),
-                _HINT,
-            )

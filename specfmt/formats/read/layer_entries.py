@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, Path, SpecError
+from specfmt.fields.spellings import GONE, former_arguments
 from specfmt.fields.types import NAME_PATTERN
 from specfmt.fields.validation import findings, required_keys, rules_of
-from specfmt.formats.config.context import KERAS_1, Context
+from specfmt.formats.config.context import Context
 from specfmt.formats.config.defaults import (
     activation_defaults,
     drop_defaults,
@@ -24,7 +25,7 @@ from specfmt.formats.config.defaults import (
 from specfmt.formats.config.floats import clean_numbers
 from specfmt.formats.config.lenient import fit_arguments, unboxed
 from specfmt.formats.config.reading import Json, as_list, as_map, as_text, fail, show
-from specfmt.formats.read import keras1, keras2
+from specfmt.formats.read import keras2
 from specfmt.formats.read.keras3 import (
     BACKWARD,
     FORWARD,
@@ -35,7 +36,9 @@ from specfmt.formats.read.keras3 import (
     simplify,
 )
 from specfmt.formats.read.words import field_kind, plain_word, read_word
-from specfmt.layers.base import KERAS_LAYERS
+from specfmt.layers.activations import ACTIVATION_LAYERS
+from specfmt.layers.base import INPUT_KEYS, KERAS_LAYERS, Layer
+from specfmt.layers.former_types import FORMER_TYPES
 from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
 from specfmt.layers.naming import to_snake_case
 from specfmt.layers.recurrent_cells import CELLS
@@ -43,7 +46,7 @@ from specfmt.layers.registry import layer_class
 from specfmt.layers.wrappers import Bidirectional
 from specfmt.vocab.base import CUSTOM
 
-MODELS: Final = {"Model", "Functional", "Sequential", "Container", "Graph", "ModelV2", "Network"}
+MODELS: Final = {"Model", *(old for old, today in FORMER_TYPES.items() if today == "Model")}
 """Class names of whole models, oldest and newest."""
 
 LAMBDA: Final = "Lambda"
@@ -53,12 +56,7 @@ RELU6_LIMIT: Final = 6.0
 LAYER_KEYS: Final = frozenset((*LAYER_FIELDS, *LAYER_LIST_FIELDS))
 """Fields that hold layers, which are always read where they stand."""
 
-FEEDING: Final = frozenset(
-    (
-        "batch_input_shape batch_shape input_shape input_dim input_length input_dtype batch_size "
-        "weights sparse ragged autocast dynamic rng_type implementation"
-    ).split()
-)
+FEEDING: Final = frozenset((*INPUT_KEYS, "weights", "sparse", "ragged", "rng_type"))
 """What a layer was once told of its input or its computation, where it has no such field."""
 
 WRONG: Final = "SF403"
@@ -226,7 +224,7 @@ class LayerReader:
         if rank is not None and cls.keras_2_resolves_axis:
             values["axis"] = -1 if values.get("axis") == rank - 1 else values.get("axis", -1)
         values = drop_defaults(type_name, self._fitted(type_name, values, config, path))
-        self._refuse_unknown(type_name, values, config, path)
+        self._refuse_unknown(cls, values, config, path)
         entry: Json = {"type": type_name}
         known = layer_defaults(type_name)
         entry.update(
@@ -254,11 +252,9 @@ class LayerReader:
         fields = dict(config)
         if self.context.tfjs:
             fields = {snake_key(key): value for key, value in fields.items()}
-        if self.context.generation <= KERAS_1:
-            class_name, fields = keras1.modernise(class_name, fields, self.context, path)
         if self.context.legacy:
-            class_name, fields = keras2.modernise(class_name, fields, path)
-        return class_name, dict(fields)
+            return keras2.modernise(class_name, fields, self.context, path)
+        return class_name, fields
 
     def _value(self, key: str, value: Any, path: Path, policy: Any, *, frozen: bool) -> Any:
         kind = field_kind(key)
@@ -291,8 +287,9 @@ class LayerReader:
 
     def _layer_activation(self, value: Json, path: Path, policy: Any) -> Any:
         """An activation given as a layer: the function that the layer applies."""
-        cls = layer_class(value["class_name"])
-        if cls is None or not cls.activation_function:
+        functions = {cls.type_name: function for function, cls in ACTIVATION_LAYERS.items()}
+        kind = functions.get(value["class_name"])
+        if kind is None:
             return read_word(value, "activation", path, self.context)
         entry = self.read(value, path, policy if self.context.legacy else "float32")
         name = entry.pop("name", None)
@@ -300,14 +297,13 @@ class LayerReader:
             name is not None and not re.fullmatch(NAME_PATTERN, name)
         ):
             return read_word(value, "activation", path, self.context)
-        arguments = {**activation_defaults(cls), **entry}
+        arguments = {**activation_defaults(kind), **entry}
         del arguments["type"]
         if not self.context.legacy and name is not None:
             arguments["layer"] = name
-        elif cls.activation_function == "relu" and arguments == {"max_value": RELU6_LIMIT}:
+        elif kind == "relu" and arguments == {"max_value": RELU6_LIMIT}:
             return "relu6"
-        function = word_type("activation", cls.activation_function)
-        return plain_word("activation", function, arguments)
+        return plain_word("activation", word_type("activation", kind), arguments)
 
     def _nested(self, value: Any, path: Path, policy: Any, *, frozen: bool) -> Json:
         """A layer in a field; its name is left out where it is the type's own."""
@@ -404,10 +400,14 @@ class LayerReader:
             if key not in given or key in kept
         }
 
-    def _refuse_unknown(self, type_name: str, values: Json, config: Json, path: Path) -> None:
+    def _refuse_unknown(self, cls: type[Layer], values: Json, config: Json, path: Path) -> None:
+        type_name, formers = cls.type_name, former_arguments(cls)
         known = layer_defaults(type_name)
-        for key in [key for key in values if key not in known and key in FEEDING]:
-            if key == "weights":
+        unheeded = [key for key in values if key in FEEDING or formers.get(key) is GONE]
+        for key in unheeded:
+            if key in known:
+                continue
+            if key == "weights" and values[key] is not None:
                 self.context.warn(
                     "SF432",
                     f"left out the weights that stand in the config of a {type_name}",

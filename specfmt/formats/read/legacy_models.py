@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from specfmt.diagnostics import Path
 from specfmt.formats.config.reading import Json, as_list, as_map, as_text, fail, show
 from specfmt.formats.read.assemble import Record, call_names
 from specfmt.formats.read.input_shapes import input_spec
-from specfmt.layers.merging import Concatenate, Dot
+from specfmt.layers.former_types import MERGE_MODES
 from specfmt.layers.registry import layer_class
-
-MERGE_MODES: Final = {
-    "sum": "Add",
-    "mul": "Multiply",
-    "ave": "Average",
-    "max": "Maximum",
-    "concat": "Concatenate",
-    "dot": "Dot",
-}
-"""Modes of Keras 1's Merge, and the layers that compute the same."""
 
 
 def merge_entry(config: Any, path: Path, name: str) -> Json:
@@ -31,19 +21,20 @@ def merge_entry(config: Any, path: Path, name: str) -> Json:
     config = as_map(config, path, "the config of Merge")
     mode = config.get("mode", "sum")
     type_name = MERGE_MODES.get(mode) if isinstance(mode, str) else None
-    if type_name is None:
+    if type_name is None or mode == "cos":  # whose output has an axis more than Dot's
+        modes = ", ".join(name for name in MERGE_MODES if name != "cos")
         fail(
             "SF420",
-            f"expected mode to be one of {', '.join(MERGE_MODES)}, received {show(mode)}",
+            f"expected mode to be one of {modes}, received {show(mode)}",
             (*path, "mode"),
             "rebuild this merge with a layer of Keras 3 or operations of keras.ops",
         )
     entry: Json = {"type": type_name, "name": name}
-    if type_name == Concatenate.type_name:
+    if type_name == "Concatenate":
         axis = config.get("concat_axis", -1)
         if axis != -1:
             entry["axis"] = axis
-    if type_name == Dot.type_name:
+    if type_name == "Dot":
         axes = config.get("dot_axes", -1)
         while (
             isinstance(axes, list)

@@ -10,6 +10,7 @@ from specfmt.fields.validation import rules_of, validate
 from specfmt.formats.config.context import KERAS_1, KERAS_2, Context
 from specfmt.formats.config.defaults import same, word_defaults, word_name, word_type
 from specfmt.formats.config.floats import clean_float, clean_numbers
+from specfmt.formats.config.former_arguments import todays_arguments
 from specfmt.formats.config.lenient import fitted, unboxed
 from specfmt.formats.config.reading import Json, as_map, as_text, show
 from specfmt.formats.read.word_objects import (
@@ -23,6 +24,8 @@ from specfmt.formats.read.word_objects import (
 )
 from specfmt.layers.naming import to_snake_case
 from specfmt.spec.train import TrainSpec
+from specfmt.vocab.base import word_class
+from specfmt.vocab.history import inverse_time_decay
 from specfmt.vocab.index import CONSTRUCTED
 
 COMPILE_DEFAULTS: Final = {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": False}
@@ -37,7 +40,6 @@ ACCURACIES: Final = (
 )
 
 OPTIMIZER_DROPPED: Final = frozenset({"jit_compile", "is_legacy_optimizer", "mesh"})
-LEGACY_ARGUMENTS: Final = {"lr": "learning_rate"}
 FLOAT32_ARGUMENTS: Final = ("learning_rate",)
 """Arguments that Keras 3 itself rounds to float32 before it writes them."""
 
@@ -354,33 +356,21 @@ def _schedule(item: Json, path: Path, context: Context) -> Json:
 
 def _modernise_optimizer(type_name: str, config: Json, path: Path, context: Context) -> Json:
     """An optimizer of Keras 0 to 2 in Keras 3's arguments."""
-    result = {
-        LEGACY_ARGUMENTS.get(key, key): value
-        for key, value in config.items()
-        if key not in OPTIMIZER_DROPPED and key != "name"
-    }
+    cls = word_class("optimizer", type_name)
+    result = todays_arguments(cls, config, path, context)
+    for key in (*OPTIMIZER_DROPPED, "name"):
+        result.pop(key, None)
     decay = result.pop("decay", 0)
     if decay:
         # Keras 2's lr / (1 + decay * iterations).
         result["learning_rate"] = {
             "class_name": "InverseTimeDecay",
-            "config": {
-                "initial_learning_rate": result.get("learning_rate", 0.001),
-                "decay_steps": 1,
-                "decay_rate": decay,
-            },
+            "config": inverse_time_decay(result.get("learning_rate", 0.001), decay),
         }
     if result.get("epsilon", 0) is None:
         del result["epsilon"]
     if result.get("weight_decay") in (False, 0, 0.0):
         result.pop("weight_decay", None)
-    schedule_decay = result.pop("schedule_decay", 0.004)
-    if schedule_decay not in (0.004, None):
-        context.warn(
-            "SF432",
-            f"left out schedule_decay: {show(schedule_decay)}, which Nadam has fixed at 0.004",
-            (*path, "schedule_decay"),
-        )
     if type_name == "Adagrad" and _before_tf_keras(context):
         result.setdefault("initial_accumulator_value", 0.0)
     if result.get("clipnorm") is not None and _before_tf_keras(context):

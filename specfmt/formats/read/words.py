@@ -15,6 +15,7 @@ from specfmt.fields.errors import FieldError, NestedError
 from specfmt.formats.config.context import KERAS_1, Context
 from specfmt.formats.config.defaults import same, word_defaults, word_name, word_type
 from specfmt.formats.config.floats import clean_numbers
+from specfmt.formats.config.former_arguments import todays_arguments
 from specfmt.formats.config.lenient import unboxed
 from specfmt.formats.config.reading import Json, as_map, as_text
 from specfmt.formats.read.word_objects import (
@@ -38,24 +39,9 @@ FIELD_KINDS: Final = {
 KERAS_2_HARD_SIGMOID: Final = {"type": "hard_sigmoid", "slope": 0.2}
 """Keras 1 and 2 compute ``clip(0.2 x + 0.5)``, Keras 3 ``clip(x / 6 + 0.5)``."""
 
-LEGACY_ACTIVATIONS: Final[dict[str, Any]] = {
-    "hard_sigmoid": KERAS_2_HARD_SIGMOID,
-    "swish": "silu",
-}
-
 # Keras 1 wrote what Keras 2 calls he_normal and glorot_normal as untruncated normals, and
 # gave `orthogonal` a gain of 1.1 (keras/initializations.py of 1.2.2).
 KERAS_1_INITIALIZERS: Final[dict[str, Any]] = {
-    "zero": "zeros",
-    "zeros": "zeros",
-    "one": "ones",
-    "ones": "ones",
-    "uniform": "random_uniform",
-    "normal": "random_normal",
-    "lecun_uniform": "lecun_uniform",
-    "glorot_uniform": "glorot_uniform",
-    "he_uniform": "he_uniform",
-    "identity": "identity",
     "orthogonal": {"type": "Orthogonal", "gain": 1.1},
     "glorot_normal": {
         "type": "VarianceScaling",
@@ -127,13 +113,14 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
     config = plain_arguments(raw or {})
     type_name = word_type(kind, known)
     if context.legacy:
-        type_name, config = _modernise(type_name, config, kind)
+        config = todays_arguments(word_class(kind, INDEX[kind][known]), config, path, context)
+        type_name, config = _modernise(type_name, config)
         if type_name == "":
             return None
     arguments = {
         key: _argument(item, context)
         for key, item in config.items()
-        if not (context.legacy and (key == "dtype" or item is None))
+        if not (context.legacy and item is None)
     }
     return settled(plain_word(kind, type_name, arguments), kind, mapping, path, context)
 
@@ -187,10 +174,10 @@ def _argument(item: Any, context: Context) -> Any:
 
 def _read_name(value: str, kind: str, path: Path, context: Context) -> Any:
     known = known_name(kind, value)
-    if context.legacy and kind == "activation" and isinstance(known, str):
-        known = LEGACY_ACTIVATIONS.get(known, known)
+    if context.legacy and (kind, known) == ("activation", "hard_sigmoid"):
+        known = KERAS_2_HARD_SIGMOID
     if context.generation <= KERAS_1 and kind == "initializer":
-        known = KERAS_1_INITIALIZERS.get(value)
+        known = KERAS_1_INITIALIZERS.get(value, known)
     if known is None:
         return own_function(value, kind, path, context)
     if isinstance(known, str):
@@ -234,16 +221,12 @@ def _with_arguments(name: str) -> Any:
     return None
 
 
-def _modernise(type_name: str, config: Json, kind: str) -> tuple[str, Json]:
-    """A word's arguments of Keras 0 to 2 in Keras 3's names; an empty class means none."""
+def _modernise(type_name: str, config: Json) -> tuple[str, Json]:
+    """A word of Keras 0 to 2 as Keras 3 says it; an empty class means none."""
     if type_name == "VarianceScaling":
         return _named_scaling(config)
     if type_name in ("L1L2", "L1", "L2"):
         return _single_regularizer(type_name, config)
-    if type_name == "MaxNorm" and "m" in config:
-        config = {("max_value" if key == "m" else key): item for key, item in config.items()}
-    if kind == "initializer":
-        config = {key: item for key, item in config.items() if key != "partition_info"}
     return type_name, config
 
 
@@ -266,7 +249,7 @@ def _named_scaling(config: Json) -> tuple[str, Json]:
 def _single_regularizer(type_name: str, config: Json) -> tuple[str, Json]:
     amounts = {}
     for key in ("l1", "l2"):
-        amount = unboxed(config.get(key, config.get("l", 0.0) if key.upper() == type_name else 0.0))
+        amount = unboxed(config.get(key, 0.0))
         amounts[key] = 0.0 if amount is None else amount
     if type_name != "L1L2":
         return type_name, {type_name.lower(): amounts[type_name.lower()]}

@@ -1,0 +1,69 @@
+"""Arguments of Keras 0 to 2 in today's names, by what the classes say of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from specfmt.diagnostics import Path
+from specfmt.fields.spellings import Former, former_arguments
+from specfmt.fields.validation import keys_of
+from specfmt.formats.config.context import Context
+from specfmt.formats.config.reading import Json, fail, show
+
+
+def todays_arguments(cls: type[BaseModel], config: Json, path: Path, context: Context) -> Json:
+    """A config with today's argument names and values.
+
+    What depends on more than the value of an argument (see `Former.values`) stays as it is.
+
+    Raises:
+        SpecError: SF420 for a value that today's Keras cannot say.
+    """
+    formers = former_arguments(cls)
+    result: Json = {}
+    for key, value in config.items():
+        former = formers.get(key)
+        if former is None or former.values == {}:
+            result[key] = value
+        elif not former.accepts(value):
+            _without_equivalent(key, value, former, cls.__name__, (*path, key), context)
+        elif former.axis is not None:
+            result.setdefault(former.today, []).insert(former.axis, value)
+        elif former.today:
+            for name in (former.today, *former.also):
+                result[name] = former.convert(value)
+    return result
+
+
+def _without_equivalent(
+    key: str, value: Any, former: Former, label: str, path: Path, context: Context
+) -> None:
+    if former.left_out:
+        message = f"left out {key}: {show(value)} of {label}, {former.left_out}"
+        context.warn("SF432", message, path, former.hint)
+        return
+    values = [str(each) if isinstance(each, str) else show(each) for each in former.values or ()]
+    expected = " or ".join(values) or "null"
+    fail(
+        "SF420",
+        f"expected {key} to be {expected}, received {show(value)}",
+        path,
+        "rebuild this part of the model in Keras 3",
+    )
+
+
+def with_former_defaults(cls: Any, config: Json, generation: int) -> None:
+    """Add, in place, what a source leaves to defaults that are no longer today's."""
+    keys = keys_of(cls)
+    for last, defaults in cls.former_defaults.items():
+        for key, value in defaults.items():
+            if generation <= last and key in keys:
+                config.setdefault(key, value)
+
+
+def keras_2_names(cls: type[BaseModel]) -> dict[str, str]:
+    """Today's arguments that all of Keras 2 takes by another name, and that name."""
+    formers = former_arguments(cls).items()
+    return {former.today: key for key, former in formers if former.keras_2}
