@@ -251,18 +251,8 @@ def generate(
     """
     from specfmt.targets.registry import generate as function
 
-    return function(
-        spec,
-        target,
-        part=part,
-        style=style,
-        flavor=flavor,
-        axes=axes,
-        fidelity=fidelity,
-        source=source,
-        script=script,
-        **(options or {}),
-    )
+    chosen = {"part": part, "style": style, "flavor": flavor, "axes": axes, "fidelity": fidelity}
+    return function(spec, target, chosen | dict(options or {}), source=source, script=script)
 
 
 def target_names() -> list[str]:

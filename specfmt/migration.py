@@ -129,6 +129,8 @@ def migrate(
     See `specfmt.convert`.
     """
     say = say or _silent
+    chosen = {"style": style, "axes": axes, "fidelity": fidelity}
+    find_target("torch").read(chosen)
     options = program_options(axes=axes, fidelity=fidelity)
     say(f"reading {original.name}")
     model, warnings = import_spec(original)
@@ -142,9 +144,7 @@ def migrate(
     stem = module_name(model.name)
     files = {part: folder / f"{stem}{end}" for part, end in _ENDINGS.items()}
     files["usage"] = folder / f"load_{stem}.py"
-    code = generate(
-        model, "torch", style=style, axes=axes, fidelity=fidelity, source=files["spec"].name
-    )
+    code = generate(model, "torch", chosen, source=files["spec"].name)
     program = lower_graph(analyze(model), options)
     has_weights = holds_weights(original)
     usage = fill(

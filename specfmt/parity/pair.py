@@ -75,7 +75,7 @@ class Pair:
         self.torch_weights = folder / "model.safetensors"
         sources = {
             "keras": generate(spec, "keras"),
-            "torch": generate(spec, "torch", axes=axes, fidelity=fidelity),
+            "torch": generate(spec, "torch", {"axes": axes, "fidelity": fidelity}),
         }
         self.user_folders = {t: require_allowed(spec, code, t) for t, code in sources.items()}
         folder.mkdir(exist_ok=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic
 
 from specfmt.diagnostics import Diagnostic, SpecError
@@ -54,7 +56,7 @@ class Target(ABC, Generic[OptionsType]):
             SpecError: The target cannot express the model; every finding that it has.
         """
 
-    def read(self, **given: Any) -> OptionsType:
+    def read(self, given: Mapping[str, Any]) -> OptionsType:
         """Options by name; None leaves one at its default.
 
         Raises:
@@ -68,7 +70,7 @@ class Target(ABC, Generic[OptionsType]):
             if part == "train" and not training:
                 continue
             try:
-                self.generate(graph, self.read(part=part))
+                self.generate(graph, self.read({"part": part}))
             except SpecError as error:
                 return list(error.diagnostics)
         return []
@@ -89,10 +91,17 @@ def find_target(name: str) -> Target[Any]:
     return found
 
 
-def generate(spec: ModelSpec, target: str, **options: Any) -> str:
+def generate(
+    spec: ModelSpec,
+    target: str,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    source: str = "",
+    script: str = "",
+) -> str:
     """Code for a spec, with options by name; see `specfmt.generate`."""
     found = find_target(target)
-    chosen = found.read(**options)
+    chosen = found.read({**options, "source": source, "script": script})
     graph = analyze(spec)
     with placing(spec):
         return found.generate(graph, chosen)
