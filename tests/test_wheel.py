@@ -34,6 +34,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = zipfile.ZipFile(wheel).namelist()
     assert "specfmt/_data/schema/specfmt.schema.json" in names
     assert "specfmt/_data/templates/torch/model.py.j2" in names
+    assert "specfmt/reference/code_pages/SF203.md" in names
     assert "specfmt/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
@@ -51,6 +52,7 @@ def test_it_runs_from_another_directory(installed: Path, tmp_path: Path) -> None
     run(installed, "init", "-o", "new.yaml", cwd=tmp_path)
     run(installed, "validate", "new.yaml", cwd=tmp_path)
     run(installed, "explain", "SF201", cwd=tmp_path)
+    assert "The size of the output's last axis." in run(installed, "explain", "Dense", cwd=tmp_path)
     run(installed, "layers", cwd=tmp_path)
 
 

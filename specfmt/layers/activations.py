@@ -42,6 +42,7 @@ def as_axes(axis: Axes) -> tuple[Axis, ...]:
 class ReLU(FloatLayer):
     """`max(x, 0)`; with a slope below ``threshold`` and a ceiling where given."""
 
+    activation_function = "relu"
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY
@@ -56,6 +57,7 @@ class ReLU(FloatLayer):
 class LeakyReLU(FloatLayer):
     """`x` where `x >= 0`, else `negative_slope * x`."""
 
+    activation_function = "leaky_relu"
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY
@@ -116,6 +118,7 @@ class PReLU(FloatLayer):
 class ELU(FloatLayer):
     """`x` where `x > 0`, else `alpha * (exp(x) - 1)`."""
 
+    activation_function = "elu"
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY
@@ -127,6 +130,7 @@ class ELU(FloatLayer):
 class Softmax(FloatLayer):
     """`exp(x) / sum(exp(x))` over one axis or several; masked elements become 0."""
 
+    activation_function = "softmax"
     built_at_creation = True
     call_arguments = (Argument("inputs"), Argument("mask", required=False))
     former_arguments: ClassVar[FormerArguments] = {"robust_masking": gone(False)}
@@ -153,10 +157,7 @@ class Softmax(FloatLayer):
 
 
 ACTIVATION_LAYERS: Final[dict[str, type[Layer]]] = {
-    "relu": ReLU,
-    "leaky_relu": LeakyReLU,
-    "elu": ELU,
-    "softmax": Softmax,
+    cls.activation_function: cls for cls in (ReLU, LeakyReLU, ELU, Softmax)
 }
 """Activation functions, and the layers that apply them and may stand for them."""
 

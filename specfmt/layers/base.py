@@ -214,6 +214,7 @@ class Layer(BaseModel):
         former_defaults: What older files mean where they leave an argument out.
         rank: How many spatial axes it works on; 0 where that is not fixed.
         positionwise: Whether it treats every position on its own.
+        activation_function: The function that it applies, and may stand for where one is given.
         reads_indices: Whether it reads the numbers of categories.
         reads_sequences: Whether it reads (batch, time, features).
 
@@ -265,6 +266,7 @@ class Layer(BaseModel):
     former_defaults: ClassVar[FormerDefaults] = {}
     rank: ClassVar[int] = 0
     positionwise: ClassVar[bool] = False
+    activation_function: ClassVar[str] = ""
     reads_indices: ClassVar[bool] = False
     reads_sequences: ClassVar[bool] = False
 

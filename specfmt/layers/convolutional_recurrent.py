@@ -21,7 +21,7 @@ from specfmt.fields.types import (
     Size3,
     expand,
 )
-from specfmt.layers.base import KERAS_2_LATER, Shape, ShapeError, Shapes, Weight
+from specfmt.layers.base import KERAS_2_LATER, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.recurrent import Recurrent, forget_pieces
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import (
@@ -48,28 +48,8 @@ from specfmt.vocab.fields import (
 )
 
 
-class ConvLSTM(Recurrent):
-    """What the convolutional LSTMs share; gates in the order input, forget, cell, output.
-
-    The input's convolution has the strides, padding and dilation; the state's has stride 1 and
-    pads so that the size stays (`ConvLSTMCell` of keras/src/layers/rnn/conv_lstm.py).
-    """
-
-    cell_name = "conv_lstm_cell"
-    gates = 4
-    states = 2
-    width = "filters"
-    # Keras does not tell the cell, which owns the weights.
-    trainable_reaches_parts: ClassVar[bool] = False
-    rank: ClassVar[int] = 2
-    writes_activity_regularizer: ClassVar[bool] = True
-    keras_2_lacks = ("seed", "unroll", "zero_output_for_mask")
-    keras_2_later = KERAS_2_LATER - {"dilation_rate"}
-    keras_1_gates = (0, 2, 1, 3)
-    former_arguments: ClassVar[FormerArguments] = {
-        "nb_row": Former("kernel_size", axis=0),
-        "nb_col": Former("kernel_size", axis=1),
-    }
+class ConvLSTMStep(Layer):
+    """The fields of one step of a convolutional LSTM."""
 
     filters: PositiveInt
     kernel_size: Size2
@@ -93,11 +73,31 @@ class ConvLSTM(Recurrent):
     dropout: Fraction = 0.0
     recurrent_dropout: Fraction = 0.0
     seed: Seed = None
-    return_sequences: Bool = False
-    return_state: Bool = False
-    go_backwards: Bool = False
-    stateful: Bool = False
-    unroll: Bool = False
+
+
+class ConvLSTM(Recurrent, ConvLSTMStep):
+    """What the convolutional LSTMs share; gates in the order input, forget, cell, output.
+
+    The input's convolution has the strides, padding and dilation; the state's has stride 1 and
+    pads so that the size stays (`ConvLSTMCell` of keras/src/layers/rnn/conv_lstm.py).
+    """
+
+    cell_name = "conv_lstm_cell"
+    gates = 4
+    states = 2
+    width = "filters"
+    # Keras does not tell the cell, which owns the weights.
+    trainable_reaches_parts: ClassVar[bool] = False
+    rank: ClassVar[int] = 2
+    writes_activity_regularizer: ClassVar[bool] = True
+    keras_2_lacks = ("seed", "unroll", "zero_output_for_mask")
+    keras_2_later = KERAS_2_LATER - {"dilation_rate"}
+    keras_1_gates = (0, 2, 1, 3)
+    former_arguments: ClassVar[FormerArguments] = {
+        "nb_row": Former("kernel_size", axis=0),
+        "nb_col": Former("kernel_size", axis=1),
+    }
+
     zero_output_for_mask: Bool = False
 
     def sized(self, name: str) -> tuple[int, ...]:

@@ -55,7 +55,11 @@ FORMER_RECURRENT_DEFAULTS: FormerDefaults = {
 
 
 class Recurrent(Layer):
-    """What the recurrent layers share.
+    """What the recurrent layers share: the loop over time around a step.
+
+    A step's fields, which its cell has too, stand in a class of their own (`LSTMStep`).  Keras
+    has the loop's after them, so that class is the last base: Pydantic takes the fields of
+    the last base first.
 
     Class attributes:
         cell_name: Keras's name of the cell, the first part of the weights' paths.
@@ -90,12 +94,13 @@ class Recurrent(Layer):
         bias_constraint: Constraint
         dropout: Fraction
         recurrent_dropout: Fraction
-        return_sequences: Bool
-        return_state: Bool
-        go_backwards: Bool
-        stateful: Bool
-        unroll: Bool
         zero_output_for_mask: Bool
+
+    return_sequences: Bool = False
+    return_state: Bool = False
+    go_backwards: Bool = False
+    stateful: Bool = False
+    unroll: Bool = False
 
     @classmethod
     def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
@@ -254,13 +259,14 @@ def forget_pieces(bias: Weight, units: int) -> Weight:
     return replace(bias, pieces=((units, bias.init), (units, ONES), (2 * units, bias.init)))
 
 
-@layer
-class SimpleRNN(Recurrent):
-    """Fully connected recurrence: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
+class Seeded(Layer):
+    """The seed of dropout, where Keras has it right after a step's fields."""
 
-    unwritten = ("seed",)
-    writes_activity_regularizer = True
-    cell_name = "simple_rnn_cell"
+    seed: Seed = None
+
+
+class SimpleRNNStep(Layer):
+    """The fields of one step of `SimpleRNN`."""
 
     units: PositiveInt
     activation: Activation = TANH
@@ -276,25 +282,22 @@ class SimpleRNN(Recurrent):
     bias_constraint: Constraint = None
     dropout: Fraction = 0.0
     recurrent_dropout: Fraction = 0.0
-    return_sequences: Bool = False
-    return_state: Bool = False
-    go_backwards: Bool = False
-    stateful: Bool = False
-    unroll: Bool = False
+
+
+@layer
+class SimpleRNN(Recurrent, SimpleRNNStep):
+    """Fully connected recurrence: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
+
+    unwritten = ("seed",)
+    writes_activity_regularizer = True
+    cell_name = "simple_rnn_cell"
+
     seed: Seed = None
     zero_output_for_mask: Bool = False
 
 
-@layer
-class LSTM(Recurrent):
-    """Long short-term memory; gates in the order input, forget, cell, output."""
-
-    unwritten = ("use_cudnn",)
-    writes_activity_regularizer = True
-    keras_1_gates = (0, 2, 1, 3)
-    cell_name = "lstm_cell"
-    gates = 4
-    states = 2
+class LSTMStep(Layer):
+    """The fields of one step of `LSTM`."""
 
     units: PositiveInt
     activation: Activation = TANH
@@ -312,12 +315,19 @@ class LSTM(Recurrent):
     bias_constraint: Constraint = None
     dropout: Fraction = 0.0
     recurrent_dropout: Fraction = 0.0
-    seed: Seed = None
-    return_sequences: Bool = False
-    return_state: Bool = False
-    go_backwards: Bool = False
-    stateful: Bool = False
-    unroll: Bool = False
+
+
+@layer
+class LSTM(Recurrent, Seeded, LSTMStep):
+    """Long short-term memory; gates in the order input, forget, cell, output."""
+
+    unwritten = ("use_cudnn",)
+    writes_activity_regularizer = True
+    keras_1_gates = (0, 2, 1, 3)
+    cell_name = "lstm_cell"
+    gates = 4
+    states = 2
+
     use_cudnn: UseCudnn = "auto"
     zero_output_for_mask: Bool = False
 
@@ -327,15 +337,8 @@ class LSTM(Recurrent):
         return forget_pieces(bias, self.units) if self.unit_forget_bias else bias
 
 
-@layer
-class GRU(Recurrent):
-    """Gated recurrent unit; gates in the order update, reset, candidate."""
-
-    unwritten = ("use_cudnn",)
-    writes_activity_regularizer = True
-    keras_1_gates = (0, 1, 2)
-    cell_name = "gru_cell"
-    gates = 3
+class GRUStep(Layer):
+    """The fields of one step of `GRU`."""
 
     units: PositiveInt
     activation: Activation = TANH
@@ -352,12 +355,18 @@ class GRU(Recurrent):
     bias_constraint: Constraint = None
     dropout: Fraction = 0.0
     recurrent_dropout: Fraction = 0.0
-    seed: Seed = None
-    return_sequences: Bool = False
-    return_state: Bool = False
-    go_backwards: Bool = False
-    stateful: Bool = False
-    unroll: Bool = False
+
+
+@layer
+class GRU(Recurrent, Seeded, GRUStep):
+    """Gated recurrent unit; gates in the order update, reset, candidate."""
+
+    unwritten = ("use_cudnn",)
+    writes_activity_regularizer = True
+    keras_1_gates = (0, 1, 2)
+    cell_name = "gru_cell"
+    gates = 3
+
     reset_after: Bool = True
     use_cudnn: UseCudnn = "auto"
     zero_output_for_mask: Bool = False

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.spellings import FormerArguments, FormerDefaults, gone
-from specfmt.fields.types import Bool, Either, Fraction, PositiveInt, Seed, Tuple
+from specfmt.fields.types import Bool, Either, Seed, Tuple
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.naming import inner_name, inner_names, to_snake_case
 from specfmt.layers.recurrent import (
@@ -15,22 +15,14 @@ from specfmt.layers.recurrent import (
     FORMER_RECURRENT_DEFAULTS,
     GRU,
     LSTM,
+    GRUStep,
+    LSTMStep,
     Recurrent,
     SimpleRNN,
+    SimpleRNNStep,
 )
 from specfmt.layers.registry import LayerRule, layer
 from specfmt.layers.wrappers import inner_weights
-from specfmt.vocab.fields import (
-    GLOROT_UNIFORM,
-    ORTHOGONAL,
-    SIGMOID,
-    TANH,
-    ZEROS,
-    Activation,
-    Constraint,
-    Initializer,
-    Regularizer,
-)
 
 STATE_ARGUMENTS = (
     Argument("states", "tensors"),
@@ -99,75 +91,30 @@ class Cell(Layer):
 
 
 @layer
-class SimpleRNNCell(Cell):
+class SimpleRNNCell(Cell, SimpleRNNStep):
     """One step of `SimpleRNN`."""
 
     call_arguments: ClassVar[tuple[Argument, ...]] = (Argument("sequence"), *STATE_ARGUMENTS)
     layer_class: ClassVar[type[Recurrent]] = SimpleRNN
 
-    units: PositiveInt
-    activation: Activation = TANH
-    use_bias: Bool = True
-    kernel_initializer: Initializer = GLOROT_UNIFORM
-    recurrent_initializer: Initializer = ORTHOGONAL
-    bias_initializer: Initializer = ZEROS
-    kernel_regularizer: Regularizer = None
-    recurrent_regularizer: Regularizer = None
-    bias_regularizer: Regularizer = None
-    kernel_constraint: Constraint = None
-    recurrent_constraint: Constraint = None
-    bias_constraint: Constraint = None
-    dropout: Fraction = 0.0
-    recurrent_dropout: Fraction = 0.0
     seed: Seed = None
 
 
 @layer
-class LSTMCell(Cell):
+class LSTMCell(Cell, LSTMStep):
     """One step of `LSTM`; gates in the order input, forget, cell, output."""
 
     layer_class: ClassVar[type[Recurrent]] = LSTM
 
-    units: PositiveInt
-    activation: Activation = TANH
-    recurrent_activation: Activation = SIGMOID
-    use_bias: Bool = True
-    kernel_initializer: Initializer = GLOROT_UNIFORM
-    recurrent_initializer: Initializer = ORTHOGONAL
-    bias_initializer: Initializer = ZEROS
-    unit_forget_bias: Bool = True
-    kernel_regularizer: Regularizer = None
-    recurrent_regularizer: Regularizer = None
-    bias_regularizer: Regularizer = None
-    kernel_constraint: Constraint = None
-    recurrent_constraint: Constraint = None
-    bias_constraint: Constraint = None
-    dropout: Fraction = 0.0
-    recurrent_dropout: Fraction = 0.0
     seed: Seed = None
 
 
 @layer
-class GRUCell(Cell):
+class GRUCell(Cell, GRUStep):
     """One step of `GRU`; gates in the order update, reset, candidate."""
 
     layer_class: ClassVar[type[Recurrent]] = GRU
 
-    units: PositiveInt
-    activation: Activation = TANH
-    recurrent_activation: Activation = SIGMOID
-    use_bias: Bool = True
-    kernel_initializer: Initializer = GLOROT_UNIFORM
-    recurrent_initializer: Initializer = ORTHOGONAL
-    bias_initializer: Initializer = ZEROS
-    kernel_regularizer: Regularizer = None
-    recurrent_regularizer: Regularizer = None
-    bias_regularizer: Regularizer = None
-    kernel_constraint: Constraint = None
-    recurrent_constraint: Constraint = None
-    bias_constraint: Constraint = None
-    dropout: Fraction = 0.0
-    recurrent_dropout: Fraction = 0.0
     reset_after: Bool = True
     seed: Seed = None
 
@@ -282,19 +229,19 @@ class OneCellRule(Either):
         return StackedRNNCells.model_construct(cells=found) if isinstance(found, tuple) else found
 
 
+class Stepped(Layer):
+    """What `RNN` runs, which Keras has before the loop's fields."""
+
+    cell: Annotated[Any, OneCellRule()]
+
+
 @layer
-class RNN(Recurrent):
+class RNN(Recurrent, Stepped):
     """Runs a cell, or several stacked ones, over a sequence."""
 
     # Keras does not tell the cell, which owns the weights.
     trainable_reaches_parts: ClassVar[bool] = False
 
-    cell: Annotated[Any, OneCellRule()]
-    return_sequences: Bool = False
-    return_state: Bool = False
-    go_backwards: Bool = False
-    stateful: Bool = False
-    unroll: Bool = False
     zero_output_for_mask: Bool = False
 
     @property  # type: ignore[misc]

@@ -9,7 +9,7 @@ from specfmt.lint.rules import RULES
 
 def lint(graph: Graph) -> list[Diagnostic]:
     """Every warning about a graph without errors, nested models included."""
-    found = [finding for rule in RULES.values() for finding in rule.check(graph)]
+    found = [finding for check in RULES.values() for finding in check(graph)]
     for unit in graph.units:
         if unit.graph is not None:
             found += lint(unit.graph)

@@ -6,8 +6,8 @@ from typing import Any
 
 from specfmt.diagnostics import Path
 from specfmt.graph.model import Graph, Node, Value
-from specfmt.layers.activations import Softmax
 from specfmt.vocab.base import Term
+from specfmt.vocab.index import INDEX
 
 
 def train_of(graph: Graph) -> Any:
@@ -46,7 +46,7 @@ def final_activation(value: Value) -> str:
     term = getattr(node.layer, "activation", None)
     if isinstance(term, Term):
         return term.type
-    return "Softmax" if isinstance(node.layer, Softmax) else ""
+    return INDEX["activation"].get(node.layer.activation_function, "")
 
 
 def is_linear(node: Node) -> bool:

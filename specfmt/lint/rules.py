@@ -1,17 +1,14 @@
-"""The lint rules.  A rule's docstring is its page: a title line, then the explanation."""
+"""The lint rules.  A rule's docstring is the title of its page in ``reference/code_pages``."""
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
 from specfmt.graph.model import Graph, Node, Value
-from specfmt.layers.normalization import BatchNormalization
 from specfmt.lint.facts import (
     changes_nothing,
     final_activation,
@@ -27,17 +24,7 @@ from specfmt.spec.train import class_numbers
 Check = Callable[[Graph], Iterator[Diagnostic]]
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A lint rule: its code, title, page and check."""
-
-    code: str
-    title: str
-    page: str
-    check: Check
-
-
-RULES: dict[str, Rule] = {}
+RULES: Final[dict[str, Check]] = {}
 
 SCOPE: Final = re.compile(r"[A-Za-z0-9_.>-]+")
 ROOT_SCOPE: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.>-]*")
@@ -48,8 +35,7 @@ def rule(code: str) -> Callable[[Check], Check]:
     """Decorator: registers a rule under its code."""
 
     def register(check: Check) -> Check:
-        title, _, page = inspect.cleandoc(check.__doc__ or "").partition("\n")
-        RULES[code] = Rule(code, title.rstrip("."), page.strip(), check)
+        RULES[code] = check
         return check
 
     return register
@@ -62,16 +48,7 @@ def warning(code: str, message: str, path: tuple[str | int, ...], hint: str) -> 
 
 @rule("SF601")
 def activation_with_logits(graph: Graph) -> Iterator[Diagnostic]:
-    """Probabilities given to a loss that expects logits.
-
-    A loss with `from_logits: true` applies the softmax (or sigmoid) itself.  An output that
-    has applied it already is squashed twice: training runs, but gradients are tiny.
-
-        layers: [{type: Dense, units: 10, activation: softmax}]
-        train: {loss: {type: CategoricalCrossentropy, from_logits: true}}
-
-    Drop the activation, or drop `from_logits`.
-    """
+    """Probabilities given to a loss that expects logits."""
     for name, value in graph.outputs.items():
         loss, activation = loss_of(graph, name), final_activation(value)
         if (
@@ -93,14 +70,7 @@ SQUARED = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 
 @rule("SF602")
 def squared_error_on_classes(graph: Graph) -> Iterator[Diagnostic]:
-    """A regression loss on one-hot classes.
-
-    Sigmoid outputs with mean squared error train on one-hot labels, but slowly: where the
-    sigmoid saturates, the gradient vanishes even if the answer is wrong.
-
-    Use `activation: softmax` with `categorical_crossentropy` for one class of several, or
-    `binary_crossentropy` where several labels may hold at once.
-    """
+    """A regression loss on one-hot classes."""
     for name, value in graph.outputs.items():
         loss = loss_of(graph, name)
         units = value.shape[-1] if value.shape else None
@@ -121,13 +91,7 @@ def squared_error_on_classes(graph: Graph) -> Iterator[Diagnostic]:
 
 @rule("SF603")
 def sparse_loss_with_one_hot(graph: Graph) -> Iterator[Diagnostic]:
-    """A sparse loss with one-hot labels, or the reverse.
-
-    `sparse_categorical_crossentropy` takes class numbers (0, 1, 2); `categorical_crossentropy`
-    takes one-hot rows ([0, 1, 0]).  With the wrong kind, training fails or learns nonsense.
-
-    Drop `one_hot` from `train.data`, or change the loss.
-    """
+    """A sparse loss with one-hot labels, or the reverse."""
     train = train_of(graph)
     data = getattr(train, "data", None)
     if data is None:
@@ -155,13 +119,7 @@ def sparse_loss_with_one_hot(graph: Graph) -> Iterator[Diagnostic]:
 
 @rule("SF604")
 def two_linear_layers(graph: Graph) -> Iterator[Diagnostic]:
-    """Two linear layers in a row.
-
-    A layer without activation followed by another is one linear layer in disguise: the
-    product of both kernels does the same with fewer parameters.
-
-    Give the first one an activation, or remove it.
-    """
+    """Two linear layers in a row."""
     table = readers(graph)
     for node in graph.nodes:
         if not is_linear(node) or len(node.outputs) != 1:
@@ -200,16 +158,7 @@ def _through(value: Value, table: dict[Value, list[Node]]) -> Node | None:
 
 @rule("SF605")
 def bias_before_normalization(graph: Graph) -> Iterator[Diagnostic]:
-    """A bias before batch normalization.
-
-    Batch normalization subtracts the mean, and any bias with it: the bias of the layer before
-    has no effect, but costs parameters and an optimizer slot.
-
-        - {type: Conv2D, filters: 16, kernel_size: 3, use_bias: false}
-        - {type: BatchNormalization}
-
-    Set `use_bias: false` on the layer before.
-    """
+    """A bias before batch normalization."""
     table = readers(graph)
     for node in graph.nodes:
         if node.unit.graph is not None or not getattr(node.layer, "use_bias", False):
@@ -227,7 +176,7 @@ def bias_before_normalization(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _normalizes_channels(node: Node, before: Node) -> bool:
-    if node.unit.graph is not None or not isinstance(node.layer, BatchNormalization):
+    if node.unit.graph is not None or not node.layer.has_statistics:
         return False
     axis = getattr(node.layer, "axis", -1)
     rank = len(before.outputs[0].shape or ())
@@ -239,13 +188,7 @@ def _normalizes_channels(node: Node, before: Node) -> bool:
 
 @rule("SF606")
 def unused_layer(graph: Graph) -> Iterator[Diagnostic]:
-    """A layer that no output needs.
-
-    Its result is read by nobody, so it is not part of the model that Keras builds, and its
-    weights are never trained.
-
-    Read it somewhere, add it to `outputs:`, or remove it.
-    """
+    """A layer that no output needs."""
     for node in graph.unused:
         yield warning(
             "SF606",
@@ -266,13 +209,7 @@ def unused_layer(graph: Graph) -> Iterator[Diagnostic]:
 
 @rule("SF607")
 def untrained_output(graph: Graph) -> Iterator[Diagnostic]:
-    """An output that no loss trains.
-
-    With several outputs, `train.loss` says one for each.  An output without a loss keeps its
-    layers as they were initialized, apart from what they share with others.
-
-    Add a loss for it, or null to say that it is meant.
-    """
+    """An output that no loss trains."""
     train = train_of(graph)
     loss = getattr(train, "loss", None)
     if not isinstance(loss, dict):
@@ -289,12 +226,7 @@ def untrained_output(graph: Graph) -> Iterator[Diagnostic]:
 
 @rule("SF608")
 def softmax_of_one(graph: Graph) -> Iterator[Diagnostic]:
-    """A softmax over a single unit.
-
-    The softmax of one number is always 1: the output is constant and nothing is learned.
-
-    Use `activation: sigmoid` with `binary_crossentropy` for a yes-no answer.
-    """
+    """A softmax over a single unit."""
     for value in graph.outputs.values():
         if value.shape and value.shape[-1] == 1 and final_activation(value) == "Softmax":
             path = value.node.path if value.node else ()
@@ -308,16 +240,7 @@ def softmax_of_one(graph: Graph) -> Iterator[Diagnostic]:
 
 @rule("SF609")
 def name_for_tensorflow(graph: Graph) -> Iterator[Diagnostic]:
-    """A name that TensorFlow refuses.
-
-    Keras makes scopes of the names of layers and of the model.  With the TensorFlow backend
-    `fit` and `predict` fail where such a name has a character other than letters (A-Z, a-z),
-    digits and `_ . - >`, or where the model's name begins with `_` or `-`.
-
-        layers: [{type: Dense, name: hidden 1, units: 10}]
-
-    Write `hidden_1`.  PyTorch code is not concerned.
-    """
+    """A name that TensorFlow refuses."""
     names = [(unit.name, (*unit.path, "name"), SCOPE) for unit in graph.units]
     if isinstance(graph.spec, ModelSpec):
         names.append((graph.name, ("name",), ROOT_SCOPE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from specfmt.layers.registry import layer_class, layer_types
+from specfmt.targets.torch.registry import find_lowering
 
 CUSTOM_REASON = "your own class: Keras code imports it, PyTorch code has a class to fill"
 
@@ -34,8 +35,6 @@ class LayerSupport:
 
 def catalogue() -> list[LayerSupport]:
     """Every layer type, in the order of the families."""
-    from specfmt.targets.torch.registry import find_lowering
-
     rows = []
     for name in layer_types():
         cls = layer_class(name)

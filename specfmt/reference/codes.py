@@ -1,31 +1,29 @@
-"""The page of every diagnostic code."""
+"""The page of every diagnostic code: a Markdown file each, in the folder ``code_pages``."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Final
 
-from specfmt.reference.pages import SPEC_PAGES
-
-Page = tuple[str, str]
+FOLDER: Final = Path(__file__).parent / "code_pages"
 
 
-def pages() -> dict[str, Page]:
-    """Code -> (title, page in Markdown), in order of the codes."""
-    from specfmt.lint.rules import RULES
-    from specfmt.reference.pages_import import FORMAT_PAGES
-    from specfmt.reference.pages_reading import READING_PAGES
-    from specfmt.reference.pages_weights import WEIGHT_PAGES
-
-    lint = {code: (rule.title, rule.page) for code, rule in RULES.items()}
-    found: dict[str, Page] = {**READING_PAGES, **SPEC_PAGES, **FORMAT_PAGES, **WEIGHT_PAGES, **lint}
-    return dict(sorted(found.items()))
+def codes() -> list[str]:
+    """Every code that has a page, in order."""
+    return sorted(path.stem for path in FOLDER.glob("SF*.md"))
 
 
 def page(code: str) -> str | None:
-    """The page of a code (``SF203``, ``sf203`` or ``203``), or None."""
-    match = re.fullmatch(r"(?:SF)?(\d{3})", code.strip(), re.IGNORECASE)
-    found = pages().get(f"SF{match[1]}") if match else None
-    if found is None:
+    """The page of a code (``SF203``, ``sf203`` or ``203``), its title in the first line, or None."""
+    match = re.fullmatch(r"(?:SF)?(\d{3})", code.strip(), re.IGNORECASE | re.ASCII)
+    file = FOLDER / f"SF{match[1]}.md" if match else None
+    if file is None or not file.is_file():
         return None
-    title, text = found
-    return f"SF{match[1]}: {title}\n\n{text}"  # type: ignore[index]
+    return file.read_text(encoding="utf-8").removeprefix("# ").rstrip("\n")
+
+
+def title_and_text(code: str) -> tuple[str, str]:
+    """The two parts of the page of a code from `codes`."""
+    heading, _, text = (page(code) or "").partition("\n\n")
+    return heading.removeprefix(f"{code}: "), text

@@ -6,8 +6,7 @@ import re
 
 from specfmt.layers.index import OPERATIONS
 from specfmt.layers.registry import layer_class, layer_types, op_class
-from specfmt.reference.codes import page, pages
-from specfmt.reference.docs import layer_section, operation_section
+from specfmt.reference.codes import codes, page
 from specfmt.targets.options import OptionError, not_offered
 
 
@@ -20,13 +19,15 @@ def explanation(name: str) -> str:
     text = page(name)
     if text is not None:
         return text
+    from specfmt.reference.sections import layer_section, operation_section
+
     layer, operation = layer_class(name), op_class(name)
     if layer is not None:
         lines = layer_section(layer)
     elif operation is not None:
         lines = operation_section(operation)
     else:
-        names = [*pages(), *layer_types(), *OPERATIONS]
+        names = [*codes(), *layer_types(), *OPERATIONS]
         hint = "codes look like SF203, layers like Dense"
         raise OptionError([not_offered("a code, a layer or an operation", name, names, hint)])
     # In a terminal a link is its text.

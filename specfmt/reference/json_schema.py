@@ -7,7 +7,6 @@ complete the types, offer only that type's fields, and name all types in their m
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,10 @@ from specfmt.fields.validation import keys_of
 from specfmt.layers.base import COMMON_FIELDS, to_data
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.layers.registry import MODEL, layer_class, op_class
-from specfmt.reference.field_docs import field_doc
+from specfmt.reference.field_docs import class_doc, field_doc
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, nest_schema
+from specfmt.spec.train import TrainSpec, schema_definitions
+from specfmt.targets.templates import data_folder
 from specfmt.vocab.base import CUSTOM, word_class
 from specfmt.vocab.index import INDEX as WORDS
 from specfmt.vocab.index import MODULES, REQUIRED
@@ -52,12 +53,12 @@ def json_schema() -> dict[str, Any]:
         "input": object_schema(InputSpec),
         "tensors": nest_schema(),
         "reuse": object_schema(Reuse),
-        "train": object_schema(_train_class()),
+        "train": object_schema(TrainSpec),
         "entry": _entry(),
         "operands": _OPERANDS,
         "layer": choice_schema("type", {name: f"layer_{name}" for name in (*INDEX, MODEL)}),
     }
-    defs |= _train_defs()
+    defs |= schema_definitions(object_schema)
     for name in INDEX:
         cls = layer_class(name)
         assert cls is not None
@@ -99,16 +100,6 @@ def _shared_fields(defs: dict[str, Any]) -> dict[str, Any]:
     return shared
 
 
-def _train_class() -> type[BaseModel]:
-    train: type[BaseModel] = import_module("specfmt.spec.train").TrainSpec
-    return train
-
-
-def _train_defs() -> dict[str, Any]:
-    defs: dict[str, Any] = import_module("specfmt.spec.train").schema_definitions(object_schema)
-    return defs
-
-
 class FieldsSchema(GenerateJsonSchema):
     """Pydantic's generator, with the texts and the order of fields that editors show.
 
@@ -132,7 +123,7 @@ class FieldsSchema(GenerateJsonSchema):
         required = [key for key in properties if key in made.get("required", ())]
         return {
             "type": "object",
-            "description": _summary(cls),
+            "description": class_doc(cls),
             "properties": properties,
             **({"required": required} if required else {}),
             "additionalProperties": False,
@@ -179,10 +170,6 @@ def _described(text: str) -> dict[str, str]:
 def _own_first(keys: dict[str, str]) -> list[tuple[str, str]]:
     """Keys and fields of a class, those that every layer has at the end."""
     return sorted(keys.items(), key=lambda item: item[1] in COMMON_FIELDS)
-
-
-def _summary(cls: type[BaseModel]) -> str:
-    return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
 def _entry() -> dict[str, Any]:
@@ -252,6 +239,4 @@ def _write(value: Any, margin: str) -> str:
 
 def schema_file() -> Path:
     """Where the committed (or packaged) schema is."""
-    from specfmt.targets.templates import data_folder
-
     return data_folder("schema") / "specfmt.schema.json"

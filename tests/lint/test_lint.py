@@ -8,6 +8,7 @@ import pytest
 
 from specfmt.lint import lint
 from specfmt.lint.rules import RULES
+from specfmt.reference.codes import title_and_text
 from tests.tools.harness import build_graph
 from tests.tools.training_tools import chain, dense
 
@@ -148,6 +149,7 @@ def test_quiet(name: str) -> None:
 
 def test_every_rule_has_a_case_and_a_page() -> None:
     assert {code for code, _, _ in FOUND.values()} == set(RULES)
-    for rule in RULES.values():
-        assert rule.title
-        assert len(rule.page) > 80
+    for code, check in RULES.items():
+        title, text = title_and_text(code)
+        assert check.__doc__ == f"{title}."
+        assert len(text) > 80

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from specfmt.fields.types import rule_of
-from specfmt.layers.base import COMMON_FIELDS
+from specfmt.fields.types import Bool, Fraction, PositiveInt, rule_of
+from specfmt.layers.base import COMMON_FIELDS, FloatLayer
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.layers.registry import layer_class, op_class
-from specfmt.reference.field_docs import DOCS
-from specfmt.reference.json_schema import json_schema, schema_file, schema_text
+from specfmt.reference import field_docs
+from specfmt.reference.field_docs import descriptions
+from specfmt.reference.json_schema import json_schema, object_schema, schema_file, schema_text
 from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, parse_document
 from specfmt.spec.train import SOURCES, TrainSpec
 from specfmt.text.reading import read
@@ -27,6 +29,7 @@ from specfmt.vocab.index import INDEX as WORDS
 from tests.tools.documents import Documents
 
 SCHEMA = json_schema()
+DOCS = descriptions()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 DOCUMENTS = Documents(SCHEMA)
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -71,6 +74,27 @@ SENTENCE_STARTS = {
     "epoch,", "batch,", "1",
 }  # fmt: skip
 """Sentences may begin with a value, which keeps its spelling."""
+
+
+class Described(FloatLayer):
+    """A layer of a plugin that describes one of its fields."""
+
+    own: Annotated[Fraction, Field(description="What it says of itself.")] = 0.5
+    units: PositiveInt
+    unheard: Bool = False
+
+
+def test_a_field_may_be_described_by_its_class() -> None:
+    properties = object_schema(Described)["properties"]
+    assert properties["own"]["description"] == "What it says of itself."
+    assert properties["units"]["description"] == "The size of the output's last axis."
+    assert "description" not in properties["unheard"]
+
+
+def test_a_field_is_listed_once() -> None:
+    text = (Path(field_docs.__file__).parent / "fields.md").read_text(encoding="utf-8")
+    names = re.findall(r"^- `(.+?)`", text, re.MULTILINE)
+    assert sorted(names) == sorted(DOCS)
 
 
 def test_the_committed_schema_is_fresh() -> None:

@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 from specfmt.formats.config.reading import Json
-from specfmt.layers.activations import ACTIVATION_LAYERS
 from specfmt.layers.base import COMMON_FIELDS, Layer, to_data
 from specfmt.layers.registry import layer_class, op_class
 from specfmt.vocab.base import CUSTOM, bare_names, word_class
@@ -74,12 +73,12 @@ def word_name(kind: str, spelling: str) -> str | None:
 
 
 @cache
-def activation_defaults(function: str) -> Json:
-    """Where the layer that applies an activation function has other defaults than it."""
-    of_layer = layer_defaults(ACTIVATION_LAYERS[function].type_name)
+def activation_defaults(cls: type[Layer]) -> Json:
+    """Where a layer that applies an activation function has other defaults than it."""
+    of_layer = layer_defaults(cls.type_name)
     return {
         name: of_layer[name]
-        for name, default in word_defaults("activation", function).items()
+        for name, default in word_defaults("activation", cls.activation_function).items()
         if name in of_layer and of_layer[name] != default
     }
 

@@ -138,11 +138,11 @@ class WordWriter:
         if term.type == "Relu6":
             function, arguments = "relu", {"max_value": 6.0}
         is_function = not arguments and function in ACTIVATIONS.values()
-        if function not in ACTIVATION_LAYERS or (is_function and not term.layer):
+        cls = ACTIVATION_LAYERS.get(function)
+        if cls is None or (is_function and not term.layer):
             return None
-        cls = ACTIVATION_LAYERS[function]
         class_name, names = cls.type_name, keras_2_names(cls)
-        own = {key: getattr(term.spec, key, None) for key in activation_defaults(function)}
+        own = {key: getattr(term.spec, key, None) for key in activation_defaults(cls)}
         config = {names.get(key, key): plain(v) for key, v in {**own, **arguments}.items()}
         name = term.layer or to_snake_case(class_name)
         policy = "float32" if term.layer else dtype  # a layer that was given computes in its own

@@ -36,7 +36,6 @@ from specfmt.formats.read.keras3 import (
     simplify,
 )
 from specfmt.formats.read.words import field_kind, plain_word, read_word
-from specfmt.layers.activations import ACTIVATION_LAYERS
 from specfmt.layers.base import INPUT_KEYS, KERAS_LAYERS, Layer
 from specfmt.layers.former_types import FORMER_TYPES
 from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
@@ -287,9 +286,8 @@ class LayerReader:
 
     def _layer_activation(self, value: Json, path: Path, policy: Any) -> Any:
         """An activation given as a layer: the function that the layer applies."""
-        functions = {cls.type_name: function for function, cls in ACTIVATION_LAYERS.items()}
-        kind = functions.get(value["class_name"])
-        if kind is None:
+        cls = layer_class(value["class_name"])
+        if cls is None or not cls.activation_function:
             return read_word(value, "activation", path, self.context)
         entry = self.read(value, path, policy if self.context.legacy else "float32")
         name = entry.pop("name", None)
@@ -297,13 +295,14 @@ class LayerReader:
             name is not None and not re.fullmatch(NAME_PATTERN, name)
         ):
             return read_word(value, "activation", path, self.context)
-        arguments = {**activation_defaults(kind), **entry}
+        arguments = {**activation_defaults(cls), **entry}
         del arguments["type"]
         if not self.context.legacy and name is not None:
             arguments["layer"] = name
-        elif kind == "relu" and arguments == {"max_value": RELU6_LIMIT}:
+        elif cls.activation_function == "relu" and arguments == {"max_value": RELU6_LIMIT}:
             return "relu6"
-        return plain_word("activation", word_type("activation", kind), arguments)
+        function = word_type("activation", cls.activation_function)
+        return plain_word("activation", function, arguments)
 
     def _nested(self, value: Any, path: Path, policy: Any, *, frozen: bool) -> Json:
         """A layer in a field; its name is left out where it is the type's own."""

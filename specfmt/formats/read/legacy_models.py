@@ -9,6 +9,7 @@ from specfmt.formats.config.reading import Json, as_list, as_map, as_text, fail,
 from specfmt.formats.read.assemble import Record, call_names
 from specfmt.formats.read.input_shapes import input_spec
 from specfmt.layers.former_types import MERGE_MODES
+from specfmt.layers.merging import Concatenate, Dot
 from specfmt.layers.registry import layer_class
 
 
@@ -30,11 +31,11 @@ def merge_entry(config: Any, path: Path, name: str) -> Json:
             "rebuild this merge with a layer of Keras 3 or operations of keras.ops",
         )
     entry: Json = {"type": type_name, "name": name}
-    if type_name == "Concatenate":
+    if type_name == Concatenate.type_name:
         axis = config.get("concat_axis", -1)
         if axis != -1:
             entry["axis"] = axis
-    if type_name == "Dot":
+    if type_name == Dot.type_name:
         axes = config.get("dot_axes", -1)
         while (
             isinstance(axes, list)

@@ -17,6 +17,7 @@ from specfmt.extras import require
 from specfmt.formats.config.reading import Json
 from specfmt.formats.source.hdf5 import look_through
 from specfmt.layers.naming import to_snake_case
+from specfmt.layers.preprocessing_categories import IntegerLookup, TextVectorization
 
 CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies")
 """The folder of a model's layers; TensorFlow 2.12 wrote the second name."""
@@ -90,7 +91,7 @@ def _spellings(place: str) -> Iterator[str]:
 
 def _fill(class_name: str, config: Json, data: bytes, place: str, read: Read) -> None:
     tokens: list[Any] = read_tokens(data, config.get("vocabulary_size"))
-    if class_name == "IntegerLookup":
+    if class_name == IntegerLookup.type_name:
         try:
             tokens = [int(token) for token in tokens]
         except ValueError:
@@ -130,7 +131,7 @@ def read_tokens(data: bytes, size: Any) -> list[str]:
 
 def _special_tokens(class_name: str, config: Json) -> list[Any]:
     """The mask token and the tokens for what is unknown, which the file has first."""
-    text = class_name == "TextVectorization"
+    text = class_name == TextVectorization.type_name
     mask = "" if text else config.get("mask_token")
     unknown = "[UNK]" if text else config.get("oov_token")
     many = 1 if text else config.get("num_oov_indices")

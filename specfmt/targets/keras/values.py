@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from specfmt.graph.held import HeldModel
 from specfmt.graph.model import Graph
-from specfmt.layers.activations import activation_layer
 from specfmt.layers.base import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
 from specfmt.layers.naming import inner_name, inner_names
 from specfmt.targets.keras.custom import custom_call
@@ -71,6 +70,8 @@ def term_source(term: Term) -> str:
     that the file defines: `collect_helpers` gives it.
     """
     if term.layer:
+        from specfmt.layers.activations import activation_layer
+
         return layer_source(activation_layer(term), term.layer)
     if is_function(term):
         return activation_name(term)

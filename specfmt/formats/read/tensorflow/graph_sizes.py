@@ -16,6 +16,7 @@ from specfmt.formats.read.assemble import Assembler, Record
 from specfmt.formats.read.nodes import Call, Ref, map_refs
 from specfmt.formats.read.tensorflow.size_rules import LONGEST, RULES, Dim, Known, Opaque
 from specfmt.graph.build import build
+from specfmt.layers.core import Identity
 from specfmt.spec.document import parse_document
 
 WORK: Final = 8_000
@@ -156,7 +157,7 @@ class Sizes:
         except (Opaque, KeyError, SpecError):
             return None
         if not layers:  # a model has at least one
-            layers = [{"type": "Identity", "inputs": tensor}]
+            layers = [{"type": Identity.type_name, "inputs": tensor}]
         document = {"specfmt": 1, "inputs": inputs, "layers": layers, "outputs": [tensor]}
         spec, problems = parse_document(document)
         if spec is None or problems:

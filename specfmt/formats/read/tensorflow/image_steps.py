@@ -17,6 +17,7 @@ from specfmt.formats.read.tensorflow.steps import (
     steps,
     whole,
 )
+from specfmt.layers.reshaping import UpSampling2D
 
 
 @steps("image", "image.flip_left_right")
@@ -240,7 +241,7 @@ def _resize(
     if len(shape) != 4 or any(isinstance(factor, Dim) for factor in factors):
         raise Opaque
     given = {} if method == "nearest" else {"interpolation": method}
-    return s.layer("UpSampling2D", images, size=factors, **given)
+    return s.layer(UpSampling2D, images, size=factors, **given)
 
 
 def _multiple(target: int, size: int) -> int:

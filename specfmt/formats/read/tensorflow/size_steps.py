@@ -11,6 +11,7 @@ from specfmt.formats.read.nodes import Call, Ref
 from specfmt.formats.read.tensorflow.graph_sizes import Sizes
 from specfmt.formats.read.tensorflow.size_rules import LONGEST, Dim, Known, Opaque, both, is_plain
 from specfmt.formats.read.tensorflow.steps import Helper, Steps, UnsupportedError, only, plain
+from specfmt.layers.reshaping import Reshape
 
 Writer = Callable[..., Any]
 SIZED: Final[dict[str, tuple[tuple[str, ...], Writer]]] = {}
@@ -79,7 +80,7 @@ def _reshape(s: Steps, sizes: Sizes, tensor: Any, shape: Any) -> Any:
     batch = sizes.known(tensor).shape[0]
     if places[0] == 0 and dims[0] == batch and len(places) == 2:
         target = [-1 if isinstance(n, Dim) else n for n in dims[1:]]
-        return s.layer("Reshape", tensor, target_shape=target)
+        return s.layer(Reshape, tensor, target_shape=target)
     product = _product_of_steps(s, sizes, tensor, dims)
     return product or _split_last(s, sizes.known(tensor), tensor, dims)
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from specfmt.formats.config.reading import Json
 from specfmt.formats.read.nodes import Call, Ref
+from specfmt.layers.base import Layer
+from specfmt.layers.reshaping import Flatten
 
 
 class UnsupportedError(Exception):
@@ -47,10 +49,10 @@ class Steps:
         self.helpers.append(helper)
         return Ref(name, 0, 0)
 
-    def layer(self, type_name: str, operand: Any, **fields: Any) -> Ref:
+    def layer(self, cls: type[Layer], operand: Any, **fields: Any) -> Ref:
         """A layer instead of an operation."""
         name = f"{self.name}/{len(self.helpers)}"
-        entry = {"type": type_name, **fields}
+        entry = {"type": cls.type_name, **fields}
         self.helpers.append(Helper(name, entry, Call([operand], {}, self.path)))
         return Ref(name, 0, 0)
 
@@ -335,7 +337,7 @@ def subscript(
 
 @steps("x", "keras.backend.batch_flatten")
 def _batch_flatten(s: Steps, x: Any) -> Any:
-    return s.layer("Flatten", x)
+    return s.layer(Flatten, x)
 
 
 @steps("equation a b c d", "einsum")

@@ -1,0 +1,179 @@
+"""Sections of the documentation: a layer or operation with its facts and a table of its fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from specfmt.fields.errors import NestedError
+from specfmt.fields.types import DTYPES, Boolean, Integer, Nullable, OneOf, Rule, Text, Tuple
+from specfmt.fields.validation import keys_of, rules_of, validate
+from specfmt.graph.infer import show_shape
+from specfmt.layers.base import COMMON_FIELDS, Layer, Op, ShapeError, to_data
+from specfmt.layers.core import Dense
+from specfmt.layers.recurrent import LSTM
+from specfmt.layers.registry import LayerRule
+from specfmt.reference.field_docs import class_doc, field_doc
+from specfmt.spec.train import DataRule
+from specfmt.targets.torch.registry import find_lowering
+from specfmt.vocab.base import TermRule
+
+EXAMPLES: tuple[Any, ...] = (
+    3, 0.5, [2, 1], [1], [-1, 2], "relu", {"type": LSTM.type_name, "units": 3},
+    {"type": Dense.type_name, "units": 3},
+)  # fmt: skip
+"""Values to try for a required field when a layer is shown with shapes."""
+SHAPES: tuple[tuple[int | None, ...], ...] = (
+    (None, 6),
+    (None, 12, 6),
+    (None, 12, 12, 6),
+    (None, 12, 12, 12, 6),
+    (None, 12, 12, 12, 12, 6),
+)
+
+
+def layer_section(cls: type[Layer]) -> Iterator[str]:
+    """What a layer does, reads and gives, and its own fields."""
+    yield from (summary(cls), *_facts(cls), *_own_fields(cls))
+
+
+def operation_section(cls: type[Op]) -> Iterator[str]:
+    """What an operation does, and its fields."""
+    yield from (summary(cls), *_own_fields(cls))
+
+
+def _own_fields(cls: type[Layer]) -> Iterator[str]:
+    own = [field for field in cls.model_fields if field not in COMMON_FIELDS]
+    if own:
+        yield from ("", *fields_table(cls, own))
+
+
+def _facts(cls: type[Layer]) -> Iterator[str]:
+    reads = [
+        f"`{argument.name}`" + ("" if argument.required else " (optional)")
+        for argument in cls.call_arguments
+        if argument.kind != "value"
+    ]
+    yield ""
+    yield f"- Reads: {', '.join(reads)}."
+    shown = shape_example(cls)
+    if shown:
+        yield f"- Shapes: {shown}."
+    yield f"- Masks: {'passed on' if cls.supports_masking else 'not passed on'}."
+    if find_lowering(cls) is None or cls.open_call:
+        yield "- Keras code only."
+
+
+def shape_example(cls: type[Layer]) -> str:
+    """``Dense, units 3: (N, 6) -> (N, 3)``; empty where no simple input fits."""
+    if cls.open_call:
+        return ""
+    needed = [key for key, field in cls.model_fields.items() if field.is_required()]
+    several = [a for a in cls.call_arguments if a.required]
+    for config in _configs(cls, needed):
+        layer = validate(cls, config, cls.type_name)
+        for shape in SHAPES:
+            args: list[Any] = [[shape, shape] if a.kind == "tensors" else shape for a in several]
+            try:
+                found: Any = layer.output_shape(*args)
+            except (ShapeError, ValueError, TypeError, IndexError):
+                continue
+            read = ", ".join(
+                show_shape(s) for a in args for s in (a if isinstance(a, list) else [a])
+            )
+            said = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in config.items())
+            return f"{read} to {show_shape(found)}" + (f" with {said}" if said else "")
+    return ""
+
+
+def _configs(cls: type[BaseModel], needed: list[str]) -> Iterator[dict[str, Any]]:
+    """Values for the required fields, the first that each rule accepts varied last."""
+    if not needed:
+        yield {}
+        return
+    choices: list[list[Any]] = []
+    for field in needed:
+        rule = rules_of(cls)[field]
+        choices.append([value for value in EXAMPLES if _accepts(rule, value)])
+    for rank in range(max(map(len, choices), default=0)):
+        if all(choices):
+            yield {
+                field: options[min(rank, len(options) - 1)]
+                for field, options in zip(needed, choices, strict=True)
+            }
+
+
+def _accepts(rule: Rule, value: Any) -> bool:
+    try:
+        rule.check(value)
+    except (ValueError, NestedError):
+        return False
+    return True
+
+
+def summary(cls: type[BaseModel]) -> str:
+    """What a class says of itself, in Markdown."""
+    return class_doc(cls).replace("``", "`")
+
+
+def fields_table(cls: type[BaseModel], fields: Any) -> Iterator[str]:
+    """A table of fields."""
+    yield "| field | takes | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    keys = {name: key for key, name in keys_of(cls).items()}
+    names = list(fields)
+    if issubclass(cls, Op):
+        names = [name for name in names if name not in COMMON_FIELDS]
+    for name in names:
+        field = cls.model_fields[name]
+        default = "required" if field.is_required() else _default(field.default)
+        cells = (f"`{keys[name]}`", takes(rules_of(cls)[keys[name]]), default, field_doc(cls, name))
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(value: Any) -> str:
+    return f"`{json.dumps(to_data(value), ensure_ascii=False)}`".replace('"', "")
+
+
+def takes(rule: Rule) -> str:
+    """What a rule accepts, in a few words."""
+    if isinstance(rule, TermRule):
+        word = f"{rule.kind} or null" if rule.nullable else rule.kind
+        return f"[{word}](vocabulary.md#{plural(rule.kind)})"
+    if isinstance(rule, Nullable):
+        some = takes(rule.rule)
+        return f"{some}, or null" if "," in some else f"{some} or null"
+    if isinstance(rule, Boolean):
+        return "true or false"
+    if isinstance(rule, OneOf):
+        dtypes = rule.choices[: len(DTYPES)] == DTYPES
+        return "a dtype" if dtypes else ", ".join(rule.choices)
+    if isinstance(rule, Integer) and rule.minimum == rule.maximum is not None:
+        return str(rule.minimum)
+    if isinstance(rule, Text):
+        return rule.what
+    if isinstance(rule, LayerRule):
+        return "one of " + ", ".join(rule.types) if rule.types else "a layer"
+    if isinstance(rule, DataRule):
+        return "a source with its fields"
+    if isinstance(rule, Tuple):
+        return f"a list of: {takes(rule.item)}"
+    expected: Any = getattr(rule, "expected", None)
+    if expected is not None:
+        return str(expected() if callable(expected) else expected)
+    item = getattr(rule, "item", None)
+    return takes(item) if isinstance(item, Rule) else _words(rule)
+
+
+def _words(rule: Rule) -> str:
+    """The first sentence of what a rule's class says of itself."""
+    text = class_doc(type(rule)).partition(". ")[0].rstrip(".")
+    return (text[:1].lower() + text[1:]).replace("``", "`")
+
+
+def plural(word: str) -> str:
+    """The plural, as headings and links have it."""
+    return f"{word}es" if word.endswith("s") else f"{word}s"
