@@ -366,6 +366,8 @@ class Layer(BaseModel):
         """The layers in its fields."""
         for name in type(self).model_fields:
             value = getattr(self, name)
+            if value is None or isinstance(value, (str, int, float)):  # most fields
+                continue
             for item in value if isinstance(value, (list, tuple)) else (value,):
                 if isinstance(item, Layer):
                     yield item

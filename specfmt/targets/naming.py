@@ -12,8 +12,14 @@ from collections.abc import Iterable
 SHADOWED = frozenset(dir(builtins)) - {"input"}
 
 
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
+"""Names that are identifiers as they stand."""
+
+
 def identifier(name: str, fallback: str = "layer") -> str:
     """A Python identifier that reads like ``name``: ``block1.conv-a`` -> ``block1_conv_a``."""
+    if _IDENTIFIER.fullmatch(name):
+        return name
     text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     text = re.sub(r"\W+", "_", text).strip("_")
     text = re.sub(r"__+", "_", text) or fallback
@@ -57,15 +63,15 @@ class Scope:
 
     def __init__(self, reserved: Iterable[str] = ()) -> None:
         self.used = set(reserved)
+        self._numbers: dict[str, int] = {}
 
     def claim(self, wish: str) -> str:
         """``wish`` itself, or with a suffix if it is taken, a keyword or a builtin."""
         name = wish
         if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in SHADOWED:
             name = f"{wish}_"
-        number = 1
         while name in self.used:
-            number += 1
+            self._numbers[wish] = number = self._numbers.get(wish, 1) + 1
             name = f"{wish}_{number}"
         self.used.add(name)
         return name

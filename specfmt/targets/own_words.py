@@ -120,14 +120,16 @@ def apart(function: Generator[P]) -> Generator[P]:
 def _classes(graph: Graph) -> Iterator[str]:
     """What the classes of models, and of layers of the user's own, may be called in code."""
     yield class_name(graph.name)
+    yield class_name("", "Layer")
     for unit in graph.units:
         if unit.graph is not None:
             yield class_name(unit.name)
             yield from _classes(unit.graph)
             continue
         for layer in (unit.layer, *held_layers(unit.layer)):
-            for dotted in (getattr(layer, "class_", None), getattr(layer, "torch", None)):
-                name = str(dotted or "").rpartition(".")[2]
+            fields = vars(layer)
+            for dotted in filter(None, (fields.get("class_"), fields.get("torch"))):
+                name = str(dotted).rpartition(".")[2]
                 yield from (name, class_name(name, "Layer"))
 
 

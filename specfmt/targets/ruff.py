@@ -6,9 +6,8 @@ its place, for a host that cannot start processes (a browser page with ruff as W
 
 from __future__ import annotations
 
-import io
+import re
 import subprocess
-import tokenize
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -28,9 +27,12 @@ Formatter = Callable[[str, tuple[str, ...]], str]
 PRAGMAS: Final = ("# type:", "# noqa", "# pyright:", "# ty:", "# pragma:")
 """Comments that speak of their line; ruff does not count their width."""
 
-_NO_CODE: Final = frozenset(
-    {tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING}
+_MARKS: Final = re.compile(
+    r'("""|\'\'\')(?:[^\\]|\\.)*?\1|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\''
+    r"|#[^\n]*|[(\[{}\])]|\\?\n",
+    re.DOTALL,
 )
+"""What tells where statements begin: strings, comments, brackets, ends of lines."""
 
 
 def format_python(source: str, neighbours: tuple[str, ...] = ()) -> str:
@@ -66,26 +68,30 @@ def with_short_lines(source: str) -> str:
     long = {n for n, line in enumerate(lines, 1) if "  # " in line and text_width(line) > WIDTH}
     if not long:
         return source
-    moved = dict(_comments_to_move(source, lines, long))
+    moved = dict(_comments_to_move(source, long))
     return "\n".join(line for n, old in enumerate(lines, 1) for line in moved.get(n, (old,)))
 
 
-def _comments_to_move(
-    source: str, lines: list[str], long: set[int]
-) -> Iterator[tuple[int, tuple[str, str]]]:
+def _comments_to_move(source: str, long: set[int]) -> Iterator[tuple[int, tuple[str, str]]]:
     """The numbers of lines whose statements fit without their comments, and their new text."""
-    begins = 0  # the line on which the statement begins; 0 between statements
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        number, column = token.start
-        if token.type == tokenize.NEWLINE:
-            begins = 0
-        elif token.type == tokenize.COMMENT and number in long and begins == number:
-            code = lines[number - 1][:column].rstrip()
-            if text_width(code) <= WIDTH and not token.string.startswith(PRAGMAS):
+    number, start = 1, 0  # the line, and where it starts
+    depth, begins = 0, True  # brackets that are open; whether a statement begins on the line
+    for mark in _MARKS.finditer(source):
+        text = mark[0]
+        if text in "([{":
+            depth += 1
+        elif text in ")]}":
+            depth -= 1
+        elif text.startswith("#"):
+            code = source[start : mark.start()].rstrip()
+            fits = number in long and begins and code and text_width(code) <= WIDTH
+            if fits and not text.startswith(PRAGMAS):
                 indent = code[: len(code) - len(code.lstrip())]
-                yield number, (indent + token.string, code)
-        elif not begins and token.type not in _NO_CODE:
-            begins = number
+                yield number, (indent + text, code)
+        elif "\n" in text:
+            number += text.count("\n")
+            start = mark.start() + text.rindex("\n") + 1
+            begins = text == "\n" and not depth
 
 
 def text_width(text: str) -> int:

@@ -7,7 +7,7 @@ that checking a spec does not build classes it never uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar
@@ -246,17 +246,25 @@ def _article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeio" else f"a {kind}"
 
 
-def terms_in(value: Any) -> Iterator[Term]:
+def terms_in(value: Any) -> list[Term]:
     """Every term inside a layer, a term, or a nest of them, in the order of the fields."""
+    found: list[Term] = []
+    _gather(value, found)
+    return found
+
+
+def _gather(value: Any, found: list[Term]) -> None:
+    if value is None or isinstance(value, (str, int, float, bytes)):  # most fields
+        return
     if isinstance(value, Term):
-        yield value
-        yield from terms_in(value.args)
+        found.append(value)
+        _gather(value.args, found)
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from terms_in(getattr(value, name))
+            _gather(getattr(value, name), found)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from terms_in(item)
-    elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+            _gather(item, found)
+    elif isinstance(value, Iterable):
         for item in value:
-            yield from terms_in(item)
+            _gather(item, found)

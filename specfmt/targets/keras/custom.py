@@ -43,7 +43,7 @@ def custom_imports(graph: Graph) -> list[str]:
             if not isinstance(layer, Op) and layer.keras_module != KERAS_LAYERS:
                 imports[f"from {layer.keras_module} import {layer.type_name}"] = None
                 continue
-            dotted: str = getattr(layer, "class_", "")
+            dotted: str = vars(layer).get("class_", "")
             module, _, class_name = dotted.rpartition(".")
             if module and not module.startswith(KERAS_MODULES):  # else a class of the file
                 imports[f"from {module} import {class_name}"] = None

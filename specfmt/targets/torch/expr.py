@@ -6,8 +6,8 @@ turns into torch numbers when the layout of its step is decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 Shape = tuple[int | None, ...]
@@ -55,6 +55,10 @@ class Tensor:
 class Expr:
     """Base of expression nodes; plain Python values stand for themselves."""
 
+    def parts(self) -> Iterable[Any]:
+        """The expressions that it is made of, in the order of its text."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Name(Expr):
@@ -78,6 +82,9 @@ class Call(Expr):
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
 
+    def parts(self) -> Iterable[Any]:
+        return (self.func, *self.args, *self.kwargs.values())
+
 
 @dataclass(frozen=True)
 class Method(Expr):
@@ -88,6 +95,9 @@ class Method(Expr):
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
 
+    def parts(self) -> Iterable[Any]:
+        return (self.obj, *self.args, *self.kwargs.values())
+
 
 @dataclass(frozen=True)
 class Attr(Expr):
@@ -95,6 +105,9 @@ class Attr(Expr):
 
     obj: Any
     name: str
+
+    def parts(self) -> Iterable[Any]:
+        return (self.obj,)
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,9 @@ class Binary(Expr):
     left: Any
     right: Any
 
+    def parts(self) -> Iterable[Any]:
+        return (self.left, self.right)
+
 
 @dataclass(frozen=True)
 class Unary(Expr):
@@ -112,6 +128,9 @@ class Unary(Expr):
 
     op: str
     operand: Any
+
+    def parts(self) -> Iterable[Any]:
+        return (self.operand,)
 
 
 @dataclass(frozen=True)
@@ -121,6 +140,9 @@ class Subscript(Expr):
     obj: Any
     items: tuple[Any, ...]
 
+    def parts(self) -> Iterable[Any]:
+        return (self.obj, *self.items)
+
 
 @dataclass(frozen=True)
 class AxisSubscript(Expr):
@@ -129,6 +151,9 @@ class AxisSubscript(Expr):
     obj: Any
     items: dict[int, Any]
     rank: int
+
+    def parts(self) -> Iterable[Any]:
+        return (self.obj, *self.items.values())
 
 
 @dataclass(frozen=True)
@@ -145,12 +170,18 @@ class PerAxis(Expr):
 
     items: tuple[Any, ...]
 
+    def parts(self) -> Iterable[Any]:
+        return self.items
+
 
 @dataclass(frozen=True)
 class Spread(Expr):
     """The items of a `PerAxis` as arguments of their own: ``x.expand(-1, 4, -1)``."""
 
     items: PerAxis
+
+    def parts(self) -> Iterable[Any]:
+        return (self.items,)
 
 
 @dataclass(frozen=True)
@@ -159,6 +190,9 @@ class ByOrder(Expr):
 
     keras: Any
     channels: Any
+
+    def parts(self) -> Iterable[Any]:
+        return (self.keras, self.channels)
 
     def pick(self, channels_first: bool | None) -> Any:
         """The one that fits; it may be None."""
@@ -177,6 +211,9 @@ class Relabel(Expr):
     tensor: Tensor
     either: bool = False
 
+    def parts(self) -> Iterable[Any]:
+        return (self.tensor,)
+
 
 @dataclass(frozen=True)
 class Rearrange(Expr):
@@ -184,6 +221,9 @@ class Rearrange(Expr):
 
     tensor: Tensor
     dims: tuple[int, ...]
+
+    def parts(self) -> Iterable[Any]:
+        return (self.tensor,)
 
 
 @dataclass(frozen=True)
@@ -201,6 +241,9 @@ class Pads(Expr):
     widths: dict[int, tuple[Any, Any]]
     rank: int
 
+    def parts(self) -> Iterable[Any]:
+        return self.widths.values()
+
 
 @dataclass(frozen=True)
 class Size(Expr):
@@ -209,12 +252,18 @@ class Size(Expr):
     tensor: Tensor
     axis: int
 
+    def parts(self) -> Iterable[Any]:
+        return (self.tensor,)
+
 
 @dataclass(frozen=True)
 class FlattenFrom(Expr):
     """``x.flatten(1)``; the features' order follows the layout."""
 
     tensor: Tensor
+
+    def parts(self) -> Iterable[Any]:
+        return (self.tensor,)
 
 
 @dataclass(frozen=True)
@@ -228,45 +277,39 @@ Stock = Call | Chain | ByOrder
 """A stock module, a chain of them, or one for each order (None where there is none)."""
 
 
-def tensors_in(expr: Any) -> Iterator[Tensor]:
+def tensors_in(expr: Any) -> list[Tensor]:
     """Every tensor that an expression reads, as often as its text would name it."""
+    found: list[Tensor] = []
+    _gather(expr, found)
+    return found
+
+
+def _gather(item: Any, found: list[Tensor]) -> None:
+    if isinstance(item, Tensor):
+        found.append(item)
+    elif isinstance(item, Expr):
+        for part in item.parts():
+            _gather(part, found)
+    elif isinstance(item, (tuple, list)):
+        for part in item:
+            _gather(part, found)
+    elif isinstance(item, slice):
+        _gather((item.start, item.stop, item.step), found)
+
+
+def substitute(expr: Any, table: Mapping[Tensor, Tensor]) -> Any:
+    """The same expression over other tensors."""
     if isinstance(expr, Tensor):
-        yield expr
-    elif isinstance(expr, (Call, Method)):
-        if isinstance(expr, Method):
-            yield from tensors_in(expr.obj)
-        elif isinstance(expr.func, Expr):
-            yield from tensors_in(expr.func)
-        for item in (*expr.args, *expr.kwargs.values()):
-            yield from tensors_in(item)
-    elif isinstance(expr, (Attr,)):
-        yield from tensors_in(expr.obj)
-    elif isinstance(expr, Binary):
-        yield from tensors_in(expr.left)
-        yield from tensors_in(expr.right)
-    elif isinstance(expr, Unary):
-        yield from tensors_in(expr.operand)
-    elif isinstance(expr, Subscript):
-        yield from tensors_in(expr.obj)
-        yield from tensors_in(expr.items)
-    elif isinstance(expr, AxisSubscript):
-        yield from tensors_in(expr.obj)
-        yield from tensors_in(tuple(expr.items.values()))
-    elif isinstance(expr, PerAxis):
-        yield from tensors_in(expr.items)
-    elif isinstance(expr, Pads):
-        yield from tensors_in(tuple(expr.widths.values()))
-    elif isinstance(expr, (Size, FlattenFrom, Relabel, Rearrange)):
-        yield expr.tensor
-    elif isinstance(expr, Spread):
-        yield from tensors_in(expr.items)
-    elif isinstance(expr, ByOrder):
-        yield from tensors_in((expr.keras, expr.channels))
-    elif isinstance(expr, (list, tuple)):
-        for item in expr:
-            yield from tensors_in(item)
-    elif isinstance(expr, slice):
-        yield from tensors_in((expr.start, expr.stop, expr.step))
+        return table.get(expr, expr)
+    if isinstance(expr, (tuple, list)):
+        return type(expr)(substitute(item, table) for item in expr)
+    if isinstance(expr, dict):
+        return {key: substitute(item, table) for key, item in expr.items()}
+    if isinstance(expr, slice):
+        return slice(*substitute((expr.start, expr.stop, expr.step), table))
+    if isinstance(expr, Expr) and is_dataclass(expr):
+        return type(expr)(*(substitute(getattr(expr, f.name), table) for f in fields(expr)))
+    return expr
 
 
 def torch_axis(axis: int, rank: int, channels_first: bool) -> int:

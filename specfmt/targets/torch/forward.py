@@ -53,28 +53,30 @@ class Forward:
             uses.update(tensors_in(step.expr))
         lines: list[Line] = []
         for step in self.program.steps:
-            if lines and self._joins(step, lines[-1], uses):
-                lines[-1].steps.append(step)
-            else:
+            joined = self._joined(lines[-1], step, uses) if lines else None
+            if joined is None:
                 lines.append(Line([step]))
+            else:
+                lines[-1] = joined
         return lines
 
-    def _joins(self, step: Step, line: Line, uses: Counter[Tensor]) -> bool:
+    def _joined(self, line: Line, step: Step, uses: Counter[Tensor]) -> Line | None:
+        """The line with one step more, where that belongs on it."""
         previous = line.last
         if len(previous.outputs) != 1 or step.comment:
-            return False
+            return None
         value = previous.outputs[0]
-        reads = Counter(tensors_in(step.expr))
-        if value in self.locals.returned or uses[value] != 1 or reads[value] != 1:
-            return False
-        heavy = any(s.heavy for s in line.steps)
-        if step.heavy and heavy:
-            return False
+        if value in self.locals.returned or uses[value] != 1:
+            return None
+        if step.heavy and any(s.heavy for s in line.steps):
+            return None
         if not (step.same_line or (step.node is previous.node) or self._is_permute(previous)):
-            return False
+            return None
+        if value not in tensors_in(step.expr):
+            return None
         joined = Line([*line.steps, step])
         # The names are not final yet; the estimate only has to be close.
-        names = {t: self.locals.expected(t, uses[t]) for t in joined.reads()}
+        names = {t: self.locals.expected(t, uses[t]) for t in joined.reads}
         text = self._text(joined, names)
         output = step.outputs[0]
         if output in self.locals.returned:
@@ -82,13 +84,14 @@ class Forward:
         else:
             target = f"{self.locals.expected(output, uses[output])} = "
         comment = self._comment(joined) if len(joined.steps) > SHORT else ""
-        return INDENT + len(target) + len(text) + len(comment) <= WIDTH
+        fits = INDENT + len(target) + len(text) + len(comment) <= WIDTH
+        return joined if fits else None
 
     def _is_permute(self, step: Step) -> bool:
         return step.node is not None and step.same_line and step.module is None
 
     def _text(self, line: Line, names: dict[Tensor, str]) -> str:
-        known = {tensor: (names[tensor], ATOM) for tensor in line.reads()}
+        known = {tensor: (names[tensor], ATOM) for tensor in line.reads}
         text = ""
         for step in line.steps:
             render = Renderer(known, written_layout(step, self.program.channels), self.owner)
@@ -101,7 +104,7 @@ class Forward:
         """The shapes that a line gives, where they are not those that it reads."""
         told = [t for t in line.last.outputs if t.shape and t in self.locals.needed]
         shapes = dict.fromkeys(self._shape(tensor) for tensor in told)
-        if all(shape in map(self._shape, line.reads()) for shape in shapes):
+        if all(shape in map(self._shape, line.reads) for shape in shapes):
             return ""
         return "  # " + ", ".join(shapes)
 
@@ -117,6 +120,7 @@ class Forward:
             if any(t.shape for t in line.last.outputs)
         ]
         readers = Counter(tensor for read in reads for tensor in read)
+        inputs = frozenset(self.program.inputs.values())
         returned = tuple(self.program.outputs.values())
         single = self.program.graph.output_form == "single"
         for index, line in enumerate(lines):
@@ -140,7 +144,7 @@ class Forward:
                 self.typed[self.locals.named[tensor]] = tensor in known
             self.lines.append(f"{target} = {text}{self._comment(line)}")
             branches = any(readers[t] > 1 for t in step.outputs)
-            joins = len(self.locals.reads[index].keys() - self.program.inputs.values()) > 1
+            joins = len(self.locals.reads[index].keys() - inputs) > 1
             left = len(lines) - 1 - index
             if (branches and left) or (joins and left > 1):
                 self.lines.append("")
@@ -148,7 +152,7 @@ class Forward:
 
     def _known(self, line: Line) -> set[Tensor]:
         names = self.locals.named
-        known = [t for t in line.reads() if names[t] in self.declared or self.typed.get(names[t])]
+        known = [t for t in line.reads if names[t] in self.declared or self.typed.get(names[t])]
         return known_outputs(line.steps, known, self.program.builder.helpers)
 
     def _return(self, text: str, comment: str, *, known: bool) -> None:

@@ -26,6 +26,7 @@ FEATURE_MAP: Final = 4
 
 def work_in_place(steps: list[Step], outputs: list[Tensor]) -> None:
     """Add ``inplace=True`` wherever it is safe."""
+    returned = frozenset(outputs)
     reads = Counter(tensor for step in steps for tensor in tensors_in(step.expr))
     makers = {tensor: step for step in steps for tensor in step.outputs}
     for step in steps:
@@ -33,7 +34,7 @@ def work_in_place(steps: list[Step], outputs: list[Tensor]) -> None:
         if not isinstance(call, Call) or call.func not in FUNCTIONS or len(call.args) != 1:
             continue
         (x,) = call.args
-        if not isinstance(x, Tensor) or x.rank < FEATURE_MAP or reads[x] != 1 or x in outputs:
+        if not isinstance(x, Tensor) or x.rank < FEATURE_MAP or reads[x] != 1 or x in returned:
             continue
         maker = makers.get(x)
         if maker is not None and is_fresh(maker):

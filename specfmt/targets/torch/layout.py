@@ -10,7 +10,8 @@ the other order is permuted once.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import pairwise
 
 from specfmt.targets.torch.expr import (
     Call,
@@ -22,6 +23,7 @@ from specfmt.targets.torch.expr import (
     Subscripts,
     Tensor,
     Want,
+    substitute,
     tensors_in,
     torch_axis,
     torch_order,
@@ -49,26 +51,57 @@ def choose(
     Returns:
         For each tensor with a layout, whether it stands channels-first.
     """
-    for step in steps:
-        if isinstance(step.expr, Relabel) and step.expr.either:
-            _turn(step, steps, inputs, outputs)
+    swaps = [step for step in steps if isinstance(step.expr, Relabel) and step.expr.either]
+    if swaps:
+        regions = _Regions(steps)
+        for step in swaps:
+            _turn(step, regions.around(step), inputs, outputs)
     node_of, readers = _edges(steps, inputs, outputs)
-    side = _min_cut(node_of, readers)
-    return {tensor: side(node) for tensor, node in node_of.items()}
+    first = _channels_side(node_of, readers)
+    return {tensor: node in first for tensor, node in node_of.items()}
+
+
+class _Regions:
+    """Which steps a step's layout has a say in: those joined to it by steps that take either."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self.places = {step: place for place, step in enumerate(steps)}
+        self.joined: defaultdict[object, list[Step]] = defaultdict(list)
+        for step in steps:
+            for link in self._links(step):
+                self.joined[link].append(step)
+
+    @staticmethod
+    def _links(step: Step) -> Iterator[object]:
+        yield from (tensor for tensor in step.outputs if tensor.has_layout)
+        yield from (tensor for tensor in tensors_in(step.expr) if tensor.has_layout)
+        if step.module_def is not None:
+            yield step.module_def
+
+    def around(self, step: Step) -> list[Step]:
+        """The region of a step, itself included, in order."""
+        found = {step}
+        waiting = [step]
+        while waiting:
+            for link in self._links(waiting.pop()):
+                new = {other for other in self.joined[link] if other not in found}
+                found |= new
+                waiting += (other for other in new if other.want == "any")
+        return sorted(found, key=self.places.__getitem__)
 
 
 def _turn(
-    step: Step, steps: list[Step], inputs: dict[Tensor, str], outputs: dict[Tensor, str]
+    step: Step, region: list[Step], inputs: dict[Tensor, str], outputs: dict[Tensor, str]
 ) -> None:
     """Choose which way a swap of two axes is free, by the number of permutes it leaves."""
     costs: dict[tuple[Want, OutWant], int] = {}
     ways: tuple[tuple[Want, OutWant], ...] = (("channels", "keras"), ("keras", "channels"))
     for way in ways:
         step.want, step.out_want = way
-        node_of, readers = _edges(steps, inputs, outputs)
-        side = _min_cut(node_of, readers)
+        node_of, readers = _edges(region, inputs, outputs)
+        first = _channels_side(node_of, readers)
         costs[way] = sum(
-            any(side(reader) != side(node) for reader in readers[tensor])
+            any((reader in first) != (node in first) for reader in readers[tensor])
             for tensor, node in node_of.items()
         )
     step.want, step.out_want = min(costs, key=lambda way: costs[way])
@@ -96,8 +129,12 @@ def _edges(
     return node_of, readers
 
 
-def _min_cut(node_of: dict[Tensor, Node], readers: dict[Tensor, list[Node]]) -> _Side:
-    capacity: dict[Node, dict[Node, int]] = defaultdict(lambda: defaultdict(int))
+Capacities = dict[Node, dict[Node, int]]
+
+
+def _channels_side(node_of: dict[Tensor, Node], readers: dict[Tensor, list[Node]]) -> set[Node]:
+    """The nodes of the minimum cut that stand channels-first: as few as can be."""
+    capacity: Capacities = defaultdict(lambda: defaultdict(int))
     for tensor, producer in node_of.items():
         consumers = [node for node in dict.fromkeys(readers[tensor]) if node is not producer]
         if tensor.flat is not None:
@@ -111,54 +148,50 @@ def _min_cut(node_of: dict[Tensor, Node], readers: dict[Tensor, list[Node]]) -> 
             capacity[producer][forth] = capacity[back][producer] = 1
             for consumer in consumers:
                 capacity[forth][consumer] = capacity[consumer][back] = INFINITE
-    if CHANNELS in capacity and KERAS in capacity:
-        while path := _augmenting_path(capacity):
-            flow = min(capacity[a][b] for a, b in path)
-            for a, b in path:
-                capacity[a][b] -= flow
-                capacity[b][a] += flow
-    return _Side(set(_reachable(capacity)))
+    # The maximum flow from one order to the other, after Dinic: many short paths at once.
+    while KERAS in (distances := _distances(capacity)):
+        _saturate(capacity, distances)
+    return set(distances)
 
 
-class _Side:
-    """Which nodes of the cut stand channels-first."""
-
-    def __init__(self, nodes: set[Node]) -> None:
-        self.nodes = nodes
-
-    def __call__(self, node: Node) -> bool:
-        return node in self.nodes
-
-
-def _reachable(capacity: dict[Node, dict[Node, int]]) -> Iterable[Node]:
-    parents = _search(capacity, None)
-    return parents.keys()
-
-
-def _augmenting_path(capacity: dict[Node, dict[Node, int]]) -> list[tuple[Node, Node]]:
-    parents = _search(capacity, KERAS)
-    if KERAS not in parents:
-        return []
-    path: list[tuple[Node, Node]] = []
-    node: Node = KERAS
-    while (parent := parents[node]) is not None:
-        path.append((parent, node))
-        node = parent
-    return path
-
-
-def _search(capacity: dict[Node, dict[Node, int]], goal: Node | None) -> dict[Node, Node | None]:
-    parents: dict[Node, Node | None] = {CHANNELS: None}
+def _distances(capacity: Capacities) -> dict[Node, int]:
+    """How many edges with capacity left lie between a node and ``channels``, where any way leads."""
+    distances: dict[Node, int] = {CHANNELS: 0}
     queue: deque[Node] = deque([CHANNELS])
     while queue:
         node = queue.popleft()
-        for neighbour, left in list(capacity[node].items()):
-            if left > 0 and neighbour not in parents:
-                parents[neighbour] = node
-                if neighbour == goal:
-                    return parents
+        for neighbour, left in capacity[node].items():
+            if left > 0 and neighbour not in distances:
+                distances[neighbour] = distances[node] + 1
                 queue.append(neighbour)
-    return parents
+    return distances
+
+
+def _saturate(capacity: Capacities, distances: dict[Node, int]) -> None:
+    """Send flow along shortest paths until none is left that leads straight to ``keras``."""
+    ahead: dict[Node, list[Node]] = {}
+    path: list[Node] = [CHANNELS]
+    while path:
+        node = path[-1]
+        if node == KERAS:
+            edges = list(pairwise(path))
+            flow = min(capacity[a][b] for a, b in edges)
+            for a, b in edges:
+                capacity[a][b] -= flow
+                capacity[b][a] += flow
+            path = path[: 1 + next(n for n, (a, b) in enumerate(edges) if not capacity[a][b])]
+            continue
+        if node not in ahead:
+            further = distances[node] + 1
+            ahead[node] = [n for n in capacity[node] if distances.get(n) == further]
+        while ahead[node] and capacity[node][ahead[node][-1]] <= 0:
+            ahead[node].pop()
+        if ahead[node]:
+            path.append(ahead[node][-1])
+        else:
+            path.pop()
+            if path:
+                ahead[path[-1]].pop()
 
 
 def insert_permutes(
@@ -188,10 +221,12 @@ def insert_permutes(
         wanted = step_layout(step, channels)
         if wanted is not None:
             table = {
-                tensor: convert(tensor, wanted, step.node)
+                tensor: new
                 for tensor in dict.fromkeys(tensors_in(step.expr))
+                if (new := convert(tensor, wanted, step.node)) is not tensor
             }
-            step.expr = substitute(step.expr, table)
+            if table:
+                step.expr = substitute(step.expr, table)
         if isinstance(step.expr, Rearrange):
             step.expr = _rearranged(step.expr, step.outputs[0], channels)
         elif isinstance(step.expr, Call) and step.expr.args[:1]:
@@ -207,10 +242,12 @@ def step_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
     """Whether a step reads channels-first values; None if nothing it touches has a layout."""
     if step.want != "any":
         return step.want == CHANNELS
-    for tensor in (*step.outputs, *tensors_in(step.expr)):
+    if step.out_want is None:
+        for tensor in step.outputs:
+            if tensor.has_layout:
+                return channels[tensor]
+    for tensor in tensors_in(step.expr):
         if tensor.has_layout:
-            if tensor in step.outputs and step.out_want is not None:
-                continue
             return channels[tensor]
     return None
 
@@ -264,27 +301,3 @@ def _permute(tensor: Tensor, to_channels: bool) -> Method:
         return Method(tensor, "transpose", (1, 2))
     axes = (0, rank - 1, *range(1, rank - 1)) if to_channels else (0, *range(2, rank), 1)
     return Method(tensor, "permute", axes)
-
-
-def substitute(expr: object, table: dict[Tensor, Tensor]) -> object:
-    """The same expression over other tensors."""
-    from dataclasses import fields, is_dataclass
-
-    from specfmt.targets.torch.expr import Expr
-
-    if isinstance(expr, Tensor):
-        return table.get(expr, expr)
-    if isinstance(expr, (tuple, list)):
-        return type(expr)(substitute(item, table) for item in expr)
-    if isinstance(expr, dict):
-        return {key: substitute(item, table) for key, item in expr.items()}
-    if isinstance(expr, slice):
-        return slice(
-            substitute(expr.start, table),
-            substitute(expr.stop, table),
-            substitute(expr.step, table),
-        )
-    if isinstance(expr, Expr) and is_dataclass(expr):
-        changed = {f.name: substitute(getattr(expr, f.name), table) for f in fields(expr)}
-        return type(expr)(**changed)
-    return expr

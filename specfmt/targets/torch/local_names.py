@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from specfmt.layers.naming import to_snake_case
@@ -27,22 +27,21 @@ FEW: Final = 6
 """So many values a reader keeps apart by names of their own, and memory can hold."""
 
 
-@dataclass
 class Line:
-    """One statement: consecutive steps, the last of which gives the line's value."""
+    """One statement: consecutive steps, the last of which gives the line's value.
 
-    steps: list[Step] = field(default_factory=list)
+    Attributes:
+        steps: The steps.
+        last: The last of them.
+        reads: Tensors from other lines, with how often they are read.
+    """
 
-    @property
-    def last(self) -> Step:
-        return self.steps[-1]
-
-    def reads(self) -> Counter[Tensor]:
-        """Tensors from other lines, with how often they are read."""
-        own = {tensor for step in self.steps for tensor in step.outputs}
-        return Counter(
-            tensor for step in self.steps for tensor in tensors_in(step.expr) if tensor not in own
-        )
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = steps
+        self.last = steps[-1]
+        own = {tensor for step in steps for tensor in step.outputs}
+        read = chain.from_iterable(tensors_in(step.expr) for step in steps)
+        self.reads = Counter(tensor for tensor in read if tensor not in own)
 
 
 def automatic_names(program: ClassProgram) -> frozenset[str]:
@@ -84,7 +83,7 @@ class LocalNames:
 
     def settle(self, lines: Sequence[Line]) -> None:
         """Take the lines as they will stand; until then every step counts as one."""
-        self.reads = [line.reads() for line in lines]
+        self.reads = [line.reads for line in lines]
         self.last = {tensor: index for index, read in enumerate(self.reads) for tensor in read}
         self.needed = self.returned | frozenset(self.last)
         lasting = sum(

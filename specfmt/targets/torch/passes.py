@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from specfmt.graph.model import Graph
-from specfmt.targets.torch.expr import Tensor, tensors_in
+from specfmt.targets.torch.expr import Tensor, substitute, tensors_in
 from specfmt.targets.torch.inplace import work_in_place
 from specfmt.targets.torch.keepdim import keep_dimensions
-from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes, substitute
+from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes
 from specfmt.targets.torch.program import ClassProgram, Options, is_channels_first
 from specfmt.targets.torch.steps import Step
 
@@ -41,7 +41,7 @@ def _without_aliases(
     table: dict[Tensor, Tensor] = {}
     kept = []
     for step in steps:
-        if table:
+        if any(tensor in table for tensor in tensors_in(step.expr)):
             step.expr = substitute(step.expr, table)
         if isinstance(step.expr, Tensor):
             table[step.outputs[0]] = step.expr

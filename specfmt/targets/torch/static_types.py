@@ -8,7 +8,7 @@ and a convolution's bias may be None: `get_parameter` has the type that they hav
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from specfmt.targets.source import string
@@ -101,7 +101,7 @@ def is_known(expr: Any, known: Collection[Tensor], helpers: Collection[str]) -> 
 
 
 def known_outputs(
-    steps: list[Step], known: Collection[Tensor], helpers: Collection[str]
+    steps: Sequence[Step], known: Collection[Tensor], helpers: Collection[str]
 ) -> set[Tensor]:
     """The values of a line that a type checker knows to be tensors."""
     found: set[Tensor] = set()

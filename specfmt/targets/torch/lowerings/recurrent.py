@@ -15,8 +15,17 @@ from specfmt.layers.base import Shape, is_floating
 from specfmt.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
 from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.class_builder import ClassBuilder
-from specfmt.targets.torch.expr import Binary, Call, Expr, Method, Name, SelfAttr, Subscript, Tensor
-from specfmt.targets.torch.layout import substitute
+from specfmt.targets.torch.expr import (
+    Binary,
+    Call,
+    Expr,
+    Method,
+    Name,
+    SelfAttr,
+    Subscript,
+    Tensor,
+    substitute,
+)
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.params import WeightExpr, Weights, constant
 from specfmt.targets.torch.registry import TargetError, lower
