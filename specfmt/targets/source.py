@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from specfmt.layers.naming import is_identifier
@@ -82,6 +83,11 @@ def number(value: float) -> str:
     if math.isinf(value):
         return 'float("inf")' if value > 0 else '-float("inf")'
     return repr(float(value)).replace("e+", "e")
+
+
+def mapping(items: Mapping[str, str]) -> str:
+    """A dict: names, which become strings, and the finished source of what they stand for."""
+    return "{" + ", ".join(f"{string(name)}: {item}" for name, item in items.items()) + "}"
 
 
 def argument(name: str, source: str) -> str:

@@ -12,7 +12,8 @@ import yaml
 import specfmt
 from specfmt.diagnostics import SpecError
 from specfmt.spec.document import parse_document
-from specfmt.targets.training.data import data_code
+from specfmt.targets.templates import fill
+from specfmt.targets.training.data import DataCode
 from specfmt.targets.training.outputs import log_names, train_section
 from tests.tools.harness import build_graph
 from tests.tools.training_tools import chain, dense, script
@@ -49,11 +50,10 @@ def pair(data: dict[str, Any], loss: Any = "mse", **train: Any) -> dict[str, Any
 def loaded(spec: dict[str, Any], loader: str = "keras", path: Any = None, seed: int = 5) -> Any:
     """What the script's ``load_data`` gives."""
     graph = build_graph(spec)
-    code = data_code(graph, train_section(graph), loader)
-    lines = [f"def load_data({code.signature}):", *(f"    {line}" for line in code.body)]
-    source = "\n".join([*code.imports, "from pathlib import Path", *code.constants, *code.helpers])
+    code = DataCode(graph, train_section(graph), loader)
+    source = [*code.imports, "from pathlib import Path", f"CLASSES = {code.class_names}"]
     space: dict[str, Any] = {}
-    exec(source + "\n" + "\n".join(lines), space)
+    exec("\n".join([*source, *code.helpers, fill("common/load_data.j2", data=code)]), space)
     given = {"path": path} if code.has_path else {}
     return space["load_data"](**given, **({"seed": seed} if code.uses_seed else {}))
 
@@ -159,9 +159,10 @@ def test_keras_texts_are_padded(
     if loader == "keras":
         import keras
 
-        code = data_code(build_graph(spec), train_section(build_graph(spec)), loader)
+        code = DataCode(build_graph(spec), train_section(build_graph(spec)), loader)
         cut = f", maxlen={maxlen}" if maxlen else ""
-        assert f"x_train = keras.utils.pad_sequences(x_train{cut})" in code.body
+        source = fill("common/load_data.j2", data=code)
+        assert f"    x_train = keras.utils.pad_sequences(x_train{cut})\n" in source
         padded = keras.utils.pad_sequences(texts, **({"maxlen": maxlen} if maxlen else {}))
     else:
         (padded, y), _ = loaded(spec, loader, tmp_path / "t.npz")
@@ -230,7 +231,7 @@ def test_csv_columns_and_classes(tmp_path: Path) -> None:
     assert x.tolist() == [[1, 2.5], [3, 4], [5, 6]]
     assert y.tolist() == [0, 1, 2]
     assert weight.tolist() == [1, 2, 3]
-    code = data_code(build_graph(spec), train_section(build_graph(spec)))
+    code = DataCode(build_graph(spec), train_section(build_graph(spec)))
     assert not code.uses_seed
 
 

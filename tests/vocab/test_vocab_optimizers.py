@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from specfmt.targets.templates import fill
 from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.optimizers import OPTIMIZERS, OptimizerCode, optimizer_code
 from specfmt.targets.torch.training.schedules import SCHEDULES, schedule_code
@@ -111,19 +113,20 @@ def with_torch(code: OptimizerCode) -> list[np.ndarray]:
             parameter.copy_(torch.tensor(value.T))
     space = {**helper_space(code.helpers), "model": model}
     space["optimizer"] = eval(code.create, space)
-    exec("\n".join(code.setup), space)
+    if code.average:
+        space["average"] = eval(code.average, space)
+    update = fill("torch/update.j2", step=SimpleNamespace(optimizer=code, constrain=False))
     if code.schedule:
         space["scheduler"] = eval(code.schedule.create, space)
     inputs, targets = torch.tensor(x), torch.tensor(y)
     for _ in range(STEPS):
         space["optimizer"].zero_grad()
         nn.functional.mse_loss(model(inputs), targets).backward()
-        exec("\n".join(code.before_step), space)
-        space["optimizer"].step()
-        exec("\n".join(code.after_step), space)
+        exec(update, space)
         if code.schedule:
             space["scheduler"].step()
-    exec("\n".join(code.at_end), space)
+    if code.average:
+        model.load_state_dict(space["average"].module.state_dict())
     return [p.detach().numpy().T for p in model.parameters()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,16 @@ import pytest
 from specfmt.diagnostics import SpecError
 from specfmt.targets import keras as keras_target
 from specfmt.targets import torch as torch_target
+from specfmt.targets.templates import fill
 from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.params import Constant
 from specfmt.targets.torch.program import Options
-from specfmt.targets.torch.training.penalties import constraint_lines, penalty_lines
+from specfmt.targets.torch.training.penalties import (
+    ConstraintCode,
+    PenaltyCode,
+    constraint_code,
+    penalty_code,
+)
 from tests.tools.harness import (
     Case,
     build_graph,
@@ -133,13 +140,20 @@ def models(case: Case) -> tuple[Any, Any, Any, Any]:
     return graph, program, model, module
 
 
+def functions(penalty: PenaltyCode | None = None, constraints: ConstraintCode | None = None) -> str:
+    """``penalty`` and ``constrain`` as a script has them."""
+    train = SimpleNamespace(
+        penalty=penalty or PenaltyCode([]), constraints=constraints or ConstraintCode([])
+    )
+    return fill("torch/penalties.j2", train=train)
+
+
 @pytest.mark.parametrize("case", PENALTIES, ids=str)
 def test_penalty(case: Case) -> None:
     _, program, model, module = models(case)
-    code = penalty_lines(program)
+    code = penalty_code(program)
     space = helper_space(code.helpers)
-    body = "\n    ".join(code.lines)
-    exec(f"def penalty(model):\n    {body}", space)
+    exec(functions(penalty=code), space)
     ours = space["penalty"](module)
     assert ours.shape == ()
     assert ours.requires_grad
@@ -149,13 +163,11 @@ def test_penalty(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CONSTRAINTS, ids=str)
 def test_constraint(case: Case) -> None:
-    import torch
-
     graph, program, model, module = models(case)
-    code = constraint_lines(program)
-    space = {**helper_space(code.helpers), "model": module}
-    with torch.no_grad():
-        exec("\n".join(code.lines), space)
+    code = constraint_code(program)
+    space = helper_space(code.helpers)
+    exec(functions(constraints=code), space)
+    space["constrain"](module)
     changed = False
     for variable in model.trainable_variables:
         if variable.constraint is not None:
@@ -171,20 +183,22 @@ def test_constraint(case: Case) -> None:
 
 
 def test_idiomatic_forms() -> None:
-    def lines(case: Case, function: Any) -> list[str]:
-        return function(lower_graph(build_graph(case.document()), Options())).lines
+    def lines(case: Case) -> list[str]:
+        program = lower_graph(build_graph(case.document()), Options())
+        source = functions(penalty_code(program), constraint_code(program))
+        return [line.strip() for line in source.splitlines() if line.startswith("    ")][1:]
 
-    assert lines(PENALTIES[0], penalty_lines) == [
+    assert lines(PENALTIES[0]) == [
         'total = 0.03 * model.get_parameter("dense.weight").square().sum()',
         'return total + 0.02 * model.get_parameter("dense.bias").abs().sum()',
     ]
-    assert lines(CONSTRAINTS[0], constraint_lines) == [
+    assert lines(CONSTRAINTS[0]) == [
         'weight = model.get_parameter("dense.weight")',
         "weight.copy_(limit_norm(weight, 0.0, 0.7, dim=1))",
         'weight = model.get_parameter("dense.bias")',
         "weight.copy_(limit_norm(weight, 0.0, 0.7, dim=0))",
     ]
-    assert lines(Case({"type": "Dense", "units": 2}, (3,)), penalty_lines) == []
+    assert lines(Case({"type": "Dense", "units": 2}, (3,))) == []
 
 
 @pytest.mark.parametrize(

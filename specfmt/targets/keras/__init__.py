@@ -24,7 +24,7 @@ from specfmt.targets.keras.emit import (
 )
 from specfmt.targets.keras.file_scope import RESERVED, FileScope
 from specfmt.targets.keras.stubs import with_stubs
-from specfmt.targets.keras.training import train_context
+from specfmt.targets.keras.training import KerasScript
 from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier
 from specfmt.targets.options import Flavor, Style, TargetOptions
@@ -111,9 +111,10 @@ def generate_training(
     """
     context = model_context(graph, style, flavor, source, training=True)
     file: FileScope = context["file"]
-    context |= train_context(graph)
+    train = KerasScript(graph)
+    context |= train.context
     context["script"] = comment(script) or f"{identifier(graph.name)}_keras.py"
-    context["imports"] = import_block(flavor, [*file.imports, *context["script_imports"]])
+    context["imports"] = import_block(flavor, [*file.imports, *train.data.imports])
     return format_python(fill("keras/train.py.j2", **context))
 
 

@@ -100,19 +100,15 @@ def generate_training(
     Raises:
         SpecError: PyTorch cannot express the model or its training as asked.
     """
-    from specfmt.targets.torch.training.script import logit_outputs, train_context
+    from specfmt.targets.torch.training.script import TorchScript, logit_outputs
 
     options = options or Options()
     program = lower_graph(graph, replace(options, logits=logit_outputs(graph), trains=True))
-    training = train_context(graph, program, options.fidelity)
-    context = model_context(
-        program, style, source, training["helper_names"], training["word_stubs"]
-    )
-    context |= training
+    train = TorchScript(graph, program, options.fidelity)
+    context = model_context(program, style, source, train.helper_names, train.word_stubs)
+    context |= train.context
     context["script"] = comment(script) or f"{identifier(graph.name)}_torch.py"
-    context["imports"] = emit.import_block(
-        [*context["helper_imports"], *training["script_imports"]]
-    )
+    context["imports"] = emit.import_block([*context["helper_imports"], *train.data.imports])
     return format_python(fill("torch/train.py.j2", **context))
 
 

@@ -1,8 +1,8 @@
-"""Statements that load each source of data as NumPy arrays, before they are shaped."""
+"""Where each source of data is found, as NumPy arrays before they are shaped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from specfmt.spec.train import (
     SyntheticData,
 )
 from specfmt.targets.naming import Scope, identifier
-from specfmt.targets.source import literal, string
+from specfmt.targets.source import literal, mapping, string
 
 CLASS_NAMES = {
     "iris": ("setosa", "versicolor", "virginica"),
@@ -53,43 +53,62 @@ TORCHVISION = {
 
 
 @dataclass(frozen=True)
+class KerasSet:
+    """One of `keras.datasets`, from the user's file or downloaded.
+
+    Attributes:
+        load: The call that downloads it with Keras.
+        imports_keras: Whether that call needs an import of Keras.
+        torchvision: The class that downloads it without Keras; empty if there is none.
+        read: The function that reads it from a file.
+        pad: The function that brings texts to one length; empty if it is no set of texts.
+        length: Arguments of `pad` after the texts.
+        num_words: From this number on, words are left out; None keeps them all.
+    """
+
+    load: str
+    imports_keras: bool
+    torchvision: str
+    read: str
+    pad: str = ""
+    length: str = ""
+    num_words: int | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """How a source is loaded.
 
     Attributes:
-        body: Statements that assign ``x`` and ``y``, or with ``presplit`` ``x_train``,
-            ``y_train``, ``x_test`` and ``y_test``; dicts where there are several inputs or
-            outputs; with ``weighted`` also ``weight`` or ``weight_train``.
+        arrays: Variables, as they stand before ``=``, and what they are; together they give
+            ``x`` and ``y``, or with ``presplit`` ``x_train``, ``y_train``, ``x_test`` and
+            ``y_test``; dicts where there are several inputs or outputs; with ``weighted`` also
+            ``weight`` or ``weight_train``.
         imports: Import lines that they need.
-        has_path: Whether they read ``path``, which may be None.
-        draws: Whether they make ``rng`` from ``seed``.
+        path: The file that is read by default; None if none is.
+        keras_set: What is loaded instead of ``arrays``.
+        rows: The rows of a table, which the arrays are made of; empty if it is no table.
+        numbered: Columns that hold class numbers and must not hold names.
+        draws: Whether it makes ``rng`` from ``seed``.
         presplit: Whether the source has its own test part.
         weighted: Whether it has sample weights.
-        helpers: Functions that they call.
-        shared: Names of functions in ``templates/common/data`` that they call.
+        helpers: Names of functions in ``templates/common/data`` that it calls.
     """
 
-    body: list[str]
+    arrays: Sequence[tuple[str, str]] = ()
     imports: frozenset[str] = frozenset()
-    has_path: bool = False
+    path: str | None = None
+    keras_set: KerasSet | None = None
+    rows: str = ""
+    numbered: Sequence[str] = ()
     draws: bool = False
     presplit: bool = False
     weighted: bool = False
     helpers: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
-
-
-PAD_SEQUENCES = '''def pad_sequences(sequences: np.ndarray, length: int) -> np.ndarray:
-    """Sequences as rows of one length: cut, or filled with zeros, at the front."""
-    padded = np.zeros((len(sequences), length), dtype="int64")
-    for row, sequence in zip(padded, sequences, strict=True):
-        kept = sequence[-length:]
-        row[length - len(kept) :] = kept
-    return padded'''
 
 
 def source_code(graph: Graph, data: Data, classes: frozenset[str], loader: str) -> Source:
-    """The statements that load ``data``.
+    """How ``data`` is loaded.
 
     Args:
         graph: The model.
@@ -115,190 +134,153 @@ def _sklearn(_context: _Context, data: SklearnData) -> Source:
     if data.name == "diabetes":
         # scikit-learn has no types, and what checkers infer of this function is not so.
         loaded = f"map(np.asarray, {loaded})"
-    return Source(
-        [f"x, y = {loaded}"],
-        frozenset((f"from sklearn.datasets import {loader}",)),
-    )
+    return Source([("x, y", loaded)], frozenset((f"from sklearn.datasets import {loader}",)))
 
 
 def _keras(context: _Context, data: KerasData) -> Source:
-    text = data.name in TEXT_SETS
+    text, own = data.name in TEXT_SETS, context.loader == "keras"
     read = "read_texts" if text else "read_arrays"
-    body = [
-        "if path is None:",
-        *(f"    {line}" for line in _download(context, data)),
-        "else:",
-        f'    x_train, y_train = {read}(path, "x_train", "y_train")',
-        f'    x_test, y_test = {read}(path, "x_test", "y_test")',
-    ]
-    helpers: tuple[str, ...] = ()
+    pad = length = ""
     if text:
-        sizes = [
-            size for value in context.graph.inputs.values() for size in (value.shape or ())[1:]
-        ]
-        length = data.maxlen or (sizes[0] if sizes else None)
-        if context.loader == "keras":
-            cut = "" if length is None else f", maxlen={length}"
-            call = f"keras.utils.pad_sequences({{}}{cut})"
-        else:
-            helpers = (PAD_SEQUENCES,)
-            call = f"pad_sequences({{}}, {length or 'longest'})"
-            if length is None:
-                body.append("longest = max(len(words) for words in (*x_train, *x_test))")
-        body += [f"{part} = {call.format(part)}" for part in ("x_train", "x_test")]
-        if data.num_words is not None:
-            # 2 is the number that Keras gives to words it leaves out.
-            body += [f"{part}[{part} >= {data.num_words}] = 2" for part in ("x_train", "x_test")]
-    return Source(body, has_path=True, presplit=True, helpers=helpers, shared=(read,))
+        values = context.graph.inputs.values()
+        sizes = [size for value in values for size in (value.shape or ())[1:]]
+        known = data.maxlen or (sizes[0] if sizes else None)
+        pad = "keras.utils.pad_sequences" if own else "pad_sequences"
+        length = f", {known or 'longest'}"
+        if own:
+            length = "" if known is None else f", maxlen={known}"
+    words = f"num_words={data.num_words}" if data.num_words and text else ""
+    keras_set = KerasSet(
+        f"keras.datasets.{data.name}.load_data({words})",
+        not own,
+        "" if own else TORCHVISION.get(data.name, ""),
+        read,
+        pad,
+        length,
+        data.num_words if text else None,
+    )
+    helpers = ("pad_sequences", read) if text and not own else (read,)
+    return Source(keras_set=keras_set, presplit=True, helpers=helpers)
 
 
-def _download(context: _Context, data: KerasData) -> list[str]:
-    words = f"num_words={data.num_words}" if data.num_words and data.name in TEXT_SETS else ""
-    load = f"(x_train, y_train), (x_test, y_test) = keras.datasets.{data.name}.load_data({words})"
-    if context.loader == "keras":
-        return [load]
-    if data.name not in TORCHVISION:
-        return ["import keras  # which downloads this data set", "", load]
-    cls = TORCHVISION[data.name]
-    return [
-        f"from torchvision.datasets import {cls}",
-        "",
-        f'train_set = {cls}("data", train=True, download=True)',
-        f'test_set = {cls}("data", train=False, download=True)',
-        "x_train, y_train = np.asarray(train_set.data), np.asarray(train_set.targets)",
-        "x_test, y_test = np.asarray(test_set.data), np.asarray(test_set.targets)",
-    ]
-
-
-def by_name(given: Any, names: dict[str, Any]) -> Any:
+def by_name(given: Any, names: dict[str, Any], *, lists: bool = True) -> Any:
     """A mapping with one key for each tensor; the item alone where there is one tensor.
 
-    Lists follow the order of the tensors.
+    Lists follow the order of the tensors, unless ``lists`` says that they are no lists of items.
     """
-    if isinstance(given, tuple) and len(names) > 1:
+    if lists and isinstance(given, tuple) and len(names) > 1:
         given = dict(zip(names, given, strict=True))
     if isinstance(given, dict) and len(names) == 1:
         (given,) = given.values()
     return given
 
 
-def _named(items: Any, write: Callable[[Any], str]) -> str:
+def _each(items: Any, write: Callable[[Any], str]) -> str:
     """One expression, or a dict of them."""
     if not isinstance(items, dict):
         return write(items)
-    return "{" + ", ".join(f"{string(name)}: {write(item)}" for name, item in items.items()) + "}"
+    return mapping({name: write(item) for name, item in items.items()})
 
 
 def _npz(context: _Context, data: NpzData) -> Source:
     presplit = data.x_test is not None
-    body = [f"path = path or Path({string(data.path)})"]
+    arrays: list[tuple[str, str]] = []
     parts = {"_train" if presplit else "": (data.x, data.y)}
     if presplit:
         parts["_test"] = (data.x_test, data.y_test)
     for suffix, (x, y) in parts.items():
         scope = Scope(("x", "y", "weight", "path", "seed", "np", "order", "split", "train", "test"))
-        targets, names, after = [], [], []
-        for side, keys, tensors in (
-            ("x", x, context.graph.inputs),
-            ("y", y, context.graph.outputs),
+        read: list[tuple[str, Any]] = []
+        joined: list[tuple[str, str]] = []
+        for side, given, tensors in (
+            (f"x{suffix}", x, context.graph.inputs),
+            (f"y{suffix}", y, context.graph.outputs),
         ):
-            keys = by_name(keys, tensors)
+            keys = by_name(given, tensors)
             if not isinstance(keys, dict):
-                targets.append(f"{side}{suffix}")
-                names.append(keys[0] if isinstance(keys, tuple) else keys)
+                read.append((side, keys))
                 continue
             variables = {name: scope.claim(identifier(f"{name}{suffix}")) for name in keys}
-            targets += variables.values()
-            names += (key[0] if isinstance(key, tuple) else key for key in keys.values())
-            pairs = ", ".join(f"{string(name)}: {value}" for name, value in variables.items())
-            after.append(f"{side}{suffix} = {{{pairs}}}")
+            read += zip(variables.values(), keys.values(), strict=True)
+            joined.append((side, mapping(variables)))
         if data.sample_weight is not None and suffix != "_test":
-            targets.append(f"weight{suffix}")
-            names.append(data.sample_weight)
-        arrays = ", ".join(string(name) for name in names)
-        body += [f"{', '.join(targets)} = read_arrays(path, {arrays})", *after]
+            read.append((f"weight{suffix}", data.sample_weight))
+        names = ", ".join(string(k[0] if isinstance(k, tuple) else k) for _, k in read)
+        targets = ", ".join(variable for variable, _ in read)
+        arrays += [(targets, f"read_arrays(path, {names})"), *joined]
     return Source(
-        body,
-        has_path=True,
+        arrays,
+        path=data.path,
         presplit=presplit,
         weighted=data.sample_weight is not None,
-        shared=("read_arrays",),
+        helpers=("read_arrays",),
     )
 
 
 def _csv(context: _Context, data: CsvData) -> Source:
     used: dict[str, None] = {}
-    shared: dict[str, None] = {"read_rows": None}
-    refusals: list[str] = []
+    helpers: dict[str, None] = {"read_rows": None}
+    numbered: list[str] = []
 
-    def cell(read: str, column: str) -> str:
-        shared[read] = None
-        return f"{read}(place, row, {column})"
+    def column(cells: str) -> str:
+        return f"np.array([{cells} for place, row in rows.items()])"
+
+    def cell(name: str, read: str = "read_number") -> str:
+        helpers[read] = None
+        return f"{read}(place, row, {name})"
 
     def columns(names: Any) -> str:
-        if isinstance(names, str):
-            names = (names,)
+        names = (names,) if isinstance(names, str) else names
         used.update(dict.fromkeys(names))
-        cells = f"[{cell('read_number', string(names[0]))}]"
-        if len(names) > 1:
-            cells = f"[{cell('read_number', 'name')} for name in {literal(list(names))}]"
-        return f"np.array([{cells} for place, row in rows.items()])"
+        if len(names) == 1:
+            return column(f"[{cell(string(names[0]))}]")
+        return column(f"[{cell('name')} for name in {literal(list(names))}]")
 
     def target(output: str, names: Any) -> str:
         if isinstance(names, tuple) and len(names) > 1:
             return columns(names)
         name = names if isinstance(names, str) else names[0]
         used[name] = None
-        read = "read_class" if output in context.named else "read_number"
-        if output in context.classes and output not in context.named:
-            shared["refuse_names"] = None
-            refusals.append(f"refuse_names(path, rows, {string(name)})")
-        return f"np.array([{cell(read, string(name))} for place, row in rows.items()])"
+        named = output in context.named
+        if output in context.classes and not named:
+            helpers["refuse_names"] = None
+            numbered.append(name)
+        return column(cell(string(name), "read_class" if named else "read_number"))
 
     graph = context.graph
-    features = data.features
-    if isinstance(features, dict) and len(graph.inputs) == 1:
-        (features,) = features.values()
-    assignments = [f"x = {_named(features, columns)}"]
-    targets = data.target
-    if isinstance(targets, dict) and len(graph.outputs) == 1:
-        (targets,) = targets.values()
-    if isinstance(targets, dict):
-        items = ", ".join(f"{string(name)}: {target(name, item)}" for name, item in targets.items())
-        assignments.append(f"y = {{{items}}}")
+    arrays = [("x", _each(by_name(data.features, graph.inputs, lists=False), columns))]
+    targets = by_name(data.target, graph.outputs, lists=False)
+    if not isinstance(targets, dict):
+        arrays.append(("y", target(next(iter(graph.outputs)), targets)))
     else:
-        assignments.append(f"y = {target(next(iter(graph.outputs)), targets)}")
+        arrays.append(("y", mapping({name: target(name, item) for name, item in targets.items()})))
     if data.sample_weight is not None:
-        assignments.append(f"weight = {target('', data.sample_weight)}")
+        arrays.append(("weight", target("", data.sample_weight)))
     delimiter = "" if data.delimiter == "," else f", delimiter={string(data.delimiter)}"
     return Source(
-        [
-            f"path = path or Path({string(data.path)})",
-            f"rows = read_rows(path, {literal(list(used))}{delimiter})",
-            *refusals,
-            *assignments,
-        ],
-        has_path=True,
+        arrays,
+        path=data.path,
+        rows=f"read_rows(path, {literal(list(used))}{delimiter})",
+        numbered=numbered,
         weighted=data.sample_weight is not None,
-        shared=tuple(shared),
+        helpers=tuple(helpers),
     )
 
 
 def _inline(context: _Context, data: InlineData) -> Source:
     presplit = data.x_test is not None
     suffix = "_train" if presplit else ""
-    parts = [(f"x{suffix}", data.x), (f"y{suffix}", data.y)]
+    parts: list[tuple[str, Any]] = [(f"x{suffix}", data.x), (f"y{suffix}", data.y)]
     if presplit:
         parts += [("x_test", data.x_test), ("y_test", data.y_test)]
     if data.sample_weight is not None:
         parts.append((f"weight{suffix}", data.sample_weight))
-    body = []
+    arrays = []
     for variable, value in parts:
         tensors = context.graph.inputs if variable[0] == "x" else context.graph.outputs
-        if isinstance(value, dict) and len(tensors) == 1:
-            (value,) = value.values()
-        body.append(f"{variable} = {_named(value, lambda item: f'np.array({_lists(item)})')}")
-    return Source(body, presplit=presplit, weighted=data.sample_weight is not None)
+        given = by_name(value, tensors, lists=False)
+        arrays.append((variable, _each(given, lambda item: f"np.array({_lists(item)})")))
+    return Source(arrays, presplit=presplit, weighted=data.sample_weight is not None)
 
 
 def _lists(value: Any) -> str:
@@ -309,10 +291,10 @@ def _lists(value: Any) -> str:
 
 def _synthetic(context: _Context, data: SyntheticData) -> Source:
     graph = context.graph
-    body = ["rng = np.random.default_rng(seed)"]
     scope = Scope(("x", "y", "rng", "seed", "np", "order", "split", "train", "test"))
     several = len(graph.inputs) > 1
     variables = {name: scope.claim(identifier(name)) if several else "x" for name in graph.inputs}
+    arrays = []
     for name, value in graph.inputs.items():
         sizes = [data.samples, *(16 if size is None else size for size in (value.shape or ())[1:])]
         size = literal(tuple(sizes)) if len(sizes) > 1 else str(sizes[0])
@@ -321,19 +303,14 @@ def _synthetic(context: _Context, data: SyntheticData) -> Source:
             array = f"rng.integers({_vocabulary(graph, name)}, size={size})"
         elif value.dtype == "bool":
             array = f"rng.random({size}) < 0.5"
-        body.append(f"{variables[name]} = {array}")
-    shapes = [(value.shape or ())[1:] for value in graph.inputs.values()]
+        arrays.append((variables[name], array))
     if several:
-        pairs = ", ".join(f"{string(name)}: {variable}" for name, variable in variables.items())
-        body.append("x = {" + pairs + "}")
-    arrays = list(zip(variables.values(), shapes, strict=True))
-    targets = {name: _task(_task_of(data, graph, name), arrays) for name in graph.outputs}
-    if len(targets) > 1:
-        pairs = ", ".join(f"{string(name)}: {target}" for name, target in targets.items())
-        body.append("y = {" + pairs + "}")
-    else:
-        body += [f"y = {target}" for target in targets.values()]
-    return Source(body, draws=True)
+        arrays.append(("x", mapping(variables)))
+    shapes = [(value.shape or ())[1:] for value in graph.inputs.values()]
+    read = list(zip(variables.values(), shapes, strict=True))
+    targets = {name: _task(_task_of(data, graph, name), read) for name in graph.outputs}
+    arrays.append(("y", mapping(targets) if len(targets) > 1 else targets.popitem()[1]))
+    return Source(arrays, draws=True)
 
 
 def _task_of(data: SyntheticData, graph: Graph, output: str) -> str:

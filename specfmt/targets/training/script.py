@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from math import prod
+from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.layers.base import Shape
 from specfmt.spec.train import CsvData, KerasData, TrainSpec
 from specfmt.targets.naming import Scope, identifier
-from specfmt.targets.source import comment, embedded, formatted, literal, string
-from specfmt.targets.training.data import DataCode, number_source
+from specfmt.targets.source import comment, embedded, formatted, literal, number, string
+from specfmt.targets.training.data import DataCode, scaled
 from specfmt.targets.training.data_sources import SAMPLE_SHAPES
 from specfmt.targets.training.outputs import (
+    all_metrics,
     gives_logits,
+    has_many_values,
     output_kind,
     resolved_loss,
     takes_class_numbers,
+    train_section,
 )
 from specfmt.vocab.base import Term
 
@@ -42,263 +45,221 @@ def script_scope(taken: Iterable[str] = ()) -> Scope:
     return Scope((*FUNCTIONS, *MODULES, *taken))
 
 
-def output_variables(graph: Graph) -> dict[str, str]:
-    """Output -> the variable that holds its answer or prediction where they are printed."""
-    scope = script_scope(
-        (
-            *("prediction", "predictions", "index", "values", "args", "model", "path", "sample"),
-            *("columns", "logged", "names", "weights"),
-        )
-    )
-    return {name: scope.claim(identifier(name, "output")) for name in graph.outputs}
+class Script:
+    """A training script as templates read it: what those of all targets share.
 
-
-@dataclass(frozen=True)
-class Describe:
-    """The body of ``describe``.
+    Args:
+        graph: The model.
+        loader: Who loads `keras.datasets`, see `DataCode`.
 
     Attributes:
-        argument: The type of its argument.
-        lines: Its statements.
+        train: The training section.
+        data: The data loading.
+        sample: How one sample is read.
+        variables: Output -> the variable that holds its answer or prediction where they are
+            printed; empty if there is one output.
+
+    Raises:
+        SpecError: The training section cannot feed this model.
     """
 
-    argument: str
-    lines: list[str]
-
-
-def describe_code(graph: Graph, train: TrainSpec, data: DataCode) -> Describe:
-    """How one sample's prediction is put into words."""
-    if len(graph.outputs) == 1:
-        (name,) = graph.outputs
-        text = _phrase(graph, train, data, name, "prediction")
-        if text.startswith("{np.array2string") and text.endswith("}"):
-            return Describe("np.ndarray", [f"return {text[1:-1]}"])
-        return Describe("np.ndarray", [f"return {formatted(text)}"])
-    variables = output_variables(graph)
-    lines = [f"{variable} = prediction[{string(name)}]" for name, variable in variables.items()]
-    parts = [
-        f"{label(name)} {_phrase(graph, train, data, name, variable)}"
-        for name, variable in variables.items()
-    ]
-    return Describe("dict[str, np.ndarray]", [*lines, f"return {formatted(', '.join(parts))}"])
-
-
-def label(name: str) -> str:
-    """An output's name inside an f-string."""
-    return embedded(name)
-
-
-def _phrase(graph: Graph, train: TrainSpec, data: DataCode, name: str, p: str) -> str:
-    """One output's prediction ``p`` as placeholders of an f-string."""
-    kind, logits = output_kind(graph, train, name), gives_logits(graph, train, name)
-    if kind == "classes":
-        text = _class_name(graph, data, name, f"{p}.argmax()")
-        return (
-            text
-            if logits or not _sums_to_one(graph, train, name)
-            else f"{text} ({{{p}.max():.0%}})"
-        )
-    if kind == "binary":
-        if len(data.classes) == 2:
-            threshold = "0" if logits else "0.5"
-            return f"{{CLASSES[int({p}[0] > {threshold})]}}" + (
-                "" if logits else f" ({{{p}[0]:.0%}})"
+    def __init__(self, graph: Graph, loader: str = "keras") -> None:
+        self.graph, self.train = graph, (train := train_section(graph))
+        self.data, self.sample = DataCode(graph, train, loader), Sample(graph, train)
+        self.epochs, self.shuffle = train.epochs, train.shuffle
+        self.batch_size = train.batch_size if isinstance(train.batch_size, int) else 0
+        self.seed = 0 if train.seed is None else train.seed
+        self.out = f"runs/{identifier(graph.name)}"
+        self.variables: dict[str, str] = {}
+        if len(graph.outputs) > 1:
+            scope = script_scope(
+                (
+                    *("prediction", "predictions", "index", "values", "args", "model", "path"),
+                    *("sample", "columns", "logged", "names", "weights"),
+                )
             )
-        return f"{{{p}[0]:.2f}}" if logits else f"{{{p}[0]:.0%}}"
-    return f"{{np.array2string({p}, precision=3)}}"
+            self.variables = {
+                name: scope.claim(identifier(name, "output")) for name in graph.outputs
+            }
 
+    @property
+    def context(self) -> dict[str, Any]:
+        """What the template of a script reads besides the model."""
+        return {"train": self, "data": self.data, "sample": self.sample}
 
-def _sums_to_one(graph: Graph, train: TrainSpec, name: str) -> bool:
-    """Whether an output's largest element can be read as a probability."""
-    loss = resolved_loss(graph, train, name)
-    return loss is not None and "ross" in loss.type
+    @property
+    def title(self) -> str:
+        """The description of the script's arguments, in which argparse fills in ``%(prog)``."""
+        return string(f"Train {comment(self.graph.name)}.".replace("%(prog)", "% (prog)"))
 
+    @property
+    def path_help(self) -> str:
+        """The help of ``--data``; argparse fills in ``%``, so it is doubled."""
+        if isinstance(self.train.data, KerasData):
+            return "an .npz file with x_train, y_train, x_test, y_test instead of the download"
+        kind = ".csv" if isinstance(self.train.data, CsvData) else ".npz"
+        path = comment(getattr(self.train.data, "path", "")).replace("%", "%%")
+        return f"another {kind} file than {path}"
 
-def _class_name(graph: Graph, data: DataCode, name: str, index: str) -> str:
-    units = (graph.outputs[name].shape or (0,))[-1]
-    return f"{{CLASSES[{index}]}}" if len(data.classes) == units else f"{{{index}}}"
+    @property
+    def has_plateau(self) -> bool:
+        """Whether a callback changes the learning rate."""
+        return any(term.type == "ReduceLROnPlateau" for term in self.train.callbacks)
 
+    @property
+    def rate_varies(self) -> bool:
+        """Whether the learning rate changes from epoch to epoch."""
+        rate = getattr(self.train.optimizer.spec, "learning_rate", None)
+        return isinstance(rate, Term) or self.has_plateau
 
-def answer_source(graph: Graph, train: TrainSpec, name: str, target: str, data: DataCode) -> str:
-    """How the right answer for an output is printed: placeholders of an f-string."""
-    kind = output_kind(graph, train, name)
-    if kind == "classes":
-        numbers = takes_class_numbers(graph, train, name)
-        return _class_name(graph, data, name, target if numbers else f"{target}.argmax()")
-    if kind == "binary":
-        if len(data.classes) == 2:
+    @property
+    def validation_split(self) -> str:
+        """The share of the training data that is split off to validate; empty if none is."""
+        return number(self.train.validation_split) if self.train.validation_split else ""
+
+    @property
+    def many_values(self) -> bool:
+        """Whether a metric is a list of numbers."""
+        return any(has_many_values(m.term) for m in all_metrics(self.graph, self.train))
+
+    @property
+    def shown(self) -> str:
+        """How a logged value is printed: a placeholder of an f-string."""
+        return "{np.round(value, 4)}" if self.many_values else "{value:.4f}"
+
+    @property
+    def part(self) -> str:
+        """The part of the data that a few predictions are printed of."""
+        return "test" if self.data.has_test else "train"
+
+    @property
+    def description(self) -> str:
+        """How one sample's prediction is put into words: an expression."""
+        if self.variables:
+            return formatted(self._each(self._phrase))
+        (name,) = self.graph.outputs
+        text = self._phrase(name, "prediction")
+        return text[1:-1] if text.startswith("{np.array2string") else formatted(text)
+
+    @property
+    def answer(self) -> str:
+        """How the right answers are printed: placeholders of an f-string."""
+        if self.variables:
+            return self._each(self._answer)
+        (name,) = self.graph.outputs
+        return self._answer(name, "answer")
+
+    def _each(self, write: Callable[[str, str], str]) -> str:
+        """What is said of each output, with its name before it."""
+        return ", ".join(
+            f"{embedded(name)} {write(name, variable)}" for name, variable in self.variables.items()
+        )
+
+    def _phrase(self, name: str, p: str) -> str:
+        """One output's prediction ``p`` as placeholders of an f-string."""
+        kind = output_kind(self.graph, self.train, name)
+        logits = gives_logits(self.graph, self.train, name)
+        if kind == "classes":
+            text = self._class_name(name, f"{p}.argmax()")
+            loss = resolved_loss(self.graph, self.train, name)
+            sums_to_one = loss is not None and "ross" in loss.type
+            return f"{text} ({{{p}.max():.0%}})" if sums_to_one and not logits else text
+        if kind == "value":
+            return f"{{np.array2string({p}, precision=3)}}"
+        if len(self.data.classes) != 2:
+            return f"{{{p}[0]:.2f}}" if logits else f"{{{p}[0]:.0%}}"
+        if logits:
+            return f"{{CLASSES[int({p}[0] > 0)]}}"
+        return f"{{CLASSES[int({p}[0] > 0.5)]}} ({{{p}[0]:.0%}})"
+
+    def _answer(self, name: str, target: str) -> str:
+        """The right answer for an output as placeholders of an f-string."""
+        kind = output_kind(self.graph, self.train, name)
+        if kind == "classes":
+            numbers = takes_class_numbers(self.graph, self.train, name)
+            return self._class_name(name, target if numbers else f"{target}.argmax()")
+        if kind == "value":
+            return f"{{np.array2string({target}, precision=3)}}"
+        if len(self.data.classes) == 2:
             return f"{{CLASSES[int({target}.item())]}}"
         return f"{{{target}.item():.0f}}"
-    return f"{{np.array2string({target}, precision=3)}}"
+
+    def _class_name(self, name: str, index: str) -> str:
+        units = (self.graph.outputs[name].shape or (0,))[-1]
+        return f"{{CLASSES[{index}]}}" if len(self.data.classes) == units else f"{{{index}}}"
 
 
-@dataclass(frozen=True)
 class Sample:
-    """The body of ``read_sample``.
+    """How ``--predict FILE`` reads one sample: what ``common/read_sample.j2`` says in Python.
+
+    Args:
+        graph: The model.
+        train: Its training section.
 
     Attributes:
-        picture: Whether pictures can be read.
-        lines: Its statements.
-        returns: Its return type.
-        doc: Its docstring.
-        help: The help of ``--predict``.
-        imports: Import lines it needs.
+        inputs: Several inputs: name -> dtype; empty if there is one.
+        scale: What follows an array to bring it to the scale of the data.
+        dtype: The dtype of the only input.
+        picture: Height, width (and channels) if the only input is a picture, else None.
     """
 
-    picture: bool
-    lines: list[str]
-    returns: str
-    doc: str
-    help: str
-    imports: tuple[str, ...] = ()
+    def __init__(self, graph: Graph, train: TrainSpec) -> None:
+        self.scale = scaled(train)
+        self.inputs: dict[str, str] = {}
+        self.picture: tuple[int, ...] | None = None
+        self.shape: Shape = ()
+        if len(graph.inputs) > 1:
+            self.inputs = {name: value.dtype for name, value in graph.inputs.items()}
+            return
+        (value,) = graph.inputs.values()
+        self.dtype, self.shape = value.dtype, (value.shape or ())[1:]
+        self.picture = picture_shape(self.shape, train)
+
+    @property
+    def names(self) -> str:
+        """The names of several inputs: a list."""
+        return literal(list(self.inputs))
+
+    @property
+    def mode(self) -> str:
+        """What pictures are converted to."""
+        return "RGB" if self.picture and self.picture[2:] == (3,) else "L"
+
+    @property
+    def channels_first(self) -> bool:
+        """Whether the model reads pictures with their colours first."""
+        shape = self.shape
+        return len(shape) == 3 and self.mode == "RGB" and shape[0] == 3 != shape[-1]
+
+    @property
+    def misfit(self) -> str:
+        """The condition under which a sample does not fill the input; empty if all do."""
+        known = prod(size for size in self.shape if size is not None)
+        if self.shape.count(None) > 1 or (None in self.shape and known == 1):
+            return ""
+        return f"sample.size % {known}" if None in self.shape else f"sample.size != {known}"
+
+    @property
+    def wanted(self) -> str:
+        """The shape of a sample in words."""
+        return embedded(str(self.shape))
+
+    @property
+    def batch(self) -> str:
+        """The sample as a batch of one."""
+        if self.shape.count(None) > 1:
+            return "sample[None]"
+        sizes = ", ".join("-1" if size is None else str(size) for size in (1, *self.shape))
+        return f"sample.reshape({sizes})"
 
 
-def picture_shape(graph: Graph, train: TrainSpec) -> tuple[int, ...] | None:
-    """Height, width (and channels) if the only input is a picture, else None."""
-    if len(graph.inputs) != 1:
-        return None
-    (value,) = graph.inputs.values()
-    shape = tuple(size or 0 for size in (value.shape or ())[1:])
-    if len(shape) == 3 and 0 not in shape:
-        if shape[-1] in (1, 3):
-            return shape
-        if shape[0] in (1, 3):
-            return (*shape[1:], shape[0])
+def picture_shape(shape: Shape, train: TrainSpec) -> tuple[int, ...] | None:
+    """Height, width (and channels) if samples of this shape are pictures, else None."""
+    sizes = tuple(size or 0 for size in shape)
+    if len(sizes) == 3 and 0 not in sizes:
+        if sizes[-1] in (1, 3):
+            return sizes
+        if sizes[0] in (1, 3):
+            return (*sizes[1:], sizes[0])
     known = SAMPLE_SHAPES.get(getattr(train.data, "name", ""), ())
-    if isinstance(train.data, KerasData) and len(known) >= 2:
-        return known
-    return None
-
-
-def sample_code(graph: Graph, train: TrainSpec) -> Sample:
-    """How ``--predict FILE`` reads one sample."""
-    scale = train.data.scale if train.data is not None else None
-    divide = "" if scale is None else f" / {number_source(scale)}"
-    if len(graph.inputs) > 1:
-        items = ", ".join(
-            f"{string(name)}: data[{string(name)}].astype({string(value.dtype)})[None]{divide}"
-            for name, value in graph.inputs.items()
-        )
-        names = literal(list(graph.inputs))
-        return Sample(
-            False,
-            [
-                *_refuse_other(".npz"),
-                "with np.load(path) as data:",
-                f"    for name in {names}:",
-                "        if name not in data:",
-                '            sys.exit(f"{path}: expected an array {name}, received '
-                "{', '.join(data)}\")",
-                f"    return {{{items}}}",
-            ],
-            "dict[str, np.ndarray]",
-            "One sample from an .npz file with an array for each input, as a batch of one.",
-            "say what the model makes of an .npz file with one sample for each input",
-            ("import sys",),
-        )
-    (value,) = graph.inputs.values()
-    read = f"np.load(path).astype({string(value.dtype)}){divide}"
-    shape = (value.shape or ())[1:]
-    size = ", ".join("-1" if size is None else str(size) for size in (1, *shape))
-    reshape = f"return sample.reshape({size})" if shape.count(None) < 2 else "return sample[None]"
-    fits = _refuse_shape(shape)
-    picture = picture_shape(graph, train)
-    if picture is None:
-        return Sample(
-            False,
-            [*_refuse_other(".npy"), f"sample: np.ndarray = {read}", *fits, reshape],
-            "np.ndarray",
-            "One sample from a .npy file, as a batch of one.",
-            "say what the model makes of the sample in a .npy file",
-            ("import sys",),
-        )
-    height, width, *channels = picture
-    mode = "RGB" if channels == [3] else "L"
-    light = "1" if scale is not None else "255"
-    pixels = f"np.asarray(picture, dtype={string(value.dtype)})" + (
-        " / 255" if scale is not None else ""
-    )
-    first = len(shape) == 3 and channels == [3] and shape[0] == 3 != shape[-1]
-    moved = ["    sample = sample.transpose(2, 0, 1)"] if first else []
-    return Sample(
-        True,
-        [
-            'if path.suffix == ".npy":',
-            f"    sample: np.ndarray = {read}",
-            "else:",
-            "    try:",
-            f"        picture = Image.open(path).convert({string(mode)}).resize(({width}, {height}))",
-            "    except UnidentifiedImageError:",
-            '        sys.exit(f"{path}: expected a picture or a .npy file")',
-            f"    sample = {pixels}",
-            "    if invert:",
-            f"        sample = {light} - sample",
-            *moved,
-            *fits,
-            reshape,
-        ],
-        "np.ndarray",
-        "One sample from a .npy file or a picture, as a batch of one.",
-        "say what the model makes of a picture, or of the sample in a .npy file",
-        ("import sys", "from PIL import Image, UnidentifiedImageError"),
-    )
-
-
-def _refuse_other(suffix: str) -> list[str]:
-    """Statements that refuse a file of another kind."""
-    article = "an" if suffix == ".npz" else "a"
-    return [
-        f"if path.suffix != {string(suffix)}:",
-        f"    sys.exit({formatted('{path}' + embedded(f': expected {article} {suffix} file'))})",
-    ]
-
-
-def _refuse_shape(shape: Shape) -> list[str]:
-    """Statements that refuse a sample that does not fill the input."""
-    known = prod(size for size in shape if size is not None)
-    if shape.count(None) > 1 or (None in shape and known == 1):
-        return []
-    condition = f"sample.size % {known}" if None in shape else f"sample.size != {known}"
-    text = embedded(f"expected a sample of shape {shape}, received")
-    message = formatted("{path}: " + text + " {sample.shape}")
-    return [f"if {condition}:", f"    sys.exit({message})"]
-
-
-def title(graph: Graph) -> str:
-    """The description of the script's arguments, in which argparse fills in ``%(prog)``."""
-    return string(f"Train {comment(graph.name)}.".replace("%(prog)", "% (prog)"))
-
-
-def learning_rate_default(train: TrainSpec) -> str:
-    """The optimizer's learning rate as source; empty where it is a schedule or has none."""
-    rate = getattr(train.optimizer.spec, "learning_rate", None)
-    return literal(rate) if isinstance(rate, (int, float)) else ""
-
-
-def rate_varies(train: TrainSpec) -> bool:
-    """Whether the learning rate changes from epoch to epoch."""
-    rate = getattr(train.optimizer.spec, "learning_rate", None)
-    plateau = any(term.type == "ReduceLROnPlateau" for term in train.callbacks)
-    return isinstance(rate, Term) or plateau
-
-
-def plotted(train: TrainSpec) -> str:
-    """What history.png shows, in words."""
-    return (
-        "the loss, metrics and learning rate" if rate_varies(train) else "the loss and each metric"
-    )
-
-
-def is_plotted(train: TrainSpec) -> str:
-    """The condition under which a column of history.csv has a plot of its own."""
-    own = 'not name.startswith("val_")'
-    return own if rate_varies(train) else f'{own} and name != "learning_rate"'
-
-
-def path_help(train: TrainSpec) -> str:
-    """The help of ``--data``; argparse fills in ``%``, so it is doubled."""
-    if isinstance(train.data, KerasData):
-        return "an .npz file with x_train, y_train, x_test, y_test instead of the download"
-    kind = ".csv" if isinstance(train.data, CsvData) else ".npz"
-    path = comment(getattr(train.data, "path", "")).replace("%", "%%")
-    return f"another {kind} file than {path}"
+    return known if isinstance(train.data, KerasData) and len(known) >= 2 else None

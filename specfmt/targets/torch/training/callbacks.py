@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from specfmt.diagnostics import Diagnostic, SpecError
@@ -12,56 +13,51 @@ from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, string
 from specfmt.vocab.base import CUSTOM
 
-DOWN = (
-    "loss",
-    "error",
-    "entropy",
-    "divergence",
-    "hinge",
-    "poisson",
-    "logcosh",
-    "mse",
-    "mae",
-    "mape",
-    "msle",
-)
+DOWN = tuple("loss error entropy divergence hinge poisson logcosh mse mae mape msle".split())
 """Parts of the names of values that are better when smaller."""
 
 
-@dataclass
-class Callbacks:
-    """Statements for the training function.
+@dataclass(frozen=True)
+class Callback:
+    """A callback, as ``torch/callbacks.j2`` says it in Python.
 
     Attributes:
-        setup: Before the loop.
-        after_epoch: At the end of each epoch; ``row`` holds its values.
-        finish: After the loop.
-        helpers: Helper classes that they use.
-        imports: Import lines that they need.
+        type: Keras's name of it.
+        watched: The value that it watches: ``row["val_loss"]``.
+        arguments: Those of the object that it makes, or of its one call.
+        file: Where it writes, below ``args.out``.
+        saved: What a checkpoint holds.
+        better: The comparison by which a checkpoint is the best; empty if each one is kept.
+        before: What a checkpoint must be better than at first.
+        mode: The variable with the mode in which a file is opened; empty if it grows.
+        ends: Whether there is something to do after training, or an error to raise.
     """
 
-    setup: list[str] = field(default_factory=list)
-    after_epoch: list[str] = field(default_factory=list)
-    finish: list[str] = field(default_factory=list)
-    helpers: list[str] = field(default_factory=list)
-    imports: set[str] = field(default_factory=set)
+    type: str
+    watched: str = ""
+    arguments: str = ""
+    file: str = ""
+    saved: str = ""
+    better: str = ""
+    before: str = ""
+    mode: str = ""
+    ends: bool = False
 
 
-def callback_lines(train: TrainSpec) -> Callbacks:
-    """The statements for every callback of a training section.
+def callbacks_of(train: TrainSpec) -> list[Callback]:
+    """Every callback of a training section.
 
     Raises:
         SpecError: SF304, a callback or option that the loop cannot express.
     """
-    found = Callbacks()
+    found = []
     for index, term in enumerate(train.callbacks):
         if term.type == CUSTOM:
-            found.after_epoch.append(f"{python_name(term)}(model, epoch, history)")
-            continue
-        writer = WRITERS.get(term.type)
-        if writer is None:
+            found.append(Callback(CUSTOM, arguments=python_name(term)))
+        elif term.type in WRITERS:
+            found.append(WRITERS[term.type](term.spec, index))
+        else:
             raise _refusal(index, f"the callback {term.type}")
-        writer(term.spec, found, index)
     return found
 
 
@@ -79,8 +75,11 @@ def direction(monitor: str, mode: str) -> int:
     return -1 if any(part in name for part in DOWN) else 1
 
 
-def _early_stopping(spec: Any, found: Callbacks, index: int) -> None:
-    found.helpers.append("EarlyStopping")
+def _watched(spec: Any) -> str:
+    return f"row[{string(spec.monitor)}]"
+
+
+def _early_stopping(spec: Any, index: int) -> Callback:
     options = {
         key: value
         for key, value in explicit_arguments(spec).items()
@@ -88,42 +87,34 @@ def _early_stopping(spec: Any, found: Callbacks, index: int) -> None:
     }
     arguments = [str(direction(spec.monitor, spec.mode))]
     arguments += [f"{key}={literal(value)}" for key, value in options.items()]
-    found.setup.append(f"early_stopping = EarlyStopping({', '.join(arguments)})")
-    value = f"row[{string(spec.monitor)}]"
-    found.after_epoch += [f"if early_stopping.should_stop(epoch, {value}, model):", "    break"]
-    if spec.restore_best_weights:
-        found.finish.append("early_stopping.finish(model)")
+    return Callback(
+        "EarlyStopping", _watched(spec), ", ".join(arguments), ends=spec.restore_best_weights
+    )
 
 
-def _model_checkpoint(spec: Any, found: Callbacks, index: int) -> None:
+def _model_checkpoint(spec: Any, index: int) -> Callback:
     if spec.save_freq != "epoch":
         raise _refusal(index, "ModelCheckpoint within an epoch", "use save_freq: epoch")
     stem = spec.filepath.removesuffix(".keras").removesuffix(".weights.h5").removesuffix(".h5")
     weights = spec.save_weights_only or spec.filepath.endswith(".weights.h5")
-    what = "model.state_dict()" if weights else "model"
-    path = f"args.out / {_formatted(stem + '.pt')}"
-    if not spec.save_best_only:
-        found.after_epoch.append(f"torch.save({what}, {path})")
-        return
-    start = (
-        "None" if spec.initial_value_threshold is None else literal(spec.initial_value_threshold)
+    # Keras's {epoch:02d} and {val_loss:.2f} are filled in.
+    filled = ".format(epoch=epoch, **row)" if "{" in stem else ""
+    found = Callback(
+        "ModelCheckpoint",
+        file=f"{string(stem + '.pt')}{filled}",
+        saved="model.state_dict()" if weights else "model",
     )
-    compare = ">" if direction(spec.monitor, spec.mode) > 0 else "<"
-    value = f"row[{string(spec.monitor)}]"
-    found.setup.append(f"best: float | None = {start}")
-    found.after_epoch += [
-        f"if best is None or {value} {compare} best:",
-        f"    best = {value}",
-        f"    torch.save({what}, {path})",
-    ]
+    if not spec.save_best_only:
+        return found
+    return replace(
+        found,
+        watched=_watched(spec),
+        better=">" if direction(spec.monitor, spec.mode) > 0 else "<",
+        before=literal(spec.initial_value_threshold),
+    )
 
 
-def _formatted(path: str) -> str:
-    """A path; Keras's ``{epoch:02d}`` and ``{val_loss:.2f}`` are filled in."""
-    return f"{string(path)}.format(epoch=epoch, **row)" if "{" in path else string(path)
-
-
-def _reduce_on_plateau(spec: Any, found: Callbacks, index: int) -> None:
+def _reduce_on_plateau(spec: Any, index: int) -> Callback:
     mode = "max" if direction(spec.monitor, spec.mode) > 0 else "min"
     # torch counts the epochs after the first bad one, and ends its cooldown an epoch later.
     arguments = [
@@ -137,54 +128,29 @@ def _reduce_on_plateau(spec: Any, found: Callbacks, index: int) -> None:
         f"min_lr={literal(spec.min_lr)}",
         "eps=0",
     ]
-    found.setup.append(
-        f"plateau = torch.optim.lr_scheduler.ReduceLROnPlateau({', '.join(arguments)})"
-    )
-    found.after_epoch.append(f"plateau.step(row[{string(spec.monitor)}])")
+    return Callback("ReduceLROnPlateau", _watched(spec), ", ".join(arguments))
 
 
-def _csv_logger(spec: Any, found: Callbacks, index: int) -> None:
-    path = f"args.out / {string(spec.filename)}"
+def _csv_logger(spec: Any, index: int) -> Callback:
     delimiter = "" if spec.separator == "," else f", delimiter={string(spec.separator)}"
-    mode = '"a"'
-    if not spec.append:  # an older file is replaced when there is a first line
-        mode = f"mode_{index}"
-        found.setup.append(f'{mode} = "w"')
-    found.after_epoch += [
-        f'with ({path}).open({mode}, newline="") as file:',
-        f"    writer = csv.writer(file{delimiter})",
-        "    if file.tell() == 0:",
-        '        writer.writerow(["epoch", *row])',
-        "    writer.writerow([epoch - 1, *row.values()])",
-    ]
-    if not spec.append:
-        found.after_epoch.append(f'{mode} = "a"')
+    # An older file is replaced when there is a first line.
+    mode = "" if spec.append else f"mode_{index}"
+    return Callback("CSVLogger", arguments=delimiter, file=string(spec.filename), mode=mode)
 
 
-def _tensorboard(spec: Any, found: Callbacks, index: int) -> None:
+def _tensorboard(spec: Any, index: int) -> Callback:
     if spec.histogram_freq or spec.embeddings_freq or spec.write_images:
         raise _refusal(
             index, "TensorBoard with histograms, embeddings or images", "log values only"
         )
-    found.imports.add("from torch.utils.tensorboard import SummaryWriter")
-    found.setup.append(f"board = SummaryWriter(args.out / {string(spec.log_dir)})")
-    found.after_epoch += [
-        "for name, value in row.items():",
-        '    board.add_scalar(f"epoch_{name}", value, epoch - 1)',
-    ]
-    found.finish.append("board.close()")
+    return Callback("TensorBoard", file=string(spec.log_dir), ends=True)
 
 
-def _terminate_on_nan(spec: Any, found: Callbacks, index: int) -> None:
-    found.imports.add("import math")
-    found.after_epoch.append('if not math.isfinite(row["loss"]):')
-    if spec.raise_error:
-        found.after_epoch.append("    raise RuntimeError(f\"the loss is {row['loss']}\")")
-    else:
-        found.after_epoch.append("    break")
+def _terminate_on_nan(spec: Any, index: int) -> Callback:
+    return Callback("TerminateOnNaN", ends=spec.raise_error)
 
 
-WRITERS = {
+WRITERS: dict[str, Callable[[Any, int], Callback]] = {
     "EarlyStopping": _early_stopping,
     "ModelCheckpoint": _model_checkpoint,
     "ReduceLROnPlateau": _reduce_on_plateau,

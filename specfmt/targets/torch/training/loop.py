@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from specfmt.graph.model import Graph
-from specfmt.spec.train import TrainSpec
 from specfmt.targets.source import literal, string
 from specfmt.targets.torch.activity import PENALTY
 from specfmt.targets.torch.training.metrics import MetricCode
 from specfmt.targets.torch.training.optimizers import OptimizerCode
 from specfmt.targets.torch.training.outputs import Output
-from specfmt.targets.training.outputs import all_metrics, has_many_values
 
 FUNCTIONAL = {
     "nn.BCELoss": "F.binary_cross_entropy",
@@ -46,7 +44,6 @@ class Loop:
 
     Args:
         graph: The model.
-        train: Its training section.
         inputs: Input -> the variable that holds its batch.
         outputs: The model's outputs.
         optimizer: How weights are updated.
@@ -60,7 +57,6 @@ class Loop:
     def __init__(
         self,
         graph: Graph,
-        train: TrainSpec,
         inputs: dict[str, str],
         outputs: list[Output],
         optimizer: OptimizerCode,
@@ -78,7 +74,6 @@ class Loop:
         self.model_type = model_class if activity else "nn.Module"
         self.penalties = ["penalty(model)"] * penalty + [f"model.{PENALTY}"] * activity
         self.trained = [output for output in outputs if output.loss is not None]
-        self.many_values = any(has_many_values(m.term) for m in all_metrics(graph, train))
 
     @property
     def single(self) -> bool:
@@ -97,16 +92,6 @@ class Loop:
         if self._hits:
             return losses
         return losses + [name for code in self._codes.values() for name in code.helpers]
-
-    @property
-    def value_type(self) -> str:
-        """The type of what an epoch logs."""
-        return "Any" if self.many_values else "float"
-
-    @property
-    def shown(self) -> str:
-        """How a logged value is printed: a placeholder of an f-string."""
-        return "{np.round(value, 4)}" if self.many_values else "{value:.4f}"
 
     @property
     def metrics(self) -> str:
@@ -159,11 +144,6 @@ class Loop:
         return self._hits.counted(
             plain if self._hits.by_rank else output.activated(plain), output.target
         )
-
-    @property
-    def averages(self) -> bool:
-        """Whether a moving average of the weights goes along."""
-        return any(line.startswith("average = ") for line in self.optimizer.setup)
 
     @property
     def batch(self) -> list[str]:

@@ -21,8 +21,6 @@ from specfmt.vocab.base import CUSTOM, Term
 DEFAULT_RATE = 0.001
 """The learning rate of an optimizer that does not say its own."""
 
-AVERAGING = "torch.optim.swa_utils"
-
 
 @dataclass(frozen=True)
 class OptimizerCode:
@@ -33,10 +31,10 @@ class OptimizerCode:
         comment: Where it differs from Keras's, as one remark; empty if it does not.
         learning_rate: What ``create``'s learning rate is; with a schedule, its highest or
             first one.
-        setup: Statements after the optimizer is made (moving averages of the weights).
-        before_step: Statements between ``loss.backward()`` and ``optimizer.step()``.
-        after_step: Statements after ``optimizer.step()``.
-        at_end: Statements after the last epoch.
+        before_step: Calls between ``loss.backward()`` and ``optimizer.step()``.
+        average: The expression that makes ``average``, a moving average of the weights, which
+            replaces them in the end; empty if there is none.
+        ema_overwrite_frequency: After so many steps it replaces them before, 0 if never.
         schedule: The schedule; ``scheduler.step()`` stands after ``optimizer.step()``.
         accumulation_steps: So many batches' mean gradient makes one step, if not None; the
             scheduler still steps every batch.
@@ -46,10 +44,9 @@ class OptimizerCode:
     create: str
     comment: str
     learning_rate: float
-    setup: tuple[str, ...] = ()
     before_step: tuple[str, ...] = ()
-    after_step: tuple[str, ...] = ()
-    at_end: tuple[str, ...] = ()
+    average: str = ""
+    ema_overwrite_frequency: int = 0
     schedule: ScheduleCode | None = None
     accumulation_steps: int | None = None
     helpers: tuple[str, ...] = ()
@@ -122,15 +119,15 @@ def optimizer_code(
     elif decay:
         before.append(f"decay_weights(optimizer, {number(decay)})")
         helpers.append("decay_weights")
-    setup, after, at_end = _averaging(spec, model)
+    keep = f"lambda average, value, _: average.lerp(value, 1 - {number(spec.ema_momentum)})"
+    average = f"torch.optim.swa_utils.AveragedModel({model}, avg_fn={keep})"
     return OptimizerCode(
         f"{form.name}({', '.join(arguments)})",
         form.comment,
         rate,
-        tuple(setup),
         tuple(before),
-        tuple(after),
-        tuple(at_end),
+        average if spec.use_ema else "",
+        spec.ema_overwrite_frequency or 0,
         schedule,
         spec.gradient_accumulation_steps,
         (*helpers, *(schedule.helpers if schedule else ())),
@@ -155,19 +152,6 @@ def _clipping(spec: Any, model: str) -> tuple[list[str], list[str]]:
     if spec.clipvalue:
         return [f"nn.utils.clip_grad_value_({parameters}, {number(spec.clipvalue)})"], []
     return [], []
-
-
-def _averaging(spec: Any, model: str) -> tuple[list[str], list[str], list[str]]:
-    """Moving averages of the weights (``use_ema``), which replace them in the end."""
-    if not spec.use_ema:
-        return [], [], []
-    momentum = number(spec.ema_momentum)
-    function = f"avg_fn=lambda average, value, _: average.lerp(value, 1 - {momentum})"
-    take = f"{model}.load_state_dict(average.module.state_dict())"
-    after = [f"average.update_parameters({model})"]
-    if spec.ema_overwrite_frequency:
-        after += [f"if average.n_averaged % {spec.ema_overwrite_frequency} == 0:", f"    {take}"]
-    return [f"average = {AVERAGING}.AveragedModel({model}, {function})"], after, [take]
 
 
 OPTIMIZERS: dict[str, Callable[[Any, bool, bool], _Form]] = {}

@@ -34,17 +34,59 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class PenaltyCode:
-    """Statements of a function's body.
+    """What regularizers add to the loss.
 
     Attributes:
-        lines: ``penalty(model)``: ends with ``return`` of a scalar tensor;
-            ``constrain(model)``: in-place updates, to run under `torch.no_grad`.  Empty if
-            there is nothing to do.
+        terms: Scalar tensors, as expressions over ``model``.
         helpers: Helper functions that they name.
     """
 
-    lines: list[str]
+    terms: list[str]
     helpers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Update:
+    """An update in place of one or several weights.
+
+    Attributes:
+        text: A statement in which ``{}`` stands for the weight.
+        sources: The weights, as expressions over ``model``.
+    """
+
+    text: str
+    sources: list[str]
+
+    def of(self, weight: str) -> str:
+        """The statement for one weight."""
+        return self.text.replace("{}", weight)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the statement names the weight more than once."""
+        return self.text.count("{}") > 1
+
+
+@dataclass(frozen=True)
+class ConstraintCode:
+    """What brings weights back within their constraints, to run under `torch.no_grad`.
+
+    Attributes:
+        updates: The updates.
+        helpers: Helper functions that they name.
+    """
+
+    updates: list[Update]
+    helpers: tuple[str, ...] = ()
+
+    @property
+    def mixed(self) -> bool:
+        """Whether several updates are of parameters and of parts of parameters.
+
+        To a checker, a part of a parameter is a tensor, but no parameter.
+        """
+        parts = any(source.endswith("]") for update in self.updates for source in update.sources)
+        return parts and len(self.updates) > 1
 
 
 @dataclass(frozen=True)
@@ -62,7 +104,7 @@ class _Place:
     param: TorchParam
 
 
-def penalty_lines(program: ClassProgram, model: str = "model") -> PenaltyCode:
+def penalty_code(program: ClassProgram, model: str = "model") -> PenaltyCode:
     """What the regularizers of trained weights add to the loss, nested models included.
 
     Raises:
@@ -87,13 +129,7 @@ def penalty_lines(program: ClassProgram, model: str = "model") -> PenaltyCode:
             if factor:
                 groups[number(factor), function].append(place.source)
     sums = [_sum(factor, function, sources) for (factor, function), sources in groups.items()]
-    parts = [*sums, *terms]
-    if not parts:
-        return PenaltyCode([])
-    if len(parts) == 1:
-        return PenaltyCode([f"return {parts[0]}"], tuple(helpers))
-    lines = [f"total = {parts[0]}", *(f"total += {part}" for part in parts[1:-1])]
-    return PenaltyCode([*lines, f"return total + {parts[-1]}"], tuple(helpers))
+    return PenaltyCode([*sums, *terms], tuple(helpers))
 
 
 def _sum(factor: str, function: str, sources: list[str]) -> str:
@@ -144,7 +180,7 @@ def _parts(
         yield _Place(source, expr, weights[names[0]], param)
 
 
-def constraint_lines(program: ClassProgram, model: str = "model") -> PenaltyCode:
+def constraint_code(program: ClassProgram, model: str = "model") -> ConstraintCode:
     """What brings weights back within their constraints after an update.
 
     Raises:
@@ -164,20 +200,7 @@ def constraint_lines(program: ClassProgram, model: str = "model") -> PenaltyCode
             continue
         groups[_limit(term, place)].append(place.source)
         helpers["limit_norm"] = None
-    lines: list[str] = []
-    if len(groups) > 1 and any(one.endswith("]") for many in groups.values() for one in many):
-        # To a checker, a part of a parameter is a tensor, but no parameter.
-        lines.append("weight: torch.Tensor")
-    for text, sources in groups.items():
-        if len(sources) == 1 and text.count("{}") == 1:
-            lines.append(text.replace("{}", sources[0]))
-        elif len(sources) == 1:
-            lines.append(f"weight = {sources[0]}")
-            lines.append(text.replace("{}", "weight"))
-        else:
-            lines.append(f"for weight in ({', '.join(sources)}):")
-            lines.append(f"    {text.replace('{}', 'weight')}")
-    return PenaltyCode(lines, tuple(helpers))
+    return ConstraintCode([Update(*group) for group in groups.items()], tuple(helpers))
 
 
 def _limit(term: Term, place: _Place) -> str:
