@@ -14,7 +14,9 @@ FAMILIES: Final[dict[str, str]] = {
     "pooling": (
         "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D "
         "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D "
-        "GlobalAveragePooling2D GlobalAveragePooling3D"
+        "GlobalAveragePooling2D GlobalAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D "
+        "AdaptiveMaxPooling3D AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
+        "AdaptiveAveragePooling3D"
     ),
     "recurrent": "SimpleRNN LSTM GRU",
     "recurrent_cells": "SimpleRNNCell LSTMCell GRUCell StackedRNNCells RNN",

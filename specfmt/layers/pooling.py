@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import (
@@ -18,7 +20,7 @@ from specfmt.fields.types import (
     Size3,
     expand,
 )
-from specfmt.layers.base import Argument, Layer, Shape
+from specfmt.layers.base import Argument, Layer, Shape, ShapeError
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import (
     channels_of,
@@ -204,3 +206,94 @@ class GlobalAveragePooling3D(GlobalPool):
     """The mean over depth, height and width."""
 
     rank: ClassVar[int] = 3
+
+
+OUTPUT_SIZE = Field(
+    description="The size of the output: one number, or one for each spatial axis; windows, all "
+    "of nearly one size, are laid so that it comes out."
+)
+
+
+class AdaptivePool(Layer):
+    """What all adaptive poolings share: windows are laid so that a given size comes out.
+
+    Window ``i`` of ``m`` over ``n`` elements runs from ``floor(i * n / m)`` to
+    ``ceil((i + 1) * n / m)``.
+    """
+
+    call_arguments: ClassVar[tuple[Argument, ...]] = (Argument("inputs"),)
+    supports_masking: ClassVar[bool] = False
+    rank: ClassVar[int] = 2
+    in_keras_2: ClassVar[bool] = False
+
+    output_size: Annotated[Size2, OUTPUT_SIZE]
+    data_format: OptionalDataFormat = None
+
+    def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
+        return compute_dtype
+
+    def output_shape(self, x: Shape) -> Shape:
+        check_rank(x, self.rank, self.data_format)
+        sizes = expand(self.output_size, self.rank)
+        for size, wanted in zip(spatial_sizes(x, self.data_format), sizes, strict=True):
+            if size is None:
+                raise ShapeError(
+                    "spatial axes of known size",
+                    f"shape {x}",
+                    "Keras lays the windows before it runs; give the sizes in `inputs`",
+                )
+            if 1 in (size, wanted):
+                raise ShapeError(
+                    "an input and an output of at least 2 along each axis",
+                    f"{size} to {wanted} in shape {x}",
+                    "Keras fails on TensorFlow there; a global pooling with `keepdims: true` "
+                    "gives the size 1",
+                    field="output_size",
+                )
+        return with_spatial(x, sizes, channels_of(x, self.data_format), self.data_format)
+
+
+@layer
+class AdaptiveMaxPooling1D(AdaptivePool):
+    """The maximum over windows of steps, as many as ``output_size`` says."""
+
+    rank: ClassVar[int] = 1
+
+    output_size: Annotated[Size1, OUTPUT_SIZE]
+
+
+@layer
+class AdaptiveMaxPooling2D(AdaptivePool):
+    """The maximum over windows of height and width, as many as ``output_size`` says."""
+
+
+@layer
+class AdaptiveMaxPooling3D(AdaptivePool):
+    """The maximum over windows of depth, height and width, as many as ``output_size`` says."""
+
+    rank: ClassVar[int] = 3
+
+    output_size: Annotated[Size3, OUTPUT_SIZE]
+
+
+@layer
+class AdaptiveAveragePooling1D(AdaptivePool):
+    """The mean over windows of steps, as many as ``output_size`` says."""
+
+    rank: ClassVar[int] = 1
+
+    output_size: Annotated[Size1, OUTPUT_SIZE]
+
+
+@layer
+class AdaptiveAveragePooling2D(AdaptivePool):
+    """The mean over windows of height and width, as many as ``output_size`` says."""
+
+
+@layer
+class AdaptiveAveragePooling3D(AdaptivePool):
+    """The mean over windows of depth, height and width, as many as ``output_size`` says."""
+
+    rank: ClassVar[int] = 3
+
+    output_size: Annotated[Size3, OUTPUT_SIZE]

@@ -89,4 +89,19 @@ CASES = [
     ),
     Case([MASKED, {"type": "GlobalMaxPooling1D"}], (5, 2), inputs=(STEPS,)),
     Case([MASKED, pool("MaxPooling1D", 2), {"type": "GlobalAveragePooling1D"}], (5, 2)),
+    # Windows that divide the input, that overlap, and that repeat elements.
+    *(
+        case
+        for kind in ("AdaptiveMaxPooling", "AdaptiveAveragePooling")
+        for case in (
+            Case({"type": f"{kind}1D", "output_size": 3}, (9, 2)),
+            Case({"type": f"{kind}1D", "output_size": 5, **FIRST}, (2, 13)),
+            Case({"type": f"{kind}1D", "output_size": 7}, (4, 3)),
+            Case({"type": f"{kind}2D", "output_size": 2}, (6, 4, 3)),
+            Case({"type": f"{kind}2D", "output_size": [3, 5]}, (7, 6, 3)),
+            Case({"type": f"{kind}2D", "output_size": [2, 3], **FIRST}, (2, 5, 7)),
+            Case({"type": f"{kind}3D", "output_size": 2}, (4, 6, 2, 3)),
+            Case({"type": f"{kind}3D", "output_size": [3, 2, 4], **FIRST}, (2, 4, 5, 6)),
+        )
+    ),
 ]

@@ -7,6 +7,13 @@ from typing import Any
 from specfmt.fields.types import expand
 from specfmt.layers.base import is_floating
 from specfmt.layers.pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+    AdaptivePool,
     AveragePooling1D,
     AveragePooling2D,
     AveragePooling3D,
@@ -230,4 +237,32 @@ def reduced(layer: GlobalPool, b: Lower, x: Tensor, method: str, kind: str) -> T
         module=when_channels(layer, pool if layer.keepdims else Chain((pool, Call("nn.Flatten")))),
         dim=dims[0] if len(dims) == 1 else dims,
         **options,
+    )
+
+
+@lower(AdaptiveMaxPooling1D)
+@lower(AdaptiveMaxPooling2D)
+@lower(AdaptiveMaxPooling3D)
+def adaptive_max_pool(layer: AdaptivePool, b: Lower, x: Tensor) -> Tensor:
+    """``F.adaptive_max_pool2d(x, 7)``; both frameworks lay the windows alike."""
+    return adaptive(layer, b, x, "Max")
+
+
+@lower(AdaptiveAveragePooling1D)
+@lower(AdaptiveAveragePooling2D)
+@lower(AdaptiveAveragePooling3D)
+def adaptive_average_pool(layer: AdaptivePool, b: Lower, x: Tensor) -> Tensor:
+    """``F.adaptive_avg_pool2d(x, 7)``."""
+    return adaptive(layer, b, x, "Avg")
+
+
+def adaptive(layer: AdaptivePool, b: Lower, x: Tensor, kind: str) -> Tensor:
+    """The pooling, as a function or a module."""
+    size = compact(expand(layer.output_size, layer.rank))
+    return b.expr(
+        Call(f"F.adaptive_{kind.lower()}_pool{layer.rank}d", (x, size)),
+        x,
+        out=layer.output_shape(x.shape),
+        want=channels_want(layer),
+        module=Call(f"nn.Adaptive{kind}Pool{layer.rank}d", (size,)),
     )
