@@ -15,16 +15,11 @@ from specfmt.formats.config.context import KERAS_1, Context
 from specfmt.formats.config.former_arguments import todays_arguments, with_former_defaults
 from specfmt.formats.config.reading import Json
 from specfmt.formats.read import keras1
+from specfmt.layers.base import Layer
 from specfmt.layers.former_types import FORMER_TYPE_ARGUMENTS, FORMER_TYPES
+from specfmt.layers.preprocessing_categories import Discretization, Lookup
 from specfmt.layers.registry import layer_class
 
-LOOKUPS: Final = frozenset(["StringLookup", "IntegerLookup", "TextVectorization", "Discretization"])
-NORMALIZATIONS: Final = (
-    "BatchNormalization",
-    "LayerNormalization",
-    "UnitNormalization",
-    "Normalization",
-)
 OUTPUT_MODES: Final = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 """What the first preprocessing layers called what they give."""
 
@@ -59,7 +54,7 @@ def modernise(class_name: str, config: Json, context: Context, path: Path) -> tu
     fields = {
         key: _plain(value)
         for key, value in config.items()
-        if key not in DERIVED and not _belongs_elsewhere(type_name, keys, key)
+        if key not in DERIVED and not _belongs_elsewhere(cls, keys, key)
     }
     result = todays_arguments(cls, fields, path, context)
     for key, value in FORMER_TYPE_ARGUMENTS.get(class_name, {}).items():
@@ -68,10 +63,10 @@ def modernise(class_name: str, config: Json, context: Context, path: Path) -> tu
     if context.generation <= KERAS_1:
         keras1.settle_axes(cls, result, context)
     axis = result.get("axis")
-    if type_name in NORMALIZATIONS and isinstance(axis, (list, tuple)) and len(axis) == 1:
+    if isinstance(axis, (list, tuple)) and len(axis) == 1:
         result["axis"] = axis[0]
     factor = result.get("factor")
-    if type_name == "RandomContrast" and isinstance(factor, int | float):
+    if cls.factor_from == "zero" and isinstance(factor, int | float):
         result["factor"] = [factor, factor]  # Keras 3 takes one number for the upper limit alone
     mode = result.get("output_mode")
     if isinstance(mode, str):
@@ -79,10 +74,10 @@ def modernise(class_name: str, config: Json, context: Context, path: Path) -> tu
     return type_name, result
 
 
-def _belongs_elsewhere(type_name: str, keys: Mapping[str, str], key: str) -> bool:
+def _belongs_elsewhere(cls: type[Layer], keys: Mapping[str, str], key: str) -> bool:
     """Whether a class only inherited an argument, or Keras 2 wrote something else there."""
     if key == "dtype":  # Keras 2 gave these layers the dtype of what they read or give
-        return type_name in LOOKUPS
+        return issubclass(cls, Lookup | Discretization)
     if key.startswith("kernel_") or key == "noise_shape":
         return key not in keys and ("depthwise_initializer" in keys or key == "noise_shape")
     return False
