@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.extras import install, is_installed
-from specfmt.fields.foreign import foreign_classes
 from specfmt.files import whole_folder
 from specfmt.formats.checked import checked, of_file
 from specfmt.formats.former_meanings import former_meanings
@@ -23,6 +22,7 @@ from specfmt.parity.report import Against, Report
 from specfmt.parity.run import verify
 from specfmt.parity.workers import TARGETS
 from specfmt.spec.document import ModelSpec
+from specfmt.spec.foreign import foreign_classes
 from specfmt.targets.naming import module_name
 from specfmt.targets.options import Axes, Fidelity, Style
 from specfmt.targets.registry import find_target, generate

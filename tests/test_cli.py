@@ -19,12 +19,12 @@ import specfmt
 from specfmt import __version__
 from specfmt.api import check, format_spec
 from specfmt.cli import main
+from specfmt.layers.entries import parse_entries
 from specfmt.layers.index import INDEX
 from specfmt.reference.codes import codes, page
 from specfmt.reference.docs import documents
 from specfmt.reference.docs import main as docs_main
 from specfmt.reference.starters import NAMES, starter, starters
-from specfmt.spec.document import parse_entries
 from specfmt.text.reading import read
 
 ROOT = Path(__file__).parents[1]

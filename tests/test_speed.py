@@ -41,7 +41,7 @@ def modules_after(*arguments: str) -> set[str]:
 
 FAMILIES = {
     f"specfmt.layers.{name}"
-    for name in ("base", "core", "index", "keras_names", "naming", "registry")
+    for name in ("base", "core", "entries", "index", "keras_names", "naming", "registry")
 }
 """The layers that a spec of Dense layers needs, and what finds them."""
 

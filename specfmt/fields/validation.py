@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import (
@@ -17,16 +17,16 @@ from specfmt.fields.errors import (
     error_to_diagnostic,
     show,
 )
+from specfmt.fields.model import COMMON_FIELDS, SpecModel
 from specfmt.fields.spellings import former_arguments
 from specfmt.fields.types import Rule, rule_of
-from specfmt.layers.base import COMMON_FIELDS, Op
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from specfmt.diagnostics import Path
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=SpecModel)
 
 
 def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
@@ -50,7 +50,7 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
 
 
 def _pydantic_findings(
-    error: ValidationError, cls: type[BaseModel], label: str
+    error: ValidationError, cls: type[SpecModel], label: str
 ) -> Iterator[Diagnostic]:
     """Pydantic's errors as diagnostics in our words."""
     missing: list[Path] = []
@@ -82,21 +82,21 @@ def findings(rule: Rule, value: Any, path: Path) -> Iterator[Diagnostic]:
 
 
 @cache
-def rules_of(cls: type[BaseModel]) -> dict[str, Rule]:
+def rules_of(cls: type[SpecModel]) -> dict[str, Rule]:
     """The rules behind the keys that a spec has for a class."""
     found = {key: rule_of(cls, name) for key, name in keys_of(cls).items()}
     return {key: rule for key, rule in found.items() if rule is not None}
 
 
 @cache
-def required_keys(cls: type[BaseModel]) -> tuple[str, ...]:
+def required_keys(cls: type[SpecModel]) -> tuple[str, ...]:
     """The keys that must be given."""
     keys = keys_of(cls).items()
     return tuple(key for key, name in keys if cls.model_fields[name].is_required())
 
 
 def _key_findings(
-    missing: list[Path], unknown: list[Path], cls: type[BaseModel], label: str
+    missing: list[Path], unknown: list[Path], cls: type[SpecModel], label: str
 ) -> Iterator[Diagnostic]:
     """Findings about keys; a field missing because its key is misspelt is one, not two."""
     meant = {name for path in unknown for name in _meant(str(path[-1]), cls)}
@@ -109,14 +109,14 @@ def _key_findings(
 
 
 @cache
-def keys_of(cls: type[BaseModel]) -> dict[str, str]:
+def keys_of(cls: type[SpecModel]) -> dict[str, str]:
     """The keys that a spec has for a class, in order, and the field behind each."""
-    absent = cls.absent_fields() if issubclass(cls, Op) else ()
+    absent = cls.absent_fields()
     fields = cls.model_fields.items()
     return {field.alias or name: name for name, field in fields if name not in absent}
 
 
-def _meant(key: str, cls: type[BaseModel]) -> tuple[str, ...]:
+def _meant(key: str, cls: type[SpecModel]) -> tuple[str, ...]:
     """The key that was probably meant by an unknown one, if any."""
     known = keys_of(cls)
     old = former_arguments(cls).get(key)
@@ -125,7 +125,7 @@ def _meant(key: str, cls: type[BaseModel]) -> tuple[str, ...]:
     return close_matches(key, known)
 
 
-def unknown_key(key: str, path: Path, cls: type[BaseModel], label: str) -> Diagnostic:
+def unknown_key(key: str, path: Path, cls: type[SpecModel], label: str) -> Diagnostic:
     """A key that ``cls`` does not have: an old spelling, a typo, or nonsense."""
     known = keys_of(cls)
     old = former_arguments(cls).get(key)

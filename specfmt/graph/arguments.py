@@ -10,8 +10,8 @@ from typing import Any
 from specfmt.diagnostics import Path
 from specfmt.graph.model import Array, Unit
 from specfmt.layers.base import Layer, Op
+from specfmt.layers.entries import Broken, Model
 from specfmt.layers.registry import layer_class
-from specfmt.spec.document import Broken, Model
 
 SPECIAL = frozenset({"const", "slice", "ellipsis"})
 """Keys of mappings that stand for a constant, not for a nest of tensors."""

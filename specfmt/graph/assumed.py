@@ -19,7 +19,8 @@ from specfmt.graph.build import build
 from specfmt.graph.model import Graph, Unit
 from specfmt.layers.base import Layer, Shape, held_layers
 from specfmt.layers.custom import Custom
-from specfmt.spec.document import Model, ModelSpec
+from specfmt.layers.entries import Model
+from specfmt.spec.document import ModelSpec
 
 RANKS = (2, 3, 4, 5)
 MAX_BUILDS = 300

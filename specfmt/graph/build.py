@@ -27,7 +27,8 @@ from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
 from specfmt.graph.order import in_order
 from specfmt.graph.scope import Scope
 from specfmt.layers.base import Layer, Shape
-from specfmt.spec.document import Broken, InputSpec, Model, ModelSpec, Reuse
+from specfmt.layers.entries import Broken, InputSpec, Model, Reuse
+from specfmt.spec.document import ModelSpec
 
 
 def build(spec: ModelSpec, known: Iterable[Diagnostic] = ()) -> tuple[Graph, list[Diagnostic]]:

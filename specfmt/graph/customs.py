@@ -11,7 +11,8 @@ from specfmt.fields.errors import did_you_mean
 from specfmt.graph.assumed import with_layer
 from specfmt.layers.base import Layer
 from specfmt.layers.custom import Custom
-from specfmt.spec.document import Model, ModelSpec
+from specfmt.layers.entries import Model
+from specfmt.spec.document import ModelSpec
 
 FORM: Final = re.compile(r"(?:([^=]+)=)?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 

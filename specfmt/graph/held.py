@@ -13,7 +13,7 @@ from specfmt.graph.infer import replay, show_shape
 from specfmt.graph.keras_groups import members
 from specfmt.graph.model import Graph
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Weight
-from specfmt.spec.document import InputSpec, Model
+from specfmt.layers.entries import InputSpec, Model
 
 
 class HeldModel(Layer):

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 from specfmt.diagnostics import Path
 from specfmt.layers.base import Layer, Shape, Weight
-from specfmt.spec.document import InputSpec, Model, ModelSpec
+from specfmt.layers.entries import InputSpec, Model
+from specfmt.spec.document import ModelSpec
 
 
 @dataclass(eq=False, slots=True)

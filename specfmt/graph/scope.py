@@ -10,8 +10,9 @@ from specfmt.fields.errors import did_you_mean, show
 from specfmt.graph.arguments import some_of
 from specfmt.graph.model import Value
 from specfmt.layers.base import Layer
+from specfmt.layers.entries import Model, Reuse
 from specfmt.layers.naming import automatic_names
-from specfmt.spec.document import Model, ModelSpec, Reuse
+from specfmt.spec.document import ModelSpec
 
 SUGGESTIONS = 20
 """Findings that may search the model's names for what was meant."""

@@ -14,12 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from specfmt.fields.edges import Edges, Operands
-from specfmt.fields.errors import (
-    show,
-)
+from specfmt.fields.errors import show
+from specfmt.fields.model import COMMON_FIELDS, SpecModel
 from specfmt.fields.spellings import GONE, Former, FormerArguments, FormerDefaults
 from specfmt.fields.types import Bool, OptionalName, OptionalPolicy
 from specfmt.vocab.base import Term
@@ -116,10 +113,6 @@ ONE_INPUT = (Argument("inputs"), Argument("training", "value", required=False))
 KERAS_LAYERS = "keras.layers"
 """Where Keras keeps its layers; those of an application stand in the application's module."""
 
-COMMON_FIELDS = ("name", "inputs", "activity_regularizer", "trainable", "dtype")
-"""Fields that every layer has; they come after a layer's own."""
-
-
 KERAS_2_LATER: Final = frozenset(
     {
         "activity_regularizer",
@@ -187,7 +180,7 @@ STRENGTHS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
 """Fields that say how strong a layer's randomness is; none at zero."""
 
 
-class Layer(BaseModel):
+class Layer(SpecModel):
     """Base class of all layers.
 
     Class attributes:
@@ -241,8 +234,6 @@ class Layer(BaseModel):
         keras_2_resolves_axis: Whether it writes ``axis`` counted from the front once it is built.
         keras_1_gates: Where the gates stand today that Keras 1 kept an array each of.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     type_name: ClassVar[str] = ""
     family: ClassVar[str] = ""
@@ -307,6 +298,9 @@ class Layer(BaseModel):
             for name, field in cls.model_fields.items()
             if name not in COMMON_FIELDS
         )
+
+    def tag(self) -> dict[str, str]:
+        return {"type": self.type_name}
 
     def output_shape(self, *args: Any, **kwargs: Any) -> Shapes:
         """The shape (or tuple of shapes) that a call returns.
@@ -485,6 +479,9 @@ class Op(Layer):
         """Where Keras exports the function: `keras.ops`, for images `keras.ops.image`."""
         return "keras.ops.image" if cls.keras_module.endswith(".image") else "keras.ops"
 
+    def tag(self) -> dict[str, str]:
+        return {"op": self.function}
+
     def keras_arguments(self) -> dict[str, Any]:
         """Fields that Keras writes in another form than it takes."""
         return {}
@@ -552,42 +549,6 @@ def operand_dtypes(operands: Any) -> Iterator[str]:
 def is_floating(dtype: str) -> bool:
     """Whether Keras casts tensors of this dtype to the layer's compute dtype."""
     return dtype.startswith(("float", "bfloat"))
-
-
-def explicit_arguments(model: BaseModel) -> dict[str, Any]:
-    """The fields of a model that differ from their defaults: its own in order, then the common."""
-    given = {}
-    fields = type(model).model_fields
-    own = [name for name in fields if name not in COMMON_FIELDS]
-    for name in (*own, *(name for name in COMMON_FIELDS if name in fields)):
-        value = getattr(model, name)
-        if fields[name].is_required() or value != fields[name].default:
-            given[name] = value
-    return given
-
-
-def to_data(value: Any) -> Any:
-    """A field's value as plain YAML/JSON data, defaults left out."""
-    if isinstance(value, Term):
-        return value.to_data()
-    if isinstance(value, BaseModel):
-        if type(value).__name__ == "Model":
-            return value.to_data()  # type: ignore[attr-defined]
-        data = {
-            type(value).model_fields[key].alias or key: to_data(item)
-            for key, item in explicit_arguments(value).items()
-        }
-        if isinstance(value, Op):
-            return {"op": value.function, **data}
-        if isinstance(value, Layer):
-            return {"type": value.type_name, **data}
-        source = getattr(value, "source", "")
-        return {"source": source, **data} if source else data
-    if isinstance(value, (list, tuple)):
-        return [to_data(item) for item in value]
-    if isinstance(value, dict):
-        return {key: to_data(item) for key, item in value.items()}
-    return value
 
 
 def held_layers(layer: Layer) -> Iterator[Layer]:

@@ -20,8 +20,8 @@ from specfmt.fields.types import (
 )
 from specfmt.layers.base import Argument, Layer, Weight
 from specfmt.layers.custom_weights import WeightsRule, as_weight
+from specfmt.layers.entries import EntriesRule
 from specfmt.layers.registry import layer
-from specfmt.spec.document import EntriesRule
 from specfmt.vocab.fields import ZEROS
 
 ClassPath = Annotated[

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import FieldError, NestedError
+from specfmt.fields.model import SpecModel
 from specfmt.fields.types import DTYPES, Bool, Integer, Nullable, OneOf, Rule, Text, Tuple
 from specfmt.fields.validation import validate
 
@@ -15,10 +14,8 @@ SHAPE = Tuple(Integer(0), 0, 32)
 NAME = Text("the name of a weight: kernel, dense/kernel", r"^[^\s/]+(/[^\s/]+)*$(?!\n)")
 
 
-class CustomWeight(BaseModel):
+class CustomWeight(SpecModel):
     """One weight: its shape, whether training changes it, its dtype where it is not float32."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     shape: Annotated[tuple[int, ...], SHAPE]
     trainable: Bool = True

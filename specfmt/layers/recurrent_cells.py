@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from specfmt.fields.spellings import FormerArguments, FormerDefaults, gone
 from specfmt.fields.types import Bool, Either, Seed, Tuple
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
+from specfmt.layers.entries import LayerRule
 from specfmt.layers.naming import inner_name, inner_names, to_snake_case
 from specfmt.layers.recurrent import (
     FORMER_RECURRENT,
@@ -21,7 +22,7 @@ from specfmt.layers.recurrent import (
     SimpleRNN,
     SimpleRNNStep,
 )
-from specfmt.layers.registry import LayerRule, layer
+from specfmt.layers.registry import layer
 from specfmt.layers.wrappers import inner_weights
 
 STATE_ARGUMENTS = (

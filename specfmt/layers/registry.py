@@ -11,7 +11,6 @@ from specfmt.diagnostics import Diagnostic
 from specfmt.extras import plugins
 from specfmt.fields.errors import FieldError, NestedError, did_you_mean
 from specfmt.fields.spellings import FIX_HINT
-from specfmt.fields.types import Rule, choice_schema
 from specfmt.fields.validation import unknown_key, validate
 from specfmt.layers.base import KERAS_LAYERS as KERAS_LAYERS_MODULE
 from specfmt.layers.base import Layer, Op
@@ -164,37 +163,3 @@ def build_op(data: dict[str, Any]) -> Op:
     if problems:
         raise NestedError(problems)
     return found
-
-
-class LayerRule(Rule):
-    """A layer inside a field: ``{type: LSTM, units: 4}``; ``types`` limits which."""
-
-    def __init__(self, *types: str) -> None:
-        self.types = types
-
-    def check(self, value: Any) -> Any:
-        if isinstance(value, Layer):
-            return value
-        if not isinstance(value, dict):
-            raise FieldError("a layer: {type: Name, ...}", value)
-        if value.get("type") == MODEL and not self.types:
-            from specfmt.spec.document import parse_entry
-
-            return parse_entry(value)
-        found = build_layer(value)
-        if self.types and found.type_name not in self.types:
-            raise NestedError(
-                [
-                    Diagnostic(
-                        "SF123",
-                        f"expected one of {', '.join(self.types)}, received {found.type_name}",
-                        ("type",),
-                    )
-                ]
-            )
-        return found
-
-    def schema(self) -> dict[str, Any]:
-        if self.types:
-            return choice_schema("type", {name: f"layer_{name}" for name in self.types})
-        return {"$ref": "#/$defs/layer"}

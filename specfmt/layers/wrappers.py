@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.types import Literal, Nullable
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
+from specfmt.layers.entries import LayerRule
 from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import RNN_ARGUMENTS, Recurrent, reads_mask
-from specfmt.layers.registry import LayerRule, layer
+from specfmt.layers.registry import layer
 
 MergeMode = Literal["concat", "sum", "mul", "ave"] | None
 

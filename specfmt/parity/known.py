@@ -14,7 +14,8 @@ from specfmt.graph.assumed import completed
 from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.layers.base import Layer
 from specfmt.layers.custom import Custom
-from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
+from specfmt.layers.entries import InputSpec, Model, Reuse
+from specfmt.spec.document import ModelSpec
 from specfmt.targets.keras.stubs import needs_stub
 from specfmt.vocab.base import CUSTOM, Term
 from specfmt.vocab.fields import ZEROS

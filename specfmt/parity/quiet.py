@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.base import Layer
-from specfmt.spec.document import Model, ModelSpec
+from specfmt.layers.entries import Model
+from specfmt.spec.document import ModelSpec
 
 
 def quiet(spec: ModelSpec) -> tuple[ModelSpec, tuple[str, ...]]:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from specfmt.graph.infer import compute_dtype
 from specfmt.layers.base import Layer
-from specfmt.spec.document import InputSpec, Model, ModelSpec
+from specfmt.layers.entries import InputSpec, Model
+from specfmt.spec.document import ModelSpec
 
 HALVES: Final = ("float16", "bfloat16")
 

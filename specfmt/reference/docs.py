@@ -7,7 +7,9 @@ from collections.abc import Container
 from itertools import groupby
 from pathlib import Path
 
-from specfmt.layers.base import COMMON_FIELDS, Layer
+from specfmt.fields.model import COMMON_FIELDS
+from specfmt.layers.base import Layer
+from specfmt.layers.entries import InputSpec, Model, Reuse
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.layers.registry import layer_class, op_class
 from specfmt.reference.codes import codes, title_and_text
@@ -18,7 +20,7 @@ from specfmt.reference.sections import (
     plural,
     summary,
 )
-from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse
+from specfmt.spec.document import ModelSpec
 from specfmt.spec.train import SOURCES, TrainSpec
 from specfmt.targets.torch.training.optimizers import OPTIMIZERS
 from specfmt.targets.torch.training.schedules import SCHEDULES

@@ -14,13 +14,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
+from specfmt.fields.model import COMMON_FIELDS, to_data
 from specfmt.fields.types import branch_schema, choice_schema
 from specfmt.fields.validation import keys_of
-from specfmt.layers.base import COMMON_FIELDS, to_data
+from specfmt.layers.entries import InputSpec, Model, Reuse, nest_schema
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.layers.registry import MODEL, layer_class, op_class
 from specfmt.reference.field_docs import class_doc, field_doc
-from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, nest_schema
+from specfmt.spec.document import ModelSpec
 from specfmt.spec.train import TrainSpec, schema_definitions
 from specfmt.targets.templates import data_folder
 from specfmt.vocab.base import CUSTOM, word_class

@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from specfmt.fields.errors import NestedError
+from specfmt.fields.model import COMMON_FIELDS, to_data
 from specfmt.fields.types import DTYPES, Boolean, Integer, Nullable, OneOf, Rule, Text, Tuple
 from specfmt.fields.validation import keys_of, rules_of, validate
 from specfmt.graph.infer import show_shape
-from specfmt.layers.base import COMMON_FIELDS, Layer, Op, ShapeError, to_data
+from specfmt.layers.base import Layer, Op, ShapeError
 from specfmt.layers.core import Dense
+from specfmt.layers.entries import LayerRule
 from specfmt.layers.recurrent import LSTM
-from specfmt.layers.registry import LayerRule
 from specfmt.reference.field_docs import class_doc, field_doc
 from specfmt.spec.train import DataRule
 from specfmt.targets.torch.registry import find_lowering

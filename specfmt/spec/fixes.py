@@ -15,14 +15,15 @@ from specfmt.fields.spellings import Former, former_arguments
 from specfmt.fields.types import Rule
 from specfmt.fields.validation import keys_of, rules_of
 from specfmt.layers.base import INPUT_KEYS, Layer
+from specfmt.layers.entries import LayerRule, Model
 from specfmt.layers.former_types import (
     FORMER_TYPE_ARGUMENTS,
     INPUT_TYPES,
     MERGE_MODES,
     todays_type,
 )
-from specfmt.layers.registry import LayerRule, layer_class
-from specfmt.spec.document import Model, ModelSpec, TrainRule
+from specfmt.layers.registry import layer_class
+from specfmt.spec.document import ModelSpec, TrainRule
 from specfmt.text.formatting import format_text
 from specfmt.text.reading import read
 from specfmt.text.rewriting import (

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
+from specfmt.fields.model import SpecModel
 from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import (
     Bool,
@@ -156,10 +155,8 @@ _NAMES = Either(
 )
 
 
-class Data(BaseModel):
+class Data(SpecModel):
     """Where samples come from, and what is done to them before training."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     source: ClassVar[str] = ""
 
@@ -170,6 +167,9 @@ class Data(BaseModel):
     standardize: Bool = False
     one_hot: Bool = False
     classes: Annotated[tuple[str, ...] | None, Nullable(Tuple(Text("a class's name"), 2))] = None
+
+    def tag(self) -> dict[str, str]:
+        return {"source": self.source}
 
 
 class SklearnData(Data):
@@ -334,10 +334,8 @@ class ClassWeightRule(MappingOf):
         return {**super().schema(), "propertyNames": {"pattern": CLASS_NUMBER}}
 
 
-class TrainSpec(BaseModel):
+class TrainSpec(SpecModel):
     """How the model is compiled and trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     former_arguments: ClassVar[FormerArguments] = dict.fromkeys(("nb_epoch", "nb_epochs"), "epochs")
 
@@ -383,3 +381,9 @@ def schema_definitions(
     for name, cls in SOURCES.items():
         definitions[f"data_{name}"] = object_schema(cls, tag=("source", name))
     return definitions
+
+
+def train_section(model: Any) -> TrainSpec:
+    """The ``train:`` section of a document; Keras's defaults where there is none."""
+    train = getattr(model, "train", None)
+    return train if isinstance(train, TrainSpec) else TrainSpec()

@@ -21,9 +21,9 @@ from typing import Any, Concatenate, Final, ParamSpec
 from specfmt.graph.model import Graph
 from specfmt.layers.base import held_layers
 from specfmt.layers.naming import is_identifier
+from specfmt.spec.train import train_section
 from specfmt.targets.naming import class_name, identifier
 from specfmt.targets.source import argument, comment, docstring, literal, string
-from specfmt.targets.training.outputs import train_section
 from specfmt.vocab.base import CUSTOM, Term, terms_in
 
 RESERVED: Final = frozenset(
@@ -111,7 +111,7 @@ def apart(function: Generator[P]) -> Generator[P]:
     @wraps(function)
     def generate(graph: Graph, /, *args: P.args, **options: P.kwargs) -> str:
         layers = [unit.layer for unit in graph.walk_units()]
-        with named_apart(own_words([layers, train_section(graph)]), _classes(graph)):
+        with named_apart(own_words([layers, train_section(graph.spec)]), _classes(graph)):
             return function(graph, *args, **options)
 
     return generate

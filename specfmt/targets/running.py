@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.extras import require
-from specfmt.fields.foreign import KERAS_ROOTS, foreign_classes, is_allowed
+from specfmt.fields.foreign import KERAS_ROOTS, is_allowed
 from specfmt.spec.document import ModelSpec
+from specfmt.spec.foreign import foreign_classes
 from specfmt.targets.needs import script_needs
 
 STOCK: Final = sys.stdlib_module_names | {

@@ -12,15 +12,17 @@ from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from specfmt.fields.errors import FieldError, did_you_mean
+from specfmt.fields.errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
+from specfmt.fields.model import SpecModel, to_data
 from specfmt.fields.spellings import FIX_HINT, FormerArguments
 from specfmt.fields.types import Rule
+from specfmt.fields.validation import keys_of, validate
 from specfmt.vocab.index import CONSTRUCTED, INDEX, NAMED, REQUIRED, SPELLED, module_of
 
 
-class Word(BaseModel):
+class Word(SpecModel):
     """Base of all vocabulary classes; field names, order and defaults are Keras 3's.
 
     Class attributes:
@@ -28,8 +30,6 @@ class Word(BaseModel):
         extra_fields: Fields that Keras has not.
         former_arguments: What its arguments were called, and what became of others.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     kind: ClassVar[str] = ""
     extra_fields: ClassVar[tuple[str, ...]] = ()
@@ -110,15 +110,11 @@ class Term:
     @property
     def spec(self) -> Any:
         if self._spec is None:
-            from specfmt.fields.validation import validate
-
             self._spec = validate(word_class(self.kind, self.type), self.args, self.type)
         return self._spec
 
     def to_data(self) -> str | dict[str, Any]:
         """The shortest way to write this term in a spec."""
-        from specfmt.layers.base import to_data
-
         if not self.args and not self.constructed:
             return self.name
         arguments = {key: to_data(value) for key, value in self.args.items()}
@@ -189,10 +185,6 @@ class TermRule(Rule):
         return found
 
     def _from_mapping(self, value: dict[str, Any]) -> Term:
-        from specfmt.fields.errors import NestedError, error_to_diagnostic
-        from specfmt.fields.validation import validate
-        from specfmt.layers.base import explicit_arguments
-
         table = INDEX[self.kind]
         spelling = value["type"]
         if spelling == CUSTOM:
@@ -205,19 +197,16 @@ class TermRule(Rule):
             {key: item for key, item in value.items() if key != "type"},
             written_type(self.kind, type_name),
         )
-        given = explicit_arguments(word)
+        given = word.explicit_arguments()
         if (self.kind, type_name) in NAMED:
             return Term(self.kind, type_name, spelling=value["type"])
         return Term(self.kind, type_name, given, constructed=self.kind in SPELLED)
 
     def _custom(self, value: dict[str, Any]) -> Term:
-        from specfmt.fields.validation import keys_of, validate
-        from specfmt.layers.base import explicit_arguments
-
         cls = word_class(self.kind, CUSTOM)
         given = {key: item for key, item in value.items() if key != "type"}
         keys = {field: key for key, field in keys_of(cls).items()}
-        arguments = explicit_arguments(validate(cls, given, CUSTOM))
+        arguments = validate(cls, given, CUSTOM).explicit_arguments()
         return Term(self.kind, CUSTOM, {keys[key]: item for key, item in arguments.items()})
 
     def schema(self) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from specfmt.fields.errors import FieldError, NestedError
+from specfmt.fields.model import COMMON_FIELDS
 from specfmt.fields.types import rule_of
-from specfmt.layers.base import COMMON_FIELDS, Layer, Op
+from specfmt.layers.base import Layer, Op
 from specfmt.layers.index import FAMILIES, INDEX, OPERATION_FAMILIES, OPERATIONS
 from specfmt.layers.registry import layer_class, op_class
 from specfmt.vocab.history import FORMER

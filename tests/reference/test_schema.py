@@ -14,14 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
+from specfmt.fields.model import COMMON_FIELDS
 from specfmt.fields.types import Bool, Fraction, PositiveInt, rule_of
-from specfmt.layers.base import COMMON_FIELDS, FloatLayer
+from specfmt.layers.base import FloatLayer
+from specfmt.layers.entries import InputSpec, Model, Reuse
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.layers.registry import layer_class, op_class
 from specfmt.reference import field_docs
 from specfmt.reference.field_docs import descriptions
 from specfmt.reference.json_schema import json_schema, object_schema, schema_file, schema_text
-from specfmt.spec.document import InputSpec, Model, ModelSpec, Reuse, parse_document
+from specfmt.spec.document import ModelSpec, parse_document
 from specfmt.spec.train import SOURCES, TrainSpec
 from specfmt.text.reading import read
 from specfmt.vocab.base import word_class

@@ -17,8 +17,9 @@ from click.testing import CliRunner, Result
 import specfmt
 from specfmt import SpecError
 from specfmt.cli import main
-from specfmt.fields.foreign import ClassRule, allowing, foreign_classes, is_allowed, refusal
+from specfmt.fields.foreign import ClassRule, allowing, is_allowed, refusal
 from specfmt.layers.custom import Custom
+from specfmt.spec.foreign import foreign_classes
 from specfmt.targets.running import environment, require_allowed
 from specfmt.vocab.index import INDEX
 

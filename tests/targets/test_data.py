@@ -12,9 +12,10 @@ import yaml
 import specfmt
 from specfmt.diagnostics import SpecError
 from specfmt.spec.document import parse_document
+from specfmt.spec.train import train_section
 from specfmt.targets.templates import fill
 from specfmt.targets.training.data import DataCode
-from specfmt.targets.training.outputs import log_names, train_section
+from specfmt.targets.training.outputs import log_names
 from tests.tools.harness import build_graph
 from tests.tools.training_tools import chain, dense, script
 
@@ -50,7 +51,7 @@ def pair(data: dict[str, Any], loss: Any = "mse", **train: Any) -> dict[str, Any
 def loaded(spec: dict[str, Any], loader: str = "keras", path: Any = None, seed: int = 5) -> Any:
     """What the script's ``load_data`` gives."""
     graph = build_graph(spec)
-    code = DataCode(graph, train_section(graph), loader)
+    code = DataCode(graph, train_section(graph.spec), loader)
     source = [*code.imports, "from pathlib import Path", f"CLASSES = {code.class_names}"]
     space: dict[str, Any] = {}
     exec("\n".join([*source, *code.helpers, fill("common/load_data.j2", data=code)]), space)
@@ -159,7 +160,7 @@ def test_keras_texts_are_padded(
     if loader == "keras":
         import keras
 
-        code = DataCode(build_graph(spec), train_section(build_graph(spec)), loader)
+        code = DataCode(build_graph(spec), train_section(build_graph(spec).spec), loader)
         cut = f", maxlen={maxlen}" if maxlen else ""
         source = fill("common/load_data.j2", data=code)
         assert f"    x_train = keras.utils.pad_sequences(x_train{cut})\n" in source
@@ -231,7 +232,7 @@ def test_csv_columns_and_classes(tmp_path: Path) -> None:
     assert x.tolist() == [[1, 2.5], [3, 4], [5, 6]]
     assert y.tolist() == [0, 1, 2]
     assert weight.tolist() == [1, 2, 3]
-    code = DataCode(build_graph(spec), train_section(build_graph(spec)))
+    code = DataCode(build_graph(spec), train_section(build_graph(spec).spec))
     assert not code.uses_seed
 
 
@@ -485,4 +486,4 @@ def test_a_metric_without_a_name_has_keras_s(metric: str, key: str) -> None:
     text = TWO_OUTPUTS + f"  metrics: {{a: [{metric}]}}\n" + SYNTHETIC
     spec = specfmt.loads(text)
     graph = specfmt.analyze(spec)
-    assert f"a_{key}" in log_names(graph, train_section(graph))
+    assert f"a_{key}" in log_names(graph, train_section(graph.spec))

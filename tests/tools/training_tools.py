@@ -103,13 +103,13 @@ def train_both(
     import numpy as np
     import torch
 
+    from specfmt.spec.train import train_section
     from specfmt.targets.torch.graph_lowering import lower_graph
     from specfmt.targets.torch.program import Options
     from specfmt.targets.torch.training.script import logit_outputs
-    from specfmt.targets.training.outputs import train_section
 
     graph = build_graph(document)
-    assert train_section(graph).data is not None
+    assert train_section(graph.spec).data is not None
     keras_module, torch_module = load(script(document, "keras")), load(script(document, "torch"))
     start = keras_module.build_model()
     rng = np.random.default_rng(3)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from specfmt.fields.model import COMMON_FIELDS, to_data
 from specfmt.formats.config.reading import Json
-from specfmt.layers.base import COMMON_FIELDS, Layer, to_data
+from specfmt.layers.base import Layer
 from specfmt.layers.registry import layer_class, op_class
 from specfmt.vocab.base import CUSTOM, bare_names, word_class
 from specfmt.vocab.index import INDEX as WORDS

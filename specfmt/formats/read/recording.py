@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from specfmt.diagnostics import Path, SpecError
+from specfmt.fields.model import to_data
 from specfmt.formats.config.context import Context
 from specfmt.formats.config.reading import Json
 from specfmt.formats.read.assemble import Record
@@ -25,7 +26,6 @@ from specfmt.graph.build import build
 from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.graph.recording import Recording, recorded
-from specfmt.layers.base import to_data
 from specfmt.layers.naming import to_snake_case
 from specfmt.layers.registry import layer_class
 from specfmt.spec.document import parse_document

@@ -14,6 +14,7 @@ from specfmt.graph.model import Graph, Unit, Value
 from specfmt.graph.recording import recorded
 from specfmt.layers.base import held_layers
 from specfmt.lint.rules import ROOT_SCOPE
+from specfmt.spec.train import train_section
 from specfmt.targets.imports import import_lines
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
@@ -34,7 +35,6 @@ from specfmt.targets.ruff import format_python
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
-from specfmt.targets.training.outputs import train_section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +144,7 @@ def model_context(
     file.imports.update(dict.fromkeys(custom_imports(graph)))
     file.scope.used.update(taken)
     layers = [unit.layer for unit in graph.walk_units()]
-    words = own_words([layers, train_section(graph) if training else None])
+    words = own_words([layers, train_section(graph.spec) if training else None])
     file.imports.update(dict.fromkeys(keras_imports(words)))
     penalties = own_words([layer.output_penalty() for layer in layers])
     stubs = keras_stubs(words, activity=penalties)

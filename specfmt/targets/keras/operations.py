@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.model import Array, Node, Value, values_in
-from specfmt.layers.base import explicit_arguments
 from specfmt.layers.promotion import operand_dtype
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.source import binary, literal
@@ -54,7 +53,7 @@ def operation_source(
     ]
     keywords = {
         key: value
-        for key, value in explicit_arguments(layer).items()
+        for key, value in layer.explicit_arguments().items()
         if key not in ("name", "inputs")
     }
     if node.unit not in file.automatic:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
+from specfmt.fields.model import COMMON_FIELDS, SpecModel
 from specfmt.graph.held import HeldModel
 from specfmt.graph.model import Graph
-from specfmt.layers.base import COMMON_FIELDS, KERAS_LAYERS, Layer, explicit_arguments
+from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.naming import inner_name, inner_names
 from specfmt.targets.keras.custom import custom_call
 from specfmt.targets.own_words import keras_call
@@ -95,11 +94,11 @@ def construction(term: Term) -> str:
 
 def word_arguments(term: Term) -> list[str]:
     """Constructor arguments of a word that differ from Keras's defaults, as source."""
-    spec: BaseModel = term.spec
+    spec: SpecModel = term.spec
     fields = type(spec).model_fields
     sources = []
     positional = True
-    for key, value in explicit_arguments(spec).items():
+    for key, value in spec.explicit_arguments().items():
         positional = positional and fields[key].is_required()
         # A name inside a word means nothing to Keras: `LossScaleOptimizer("adam")` fails.
         source = construction(value) if isinstance(value, Term) else literal(_as_lists(value))
@@ -162,7 +161,7 @@ def collect_helpers(values: Iterable[Any]) -> list[str]:
 
 
 def argument_sources(
-    model: BaseModel,
+    model: SpecModel,
     *,
     name: str | None,
     policy: Any = None,
@@ -178,7 +177,7 @@ def argument_sources(
         tables: Fields whose values constants of the file hold, and the names of these.
         builders: The functions that build models that it holds.
     """
-    given = explicit_arguments(model)
+    given = model.explicit_arguments()
     if policy not in (None, "float32"):
         given.setdefault("dtype", policy)
     fields = type(model).model_fields

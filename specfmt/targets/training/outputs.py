@@ -8,7 +8,6 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.layers.base import Shape
 from specfmt.layers.naming import to_snake_case
-from specfmt.spec.document import ModelSpec
 from specfmt.spec.train import TrainSpec, class_numbers
 from specfmt.targets.training.data_sources import list_shape
 from specfmt.vocab.base import Term
@@ -24,13 +23,6 @@ CLASS_LOSSES = frozenset(
     )
 )
 """Losses of one class of several."""
-
-
-def train_section(graph: Graph) -> TrainSpec:
-    """The ``train:`` section of a graph's document; Keras's defaults where there is none."""
-    spec = graph.spec
-    train = spec.train if isinstance(spec, ModelSpec) else None
-    return train if isinstance(train, TrainSpec) else TrainSpec()
 
 
 def item_of(given: Any, graph: Graph, output: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.layers.base import Shape
-from specfmt.spec.train import CsvData, KerasData, TrainSpec
+from specfmt.spec.train import CsvData, KerasData, TrainSpec, train_section
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment, embedded, formatted, literal, number, string
 from specfmt.targets.training.data import DataCode, scaled
@@ -20,7 +20,6 @@ from specfmt.targets.training.outputs import (
     output_kind,
     resolved_loss,
     takes_class_numbers,
-    train_section,
 )
 from specfmt.vocab.base import Term
 
@@ -64,7 +63,7 @@ class Script:
     """
 
     def __init__(self, graph: Graph, loader: str = "keras") -> None:
-        self.graph, self.train = graph, (train := train_section(graph))
+        self.graph, self.train = graph, (train := train_section(graph.spec))
         self.data, self.sample = DataCode(graph, train, loader), Sample(graph, train)
         self.epochs, self.shuffle = train.epochs, train.shuffle
         self.batch_size = train.batch_size if isinstance(train.batch_size, int) else 0

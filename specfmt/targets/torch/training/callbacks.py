@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from specfmt.diagnostics import Diagnostic, SpecError
-from specfmt.layers.base import explicit_arguments
 from specfmt.spec.train import TrainSpec
 from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, string
@@ -82,7 +81,7 @@ def _watched(spec: Any) -> str:
 def _early_stopping(spec: Any, index: int) -> Callback:
     options = {
         key: value
-        for key, value in explicit_arguments(spec).items()
+        for key, value in spec.explicit_arguments().items()
         if key in ("patience", "min_delta", "baseline", "restore_best_weights", "start_from_epoch")
     }
     arguments = [str(direction(spec.monitor, spec.mode))]

@@ -7,7 +7,7 @@ from typing import Any
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.model import Graph
-from specfmt.spec.train import TrainSpec
+from specfmt.spec.train import TrainSpec, train_section
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import number
 from specfmt.targets.torch.registry import TargetError
@@ -19,7 +19,6 @@ from specfmt.targets.training.outputs import (
     metrics_of,
     resolved_loss,
     target_shape,
-    train_section,
 )
 from specfmt.vocab.base import Term
 
@@ -82,7 +81,7 @@ def final_term(graph: Graph, name: str) -> Term | None:
 
 def logit_outputs(graph: Graph) -> frozenset[str]:
     """Outputs whose final softmax or sigmoid is left to the loss."""
-    train = train_section(graph)
+    train = train_section(graph.spec)
     found = []
     for name in graph.outputs:
         loss, term = resolved_loss(graph, train, name), final_term(graph, name)

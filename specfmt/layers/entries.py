@@ -1,0 +1,386 @@
+"""The entries of a layer list: layers, operations, further calls, and models inside the model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import ConfigDict
+
+from specfmt.diagnostics import Diagnostic
+from specfmt.fields.edges import Edges, EdgesRule, OperandsRule
+from specfmt.fields.errors import FieldError, NestedError, show
+from specfmt.fields.model import SpecModel
+from specfmt.fields.types import (
+    DTYPES,
+    AnyMapping,
+    Bool,
+    Integer,
+    Literal,
+    Name,
+    NameRule,
+    Nullable,
+    OneOf,
+    OptionalName,
+    OptionalPolicy,
+    OptionalPositiveInt,
+    Rule,
+    Text,
+    Tuple,
+    choice_schema,
+)
+from specfmt.fields.validation import rules_of, validate
+from specfmt.layers.base import Layer
+from specfmt.layers.registry import MODEL, build_layer, build_op, layer_class
+
+MAX_AXES = 32
+"""Axes of an input; NumPy before 2.0 takes no more either, batch axis aside."""
+
+Style = Literal["sequential", "functional"]
+
+
+class InputSpec(SpecModel):
+    """An input of a model: `keras.Input`.
+
+    ``shape`` is without the batch axis; null is a size not known until run time.
+    """
+
+    shape: Annotated[tuple[int | None, ...], Tuple(Nullable(Integer(0)), 0, MAX_AXES)]
+    dtype: Annotated[str, OneOf(*DTYPES)] = "float32"
+    batch_size: OptionalPositiveInt = None
+    sparse: Bool = False
+    ragged: Bool = False
+    optional: Bool = False
+
+
+class InputsRule(Rule):
+    """A mapping from input name to `InputSpec`."""
+
+    def check(self, value: Any) -> dict[str, InputSpec]:
+        if not isinstance(value, dict):
+            raise FieldError("a mapping from input name to {shape: [...]}", value)
+        found: dict[str, InputSpec] = {}
+        problems: list[Diagnostic] = []
+        for name, item in value.items():
+            try:
+                NameRule().check(name)
+                if not isinstance(item, (dict, InputSpec)):
+                    raise FieldError("{shape: [...]}", item)
+                found[name] = (
+                    item if isinstance(item, InputSpec) else validate(InputSpec, item, "an input")
+                )
+            except FieldError as error:
+                problems.append(Diagnostic(error.code, error.message, (name,), error.hint))
+            except NestedError as error:
+                problems.extend(d.under((name,)) for d in error.diagnostics)
+        if problems:
+            raise NestedError(problems)
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "propertyNames": NameRule().schema(),
+            "additionalProperties": {"$ref": "#/$defs/input"},
+        }
+
+
+class NestRule(Rule):
+    """A tensor name, or a list or a mapping of them, which may nest."""
+
+    _name = Text("the name of a tensor", r"\S")
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._name.check(value)
+        if isinstance(value, (list, tuple)) and value:
+            return tuple(self.check(item) for item in value)
+        if isinstance(value, dict) and value:
+            mapping = AnyMapping().check(value)
+            return {key: self.check(item) for key, item in mapping.items()}
+        raise FieldError(
+            "a tensor name, a list of names, or a mapping from name to tensor name", value
+        )
+
+    def schema(self) -> dict[str, Any]:
+        return {"$ref": "#/$defs/tensors"}
+
+
+def nest_schema() -> dict[str, Any]:
+    """The definition ``tensors`` of the JSON Schema, to which `NestRule` refers."""
+    again = NestRule().schema()
+    return {
+        "anyOf": [
+            NestRule._name.schema(),
+            {"type": "array", "minItems": 1, "items": again},
+            {"type": "object", "minProperties": 1, "additionalProperties": again},
+        ]
+    }
+
+
+class Reuse(SpecModel):
+    """A further call of a layer or model that stands elsewhere, sharing its weights."""
+
+    type_name: ClassVar[str] = "reuse"
+
+    reuse: Name
+    name: OptionalName = None
+    inputs: Edges = None
+
+
+class Broken(SpecModel):
+    """Stands for an entry that could not be read, so that the others are still checked.
+
+    What it says of its edges is kept where that can be read, and is checked too.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=False)
+
+    name: str | None = None
+    inputs: Any = None
+    reuse: str | None = None
+    type_name: str = "entry"
+
+
+class EntriesRule(Rule):
+    """The entries of a layer list, checked one by one."""
+
+    def check(self, value: Any) -> tuple[Any, ...]:
+        if isinstance(value, _Checked):
+            return value
+        entries, problems = parse_entries(value)
+        if problems:
+            raise NestedError(problems)
+        return entries
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"$ref": "#/$defs/entry"}}
+
+
+Entries = Annotated[tuple[Any, ...], EntriesRule()]
+
+
+class AnyModel(SpecModel):
+    """What the document and a model inside a model have in common."""
+
+    def explicit_arguments(self) -> dict[str, Any]:
+        given = super().explicit_arguments()
+        return {name: given[name] for name in type(self).model_fields if name in given}
+
+
+class Model(AnyModel):
+    """A model inside a model: its own inputs, layers and outputs; ``call`` says what it reads."""
+
+    type_name: ClassVar[str] = MODEL
+
+    name: OptionalName = None
+    style: Style | None = None
+    inputs: Annotated[dict[str, InputSpec] | None, Nullable(InputsRule())] = None
+    layers: Entries
+    outputs: Annotated[Any, Nullable(NestRule())] = None
+    input_structure: Annotated[Any, Nullable(NestRule())] = None
+    call: Edges = None
+    trainable: Bool = True
+    dtype: OptionalPolicy = None
+
+    def tag(self) -> dict[str, str]:
+        return {"type": MODEL}
+
+
+ENTRY_KINDS = ("type", "reuse", "op")
+
+
+def parse_entry(value: Any) -> Any:
+    """One entry of a layer list.
+
+    Raises:
+        NestedError, FieldError: With every finding, paths relative to the entry.
+    """
+    if isinstance(value, (Layer, Model, Reuse)):
+        return value
+    if not isinstance(value, dict):
+        known = isinstance(value, str) and layer_class(value) is not None
+        hint = f"write {{type: {value}}}" if known else ""
+        raise FieldError("a layer: {type: Name, ...}", value, hint, code="SF125")
+    kinds = [kind for kind in ENTRY_KINDS if kind in value]
+    if len(kinds) != 1:
+        raise NestedError([_not_an_entry(value, kinds)])
+    if kinds == ["reuse"]:
+        return validate(Reuse, value, "a reuse")
+    if kinds == ["op"]:
+        return build_op(value)
+    if value["type"] == MODEL:
+        return validate(Model, _without_type(value), MODEL)
+    return build_layer(value)
+
+
+def _without_type(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key != "type"}
+
+
+def _not_an_entry(value: dict[str, Any], kinds: list[str]) -> Diagnostic:
+    expected = "expected an entry with one of type, reuse, op"
+    if kinds:
+        message = f"{expected}, received {' and '.join(kinds)}"
+        return Diagnostic("SF125", message, (), "keep one of them")
+    if "block" in value:
+        message = f"{expected}, received block"
+        return Diagnostic("SF125", message, (), "blocks are not part of version 1")
+    hint = "start with `type:`"
+    if "class_name" in value:
+        hint = (
+            "this is Keras's JSON: write `type` for `class_name`, and the config's keys beside it"
+        )
+    return Diagnostic("SF125", f"{expected}, received {show(value)}", (), hint)
+
+
+def parse_entries(value: Any) -> tuple[tuple[Any, ...], list[Diagnostic]]:
+    """All entries of a layer list, `Broken` where one could not be read, and the findings."""
+    if not isinstance(value, (list, tuple)):
+        raise FieldError("a list of layers", value)
+    entries: list[Any] = []
+    problems: list[Diagnostic] = []
+    for index, item in enumerate(value):
+        entry: Any = None
+        try:
+            if isinstance(item, dict) and item.get("type") == MODEL:
+                entry, found = _parse_model(item)
+                problems.extend(d.under((index,)) for d in found)
+            else:
+                entry = parse_entry(item)
+        except FieldError as error:
+            problems.append(Diagnostic(error.code, error.message, (index,), error.hint))
+        except NestedError as error:
+            problems.extend(d.under((index,)) for d in error.diagnostics)
+        entries.append(_broken(item) if entry is None else entry)
+    return tuple(entries), problems
+
+
+def _broken(item: Any) -> Broken:
+    known = item if isinstance(item, dict) else {}
+    name, kind, reuse = known.get("name"), known.get("type"), known.get("reuse")
+    return Broken.model_construct(
+        name=name if isinstance(name, str) else None,
+        inputs=_readable_edges(known),
+        reuse=reuse if isinstance(reuse, str) and kind is None else None,
+        type_name=kind if isinstance(kind, str) else "entry",
+    )
+
+
+def _readable_edges(entry: dict[str, Any]) -> Any:
+    """What an entry says that it reads; None where it does not, or not as edges are written."""
+    if entry.get("type") == MODEL or entry.get("inputs") is None:
+        return None  # the inputs of a model are its own
+    try:
+        return (OperandsRule() if "op" in entry else EdgesRule()).check(entry["inputs"])
+    except ValueError:
+        return None
+
+
+M = TypeVar("M", bound=AnyModel)
+
+
+def _parse_model(value: dict[str, Any]) -> tuple[Model | None, list[Diagnostic]]:
+    if any(kind in value for kind in ENTRY_KINDS[1:]):
+        return None, [_not_an_entry(value, [kind for kind in ENTRY_KINDS if kind in value])]
+    return parse_model(Model, _without_type(value), MODEL, {"layers": ()})
+
+
+def parse_model(
+    cls: type[M], data: dict[str, Any], label: str, needed: dict[str, Any]
+) -> tuple[M | None, list[Diagnostic]]:
+    """A model from plain data; what is wrong in it does not hide what is wrong with the rest.
+
+    Entries that cannot be read become `Broken`, so that the others are still checked.
+
+    Args:
+        cls: The document's or a nested model's class.
+        data: Its fields.
+        label: What to call it in messages.
+        needed: What stands for required fields that cannot be read.
+    """
+    problems: list[Diagnostic] = []
+    fields = dict(data)
+    for key in _READ_FIRST:
+        if key not in cls.model_fields or key not in fields:
+            continue
+        try:
+            if key == "layers":
+                entries, found = parse_entries(fields[key])
+                problems.extend(d.under(("layers",)) for d in found)
+                fields[key] = _Checked(entries)
+            else:
+                fields[key] = rules_of(cls)[key].check(fields[key])
+        except FieldError as error:
+            problems.append(Diagnostic(error.code, error.message, (key,), error.hint))
+            fields[key] = needed.get(key)
+        except NestedError as error:
+            problems.extend(d.under((key,)) for d in error.diagnostics)
+            fields[key] = _readable_inputs(fields[key]) if key == "inputs" else needed.get(key)
+    try:
+        return validate(cls, fields, label), problems
+    except NestedError as error:
+        problems.extend(error.diagnostics)
+    # What is left may still make a model that can be checked further.
+    wrong = {d.path[0] for d in problems if d.path}
+    kept = {
+        key: value
+        for key, value in fields.items()
+        if key in cls.model_fields and (key not in wrong or key in ("layers", "inputs"))
+    }
+    try:
+        return validate(cls, {**needed, **kept}, label), problems
+    except NestedError:
+        return None, problems
+
+
+_READ_FIRST = ("layers", "inputs", "train", "outputs", "input_structure")
+"""Fields that hold much, in the order in which their findings are told."""
+
+
+def _readable_inputs(value: dict[str, Any]) -> dict[str, InputSpec]:
+    """The inputs by name, of unknown shape where one is wrong."""
+    rule, found = InputsRule(), {}
+    for name, item in value.items():
+        try:
+            found.update(rule.check({name: item}))
+        except NestedError:
+            found[name] = InputSpec.model_construct(shape=None)  # type: ignore[arg-type]
+    return found
+
+
+class _Checked(tuple):  # type: ignore[type-arg]
+    """Entries that were read already; `EntriesRule` takes them as they are."""
+
+    __slots__ = ()
+
+
+class LayerRule(Rule):
+    """A layer inside a field: ``{type: LSTM, units: 4}``; ``types`` limits which."""
+
+    def __init__(self, *types: str) -> None:
+        self.types = types
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, Layer):
+            return value
+        if not isinstance(value, dict):
+            raise FieldError("a layer: {type: Name, ...}", value)
+        if value.get("type") == MODEL and not self.types:
+            return parse_entry(value)
+        found = build_layer(value)
+        if self.types and found.type_name not in self.types:
+            raise NestedError(
+                [
+                    Diagnostic(
+                        "SF123",
+                        f"expected one of {', '.join(self.types)}, received {found.type_name}",
+                        ("type",),
+                    )
+                ]
+            )
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        if self.types:
+            return choice_schema("type", {name: f"layer_{name}" for name in self.types})
+        return {"$ref": "#/$defs/layer"}
