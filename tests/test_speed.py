@@ -41,7 +41,16 @@ def modules_after(*arguments: str) -> set[str]:
 
 FAMILIES = {
     f"specfmt.layers.{name}"
-    for name in ("base", "core", "entries", "index", "keras_names", "naming", "registry")
+    for name in (
+        "base",
+        "core",
+        "entries",
+        "former_types",
+        "index",
+        "keras_names",
+        "naming",
+        "registry",
+    )
 }
 """The layers that a spec of Dense layers needs, and what finds them."""
 
