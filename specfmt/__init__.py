@@ -1,13 +1,15 @@
 """specfmt: from declarative neural-network specs to Keras and PyTorch code.
 
 The public API is what `__all__` names; `specfmt.api` defines it.  Importing this package imports
-nothing else: a name brings its module when it is first used.
+nothing else but its version: a name brings its module when it is first used.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from specfmt.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from specfmt.api import (
@@ -47,8 +49,6 @@ if TYPE_CHECKING:
     from specfmt.reference.catalogue import LayerSupport
     from specfmt.spec.document import ModelSpec
     from specfmt.targets.options import Axes, Fidelity, Flavor, OptionError, Part, Style
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Axes": "targets.options",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from specfmt.diagnostics import Diagnostic
+from specfmt.version import __version__
 
 Checked = tuple[bytes, Sequence[Diagnostic]]
 """The content of a file and what was found in it."""
@@ -80,8 +81,6 @@ def _property(text: str) -> str:
 
 def _sarif(found: Sequence[Diagnostic]) -> dict[str, Any]:
     """SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0)."""
-    from specfmt import __version__
-
     rules = sorted({d.code for d in found})
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
