@@ -19,8 +19,8 @@ from specfmt.vocab.index import INDEX as WORDS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "specfmt"
 
-HOMES = ("layers/", "targets/", "vocab/")
-"""Layers, what a target makes of each, and the words of the vocabulary, some of which are named
+HOMES = ("layers/", "targets/torch/lowerings/", "vocab/")
+"""Layers, what PyTorch makes of each, and the words of the vocabulary, some of which are named
 like layers; the vocabulary stands below layers and cannot mean them."""
 
 WORD_NAMES = {name for table in WORDS.values() for name in table.values()} | {CUSTOM}

@@ -8,6 +8,7 @@ from typing import Any
 
 from specfmt.graph.model import Unit
 from specfmt.layers.custom import Custom
+from specfmt.layers.index import INDEX
 from specfmt.layers.naming import is_identifier
 from specfmt.targets.naming import class_name, identifier
 from specfmt.targets.source import comment, literal
@@ -58,8 +59,8 @@ def wished_class(layer: Custom, unit: Unit) -> str:
     if layer.class_name in TENSORFLOW:
         return class_name(unit.name, "Layer")
     inner = layer.config.get("layer")
-    if layer.class_name == "Bidirectional" and isinstance(inner, dict):
-        return class_name(f"Bidirectional{inner.get('class_name', '')}", "Layer")
+    if layer.class_name in INDEX and isinstance(inner, dict):  # around one that is not known
+        return class_name(f"{layer.class_name}{inner.get('class_name', '')}", "Layer")
     return class_name(layer.class_name, "Layer")
 
 

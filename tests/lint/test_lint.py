@@ -70,6 +70,16 @@ FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
         chain([4], dense(5), {"type": "Dropout", "rate": 0.1}, dense(3)),
         "/layers/0",
     ),
+    "linear between": (
+        "SF604",
+        chain([4], dense(5), {"type": "Activation", "activation": "linear"}, dense(3)),
+        "/layers/0",
+    ),
+    "softmax before linear": (
+        "SF601",
+        trained(LOGITS, dense(3, "softmax"), {"type": "Activation", "activation": "linear"}),
+        "/train/loss",
+    ),
     "bias": ("SF605", chain([8, 8, 3], CONV, NORM), "/layers/0/use_bias"),
     "dense bias": ("SF605", chain([4], dense(5), NORM), "/layers/0/use_bias"),
     "channels first": (

@@ -131,7 +131,7 @@ class TorchScript(Script):
     @property
     def normalizes(self) -> bool:
         """Whether the model has layers that take statistics of each batch."""
-        return any(unit.type_name == "BatchNormalization" for unit in self.graph.walk_units())
+        return any(unit.layer.has_statistics for unit in self.graph.walk_units())
 
     @property
     def writes_board(self) -> bool:
