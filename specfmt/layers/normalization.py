@@ -149,8 +149,8 @@ class BatchNormalization(Affine):
     former_arguments: ClassVar[FormerArguments] = {
         "fused": GONE,
         "running_mean": GONE,
-        "virtual_batch_size": gone(),
-        "adjustment": gone(),
+        "virtual_batch_size": gone(None),
+        "adjustment": gone(None),
         "mode": gone(0),  # statistics of each feature, moving averages at inference
     }
     former_defaults: ClassVar[FormerDefaults] = {0: {"epsilon": 1e-6, "momentum": 0.9}}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
+import re
 from typing import Any
 
 import pytest
@@ -166,9 +169,18 @@ def test_every_former_argument_of_a_layer(type_name: str) -> None:
                     assert field(result, name) == field(want, former.today), (key, result)
 
 
-def test_a_value_without_an_equivalent_is_left_and_refused() -> None:
-    entry = {"type": "LSTM", "units": 3, "time_major": True}
-    assert told(document(entry), "`time_major`")
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"type": "LSTM", "units": 3, "time_major": True},
+        {"type": "BatchNormalization", "virtual_batch_size": 4},
+        {"type": "BatchNormalization", "mode": 1},
+        {"type": "MaxPooling1D", "border_mode": "full"},
+        {"type": "Attention", "causal": True},
+    ],
+)
+def test_a_value_without_an_equivalent_is_left_and_refused(entry: dict[str, Any]) -> None:
+    assert told(document(entry), f"`{list(entry)[-1]}`")
     assert fixed(document(entry))["layers"][1] == entry
     read, (finding,) = imported(entry, "2.2.4")
     assert (read["type"], finding.code) == ("Custom", "SF420")
@@ -289,6 +301,103 @@ def test_every_type_without_successor(old: str) -> None:
     read, (kept,) = imported({"type": old}, "1.2.2")
     assert (read["type"], read["class"], kept.code) == ("Custom", old, "SF422")
     assert finding.message in kept.message
+
+
+KERNEL_1 = "init activation weights W_regularizer b_regularizer activity_regularizer W_constraint b_constraint bias"
+WINDOW_1 = f"{KERNEL_1} nb_filter border_mode subsample dim_ordering"
+RECURRENT_1 = (
+    "output_dim init inner_init activation inner_activation W_regularizer U_regularizer "
+    "b_regularizer dropout_W dropout_U return_sequences go_backwards stateful unroll consume_less "
+    "input_dim input_length weights truncate_gradient"
+)
+KERAS_1 = {
+    "Dense": f"{KERNEL_1} output_dim input_dim",
+    "TimeDistributedDense": f"{KERNEL_1} output_dim input_dim input_length",
+    "Convolution1D": f"{KERNEL_1} nb_filter filter_length border_mode subsample_length input_dim input_length",
+    "AtrousConvolution1D": f"{KERNEL_1} nb_filter filter_length border_mode subsample_length atrous_rate",
+    "Convolution2D": f"{WINDOW_1} nb_row nb_col",
+    "AtrousConvolution2D": f"{WINDOW_1} nb_row nb_col atrous_rate",
+    "Deconvolution2D": f"{WINDOW_1} nb_row nb_col output_shape",
+    "SeparableConvolution2D": (
+        "nb_filter nb_row nb_col init activation weights border_mode subsample depth_multiplier "
+        "dim_ordering depthwise_regularizer pointwise_regularizer b_regularizer bias "
+        "activity_regularizer depthwise_constraint pointwise_constraint b_constraint"
+    ),
+    "Convolution3D": f"{WINDOW_1} kernel_dim1 kernel_dim2 kernel_dim3",
+    "Deconvolution3D": f"{WINDOW_1} kernel_dim1 kernel_dim2 kernel_dim3 output_shape",
+    "MaxPooling1D": "pool_length stride border_mode",
+    "AveragePooling2D": "pool_size strides border_mode dim_ordering",
+    "GlobalMaxPooling2D": "dim_ordering",
+    "UpSampling1D": "length",
+    "UpSampling3D": "size dim_ordering",
+    "ZeroPadding2D": "padding dim_ordering",
+    "Cropping3D": "cropping dim_ordering",
+    "SimpleRNN": RECURRENT_1.replace("inner_activation ", ""),
+    "GRU": RECURRENT_1,
+    "LSTM": f"{RECURRENT_1} forget_bias_init",
+    "ConvLSTM2D": (
+        "nb_filter nb_row nb_col init inner_init forget_bias_init activation inner_activation "
+        "dim_ordering border_mode subsample W_regularizer U_regularizer b_regularizer dropout_W "
+        "dropout_U return_sequences go_backwards stateful consume_less"
+    ),
+    "Embedding": (
+        "input_dim output_dim init input_length weights W_regularizer activity_regularizer "
+        "W_constraint mask_zero dropout"
+    ),
+    "BatchNormalization": (
+        "epsilon mode axis momentum weights beta_init gamma_init gamma_regularizer beta_regularizer"
+    ),
+    "PReLU": "init weights shared_axes",
+    "LeakyReLU": "alpha",
+    "ELU": "alpha",
+    "ThresholdedReLU": "theta",
+    "GaussianNoise": "sigma",
+    "GaussianDropout": "p",
+    "Dropout": "p",
+    "SpatialDropout2D": "p dim_ordering",
+    "Activation": "activation target beta",
+    "Reshape": "target_shape dims",
+    "Permute": "dims",
+    "RepeatVector": "n",
+    "Masking": "mask_value",
+    "ActivityRegularization": "l1 l2",
+    "TimeDistributed": "layer",
+    "Bidirectional": "layer merge_mode weights",
+}
+"""Constructor arguments of Keras 1.2.2, and some of 0.3.3."""
+
+
+@pytest.mark.parametrize("old", KERAS_1)
+def test_the_arguments_of_keras_1_are_known(old: str) -> None:
+    cls = layer_class(FORMER_TYPES.get(old, old))
+    assert cls is not None
+    known = {*keys_of(cls), *former_arguments(cls)}
+    common = "input_shape batch_input_shape input_dtype name trainable create_input_layer"
+    assert {*KERAS_1[old].split(), *common.split()} <= known
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+def test_the_arguments_of_installed_versions_are_known(package: str) -> None:
+    layers = importlib.import_module(f"{package}.layers")
+    unknown = {}
+    for name in INDEX:
+        theirs = getattr(layers, name, None)
+        cls = layer_class(name)
+        if theirs is None or cls is None:
+            continue
+        found = {
+            argument.name
+            for argument in inspect.signature(theirs.__init__).parameters.values()
+            if argument.kind is argument.POSITIONAL_OR_KEYWORD and argument.name != "self"
+        }
+        found |= set(re.findall(r"kwargs\.pop\(\s*\"(\w+)\"", inspect.getsource(theirs.__init__)))
+        unknown[name] = found - {*keys_of(cls), *former_arguments(cls), *INTERNAL}
+    assert not {name: rest for name, rest in unknown.items() if rest}
+
+
+INTERNAL = ("has_input_vocabulary", "vocabulary_size", "has_static_table")
+"""What Keras takes from its own configs alone."""
 
 
 def test_every_entry_is_about_a_field_of_some_class() -> None:

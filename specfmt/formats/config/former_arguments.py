@@ -44,8 +44,8 @@ def _without_equivalent(
         message = f"left out {key}: {show(value)} of {label}, {former.left_out}"
         context.warn("SF432", message, path, former.hint)
         return
-    values = [str(each) if isinstance(each, str) else show(each) for each in former.values or ()]
-    expected = " or ".join(values) or "null"
+    values = (each if isinstance(each, str) else show(each) for each in former.values or ())
+    expected = " or ".join(values)
     fail(
         "SF420",
         f"expected {key} to be {expected}, received {show(value)}",
