@@ -87,7 +87,8 @@ def read_bytes(file: str) -> tuple[bytes, str]:
 def read_spec(file: str, customs: Iterable[str] = ()) -> ModelSpec:
     """The spec in a file, `-` for standard input."""
     content, name = read_bytes(file)
-    return specfmt.with_customs(specfmt.loads(content, file=name), customs)
+    spec = specfmt.loads(content, file=name)
+    return specfmt.with_customs(spec, customs) if customs else spec
 
 
 def header(file: str) -> str:
