@@ -371,17 +371,6 @@ def import_spec(
     return Imported(*function(path, content, input_shape=input_shape))
 
 
-def import_source(
-    path: str | Path,
-    content: bytes | None = None,
-    *,
-    input_shape: tuple[int | None, ...] | None = None,
-) -> tuple[str, list[Diagnostic]]:
-    """As `import_spec`, with the spec as canonical YAML."""
-    spec, warnings = import_spec(path, content, input_shape=input_shape)
-    return dump(spec), warnings
-
-
 def from_keras_json(text: str | bytes) -> ModelSpec:
     """The spec of a Keras architecture JSON, of any generation from 0.2 to 3.15.
 

@@ -101,7 +101,7 @@ def test_every_function_of_the_module_is_public() -> None:
         for name, value in vars(api).items()
         if inspect.isfunction(value) and value.__module__ == api.__name__ and name[0] != "_"
     }
-    assert defined - {"import_source"} == set(FUNCTIONS)
+    assert defined == set(FUNCTIONS)
 
 
 def test_the_page_about_python_runs_and_names_every_function(

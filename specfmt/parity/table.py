@@ -8,19 +8,24 @@ from rich.table import Table
 
 from specfmt.diagnostics import printable
 from specfmt.parity.report import Against, Difference, Report
+from specfmt.targets.registry import find_target
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-WORDS = {"keras": "Keras", "torch": "PyTorch", "spec": "spec"}
 SHOWN = 12
 """Rows of gradients and layers that are shown: those that differ most."""
+
+
+def _title(name: str) -> str:
+    """What a target is called, or that it is the spec itself."""
+    return name if name == "spec" else find_target(name).title
 
 
 def show(report: Report, console: Console, *, every: bool = False) -> None:
     """Print a report; ``every`` layer where it was asked for."""
     counts = report.params
-    ran = [WORDS[key] for key in counts if key != "spec"]
+    ran = [_title(key) for key in counts if key != "spec"]
     table = Table(title=" and ".join(ran))
     for title, justify in (
         ("what", "left"),
@@ -31,7 +36,7 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
     ):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
     mark = _mark(report.counts_agree)
-    listed = ", ".join(f"{WORDS[key]} {count:,}" for key, count in counts.items())
+    listed = ", ".join(f"{_title(key)} {count:,}" for key, count in counts.items())
     table.add_row("parameters", listed, "", "", mark)
     if tried := len(report.shapes):
         table.add_row(
@@ -42,11 +47,11 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
     for item in report.against:
         for target, rows in item.outputs.items():
             digits = " (float64)" if item.exact else ""
-            _rows(table, f"{item.what}: {WORDS[target]}{digits}", rows)
+            _rows(table, f"{item.what}: {_title(target)}{digits}", rows)
             if not item.ok:
                 _rows(
                     table,
-                    f"{item.what}: {WORDS[target]} layer",
+                    f"{item.what}: {_title(target)} layer",
                     _largest(item.layers.get(target, [])),
                 )
     gradients = 0
@@ -112,7 +117,7 @@ def _against(item: Against, console: Console) -> None:
         if item.first(target):
             _line(
                 console,
-                f"The first layer in which {WORDS[target]} differs from it is {item.first(target)}.",
+                f"The first layer in which {_title(target)} differs from it is {item.first(target)}.",
             )
 
 

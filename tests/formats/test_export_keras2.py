@@ -17,13 +17,13 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 
 import specfmt
-from specfmt.api import import_source
 from specfmt.cli import main
 from specfmt.diagnostics import SpecError
 from specfmt.formats.export import export_data
 from specfmt.formats.keras2.operations import BY_OPERATION
 from specfmt.formats.read.tensorflow.tables import FUNCTIONS
 from specfmt.targets.keras import generate_model
+from tests.tools.imports import import_source
 from tests.tools.keras2_models import models, refused
 from tests.tools.keras2_tools import (
     described,

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import specfmt
-from specfmt.api import import_source
 from specfmt.diagnostics import SpecError
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.graph.build import build
@@ -28,6 +27,7 @@ from tests.formats.test_import_graph import (
     op_3,
     tensor,
 )
+from tests.tools.imports import import_source
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 PAGES = set(codes())

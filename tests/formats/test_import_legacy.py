@@ -5,9 +5,9 @@ import json
 import pytest
 import yaml
 
-from specfmt.api import import_source
 from specfmt.diagnostics import SpecError
 from specfmt.formats.keras_json import document_from_keras_json
+from tests.tools.imports import import_source
 
 
 def sequential(*layers, version="1.2.2"):

@@ -7,11 +7,11 @@ import json
 import pytest
 
 import specfmt
-from specfmt.api import import_source
 from specfmt.diagnostics import SpecError
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.vocab.history import ELSEWHERE, FORMER, KEPT, NO_WORDS, todays
 from specfmt.vocab.index import INDEX
+from tests.tools.imports import import_source
 
 KINDS = {
     "activation": "activations",

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import specfmt
-from specfmt import api
 from specfmt.formats.source.vocabularies import fill_vocabularies, read_tokens
+from tests.tools.imports import import_source
 
 STORY = ["The cat sat.", "the dog É sat; 日本 sat", "a\u2028b c"]
 
@@ -199,7 +199,7 @@ def test_files_saved_after_adapt(tmp_path: Path) -> None:
     asked = [np.array([["the SAT!"], ["zebra"], ["日本 a\u2028b"]]), numbers + 2]
     expected = [np.asarray(y) for y in model(asked)]
 
-    written, warnings = api.import_source(path)
+    written, warnings = import_source(path)
     assert warnings == []
     spec = specfmt.loads(written)
     copy = execute(specfmt.generate(spec, "keras"))

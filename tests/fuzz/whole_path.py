@@ -20,11 +20,12 @@ from typing import Any
 
 import specfmt
 from specfmt import SpecError, generate
-from specfmt.api import import_source, to_keras_json
+from specfmt.api import to_keras_json
 from specfmt.console.summary import summary_html, summary_text
 from specfmt.graph.summary import summarize
 from specfmt.spec.document import ModelSpec
 from tests.fuzz.markers import OPTIONS, check_program
+from tests.tools.imports import import_source
 
 SLOW = 2.0
 """Seconds of processor time that a small input may take, all its programs together."""

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from specfmt import SpecError, analyze, check, dump, generate, loads, to_keras_json
-from specfmt.api import import_source
 from specfmt.graph.assumed import completed
+from tests.tools.imports import import_source
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from specfmt import SpecError, analyze, check, generate, loads
-from specfmt.api import import_source
+from tests.tools.imports import import_source
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"

@@ -17,10 +17,10 @@ import pytest
 from click.testing import CliRunner
 
 import specfmt
-from specfmt.api import import_source
 from specfmt.cli import main
 from specfmt.parity import pair as verify_pair
 from specfmt.parity.workers import Workers
+from tests.tools.imports import import_source
 
 pytestmark = pytest.mark.slow
 

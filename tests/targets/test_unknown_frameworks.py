@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from specfmt import SpecError, convert_weights, generate, loads
-from specfmt.api import import_source
 from specfmt.graph.assumed import with_layer
 from specfmt.graph.customs import customs_of, with_customs
+from tests.tools.imports import import_source
 
 pytestmark = pytest.mark.slow
 
