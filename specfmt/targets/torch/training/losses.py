@@ -14,7 +14,7 @@ from specfmt.layers.base import Shape
 from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.registry import TargetError
-from specfmt.targets.torch.training.scores import changed_arguments, smoothed, torch_dim
+from specfmt.targets.torch.training.scores import Registry, changed_arguments, smoothed, torch_dim
 from specfmt.vocab.base import CUSTOM, Term
 
 Activation = Literal["Softmax", "Sigmoid"]
@@ -233,16 +233,7 @@ def _weighted(values: _Values, reduction: str | None) -> tuple[str, str]:
     return create, f"{product}.mean()"
 
 
-LOSSES: dict[str, Callable[[_Request], _Values]] = {}
-
-
-def _loss(*types: str) -> Callable[[Callable[[_Request], _Values]], Callable[[_Request], _Values]]:
-    def register(function: Callable[[_Request], _Values]) -> Callable[[_Request], _Values]:
-        for name in types:
-            LOSSES[name] = function
-        return function
-
-    return register
+LOSSES: Registry[Callable[[_Request], _Values]] = Registry()
 
 
 def _elementwise(r: _Request, stock: str, *arguments: str, target: str = "") -> _Values:
@@ -251,28 +242,28 @@ def _elementwise(r: _Request, stock: str, *arguments: str, target: str = "") -> 
     return _Values(f"{call}.mean(dim={r.dim})", stock, arguments, mean=call)
 
 
-@_loss("MeanSquaredError")
+@LOSSES("MeanSquaredError")
 def _mse(r: _Request) -> _Values:
     return _elementwise(r, "nn.MSELoss")
 
 
-@_loss("MeanAbsoluteError")
+@LOSSES("MeanAbsoluteError")
 def _mae(r: _Request) -> _Values:
     return _elementwise(r, "nn.L1Loss")
 
 
-@_loss("Huber")
+@LOSSES("Huber")
 def _huber(r: _Request) -> _Values:
     arguments = () if r.spec.delta == 1 else (f"delta={number(r.spec.delta)}",)
     return _elementwise(r, "nn.HuberLoss", *arguments)
 
 
-@_loss("Poisson")
+@LOSSES("Poisson")
 def _poisson(r: _Request) -> _Values:
     return _elementwise(r, "nn.PoissonNLLLoss", "log_input=False", "eps=1e-7")
 
 
-@_loss("BinaryCrossentropy")
+@LOSSES("BinaryCrossentropy")
 def _bce(r: _Request) -> _Values:
     target = r.smoothed(2)
     if r.logits:
@@ -281,7 +272,7 @@ def _bce(r: _Request) -> _Values:
     return _elementwise(clipped, "nn.BCELoss", target=target)
 
 
-@_loss("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+@LOSSES("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 def _crossentropy(r: _Request) -> _Values:
     """`nn.CrossEntropyLoss` wants classes on axis 1; Keras has them last."""
     ignored = getattr(r.spec, "ignore_class", None)
@@ -314,90 +305,84 @@ def _crossentropy(r: _Request) -> _Values:
     return _Values(call, "nn.CrossEntropyLoss", tuple(arguments), count=count)
 
 
-@_loss("CosineSimilarity")
+@LOSSES("CosineSimilarity")
 def _cosine(r: _Request) -> _Values:
     return _Values(f"-F.cosine_similarity({r.p}, {r.t}, dim={r.dim}, eps=1e-7)")
 
 
-@_loss("Hinge", "SquaredHinge")
+@LOSSES("Hinge", "SquaredHinge")
 def _hinge(r: _Request) -> _Values:
     square = ".square()" if r.term.type == "SquaredHinge" else ""
     call = f"hinge_margin({r.p}, {r.t}){square}.mean(dim={r.dim})"
     return _Values(call, helpers=("hinge_margin",))
 
 
-HELPERS = {
-    "MeanAbsolutePercentageError": "mean_absolute_percentage_error",
-    "MeanSquaredLogarithmicError": "mean_squared_logarithmic_error",
-    "LogCosh": "log_cosh",
-    "KLDivergence": "kl_divergence",
-    "CategoricalHinge": "categorical_hinge",
-    "CategoricalGeneralizedCrossEntropy": "generalized_crossentropy",
-    "Circle": "circle_loss",
-    "CTC": "ctc_loss",
+HELPERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "MeanAbsolutePercentageError": ("mean_absolute_percentage_error", {}),
+    "MeanSquaredLogarithmicError": ("mean_squared_logarithmic_error", {}),
+    "LogCosh": ("log_cosh", {}),
+    "KLDivergence": ("kl_divergence", {}),
+    "CategoricalHinge": ("categorical_hinge", {}),
+    "CategoricalGeneralizedCrossEntropy": ("generalized_crossentropy", {"q": 0.5}),
 }
-
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "CategoricalGeneralizedCrossEntropy": {"q": 0.5},
-    "Circle": {"gamma": 80.0, "margin": 0.4, "remove_diagonal": True},
-}
+"""Losses that are a helper function, and the defaults of its arguments."""
 
 
-@_loss(*HELPERS)
+def _call(r: _Request, name: str, *given: str, **defaults: Any) -> str:
+    """The open call of a helper function with those arguments that differ from its defaults."""
+    changed = changed_arguments(**{k: (getattr(r.spec, k), v) for k, v in defaults.items()})
+    return f"{name}({', '.join([*given, *changed])}"
+
+
+@LOSSES(*HELPERS)
 def _helper(r: _Request) -> _Values:
-    """A helper function with those arguments that differ from its defaults."""
-    name = HELPERS[r.term.type]
-    defaults = ARGUMENTS.get(r.term.type, {})
-    given = changed_arguments(**{key: (getattr(r.spec, key), defaults[key]) for key in defaults})
-    dim = "" if r.term.type in ("Circle", "CTC") else r.dim_argument()
-    call = f"{name}({', '.join((r.p, r.t, *given))}{dim})"
-    if r.term.type == "Circle":
-        # Keras masks out samples whose circle loss is 0, and averages over the others.
-        count = f"{call}.count_nonzero()"
-        mean = f"positive_mean({call})"
-        return _Values(call, mean=mean, helpers=(name, "positive_mean"), count=count)
-    return _Values(call, helpers=(name,))
+    name, defaults = HELPERS[r.term.type]
+    return _Values(f"{_call(r, name, r.p, r.t, **defaults)}{r.dim_argument()})", helpers=(name,))
 
 
-@_loss("BinaryFocalCrossentropy")
+@LOSSES("CTC")
+def _ctc(r: _Request) -> _Values:
+    return _Values(f"ctc_loss({r.p}, {r.t})", helpers=("ctc_loss",))
+
+
+@LOSSES("Circle")
+def _circle(r: _Request) -> _Values:
+    """Keras masks out samples whose circle loss is 0, and averages over the others."""
+    call = _call(r, "circle_loss", r.p, r.t, gamma=80.0, margin=0.4, remove_diagonal=True) + ")"
+    return _Values(
+        call,
+        mean=f"positive_mean({call})",
+        helpers=("circle_loss", "positive_mean"),
+        count=f"{call}.count_nonzero()",
+    )
+
+
+@LOSSES("BinaryFocalCrossentropy")
 def _binary_focal(r: _Request) -> _Values:
-    arguments = []
-    if r.spec.apply_class_balancing:
-        arguments.append(f"alpha={number(r.spec.alpha)}")
-    if r.spec.gamma != 2:
-        arguments.append(f"gamma={number(r.spec.gamma)}")
-    if r.logits:
-        arguments.append("from_logits=True")
-    extra = "".join(f", {argument}" for argument in arguments) + r.dim_argument()
     name = "binary_focal_crossentropy"
-    return _Values(f"{name}({r.p}, {r.smoothed(2)}{extra})", helpers=(name,))
+    alpha = [f"alpha={number(r.spec.alpha)}"] * r.spec.apply_class_balancing
+    logits = ", from_logits=True" * r.logits
+    call = _call(r, name, r.p, r.smoothed(2), *alpha, gamma=2.0)
+    return _Values(f"{call}{logits}{r.dim_argument()})", helpers=(name,))
 
 
-@_loss("CategoricalFocalCrossentropy")
+@LOSSES("CategoricalFocalCrossentropy")
 def _categorical_focal(r: _Request) -> _Values:
-    p = f"{r.p}.softmax(dim={r.dim})" if r.logits else r.p
-    target = r.smoothed(r.shape[-1] or 1)
-    extra = ""
-    if r.spec.alpha != 0.25:
-        extra += f", alpha={literal(r.spec.alpha)}"
-    if r.spec.gamma != 2:
-        extra += f", gamma={number(r.spec.gamma)}"
     name = "categorical_focal_crossentropy"
-    return _Values(f"{name}({p}, {target}{extra}{r.dim_argument()})", helpers=(name,))
+    p = f"{r.p}.softmax(dim={r.dim})" if r.logits else r.p
+    call = _call(r, name, p, r.smoothed(r.shape[-1] or 1), alpha=0.25, gamma=2.0)
+    return _Values(f"{call}{r.dim_argument()})", helpers=(name,))
 
 
-@_loss("Dice", "Tversky")
+@LOSSES("Dice", "Tversky")
 def _overlap(r: _Request) -> _Values:
     name = r.term.type.lower()
-    extra = ""
-    if name == "tversky":
-        for key in ("alpha", "beta"):
-            value = getattr(r.spec, key)
-            extra += "" if value == 0.5 else f", {key}={number(value)}"
+    dim = ""
     if r.spec.axis is not None:
         axes = (r.spec.axis,) if isinstance(r.spec.axis, int) else r.spec.axis
         rank = len(r.shape)
         channels_first = r.dim == 1 and rank in (4, 5)
         dims = tuple(torch_dim(axis, rank, channels_first=channels_first) for axis in axes)
-        extra += f", dim={literal(dims[0] if len(dims) == 1 else dims)}"
-    return _Values(f"{name}({r.p}, {r.t}{extra})", helpers=(name,))
+        dim = f", dim={literal(dims[0] if len(dims) == 1 else dims)}"
+    defaults = {"alpha": 0.5, "beta": 0.5} if name == "tversky" else {}
+    return _Values(f"{_call(r, name, r.p, r.t, **defaults)}{dim})", helpers=(name,))

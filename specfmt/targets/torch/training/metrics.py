@@ -18,6 +18,7 @@ from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.scores import (
     MetricRequest,
+    Registry,
     changed_arguments,
     smoothed,
     torch_dim,
@@ -113,17 +114,7 @@ def metric_code(
 Made = tuple[str, tuple[str, ...]]
 Maker = Callable[[MetricRequest], Made]
 
-METRICS: dict[str, Maker] = {}
-
-
-def _metric(*types: str) -> Callable[[Maker], Maker]:
-    def register(function: Maker) -> Maker:
-        for name in types:
-            METRICS[name] = function
-        return function
-
-    return register
-
+METRICS: Registry[Maker] = Registry()
 
 MEAN_OF = "Mean(lambda p, y: "
 """How the metrics begin that are means of a function."""
@@ -147,22 +138,22 @@ def _function(name: str, r: MetricRequest, target: str = "") -> Made:
 # -- accuracies --------------------------------------------------------------------------------
 
 
-@_metric("Accuracy")
+@METRICS("Accuracy")
 def _accuracy(r: MetricRequest) -> Made:
     return _mean(f"p == {r.values}")
 
 
-@_metric("BinaryAccuracy")
+@METRICS("BinaryAccuracy")
 def _binary_accuracy(r: MetricRequest) -> Made:
     return _mean(f"(p > {number(r.spec.threshold)}) == {r.values}")
 
 
-@_metric("CategoricalAccuracy", "SparseCategoricalAccuracy")
+@METRICS("CategoricalAccuracy", "SparseCategoricalAccuracy")
 def _categorical_accuracy(r: MetricRequest) -> Made:
     return _mean(f"p.argmax(dim={r.dim}) == {r.classes}")
 
 
-@_metric("TopKCategoricalAccuracy", "SparseTopKCategoricalAccuracy")
+@METRICS("TopKCategoricalAccuracy", "SparseTopKCategoricalAccuracy")
 def _top_k(r: MetricRequest) -> Made:
     if getattr(r.spec, "from_sorted_ids", False):
         if r.dim != -1:
@@ -191,7 +182,7 @@ def _check_matrix(r: MetricRequest, what: str) -> None:
         )
 
 
-@_metric(
+@METRICS(
     "Precision", "Recall", "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives"
 )
 def _counts(r: MetricRequest) -> Made:
@@ -222,7 +213,7 @@ BEST_AT = {
 """Metric -> the rate that it gives and the rate that it bounds."""
 
 
-@_metric(*BEST_AT)
+@METRICS(*BEST_AT)
 def _best_at(r: MetricRequest) -> Made:
     name = type(r.spec).__name__
     rate, other = BEST_AT[name]
@@ -240,7 +231,7 @@ def _best_at(r: MetricRequest) -> Made:
     return create, ("BestAt",)
 
 
-@_metric("AUC")
+@METRICS("AUC")
 def _auc(r: MetricRequest) -> Made:
     spec = r.spec
     if spec.from_logits:
@@ -272,7 +263,7 @@ def _auc(r: MetricRequest) -> Made:
     return create, ("AreaUnderCurve",)
 
 
-@_metric("F1Score", "FBetaScore")
+@METRICS("F1Score", "FBetaScore")
 def _f_beta(r: MetricRequest) -> Made:
     if len(r.output) != 2:
         raise TargetError("an F score needs outputs of shape (N, classes)", code="SF304")
@@ -292,7 +283,7 @@ def _converted(create: str, name: str, p: str, y: str) -> Made:
     return f"Converted({create}, lambda p, y: ({p}, {y}))", ("Converted", name)
 
 
-@_metric("IoU", "BinaryIoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU")
+@METRICS("IoU", "BinaryIoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU")
 def _iou(r: MetricRequest) -> Made:
     spec = r.spec
     size = getattr(spec, "num_classes", 2)
@@ -315,38 +306,38 @@ def _iou(r: MetricRequest) -> Made:
 # -- means of errors ---------------------------------------------------------------------------
 
 
-@_metric("MeanSquaredError")
+@METRICS("MeanSquaredError")
 def _mse(r: MetricRequest) -> Made:
     return _mean(f"(p - {r.values}).square()")
 
 
-@_metric("RootMeanSquaredError")
+@METRICS("RootMeanSquaredError")
 def _rmse(r: MetricRequest) -> Made:
     return f"RootMean(lambda p, y: (p - {r.values}).square())", ("RootMean",)
 
 
-@_metric("MeanAbsoluteError")
+@METRICS("MeanAbsoluteError")
 def _mae(r: MetricRequest) -> Made:
     return _mean(f"(p - {r.values}).abs()")
 
 
-@_metric("CosineSimilarity")
+@METRICS("CosineSimilarity")
 def _cosine(r: MetricRequest) -> Made:
     return _mean(f"F.cosine_similarity(p, {r.values}, dim={r.dim}, eps=1e-7)")
 
 
-@_metric("Poisson")
+@METRICS("Poisson")
 def _poisson(r: MetricRequest) -> Made:
     return _mean(f"p - {r.values} * (p + 1e-7).log()")
 
 
-@_metric("Hinge", "SquaredHinge")
+@METRICS("Hinge", "SquaredHinge")
 def _hinge(r: MetricRequest) -> Made:
     square = ".square()" if type(r.spec).__name__ == "SquaredHinge" else ""
     return _mean(f"hinge_margin(p, {r.values}){square}", "hinge_margin")
 
 
-@_metric("R2Score")
+@METRICS("R2Score")
 def _r2(r: MetricRequest) -> Made:
     create = _call(
         "R2Score",
@@ -366,12 +357,12 @@ FUNCTIONS = {
 }
 
 
-@_metric(*FUNCTIONS)
+@METRICS(*FUNCTIONS)
 def _by_function(r: MetricRequest) -> Made:
     return _function(FUNCTIONS[type(r.spec).__name__], r)
 
 
-@_metric("CategoricalHinge")
+@METRICS("CategoricalHinge")
 def _categorical_hinge(r: MetricRequest) -> Made:
     return _function("categorical_hinge", r, r.as_one_hot)
 
@@ -379,7 +370,7 @@ def _categorical_hinge(r: MetricRequest) -> Made:
 # -- cross-entropies ---------------------------------------------------------------------------
 
 
-@_metric("BinaryCrossentropy")
+@METRICS("BinaryCrossentropy")
 def _bce(r: MetricRequest) -> Made:
     y = smoothed(r.values, r.spec.label_smoothing, 2)
     if r.logits:
@@ -387,7 +378,7 @@ def _bce(r: MetricRequest) -> Made:
     return _mean(f'F.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), {y}, reduction="none")')
 
 
-@_metric("CategoricalCrossentropy")
+@METRICS("CategoricalCrossentropy")
 def _categorical_crossentropy(r: MetricRequest) -> Made:
     smoothing = r.spec.label_smoothing
     if r.logits:
@@ -397,7 +388,7 @@ def _categorical_crossentropy(r: MetricRequest) -> Made:
     return _function("probability_crossentropy", r, y)
 
 
-@_metric("SparseCategoricalCrossentropy")
+@METRICS("SparseCategoricalCrossentropy")
 def _sparse_crossentropy(r: MetricRequest) -> Made:
     ignored = r.spec.ignore_class
     extra = "" if ignored is None else f", ignore_index={ignored}"

@@ -15,7 +15,7 @@ from specfmt.targets.own_words import python_name
 from specfmt.targets.source import number
 from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.schedules import ScheduleCode, schedule_code
-from specfmt.targets.torch.training.scores import changed_arguments
+from specfmt.targets.torch.training.scores import Registry, changed_arguments
 from specfmt.vocab.base import CUSTOM, Term
 
 DEFAULT_RATE = 0.001
@@ -154,22 +154,10 @@ def _clipping(spec: Any, model: str) -> tuple[list[str], list[str]]:
     return [], []
 
 
-OPTIMIZERS: dict[str, Callable[[Any, bool, bool], _Form]] = {}
+OPTIMIZERS: Registry[Callable[[Any, bool, bool], _Form]] = Registry()
 
 
-def _optimizer(
-    name: str,
-) -> Callable[[Callable[[Any, bool, bool], _Form]], Callable[[Any, bool, bool], _Form]]:
-    def register(
-        function: Callable[[Any, bool, bool], _Form],
-    ) -> Callable[[Any, bool, bool], _Form]:
-        OPTIMIZERS[name] = function
-        return function
-
-    return register
-
-
-@_optimizer("SGD")
+@OPTIMIZERS("SGD")
 def _sgd(spec: Any, exact: bool, varies: bool) -> _Form:
     arguments = changed_arguments(
         momentum=(spec.momentum, 0.0), nesterov=(spec.nesterov and spec.momentum > 0, False)
@@ -186,7 +174,7 @@ def _sgd(spec: Any, exact: bool, varies: bool) -> _Form:
     return _Form("torch.optim.SGD", arguments, comment, decays=not spec.momentum)
 
 
-@_optimizer("RMSprop")
+@OPTIMIZERS("RMSprop")
 def _rmsprop(spec: Any, exact: bool, varies: bool) -> _Form:
     rest = changed_arguments(momentum=(spec.momentum, 0.0), centered=(spec.centered, False))
     if exact:
@@ -197,7 +185,7 @@ def _rmsprop(spec: Any, exact: bool, varies: bool) -> _Form:
     return _Form("torch.optim.RMSprop", (*own, *rest), comment)
 
 
-@_optimizer("Adagrad")
+@OPTIMIZERS("Adagrad")
 def _adagrad(spec: Any, exact: bool, varies: bool) -> _Form:
     start = spec.initial_accumulator_value
     if exact:
@@ -208,7 +196,7 @@ def _adagrad(spec: Any, exact: bool, varies: bool) -> _Form:
     return _Form("torch.optim.Adagrad", arguments, comment)
 
 
-@_optimizer("Adadelta")
+@OPTIMIZERS("Adadelta")
 def _adadelta(spec: Any, exact: bool, varies: bool) -> _Form:
     return _Form(
         "torch.optim.Adadelta", changed_arguments(rho=(spec.rho, 0.9), eps=(spec.epsilon, 1e-6))
@@ -224,7 +212,7 @@ def _betas(spec: Any) -> tuple[tuple[float, float], tuple[float, float]]:
     return (spec.beta_1, spec.beta_2), (0.9, 0.999)
 
 
-@_optimizer("Adam")
+@OPTIMIZERS("Adam", "AdamW")
 def _adam(spec: Any, exact: bool, varies: bool) -> _Form:
     rest = {"amsgrad": (spec.amsgrad, False)}
     if exact:
@@ -236,10 +224,7 @@ def _adam(spec: Any, exact: bool, varies: bool) -> _Form:
     return _Form("torch.optim.Adam", arguments, ADAM_COMMENT, decays=True)
 
 
-OPTIMIZERS["AdamW"] = _adam
-
-
-@_optimizer("Adamax")
+@OPTIMIZERS("Adamax")
 def _adamax(spec: Any, exact: bool, varies: bool) -> _Form:
     if exact:
         own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-7))
@@ -251,7 +236,7 @@ def _adamax(spec: Any, exact: bool, varies: bool) -> _Form:
     return _Form("torch.optim.Adamax", own, comment)
 
 
-@_optimizer("Nadam")
+@OPTIMIZERS("Nadam")
 def _nadam(spec: Any, exact: bool, varies: bool) -> _Form:
     # Keras's momentum schedule is torch's with a decay of 1 (torch's default is 0.004).
     own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8))
@@ -259,13 +244,13 @@ def _nadam(spec: Any, exact: bool, varies: bool) -> _Form:
     return _Form("torch.optim.NAdam", (*own, "momentum_decay=1.0", *decoupled), decays=True)
 
 
-@_optimizer("Lion")
+@OPTIMIZERS("Lion")
 def _lion(spec: Any, exact: bool, varies: bool) -> _Form:
     own = changed_arguments(betas=((spec.beta_1, spec.beta_2), (0.9, 0.99)))
     return _Form("Lion", own, decays=True, helper=True)
 
 
-@_optimizer("Adafactor")
+@OPTIMIZERS("Adafactor")
 def _adafactor(spec: Any, exact: bool, varies: bool) -> _Form:
     # relative_step changes nothing: Keras takes the smaller of both rates either way.
     decay, limit = (spec.beta_2_decay, -0.8), (spec.clip_threshold, 1.0)

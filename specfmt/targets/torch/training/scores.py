@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from specfmt.layers.base import Shape
 from specfmt.targets.source import literal, number
+
+F = TypeVar("F")
 
 
 def torch_dim(axis: int, rank: int, *, channels_first: bool) -> int:
@@ -36,6 +39,17 @@ def changed_arguments(**values: tuple[Any, Any]) -> list[str]:
     return [
         f"{name}={literal(value)}" for name, (value, default) in values.items() if value != default
     ]
+
+
+class Registry(dict[str, F]):
+    """Functions by the types of the words that they write; as a decorator it takes the types."""
+
+    def __call__(self, *types: str) -> Callable[[F], F]:
+        def register(function: F) -> F:
+            self.update(dict.fromkeys(types, function))
+            return function
+
+        return register
 
 
 @dataclass(frozen=True)
