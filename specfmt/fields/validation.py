@@ -102,7 +102,7 @@ def _key_findings(
     meant = {name for path in unknown for name in _meant(str(path[-1]), cls)}
     for path in missing:
         if path[-1] not in meant:
-            message = f"expected {label} to have `{path[-1]}`, it is missing"
+            message = f"{label} is missing the required field `{path[-1]}`"
             yield Diagnostic("SF122", message, path[:-1])
     for path in unknown:
         yield unknown_key(str(path[-1]), path, cls, label)

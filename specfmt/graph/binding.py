@@ -85,7 +85,7 @@ class Binder:
             if required and argument not in bound:
                 self.scope.report(
                     "SF204",
-                    f"expected {unit.type_name} to read `{argument}`, it is missing",
+                    f"{unit.type_name} is missing the required call argument `{argument}`",
                     path,
                     f"add it to `{key}:`",
                 )

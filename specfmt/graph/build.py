@@ -112,7 +112,7 @@ class Builder(Scope):
             if not any(d.path[: len(place)] == place for d in self.problems):
                 self.report(
                     "SF207",
-                    "expected `inputs:` with the shape of each input, it is missing",
+                    "expected `inputs:` with the shape of each input, received none",
                     (),
                     "add for example `inputs: {features: {shape: [4]}}`",
                 )

@@ -112,7 +112,7 @@ class Scope:
             self.report(
                 "SF204",
                 f"expected `{key}:` on the first layer of a model with {len(inputs)} inputs, "
-                "it is missing",
+                "received none",
                 path,
                 f"write for example `{key}: {inputs[0]}`",
             )

@@ -95,7 +95,7 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
     Where it is an old type, or a type but for its capitals, the fields are checked too.
     """
     if "type" not in data:
-        yield Diagnostic("SF122", "expected a layer to have `type`, it is missing")
+        yield Diagnostic("SF122", "a layer is missing the required field `type`")
         return
     type_name = data["type"]
     old = former_type(type_name)

@@ -285,7 +285,7 @@ class DataRule(Rule):
         source = value.get("source")
         cls = SOURCES.get(source) if isinstance(source, str) else None
         if "source" not in value:
-            message = "expected data to have `source`, it is missing"
+            message = "data is missing the required field `source`"
             raise NestedError([Diagnostic("SF122", message, (), "one of " + ", ".join(SOURCES))])
         if cls is None:
             message = FieldError("one of " + ", ".join(SOURCES), source).message

@@ -236,5 +236,5 @@ def as_index(value: Any, path: Path, what: str) -> int:
 def need(mapping: Json, key: str, path: Path, what: str) -> Any:
     """``mapping[key]``, or SF404."""
     if key not in mapping:
-        fail("SF404", f"expected {what} to have `{key}`, it is missing", path)
+        fail("SF404", f"{what} is missing the required key `{key}`", path)
     return mapping[key]

@@ -92,7 +92,7 @@ class GraphReader:
                     if config.get(flag) is True:
                         spec[flag] = True
                 return name, spec
-        return fail("SF404", "expected an InputLayer to have `batch_shape`, it is missing", path)
+        return fail("SF404", "an InputLayer is missing the required key `batch_shape`", path)
 
     def add_input(self, name: str, spec: Json, where: Path) -> tuple[Ref, int | None]:
         if name in self.inputs:

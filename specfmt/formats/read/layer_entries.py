@@ -389,7 +389,7 @@ class LayerReader:
             problems += map(_as_import, findings(rules_of(cls)[key], given[key], where))
         for key in required_keys(cls):
             if key not in values and key not in LAYER_KEYS:
-                message = f"expected {type_name} to have `{key}`, it is missing"
+                message = f"{type_name} is missing the required field `{key}`"
                 problems.append(Diagnostic("SF404", message, path))
         if problems:
             raise SpecError(problems)
