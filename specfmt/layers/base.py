@@ -402,7 +402,7 @@ class Layer(SpecModel):
         fields = type(self).model_fields
         return tuple(n for n in STRENGTHS if n in fields and "seed" in fields and getattr(self, n))
 
-    def calm(self) -> dict[str, Any]:
+    def noise_off(self) -> dict[str, Any]:
         """Values for `noise_fields` under which a call in training mode draws nothing."""
         return dict.fromkeys(self.noise_fields(), 0.0)
 

@@ -141,7 +141,7 @@ class RandomFlip(RandomImageLayer):
     def noise_fields(self) -> tuple[str, ...]:
         return ("mode",)
 
-    def calm(self) -> dict[str, Any]:
+    def noise_off(self) -> dict[str, Any]:
         return {"mode": "none"}  # Keras flips along no axis that it does not know
 
 

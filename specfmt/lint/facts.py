@@ -39,7 +39,7 @@ def path_of_loss(graph: Graph, output: str) -> Path:
 def final_activation(value: Value) -> str:
     """The type of the last activation that made a value, or nothing."""
     node = value.node
-    while node is not None and node.unit.graph is None and changes_nothing(node):
+    while node is not None and node.unit.graph is None and is_identity(node):
         node = next(iter(node.inputs())).node
     if node is None or node.unit.graph is not None:
         return ""
@@ -61,7 +61,7 @@ def is_linear(node: Node) -> bool:
     )
 
 
-def changes_nothing(node: Node) -> bool:
+def is_identity(node: Node) -> bool:
     """Whether a call is the identity at inference."""
     return node.layer.returns_input()
 

@@ -10,8 +10,8 @@ from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
 from specfmt.graph.model import Graph, Node, Value
 from specfmt.lint.facts import (
-    changes_nothing,
     final_activation,
+    is_identity,
     is_linear,
     loss_of,
     path_of_loss,
@@ -151,7 +151,7 @@ def _through(value: Value, table: dict[Value, list[Node]]) -> Node | None:
         found = table.get(value, [])
         if len(found) != 1 or found[0].unit.graph is not None:
             return None
-        if not changes_nothing(found[0]):
+        if not is_identity(found[0]):
             return found[0]
         value = found[0].outputs[0]
 

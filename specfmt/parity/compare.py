@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from specfmt.diagnostics import SpecError
 from specfmt.graph.training import draws, fixed_calls
+from specfmt.parity.deterministic import deterministic
 from specfmt.parity.differences import as_keras, gradients, statistics, worst
 from specfmt.parity.original import Original, Reference
 from specfmt.parity.pair import INFERENCE, TRAINING, Pair, Result
 from specfmt.parity.precision import MOVE, bounded, coarser
-from specfmt.parity.quiet import quiet
 from specfmt.parity.report import EXACT_BOUND, Against, Difference, Report, Rounding, Step
 from specfmt.parity.workers import TARGETS
 from specfmt.spec.document import ModelSpec
@@ -71,20 +71,20 @@ class Comparison:
             self.why = "training mode not compared: a batch of one sample has no statistics"
         self.doubtful: tuple[int, ...] = NO_CASES
         self.unsure: tuple[str, ...] = ()
-        self.calm = pair
-        self.silenced: tuple[str, ...] = ()
+        self.deterministic = pair
+        self.without_noise: tuple[str, ...] = ()
         always = any(fixed and draws(node.unit) for node, fixed in fixed_calls(pair.graph))
         if always or TRAINING in self.modes:
-            spec, self.silenced = quiet(pair.spec)
-            if self.silenced:
-                self.calm = pair.like(spec, "quiet", pair.options.fidelity)
+            spec, self.without_noise = deterministic(pair.spec)
+            if self.without_noise:
+                self.deterministic = pair.like(spec, "deterministic", pair.options.fidelity)
         if always:
-            self.pair = self.calm
+            self.pair = self.deterministic
 
     @cached_property
     def faithful(self) -> Pair:
         """The programs in training mode, PyTorch's of ``--fidelity exact``."""
-        return self.calm.like(self.calm.spec, "exact", "exact")
+        return self.deterministic.like(self.deterministic.spec, "exact", "exact")
 
     @cached_property
     def exact(self) -> Both:
@@ -113,7 +113,7 @@ class Comparison:
         keras, torch = both
         self.doubt(both, original)
         params = {"keras": keras["params"], "torch": torch["params"]}
-        report = Report(params, quiet=self.silenced, skipped=self.why)
+        report = Report(params, without_noise=self.without_noise, skipped=self.why)
         for index, (ours, theirs) in enumerate(
             zip(keras["outputs"], torch["outputs"], strict=True)
         ):
@@ -134,7 +134,7 @@ class Comparison:
         if layerwise or not report.outputs_agree:
             report.layers = self.layers(self.pair, training=False, double=double)
         elif report.training is not None and not report.training.ok:
-            report.layers = self.layers(self.calm, training=True, double=double)
+            report.layers = self.layers(self.deterministic, training=True, double=double)
         report.first = next((d.name for d in report.layers if not d.ok), "")
         if self.original is not None:
             report.against.append(self.against(both, original))
@@ -163,7 +163,7 @@ class Comparison:
             self.doubtful = FIRST
         self.unsure = tuple(
             mode
-            for mode, pair in ((INFERENCE, self.pair), (TRAINING, self.calm))
+            for mode, pair in ((INFERENCE, self.pair), (TRAINING, self.deterministic))
             if mode in self.modes and not self.step(pair, keras[mode], torch[mode], False).ok
         )
 
@@ -197,18 +197,20 @@ class Comparison:
         """Start a program; in training mode, that without noise."""
         options: dict[str, Any] = {"double": double, "perturb": perturb}
         modes, cases = (self.unsure, self.doubtful) if double else (self.modes, None)
-        if self.calm is self.pair:
+        if self.deterministic is self.pair:
             return self.pair.send(target, cases=cases, steps=modes, **options)
         steps = [mode for mode in modes if mode == INFERENCE]
         if not steps and cases == NO_CASES:
-            return self.calm.send(target, cases=NO_CASES, steps=modes, **options)
+            return self.deterministic.send(target, cases=NO_CASES, steps=modes, **options)
         found = self.pair.send(target, cases=cases, steps=steps, **options)
         if TRAINING not in modes:
             return found
-        calm = self.calm.send(target, cases=NO_CASES, steps=(TRAINING,), **options)
+        found_training = self.deterministic.send(
+            target, cases=NO_CASES, steps=(TRAINING,), **options
+        )
 
         def receive() -> Result:
-            return found() | {TRAINING: calm()[TRAINING]}
+            return found() | {TRAINING: found_training()[TRAINING]}
 
         return receive
 
@@ -294,9 +296,9 @@ class Comparison:
                 found = self.measured(self.pair, INFERENCE, found)
             report.step = replace(found, outputs=[], statistics=[])
         if TRAINING in self.modes and not (report.training and report.training.ok):
-            found = self.step(self.calm, keras[TRAINING], torch[TRAINING], double)
+            found = self.step(self.deterministic, keras[TRAINING], torch[TRAINING], double)
             if double and not found.ok:
-                found = self.measured(self.calm, TRAINING, found)
+                found = self.measured(self.deterministic, TRAINING, found)
             report.training = self.designed(found, keras[TRAINING], double)
 
     def step(self, pair: Pair, keras: Result, torch: Result, double: bool) -> Step:
@@ -330,8 +332,12 @@ class Comparison:
 
     def designed(self, step: Step, keras: Result, double: bool) -> Step:
         """Mark what differs in the idiomatic program alone."""
-        idiomatic = self.calm.options.fidelity != "exact"
-        if step.ok or not idiomatic or self.calm.code("torch") == self.faithful.code("torch"):
+        idiomatic = self.deterministic.options.fidelity != "exact"
+        if (
+            step.ok
+            or not idiomatic
+            or self.deterministic.code("torch") == self.faithful.code("torch")
+        ):
             return step
         torch = self.faithful.run("torch", cases=NO_CASES, steps=(TRAINING,), double=double)
         other = self.step(self.faithful, keras, torch[TRAINING], double)

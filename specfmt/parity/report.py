@@ -152,7 +152,7 @@ class Report:
         outputs: The largest difference of each output over all inputs.
         step: A step of SGD in inference mode; None where none was taken.
         training: The same in training mode.
-        quiet: The layers whose dropout or noise was turned off for that.
+        without_noise: The layers whose dropout or noise was turned off for that.
         rounding: Given where an output passes its bound.
         layers: The difference of each layer's output, where asked or where something differs.
         first: The first layer that differs.
@@ -170,7 +170,7 @@ class Report:
     outputs: list[Difference] = field(default_factory=list)
     step: Step | None = None
     training: Step | None = None
-    quiet: tuple[str, ...] = ()
+    without_noise: tuple[str, ...] = ()
     rounding: Rounding | None = None
     layers: list[Difference] = field(default_factory=list)
     first: str = ""
@@ -229,7 +229,7 @@ class Report:
                 "gradients": rows(self.training.gradients),
                 "statistics": rows(self.training.statistics),
                 "after_step": rows(self.training.after),
-                "without_noise": list(self.quiet),
+                "without_noise": list(self.without_noise),
             }
         if self.rounding is not None:
             data["rounding"] = asdict(self.rounding)

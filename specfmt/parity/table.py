@@ -69,8 +69,8 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         console.print(table)
     if gradients > 2 * SHOWN:
         _line(console, f"{gradients} gradients compared; the largest differences shown.")
-    if report.quiet:
-        _line(console, f"Compared without the noise of {', '.join(report.quiet)}.")
+    if report.without_noise:
+        _line(console, f"Compared without the noise of {', '.join(report.without_noise)}.")
     if report.training is not None and any(d.by_design for d in report.training.rows()):
         _line(
             console,

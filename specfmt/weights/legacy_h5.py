@@ -21,7 +21,6 @@ from specfmt.graph.keras_order import keras_units
 from specfmt.graph.model import Graph, Unit
 from specfmt.layers.base import Weight
 from specfmt.weights.arrays import Array
-from specfmt.weights.former import modernise
 from specfmt.weights.hdf5 import (
     child,
     kind,
@@ -31,6 +30,7 @@ from specfmt.weights.hdf5 import (
     text_attribute,
     text_list,
 )
+from specfmt.weights.legacy_layouts import modernise
 from specfmt.weights.problems import (
     UNKNOWN_WEIGHTS,
     left_over,

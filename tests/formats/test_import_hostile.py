@@ -23,9 +23,7 @@ def findings(source):
         document_from_keras_json(source)
     for found in caught.value.diagnostics:
         assert found.code in PAGES
-        assert (
-            found.message.startswith("expected ") or " is missing the required " in found.message
-        )
+        assert found.message.startswith("expected ") or " is missing the required " in found.message
         assert (
             ", received " in found.message
             or "missing" in found.message

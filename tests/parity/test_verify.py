@@ -16,9 +16,9 @@ import specfmt
 from specfmt.cli import main
 from specfmt.diagnostics import SpecError
 from specfmt.parity import pair as verify_pair
+from specfmt.parity.deterministic import deterministic
 from specfmt.parity.differences import difference
 from specfmt.parity.inputs import index_limits, random_inputs, random_weights
-from specfmt.parity.quiet import quiet
 from specfmt.parity.report import Difference, Report, Rounding, Step
 from specfmt.parity.sizes import input_shapes
 from specfmt.parity.workers import Workers
@@ -130,21 +130,21 @@ def test_random_weights_reach_every_layer() -> None:
     assert found[1]["variable"].min() >= 0.5
 
 
-def test_quiet() -> None:
+def test_deterministic() -> None:
     """Dropout is turned off, also inside wrappers; a spec without any is not copied."""
     plain = spec_of(SMALL)
-    assert quiet(plain) == (plain, ())
+    assert deterministic(plain) == (plain, ())
     lstm = {"type": "LSTM", "units": 2, "dropout": 0.2, "recurrent_dropout": 0.1}
     layers = [
         {"type": "Bidirectional", "name": "both", "layer": lstm},
         {"type": "Dropout", "name": "drop", "rate": 0.5},
     ]
     noisy = {"specfmt": 1, "inputs": {"x": {"shape": [4, 3]}}, "layers": layers}
-    calm, off = quiet(spec_of(noisy))
+    silent, off = deterministic(spec_of(noisy))
     assert "drop" in off
     assert len(off) == 2
-    assert (calm.layers[0].layer.dropout, calm.layers[0].layer.recurrent_dropout) == (0, 0)
-    assert calm.layers[1].rate == 0
+    assert (silent.layers[0].layer.dropout, silent.layers[0].layer.recurrent_dropout) == (0, 0)
+    assert silent.layers[1].rate == 0
 
 
 @pytest.mark.slow
@@ -162,7 +162,7 @@ def test_noise_at_inference() -> None:
     spec = spec_of({"specfmt": 1, "inputs": {"x": {"shape": [4]}}, "layers": layers})
     report = specfmt.verify(spec)
     assert report.ok, report.to_data()
-    assert report.quiet == ("d",)
+    assert report.without_noise == ("d",)
 
 
 @pytest.mark.slow

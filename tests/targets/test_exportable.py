@@ -95,7 +95,7 @@ ONE_BATCH = {
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def deterministic() -> Iterator[None]:
     """Without the records of each step of an export, which would be half of the time."""
     logging.disable(logging.WARNING)
     yield

@@ -16,7 +16,7 @@ import pytest
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.targets import torch as torch_target
 from specfmt.weights.convert import convert
-from specfmt.weights.former import modernise
+from specfmt.weights.legacy_layouts import modernise
 from tests.tools.harness import as_list, build_graph, channels_first, execute, relative_error
 
 

@@ -29,12 +29,18 @@ from specfmt.targets.keras.training import KerasScript
 from specfmt.targets.keras.values import collect_helpers
 from specfmt.targets.naming import identifier
 from specfmt.targets.options import Flavor, Style, TargetOptions
-from specfmt.targets.own_words import apart, keras_imports, keras_stubs, own_words, python_name
 from specfmt.targets.registry import Target
 from specfmt.targets.ruff import format_python
 from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
+from specfmt.targets.user_objects import (
+    keras_imports,
+    keras_stubs,
+    python_name,
+    user_objects,
+    with_distinct_names,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +77,7 @@ class Function:
     lines: list[str]
 
 
-@apart
+@with_distinct_names
 def generate_model(
     graph: Graph, *, style: str = "auto", flavor: str = "tf.keras", source: str = ""
 ) -> str:
@@ -90,7 +96,7 @@ def generate_model(
     return format_python(fill("keras/model.py.j2", **model_context(graph, style, flavor, source)))
 
 
-@apart
+@with_distinct_names
 def generate_training(
     graph: Graph,
     *,
@@ -144,9 +150,9 @@ def model_context(
     file.imports.update(dict.fromkeys(custom_imports(graph)))
     file.scope.used.update(taken)
     layers = [unit.layer for unit in graph.walk_units()]
-    words = own_words([layers, train_section(graph.spec) if training else None])
+    words = user_objects([layers, train_section(graph.spec) if training else None])
     file.imports.update(dict.fromkeys(keras_imports(words)))
-    penalties = own_words([layer.output_penalty() for layer in layers])
+    penalties = user_objects([layer.output_penalty() for layer in layers])
     stubs = keras_stubs(words, activity=penalties)
     file.scope.used.update(python_name(term) for term in words)
     file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)

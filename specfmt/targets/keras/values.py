@@ -12,8 +12,8 @@ from specfmt.graph.model import Graph
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.naming import inner_name, inner_names
 from specfmt.targets.keras.custom import custom_call
-from specfmt.targets.own_words import keras_call
 from specfmt.targets.source import docstring, literal
+from specfmt.targets.user_objects import keras_call
 from specfmt.vocab.activations import HardSigmoid
 from specfmt.vocab.base import CUSTOM, Term, must_construct, terms_in
 

@@ -10,7 +10,6 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
 from specfmt.targets.options import Axes, Fidelity, Style, TargetOptions, read_options
-from specfmt.targets.own_words import apart
 from specfmt.targets.registry import Target
 from specfmt.targets.ruff import format_python
 from specfmt.targets.source import comment, document_line
@@ -19,6 +18,7 @@ from specfmt.targets.templates import fill, helper_sources
 from specfmt.targets.torch import emit
 from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.program import ClassProgram, Options
+from specfmt.targets.user_objects import with_distinct_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def program_options(*, axes: Axes | None = None, fidelity: Fidelity | None = Non
     return Options(axes=read.axes, fidelity=read.fidelity)
 
 
-@apart
+@with_distinct_names
 def generate_model(
     graph: Graph, *, style: str = "auto", options: Options | None = None, source: str = ""
 ) -> str:
@@ -78,7 +78,7 @@ def generate_model(
     return format_python(fill("torch/model.py.j2", **model_context(program, style, source)))
 
 
-@apart
+@with_distinct_names
 def generate_training(
     graph: Graph,
     *,

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from specfmt.graph.model import Node
 from specfmt.layers.base import held_layers, is_floating
-from specfmt.targets.own_words import python_name
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Tensor
 from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.steps import Step
+from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM, Term
 
 PENALTY = "activity_penalty"

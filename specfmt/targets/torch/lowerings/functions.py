@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specfmt.targets.own_words import python_name, torch_stubs
 from specfmt.targets.torch.builder import Lower
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary, Want, axis
 from specfmt.targets.torch.registry import TargetError
+from specfmt.targets.user_objects import python_name, torch_stubs
 from specfmt.vocab.activations import SLOPE
 from specfmt.vocab.base import CUSTOM, Term
 

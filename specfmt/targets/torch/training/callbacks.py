@@ -8,8 +8,8 @@ from typing import Any
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.spec.train import TrainSpec
-from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, string
+from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM
 
 DOWN = tuple("loss error entropy divergence hinge poisson logcosh mse mae mape msle".split())

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from specfmt.layers.base import Shape
-from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.scores import Registry, changed_arguments, smoothed, torch_dim
+from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM, Term
 
 Activation = Literal["Softmax", "Sigmoid"]

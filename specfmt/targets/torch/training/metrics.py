@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.layers.base import Shape
-from specfmt.targets.own_words import python_name
 from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.scores import (
@@ -23,6 +22,7 @@ from specfmt.targets.torch.training.scores import (
     smoothed,
     torch_dim,
 )
+from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM, Term
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.targets.own_words import python_name
 from specfmt.targets.source import number
 from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.training.schedules import ScheduleCode, schedule_code
 from specfmt.targets.torch.training.scores import Registry, changed_arguments
+from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM, Term
 
 DEFAULT_RATE = 0.001

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.targets.own_words import python_name
 from specfmt.targets.source import number
+from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM, Term
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
-from specfmt.targets.own_words import own_words, torch_stubs
 from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.program import ClassProgram, is_channels_first
 from specfmt.targets.torch.registry import TargetError
@@ -19,6 +18,7 @@ from specfmt.targets.torch.training.outputs import logit_outputs, training_outpu
 from specfmt.targets.torch.training.penalties import constraint_code, penalty_code
 from specfmt.targets.training.outputs import has_validation
 from specfmt.targets.training.script import Script, script_scope
+from specfmt.targets.user_objects import torch_stubs, user_objects
 
 __all__ = ["TorchScript", "logit_outputs"]
 
@@ -104,14 +104,14 @@ class TorchScript(Script):
 
     @property
     def word_stubs(self) -> dict[str, str]:
-        """Functions to be written, for what training alone asks of the user's own words."""
+        """Functions to be written, for user-defined objects that training alone needs."""
         layers = [
             term
             for unit in self.graph.walk_units()
-            for term in own_words(unit.layer)
+            for term in user_objects(unit.layer)
             if term.kind in ("regularizer", "constraint")
         ]
-        return torch_stubs(own_words([self.train, layers]))
+        return torch_stubs(user_objects([self.train, layers]))
 
     @property
     def learning_rate(self) -> str:

@@ -9,27 +9,28 @@ from specfmt.layers.entries import Model
 from specfmt.spec.document import ModelSpec
 
 
-def quiet(spec: ModelSpec) -> tuple[ModelSpec, tuple[str, ...]]:
+def deterministic(spec: ModelSpec) -> tuple[ModelSpec, tuple[str, ...]]:
     """The model without dropout and noise, and the layers (or their types) that had some.
 
     The spec itself is returned where there is nothing to turn off.
     """
     off: list[str] = []
-    found = _quiet(spec, off)
+    found = _without_noise(spec, off)
     assert isinstance(found, ModelSpec)
     return found, tuple(off)
 
 
-def _quiet(entry: Layer | Model | ModelSpec, off: list[str]) -> Layer | Model | ModelSpec:
+def _without_noise(entry: Layer | Model | ModelSpec, off: list[str]) -> Layer | Model | ModelSpec:
     noise = entry.noise_fields() if isinstance(entry, Layer) else ()
-    changed: dict[str, Any] = entry.calm() if isinstance(entry, Layer) else {}
+    changed: dict[str, Any] = entry.noise_off() if isinstance(entry, Layer) else {}
     for name in type(entry).model_fields:
         value = getattr(entry, name)
         if isinstance(value, Layer):
-            changed[name] = _quiet(value, off)
+            changed[name] = _without_noise(value, off)
         elif isinstance(value, tuple):
             changed[name] = tuple(
-                _quiet(item, off) if isinstance(item, Layer | Model) else item for item in value
+                _without_noise(item, off) if isinstance(item, Layer | Model) else item
+                for item in value
             )
     changed = {name: new for name, new in changed.items() if not _same(getattr(entry, name), new)}
     if not changed:

@@ -1,8 +1,8 @@
-"""Words of the user's own in generated code: what they are called, and stubs to fill in.
+"""User-defined losses, metrics, activations, ... in generated code: their names, and stubs to fill in.
 
-The code of such a word is not in the model's file.  Where its module is known, Keras code
+The code of such an object is not in the model's file.  Where its module is known, Keras code
 imports it; everywhere else the generated file has a small function or class at its top, under
-the word's real name, that says what to write.
+the object's real name, that says what to write.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ ARTICLES: Final = ("activation", "initializer", "optimizer")
 """Kinds of words that start with a vowel."""
 
 
-def own_words(value: Any) -> list[Term]:
-    """The words of the user's own inside layers, terms or a training section, each once."""
+def user_objects(value: Any) -> list[Term]:
+    """The user-defined objects inside layers, terms or a training section, each once."""
     return list({term: None for term in terms_in(value) if term.type == CUSTOM})
 
 
 def module_of(term: Term) -> str:
-    """The module from which a word can be imported; empty where none is known."""
+    """The module from which an object can be imported; empty where none is known."""
     module, name = term.spec.place
     parts = module.split(".")
     if module in ("", "builtins", "__main__"):
@@ -59,9 +59,9 @@ def module_of(term: Term) -> str:
 
 
 Identity = tuple[str, str, str, bool]
-"""Kind, module, name, and whether it is a function: what makes two words the same code."""
+"""Kind, module, name, and whether it is a function: what makes two objects the same code."""
 
-_NAMES: ContextVar[Mapping[Identity, str]] = ContextVar("names of own words")
+_NAMES: ContextVar[Mapping[Identity, str]] = ContextVar("names of user-defined objects")
 
 
 def _identity(term: Term) -> Identity:
@@ -69,14 +69,14 @@ def _identity(term: Term) -> Identity:
 
 
 @contextmanager
-def named_apart(terms: Iterable[Term], taken: Iterable[str] = ()) -> Iterator[None]:
-    """Give words names of their own in what is generated inside the block.
+def distinct_names(terms: Iterable[Term], taken: Iterable[str] = ()) -> Iterator[None]:
+    """Give each user-defined object a distinct name in what is generated inside the block.
 
     A loss and an initializer may have one name, or two modules a class of one name: what comes
     later is called after its kind, then numbered.
 
     Args:
-        terms: All words of the program.
+        terms: All user-defined objects of the program.
         taken: Names of its classes.
     """
     names: dict[Identity, str] = {}
@@ -105,20 +105,20 @@ P = ParamSpec("P")
 Generator = Callable[Concatenate[Graph, P], str]
 
 
-def apart(function: Generator[P]) -> Generator[P]:
-    """Decorator: a generator of code, in which the words of a graph's document have own names."""
+def with_distinct_names(function: Generator[P]) -> Generator[P]:
+    """Decorator: a code generator in which the user-defined objects of a graph have distinct names."""
 
     @wraps(function)
     def generate(graph: Graph, /, *args: P.args, **options: P.kwargs) -> str:
         layers = [unit.layer for unit in graph.walk_units()]
-        with named_apart(own_words([layers, train_section(graph.spec)]), _classes(graph)):
+        with distinct_names(user_objects([layers, train_section(graph.spec)]), _classes(graph)):
             return function(graph, *args, **options)
 
     return generate
 
 
 def _classes(graph: Graph) -> Iterator[str]:
-    """What the classes of models, and of layers of the user's own, may be called in code."""
+    """What the classes of models, and of user-defined layers, may be called in code."""
     yield class_name(graph.name)
     yield class_name("", "Layer")
     for unit in graph.units:
@@ -134,7 +134,7 @@ def _classes(graph: Graph) -> Iterator[str]:
 
 
 def python_name(term: Term) -> str:
-    """What code calls a word of the user's own (see `named_apart`)."""
+    """What code calls a user-defined object (see `distinct_names`)."""
     return _NAMES.get({}).get(_identity(term)) or _plain_name(term)
 
 
@@ -202,7 +202,7 @@ FUNCTION_ARGUMENTS: Final = {"metric": "y_true, y_pred"}
 
 
 def keras_imports(terms: Iterable[Term]) -> list[str]:
-    """Import lines of the words whose module is known."""
+    """Import lines of the objects whose module is known."""
     lines = []
     for term in terms:
         if module := module_of(term):
@@ -299,7 +299,7 @@ def _indented(lines: list[str], levels: int = 1) -> list[str]:
 
 
 def keras_call(term: Term) -> str:
-    """A word of the user's own in Keras code: the function, or the object of its class."""
+    """A user-defined object in Keras code: the function, or the object of its class."""
     name = python_name(term)
     if term.spec.is_function:
         return name
@@ -327,7 +327,7 @@ TORCH_FORMS: Final = {
 
 
 def torch_stubs(terms: Iterable[Term]) -> dict[str, str]:
-    """The functions that stand for words of the user's own in PyTorch code, by their names."""
+    """The functions that stand for user-defined objects in PyTorch code, by their names."""
     groups: dict[str, list[Term]] = {}
     for term in terms:
         if term.kind in TORCH_FORMS:
