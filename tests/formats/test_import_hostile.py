@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 
 from specfmt.diagnostics import SpecError
-from specfmt.formats.config.reading import MAX_BYTES, MAX_DEPTH
+from specfmt.formats.config import reading
+from specfmt.formats.config.reading import MAX_DEPTH
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.reference.codes import codes
 from tests.formats.test_import_graph import DENSE, call, functional, input_3, layer_3, tensor
@@ -78,8 +79,24 @@ def test_conflict_markers_are_named():
         document_from_keras_json(TEXT.replace("\n", "\n<<<<<<< HEAD\n", 1))
 
 
-def test_too_many_bytes():
-    assert findings(b" " * (MAX_BYTES + 1)) == [("SF401", "")]
+def test_too_many_bytes(monkeypatch):
+    monkeypatch.setattr(reading, "MAX_BYTES", 1000)
+    assert findings(b" " * 1000) == [("SF400", "")]
+    assert findings(b" " * 1001) == [("SF401", "")]
+
+
+def test_too_many_objects(monkeypatch):
+    """However far they stand apart; closer ones earlier."""
+    monkeypatch.setattr(reading, "MAX_BRACKETS", 100)
+    monkeypatch.setattr(reading, "DENSE_BRACKETS", 10)
+    for count, gap, code in (
+        (10, 0, "SF402"),
+        (11, 0, "SF401"),
+        (99, 8, "SF402"),
+        (101, 9, "SF401"),
+    ):
+        text = "[" + ",".join(["[" + " " * gap + "]"] * (count - 1)) + "]"
+        assert findings(text) == [(code, "")], (count, gap)
 
 
 LAYERS = ("config", "layers")

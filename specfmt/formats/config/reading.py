@@ -9,17 +9,23 @@ from typing import Any, Final, NoReturn
 from specfmt.diagnostics import Diagnostic, Path, SpecError
 from specfmt.text.scalars import holds
 
-MAX_BYTES: Final = 16 * 2**20
-"""Largest architecture accepted; the largest of `keras.applications` is 1.5 MB."""
+MAX_BYTES: Final = 256 * 2**20
+"""Largest architecture accepted: a hundred thousand layers, which take 1 to 2 KB each.
 
-MAX_BRACKETS: Final = 500_000
-"""Most objects and lists: Python takes up to a hundred bytes for each byte of small ones.
-
-A model of `keras.applications` has 10,000; with these bounds an import takes less than 1 GB.
+The largest model of `keras.applications` has 1.5 MB.
 """
 
-MAX_DEPTH: Final = 160
-"""Deepest nesting accepted: about forty models inside each other."""
+MAX_BRACKETS: Final = 4_000_000
+"""Most objects and lists, which Keras writes 5 to 40 of for a layer."""
+
+DENSE_BRACKETS: Final = 500_000
+"""As many may stand as close as they like; Python takes up to a hundred bytes for a byte of them."""
+
+BRACKET_BYTES: Final = 8
+"""Beyond that there is one for so many bytes at most; Keras writes one for 17 or more."""
+
+MAX_DEPTH: Final = 200
+"""Deepest nesting accepted: what a spec of the deepest nesting is exported to."""
 
 MAX_WORD: Final = 200
 """Longest word of a message: a name in a zip or HDF5 file may have 64 KB."""
@@ -66,10 +72,11 @@ def _parse_once(text: str | bytes) -> Any:
         brackets = text.count(b"{") + text.count(b"[")
     else:
         brackets = text.count("{") + text.count("[")
-    if brackets > MAX_BRACKETS:
+    most = min(MAX_BRACKETS, max(DENSE_BRACKETS, len(text) // BRACKET_BYTES))
+    if brackets > most:
         fail(
             "SF401",
-            f"expected at most {MAX_BRACKETS:,} objects and lists, received {brackets:,}",
+            f"expected at most {most:,} objects and lists, received {brackets:,}",
             hint="a Keras architecture has no such number; the file is made to exhaust memory",
         )
     try:
