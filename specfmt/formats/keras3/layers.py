@@ -80,7 +80,7 @@ class LayerWriter:
             own["layer"], own["backward_layer"] = layer.directions()
         inner = inner_arguments(layer, args)
         values = {
-            key: self._value(value, trainable, inner)
+            key: self._value(value, trainable or not layer.trainable_reaches_parts, inner)
             for key, value in own.items()
             if key not in layer.unwritten and not (key in WRITTEN_WHERE_SET and value is None)
         }
