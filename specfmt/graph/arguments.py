@@ -39,7 +39,7 @@ def edges_of(entry: Any) -> Any:
 
 
 def reads_previous(entry: Any) -> bool:
-    """Whether an entry does not say what it reads, so that it reads the one before it."""
+    """Whether an entry does not name its inputs, so that it reads the entry before it."""
     edges = edges_of(entry)
     return edges is None or (isinstance(entry, Op) and edges == ())
 
@@ -82,9 +82,9 @@ def names_in(nest: Any, path: Path = ()) -> list[tuple[str, Path]]:
 
 
 def edges_of_broken(entry: Any) -> list[tuple[str, Path]]:
-    """The names that an entry surely reads of which nothing else is known, and where they stand.
+    """The names that an invalid entry certainly reads, and where they stand.
 
-    Of a mapping those whose argument is a tensor of the layer's call: others may be any text.
+    Of a mapping, those whose argument is a tensor of the layer's call: others may be any text.
     """
     edges = entry.inputs
     if not isinstance(edges, dict):

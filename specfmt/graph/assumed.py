@@ -1,6 +1,6 @@
-"""Shapes that nobody says: what a layer that specfmt does not know may give, by what follows it.
+"""Output shapes of unknown layers that give none, inferred from the layers that follow.
 
-A layer of the user's own without ``shape:`` leaves the shapes behind it unknown.  A target that
+A user-defined layer without ``shape:`` leaves the shapes behind it unknown.  A target that
 needs them takes the first shape with which everything behind the layer can be computed: the
 layers that follow decide how many axes there are, their weights in a file how long the last one
 is, and where nothing decides, the layer is taken to keep the shape of its input.  Sizes stay
@@ -29,19 +29,19 @@ MAX_ENTRIES = 5000
 """How many layers are analyzed in all of them together."""
 
 Misfit = Callable[[Graph], int]
-"""How many weights of a file do not fit a graph."""
+"""Counts the weights of a file that do not fit a graph."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """An output whose shape nobody says.
+    """An output whose shape is not given.
 
     Attributes:
         unit: The layer in the graph first built, or the wrapper that holds it.
         path: Where the layer stands in the document.
         index: Which output.
         count: How many the layer has.
-        said: What the entry says of its outputs.
+        said: What the entry gives as the shapes of its outputs.
     """
 
     unit: Unit
@@ -157,13 +157,13 @@ class _Search:
 
     @property
     def is_spent(self) -> bool:
-        """Whether the search has taken its time; what is missing then is asked for."""
+        """Whether the search has used up its time; the user is then asked for what is missing."""
         return self.builds > MAX_BUILDS or self.entries > MAX_ENTRIES
 
     def _improved(
         self, best: tuple[int, Graph, dict[Slot, Any]], step: Any
     ) -> tuple[int, Graph, dict[Slot, Any]]:
-        """One shape after the other changed for the better."""
+        """Shapes improved one after the other."""
         for slot in self.slots if best[0] else ():
             for shape in step(_child_shape(slot, best[1]) or ()):
                 if self.is_spent:

@@ -232,7 +232,7 @@ def _fits_kind(item: Any, kind: str | None, *, nested: bool) -> bool:
     """Whether a call argument names tensors in the form that its kind takes.
 
     Args:
-        item: What is given.
+        item: The given value.
         kind: The argument's kind; None for arguments that nothing is known of.
         nested: It is an input of a nested model, which may be lists and mappings of tensors.
     """

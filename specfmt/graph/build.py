@@ -52,7 +52,7 @@ LONG_CYCLE = 12
 
 
 def _lacks_layers(found: Diagnostic, path: Path) -> bool:
-    """Whether it was said already that the model at ``path`` has no (readable) layers."""
+    """Whether it has already been reported that the model at ``path`` has no (readable) layers."""
     return found.path == (*path, "layers") or (
         found.code == "SF122" and found.path == path and "`layers`" in found.message
     )
@@ -208,7 +208,7 @@ class Builder(Scope):
     def _define(
         self, entry: Any, unit: Unit, args: dict[str, Any], path: Path
     ) -> dict[str, Any] | None:
-        """Make a layer that the document defines by operations the model of them.
+        """Turn a layer that the document defines by operations into a model of these operations.
 
         Returns:
             What its call reads, by the names of the model's inputs; None for other layers, and

@@ -1,4 +1,4 @@
-"""Classes of the user's own that compute what unknown layers compute: ``--custom module:Class``."""
+"""User-defined classes that compute what unknown layers compute: ``--custom module:Class``."""
 
 from __future__ import annotations
 

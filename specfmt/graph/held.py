@@ -1,6 +1,6 @@
 """A model in a field of a layer (`TimeDistributed` around a model), as the layer that it is there.
 
-What a layer says of itself, a held model says from its graph.
+It answers the questions that a layer answers, from its graph.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def holds(unit: Unit) -> bool:
 
 
 def is_own(unit: Unit) -> bool:
-    """Whether a layer is of the user's own class, or wraps one: a file alone knows its weights."""
+    """Whether a layer is user-defined, or wraps such a layer: only a file tells its weights."""
     if unit.graph is not None:
         return False
     layers = (unit.layer, *held_layers(unit.layer))

@@ -32,7 +32,7 @@ def keras_layers(graph: Graph) -> list[Operation]:
 
 
 def recorded_layers(graph: Graph) -> list[Operation]:
-    """The same for a graph in which the operations for masks stand already."""
+    """The same for a graph that already contains the operations for masks."""
     if graph.is_sequential:
         return [*graph.inputs, *graph.units]
     walk, first_seen = _walk(graph)
@@ -44,10 +44,10 @@ def recorded_layers(graph: Graph) -> list[Operation]:
 
 
 def refuse_taken_names(graph: Graph) -> None:
-    """Hold the names of a document against those that Keras gives operations for masks.
+    """Refuse names of a document that Keras gives to its operations for masks.
 
     Args:
-        graph: A model as Keras notes it.
+        graph: A model as Keras records it.
 
     Raises:
         SpecError: SF203, for Keras builds no model in which two operations have one name.

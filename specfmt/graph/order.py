@@ -1,4 +1,4 @@
-"""An order of things that wait for one another."""
+"""Topological order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heappush
 
 
 def in_order(waits: list[set[int]]) -> tuple[list[int], list[list[int]]]:
-    """Numbers in an order in which each comes after those that it waits for.
+    """Sort numbers so that each comes after those that it waits for.
 
     Args:
         waits: For each number, those that it waits for; emptied as far as they can be.
@@ -37,7 +37,7 @@ def in_order(waits: list[set[int]]) -> tuple[list[int], list[list[int]]]:
 
 
 def _cycles(waits: dict[int, set[int]]) -> list[list[int]]:
-    """Every circle that is met by following one awaited number from each."""
+    """Every cycle that is found by following one awaited number from each."""
     following = {index: min(needs) for index, needs in waits.items()}
     walks: dict[int, int] = {}  # number -> the walk that met it first
     found = []

@@ -1,8 +1,8 @@
-"""What Keras notes of the calls of a model, besides what their author wrote.
+"""What Keras records about the calls of a model, besides what their author wrote.
 
 While a functional model is built, Keras works out a mask for every symbolic tensor; each step
 of that is an operation with a name and a place in the graph.  A layer that is called with one
-tensor of its compute dtype, and with nothing else, has what Keras fills in noted as keywords
+tensor of its compute dtype, and with nothing else, has what Keras fills in recorded as keywords
 of the call: the mask of that tensor and its own default of ``training`` (`Layer.__call__` of
 Keras 3.15, steps 1, 5 and 6).  Whatever else a call reads is copied first, and the copy of the
 keywords is lost.
@@ -28,7 +28,7 @@ from specfmt.layers.registry import build_op
 
 @dataclass(frozen=True)
 class Recording:
-    """A model as Keras notes it.
+    """A model as Keras records it.
 
     Attributes:
         graph: The model, with operations for masks and with `Node.recorded` filled in.
@@ -48,7 +48,7 @@ class Recording:
 
 
 def recorded(graph: Graph) -> Recording:
-    """A model, nested models included, as Keras notes it."""
+    """A model, nested models included, as Keras records it."""
     recorder = _Recorder(frozenset())
     found = recorder.model(graph)
     if recorder.made:  # operations for masks take names that operations of the spec may have

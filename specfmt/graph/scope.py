@@ -1,4 +1,4 @@
-"""The names of one model: what each stands for, and findings about those that stand for nothing."""
+"""The names of one model: what each refers to, and findings about those that refer to nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from specfmt.layers.naming import automatic_names
 from specfmt.spec.document import ModelSpec
 
 SUGGESTIONS = 20
-"""Findings that may search the model's names for what was meant."""
+"""How many findings get a did-you-mean hint: each compares with all names of the model."""
 
 
 class Unresolved:

@@ -48,7 +48,7 @@ OutputDType = Annotated[str | None, Nullable(OneOf(*DTYPES))]
 
 @layer
 class Custom(Layer):
-    """A class of the user's own: generates an import and a call, survives every round trip.
+    """A user-defined class: generates an import and a call, survives every round trip.
 
     ``class`` is the dotted path to the class; ``config`` its keyword arguments.  ``shape`` says
     its output's shape (without the batch axis; a list of shapes for several outputs, null for

@@ -1,4 +1,4 @@
-"""Normalization layers: statistics of a batch, of a sample's axes, or of groups of channels."""
+"""Normalization layers: statistics per batch, per sample, or per group of channels."""
 
 from __future__ import annotations
 

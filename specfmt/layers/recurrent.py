@@ -168,7 +168,7 @@ class Recurrent(Layer):
             )
 
     def check_mask(self, mask: Shape, state: Shape) -> None:
-        """Hold a given mask against what the layer can heed.
+        """Check whether the layer can apply a given mask.
 
         Raises:
             ShapeError: It says something else than which steps count.

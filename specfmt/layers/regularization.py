@@ -162,7 +162,7 @@ class AlphaDropout(TrainingOnly):
 
 @layer
 class ActivityRegularization(TrainingOnly):
-    """Returns its input and adds `l1 * sum(|x|) + l2 * sum(x^2)` of a sample to the loss."""
+    """Returns its input and adds `l1 * sum(|x|) + l2 * sum(x^2)` per sample to the loss."""
 
     positionwise = True
     call_arguments = (Argument("inputs"),)

@@ -50,7 +50,7 @@ class Flatten(Layer):
 
 @layer
 class Reshape(Layer):
-    """Gives the elements of a sample another shape; one size may be -1 and is worked out."""
+    """Reshapes each sample; one size may be -1 and is inferred."""
 
     built_at_creation: ClassVar[bool] = True
 
@@ -84,7 +84,7 @@ class Reshape(Layer):
             raise ShapeError(
                 f"a target_shape of {total} elements",
                 f"{list(target)} for shape {show(x)}",
-                "a Reshape keeps the number of elements of a sample; one size may be -1",
+                "a Reshape keeps the number of elements per sample; one size may be -1",
                 field="target_shape",
             )
         return (x[0], *(total // known if size == -1 else size for size in target))

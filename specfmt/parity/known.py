@@ -157,7 +157,7 @@ def _renamed(entry: Any, names: dict[str, str]) -> Any:
 
 
 def _without_words(entry: Any) -> Any:
-    """The same without initializers and penalties of the user's own: weights are given."""
+    """The same without user-defined initializers and penalties: weights are given."""
     changed: dict[str, Any] = {}
     for name in type(entry).model_fields:
         value = getattr(entry, name)

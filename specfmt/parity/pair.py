@@ -50,7 +50,7 @@ class Pair:
         spec: The model.
         folder: Where files go; it is created.
         fidelity: How the PyTorch program is generated.
-        say: Called with what is done next.
+        say: Called with a description of the next step.
         workers: Where the programs run.
         axes: The order of image axes in the PyTorch program.
     """
@@ -163,7 +163,7 @@ class Pair:
         return self.inputs if cases is None else [self.inputs[index] for index in cases]
 
     def smallest(self, differences: dict[int, float], part: float) -> tuple[int, ...]:
-        """Inputs that show what all do: of each size of a sample the fewest samples.
+        """The smallest inputs that show the differences of all: for each sample size the fewest samples.
 
         Args:
             differences: What was found with each input.

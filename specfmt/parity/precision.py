@@ -16,7 +16,7 @@ from typing import Final
 from specfmt.parity.report import Difference
 
 MOVE: Final = 2.0**-20
-"""How far weights and inputs are moved to see what the model makes of it."""
+"""How far weights and inputs are perturbed to measure the model's response."""
 
 LAST_DIGIT: Final = {
     "float64": 2.0**-53,

@@ -32,10 +32,10 @@ FEW: Final = (1, 3)
 """Batch sizes for large models: one, and enough for statistics of a batch."""
 
 LARGE: Final = 2**20
-"""Numbers that all layers make of one sample from which on a model is large."""
+"""From how many activations per sample on a model is large."""
 
 UNKNOWN_SIZE: Final = 16
-"""What an open size counts for in that."""
+"""The size that an open axis counts as."""
 
 SIGNALS: Final = ("SIGTERM", "SIGHUP")
 
@@ -115,7 +115,7 @@ def verify(
 
 
 def usual_batches(pair: Pair) -> Sequence[int]:
-    """Batch sizes to try where nobody says."""
+    """Default batch sizes."""
     made = sum(
         prod(size or UNKNOWN_SIZE for size in value.shape[1:])
         for node in pair.graph.nodes
@@ -134,7 +134,7 @@ def nothing(known: Known) -> Report:
 
 
 def _silent(_: str) -> None:
-    """Progress that nobody wants to see."""
+    """Shows no progress."""
 
 
 def alone(

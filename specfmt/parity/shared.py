@@ -1,4 +1,4 @@
-"""What both worker processes do alike: answer jobs, name arrays, weigh outputs."""
+"""What both worker processes share: answering jobs, naming arrays, weighting outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes for what a spec leaves open: such that every layer accepts them, and as unlike as can be."""
+"""Sizes for axes that a spec leaves open: accepted by every layer, and as different as possible."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Sizes = tuple[int, ...]
 Shapes = dict[str, tuple[int, ...]]
 
 PLAIN: Final = ((7, 1), (12, 1), (5, 1))
-"""First sizes tried: a size, and what the next one has more."""
+"""First sizes tried: a size, and the increment to the next one."""
 
 UNITS: Final = (2, 4, 8, 16, 32, 64, 128, 3, 6, 12, 24, 48, 5, 10, 20, 15, 30, 7, 14, 28, 9)
 """What sizes may have to be multiples of: each level of a U-Net doubles it."""

@@ -21,7 +21,7 @@ NO_COMPUTATION: Final = frozenset(
         *("version", "xla", "compat", "__internal__", "function", "Module"),
     ]
 )
-"""Names below ``tf.`` that read or write files, run Python or do else than compute."""
+"""Names below ``tf.`` that read or write files, run Python or do anything but compute."""
 
 COMPAT: Final = ("compat.v1.", "compat.v2.")
 
@@ -31,7 +31,7 @@ WITHOUT: Final = {
     "regularizer": None,
     "constraint": None,
 }
-"""What stands for words of the user's own that no output depends on once there are weights."""
+"""Replaces user-defined objects that no output depends on once there are weights."""
 
 
 COMPILED: Final = "compile_config"

@@ -1,4 +1,4 @@
-"""A model of few digits as one of float32, so that everything but its rounding can be compared."""
+"""A half-precision model as float32, so that everything but its rounding can be compared."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Workers:
         return worker
 
     def send(self, target: str, job: Path) -> None:
-        """Give a process the job in a file; `receive` has the answer, in the order of the jobs."""
+        """Send a process the job in a file; `receive` has the answer, in the order of the jobs."""
         self.start(target).send(job)
 
     def receive(self, target: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A word that specfmt does not know: a class or function of the user's own, kept whole."""
+"""A user-defined object: a class or function that specfmt does not know, kept whole."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Config = Annotated[
 
 
 class Custom(Word):
-    """A word of the user's own: an activation, initializer, loss, metric, optimizer, ...
+    """A user-defined object: an activation, initializer, loss, metric, optimizer, ...
 
     ``class`` is the dotted path to the class and ``config`` its arguments; for a function
     ``class`` is ``function`` (or ends in ``.function``) and ``config`` is its name.  A loss is

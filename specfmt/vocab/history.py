@@ -136,7 +136,7 @@ KEPT: Final[dict[tuple[str, str], str]] = {
     ("optimizer", "OptimizerMap"): "another optimizer for each weight",
     ("metric", "MeanRelativeError"): "left Keras with 3.0",
     ("metric", "MeanTensor"): "left Keras with 3.0",
-    ("metric", "PyMetric"): "runs NumPy code of the user's own",
+    ("metric", "PyMetric"): "runs user-defined NumPy code",
     ("regularizer", "EigenvalueRegularizer"): "left Keras with 2.0",
     ("schedule", "LinearCosineDecay"): "left tf.keras.experimental with 2.8",
     ("schedule", "NoisyLinearCosineDecay"): "left tf.keras.experimental with 2.8",
@@ -158,8 +158,8 @@ KEPT: Final[dict[tuple[str, str], str]] = {
         )
     },
 }
-"""Names of some release without a word of specfmt, each with the reason; they are kept as the
-user's own."""
+"""Names of some release that specfmt does not have, each with the reason; they are kept as
+user-defined objects."""
 
 NO_WORDS: Final = frozenset(
     {
@@ -186,7 +186,7 @@ _VERSION: Final = re.compile(r"(\w+?)_?V[1-4]\Z")
 
 
 def todays(kind: str, name: str, known: dict[str, str]) -> dict[str, Any] | str | None:
-    """What a word of any release is called today.
+    """Today's name of a word of any release.
 
     Args:
         kind: The kind of word.

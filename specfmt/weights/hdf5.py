@@ -1,4 +1,4 @@
-"""What is in an open HDF5 file, read so that nothing outside it is and nothing blows up."""
+"""Bounded reading of an open HDF5 file: no links to other files, no data that unpacks hugely."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def h5py_module() -> Any:
 
 @contextmanager
 def readable(file: Path, what: str) -> Iterator[None]:
-    """What goes wrong in here is the file's fault: SF500."""
+    """Reports exceptions in the block as SF500: the file is damaged."""
     try:
         yield
     except (

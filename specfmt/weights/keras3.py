@@ -1,4 +1,4 @@
-"""Reading ``.weights.h5`` and ``.keras``: a group a layer (see `specfmt.weights.slots`).
+"""Reading ``.weights.h5`` and ``.keras``: one group per layer (see `specfmt.weights.slots`).
 
 Groups are named after classes and counted.  How they are counted has changed: Keras 2.12 and 2.13
 count a layer with weights twice, later ones do not count a layer that another one holds; all keep
@@ -38,7 +38,7 @@ Folder = dict[str, Any]
 
 
 def is_layout(file: Any) -> bool:
-    """Whether an HDF5 file has a group a layer."""
+    """Whether an HDF5 file has one group per layer."""
     return any(_slashes(name).partition("/")[0] in CONTAINERS for name in file) or (
         "vars" in file and "layer_names" not in file.attrs
     )

@@ -50,7 +50,7 @@ def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arra
 
 @contextmanager
 def _system_errors() -> Iterator[None]:
-    """libhdf5's report of a failed write as the system's error that it quotes."""
+    """Raises a failed write as the OSError that libhdf5's message quotes."""
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:

@@ -1,6 +1,6 @@
 """Reading ``.h5``: whole models and weights of Keras 1, 2 and 3 in the layout of Keras 1.
 
-A group a layer, under the layer's name; its attribute ``weight_names`` lists the datasets in
+One group per layer, under the layer's name; its attribute ``weight_names`` lists the datasets in
 the order of `trainable_weights + non_trainable_weights`, for a nested model over all layers in
 it.  Source: `keras/src/legacy/saving/legacy_h5_format.py`.
 """

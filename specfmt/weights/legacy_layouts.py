@@ -1,4 +1,4 @@
-"""Weights as older versions of Keras kept them, in today's form.
+"""Weight layouts of older Keras versions, converted to today's.
 
 Source: `preprocess_weights_for_loading` of `tf_keras/src/saving/legacy/hdf5_format.py`.
 """
@@ -22,13 +22,13 @@ Change = Callable[[Arrays], Arrays]
 Shapes = list[tuple[int, ...]]
 
 FLIPPED: Final = (Convolution, Conv2DTranspose, ConvLSTM)
-"""Layers whose kernels Theano kept turned around."""
+"""Layers whose kernels Theano stored flipped (it convolved; others correlate)."""
 
 
 def modernise(
     layer: Any, places: Sequence[Any], shapes: Shapes, keras_1: bool, backend: str
 ) -> Change | None:
-    """How a layer's stored arrays become today's, or None where they are so already.
+    """The conversion of a layer's stored arrays to today's layout; None if there is nothing to convert.
 
     Args:
         layer: The layer; None for a nested model.
@@ -64,7 +64,7 @@ def modernise(
 def _both(
     ahead: Any, back: Any, places: Sequence[Any], shapes: Shapes, keras_1: bool, backend: str
 ) -> Change | None:
-    """Both directions of a Bidirectional, each in its own form."""
+    """The conversion for both directions of a Bidirectional."""
     half, middle = len(places) // 2, len(shapes) // 2
     first = modernise(ahead, places[:half], shapes[:middle], keras_1, backend)
     second = modernise(back, places[half:], shapes[middle:], keras_1, backend)

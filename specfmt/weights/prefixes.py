@@ -1,4 +1,4 @@
-"""Keys of a `state_dict` without what wrappers around a module put before them."""
+"""Keys of a `state_dict` without the prefixes that wrappers around a module add."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ and how it was joined with others.  What differs:
 - `Concatenate` joins masks along the last axis by `or` in Keras 3, by `and` in Keras 2.
 - `Softmax` makes zeros of a row that is masked throughout in Keras 3, equal shares in Keras 2;
   so does a `MultiHeadAttention` that drops scores out or returns them.
-- A recurrent layer with initial states heeds the mask of its sequences in Keras 2 only.
+- A recurrent layer with initial states applies the mask of its sequences in Keras 2 only.
 - A convolutional recurrent layer inside a `Bidirectional` gives zeros at masked steps in Keras 3
   only.
 - `MultiHeadAttention` takes masks off what it reads in Keras 3 only (`specfmt.graph.masks`).

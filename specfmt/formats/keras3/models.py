@@ -50,7 +50,7 @@ class ModelWriter:
     """Writes a model and those inside it.
 
     Args:
-        graph: A graph without errors, as Keras notes it (`specfmt.graph.recording`).
+        graph: A graph without errors, as Keras records it (`specfmt.graph.recording`).
         policy: The dtype policy of the model around it.
         trainable: Whether the model around it is trained.
     """

@@ -240,7 +240,7 @@ class Sample:
 
     @property
     def wanted(self) -> str:
-        """The shape of a sample in words."""
+        """The shape of one sample in words."""
         return embedded(str(self.shape))
 
     @property

@@ -46,7 +46,7 @@ class Context:
     Attributes:
         x: The sequences, floating.
         states: Initial states (N, units); empty for zeros.
-        mask: Which steps count (N, T), if any is heeded.
+        mask: Which steps count (N, T), if any applies.
         carried: The mask that the output sequence carries on.
         training: True or False where the call fixes it.
     """

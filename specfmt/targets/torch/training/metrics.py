@@ -40,7 +40,7 @@ class MetricCode:
             takes the output that the spec describes.
         better: ``up``, ``down`` or empty: in which direction it gets better.
         hits: Where the metric is the share of samples that are right: which are, as an
-            expression of predictions ``p`` and targets ``y`` that gives one bool a sample.
+            expression of predictions ``p`` and targets ``y`` that gives one bool per sample.
     """
 
     create: str
