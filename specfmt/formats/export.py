@@ -13,7 +13,7 @@ from specfmt.formats.keras3.models import ModelWriter
 from specfmt.formats.keras3.training import compile_config
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph
-from specfmt.graph.recording import recorded
+from specfmt.graph.tracing import traced
 
 FORMATS: Final = ("keras3", "keras2")
 
@@ -62,8 +62,8 @@ def export_data(graph: Graph, form: str = "keras3") -> Json:
         from specfmt.formats.keras2.models import keras2_model
 
         return keras2_model(graph)
-    noted = recorded(graph).graph
-    refuse_taken_names(noted)
-    data = ModelWriter(noted).model()
+    trace = traced(graph).graph
+    refuse_taken_names(trace)
+    data = ModelWriter(trace).model()
     data["compile_config"] = compile_config(getattr(graph.spec, "train", None))
     return data

@@ -10,7 +10,7 @@ from typing import Any
 from specfmt.diagnostics import Path
 from specfmt.graph.model import Array, Unit
 from specfmt.layers.base import Layer, Op
-from specfmt.layers.entries import Broken, Model
+from specfmt.layers.entries import InvalidEntry, Model
 from specfmt.layers.registry import layer_class
 
 SPECIAL = frozenset({"const", "slice", "ellipsis"})
@@ -89,7 +89,7 @@ def edges_of_broken(entry: Any) -> list[tuple[str, Path]]:
     edges = entry.inputs
     if not isinstance(edges, dict):
         return _strings(edges, ())
-    cls = layer_class(entry.type_name) if isinstance(entry, Broken) else None
+    cls = layer_class(entry.type_name) if isinstance(entry, InvalidEntry) else None
     kinds = {} if cls is None else {name: kind for name, _, kind in _layer_signature(cls)}
     given = [(key, item) for key, item in edges.items() if kinds.get(key) in ("tensor", "tensors")]
     return [found for key, item in given for found in _strings(item, (key,))]

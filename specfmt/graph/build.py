@@ -27,7 +27,7 @@ from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
 from specfmt.graph.order import in_order
 from specfmt.graph.scope import Scope
 from specfmt.layers.base import Layer, Shape
-from specfmt.layers.entries import Broken, InputSpec, Model, Reuse
+from specfmt.layers.entries import InputSpec, InvalidEntry, Model, Reuse
 from specfmt.spec.document import ModelSpec
 
 
@@ -178,9 +178,9 @@ class Builder(Scope):
         path: Path = ("layers", index)
         if self.by_name.get(name) != index:
             return
-        unit = None if isinstance(entry, Broken) else self._unit(entry, name, path)
+        unit = None if isinstance(entry, InvalidEntry) else self._unit(entry, name, path)
         if unit is None:
-            if isinstance(entry, Broken) and entry.reuse not in (None, *self.by_name):
+            if isinstance(entry, InvalidEntry) and entry.reuse not in (None, *self.by_name):
                 self._report_reuse(entry.reuse, path)
             for given, place in edges_of_broken(entry):
                 self.resolve(given, (*path, "inputs", *place))
@@ -247,7 +247,7 @@ class Builder(Scope):
             unit = self.units.get(entry.reuse)
             if unit is None:
                 target = self.by_name.get(entry.reuse)
-                if target is None or not isinstance(self.entries[target], (Broken, Reuse)):
+                if target is None or not isinstance(self.entries[target], (InvalidEntry, Reuse)):
                     self._report_reuse(entry.reuse, path)
                 elif isinstance(self.entries[target], Reuse):
                     self.report(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.model import Graph, Node, Unit, Value, flatten
-from specfmt.graph.recording import carries_masks, recorded
+from specfmt.graph.tracing import carries_masks, traced
 
 Operation = Unit | str
 """A unit, or the name of a model input (Keras's InputLayer)."""
@@ -20,10 +20,10 @@ Operation = Unit | str
 def keras_layers(graph: Graph) -> list[Operation]:
     """Inputs and units in the order of Keras's `model.layers` (operations included)."""
     if graph.is_sequential or not carries_masks(graph):
-        return recorded_layers(graph)
-    recording = recorded(graph)
-    found = recorded_layers(recording.graph)
-    origins = recording.origins
+        return traced_layers(graph)
+    trace = traced(graph)
+    found = traced_layers(trace.graph)
+    origins = trace.origins
     return [
         item if isinstance(item, str) else origins[item]
         for item in found
@@ -31,7 +31,7 @@ def keras_layers(graph: Graph) -> list[Operation]:
     ]
 
 
-def recorded_layers(graph: Graph) -> list[Operation]:
+def traced_layers(graph: Graph) -> list[Operation]:
     """The same for a graph that already contains the operations for masks."""
     if graph.is_sequential:
         return [*graph.inputs, *graph.units]
@@ -47,14 +47,14 @@ def refuse_taken_names(graph: Graph) -> None:
     """Refuse names of a document that Keras gives to its operations for masks.
 
     Args:
-        graph: A model as Keras records it.
+        graph: A model as Keras traces it.
 
     Raises:
         SpecError: SF203, for Keras builds no model in which two operations have one name.
     """
     problems = []
     taken: set[str] = set()
-    for item in recorded_layers(graph):
+    for item in traced_layers(graph):
         name = item if isinstance(item, str) else item.name
         if name in taken:
             owners = [unit.path for unit in graph.units if unit.name == name and unit.path]

@@ -20,7 +20,7 @@ from typing import Any
 from specfmt.graph.infer import compute_dtype, split_arguments
 from specfmt.graph.keras_order import arguments_in_order
 from specfmt.graph.model import Graph, Node, Unit, Value, flatten
-from specfmt.graph.recording import recorded
+from specfmt.graph.tracing import traced
 from specfmt.layers.base import Layer, is_floating
 
 
@@ -88,12 +88,12 @@ def _is_cast(value: Value, dtype: str) -> bool:
 
 def execution_order(graph: Graph) -> list[Node]:
     """The calls in the order in which Keras runs them, operations for masks among them."""
-    recording = recorded(graph)
-    order = recorded_order(recording.graph)
-    return [recording.calls[node] for node in order if node in recording.calls]
+    trace = traced(graph)
+    order = traced_order(trace.graph)
+    return [trace.calls[node] for node in order if node in trace.calls]
 
 
-def recorded_order(graph: Graph) -> list[Node]:
+def traced_order(graph: Graph) -> list[Node]:
     """The calls in the order of `Function._run_through_graph` (`map_graph`, `_build_map`)."""
     finished = _finished(graph)
     depths: dict[Node, int] = {}

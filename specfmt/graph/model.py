@@ -120,8 +120,8 @@ class Node:
         form: What a nested model reads in the form in which the document gives it: a nest of
             values; None for a layer.
         unmasked: Masked values that have lost their mask by the time this call looks at it.
-        recorded: The keywords that Keras records for the call; None where only the document's own
-            arguments are known (see `specfmt.graph.recording`).
+        recorded: The keywords that Keras records of the call; None where only the document's own
+            arguments are known (see `specfmt.graph.tracing`).
     """
 
     name: str

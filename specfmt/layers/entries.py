@@ -127,7 +127,7 @@ class Reuse(SpecModel):
     inputs: Edges = None
 
 
-class Broken(SpecModel):
+class InvalidEntry(SpecModel):
     """Stands for an entry that could not be read, so that the others are still checked.
 
     What it says of its edges is kept where that can be read, and is checked too.
@@ -234,7 +234,7 @@ def _not_an_entry(value: dict[str, Any], kinds: list[str]) -> Diagnostic:
 
 
 def parse_entries(value: Any) -> tuple[tuple[Any, ...], list[Diagnostic]]:
-    """All entries of a layer list, `Broken` where one could not be read, and the findings."""
+    """All entries of a layer list, `InvalidEntry` where one could not be read, and the findings."""
     if not isinstance(value, (list, tuple)):
         raise FieldError("a list of layers", value)
     entries: list[Any] = []
@@ -251,14 +251,14 @@ def parse_entries(value: Any) -> tuple[tuple[Any, ...], list[Diagnostic]]:
             problems.append(Diagnostic(error.code, error.message, (index,), error.hint))
         except NestedError as error:
             problems.extend(d.under((index,)) for d in error.diagnostics)
-        entries.append(_broken(item) if entry is None else entry)
+        entries.append(_invalid_entry(item) if entry is None else entry)
     return tuple(entries), problems
 
 
-def _broken(item: Any) -> Broken:
+def _invalid_entry(item: Any) -> InvalidEntry:
     known = item if isinstance(item, dict) else {}
     name, kind, reuse = known.get("name"), known.get("type"), known.get("reuse")
-    return Broken.model_construct(
+    return InvalidEntry.model_construct(
         name=name if isinstance(name, str) else None,
         inputs=_readable_edges(known),
         reuse=reuse if isinstance(reuse, str) and kind is None else None,
@@ -290,7 +290,7 @@ def parse_model(
 ) -> tuple[M | None, list[Diagnostic]]:
     """A model from plain data; what is wrong in it does not hide what is wrong with the rest.
 
-    Entries that cannot be read become `Broken`, so that the others are still checked.
+    Entries that cannot be read become `InvalidEntry`, so that the others are still checked.
 
     Args:
         cls: The document's or a nested model's class.

@@ -70,7 +70,7 @@ def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
     """A document from plain data.
 
     Returns:
-        The spec, with `Broken` entries where some could not be read, or None where nothing
+        The spec, with an `InvalidEntry` for each that could not be read, or None where nothing
         could; and every finding.
     """
     if not isinstance(data, dict):

@@ -21,7 +21,7 @@ class Context:
         tfjs: The source is a tf.js ``model.json``.
         dim_ordering: Keras 1's global setting, for layers that do not repeat it.
         warnings: What was kept opaque or could not be carried over.
-        plan: Which masks are left out (see `specfmt.formats.read.recording`).
+        plan: Which masks are left out (see `specfmt.formats.read.recorded_masks`).
         kept: Words (kind and name) that were kept as the user's own: each is said once.
         located: Entry of a spec (by its identity) -> itself, its layer, the place in the source.
         input_shape: Of a Sequential that does not say it, without the batch axis.

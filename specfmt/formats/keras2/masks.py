@@ -28,7 +28,7 @@ from specfmt.diagnostics import Path
 from specfmt.formats.keras2.words import Refusals
 from specfmt.graph.infer import split_arguments
 from specfmt.graph.model import Graph, Node, Value, values_in
-from specfmt.graph.recording import carries_masks
+from specfmt.graph.tracing import carries_masks
 from specfmt.layers.activations import Softmax
 from specfmt.layers.attention import MultiHeadAttention
 from specfmt.layers.base import Layer

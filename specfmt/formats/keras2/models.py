@@ -194,7 +194,7 @@ class Keras2ModelWriter:
             del rest[STATES]
             if any(isinstance(item, list) for item in node.layer.input_nest(STATES) or ()):
                 self.refusals.add(
-                    f"initial states of {node.name} in one list, as Keras 2 notes them",
+                    f"initial states of {node.name} in one list, as Keras 2 records them",
                     "a list for each of its cells",
                     (*node.path, "inputs"),
                     "export to keras3, or let the states start from zeros",

@@ -1,4 +1,4 @@
-"""``build_config``: the shapes with which Keras 3 notes that a layer was built."""
+"""``build_config``: the shapes with which Keras 3 records that a layer was built."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from specfmt.formats.keras3.layers import LayerWriter, policy_config
 from specfmt.formats.keras3.words import float32, plain, serialized
 from specfmt.formats.read.operations import FLOAT_DTYPE
 from specfmt.graph.held import HeldModel
-from specfmt.graph.keras_order import recorded_layers
+from specfmt.graph.keras_order import traced_layers
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves, nest_as
-from specfmt.graph.recording import recorded
+from specfmt.graph.tracing import traced
 from specfmt.layers.base import Op
 from specfmt.layers.naming import is_automatic
 
@@ -50,7 +50,7 @@ class ModelWriter:
     """Writes a model and those inside it.
 
     Args:
-        graph: A graph without errors, as Keras records it (`specfmt.graph.recording`).
+        graph: A graph without errors, as Keras traces it (`specfmt.graph.tracing`).
         policy: The dtype policy of the model around it.
         trainable: Whether the model around it is trained.
     """
@@ -68,7 +68,7 @@ class ModelWriter:
             return self._sequential()
         layers = [
             self._input(item, inbound=True) if isinstance(item, str) else self._layer(item)
-            for item in recorded_layers(self.graph)
+            for item in traced_layers(self.graph)
         ]
         config = {
             "name": self.graph.name,
@@ -132,7 +132,7 @@ class ModelWriter:
 
     def _held(self, layer: HeldModel, trainable: bool) -> Json:
         """A model in a field of a layer."""
-        graph = recorded(layer.graph).graph
+        graph = traced(layer.graph).graph
         return ModelWriter(graph, self.policy, trainable=trainable).model()
 
     def _trained(self, unit: Unit) -> bool:

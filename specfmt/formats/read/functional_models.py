@@ -18,7 +18,7 @@ from specfmt.formats.read.operations import (
     operation_entry,
     settle_call,
 )
-from specfmt.formats.read.recording import drop_model_masks, drop_recorded
+from specfmt.formats.read.recorded_masks import drop_model_masks, drop_recorded
 from specfmt.formats.read.tensor_shapes import say_shapes
 from specfmt.formats.read.tensorflow.graph_sizes import Sizes
 from specfmt.formats.read.tensorflow.operations import CLASSES as TF_OPERATIONS

@@ -30,7 +30,8 @@ class Call:
     """One call of a layer; its arguments may nest lists and mappings around `Ref`.
 
     Attributes:
-        dropped_mask: The mask that was left out of ``kwargs`` (see `specfmt.formats.read.recording`).
+        dropped_mask: The mask that was left out of ``kwargs`` (see
+            `specfmt.formats.read.recorded_masks`).
     """
 
     args: list[Any]

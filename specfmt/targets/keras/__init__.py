@@ -11,7 +11,7 @@ from specfmt.graph.held import HeldModel
 from specfmt.graph.infer import show_shape
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph, Unit, Value
-from specfmt.graph.recording import recorded
+from specfmt.graph.tracing import traced
 from specfmt.layers.base import held_layers
 from specfmt.lint.rules import ROOT_SCOPE
 from specfmt.spec.train import train_section
@@ -143,10 +143,10 @@ def model_context(
         refuse_scopes(graph)
     taken = set(RESERVED)
     graph, layer_classes = with_stubs(graph, taken)
-    recording = recorded(graph)
+    trace = traced(graph)
     if style != "subclass":
-        refuse_taken_names(recording.graph)
-    file = FileScope(automatic=recording.automatic)
+        refuse_taken_names(trace.graph)
+    file = FileScope(automatic=trace.automatic)
     file.imports.update(dict.fromkeys(custom_imports(graph)))
     file.scope.used.update(taken)
     layers = [unit.layer for unit in graph.walk_units()]

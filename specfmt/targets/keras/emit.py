@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves, nest_as
-from specfmt.graph.recording import built_first
+from specfmt.graph.tracing import built_first
 from specfmt.layers.base import Op
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.keras.operations import operation_source

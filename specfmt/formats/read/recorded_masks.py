@@ -25,7 +25,7 @@ from specfmt.formats.read.nodes import Call, Ref, collect_refs
 from specfmt.graph.build import build
 from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Graph, Node, Unit, Value
-from specfmt.graph.recording import Recording, recorded
+from specfmt.graph.tracing import Trace, traced
 from specfmt.layers.naming import to_snake_case
 from specfmt.layers.registry import layer_class
 from specfmt.spec.document import parse_document
@@ -139,10 +139,10 @@ def _better_plan(context: Context, fields: Json) -> Plan | None:
     is_first = plan.kept == set() and not plan.before
     if plan.kept is None or (is_first and not plan.dropped):
         return None
-    tracing = _traced(fields) if plan.dropped else None
-    if tracing is None:
+    trace = _trace_of(fields) if plan.dropped else None
+    if trace is None:
         return Plan(None)
-    comparison = _Comparison(context, fields, tracing)
+    comparison = _Comparison(context, fields, trace)
     kept, named = comparison.masks(), comparison.names()
     if not kept and all(unit.name == name for unit, name, _ in named):
         return None
@@ -150,7 +150,7 @@ def _better_plan(context: Context, fields: Json) -> Plan | None:
     return Plan(kept, before) if is_first and (kept or before) else Plan(None)
 
 
-def _traced(fields: Json) -> Recording | None:
+def _trace_of(fields: Json) -> Trace | None:
     """What Keras would record of a model that was read; None if shapes of it are unknown."""
     spec, problems = parse_document({"specfmt": 1, **fields})
     if spec is None or problems:
@@ -160,7 +160,7 @@ def _traced(fields: Json) -> Recording | None:
         return None
     if any(value.shape is None for node in graph.nodes for value in node.outputs):
         return None
-    return recorded(graph)
+    return traced(graph)
 
 
 class _Comparison:
@@ -169,21 +169,21 @@ class _Comparison:
     Args:
         context: The import.
         fields: The model that was read.
-        tracing: What Keras would record of it.
+        trace: What Keras would record of it.
 
     Attributes:
         twins: Operation for a mask -> the one of the source that computes the same.
     """
 
-    def __init__(self, context: Context, fields: Json, tracing: Recording) -> None:
+    def __init__(self, context: Context, fields: Json, trace: Trace) -> None:
         self.plan: Plan = context.plan
         self.fields = fields
-        self.tracing = tracing
+        self.trace = trace
         self.twins: dict[Node, Record] = {}
 
     def units(self, graph: Graph | None = None) -> Iterator[Unit]:
         """The units of the model, those of models inside it included."""
-        for unit in (graph or self.tracing.graph).units:
+        for unit in (graph or self.trace.graph).units:
             yield unit
             if unit.graph is not None:
                 yield from self.units(unit.graph)
@@ -192,7 +192,7 @@ class _Comparison:
         """The calls whose masks were left out though Keras would record other ones."""
         different = set()
         for node in (node for unit in self.units() for node in unit.calls):
-            found = self._call(node.path) if node in self.tracing.calls else None
+            found = self._call(node.path) if node in self.trace.calls else None
             if found is None or "mask" in node.args:
                 continue
             record, index = found
@@ -209,14 +209,14 @@ class _Comparison:
         """Units that Keras names, their names in the source, and the calls they come from."""
         nodes = {node.unit: node for node in self.twins}
         found = []
-        for unit, path in self.tracing.named:
+        for unit, path in self.trace.named:
             cause = self._call(path)
             if cause is None:
                 continue
             layer, index = cause
             if unit in nodes:
                 found.append((unit, self.twins[nodes[unit]].name, layer.calls[index].path))
-            elif unit in self.tracing.origins:
+            elif unit in self.trace.origins:
                 found.append((unit, layer.name, layer.calls[index].path))
         return found
 
@@ -243,7 +243,7 @@ class _Comparison:
             elif not isinstance(ours, Value) or not isinstance(theirs, Ref):
                 if ours != theirs:
                     return False
-            elif ours.node is None or ours.node in self.tracing.calls:
+            elif ours.node is None or ours.node in self.trace.calls:
                 if not self._is_tensor(ours, theirs):
                     return False
             else:

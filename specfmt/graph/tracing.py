@@ -1,4 +1,4 @@
-"""What Keras records about the calls of a model, besides what their author wrote.
+"""What Keras records of the calls of a model, besides what their author wrote.
 
 While a functional model is built, Keras works out a mask for every symbolic tensor; each step
 of that is an operation with a name and a place in the graph.  A layer that is called with one
@@ -27,8 +27,8 @@ from specfmt.layers.registry import build_op
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A model as Keras records it.
+class Trace:
+    """A model as Keras traces it.
 
     Attributes:
         graph: The model, with operations for masks and with `Node.recorded` filled in.
@@ -47,16 +47,14 @@ class Recording:
     named: list[tuple[Unit, Path]]
 
 
-def recorded(graph: Graph) -> Recording:
-    """A model, nested models included, as Keras records it."""
-    recorder = _Recorder(frozenset())
-    found = recorder.model(graph)
-    if recorder.made:  # operations for masks take names that operations of the spec may have
-        recorder = _Recorder(frozenset(recorder.made))
-        found = recorder.model(graph)
-    return Recording(
-        found, frozenset(recorder.automatic), recorder.origins, recorder.calls, recorder.named
-    )
+def traced(graph: Graph) -> Trace:
+    """A model, nested models included, as Keras traces it."""
+    tracer = _Tracer(frozenset())
+    found = tracer.model(graph)
+    if tracer.made:  # operations for masks take names that operations of the spec may have
+        tracer = _Tracer(frozenset(tracer.made))
+        found = tracer.model(graph)
+    return Trace(found, frozenset(tracer.automatic), tracer.origins, tracer.calls, tracer.named)
 
 
 def built_first(graph: Graph) -> list[Unit]:
@@ -93,7 +91,7 @@ def is_copied(node: Node, policy: Any) -> bool:
     return not (isinstance(value, Value) and value.dtype == dtype)
 
 
-class _Recorder:
+class _Tracer:
     """Walks the models of one file in the order in which their code runs.
 
     Args:
@@ -155,8 +153,8 @@ class _Recorder:
 class _Walk:
     """The calls of one model."""
 
-    def __init__(self, recorder: _Recorder, graph: Graph) -> None:
-        self.recorder = recorder
+    def __init__(self, tracer: _Tracer, graph: Graph) -> None:
+        self.tracer = tracer
         self.graph = graph
         self.units: dict[Unit, Unit] = {}
         self.nodes: list[Node] = []
@@ -169,7 +167,7 @@ class _Walk:
         new = self.values.get
         nodes = self.nodes
         if graph.is_sequential:  # Keras writes its layers alone
-            nodes = [node for node in nodes if node.unit in self.recorder.origins]
+            nodes = [node for node in nodes if node.unit in self.tracer.origins]
         outputs = {name: self.values[value] for name, value in graph.outputs.items()}
         return replace(
             graph,
@@ -186,13 +184,13 @@ class _Walk:
         """The copy of a unit, made at its first call."""
         found = self.units.get(unit)
         if found is None:
-            inner = None if unit.graph is None else self.recorder.model(unit.graph)
-            name = self.recorder.name(unit)
+            inner = None if unit.graph is None else self.tracer.model(unit.graph)
+            name = self.tracer.name(unit)
             found = replace(unit, name=name, graph=inner, calls=[])
-            if unit in self.recorder.automatic:
-                self.recorder.named.append((found, unit.path))
+            if unit in self.tracer.automatic:
+                self.tracer.named.append((found, unit.path))
             self.units[unit] = found
-            self.recorder.origins[found] = unit
+            self.tracer.origins[found] = unit
         return found
 
     def call(self, node: Node) -> None:
@@ -206,13 +204,13 @@ class _Walk:
             args=map_values(node.args, self.values.__getitem__),
             form=map_values(node.form, self.values.__getitem__),
         )
-        self.recorder.calls[copy] = node
+        self.tracer.calls[copy] = node
         copied = is_copied(copy, self.graph.policy)
         layer = unit.spec if isinstance(unit.spec, Layer) and not unit.spec.is_operation else None
         if unit.graph is not None:
-            self._note_model(copy, unit.graph, copied)
+            self._record_model(copy, unit.graph, copied)
         elif layer is not None:
-            self._note_layer(copy, layer, copied)
+            self._record_layer(copy, layer, copied)
         self._add(copy, node.outputs)
         if layer is not None:
             self._give_masks(copy, layer, copied)
@@ -224,7 +222,7 @@ class _Walk:
         self.nodes.append(node)
         self.values.update(zip(outputs, node.outputs, strict=True))
 
-    def _note_model(self, node: Node, inner: Graph, copied: bool) -> None:
+    def _record_model(self, node: Node, inner: Graph, copied: bool) -> None:
         """A nested model's call: the mask of everything it reads, in the form of what it reads."""
         form = node.form
         if form is None:
@@ -235,7 +233,7 @@ class _Walk:
             keywords["mask"] = map_leaves(form, self._mask)
         node.recorded = keywords
 
-    def _note_layer(self, node: Node, layer: Layer, copied: bool) -> None:
+    def _record_layer(self, node: Node, layer: Layer, copied: bool) -> None:
         keywords = dict(list(node.args.items())[node.positional :])
         if not copied:
             if layer.training_default is not None:
@@ -284,9 +282,9 @@ class _Walk:
     def _operation(self, function: str, *operands: Any, **fields: Any) -> Value:
         """The result of an operation that Keras makes."""
         op = build_op({"op": function, **fields})
-        self.recorder.made.add(op.type_name)
-        unit = Unit(self.recorder.take(op.type_name), op, None, ())
-        self.recorder.named.append((unit, self.place))
+        self.tracer.made.add(op.type_name)
+        unit = Unit(self.tracer.take(op.type_name), op, None, ())
+        self.tracer.named.append((unit, self.place))
         node = Node(unit.name, unit, {str(i): item for i, item in enumerate(operands)}, ())
         node.positional = len(operands)
         infer(node, self.graph.policy, [])
