@@ -277,7 +277,7 @@ class Keras2LayerWriter:
             inner = inner.layer
         if isinstance(inner, HeldModel):
             return  # its own inputs say what they are
-        for dtype in {value.dtype for value in tensors if "float" not in value.dtype}:
+        for dtype in dict.fromkeys(v.dtype for v in tensors if "float" not in v.dtype):
             if ("bool" if dtype == "bool" else "int") not in inner.keras_2_inputs:
                 self.refusals.add(
                     f"inputs of {node.name} ({layer.type_name}) that are floating",
