@@ -1,20 +1,23 @@
-"""How checking grows with the number of layers: ``python benchmarks/scaling.py``.
+"""How commands grow with the number of layers: ``python benchmarks/scaling.py [SIZE ...]``.
 
-Specs of 1,000 and 10,000 layers (convolutions, normalization, residual sums) are read and
-analyzed; runs of the sizes alternate, so that a busy machine slows both alike.  As in
-``specfmt validate``, the garbage collector is off.
+Every command runs in a process of its own on a residual network (convolutions, normalization,
+sums): `validate`, and `generate` for both targets.  As in the command, the garbage collector is
+off.  Times are processor time; "ruff" is that of the formatter, a child process.
 """
 
 from __future__ import annotations
 
 import gc
-import statistics
+import json
+import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-SIZES = (1_000, 10_000)
+SIZES = (1_000, 10_000, 100_000)
+COMMANDS = ("validate", "keras", "torch")
 
 
 def spec_text(layers: int) -> str:
@@ -33,76 +36,79 @@ def spec_text(layers: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def stages(text: str) -> dict[str, float]:
-    """Seconds that each stage takes for one spec."""
+def stages(command: str, text: str) -> dict[str, float]:
+    """Seconds that each stage of a command takes, and the megabytes held at most by its end."""
     from specfmt.graph.build import build
     from specfmt.lint import lint
     from specfmt.spec.document import parse_document
-    from specfmt.text.events import event_source
+    from specfmt.targets import keras, ruff, torch
     from specfmt.text.reading import read
 
     found: dict[str, float] = {}
 
     def timed(stage: str, work: Callable[[], Any]) -> Any:
-        gc.collect()
-        gc.disable()
-        start = time.perf_counter()
+        start = time.process_time()
         result = work()
-        found[stage] = time.perf_counter() - start
-        gc.enable()
+        found[stage] = time.process_time() - start
         return result
 
-    def events() -> None:
-        next_event = event_source(text)
-        while next_event() is not None:
-            pass
+    def unformatted(source: str, _: tuple[str, ...]) -> str:
+        return source
 
-    timed("of which libyaml", events)
-    document = timed("read", lambda: read(text))
-    spec, problems = timed("check fields", lambda: parse_document(document.data))
+    gc.disable()
+    spec, problems = timed("read and check", lambda: parse_document(read(text).data))
     assert spec is not None
     assert not problems
-    graph, problems = timed("analyze graph", lambda: build(spec))
+    graph, problems = timed("analyze", lambda: build(spec))
     assert not problems
-    timed("lint", lambda: lint(graph))
+    if command == "validate":
+        timed("lint", lambda: lint(graph))
+    else:
+        ruff.set_formatter(unformatted)
+        target = {"keras": keras, "torch": torch}[command]
+        code = timed(command, lambda: target.generate_model(graph))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ruff.run_ruff(code, ())
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found["ruff"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        found["MB of ruff"] = after.ru_maxrss / 1024
+    found["MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found
 
 
-def measure(runs: int = 5) -> dict[int, dict[str, float]]:
-    """The median seconds of each stage for each size."""
-    texts = {size: spec_text(size) for size in SIZES}
-    stages(texts[SIZES[0]])
-    samples: dict[int, list[dict[str, float]]] = {size: [] for size in SIZES}
-    for _ in range(runs):
-        for size, text in texts.items():
-            samples[size].append(stages(text))
-    return {
-        size: {stage: statistics.median(run[stage] for run in found) for stage in found[0]}
-        for size, found in samples.items()
-    }
+def measure(command: str, size: int) -> dict[str, float]:
+    """The stages of one command in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--stages", command, str(size)],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
-def main() -> None:
+def main(sizes: list[int]) -> None:
     """Print the table."""
-    table = measure(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
-    small, large = (table[size] for size in SIZES)
-    header = " | ".join(f"{size:>7,} layers, us/layer" for size in SIZES)
-    print(f"| {'stage':<16} | {header} | {'growth for 10x':>14} | share |")
-    print(f"|{'-' * 18}|{'-' * 25}:|{'-' * 25}:|{'-' * 15}:|{'-' * 6}:|")
-    whole = [
-        sum(v for k, v in sizes.items() if k != "of which libyaml") for sizes in (small, large)
-    ]
-    rows = [(stage, small[stage], large[stage]) for stage in small]
-    rows.sort(key=lambda row: row[0] == "of which libyaml")
-    for stage, one, other in [*rows, ("all", *whole)]:
-        costs = [
-            f"{seconds / size * 1e6:24.1f}"
-            for seconds, size in zip((one, other), SIZES, strict=True)
-        ]
-        print(
-            f"| {stage:<16} | {' | '.join(costs)} | {other / one:>13.1f}x | {other / whole[1]:>4.0%} |"
-        )
+    print(
+        f"| command  | stage                   | {' | '.join(f'{n:>7,} layers' for n in sizes)} |  ratio |"
+    )
+    print(f"|----------|-------------------------|{'---------------:|' * len(sizes)}-------:|")
+    for command in COMMANDS:
+        found = {size: measure(command, size) for size in sizes}
+        for stage in found[sizes[0]]:
+            is_memory = stage.startswith("MB")
+            unit = "MB" if is_memory else "us"
+            cells = [found[n][stage] / (1 if is_memory else n / 1e6) for n in sizes]
+            shown = " | ".join(f"{cell:>11.0f} {unit}" for cell in cells)
+            name = stage.replace("MB", "peak memory") if is_memory else f"{stage}, a layer"
+            print(
+                f"| {command:<8} | {name:<23} | {shown} | {cells[-1] / cells[0]:>5.1f}x |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--stages"]:
+        print(json.dumps(stages(sys.argv[2], spec_text(int(sys.argv[3])))))
+    else:
+        main([int(size) for size in sys.argv[1:]] or list(SIZES))

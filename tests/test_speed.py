@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 import specfmt
+from specfmt.targets.torch.expr import Call, Tensor
+from specfmt.targets.torch.layout import choose
+from specfmt.targets.torch.steps import Step
 from tests.tools.examples_tools import FOLDER, ROOT
 from tests.tools.harness import keras
 from tests.tools.timing import best_seconds
@@ -151,6 +154,39 @@ def test_checking_is_linear(text: Callable[[int], str]) -> None:
     """Ten times the layers take ten times as long, give or take; the best of five runs each."""
     few, many = (best_seconds(partial(specfmt.check, text(n)), 5) for n in (1_000, 10_000))
     assert many / few <= 15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["keras", "torch"])
+def test_generating_is_linear(target: str) -> None:
+    """Eight times the layers take eight times as long, give or take; formatting is ruff's time."""
+    few, many = (
+        best_seconds(partial(specfmt.generate, specfmt.loads(deep(n)), target), 3)
+        for n in (500, 4_000)
+    )
+    assert many / few <= 12
+
+
+def branches(blocks: int) -> list[Step]:
+    """Steps that read channels-first, branches that take either order, steps that do not."""
+    x = Tensor((None, 8, 8, 4))
+    steps = []
+    for _ in range(blocks):
+        made = Tensor(x.shape)
+        steps.append(Step((made,), Call("conv", (x,)), "channels"))
+        sides = [Tensor(x.shape) for _ in range(3)]
+        steps += [Step((side,), Call("F.relu", (made,))) for side in sides]
+        joined, x = Tensor(x.shape), Tensor(x.shape)
+        steps.append(Step((joined,), Call("torch.add", tuple(sides))))
+        steps.append(Step((x,), Call("norm", (joined,)), "keras"))
+    return steps
+
+
+@pytest.mark.slow
+def test_choosing_layouts_is_linear() -> None:
+    """The minimum cut sends all short paths at once, not one after the other."""
+    few, many = (best_seconds(partial(choose, branches(n), {}, {}), 3) for n in (200, 1_600))
+    assert many / few <= 20
 
 
 @pytest.mark.slow
