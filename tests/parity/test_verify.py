@@ -215,13 +215,13 @@ def test_command_line(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_names_the_first_layer_that_differs(monkeypatch: Any) -> None:
     """A wrong lowering is found, and the layer that it is of."""
-    original = verify_pair.api.generate
+    original = verify_pair.generate
 
-    def wrong(spec: Any, target: str, **options: Any) -> str:
-        code = original(spec, target, **options)
+    def wrong(spec: Any, target: str, *options: Any) -> str:
+        code = original(spec, target, *options)
         return code.replace("F.relu(", "1.01 * F.relu(") if target == "torch" else code
 
-    monkeypatch.setattr(verify_pair.api, "generate", wrong)
+    monkeypatch.setattr(verify_pair, "generate", wrong)
     report = specfmt.verify(spec_of(SMALL))
     assert not report.ok
     assert report.first == "relu"
@@ -232,17 +232,17 @@ def test_names_the_first_layer_that_differs(monkeypatch: Any) -> None:
 @pytest.mark.slow
 def test_a_wrong_gradient_is_found(monkeypatch: Any) -> None:
     """Outputs may agree where gradients do not."""
-    original = verify_pair.api.generate
+    original = verify_pair.generate
 
-    def wrong(spec: Any, target: str, **options: Any) -> str:
-        code = original(spec, target, **options)
+    def wrong(spec: Any, target: str, *options: Any) -> str:
+        code = original(spec, target, *options)
         return (
             code.replace("F.relu(", "(lambda x, **_: F.relu(x).detach())(")
             if target == "torch"
             else code
         )
 
-    monkeypatch.setattr(verify_pair.api, "generate", wrong)
+    monkeypatch.setattr(verify_pair, "generate", wrong)
     report = specfmt.verify(spec_of(SMALL))
     assert all(d.ok for d in report.outputs)
     assert report.step is not None
@@ -252,7 +252,7 @@ def test_a_wrong_gradient_is_found(monkeypatch: Any) -> None:
 
 @pytest.mark.slow
 def test_a_failing_program_is_named(monkeypatch: Any) -> None:
-    monkeypatch.setattr(verify_pair.api, "generate", lambda *a, **k: "raise RuntimeError('no way')")
+    monkeypatch.setattr(verify_pair, "generate", lambda *a, **k: "raise RuntimeError('no way')")
     with pytest.raises(SpecError, match="no way"):
         specfmt.verify(spec_of(SMALL))
 

@@ -229,10 +229,10 @@ PLANTED = {
 
 def plant(monkeypatch: Any, changes: dict[str, tuple[str, str] | None]) -> None:
     """Change generated code."""
-    original = verify_pair.api.generate
+    original = verify_pair.generate
 
-    def wrong(spec: Any, target: str, **options: Any) -> str:
-        code: str = original(spec, target, **options)
+    def wrong(spec: Any, target: str, *options: Any) -> str:
+        code: str = original(spec, target, *options)
         change = changes.get(target)
         if change is None:
             return code
@@ -240,7 +240,7 @@ def plant(monkeypatch: Any, changes: dict[str, tuple[str, str] | None]) -> None:
         assert old in code, code
         return code.replace(old, new)
 
-    monkeypatch.setattr(verify_pair.api, "generate", wrong)
+    monkeypatch.setattr(verify_pair, "generate", wrong)
 
 
 def test_a_wrong_epsilon_in_both_programs(files: Path, workers: Workers, monkeypatch: Any) -> None:

@@ -163,11 +163,34 @@ def test_templates_filter_texts_where_they_stand() -> None:
                 quoted = (left.count('"""') % 2 == 1) != inside
                 text = quoted or "# " in left or left.replace('"""', "").count('"') % 2 == 1
                 if text and not re.search(r"\| (docstring|comment) *$", match[1]):
-                    found.append(f"{path.name}:{number}: {match[0]}")
+                    found.append((f"{path.name}:{number}", match[1].strip()))
             inside = inside != (line.count('"""') % 2 == 1)
-    # The format of a number in the script's own f-string, one of two constants; a whole number.
-    formats = {"{{ train.value }}", "{{ step.shown }}", "{{ train.epochs }}"}
-    assert [item for item in found if item.partition(": ")[2] not in formats] == []
+    # Placeholders of an f-string, whose texts are `embedded`; numbers; what a template itself says.
+    finished = {"train.answer", "train.shown", "train.epochs", "sample.wanted"}
+    finished |= {"weights_form", "sample_form"}
+    assert [item for item in found if not is_own_text(item[1]) and item[1] not in finished] == []
+    assert all(is_own_text(text) for name in finished for text in set_by_templates(name))
+    assert {name for name in finished if "." not in name} == {
+        name for name in finished if set_by_templates(name)
+    }
+
+
+def is_own_text(expression: str) -> bool:
+    """Whether it is a string in the template, or one of two."""
+    return re.fullmatch(r'"[^"]*"( if .+ else "[^"]*")?', expression) is not None
+
+
+def set_by_templates(name: str) -> list[str]:
+    """What templates set a variable of their own to."""
+    found = []
+    for path in sorted(data_folder("templates").rglob("*.j2")):
+        for names, text in re.findall(r"\{% set ([\w, ]+) = (.+?) %\}", path.read_text("utf-8")):
+            keys = names.split(", ")
+            if name in keys:
+                values = re.findall(r'"[^"]*"', text)
+                assert ", ".join(values) == text
+                found.append(values[keys.index(name)])
+    return found
 
 
 def test_emitters_put_no_value_between_quotes() -> None:
