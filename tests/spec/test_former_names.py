@@ -6,13 +6,16 @@ import importlib
 import inspect
 import json
 import re
+from contextlib import suppress
+from itertools import permutations, product
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+import specfmt
 from specfmt.api import check, format_spec
-from specfmt.diagnostics import Diagnostic
+from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.fields.spellings import Former, former_arguments
 from specfmt.fields.validation import keys_of, required_keys
 from specfmt.formats.keras_json import document_from_keras_json
@@ -413,3 +416,32 @@ def test_every_entry_is_about_a_field_of_some_class() -> None:
         stated = vars(base).get("former_arguments", {})
         dead = {key for key, former in stated.items() if former is not None} - keys
         assert not dead, (base, dead)
+
+
+ODD_VALUES = (3, [3, 3], None, "x", {}, [])
+
+
+@pytest.mark.parametrize("type_name", TYPES)
+def test_former_and_todays_arguments_together(type_name: str) -> None:
+    """A damaged file that says an argument twice, or oddly, ends in a spec or in findings."""
+    cls = layer_class(type_name)
+    assert cls is not None
+    for key, former in former_arguments(cls).items():
+        for value, other in product(ODD_VALUES, (3, {}, "x")):
+            both = [(key, value), *([(former.today, other)] if former.today else [])]
+            for items in (both, both[::-1]):
+                config = {"name": "l", "batch_input_shape": [None, 8, 8, 3], **dict(items)}
+                layer = {"class_name": type_name, "config": config}
+                model = {"class_name": "Sequential", "config": [layer], "keras_version": "1.2.2"}
+                with suppress(SpecError):
+                    specfmt.from_keras_json(json.dumps(model))
+
+
+@pytest.mark.parametrize("order", list(permutations((1, 2, 3))))
+def test_sizes_by_axis_in_any_order(order: tuple[int, ...]) -> None:
+    config = {"name": "l", "nb_filter": 2, **{f"kernel_dim{n}": n + 1 for n in order}}
+    config["batch_input_shape"] = [None, 8, 8, 8, 3]
+    layer = {"class_name": "Convolution3D", "config": config}
+    model = {"class_name": "Sequential", "config": [layer], "keras_version": "1.2.2"}
+    (entry,) = specfmt.from_keras_json(json.dumps(model)).layers
+    assert entry.kernel_size == (2, 3, 4)

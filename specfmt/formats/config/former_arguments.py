@@ -23,6 +23,7 @@ def todays_arguments(cls: type[BaseModel], config: Json, path: Path, context: Co
     """
     formers = former_arguments(cls)
     result: Json = {}
+    sizes: dict[str, dict[int, Any]] = {}
     for key, value in config.items():
         former = formers.get(key)
         if former is None or former.values == {}:
@@ -30,10 +31,12 @@ def todays_arguments(cls: type[BaseModel], config: Json, path: Path, context: Co
         elif not former.accepts(value):
             _without_equivalent(key, value, former, cls.__name__, (*path, key), context)
         elif former.axis is not None:
-            result.setdefault(former.today, []).insert(former.axis, value)
+            sizes.setdefault(former.today, {})[former.axis] = value
         elif former.today:
             for name in (former.today, *former.also):
                 result[name] = former.convert(value)
+    for name, by_axis in sizes.items():
+        result.setdefault(name, [by_axis[axis] for axis in sorted(by_axis)])
     return result
 
 

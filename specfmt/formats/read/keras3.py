@@ -67,7 +67,7 @@ def simplify(cls: type[Layer], config: Json, query: int | None = None) -> Json:
         result[key] = value
     strides, pool = POOL_STRIDES
     if pool in result and result.get(strides) == result[pool]:
-        del result[strides]
+        result.pop(strides, None)
     _drop_derived(result, query)
     cls.drop_derived(result)
     for key in AXES:
