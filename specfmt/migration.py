@@ -6,7 +6,7 @@ import filecmp
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.extras import install, is_installed
@@ -27,7 +27,7 @@ from specfmt.targets.naming import module_name
 from specfmt.targets.options import Axes, Fidelity, Style
 from specfmt.targets.registry import find_target, generate
 from specfmt.targets.ruff import format_python
-from specfmt.targets.source import literal
+from specfmt.targets.source import literal, string
 from specfmt.targets.templates import fill
 from specfmt.targets.torch import program_options
 from specfmt.targets.torch.expr import Tensor
@@ -257,10 +257,10 @@ def example(tensor: Tensor, channels_first: bool) -> str:
         sizes = [sizes[-1], *sizes[:-1]]
     listed = ", ".join(str(size) for size in (1, *sizes))
     if tensor.dtype == "string":
-        texts: Any = "some text"
+        texts = string("some text")
         for size in (*reversed(sizes), 1):
-            texts = [texts] * size
-        return literal(texts)
+            texts = f"[{texts}]" if size == 1 else f"[{texts}] * {size}"
+        return texts
     if tensor.dtype.startswith("float"):
         other = "" if tensor.dtype == "float32" else f", dtype=torch.{tensor.dtype}"
         return f"torch.rand({listed}{other})"
