@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 import specfmt
 
 TWO_EMBEDDINGS = """\
@@ -78,3 +80,35 @@ def test_masks_of_alike_layers_are_told_apart() -> None:
         "outputs: [u, v, w]\n"
     )
     check(specfmt.to_keras_json(spec), masks=False)
+
+
+NAMED_BY_A_PERSON = """
+specfmt: 1
+inputs: {x: {shape: [5], dtype: int32}}
+layers:
+  - {type: Embedding, input_dim: 9, output_dim: 4, mask_zero: true, inputs: x}
+  - {type: LSTM, units: 3, return_sequences: true, name: a}
+  - {type: Embedding, input_dim: 9, output_dim: 3, mask_zero: true, inputs: x, name: e2}
+  - {type: Add, inputs: [a, e2], name: s}
+  - {type: LSTM, units: 2, name: b}
+"""
+
+
+@pytest.mark.parametrize("old", ["not_equal", "not_equal_1", "logical_or"])
+@pytest.mark.parametrize(
+    "new",
+    [
+        "weird",
+        "not_equal_x",
+        "not_equal_²",
+        "not_equal__1",
+        "not_equal_-3",
+        "not_equal_" + "9" * 99,
+    ],
+)
+def test_a_mask_operation_with_a_name_of_its_own_stays(old: str, new: str) -> None:
+    text = specfmt.to_keras_json(specfmt.loads(NAMED_BY_A_PERSON))
+    assert f'"{old}"' in text
+    renamed = text.replace(f'"{old}"', f'"{new}"')
+    spec = specfmt.from_keras_json(renamed)
+    assert json.loads(specfmt.to_keras_json(spec)) == json.loads(renamed)

@@ -26,7 +26,7 @@ from specfmt.graph.build import build
 from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.graph.tracing import Trace, traced
-from specfmt.layers.naming import to_snake_case
+from specfmt.layers.naming import is_automatic, to_snake_case
 from specfmt.layers.registry import layer_class
 from specfmt.spec.document import parse_document
 
@@ -270,6 +270,8 @@ class _Comparison:
 def _order(named: list[tuple[Unit, str, Path]], counts: Counter[str]) -> dict[Path, list[Path]]:
     """Which calls must come before which, so that Keras gives operations their names.
 
+    None does for a name that Keras does not give by itself.
+
     A call inside a nested model has no place among those around it: the model is built at once.
 
     Args:
@@ -278,6 +280,8 @@ def _order(named: list[tuple[Unit, str, Path]], counts: Counter[str]) -> dict[Pa
     """
     numbered: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for unit, name, cause in named:
+        if not is_automatic(name, unit.type_name):
+            return {}
         number = int(name.removeprefix(to_snake_case(unit.type_name)).removeprefix("_") or 0)
         if number >= counts[unit.type_name]:
             return {}
