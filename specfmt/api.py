@@ -249,10 +249,13 @@ def generate(
         OptionError: There is no such target, or an option is none of those that it offers.
         SpecError: The spec has mistakes, or the target cannot express it.
     """
+    from specfmt.targets.options import require_once
     from specfmt.targets.registry import generate as function
 
-    chosen = {"part": part, "style": style, "flavor": flavor, "axes": axes, "fidelity": fidelity}
-    return function(spec, target, chosen | dict(options or {}), source=source, script=script)
+    given = {"part": part, "style": style, "flavor": flavor, "axes": axes, "fidelity": fidelity}
+    named = {name: value for name, value in given.items() if value is not None}
+    chosen = require_once(named, options or {})
+    return function(spec, target, chosen, source=source, script=script)
 
 
 def target_names() -> list[str]:

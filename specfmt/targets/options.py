@@ -77,6 +77,22 @@ def require_choice(what: str, value: object, choices: Iterable[str]) -> None:
         raise OptionError([not_offered(_one_of(what, choices), value, choices)])
 
 
+def require_once(named: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of both kinds together.
+
+    Raises:
+        OptionError: One stands in both.
+    """
+    twice = [
+        Diagnostic("SF313", f"expected {name} once, received {named[name]} and {value}")
+        for name, value in further.items()
+        if name in named
+    ]
+    if twice:
+        raise OptionError(twice)
+    return {**named, **further}
+
+
 def _one_of(what: str, choices: tuple[str, ...]) -> str:
     listed = " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
     return f"{what} to be {'one of ' * (len(choices) > 2)}{listed}"

@@ -308,3 +308,10 @@ def test_a_plugin_is_imported_only_when_it_is_asked_for(site: Path) -> None:
         assert specfmt.generate(SPEC, "torch") != ""
         assert type(find_target("torch")).__module__ == "specfmt.targets.torch"
     assert not {"odd_broken", "odd_number"} & sys.modules.keys()
+
+
+def test_an_option_is_given_once() -> None:
+    code = specfmt.generate(SPEC, "torch", options={"style": "functional"})
+    assert code == specfmt.generate(SPEC, "torch", style="functional")
+    with pytest.raises(OptionError, match="expected part once, received train and model"):
+        specfmt.generate(SPEC, "torch", part="train", options={"part": "model"})
