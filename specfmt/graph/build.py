@@ -180,8 +180,9 @@ class Builder(Scope):
             return
         unit = None if isinstance(entry, InvalidEntry) else self._unit(entry, name, path)
         if unit is None:
-            if isinstance(entry, InvalidEntry) and entry.reuse not in (None, *self.by_name):
-                self._report_reuse(entry.reuse, path)
+            reused = entry.reuse if isinstance(entry, InvalidEntry) else None
+            if reused is not None and reused not in self.by_name:
+                self._report_reuse(reused, path)
             for given, place in edges_of_broken(entry):
                 self.resolve(given, (*path, "inputs", *place))
             self.values[name] = Value(name, None, "float32")
