@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from specfmt.fields.errors import FieldError
-from specfmt.fields.types import Nullable, Rule, Text, Tuple
+from specfmt.fields.rules import Nullable, Rule, Text, Tuple
 
 REFERENCE = Text("the name of a tensor", r"\S")
 

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, Final
 
 from specfmt.fields.errors import FieldError
-from specfmt.fields.types import Text
+from specfmt.fields.rules import Text
 
 KERAS_ROOTS: Final = (
     "tensorflow.python.keras",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import (
@@ -18,8 +19,8 @@ from specfmt.fields.errors import (
     show,
 )
 from specfmt.fields.model import COMMON_FIELDS, SpecModel
+from specfmt.fields.rules import Nullable, Rule
 from specfmt.fields.spellings import former_arguments
-from specfmt.fields.types import Rule, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +80,29 @@ def findings(rule: Rule, value: Any, path: Path) -> Iterator[Diagnostic]:
         yield error_to_diagnostic(error, path)
     except NestedError as error:
         yield from (d.under(path) for d in error.diagnostics)
+
+
+@cache
+def rule_of(cls: type[BaseModel], name: str) -> Rule | None:
+    """The rule behind a field.
+
+    Returns:
+        None for a plugin's field with another of Pydantic's own types.
+    """
+    field = cls.model_fields[name]
+    for item in field.metadata:
+        if isinstance(item, Rule):
+            return item
+    return _inner_rule(field.annotation)
+
+
+def _inner_rule(annotation: Any) -> Rule | None:
+    """The rule of ``Annotated[type, rule] | None``, which Pydantic keeps inside the union."""
+    options = [item for item in get_args(annotation) if item is not NoneType]
+    if NoneType not in get_args(annotation) or len(options) != 1:
+        return None
+    found = next((m for m in get_args(options[0])[1:] if isinstance(m, Rule)), None)
+    return None if found is None else Nullable(found)
 
 
 @cache

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Final
 
+from specfmt.fields.rules import Either, Integer, Nullable, Number, Tuple
 from specfmt.fields.spellings import Former, FormerArguments, gone
-from specfmt.fields.types import (
-    Axes,
-    Axis,
-    Either,
-    Float,
-    Integer,
-    NaturalFloat,
-    Nullable,
-    Number,
-    Tuple,
-)
+from specfmt.fields.types import Axes, Axis, Float, NaturalFloat
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
 from specfmt.layers.registry import build_layer, layer
 from specfmt.vocab.base import Term

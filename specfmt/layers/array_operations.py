@@ -7,16 +7,8 @@ from itertools import pairwise
 from math import prod
 from typing import Annotated, Any, ClassVar
 
-from specfmt.fields.types import (
-    Axes,
-    Axis,
-    Either,
-    Integer,
-    Literal,
-    Nullable,
-    OptionalInt,
-    Tuple,
-)
+from specfmt.fields.rules import Either, Integer, Nullable, Tuple
+from specfmt.fields.types import Axes, Axis, Literal, OptionalInt
 from specfmt.layers.base import Op, Operand, Shape, ShapeError
 from specfmt.layers.operations import MOST_PARTS, OptionalScalar, Unary, broadcast
 from specfmt.layers.promotion import operand_dtype, result_type

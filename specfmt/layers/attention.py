@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
+from specfmt.fields.rules import Either, Integer, Nullable, Tuple
 from specfmt.fields.spellings import FormerArguments, gone
 from specfmt.fields.types import (
     Bool,
-    Either,
     Fraction,
-    Integer,
     Literal,
-    Nullable,
     OptionalBool,
     OptionalPositiveInt,
     PositiveInt,
     Seed,
-    Tuple,
 )
 from specfmt.layers.base import (
     KERAS_2_LATER,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Any, ClassVar
 
-from specfmt.fields.types import Bool, Either, Integer, OptionalBool, OptionalFloat, Tuple
+from specfmt.fields.rules import Either, Integer, Tuple
+from specfmt.fields.types import Bool, OptionalBool, OptionalFloat
 from specfmt.layers.base import Op, Operand, Shape, ShapeError
 from specfmt.layers.operations import Binary, broadcast, operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type

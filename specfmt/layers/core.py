@@ -6,16 +6,9 @@ from collections.abc import Iterator
 from math import prod
 from typing import Annotated, Any, ClassVar, Final
 
+from specfmt.fields.rules import AnyMapping, Nullable
 from specfmt.fields.spellings import GONE, FormerArguments, gone
-from specfmt.fields.types import (
-    AnyMapping,
-    Bool,
-    Float,
-    Nullable,
-    OptionalFloat,
-    OptionalPositiveInt,
-    PositiveInt,
-)
+from specfmt.fields.types import Bool, Float, OptionalFloat, OptionalPositiveInt, PositiveInt
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
 from specfmt.layers.registry import layer
 from specfmt.vocab.base import Term

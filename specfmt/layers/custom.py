@@ -8,16 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from specfmt.fields.foreign import ClassRule, TorchClassRule
-from specfmt.fields.types import (
-    DTYPES,
-    AnyMapping,
-    Either,
-    Integer,
-    Nullable,
-    OneOf,
-    OptionalStr,
-    Tuple,
-)
+from specfmt.fields.rules import AnyMapping, Either, Integer, Nullable, OneOf, Tuple
+from specfmt.fields.types import DTYPES, OptionalStr
 from specfmt.layers.base import Argument, Layer, Weight
 from specfmt.layers.custom_weights import WeightsRule, as_weight
 from specfmt.layers.entries import EntriesRule

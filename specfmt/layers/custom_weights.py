@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import FieldError, NestedError
 from specfmt.fields.model import SpecModel
-from specfmt.fields.types import DTYPES, Bool, Integer, Nullable, OneOf, Rule, Text, Tuple
+from specfmt.fields.rules import Integer, Nullable, OneOf, Rule, Text, Tuple
+from specfmt.fields.types import DTYPES, Bool
 from specfmt.fields.validation import validate
 
 SHAPE = Tuple(Integer(0), 0, 32)

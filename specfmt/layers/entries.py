@@ -10,23 +10,25 @@ from specfmt.diagnostics import Diagnostic
 from specfmt.fields.edges import Edges, EdgesRule, OperandsRule
 from specfmt.fields.errors import FieldError, NestedError, show
 from specfmt.fields.model import SpecModel
-from specfmt.fields.types import (
-    DTYPES,
+from specfmt.fields.rules import (
     AnyMapping,
-    Bool,
     Integer,
-    Literal,
-    Name,
-    NameRule,
     Nullable,
     OneOf,
-    OptionalName,
-    OptionalPolicy,
-    OptionalPositiveInt,
     Rule,
     Text,
     Tuple,
     choice_schema,
+)
+from specfmt.fields.types import (
+    DTYPES,
+    Bool,
+    Literal,
+    Name,
+    NameRule,
+    OptionalName,
+    OptionalPolicy,
+    OptionalPositiveInt,
 )
 from specfmt.fields.validation import rules_of, validate
 from specfmt.layers.base import Layer

@@ -5,17 +5,16 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.rules import Integer, Tuple
 from specfmt.fields.types import (
     Bool,
     DataFormat,
     Float,
-    Integer,
     Literal,
     OptionalDataFormat,
     OptionalSize2,
     Padding,
     Size2,
-    Tuple,
     expand,
 )
 from specfmt.layers.base import Operand, Shape, ShapeError

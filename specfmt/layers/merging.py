@@ -6,8 +6,9 @@ from functools import reduce
 from math import prod
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.rules import Either, Integer, Tuple
 from specfmt.fields.spellings import FormerArguments
-from specfmt.fields.types import Axis, Bool, Either, Integer, Tuple
+from specfmt.fields.types import Axis, Bool
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
 from specfmt.layers.registry import layer
 

@@ -7,18 +7,9 @@ from math import sqrt
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.errors import FieldError, did_you_mean
+from specfmt.fields.rules import Integer, Nullable, Number, Rule
 from specfmt.fields.spellings import GONE, FormerArguments, FormerDefaults, gone
-from specfmt.fields.types import (
-    Axes,
-    Axis,
-    Bool,
-    Fraction,
-    Integer,
-    NaturalFloat,
-    Nullable,
-    Number,
-    Rule,
-)
+from specfmt.fields.types import Axes, Axis, Bool, Fraction, NaturalFloat
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import largest_divisors

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from specfmt.fields.types import DType, Int, Nullable, Number, OptionalBool, OptionalDType
+from specfmt.fields.rules import Nullable, Number
+from specfmt.fields.types import DType, Int, OptionalBool, OptionalDType
 from specfmt.layers.base import Op, Operand, Shape, ShapeError
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.registry import operation

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from specfmt.fields.types import Bool, Either, Integer, Nullable, Tuple
+from specfmt.fields.rules import Either, Integer, Nullable, Tuple
+from specfmt.fields.types import Bool
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
 from specfmt.layers.normalization import normal_axes, sized_axes
 from specfmt.layers.registry import layer

@@ -9,24 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Any, ClassVar, Final
 
+from specfmt.fields.rules import Either, Integer, Nullable, Number, SizeRule, Text, Tuple
 from specfmt.fields.spellings import Former, FormerArguments
 from specfmt.fields.types import (
     Bool,
-    Either,
     Float,
-    Integer,
     Literal,
     NaturalInt,
-    Nullable,
-    Number,
     OptionalInt,
     OptionalPositiveInt,
     OptionalStr,
     PositiveInt,
-    SizeRule,
     Str,
-    Text,
-    Tuple,
 )
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError
 from specfmt.layers.core import INPUTS_ONLY

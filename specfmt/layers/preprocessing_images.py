@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from specfmt.fields.types import (
-    Bool,
-    Either,
-    Float,
-    Literal,
-    Nullable,
-    Number,
-    OptionalDataFormat,
-    PositiveInt,
-    Seed,
-    Tuple,
-)
+from specfmt.fields.rules import Either, Nullable, Number, Tuple
+from specfmt.fields.types import Bool, Float, Literal, OptionalDataFormat, PositiveInt, Seed
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import check_rank, spatial_axes

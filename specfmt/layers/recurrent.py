@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from specfmt.fields.rules import Boolean, Either, OneOf
 from specfmt.fields.spellings import GONE, Former, FormerArguments, FormerDefaults, gone
-from specfmt.fields.types import Bool, Boolean, Either, Fraction, OneOf, PositiveInt, Seed
+from specfmt.fields.types import Bool, Fraction, PositiveInt, Seed
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import check_mask

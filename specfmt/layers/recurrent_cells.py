@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.rules import Either, Tuple
 from specfmt.fields.spellings import FormerArguments, FormerDefaults, gone
-from specfmt.fields.types import Bool, Either, Seed, Tuple
+from specfmt.fields.types import Bool, Seed
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.entries import LayerRule
 from specfmt.layers.naming import inner_name, inner_names, to_snake_case

@@ -6,17 +6,8 @@ from math import inf, prod
 from typing import Annotated, Literal
 
 from specfmt.fields.errors import FieldError
-from specfmt.fields.types import (
-    Axes,
-    Bool,
-    Either,
-    Integer,
-    Nullable,
-    OptionalDType,
-    OptionalInt,
-    Rule,
-    Tuple,
-)
+from specfmt.fields.rules import Either, Integer, Nullable, Rule, Tuple
+from specfmt.fields.types import Axes, Bool, OptionalDType, OptionalInt
 from specfmt.layers.base import Op, Operand, Shape, ShapeError
 from specfmt.layers.operations import OptionalScalar
 from specfmt.layers.promotion import operand_dtype, result_type

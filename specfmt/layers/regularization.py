@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+from specfmt.fields.rules import Integer, Nullable, Tuple
 from specfmt.fields.spellings import FormerArguments
-from specfmt.fields.types import (
-    Fraction,
-    Integer,
-    NaturalFloat,
-    Nullable,
-    OptionalDataFormat,
-    Seed,
-    Tuple,
-)
+from specfmt.fields.types import Fraction, NaturalFloat, OptionalDataFormat, Seed
 from specfmt.layers.base import KERAS_2_LATER, Argument, FloatLayer, Shape, ShapeError
 from specfmt.layers.registry import layer
 from specfmt.vocab.base import Term

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from math import prod
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.rules import Integer, Tuple
 from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import (
-    Integer,
     Literal,
     OptionalDataFormat,
     Pair,
@@ -17,7 +17,6 @@ from specfmt.fields.types import (
     Sides3,
     Size2,
     Size3,
-    Tuple,
     expand,
     expand_sides,
 )

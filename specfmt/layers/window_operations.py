@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from specfmt.fields.types import (
-    Either,
-    Integer,
-    Nullable,
-    OptionalDataFormat,
-    Padding,
-    Tuple,
-    expand,
-)
+from specfmt.fields.rules import Either, Integer, Nullable, Tuple
+from specfmt.fields.types import OptionalDataFormat, Padding, expand
 from specfmt.layers.base import Operand, Shape, ShapeError
 from specfmt.layers.operations import Unary
 from specfmt.layers.registry import operation

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
-from specfmt.fields.types import Literal, Nullable
+from specfmt.fields.rules import Nullable
+from specfmt.fields.types import Literal
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.entries import LayerRule
 from specfmt.layers.naming import inner_name

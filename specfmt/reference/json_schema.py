@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from specfmt.fields.model import COMMON_FIELDS, to_data
-from specfmt.fields.types import branch_schema, choice_schema
+from specfmt.fields.rules import branch_schema, choice_schema
 from specfmt.fields.validation import keys_of
 from specfmt.layers.entries import InputSpec, Model, Reuse, nest_schema
 from specfmt.layers.index import INDEX, OPERATIONS

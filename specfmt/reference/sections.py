@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from specfmt.fields.errors import NestedError
 from specfmt.fields.model import COMMON_FIELDS, to_data
-from specfmt.fields.types import DTYPES, Boolean, Integer, Nullable, OneOf, Rule, Text, Tuple
+from specfmt.fields.rules import Boolean, Integer, Nullable, OneOf, Rule, Text, Tuple
+from specfmt.fields.types import DTYPES
 from specfmt.fields.validation import keys_of, rules_of, validate
 from specfmt.graph.infer import show_shape
 from specfmt.layers.base import Layer, Op, ShapeError

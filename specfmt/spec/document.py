@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import FieldError
-from specfmt.fields.types import Bool, Integer, Name, Nullable, OptionalPolicy, Rule, Str
+from specfmt.fields.rules import Integer, Nullable, Rule
+from specfmt.fields.types import Bool, Name, OptionalPolicy, Str
 from specfmt.fields.validation import validate
 from specfmt.layers.entries import (
     AnyModel,

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from specfmt.fields.rules import Rule
 from specfmt.fields.spellings import Former, former_arguments
-from specfmt.fields.types import Rule
 from specfmt.fields.validation import keys_of, rules_of
 from specfmt.layers.base import INPUT_KEYS, Layer
 from specfmt.layers.entries import LayerRule, Model

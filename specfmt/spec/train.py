@@ -9,25 +9,27 @@ from typing import Annotated, Any, ClassVar
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
 from specfmt.fields.model import SpecModel
-from specfmt.fields.spellings import FormerArguments
-from specfmt.fields.types import (
-    Bool,
+from specfmt.fields.rules import (
     Boolean,
     Either,
     Integer,
     Nullable,
     Number,
     OneOf,
+    Rule,
+    Text,
+    Tuple,
+    choice_schema,
+)
+from specfmt.fields.spellings import FormerArguments
+from specfmt.fields.types import (
+    Bool,
     OpenFraction,
     OptionalPositiveFloat,
     OptionalPositiveInt,
     PositiveInt,
-    Rule,
     Seed,
     Str,
-    Text,
-    Tuple,
-    choice_schema,
 )
 from specfmt.fields.validation import validate
 from specfmt.vocab.base import Term, TermRule

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final
 
+from specfmt.fields.rules import Number
 from specfmt.fields.spellings import FormerArguments
-from specfmt.fields.types import (
-    Axis,
-    Bool,
-    Float,
-    Number,
-    OptionalFloat,
-    OptionalName,
-    PositiveFloat,
-)
+from specfmt.fields.types import Axis, Bool, Float, OptionalFloat, OptionalName, PositiveFloat
 from specfmt.vocab.base import Word
 
 SLOPE: Final = 1 / 6

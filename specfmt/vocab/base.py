@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 from specfmt.fields.errors import FieldError, NestedError, did_you_mean, error_to_diagnostic
 from specfmt.fields.model import SpecModel, to_data
+from specfmt.fields.rules import Rule
 from specfmt.fields.spellings import FIX_HINT, FormerArguments
-from specfmt.fields.types import Rule
 from specfmt.fields.validation import keys_of, validate
 from specfmt.vocab.index import CONSTRUCTED, INDEX, NAMED, REQUIRED, SPELLED, module_of
 

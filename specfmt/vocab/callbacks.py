@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
+from specfmt.fields.rules import AnyMapping, Either, Integer, Nullable, OneOf, Text, Tuple
 from specfmt.fields.spellings import GONE, FormerArguments, gone
 from specfmt.fields.types import (
-    AnyMapping,
     Bool,
-    Either,
     Float,
     Int,
-    Integer,
     Literal,
     NaturalInt,
-    Nullable,
-    OneOf,
     OptionalFloat,
     PositiveFloat,
     Str,
-    Text,
-    Tuple,
 )
 from specfmt.vocab.base import Word
 

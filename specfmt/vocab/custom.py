@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from specfmt.fields.foreign import ClassRule
-from specfmt.fields.types import AnyMapping, Either, Nullable, OptionalStr, Text
+from specfmt.fields.rules import AnyMapping, Either, Nullable, Text
+from specfmt.fields.types import OptionalStr
 from specfmt.vocab.base import Word
 
 ClassPath = Annotated[

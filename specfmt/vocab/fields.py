@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from specfmt.fields.errors import FieldError
-from specfmt.fields.types import Number, Rule
+from specfmt.fields.rules import Number, Rule
 from specfmt.vocab.base import Term, TermRule
 from specfmt.vocab.index import INDEX
 

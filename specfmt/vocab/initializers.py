@@ -9,21 +9,9 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.errors import FieldError
+from specfmt.fields.rules import Integer, Nullable, Number, Rule, Text, Tuple
 from specfmt.fields.spellings import GONE, FormerArguments
-from specfmt.fields.types import (
-    Bool,
-    Float,
-    Integer,
-    Literal,
-    NaturalFloat,
-    Nullable,
-    Number,
-    PositiveFloat,
-    Rule,
-    Seed,
-    Text,
-    Tuple,
-)
+from specfmt.fields.types import Bool, Float, Literal, NaturalFloat, PositiveFloat, Seed
 from specfmt.vocab.base import Word
 
 Mode = Literal["fan_in", "fan_out", "fan_avg"]

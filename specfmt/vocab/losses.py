@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+from specfmt.fields.rules import Either, Nullable, Number, OneOf, Tuple
 from specfmt.fields.types import (
     DTYPES,
     POLICIES,
     Axes,
     Axis,
     Bool,
-    Either,
     Float,
     Fraction,
     Literal,
     NaturalFloat,
-    Nullable,
-    Number,
-    OneOf,
     OptionalInt,
     Str,
-    Tuple,
 )
 from specfmt.vocab.base import Word
 

@@ -7,26 +7,21 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+from specfmt.fields.rules import Either, Integer, Nullable, Number, OneOf, Tuple
 from specfmt.fields.types import (
     DTYPES,
     POLICIES,
     Axis,
     Bool,
-    Either,
     Float,
     Fraction,
-    Integer,
     Literal,
-    Nullable,
-    Number,
-    OneOf,
     OptionalInt,
     OptionalPositiveInt,
     OptionalStr,
     PositiveFloat,
     PositiveInt,
     Str,
-    Tuple,
 )
 from specfmt.vocab.base import Word
 

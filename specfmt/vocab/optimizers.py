@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final
 
+from specfmt.fields.rules import Integer, Nullable, Text, Tuple
 from specfmt.fields.spellings import GONE, Former, FormerArguments, gone
 from specfmt.fields.types import (
     Bool,
     Float,
     Fraction,
-    Integer,
     NaturalFloat,
-    Nullable,
     OptionalPositiveInt,
     OptionalStr,
     PositiveFloat,
     PositiveInt,
-    Text,
-    Tuple,
 )
 from specfmt.vocab.base import Word
 from specfmt.vocab.fields import LearningRate, Optimizer

@@ -7,15 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from specfmt.fields.types import (
-    Bool,
-    Float,
-    Number,
-    OptionalFloat,
-    PositiveFloat,
-    Str,
-    Tuple,
-)
+from specfmt.fields.rules import Number, Tuple
+from specfmt.fields.types import Bool, Float, OptionalFloat, PositiveFloat, Str
 from specfmt.vocab.base import Word
 
 Steps = Annotated[float, Number(above=0)]

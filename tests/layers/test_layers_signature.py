@@ -10,7 +10,7 @@ import pytest
 
 from specfmt.fields.errors import FieldError, NestedError
 from specfmt.fields.model import COMMON_FIELDS
-from specfmt.fields.types import rule_of
+from specfmt.fields.validation import rule_of
 from specfmt.layers.base import Layer, Op
 from specfmt.layers.index import FAMILIES, INDEX, OPERATION_FAMILIES, OPERATIONS
 from specfmt.layers.registry import layer_class, op_class

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from specfmt.fields.model import COMMON_FIELDS
-from specfmt.fields.types import Bool, Fraction, PositiveInt, rule_of
+from specfmt.fields.types import Bool, Fraction, PositiveInt
+from specfmt.fields.validation import rule_of
 from specfmt.layers.base import FloatLayer
 from specfmt.layers.entries import InputSpec, Model, Reuse
 from specfmt.layers.index import INDEX, OPERATIONS

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from specfmt.diagnostics import Path
 from specfmt.fields.errors import FieldError, NestedError
-from specfmt.fields.types import Rule
+from specfmt.fields.rules import Rule
 from specfmt.fields.validation import required_keys, rules_of
 from specfmt.formats.config.reading import Json, as_map
 
