@@ -22,7 +22,9 @@ PENALTY = "activity_penalty"
 """The attribute of the generated class."""
 
 
-def add_penalties(builder: ClassBuilder, node: Node, outputs: Sequence[Tensor]) -> list[Tensor]:
+def add_penalties(
+    class_builder: ClassBuilder, node: Node, outputs: Sequence[Tensor]
+) -> list[Tensor]:
     """Steps for the penalties of one call's outputs; returns them, as scalars.
 
     Raises:
@@ -43,20 +45,20 @@ def add_penalties(builder: ClassBuilder, node: Node, outputs: Sequence[Tensor]) 
         expr = _penalty(term, output)
         if expr is not None:
             found.append(Tensor((), output.dtype, f"{output.name}_penalty"))
-            builder.steps.append(Step((found[-1],), expr, node=node))
+            class_builder.steps.append(Step((found[-1],), expr, node=node))
     return found
 
 
-def nested_penalty(builder: ClassBuilder, node: Node) -> Tensor:
+def nested_penalty(class_builder: ClassBuilder, node: Node) -> Tensor:
     """A step that takes the penalty of a nested model's call just made."""
-    call = builder.steps[-1].expr
+    call = class_builder.steps[-1].expr
     assert isinstance(call, Call)
     penalty = Tensor((), "float32", f"{node.name}_penalty")
-    builder.steps.append(Step((penalty,), Attr(call.func, PENALTY), node=node))
+    class_builder.steps.append(Step((penalty,), Attr(call.func, PENALTY), node=node))
     return penalty
 
 
-def sum_of(builder: ClassBuilder, penalties: Sequence[Tensor]) -> Tensor | None:
+def sum_of(class_builder: ClassBuilder, penalties: Sequence[Tensor]) -> Tensor | None:
     """All penalties of a class as one tensor, made right after the last of them."""
     if len(penalties) < 2:
         return penalties[0] if penalties else None
@@ -64,8 +66,8 @@ def sum_of(builder: ClassBuilder, penalties: Sequence[Tensor]) -> Tensor | None:
     for penalty in penalties[1:]:
         total = Binary("+", total, penalty)
     result = Tensor((), penalties[0].dtype, PENALTY)
-    last = next(i for i, step in enumerate(builder.steps) if penalties[-1] in step.outputs)
-    builder.steps.insert(last + 1, Step((result,), total))
+    last = next(i for i, step in enumerate(class_builder.steps) if penalties[-1] in step.outputs)
+    class_builder.steps.insert(last + 1, Step((result,), total))
     return result
 
 

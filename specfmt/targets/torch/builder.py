@@ -1,6 +1,6 @@
 """What a lowering talks to: it asks for modules, calls and parameters, and gets tensors.
 
-A lowering is a function of a layer, a `Lower` and the call's tensors (bound as the layer's
+A lowering is a function of a layer, a `LayerBuilder` and the call's tensors (bound as the layer's
 `output_shape` is).  It returns the output tensor, or a tuple of them.
 """
 
@@ -19,14 +19,14 @@ from specfmt.targets.torch.expr import (
     Call,
     Expr,
     FlattenFrom,
+    Layout,
     Method,
     Name,
-    OutWant,
+    OutputLayout,
     SelfAttr,
     Shape,
     Stock,
     Tensor,
-    Want,
     one_order,
 )
 from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights, flat_rows
@@ -56,7 +56,7 @@ def parameter_dtype(unit: Unit) -> str:
     return dtype
 
 
-class Lower:
+class LayerBuilder:
     """The builder as one call of one unit sees it.
 
     Attributes:
@@ -67,7 +67,7 @@ class Lower:
 
     def __init__(
         self,
-        owner: ClassBuilder,
+        class_builder: ClassBuilder,
         node: Node,
         *,
         without_activation: bool = False,
@@ -75,7 +75,7 @@ class Lower:
         part: str = "",
         trainable: bool | None = None,
     ) -> None:
-        self.owner = owner
+        self.class_builder = class_builder
         self.node = node
         self.unit = node.unit
         self.without_activation = without_activation
@@ -84,7 +84,7 @@ class Lower:
         self.trainable = node.unit.trainable if trainable is None else trainable
         self.dtype = parameter_dtype(node.unit) if node.unit.graph is None else ""
 
-    def inner(self, layer: Layer, part: str, prefix: str = "") -> Lower:
+    def inner(self, layer: Layer, part: str, prefix: str = "") -> LayerBuilder:
         """The builder for a layer held inside this one (wrappers).
 
         Args:
@@ -92,8 +92,8 @@ class Lower:
             part: A suffix for the names of its attributes; empty for none.
             prefix: Where its weights stand below this layer's.
         """
-        return Lower(
-            self.owner,
+        return LayerBuilder(
+            self.class_builder,
             self.node,
             weights=self.weights.under(prefix) if prefix else self.weights,
             part="_".join(filter(None, (self.part, part))),
@@ -101,7 +101,7 @@ class Lower:
         )
 
     def lower(self, layer: Layer, *args: Any, **kwargs: Any) -> Any:
-        """Lower an inner layer: ``b.inner(layer, "cell", "lstm_cell").lower(layer, x)``."""
+        """Lower an inner layer: ``builder.inner(layer, "cell", "lstm_cell").lower(layer, x)``."""
         lowering = find_lowering(type(layer))
         if lowering is None:
             raise TargetError(f"{layer.type_name} has no PyTorch lowering", code="SF300")
@@ -142,14 +142,14 @@ class Lower:
         """
         suffix = self._suffix(suffix)
         key = (self.unit, suffix)
-        known = self.owner.modules.get(key)
+        known = self.class_builder.modules.get(key)
         if known is None:
             params = params or {}
             if heavy is None:
                 heavy = any(len(p.shape) > 1 for p in params.values())
             frozen = frozen if self.trainable else tuple(params)
             known = ModuleDef(
-                self.owner.attr(self.unit, suffix),
+                self.class_builder.attr(self.unit, suffix),
                 Call(ctor, args, kwargs),
                 params,
                 self.unit,
@@ -161,7 +161,7 @@ class Lower:
                 self.dtype,
                 starts_itself,
             )
-            self.owner.modules[key] = known
+            self.class_builder.modules[key] = known
         return known
 
     def parameter(
@@ -170,11 +170,11 @@ class Lower:
         """A parameter (a buffer, if not trainable) of the class itself, as an expression."""
         suffix = self._suffix(suffix)
         key = (self.unit, suffix)
-        known = self.owner.parameters.get(key)
+        known = self.class_builder.parameters.get(key)
         if known is None:
-            attr = self.owner.attr(self.unit, suffix)
+            attr = self.class_builder.attr(self.unit, suffix)
             known = ParamDef(attr, value, self.unit, trainable and self.trainable, self.dtype)
-            self.owner.parameters[key] = known
+            self.class_builder.parameters[key] = known
         return SelfAttr(known.attr)
 
     def constant(
@@ -197,11 +197,11 @@ class Lower:
             return list(values)
         suffix = self._suffix(suffix)
         key = (self.unit, suffix)
-        name = self.owner.table_names.get(key)
+        name = self.class_builder.table_names.get(key)
         if name is None:
             wish = identifier(f"{self.unit.name}_{suffix}").upper()
-            name = self.owner.table_names[key] = self.owner.file_scope.claim(wish)
-            self.owner.tables[name] = values
+            name = self.class_builder.table_names[key] = self.class_builder.file_scope.claim(wish)
+            self.class_builder.tables[name] = values
         return Name(name)
 
     def table_buffer(self, values: Sequence[float], suffix: str) -> SelfAttr:
@@ -226,7 +226,7 @@ class Lower:
 
     def helper(self, name: str) -> str:
         """Ask for a function or class of ``templates/torch/helpers``; returns its name."""
-        self.owner.helpers[name] = None
+        self.class_builder.helpers[name] = None
         return name
 
     # -- computation -----------------------------------------------------------------------
@@ -239,12 +239,14 @@ class Lower:
         self,
         expr: Any,
         *outputs: Tensor,
-        want: Want = "any",
-        out_want: OutWant | None = None,
+        layout: Layout = "any",
+        output_layout: OutputLayout | None = None,
         **kwargs: Any,
     ) -> Any:
         """Add a computation; returns its output, or the tuple of them."""
-        self.owner.steps.append(Step(outputs, expr, want, out_want, node=self.node, **kwargs))
+        self.class_builder.steps.append(
+            Step(outputs, expr, layout, output_layout, node=self.node, **kwargs)
+        )
         return outputs[0] if len(outputs) == 1 else outputs
 
     def apply(
@@ -252,8 +254,8 @@ class Lower:
         module: ModuleDef,
         x: Tensor,
         *args: Any,
-        out: Shape | None = None,
-        want: Want = "any",
+        shape: Shape | None = None,
+        layout: Layout = "any",
         dtype: str | None = None,
         into: Tensor | None = None,
         **kwargs: Any,
@@ -264,19 +266,19 @@ class Lower:
             module: The module.
             x: Its main operand.
             args, kwargs: What else it is called with.
-            out: The output's shape in Keras's order, where it is not that of ``x``.
-            want: The order that it reads.
+            shape: The output's shape in Keras's order, where it is not that of ``x``.
+            layout: The axis order that it reads.
             dtype: The output's dtype, where it is not that of ``x``.
             into: The output; where it is flat, the module's weights alone decide its order.
         """
-        y = into or self.tensor(x.shape if out is None else out, dtype or x.dtype)
+        y = into or self.tensor(x.shape if shape is None else shape, dtype or x.dtype)
         if into is None and y.shape == x.shape:
             y.flat = x.flat
         result: Tensor = self.step(
             Call(SelfAttr(module.attr), (x, *args), kwargs),
             y,
-            want=want,
-            out_want="free" if into is not None and into.flat is not None else None,
+            layout=layout,
+            output_layout="free" if into is not None and into.flat is not None else None,
             module=module.ctor if not args and not kwargs else None,
             module_def=module,
             heavy=module.heavy,
@@ -289,72 +291,72 @@ class Lower:
         func: str,
         x: Tensor,
         *args: Any,
-        out: Shape | None = None,
-        want: Want = "any",
+        shape: Shape | None = None,
+        layout: Layout = "any",
         dtype: str | None = None,
         module: Stock | None = None,
         comment: str = "",
         **kwargs: Any,
     ) -> Tensor:
         """``func(x, *args, **kwargs)``; ``module`` is the stock module that does the same."""
-        return self._apply(Call(func, (x, *args), kwargs), x, out, want, dtype, module, comment)
+        return self._apply(Call(func, (x, *args), kwargs), x, shape, layout, dtype, module, comment)
 
     def method(
         self,
         x: Tensor,
         name: str,
         *args: Any,
-        out: Shape | None = None,
-        want: Want = "any",
+        shape: Shape | None = None,
+        layout: Layout = "any",
         dtype: str | None = None,
         module: Stock | None = None,
         comment: str = "",
         **kwargs: Any,
     ) -> Tensor:
         """``x.name(*args, **kwargs)``."""
-        return self._apply(Method(x, name, args, kwargs), x, out, want, dtype, module, comment)
+        return self._apply(Method(x, name, args, kwargs), x, shape, layout, dtype, module, comment)
 
     def expr(
         self,
         expr: Expr,
         x: Tensor,
         *,
-        out: Shape | None = None,
-        want: Want = "any",
+        shape: Shape | None = None,
+        layout: Layout = "any",
         dtype: str | None = None,
         module: Stock | None = None,
         comment: str = "",
     ) -> Tensor:
-        """Any expression; ``x`` is its main operand, whose shape it keeps unless ``out`` says."""
-        return self._apply(expr, x, out, want, dtype, module, comment)
+        """Any expression; ``x`` is its main operand, whose shape is the output's unless given."""
+        return self._apply(expr, x, shape, layout, dtype, module, comment)
 
     def _apply(
         self,
         expr: Expr,
         x: Tensor,
-        out: Shape | None,
-        want: Want,
+        shape: Shape | None,
+        layout: Layout,
         dtype: str | None,
         module: Stock | None,
         comment: str,
     ) -> Tensor:
-        same = out is None or tuple(out) == x.shape
-        y = self.tensor(x.shape if out is None else out, dtype or x.dtype)
+        same = shape is None or tuple(shape) == x.shape
+        y = self.tensor(x.shape if shape is None else shape, dtype or x.dtype)
         if same:
             y.flat = x.flat
         result: Tensor = self.step(
-            expr, y, want=want, module=module, same_line=same, comment=comment
+            expr, y, layout=layout, module=module, same_line=same, comment=comment
         )
         return result
 
-    def flatten(self, x: Tensor, out: Shape) -> Tensor:
+    def flatten(self, x: Tensor, shape: Shape) -> Tensor:
         """All axes but the batch into one; their order stays open for what follows."""
         known = all(size is not None for size in x.shape[1:])
-        y = self.tensor(out, x.dtype)
+        y = self.tensor(shape, x.dtype)
         if x.rank >= 3 and known and not one_order(x.shape):
             y.flat = tuple(size or 0 for size in x.shape[1:])
-        want: Want = "any" if known or one_order(x.shape) else "keras"
+        layout: Layout = "any" if known or one_order(x.shape) else "keras"
         result: Tensor = self.step(
-            FlattenFrom(x), y, want=want, module=Call("nn.Flatten"), same_line=False
+            FlattenFrom(x), y, layout=layout, module=Call("nn.Flatten"), same_line=False
         )
         return result

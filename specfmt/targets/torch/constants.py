@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from specfmt.graph.model import Array
 from specfmt.targets.source import literal
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import SelfAttr, Tensor
 from specfmt.targets.torch.params import Literal
 
@@ -17,11 +17,11 @@ WRITTEN_OUT: Final = 256
 """Up to so many numbers stand in the code; more come with the weights."""
 
 
-def buffer(b: Lower, array: Array, like: Tensor | None, dtype: str) -> SelfAttr:
+def buffer(builder: LayerBuilder, array: Array, like: Tensor | None, dtype: str) -> SelfAttr:
     """An array as a buffer of the class.
 
     Args:
-        b: The call that reads it.
+        builder: The call that reads it.
         array: The numbers.
         like: The value against which it broadcasts, whose layout it follows; None for Keras's
             own order.
@@ -31,9 +31,9 @@ def buffer(b: Lower, array: Array, like: Tensor | None, dtype: str) -> SelfAttr:
     numbers = Literal(array.shape, values, dtype)
     if len(values) > WRITTEN_OUT and pattern(numbers) is None:
         numbers = Literal(array.shape, values, dtype, stored=True)
-    count = sum(1 for unit, _ in b.owner.parameters if unit is b.unit)
-    value = numbers if like is None else b.aligned(numbers, like)
-    return b.parameter(value, f"constant_{count}" if count else "constant", trainable=False)
+    count = sum(1 for unit, _ in builder.class_builder.parameters if unit is builder.unit)
+    value = numbers if like is None else builder.aligned(numbers, like)
+    return builder.parameter(value, f"constant_{count}" if count else "constant", trainable=False)
 
 
 def _leaves(nest: Any) -> Iterator[Any]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 Shape = tuple[int | None, ...]
-Want = Literal["any", "keras", "channels"]
+Layout = Literal["any", "keras", "channels"]
 """The axis order a step needs: Keras's order, channels moved to axis 1, or either."""
-OutWant = Literal["any", "keras", "channels", "free"]
+OutputLayout = Literal["any", "keras", "channels", "free"]
 """The order a step gives; ``free`` if it can give either, whatever it reads."""
 
 
@@ -204,7 +204,7 @@ class Relabel(Expr):
     """The same memory under other axes: nothing to compute.
 
     Moving the last axis to the front in Keras's order gives what stands channels-first
-    already, and the other way round; the step's ``want`` and ``out_want`` differ.  ``either``
+    already, and the other way round; the step's ``layout`` and ``output_layout`` differ.  ``either``
     says that both ways are right (two axes swapped), so that the layout pass may choose.
     """
 
@@ -236,7 +236,7 @@ class Subscripts(Expr):
 
 @dataclass(frozen=True)
 class Pads(Expr):
-    """(before, after) by Keras axis of a value of ``rank`` axes, printed as `F.pad` wants it."""
+    """(before, after) by Keras axis of a value of ``rank`` axes, printed as `F.pad` takes it."""
 
     widths: dict[int, tuple[Any, Any]]
     rank: int

@@ -15,10 +15,10 @@ from specfmt.targets.naming import Scope, class_name
 from specfmt.targets.source import string
 from specfmt.targets.templates import data_folder
 from specfmt.targets.torch.activity import add_penalties, nested_penalty, sum_of
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import Call, Method, Name, SelfAttr, Subscript, Tensor, Want
+from specfmt.targets.torch.expr import Call, Layout, Method, Name, SelfAttr, Subscript, Tensor
 from specfmt.targets.torch.feature_order import unfolded
 from specfmt.targets.torch.layout import CHANNELS, KERAS
 from specfmt.targets.torch.passes import settle
@@ -70,8 +70,10 @@ def _lower(
         if unit.graph is not None:
             inner = replace(options, logits=frozenset())
             nested[unit] = _lower(unit.graph, inner, scope, problems, stubs)
-    builder = ClassBuilder(fidelity=options.fidelity, stubs=stubs, file_scope=scope)
-    program = ClassProgram(scope.claim(free_class_name(graph.name)), graph, builder, nested=nested)
+    class_builder = ClassBuilder(fidelity=options.fidelity, stubs=stubs, file_scope=scope)
+    program = ClassProgram(
+        scope.claim(free_class_name(graph.name)), graph, class_builder, nested=nested
+    )
     made: dict[Graph, ClassProgram] = {}
 
     def lower_model(held: Graph) -> ClassProgram:
@@ -80,22 +82,22 @@ def _lower(
             made[held] = _lower(held, own, scope, problems, stubs)
         return made[held]
 
-    builder.lower_model = lower_model
+    class_builder.lower_model = lower_model
     tensors: dict[Value, Tensor] = {}
     for name, value in graph.inputs.items():
         tensors[value] = Tensor(value.shape or (), value.dtype, name)
         program.inputs[name] = tensors[value]
     if outermost:
-        builder.data.update(program.inputs.values())
-    builder.unfolds = unfolded(graph)
+        class_builder.data.update(program.inputs.values())
+    class_builder.unfolds = unfolded(graph)
     final = {value: name for name, value in graph.outputs.items()}
     penalties: list[Tensor] = []
     for node in graph.nodes:
         omit = any(final.get(value) in options.logits for value in node.outputs)
         try:
-            result = _lower_node(node, builder, nested, tensors, without_activation=omit)
+            result = _lower_node(node, class_builder, nested, tensors, without_activation=omit)
             if options.trains:
-                penalties += _penalties(node, builder, nested, result)
+                penalties += _penalties(node, class_builder, nested, result)
         except TargetError as error:
             problems.append(error.diagnostic(node))
             result = tuple(Tensor(v.shape or (), v.dtype, v.name) for v in node.outputs)
@@ -106,58 +108,59 @@ def _lower(
             mask = (tensor.mask or masked) if value.masked else None
             if mask is not tensor.mask:
                 if tensor in read:
-                    tensor = alias(builder, tensor)
+                    tensor = alias(class_builder, tensor)
                 tensor.mask = mask
             tensors[value] = tensor
     program.outputs = {
-        name: _as_declared(builder, tensors[value], value) for name, value in graph.outputs.items()
+        name: _as_declared(class_builder, tensors[value], value)
+        for name, value in graph.outputs.items()
     }
-    program.penalty = sum_of(builder, penalties)
+    program.penalty = sum_of(class_builder, penalties)
     if not problems:
         settle(program, options, graph)
     return program
 
 
-def _as_declared(builder: ClassBuilder, tensor: Tensor, value: Value) -> Tensor:
+def _as_declared(class_builder: ClassBuilder, tensor: Tensor, value: Value) -> Tensor:
     """An output in Keras's dtype: places are int64 inside a PyTorch program, int32 in Keras."""
     if (tensor.dtype, value.dtype) != ("int64", "int32"):
         return tensor
     same = Tensor(tensor.shape, "int32", tensor.name, tensor.flat)
-    builder.steps.append(Step((same,), Method(tensor, "int"), node=value.node))
+    class_builder.steps.append(Step((same,), Method(tensor, "int"), node=value.node))
     return same
 
 
 def _penalties(
-    node: Node, builder: ClassBuilder, nested: dict[Unit, ClassProgram], result: Any
+    node: Node, class_builder: ClassBuilder, nested: dict[Unit, ClassProgram], result: Any
 ) -> list[Tensor]:
     """What the outputs of a call add to the training loss."""
     if node.unit in nested:
-        return [nested_penalty(builder, node)] if nested[node.unit].penalty else []
+        return [nested_penalty(class_builder, node)] if nested[node.unit].penalty else []
     if node.layer.is_operation:
         return []
-    return add_penalties(builder, node, result if isinstance(result, tuple) else (result,))
+    return add_penalties(class_builder, node, result if isinstance(result, tuple) else (result,))
 
 
-def alias(builder: ClassBuilder, tensor: Tensor) -> Tensor:
+def alias(class_builder: ClassBuilder, tensor: Tensor) -> Tensor:
     """The same value under a tensor of its own, which may carry another mask."""
     same = Tensor(tensor.shape, tensor.dtype, tensor.name, tensor.flat)
-    builder.steps.append(Step((same,), tensor))
+    class_builder.steps.append(Step((same,), tensor))
     return same
 
 
 def _lower_node(
     node: Node,
-    builder: ClassBuilder,
+    class_builder: ClassBuilder,
     nested: dict[Unit, ClassProgram],
     tensors: dict[Value, Tensor],
     *,
     without_activation: bool,
 ) -> Any:
-    bare = {value: alias(builder, tensors[value]) for value in node.unmasked}
+    bare = {value: alias(class_builder, tensors[value]) for value in node.unmasked}
     args = map_values(node.args, lambda value: bare.get(value) or tensors[value])
-    b = Lower(builder, node, without_activation=without_activation)
+    builder = LayerBuilder(class_builder, node, without_activation=without_activation)
     if node.unit in nested:
-        return _call_model(b, nested[node.unit], args)
+        return _call_model(builder, nested[node.unit], args)
     layer = node.layer
     lowering = find_lowering(type(layer))
     if lowering is None:
@@ -166,15 +169,15 @@ def _lower_node(
         )
     if layer.is_operation:
         _require_tensor(args)
-        return lowering(layer, b, *args.values())
+        return lowering(layer, builder, *args.values())
     args = {
-        key: buffer(b, item, None, item.dtype) if isinstance(item, Array) else item
+        key: buffer(builder, item, None, item.dtype) if isinstance(item, Array) else item
         for key, item in args.items()
     }
-    args = map_nest(args, lambda tensor: autocast(b, tensor))
+    args = map_nest(args, lambda tensor: autocast(builder, tensor))
     first = layer.call_arguments[0].name
     positional = [args.pop(first)] if first in args else []
-    return lowering(layer, b, *positional, **args)
+    return lowering(layer, builder, *positional, **args)
 
 
 def _require_tensor(args: dict[str, Any]) -> None:
@@ -194,12 +197,12 @@ def _require_tensor(args: dict[str, Any]) -> None:
         )
 
 
-def autocast(b: Lower, tensor: Tensor) -> Tensor:
+def autocast(builder: LayerBuilder, tensor: Tensor) -> Tensor:
     """A floating input in the dtype that the layer computes in, as Keras casts it."""
-    wanted = compute_dtype(b.unit.policy)
+    wanted = compute_dtype(builder.unit.policy)
     if not is_floating(tensor.dtype) or tensor.dtype == wanted:
         return tensor
-    cast = b.method(tensor, "to", Name(f"torch.{wanted}"), dtype=wanted)
+    cast = builder.method(tensor, "to", Name(f"torch.{wanted}"), dtype=wanted)
     cast.mask = tensor.mask
     return cast
 
@@ -215,21 +218,23 @@ def map_nest(args: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return args
 
 
-def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
+def _call_model(builder: LayerBuilder, inner: ClassProgram, args: dict[str, Any]) -> Any:
     inputs = tuple(args[name] for name in inner.inputs if name in args)
-    if any(tensor.mask for tensor in inputs) or any(value.masked for value in b.node.outputs):
+    if any(tensor.mask for tensor in inputs) or any(value.masked for value in builder.node.outputs):
         raise TargetError(
             "a mask crosses the border of a nested model, which a module's forward cannot carry",
             "put the layers that make and read the mask into one model",
         )
-    module = b.module(inner.name, heavy=True)
-    outputs = tuple(Tensor(value.shape or (), value.dtype, value.name) for value in b.node.outputs)
+    module = builder.module(inner.name, heavy=True)
+    outputs = tuple(
+        Tensor(value.shape or (), value.dtype, value.name) for value in builder.node.outputs
+    )
     layouts = {_io_layout(t, inner.channels.get(t)) for t in inner.inputs.values() if t.has_layout}
-    want: Want = layouts.pop() if len(layouts) == 1 else "keras"
+    layout: Layout = layouts.pop() if len(layouts) == 1 else "keras"
     out_layouts = {inner.channels.get(t) for t in inner.outputs.values() if t.has_layout}
-    out_want: Want | None = None
+    output_layout: Layout | None = None
     if len(out_layouts) == 1:
-        out_want = "channels" if out_layouts.pop() else "keras"
+        output_layout = "channels" if out_layouts.pop() else "keras"
     expr: Any = Call(SelfAttr(module.attr), inputs)
     form = inner.graph.output_form
     if form != "single" and len(outputs) == 1:
@@ -237,11 +242,11 @@ def _call_model(b: Lower, inner: ClassProgram, args: dict[str, Any]) -> Any:
         expr = Subscript(expr, (key,))
     elif form == "mapping":
         expr = Method(expr, "values")
-    return b.step(
+    return builder.step(
         expr,
         *outputs,
-        want=want,
-        out_want=out_want,
+        layout=layout,
+        output_layout=output_layout,
         module_def=module,
         module=module.ctor if form == "single" else None,
         heavy=True,

@@ -48,7 +48,7 @@ def keep_dimensions(steps: Sequence[Step], outputs: Sequence[Tensor]) -> list[St
         ):
             gone.add(maker)
             step.expr = Method(method.obj, method.name, method.args, {"dim": dims, "keepdim": True})
-            step.want, step.out_want = maker.want, maker.out_want
+            step.layout, step.output_layout = maker.layout, maker.output_layout
             step.module = _without_flatten(maker.module)
     return [step for step in steps if step not in gone]
 

@@ -16,13 +16,13 @@ from itertools import pairwise
 from specfmt.targets.torch.expr import (
     Call,
     Expr,
+    Layout,
     Method,
-    OutWant,
+    OutputLayout,
     Rearrange,
     Relabel,
     Subscripts,
     Tensor,
-    Want,
     substitute,
     tensors_in,
     torch_axis,
@@ -86,7 +86,7 @@ class _Regions:
             for link in self._links(waiting.pop()):
                 new = {other for other in self.joined[link] if other not in found}
                 found |= new
-                waiting += (other for other in new if other.want == "any")
+                waiting += (other for other in new if other.layout == "any")
         return sorted(found, key=self.places.__getitem__)
 
 
@@ -94,17 +94,17 @@ def _turn(
     step: Step, region: list[Step], inputs: dict[Tensor, str], outputs: dict[Tensor, str]
 ) -> None:
     """Choose which way a swap of two axes is free, by the number of permutes it leaves."""
-    costs: dict[tuple[Want, OutWant], int] = {}
-    ways: tuple[tuple[Want, OutWant], ...] = (("channels", "keras"), ("keras", "channels"))
+    costs: dict[tuple[Layout, OutputLayout], int] = {}
+    ways: tuple[tuple[Layout, OutputLayout], ...] = (("channels", "keras"), ("keras", "channels"))
     for way in ways:
-        step.want, step.out_want = way
+        step.layout, step.output_layout = way
         node_of, readers = _edges(region, inputs, outputs)
         first = _channels_side(node_of, readers)
         costs[way] = sum(
             any((reader in first) != (node in first) for reader in readers[tensor])
             for tensor, node in node_of.items()
         )
-    step.want, step.out_want = min(costs, key=lambda way: costs[way])
+    step.layout, step.output_layout = min(costs, key=lambda way: costs[way])
 
 
 def _edges(
@@ -116,13 +116,15 @@ def _edges(
     shared: dict[object, Node] = {}
     for step in steps:
         key = step.module_def if step.module_def is not None else step
-        here: Node = step.want if step.want != "any" else shared.setdefault(key, step)
+        here: Node = step.layout if step.layout != "any" else shared.setdefault(key, step)
         for tensor in dict.fromkeys(tensors_in(step.expr)):
             if tensor.has_layout:
                 readers[tensor].append(here)
         for tensor in step.outputs:
             if tensor.has_layout:
-                node_of[tensor] = tensor if step.out_want == "free" else step.out_want or here
+                node_of[tensor] = (
+                    tensor if step.output_layout == "free" else step.output_layout or here
+                )
     for tensor, layout in outputs.items():
         if tensor.has_layout:
             readers[tensor].append(layout)
@@ -240,9 +242,9 @@ def insert_permutes(
 
 def step_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
     """Whether a step reads channels-first values; None if nothing it touches has a layout."""
-    if step.want != "any":
-        return step.want == CHANNELS
-    if step.out_want is None:
+    if step.layout != "any":
+        return step.layout == CHANNELS
+    if step.output_layout is None:
         for tensor in step.outputs:
             if tensor.has_layout:
                 return channels[tensor]
@@ -258,8 +260,8 @@ def written_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
     As it gives, where that may differ from what it reads; but as it reads where both are
     fixed (a reduction over the channels, whose axes are the input's).
     """
-    fixed = step.want != "any" and step.out_want in (KERAS, CHANNELS)
-    if step.out_want is not None and len(step.outputs) == 1 and not fixed:
+    fixed = step.layout != "any" and step.output_layout in (KERAS, CHANNELS)
+    if step.output_layout is not None and len(step.outputs) == 1 and not fixed:
         return channels.get(step.outputs[0])
     return step_layout(step, channels)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.targets.torch.expr import Call, Method, Name, OutWant, Stock, Tensor, Want
+from specfmt.targets.torch.expr import Call, Layout, Method, Name, OutputLayout, Stock, Tensor
 
 
 @dataclass(eq=False)
@@ -71,8 +71,8 @@ class Step:
     Attributes:
         outputs: The values it gives (several for a tuple).
         expr: What it computes.
-        want: The axis order it needs of every input that has one.
-        out_want: The order its outputs stand in (default: as ``want``); ``free`` if it can
+        layout: The axis order it needs of every input that has one.
+        output_layout: The order its outputs stand in (default: as ``layout``); ``free`` if it can
             give either, whatever it reads; then the expression follows the output's order.
         node: The graph node it belongs to.
         module: The stock module (or chain of them) that does the same, for `nn.Sequential`;
@@ -85,8 +85,8 @@ class Step:
 
     outputs: tuple[Tensor, ...]
     expr: Any
-    want: Want = "any"
-    out_want: OutWant | None = None
+    layout: Layout = "any"
+    output_layout: OutputLayout | None = None
     node: Any = None
     module: Stock | None = None
     module_def: ModuleDef | None = None

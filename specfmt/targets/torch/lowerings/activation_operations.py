@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specfmt.layers import activation_operations as ops
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.lowerings.activations import softmax_over
 from specfmt.targets.torch.lowerings.functions import activation
@@ -17,9 +17,9 @@ from specfmt.vocab.base import Term
 def _word(name: str) -> Callable[..., Tensor]:
     """An activation whose arguments are the operation's fields."""
 
-    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         arguments = {field: getattr(layer, field) for field in type(layer).own_fields()}
-        return activation(b, Term("activation", name, arguments), x)
+        return activation(builder, Term("activation", name, arguments), x)
 
     return lowering
 
@@ -54,10 +54,10 @@ for _class in (
 
 
 @lower(ops.Softmax)
-def softmax(layer: ops.Softmax, b: Lower, x: Tensor) -> Tensor:
-    return softmax_over(b, x, layer.axis)
+def softmax(layer: ops.Softmax, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return softmax_over(builder, x, layer.axis)
 
 
 @lower(ops.LogSoftmax)
-def log_softmax(layer: ops.LogSoftmax, b: Lower, x: Tensor) -> Tensor:
-    return softmax_over(b, x, layer.axis, "LogSoftmax")
+def log_softmax(layer: ops.LogSoftmax, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return softmax_over(builder, x, layer.axis, "LogSoftmax")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.attention import AdditiveAttention, Attention
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Name, Tensor, Unary
 from specfmt.targets.torch.lowerings.attention_heads import boolean, step
 from specfmt.targets.torch.registry import lower
@@ -14,19 +14,21 @@ FAR = 1e9
 """What Keras's Attention takes from the scores of masked positions."""
 
 
-def visible_keys(b: Lower, query: Tensor, key: Tensor, mask: Tensor | None, *, causal: bool) -> Any:
+def visible_keys(
+    builder: LayerBuilder, query: Tensor, key: Tensor, mask: Tensor | None, *, causal: bool
+) -> Any:
     """Where a query may attend to a key, broadcast to (..., T, S); None for everywhere."""
     allowed = None if mask is None else boolean(mask)
     if mask is not None and (causal or mask.rank == 2):
         allowed = Method(allowed, "unsqueeze", (-2,))
     if not causal:
         return allowed
-    triangle = Call(b.helper("causal_mask"), (query, key))
+    triangle = Call(builder.helper("causal_mask"), (query, key))
     return triangle if allowed is None else Binary("&", allowed, triangle)
 
 
 def list_attention(
-    b: Lower,
+    builder: LayerBuilder,
     inputs: list[Tensor],
     dot: Any,
     scores: Any,
@@ -39,7 +41,7 @@ def list_attention(
     """Attention over ``[query, value, key]``.
 
     Args:
-        b: The builder.
+        builder: The builder.
         inputs: Query, value and perhaps key.
         dot: The query as it is multiplied with the keys; None where ``scores`` are no product.
         scores: The scores as an expression.
@@ -50,56 +52,58 @@ def list_attention(
     """
     query, value, key = inputs[0], inputs[1], inputs[-1]
     masks = [x.mask for x in inputs] if mask is None else mask
-    visible = visible_keys(b, query, key, masks[1], causal=use_causal_mask)
-    y = b.tensor((*query.shape[:-1], value.shape[-1]))
+    visible = visible_keys(builder, query, key, masks[1], causal=use_causal_mask)
+    y = builder.tensor((*query.shape[:-1], value.shape[-1]))
     # With a mask, the fused kernels give wrong gradients to a query without any key.
     if dot is not None and masks[1] is None and not return_attention_scores:
         kwargs: dict[str, Any] = {"is_causal": True} if use_causal_mask else {}
         if rate:
             kwargs["dropout_p"] = Binary("*", rate, Name("self.training"))
         kwargs["scale"] = 1.0
-        b.step(Call("F.scaled_dot_product_attention", (dot, key, value), kwargs), y, want="keras")
-        return hidden(b, y, masks[0])
+        builder.step(
+            Call("F.scaled_dot_product_attention", (dot, key, value), kwargs), y, layout="keras"
+        )
+        return hidden(builder, y, masks[0])
     shape = (*query.shape[:-1], key.shape[-2])
-    found = step(b, scores, shape, "float32", "scores")
+    found = step(builder, scores, shape, "float32", "scores")
     if visible is not None:
         far = Call("torch.where", (visible, found, Binary("-", found, FAR)))
-        found = step(b, far, shape, "float32", "scores")
-    weights = step(b, Method(found, "softmax", (), {"dim": -1}), shape, "float32", "weights")
+        found = step(builder, far, shape, "float32", "scores")
+    weights = step(builder, Method(found, "softmax", (), {"dim": -1}), shape, "float32", "weights")
     if rate:
         call = Call("F.dropout", (weights, rate, Name("self.training")))
-        weights = step(b, call, shape, "float32", "weights")
-    b.step(Binary("@", weights, value), y, want="keras")
-    y = hidden(b, y, masks[0])
+        weights = step(builder, call, shape, "float32", "weights")
+    builder.step(Binary("@", weights, value), y, layout="keras")
+    y = hidden(builder, y, masks[0])
     return (y, weights) if return_attention_scores else y
 
 
-def hidden(b: Lower, x: Tensor, mask: Tensor | None) -> Tensor:
+def hidden(builder: LayerBuilder, x: Tensor, mask: Tensor | None) -> Tensor:
     """Zeros where the query is masked."""
     if mask is None:
         return x
-    y = b.tensor(x.shape)
+    y = builder.tensor(x.shape)
     covered = Unary("~", Method(boolean(mask), "unsqueeze", (-1,)))
-    b.step(Method(x, "masked_fill", (covered, 0.0)), y, want="keras")
+    builder.step(Method(x, "masked_fill", (covered, 0.0)), y, layout="keras")
     y.mask = mask
     return y
 
 
 @lower(Attention)
-def attention(layer: Attention, b: Lower, inputs: list[Tensor], **call: Any) -> Any:
+def attention(layer: Attention, builder: LayerBuilder, inputs: list[Tensor], **call: Any) -> Any:
     """`F.scaled_dot_product_attention`, unscaled; written out with a mask or for the scores."""
     query, key = inputs[0], inputs[-1]
-    scale = b.parameter(b.weights.scale, "scale") if layer.use_scale else None
+    scale = builder.parameter(builder.weights.scale, "scale") if layer.use_scale else None
     if layer.score_mode == "dot":
         dot: Any = query if scale is None else Binary("*", query, scale)
         scores: Any = Binary("@", dot, Attr(key, "mT"))
-        return list_attention(b, inputs, dot, scores, layer.dropout, **call)
+        return list_attention(builder, inputs, dot, scores, layer.dropout, **call)
     total: Any = pairs(query, key)
     if scale is not None:
         total = Binary("*", scale, total)
     sums = Method(Call("torch.tanh", (total,)), "sum", (), {"dim": -1})
-    weight = b.parameter(b.weights.concat_score_weight, "score_weight")
-    return list_attention(b, inputs, None, Binary("*", weight, sums), layer.dropout, **call)
+    weight = builder.parameter(builder.weights.concat_score_weight, "score_weight")
+    return list_attention(builder, inputs, None, Binary("*", weight, sums), layer.dropout, **call)
 
 
 def pairs(query: Tensor, key: Tensor) -> Expr:
@@ -109,12 +113,12 @@ def pairs(query: Tensor, key: Tensor) -> Expr:
 
 @lower(AdditiveAttention)
 def additive_attention(
-    layer: AdditiveAttention, b: Lower, inputs: list[Tensor], **call: Any
+    layer: AdditiveAttention, builder: LayerBuilder, inputs: list[Tensor], **call: Any
 ) -> Any:
     """Scores by a (scaled) sum of ``tanh(query + key)``."""
     bent = Call("torch.tanh", (pairs(inputs[0], inputs[-1]),))
     if layer.use_scale:
-        scores: Any = Binary("@", bent, b.parameter(b.weights.scale, "scale"))
+        scores: Any = Binary("@", bent, builder.parameter(builder.weights.scale, "scale"))
     else:
         scores = Method(bent, "sum", (), {"dim": -1})
-    return list_attention(b, inputs, None, scores, layer.dropout, **call)
+    return list_attention(builder, inputs, None, scores, layer.dropout, **call)

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from specfmt.layers.attention import GroupQueryAttention, HeadsAttention, MultiHeadAttention
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Binary, Call, Method, SelfAttr, Size, Subscript, Tensor
 from specfmt.targets.torch.params import ByLayout, WeightExpr
 from specfmt.targets.torch.registry import TargetError, lower
@@ -21,26 +21,30 @@ def boolean(mask: Tensor) -> Any:
     return mask if mask.dtype == "bool" else Method(mask, "bool")
 
 
-def step(b: Lower, expr: Any, shape: tuple[int | None, ...], dtype: str, name: str) -> Tensor:
+def step(
+    builder: LayerBuilder, expr: Any, shape: tuple[int | None, ...], dtype: str, name: str
+) -> Tensor:
     """A computation in Keras's order, under a name of its own."""
-    y: Tensor = b.tensor(shape, dtype, keeps_name=True)
+    y: Tensor = builder.tensor(shape, dtype, keeps_name=True)
     y.name = name
-    b.step(expr, y, want="keras")
+    builder.step(expr, y, layout="keras")
     return y
 
 
-def linear(b: Lower, keras: str, name: str, rows: int) -> dict[str, WeightExpr | ByLayout]:
+def linear(
+    builder: LayerBuilder, keras: str, name: str, rows: int
+) -> dict[str, WeightExpr | ByLayout]:
     """The parameters of a projection as an `nn.Linear` that reads ``rows`` features."""
     params: dict[str, WeightExpr | ByLayout] = {
-        f"{name}.weight": b.weights[f"{keras}/kernel"].reshape(rows, -1).T
+        f"{name}.weight": builder.weights[f"{keras}/kernel"].reshape(rows, -1).T
     }
-    if f"{keras}/bias" in b.weights:
-        params[f"{name}.bias"] = b.weights[f"{keras}/bias"].reshape(-1)
+    if f"{keras}/bias" in builder.weights:
+        params[f"{name}.bias"] = builder.weights[f"{keras}/bias"].reshape(-1)
     return params
 
 
 def head_mask(
-    b: Lower,
+    builder: LayerBuilder,
     query: Tensor,
     key: Tensor,
     masks: list[Tensor | None],
@@ -52,7 +56,7 @@ def head_mask(
     """The mask (N, heads, T, S) that Keras makes of all masks; None if there is none.
 
     Args:
-        b: The builder.
+        builder: The builder.
         query, key: What attends to what, (N, T, ...) and (N, S, ...).
         masks: Those of query, value and key.
         attention_mask: The call's own.
@@ -62,8 +66,8 @@ def head_mask(
     lengths = (query.shape[1], key.shape[1])
     known: Any = (query, key) if None in lengths else lengths
     memo = ("head_mask", known, *masks, attention_mask, causal, window)
-    if memo in b.owner.memo:
-        return b.owner.memo[memo]
+    if memo in builder.class_builder.memo:
+        return builder.class_builder.memo[memo]
     terms: list[Any] = []
     for index, mask in enumerate(masks):
         if mask is None or mask in masks[1:index]:
@@ -76,16 +80,16 @@ def head_mask(
         where = (ALL, None, ALL, None) if index == 0 else (ALL, None, None, ALL)
         terms.append(Subscript(boolean(mask), where))
     if causal:
-        terms.append(Call(b.helper("causal_mask"), (query, key)))
+        terms.append(Call(builder.helper("causal_mask"), (query, key)))
     if window is not None:
-        terms.append(Call(b.helper("window_mask"), (query, key, window)))
+        terms.append(Call(builder.helper("window_mask"), (query, key, window)))
     if attention_mask is not None:
         terms.insert(0, over_heads(attention_mask, 1, 0))
     if not terms:
         return None
     whole = reduce(lambda left, right: Binary("&", left, right), terms)
-    result = step(b, whole, (query.shape[0], 1, *lengths), "bool", "mask")
-    b.owner.memo[memo] = result
+    result = step(builder, whole, (query.shape[0], 1, *lengths), "bool", "mask")
+    builder.class_builder.memo[memo] = result
     return result
 
 
@@ -114,7 +118,7 @@ def over_heads(mask: Tensor, axes: int, others: int) -> Any:
 
 
 def call_heads(
-    b: Lower,
+    builder: LayerBuilder,
     module: ModuleDef,
     query: Tensor,
     key: Tensor,
@@ -132,14 +136,14 @@ def call_heads(
         kwargs["mask"] = mask
     elif causal and not scored:
         kwargs["is_causal"] = True
-    y = b.tensor((*query.shape[:-1], out))
+    y = builder.tensor((*query.shape[:-1], out))
     expr = Call(SelfAttr(module.attr), (query, key, value), kwargs)
     if not scored:
-        b.step(expr, y, want="keras", module_def=module, heavy=True)
+        builder.step(expr, y, layout="keras", module_def=module, heavy=True)
         return y, None
-    weights = b.tensor((*query.shape[:-2], heads, query.shape[-2], key.shape[-2]))
-    weights.name = f"{b.node.name}_weights"
-    b.step(expr, y, weights, want="keras", module_def=module, heavy=True)
+    weights = builder.tensor((*query.shape[:-2], heads, query.shape[-2], key.shape[-2]))
+    weights.name = f"{builder.node.name}_weights"
+    builder.step(expr, y, weights, layout="keras", module_def=module, heavy=True)
     return y, weights
 
 
@@ -159,7 +163,7 @@ def variant(name: str, *, gate: bool, scored: bool) -> str:
 @lower(MultiHeadAttention)
 def multi_head_attention(
     layer: MultiHeadAttention,
-    b: Lower,
+    builder: LayerBuilder,
     query: Tensor,
     value: Tensor,
     key: Tensor | None = None,
@@ -185,7 +189,9 @@ def multi_head_attention(
         alone = not scored and window is None and attention_mask is None and not any(masks)
         mask = None
         if not (causal and alone):
-            mask = head_mask(b, query, key, masks, attention_mask, causal=causal, window=window)
+            mask = head_mask(
+                builder, query, key, masks, attention_mask, causal=causal, window=window
+            )
     else:
         if causal or window is not None or any(masks):
             raise TargetError(
@@ -196,14 +202,14 @@ def multi_head_attention(
         if attention_mask is not None:
             others = query.rank - 2 - len(axes)
             over = over_heads(attention_mask, len(axes), others)
-            mask = step(b, over, (None,) * (4 + others), "bool", "mask")
+            mask = step(builder, over, (None,) * (4 + others), "bool", "mask")
             # Beyond three axes Keras takes the path where a query without keys gives zeros.
             scored = scored or not layer.dropout
     sizes = layer.out(query.shape)
-    module = heads_module(layer, b, query, key, value, prod(sizes), scored=scored)
-    moved = {x: arranged(b, x, tuple(sorted(axes))) for x in (query, key, value)}
+    module = heads_module(layer, builder, query, key, value, prod(sizes), scored=scored)
+    moved = {x: arranged(builder, x, tuple(sorted(axes))) for x in (query, key, value)}
     y, weights = call_heads(
-        b,
+        builder,
         module,
         moved[query],
         moved[key],
@@ -214,10 +220,10 @@ def multi_head_attention(
         scored=scored,
         causal=causal,
     )
-    y = restored(b, y, query, tuple(sorted(axes)))
+    y = restored(builder, y, query, tuple(sorted(axes)))
     if len(sizes) > 1:
         out = (*query.shape[:-1], *sizes)
-        y = b.method(y, "unflatten", -1, sizes, out=out, want="keras")
+        y = builder.method(y, "unflatten", -1, sizes, shape=out, layout="keras")
     if not return_attention_scores:
         return y
     if len(axes) > 1:
@@ -225,13 +231,13 @@ def multi_head_attention(
             raise TargetError(
                 "attention scores over axes out of order", "sort them", "attention_axes"
             )
-        weights = spread(b, weights, query, key, axes)
+        weights = spread(builder, weights, query, key, axes)
     return y, weights
 
 
 def heads_module(
     layer: MultiHeadAttention,
-    b: Lower,
+    builder: LayerBuilder,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -249,18 +255,18 @@ def heads_module(
             kwargs[name] = size
     kwargs |= options(layer, bias=layer.use_bias)
     params = {
-        **linear(b, "query", "query", dim),
-        **linear(b, "key", "key", kdim),
-        **linear(b, "value", "value", vdim),
-        **linear(b, "attention_output", "output", layer.num_heads * layer.value_size),
+        **linear(builder, "query", "query", dim),
+        **linear(builder, "key", "key", kdim),
+        **linear(builder, "value", "value", vdim),
+        **linear(builder, "attention_output", "output", layer.num_heads * layer.value_size),
     }
     if layer.use_gate:
-        params |= linear(b, "gate", "gate", dim)
-    helper = b.helper(variant("MultiHeadAttention", gate=layer.use_gate, scored=scored))
-    return b.module(helper, dim, layer.num_heads, layer.key_dim, params=params, **kwargs)
+        params |= linear(builder, "gate", "gate", dim)
+    helper = builder.helper(variant("MultiHeadAttention", gate=layer.use_gate, scored=scored))
+    return builder.module(helper, dim, layer.num_heads, layer.key_dim, params=params, **kwargs)
 
 
-def arranged(b: Lower, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+def arranged(builder: LayerBuilder, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """``x`` with the axes that attend as one, just before the features."""
     others = [k for k in range(1, x.rank - 1) if k not in axes]
     order = (0, *others, *axes, x.rank - 1)
@@ -274,10 +280,10 @@ def arranged(b: Lower, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     steps = [x.shape[k] for k in axes]
     count = None if None in steps else prod(n or 1 for n in steps)
     shape = (x.shape[0], *(x.shape[k] for k in others), count, x.shape[-1])
-    return step(b, expr, shape, x.dtype, x.name)
+    return step(builder, expr, shape, x.dtype, x.name)
 
 
-def restored(b: Lower, y: Tensor, query: Tensor, axes: tuple[int, ...]) -> Tensor:
+def restored(builder: LayerBuilder, y: Tensor, query: Tensor, axes: tuple[int, ...]) -> Tensor:
     """The reverse of `arranged`, features aside."""
     rank = query.rank
     others = [k for k in range(1, rank - 1) if k not in axes]
@@ -289,8 +295,8 @@ def restored(b: Lower, y: Tensor, query: Tensor, axes: tuple[int, ...]) -> Tenso
         expr = Method(expr, "unflatten", (-2, sizes_of(query, axes)))
     if order != tuple(range(rank)):
         expr = Method(expr, "permute", tuple(order.index(k) for k in range(rank)))
-    z = b.tensor((*query.shape[:-1], y.shape[-1]))
-    b.step(expr, z, want="keras")
+    z = builder.tensor((*query.shape[:-1], y.shape[-1]))
+    builder.step(expr, z, layout="keras")
     return z
 
 
@@ -300,20 +306,20 @@ def sizes_of(x: Tensor, axes: tuple[int, ...]) -> tuple[Any, ...]:
 
 
 def spread(
-    b: Lower, weights: Tensor | None, query: Tensor, key: Tensor, axes: tuple[int, ...]
+    builder: LayerBuilder, weights: Tensor | None, query: Tensor, key: Tensor, axes: tuple[int, ...]
 ) -> Tensor:
     """Attention weights with the axes that attend apart again."""
     assert weights is not None
     expr = Method(weights, "unflatten", (-1, sizes_of(key, axes)))
     expr = Method(expr, "unflatten", (-1 - len(axes), sizes_of(query, axes)))
     found = (*(query.shape[k] for k in axes), *(key.shape[k] for k in axes))
-    return step(b, expr, (*weights.shape[:-2], *found), "float32", weights.name)
+    return step(builder, expr, (*weights.shape[:-2], *found), "float32", weights.name)
 
 
 @lower(GroupQueryAttention)
 def group_query_attention(
     layer: GroupQueryAttention,
-    b: Lower,
+    builder: LayerBuilder,
     query: Tensor,
     value: Tensor,
     key: Tensor | None = None,
@@ -333,25 +339,25 @@ def group_query_attention(
     alone = not scored and window is None and attention_mask is None and not any(masks)
     mask = None
     if not (causal and alone):
-        mask = head_mask(b, query, key, masks, attention_mask, causal=causal, window=window)
+        mask = head_mask(builder, query, key, masks, attention_mask, causal=causal, window=window)
     dim, kdim = query.shape[-1] or 0, key.shape[-1] or 0
     kwargs = options(layer, bias=layer.use_bias)
     if kdim != dim:
         kwargs["kdim"] = kdim
     heads = layer.num_query_heads
     params = {
-        **linear(b, "query", "query", dim),
-        **linear(b, "key", "key", kdim),
-        **linear(b, "value", "value", dim),
-        **linear(b, "attention_output", "output", heads * layer.head_dim),
+        **linear(builder, "query", "query", dim),
+        **linear(builder, "key", "key", kdim),
+        **linear(builder, "value", "value", dim),
+        **linear(builder, "attention_output", "output", heads * layer.head_dim),
     }
     if layer.use_gate:
-        params |= linear(b, "gate", "gate", dim)
-    helper = b.helper(variant("GroupQueryAttention", gate=layer.use_gate, scored=scored))
-    module = b.module(
+        params |= linear(builder, "gate", "gate", dim)
+    helper = builder.helper(variant("GroupQueryAttention", gate=layer.use_gate, scored=scored))
+    module = builder.module(
         helper, dim, heads, layer.num_key_value_heads, layer.head_dim, params=params, **kwargs
     )
     y, weights = call_heads(
-        b, module, query, key, value, mask, dim, heads, scored=scored, causal=causal
+        builder, module, query, key, value, mask, dim, heads, scored=scored, causal=causal
     )
     return (y, weights) if scored else y

@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Any
 
 from specfmt.layers import attention_operations as ops
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Call, Method, Tensor
 from specfmt.targets.torch.lowerings.operations import Operands, as_array, as_operand, to_dtype
@@ -15,20 +15,22 @@ from specfmt.targets.torch.registry import lower
 
 
 @lower(ops.Tensordot)
-def tensordot(layer: ops.Tensordot, b: Lower, x1: Any, x2: Any) -> Tensor:
-    operands = Operands(layer, (x1, x2), b, elementwise=False)
+def tensordot(layer: ops.Tensordot, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
+    operands = Operands(layer, (x1, x2), builder, elementwise=False)
     left, right = operands.joined()
     first, second = layer.pairs(*(item.shape for item in operands.items))
     if isinstance(layer.axes, int):
-        return operands.finish(b, Call("torch.tensordot", (left, right), {"dims": layer.axes}))
+        return operands.finish(
+            builder, Call("torch.tensordot", (left, right), {"dims": layer.axes})
+        )
     ranks = [len(item.shape) for item in operands.items]
-    return operands.finish(b, contracted((left, right), ranks, (first, second)))
+    return operands.finish(builder, contracted((left, right), ranks, (first, second)))
 
 
 @lower(ops.DotProductAttention)
 def dot_product_attention(
     layer: ops.DotProductAttention,
-    b: Lower,
+    builder: LayerBuilder,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -45,9 +47,9 @@ def dot_product_attention(
     kwargs: dict[str, Any] = {}
     bias, mask = as_array(bias), as_array(mask)
     if bias is not None:
-        kwargs["attn_mask"] = _read(b, bias, dtype)
+        kwargs["attn_mask"] = _read(builder, bias, dtype)
     if mask is not None:
-        kept = _read(b, mask, "bool")
+        kept = _read(builder, mask, "bool")
         if bias is None:
             kwargs["attn_mask"] = kept
         else:
@@ -56,7 +58,7 @@ def dot_product_attention(
     if layer.is_causal and "attn_mask" not in kwargs:
         kwargs["is_causal"] = True
     elif layer.is_causal:
-        lower_ = Call(b.helper("causal_bias"), (kwargs["attn_mask"], query, key))
+        lower_ = Call(builder.helper("causal_bias"), (kwargs["attn_mask"], query, key))
         kwargs["attn_mask"] = lower_
     features = key.shape[-1]
     if scale is not None and (features is None or scale != 1 / sqrt(features)):
@@ -64,12 +66,12 @@ def dot_product_attention(
     if query.shape[2] != key.shape[2]:
         kwargs["enable_gqa"] = True
     attended = Call("F.scaled_dot_product_attention", tuple(read), kwargs)
-    y = b.tensor(query.shape, dtype)
-    result: Tensor = b.step(Method(attended, "transpose", (1, 2)), y, want="keras")
+    y = builder.tensor(query.shape, dtype)
+    result: Tensor = builder.step(Method(attended, "transpose", (1, 2)), y, layout="keras")
     return result
 
 
-def _read(b: Lower, item: Any, dtype: str) -> Any:
+def _read(builder: LayerBuilder, item: Any, dtype: str) -> Any:
     if isinstance(item, Tensor):
         return item if item.dtype == dtype else to_dtype(item, dtype)
-    return buffer(b, item, None, dtype)
+    return buffer(builder, item, None, dtype)

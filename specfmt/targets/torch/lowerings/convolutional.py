@@ -24,14 +24,14 @@ from specfmt.layers.convolutional import (
     TransposedConvolution,
 )
 from specfmt.layers.sizes import channels_of, spatial_axes, transposed_crop, windows
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import AxisSubscript, Tensor
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.lowerings.padding import (
-    channels_want,
     compact,
     conv_padding,
     data_format,
+    layout_of,
     non_defaults,
 )
 from specfmt.targets.torch.params import ByLayout, WeightExpr
@@ -61,15 +61,15 @@ def depthwise_kernel(kernel: WeightExpr) -> WeightExpr:
 @lower(Conv1D)
 @lower(Conv2D)
 @lower(Conv3D)
-def convolution(layer: Convolution, b: Lower, x: Tensor, **_: object) -> Tensor:
+def convolution(layer: Convolution, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`nn.Conv1d` and its like."""
     kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
     dilation = layer.sized("dilation_rate")
-    source, padding = conv_padding(b, layer, x, kernel, strides, dilation)
-    params: Params = {"weight": channels_first_kernel(b.weights.kernel)}
+    source, padding = conv_padding(builder, layer, x, kernel, strides, dilation)
+    params: Params = {"weight": channels_first_kernel(builder.weights.kernel)}
     if layer.use_bias:
-        params["bias"] = b.weights.bias
-    conv = b.module(
+        params["bias"] = builder.weights.bias
+    conv = builder.module(
         f"nn.Conv{layer.rank}d",
         channels_of(x.shape, layer.data_format),
         layer.filters,
@@ -81,31 +81,31 @@ def convolution(layer: Convolution, b: Lower, x: Tensor, **_: object) -> Tensor:
         **bias_option(layer.use_bias),
     )
     out = layer.output_shape(x.shape)
-    y = b.apply(conv, source, out=out, want=channels_want(layer))
-    return activation(b, layer.activation, y)
+    y = builder.apply(conv, source, shape=out, layout=layout_of(layer))
+    return activation(builder, layer.activation, y)
 
 
 @lower(DepthwiseConv1D)
 @lower(DepthwiseConv2D)
-def depthwise(layer: Depthwise, b: Lower, x: Tensor, **_: object) -> Tensor:
+def depthwise(layer: Depthwise, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """A convolution with as many groups as channels."""
-    params: Params = {"weight": depthwise_kernel(b.weights.kernel)}
+    params: Params = {"weight": depthwise_kernel(builder.weights.kernel)}
     if layer.use_bias:
-        params["bias"] = b.weights.bias
-    y = _depthwise(layer, b, x, params, bias=layer.use_bias)
-    return activation(b, layer.activation, y)
+        params["bias"] = builder.weights.bias
+    y = _depthwise(layer, builder, x, params, bias=layer.use_bias)
+    return activation(builder, layer.activation, y)
 
 
 @lower(SeparableConv1D)
 @lower(SeparableConv2D)
-def separable(layer: Separable, b: Lower, x: Tensor, **_: object) -> Tensor:
+def separable(layer: Separable, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """A depthwise convolution without bias, then a 1 x 1 convolution."""
-    params: Params = {"weight": depthwise_kernel(b.weights.depthwise_kernel)}
-    between = _depthwise(layer, b, x, params, bias=False, suffix="depthwise")
-    params = {"weight": channels_first_kernel(b.weights.pointwise_kernel)}
+    params: Params = {"weight": depthwise_kernel(builder.weights.depthwise_kernel)}
+    between = _depthwise(layer, builder, x, params, bias=False, suffix="depthwise")
+    params = {"weight": channels_first_kernel(builder.weights.pointwise_kernel)}
     if layer.use_bias:
-        params["bias"] = b.weights.bias
-    pointwise = b.module(
+        params["bias"] = builder.weights.bias
+    pointwise = builder.module(
         f"nn.Conv{layer.rank}d",
         channels_of(between.shape, layer.data_format),
         layer.filters,
@@ -115,13 +115,13 @@ def separable(layer: Separable, b: Lower, x: Tensor, **_: object) -> Tensor:
         **bias_option(layer.use_bias),
     )
     out = layer.output_shape(x.shape)
-    y = b.apply(pointwise, between, out=out, want=channels_want(layer))
-    return activation(b, layer.activation, y)
+    y = builder.apply(pointwise, between, shape=out, layout=layout_of(layer))
+    return activation(builder, layer.activation, y)
 
 
 def _depthwise(
     layer: Depthwise | Separable,
-    b: Lower,
+    builder: LayerBuilder,
     x: Tensor,
     params: Params,
     *,
@@ -131,8 +131,8 @@ def _depthwise(
     kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
     dilation = layer.sized("dilation_rate")
     channels = channels_of(x.shape, layer.data_format) or 0
-    source, padding = conv_padding(b, layer, x, kernel, strides, dilation)
-    conv = b.module(
+    source, padding = conv_padding(builder, layer, x, kernel, strides, dilation)
+    conv = builder.module(
         f"nn.Conv{layer.rank}d",
         channels,
         channels * layer.depth_multiplier,
@@ -145,13 +145,15 @@ def _depthwise(
         **bias_option(bias),
     )
     out = windows(layer, x.shape, channels * layer.depth_multiplier)
-    return b.apply(conv, source, out=out, want=channels_want(layer))
+    return builder.apply(conv, source, shape=out, layout=layout_of(layer))
 
 
 @lower(Conv1DTranspose)
 @lower(Conv2DTranspose)
 @lower(Conv3DTranspose)
-def transposed(layer: TransposedConvolution, b: Lower, x: Tensor, **_: object) -> Tensor:
+def transposed(
+    layer: TransposedConvolution, builder: LayerBuilder, x: Tensor, **_: object
+) -> Tensor:
     """`nn.ConvTranspose1d` and its like.
 
     TensorFlow cuts ``before`` and ``after`` off the full result.  PyTorch's ``padding`` cuts
@@ -165,10 +167,10 @@ def transposed(layer: TransposedConvolution, b: Lower, x: Tensor, **_: object) -
         for k, s, extra, d in zip(kernel, strides, layer.output_paddings(), dilation, strict=True)
     ]
     rest = [max(after - before, 0) for before, after in crops]
-    params: Params = {"weight": channels_first_kernel(b.weights.kernel)}
+    params: Params = {"weight": channels_first_kernel(builder.weights.kernel)}
     if layer.use_bias:
-        params["bias"] = b.weights.bias
-    conv = b.module(
+        params["bias"] = builder.weights.bias
+    conv = builder.module(
         f"nn.ConvTranspose{layer.rank}d",
         channels_of(x.shape, layer.data_format),
         layer.filters,
@@ -191,7 +193,7 @@ def transposed(layer: TransposedConvolution, b: Lower, x: Tensor, **_: object) -
         full[axis] = None if size is None else size + extra
         if extra:
             cut[axis] = slice(None, -extra)
-    y = b.apply(conv, x, out=tuple(full), want=channels_want(layer))
+    y = builder.apply(conv, x, shape=tuple(full), layout=layout_of(layer))
     if cut:
-        y = b.expr(AxisSubscript(y, cut, x.rank), y, out=out)
-    return activation(b, layer.activation, y)
+        y = builder.expr(AxisSubscript(y, cut, x.rank), y, shape=out)
+    return activation(builder, layer.activation, y)

@@ -12,7 +12,7 @@ from typing import Any
 from specfmt.layers.base import Shape
 from specfmt.layers.convolutional_recurrent import ConvLSTM, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from specfmt.layers.sizes import channels_of, same_padding, spatial_axes, spatial_sizes
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
     AxisSubscript,
     Call,
@@ -24,10 +24,10 @@ from specfmt.targets.torch.expr import (
 )
 from specfmt.targets.torch.lowerings.convolutional import bias_option, channels_first_kernel
 from specfmt.targets.torch.lowerings.padding import (
-    channels_want,
     compact,
     data_format,
     end_comment,
+    layout_of,
     non_defaults,
     pad,
     same_option,
@@ -46,7 +46,7 @@ from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.steps import ModuleDef
 
 
-def run(b: Lower, layer: ConvLSTM, call: Context) -> Result:
+def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
     """Run one convolutional LSTM over the sequence.
 
     Raises:
@@ -55,17 +55,17 @@ def run(b: Lower, layer: ConvLSTM, call: Context) -> Result:
     check_stateful(layer)
     x, mask = call.x, call.mask
     if mask is not None:
-        mask = over_places(b, layer, x, mask)
+        mask = over_places(builder, layer, x, mask)
     if layer.go_backwards:
-        x = b.method(x, "flip", axis(1, x))
+        x = builder.method(x, "flip", axis(1, x))
         if mask is not None:
             flipped = Tensor(mask.shape, "bool", f"{mask.name}_flipped", keeps_name=True)
-            mask = b.step(Method(mask, "flip", (axis(1, mask),)), flipped)
+            mask = builder.step(Method(mask, "flip", (axis(1, mask),)), flipped)
     shape = layer.state_shape(x.shape)
-    x, padding = input_padding(b, layer, x)
-    module = conv_lstm_module(b, layer, x, shape, padding, rates(layer, call.training))
-    out = b.tensor((shape[0], x.shape[1], *shape[1:]), x.dtype)
-    states = [Tensor(shape, x.dtype, state_name(b, i)) for i in range(layer.states)]
+    x, padding = input_padding(builder, layer, x)
+    module = conv_lstm_module(builder, layer, x, shape, padding, rates(layer, call.training))
+    out = builder.tensor((shape[0], x.shape[1], *shape[1:]), x.dtype)
+    states = [Tensor(shape, x.dtype, state_name(builder, i)) for i in range(layer.states)]
     kwargs: dict[str, Any] = {}
     if call.states:
         kwargs["state"] = tuple(call.states)
@@ -73,11 +73,11 @@ def run(b: Lower, layer: ConvLSTM, call: Context) -> Result:
         kwargs["mask"] = mask
         if layer.zero_output_for_mask:
             kwargs["zero_masked"] = True
-    b.step(
+    builder.step(
         Call(SelfAttr(module.attr), (x,), kwargs),
         out,
         *states,
-        want=channels_want(layer),
+        layout=layout_of(layer),
         module_def=module,
         heavy=True,
         target=(out, tuple(states)),
@@ -87,12 +87,12 @@ def run(b: Lower, layer: ConvLSTM, call: Context) -> Result:
         return Result(out, states)
     # Where the last steps are masked, the last output need not be the last state.
     if mask is not None and (layer.zero_output_for_mask or call.states):
-        last = b.expr(AxisSubscript(out, {1: -1}, out.rank), out, out=shape)
+        last = builder.expr(AxisSubscript(out, {1: -1}, out.rank), out, shape=shape)
         return Result(last, states)
     return Result(states[0], states)
 
 
-def over_places(b: Lower, layer: ConvLSTM, x: Tensor, mask: Tensor) -> Tensor:
+def over_places(builder: LayerBuilder, layer: ConvLSTM, x: Tensor, mask: Tensor) -> Tensor:
     """A mask that differs from place to place, with all axes of the sequence.
 
     Raises:
@@ -113,11 +113,11 @@ def over_places(b: Lower, layer: ConvLSTM, x: Tensor, mask: Tensor) -> Tensor:
     shape = (*mask.shape, *(1,) * missing)
     whole = Tensor(shape, "bool", mask.name, keeps_name=True)
     items = (Ellipsis, *(None,) * missing)
-    result: Tensor = b.step(Subscript(mask, items), whole, want="keras")
+    result: Tensor = builder.step(Subscript(mask, items), whole, layout="keras")
     return result
 
 
-def input_padding(b: Lower, layer: ConvLSTM, x: Tensor) -> tuple[Tensor, Any]:
+def input_padding(builder: LayerBuilder, layer: ConvLSTM, x: Tensor) -> tuple[Tensor, Any]:
     """The sequence as it enters the input's convolution, and that one's ``padding=``."""
     kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
     dilation = layer.sized("dilation_rate")
@@ -134,11 +134,11 @@ def input_padding(b: Lower, layer: ConvLSTM, x: Tensor) -> tuple[Tensor, Any]:
         return x, compact(tuple(before for before, _ in sides))
     axes = spatial_axes(layer.rank, data_format(layer))
     widths = {place + 1: pair for place, pair in zip(axes, sides, strict=True) if any(pair)}
-    return pad(b, x, widths, end_comment(strides, sides)), 0
+    return pad(builder, x, widths, end_comment(strides, sides)), 0
 
 
 def conv_lstm_module(
-    b: Lower,
+    builder: LayerBuilder,
     layer: ConvLSTM,
     x: Tensor,
     state: Shape,
@@ -148,7 +148,7 @@ def conv_lstm_module(
     """``ConvLSTM(nn.Conv2d(3, 32, 3), nn.Conv2d(8, 32, 3, padding=1, bias=False))``.
 
     Args:
-        b: The builder.
+        builder: The builder.
         layer: The layer.
         x: The sequence as it enters the input's convolution.
         state: The shape of a state.
@@ -168,13 +168,13 @@ def conv_lstm_module(
     same = same_option(kernel, (1,) * layer.rank)
     around = {"padding": same} if same else {}
     states = Call(conv, (layer.filters, columns, compact(kernel)), {**around, "bias": False})
-    cell = b.weights.under(layer.cell_name)
+    cell = builder.weights.under(layer.cell_name)
     params: dict[str, WeightExpr] = {"input_conv.weight": channels_first_kernel(cell.kernel)}
     if layer.use_bias:
         params["input_conv.bias"] = cell.bias
     params["state_conv.weight"] = channels_first_kernel(cell.recurrent_kernel)
     kwargs: dict[str, Any] = {}
-    first = channels_want(layer) == "channels"
+    first = layout_of(layer) == "channels"
     if not first:
         kwargs["time_dim"] = 1
     for key, term, usual in (
@@ -182,12 +182,12 @@ def conv_lstm_module(
         ("gate_activation", layer.recurrent_activation, "Sigmoid"),
     ):
         if term.type != usual or term.args:
-            kwargs[key] = function(b, term, state, first)
+            kwargs[key] = function(builder, term, state, first)
     for key, rate in zip(("dropout", "recurrent_dropout"), dropped, strict=True):
         if rate:
             kwargs[key] = rate
-    name = b.helper("ConvLSTM")
-    return b.module(name, inputs, states, params=params, **kwargs)  # type: ignore[arg-type]
+    name = builder.helper("ConvLSTM")
+    return builder.module(name, inputs, states, params=params, **kwargs)  # type: ignore[arg-type]
 
 
 lower_by(run, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D)

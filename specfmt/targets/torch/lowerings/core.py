@@ -6,8 +6,8 @@ from typing import Any
 
 from specfmt.layers.base import is_floating
 from specfmt.layers.core import Activation, Dense, Embedding, Identity, Masking
-from specfmt.targets.torch.builder import Lower
-from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor, Unary, Want, axis
+from specfmt.targets.torch.builder import LayerBuilder
+from specfmt.targets.torch.expr import Binary, Call, Layout, Method, Name, Tensor, Unary, axis
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.params import ByLayout, WeightExpr, flat_rows, map_layout
 from specfmt.targets.torch.registry import TargetError, lower
@@ -27,7 +27,7 @@ def check_quantized(dtype: Any) -> None:
 
 
 @lower(Dense)
-def dense(layer: Dense, b: Lower, x: Tensor, training: object = None) -> Tensor:
+def dense(layer: Dense, builder: LayerBuilder, x: Tensor, training: object = None) -> Tensor:
     """`nn.Linear` over the last axis; after a Flatten the kernel's rows follow its order.
 
     Keras 3.15 builds LoRA with ``lora_alpha`` equal to the rank whatever the constructor got
@@ -35,73 +35,77 @@ def dense(layer: Dense, b: Lower, x: Tensor, training: object = None) -> Tensor:
     """
     check_quantized(layer.dtype)
     if not is_floating(x.dtype):
-        wanted = b.dtype or "float32"
-        x = b.method(x, "to", Name(f"torch.{wanted}"), dtype=wanted)
+        wanted = builder.dtype or "float32"
+        x = builder.method(x, "to", Name(f"torch.{wanted}"), dtype=wanted)
     features = x.shape[-1]
-    y = b.tensor((*x.shape[:-1], layer.units), x.dtype, flat=b.owner.unfolds.get(b.node))
-    kernel = map_layout(flat_rows(x, b.weights.kernel), lambda kernel: flat_rows(y, kernel.T))
+    y = builder.tensor(
+        (*x.shape[:-1], layer.units), x.dtype, flat=builder.class_builder.unfolds.get(builder.node)
+    )
+    kernel = map_layout(flat_rows(x, builder.weights.kernel), lambda kernel: flat_rows(y, kernel.T))
     params: dict[str, WeightExpr | ByLayout] = {"weight": kernel}
     if layer.use_bias:
-        params["bias"] = flat_rows(y, b.weights.bias)
+        params["bias"] = flat_rows(y, builder.weights.bias)
     bias: dict[str, Any] = {} if layer.use_bias else {"bias": False}
     frozen = () if layer.lora_rank is None else ("weight",)
-    linear = b.module("nn.Linear", features, layer.units, params=params, frozen=frozen, **bias)
-    want: Want = "any" if x.rank == 2 else "keras"
-    b.apply(linear, x, want=want, into=y)
+    linear = builder.module(
+        "nn.Linear", features, layer.units, params=params, frozen=frozen, **bias
+    )
+    layout: Layout = "any" if x.rank == 2 else "keras"
+    builder.apply(linear, x, layout=layout, into=y)
     if layer.lora_rank is not None:
-        first = b.parameter(flat_rows(x, b.weights.lora_kernel_a), "lora_a")
-        second = b.parameter(b.weights.lora_kernel_b, "lora_b")
+        first = builder.parameter(flat_rows(x, builder.weights.lora_kernel_a), "lora_a")
+        second = builder.parameter(builder.weights.lora_kernel_b, "lora_b")
         delta = Binary("@", Binary("@", x, first), second)
-        y = b.expr(Binary("+", y, delta), y, want=want)
-    return activation(b, layer.activation, y)
+        y = builder.expr(Binary("+", y, delta), y, layout=layout)
+    return activation(builder, layer.activation, y)
 
 
 @lower(Embedding)
-def embedding(layer: Embedding, b: Lower, x: Tensor) -> Tensor:
+def embedding(layer: Embedding, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`nn.Embedding`; row 0 is an ordinary row, as in Keras, and the mask says what is padding."""
     check_quantized(layer.dtype)
     out = (*x.shape, layer.output_dim)
-    ids = x if x.dtype in INDEX_DTYPES else b.method(x, "int", want="keras", dtype="int32")
+    ids = x if x.dtype in INDEX_DTYPES else builder.method(x, "int", layout="keras", dtype="int32")
     frozen = () if layer.lora_rank is None else ("weight",)
-    params: dict[str, WeightExpr | ByLayout] = {"weight": b.weights.embeddings}
-    table = b.module(
+    params: dict[str, WeightExpr | ByLayout] = {"weight": builder.weights.embeddings}
+    table = builder.module(
         "nn.Embedding", layer.input_dim, layer.output_dim, params=params, frozen=frozen
     )
-    y = b.apply(table, ids, out=out, want="keras", dtype="float32")
+    y = builder.apply(table, ids, shape=out, layout="keras", dtype="float32")
     y.flat = None
     if layer.lora_rank is not None:
-        first = b.parameter(b.weights.lora_embeddings_a, "lora_a")
-        second = b.parameter(b.weights.lora_embeddings_b, "lora_b")
+        first = builder.parameter(builder.weights.lora_embeddings_a, "lora_a")
+        second = builder.parameter(builder.weights.lora_embeddings_b, "lora_b")
         delta = Binary("@", Call("F.embedding", (ids, first)), second)
-        y = b.expr(Binary("+", y, delta), y, want="keras")
+        y = builder.expr(Binary("+", y, delta), y, layout="keras")
     if layer.mask_zero:
-        mask = Tensor(x.shape, "bool", f"{b.node.name}_mask")
-        y.mask = b.step(Binary("!=", x, 0), mask, want="keras")
+        mask = Tensor(x.shape, "bool", f"{builder.node.name}_mask")
+        y.mask = builder.step(Binary("!=", x, 0), mask, layout="keras")
     return y
 
 
 @lower(Masking)
-def masking(layer: Masking, b: Lower, x: Tensor) -> Tensor:
+def masking(layer: Masking, builder: LayerBuilder, x: Tensor) -> Tensor:
     """The mask of steps that are not all ``mask_value``; such steps become zero."""
     value = int(layer.mask_value) if layer.mask_value.is_integer() else layer.mask_value
     differs = Method(Binary("!=", x, value), "any", (), {"dim": axis(-1, x)})
-    mask = Tensor(x.shape[:-1], "bool", f"{b.node.name}_mask")
-    b.step(differs, mask, want="keras")
-    y = b.tensor(x.shape, x.dtype, flat=x.flat)
-    if value == 0 and x in b.owner.data:  # they are zero, and need no gradient to be
-        b.step(x, y)
+    mask = Tensor(x.shape[:-1], "bool", f"{builder.node.name}_mask")
+    builder.step(differs, mask, layout="keras")
+    y = builder.tensor(x.shape, x.dtype, flat=x.flat)
+    if value == 0 and x in builder.class_builder.data:  # they are zero, and need no gradient to be
+        builder.step(x, y)
     else:
         hidden = Unary("~", Method(mask, "unsqueeze", (-1,)))
-        b.step(Method(x, "masked_fill", (hidden, 0)), y, want="keras")
+        builder.step(Method(x, "masked_fill", (hidden, 0)), y, layout="keras")
     y.mask = mask
     return y
 
 
 @lower(Identity)
-def identity(layer: Identity, b: Lower, x: Tensor) -> Tensor:
+def identity(layer: Identity, builder: LayerBuilder, x: Tensor) -> Tensor:
     return x
 
 
 @lower(Activation)
-def activation_layer(layer: Activation, b: Lower, x: Tensor) -> Tensor:
-    return activation(b, layer.activation, x)
+def activation_layer(layer: Activation, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return activation(builder, layer.activation, x)

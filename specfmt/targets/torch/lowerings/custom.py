@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.custom import Custom
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.registry import lower
 from specfmt.targets.torch.stubs import Stub
@@ -13,7 +13,7 @@ from specfmt.targets.unknown import attribute_names, is_keyword
 
 
 @lower(Custom)
-def custom(layer: Custom, b: Lower, /, *args: Any, **kwargs: Any) -> Any:
+def custom(layer: Custom, builder: LayerBuilder, /, *args: Any, **kwargs: Any) -> Any:
     """A call of a module that stands for the layer; it reads and gives Keras's axis order."""
     positional = [*args, *(kwargs.pop(key) for key in list(kwargs) if key.startswith("*"))]
     said = {
@@ -23,36 +23,38 @@ def custom(layer: Custom, b: Lower, /, *args: Any, **kwargs: Any) -> Any:
     }
     names = attribute_names(list(layer.weights_))
     weights = {weight.name: weight for weight in layer.weights()}
-    module = b.module(
+    module = builder.module(
         layer.class_name,
-        params={attr: b.weights[name] for name, attr in names.items()},
+        params={attr: builder.weights[name] for name, attr in names.items()},
         buffers=tuple(names[n] for n, weight in weights.items() if not weight.trainable),
         heavy=True,
         starts_itself=True,
     )
-    outputs = _outputs(layer, b, args, kwargs)
-    b.owner.stubs.add(Stub(layer, b.unit, module, tuple(positional), said, outputs))
+    outputs = _outputs(layer, builder, args, kwargs)
+    builder.class_builder.stubs.add(
+        Stub(layer, builder.unit, module, tuple(positional), said, outputs)
+    )
     first, *others = positional or (None,)
-    return b.step(
+    return builder.step(
         Call(SelfAttr(module.attr), (first, *others), said),
         *outputs,
-        want="keras",
+        layout="keras",
         module=module.ctor if len(positional) == 1 and not said else None,
         module_def=module,
         heavy=True,
     )
 
 
-def _outputs(layer: Custom, b: Lower, args: Any, kwargs: Any) -> tuple[Tensor, ...]:
+def _outputs(layer: Custom, builder: LayerBuilder, args: Any, kwargs: Any) -> tuple[Tensor, ...]:
     """What the call gives: as many tensors as others read, or as the entry says."""
     shapes = layer.output_shape(*_shape_of(args), **_shape_of(kwargs))
     dtype = layer.output_dtype_
-    if b.unit.spec is layer:
-        values = b.node.outputs
+    if builder.unit.spec is layer:
+        values = builder.node.outputs
         return tuple(Tensor(v.shape or (), dtype or v.dtype, v.name) for v in values)
     several = shapes is not None and any(isinstance(shape, tuple) for shape in shapes)
     found = shapes if several else (shapes,)
-    return tuple(Tensor(shape or (), dtype or "float32", b.node.name) for shape in found)
+    return tuple(Tensor(shape or (), dtype or "float32", builder.node.name) for shape in found)
 
 
 def _shape_of(nest: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from specfmt.layers import elementary_operations as ops
 from specfmt.layers.base import Op
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor
 from specfmt.targets.torch.lowerings.operations import (
     Operands,
@@ -28,37 +28,39 @@ for _class, _function in _FLOATING.items():
 
 
 @lower(ops.Cbrt)
-def cbrt(layer: ops.Cbrt, b: Lower, x: Tensor) -> Tensor:
+def cbrt(layer: ops.Cbrt, builder: LayerBuilder, x: Tensor) -> Tensor:
     """PyTorch has no cube root: the power of the absolute value, with the sign."""
-    operands = Operands(layer, (x,), b)
+    operands = Operands(layer, (x,), builder)
     (value,) = operands.promoted()
     root = Binary("**", Method(value, "abs"), Binary("/", 1, 3))
-    return operands.finish(b, Call("torch.copysign", (root, value)))
+    return operands.finish(builder, Call("torch.copysign", (root, value)))
 
 
 @lower(ops.Trunc)
-def trunc(layer: ops.Trunc, b: Lower, x: Tensor) -> Tensor:
+def trunc(layer: ops.Trunc, builder: LayerBuilder, x: Tensor) -> Tensor:
     return (
-        x if not x.dtype.startswith(("float", "bfloat")) else b.expr(Call("torch.trunc", (x,)), x)
+        x
+        if not x.dtype.startswith(("float", "bfloat"))
+        else builder.expr(Call("torch.trunc", (x,)), x)
     )
 
 
 @lower(ops.NanToNum)
-def nan_to_num(layer: ops.NanToNum, b: Lower, x: Tensor) -> Tensor:
+def nan_to_num(layer: ops.NanToNum, builder: LayerBuilder, x: Tensor) -> Tensor:
     fields = ("nan", "posinf", "neginf")
     kwargs = {key: getattr(layer, key) for key in fields if getattr(layer, key) not in (None, 0.0)}
-    return b.expr(Call("torch.nan_to_num", (x,), kwargs), x)
+    return builder.expr(Call("torch.nan_to_num", (x,), kwargs), x)
 
 
 @lower(ops.FullLike)
-def full_like(layer: ops.FullLike, b: Lower, x: Tensor, fill_value: Any) -> Tensor:
+def full_like(layer: ops.FullLike, builder: LayerBuilder, x: Tensor, fill_value: Any) -> Tensor:
     dtype = layer.result_dtype(as_operand(x), as_operand(fill_value))
     typed = {} if dtype == x.dtype else {"dtype": torch_dtype(dtype)}
     if not isinstance(fill_value, Tensor):
-        return b.expr(Call("torch.full_like", (x, fill_value), typed), x, dtype=dtype)
+        return builder.expr(Call("torch.full_like", (x, fill_value), typed), x, dtype=dtype)
     zeros = Call("torch.zeros_like", (x,), typed)
     filled = Binary("+", zeros, to_dtype(fill_value, dtype))
-    return b.expr(filled, x, dtype=dtype, want="keras" if fill_value.rank else "any")
+    return builder.expr(filled, x, dtype=dtype, layout="keras" if fill_value.rank else "any")
 
 
 lower(ops.Logaddexp)(pairwise("torch.logaddexp"))
@@ -66,22 +68,22 @@ lower(ops.Hypot)(pairwise("torch.hypot"))
 
 
 @lower(ops.DivideNoNan)
-def divide_no_nan(layer: ops.DivideNoNan, b: Lower, x1: Any, x2: Any) -> Tensor:
+def divide_no_nan(layer: ops.DivideNoNan, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
     """The quotient where it is one; the divisor 1 elsewhere keeps the gradient finite."""
-    operands = Operands(layer, (x1, x2), b)
+    operands = Operands(layer, (x1, x2), builder)
     left, right = operands.written(operands.dtype)
     if isinstance(x2, (int, float)):
-        return operands.finish(b, Binary("/", left, right) if x2 else Binary("*", left, 0.0))
+        return operands.finish(builder, Binary("/", left, right) if x2 else Binary("*", left, 0.0))
     safe = Call("torch.where", (Binary("==", right, 0), 1.0, right))
     quotient = Call("torch.where", (Binary("==", right, 0), 0.0, Binary("/", left, safe)))
-    return operands.finish(b, quotient)
+    return operands.finish(builder, quotient)
 
 
 def _bitwise(operator: str) -> Any:
-    def lowering(layer: Any, b: Lower, x: Any, y: Any) -> Tensor:
-        operands = Operands(layer, (x, y), b)
+    def lowering(layer: Any, builder: LayerBuilder, x: Any, y: Any) -> Tensor:
+        operands = Operands(layer, (x, y), builder)
         left, right = operands.promoted()
-        return operands.finish(b, Binary(operator, left, right))
+        return operands.finish(builder, Binary(operator, left, right))
 
     return lowering
 
@@ -92,10 +94,10 @@ lower(ops.BitwiseXor)(_bitwise("^"))
 
 
 @lower(ops.StopGradient)
-def stop_gradient(layer: ops.StopGradient, b: Lower, variable: Tensor) -> Tensor:
-    return b.expr(Method(variable, "detach"), variable)
+def stop_gradient(layer: ops.StopGradient, builder: LayerBuilder, variable: Tensor) -> Tensor:
+    return builder.expr(Method(variable, "detach"), variable)
 
 
 @lower(ops.Copy)
-def copy(layer: ops.Copy, b: Lower, x: Tensor) -> Tensor:
+def copy(layer: ops.Copy, builder: LayerBuilder, x: Tensor) -> Tensor:
     return x

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specfmt.targets.torch.builder import Lower
-from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, Unary, Want, axis
+from specfmt.targets.torch.builder import LayerBuilder
+from specfmt.targets.torch.expr import Binary, Call, Layout, Method, Tensor, Unary, axis
 from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.user_objects import python_name, torch_stubs
 from specfmt.vocab.activations import SLOPE
 from specfmt.vocab.base import CUSTOM, Term
 
-Function = Callable[[Any, Lower, Tensor], Tensor]
+Function = Callable[[Any, LayerBuilder, Tensor], Tensor]
 
 ACTIVATIONS: dict[str, Function] = {}
 
@@ -27,28 +27,30 @@ def activation_lowering(type_name: str) -> Callable[[Function], Function]:
     return register
 
 
-def activation(b: Lower, term: Term, x: Tensor) -> Tensor:
+def activation(builder: LayerBuilder, term: Term, x: Tensor) -> Tensor:
     """Apply an activation; a final softmax or sigmoid is left out where training is on logits."""
-    if b.without_activation and term.type in ("Softmax", "Sigmoid"):
+    if builder.without_activation and term.type in ("Softmax", "Sigmoid"):
         return x
     if term.type == CUSTOM:
-        b.owner.word_stubs.update(torch_stubs([term]))
-        return b.call(python_name(term), x)
+        builder.class_builder.word_stubs.update(torch_stubs([term]))
+        return builder.call(python_name(term), x)
     if term.type not in ACTIVATIONS:
         raise TargetError(
             f"the activation {term.name} is not one that specfmt knows",
             "generate the Keras target, or use an activation of Keras 3",
             "activation",
         )
-    return ACTIVATIONS[term.type](term.spec, b, x)
+    return ACTIVATIONS[term.type](term.spec, builder, x)
 
 
 def _stock(function: str, module: str, **renamed: str) -> Function:
     """A torch function with its stock module; ``torch_argument=field`` hands on a field."""
 
-    def lowering(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    def lowering(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         kwargs = {theirs: getattr(spec, ours) for theirs, ours in renamed.items()}
-        return b.call(function, x, module=Call(module, (), kwargs) if module else None, **kwargs)
+        return builder.call(
+            function, x, module=Call(module, (), kwargs) if module else None, **kwargs
+        )
 
     return lowering
 
@@ -56,15 +58,15 @@ def _stock(function: str, module: str, **renamed: str) -> Function:
 def _shrink(function: str, module: str) -> Function:
     """Keras and torch share the default of 0.5."""
 
-    def lowering(spec: Any, b: Lower, x: Tensor) -> Tensor:
+    def lowering(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         kwargs = {} if spec.threshold == 0.5 else {"lambd": spec.threshold}
-        return b.call(function, x, module=Call(module, (), kwargs), **kwargs)
+        return builder.call(function, x, module=Call(module, (), kwargs), **kwargs)
 
     return lowering
 
 
 @activation_lowering("Linear")
-def _linear(_spec: Any, _b: Lower, x: Tensor) -> Tensor:
+def _linear(_spec: Any, _builder: LayerBuilder, x: Tensor) -> Tensor:
     return x
 
 
@@ -93,104 +95,108 @@ ACTIVATIONS |= {
 
 
 @activation_lowering("Relu")
-def _relu(spec: Any, b: Lower, x: Tensor) -> Tensor:
-    return relu(b, x, spec.negative_slope, spec.max_value, spec.threshold)
+def _relu(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return relu(builder, x, spec.negative_slope, spec.max_value, spec.threshold)
 
 
 def relu(
-    b: Lower, x: Tensor, negative_slope: float, max_value: float | None, threshold: float
+    builder: LayerBuilder,
+    x: Tensor,
+    negative_slope: float,
+    max_value: float | None,
+    threshold: float,
 ) -> Tensor:
     """Keras's relu with all its arguments (keras/src/activations/activations.py, ReLU)."""
     if not negative_slope:
         if not threshold:
             if max_value is None:
-                return b.call("F.relu", x, module=Call("nn.ReLU"))
+                return builder.call("F.relu", x, module=Call("nn.ReLU"))
             if max_value == 6:
-                return b.call("F.relu6", x, module=Call("nn.ReLU6"))
-            return b.method(
+                return builder.call("F.relu6", x, module=Call("nn.ReLU6"))
+            return builder.method(
                 x, "clamp", 0.0, max_value, module=Call("nn.Hardtanh", (0.0, max_value))
             )
         if max_value is None:
             module = Call("nn.Threshold", (threshold, 0.0))
-            return b.call("F.threshold", x, threshold, 0.0, module=module)
+            return builder.call("F.threshold", x, threshold, 0.0, module=module)
         passed = Call("F.threshold", (x, threshold, 0.0))
-        return b.expr(Method(passed, "clamp", (0.0, max_value)), x)
+        return builder.expr(Method(passed, "clamp", (0.0, max_value)), x)
     if max_value is None and not threshold:
         kwargs: dict[str, Any] = {"negative_slope": negative_slope}
-        return b.call("F.leaky_relu", x, module=Call("nn.LeakyReLU", (), kwargs), **kwargs)
+        return builder.call("F.leaky_relu", x, module=Call("nn.LeakyReLU", (), kwargs), **kwargs)
     above: Any = Call("F.threshold", (x, threshold, 0.0)) if threshold else x
     if max_value is not None:
         above = Method(above, "clamp", (0.0, max_value))
     below = Call("F.relu", (Binary("-", threshold, x) if threshold else Unary("-", x),))
-    return b.expr(Binary("-", above, Binary("*", negative_slope, below)), x)
+    return builder.expr(Binary("-", above, Binary("*", negative_slope, below)), x)
 
 
 @activation_lowering("Elu")
-def _elu(spec: Any, b: Lower, x: Tensor) -> Tensor:
-    return _alpha(spec, b, x, "F.elu", "nn.ELU")
+def _elu(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return _alpha(spec, builder, x, "F.elu", "nn.ELU")
 
 
 @activation_lowering("Celu")
-def _celu(spec: Any, b: Lower, x: Tensor) -> Tensor:
-    return _alpha(spec, b, x, "F.celu", "nn.CELU")
+def _celu(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return _alpha(spec, builder, x, "F.celu", "nn.CELU")
 
 
-def _alpha(spec: Any, b: Lower, x: Tensor, function: str, module: str) -> Tensor:
+def _alpha(spec: Any, builder: LayerBuilder, x: Tensor, function: str, module: str) -> Tensor:
     kwargs: dict[str, Any] = {} if spec.alpha == 1 else {"alpha": spec.alpha}
-    return b.call(function, x, module=Call(module, (), kwargs), **kwargs)
+    return builder.call(function, x, module=Call(module, (), kwargs), **kwargs)
 
 
 @activation_lowering("HardSigmoid")
-def _hard_sigmoid(spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _hard_sigmoid(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     if spec.slope == SLOPE:
-        return b.call("F.hardsigmoid", x, module=Call("nn.Hardsigmoid"))
+        return builder.call("F.hardsigmoid", x, module=Call("nn.Hardsigmoid"))
     line = Binary("+", Binary("*", spec.slope, x), 0.5)
-    return b.expr(Method(line, "clamp", (0.0, 1.0)), x)
+    return builder.expr(Method(line, "clamp", (0.0, 1.0)), x)
 
 
 @activation_lowering("SparseSigmoid")
-def _sparse_sigmoid(_spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _sparse_sigmoid(_spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     line = Binary("/", Binary("+", x, 1.0), 2.0)
-    return b.expr(Method(line, "clamp", (0.0, 1.0)), x)
+    return builder.expr(Method(line, "clamp", (0.0, 1.0)), x)
 
 
 @activation_lowering("Gelu")
-def _gelu(spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _gelu(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     kwargs: dict[str, Any] = {"approximate": "tanh"} if spec.approximate else {}
-    return b.call("F.gelu", x, module=Call("nn.GELU", (), kwargs), **kwargs)
+    return builder.call("F.gelu", x, module=Call("nn.GELU", (), kwargs), **kwargs)
 
 
 @activation_lowering("Squareplus")
-def _squareplus(spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _squareplus(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     root = Call("torch.sqrt", (Binary("+", Binary("**", x, 2), spec.b),))
-    return b.expr(Binary("/", Binary("+", x, root), 2), x)
+    return builder.expr(Binary("/", Binary("+", x, root), 2), x)
 
 
 @activation_lowering("SparsePlus")
-def _sparse_plus(_spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _sparse_plus(_spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     curve = Binary("/", Binary("**", Call("F.relu", (Binary("+", x, 1),)), 2), 4)
-    return b.expr(Call("torch.where", (Binary("<", x, 1), curve, x)), x)
+    return builder.expr(Call("torch.where", (Binary("<", x, 1), curve, x)), x)
 
 
 @activation_lowering("Softmax")
-def _softmax(spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _softmax(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     dim = axis(spec.axis, x)
-    return b.method(x, "softmax", dim=dim, module=Call("nn.Softmax", (), {"dim": dim}))
+    return builder.method(x, "softmax", dim=dim, module=Call("nn.Softmax", (), {"dim": dim}))
 
 
 @activation_lowering("LogSoftmax")
-def _log_softmax(spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _log_softmax(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     dim = axis(spec.axis, x)
-    return b.method(x, "log_softmax", dim=dim, module=Call("nn.LogSoftmax", (), {"dim": dim}))
+    return builder.method(x, "log_softmax", dim=dim, module=Call("nn.LogSoftmax", (), {"dim": dim}))
 
 
 @activation_lowering("Sparsemax")
-def _sparsemax(spec: Any, b: Lower, x: Tensor) -> Tensor:
-    return b.call(b.helper("sparsemax"), x, dim=axis(spec.axis, x))
+def _sparsemax(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return builder.call(builder.helper("sparsemax"), x, dim=axis(spec.axis, x))
 
 
 @activation_lowering("Glu")
-def _glu(spec: Any, b: Lower, x: Tensor) -> Tensor:
+def _glu(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     k = spec.axis % x.rank
     size = x.shape[k]
     if size is not None and size % 2:
@@ -198,5 +204,7 @@ def _glu(spec: Any, b: Lower, x: Tensor) -> Tensor:
     out = tuple(n // 2 if i == k and n is not None else n for i, n in enumerate(x.shape))
     dim = axis(k, x)
     # Halves of flattened features depend on their order, so it must be Keras's.
-    want: Want = "any" if x.flat is None else "keras"
-    return b.call("F.glu", x, dim=dim, out=out, want=want, module=Call("nn.GLU", (), {"dim": dim}))
+    layout: Layout = "any" if x.flat is None else "keras"
+    return builder.call(
+        "F.glu", x, dim=dim, shape=out, layout=layout, module=Call("nn.GLU", (), {"dim": dim})
+    )

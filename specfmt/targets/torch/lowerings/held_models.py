@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.held import HeldModel
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.registry import TargetError, lower
 
 
 @lower(HeldModel)
 def held_model(
-    layer: HeldModel, b: Lower, x: Tensor, training: Any = None, mask: Tensor | None = None
+    layer: HeldModel,
+    builder: LayerBuilder,
+    x: Tensor,
+    training: Any = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """``self.encoder(x)``.
 
@@ -31,18 +35,18 @@ def held_model(
             "leave `training` out of its `inputs`",
             "inputs",
         )
-    inner = b.owner.lower_model(layer.graph)
-    module = b.module(inner.name, heavy=True, starts_itself=True)
-    b.owner.held[module.attr] = (inner, b.weights.prefix)
+    inner = builder.class_builder.lower_model(layer.graph)
+    module = builder.module(inner.name, heavy=True, starts_itself=True)
+    builder.class_builder.held[module.attr] = (inner, builder.weights.prefix)
     (value,) = layer.graph.outputs.values()
     (read,) = inner.inputs.values()
     (given,) = inner.outputs.values()
     shape: Any = layer.output_shape(x.shape)
-    result: Tensor = b.step(
+    result: Tensor = builder.step(
         Call(SelfAttr(module.attr), (x,)),
-        b.tensor(shape, value.dtype),
-        want=_order(inner, read),
-        out_want=_order(inner, given) if given.has_layout else None,
+        builder.tensor(shape, value.dtype),
+        layout=_order(inner, read),
+        output_layout=_order(inner, given) if given.has_layout else None,
         module=module.ctor,
         module_def=module,
         heavy=True,

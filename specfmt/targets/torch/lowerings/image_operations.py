@@ -7,7 +7,7 @@ from typing import Any, Final
 from specfmt.graph.model import Array
 from specfmt.layers import image_operations as ops
 from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import (
     AxisSubscript,
@@ -20,7 +20,7 @@ from specfmt.targets.torch.expr import (
     axis,
 )
 from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype
-from specfmt.targets.torch.lowerings.padding import channels_want, pad
+from specfmt.targets.torch.lowerings.padding import layout_of, pad
 from specfmt.targets.torch.registry import TargetError, lower
 
 LUMA: Final = (0.2989, 0.587, 0.114)
@@ -28,44 +28,44 @@ LUMA: Final = (0.2989, 0.587, 0.114)
 
 
 @lower(ops.DepthToSpace)
-def depth_to_space(layer: ops.DepthToSpace, b: Lower, x: Tensor) -> Tensor:
+def depth_to_space(layer: ops.DepthToSpace, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`F.pixel_shuffle`; its channels run over the pixels of a block first, TensorFlow's last."""
     size, out = layer.block_size, layer.output_shape(as_operand(x))
     channels = layer.sizes(out)[1]
-    want = channels_want(layer)
+    layout = layout_of(layer)
     if channels == 1:
         module = Call("nn.PixelShuffle", (size,))
-        return b.call("F.pixel_shuffle", x, size, out=out, want=want, module=module)
+        return builder.call("F.pixel_shuffle", x, size, shape=out, layout=layout, module=module)
     split = (size**2, -1 if channels is None else channels)
     turned = Method(
         Method(Method(x, "unflatten", (1, split)), "transpose", (1, 2)), "flatten", (1, 2)
     )
-    return b.expr(Call("F.pixel_shuffle", (turned, size)), x, out=out, want=want)
+    return builder.expr(Call("F.pixel_shuffle", (turned, size)), x, shape=out, layout=layout)
 
 
 @lower(ops.SpaceToDepth)
-def space_to_depth(layer: ops.SpaceToDepth, b: Lower, x: Tensor) -> Tensor:
+def space_to_depth(layer: ops.SpaceToDepth, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`F.pixel_unshuffle`; see `depth_to_space`."""
     size, out = layer.block_size, layer.output_shape(as_operand(x))
     channels = layer.sizes(as_operand(x))[1]
-    want = channels_want(layer)
+    layout = layout_of(layer)
     if channels == 1:
         module = Call("nn.PixelUnshuffle", (size,))
-        return b.call("F.pixel_unshuffle", x, size, out=out, want=want, module=module)
+        return builder.call("F.pixel_unshuffle", x, size, shape=out, layout=layout, module=module)
     split = (-1 if channels is None else channels, size**2)
     blocks = Call("F.pixel_unshuffle", (x, size))
     turned = Method(Method(blocks, "unflatten", (1, split)), "transpose", (1, 2))
-    return b.expr(Method(turned, "flatten", (1, 2)), x, out=out, want=want)
+    return builder.expr(Method(turned, "flatten", (1, 2)), x, shape=out, layout=layout)
 
 
 @lower(ops.Resize)
-def resize(layer: ops.Resize, b: Lower, x: Tensor) -> Tensor:
+def resize(layer: ops.Resize, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`F.interpolate` where it computes what TensorFlow does, else a helper."""
     if x.rank != 4:
         raise TargetError("an image without a batch axis", "put a batch axis in front", "inputs")
-    x = _aspect(layer, b, x)
+    x = _aspect(layer, builder, x)
     out = layer.output_shape(as_operand(x))
-    want = channels_want(layer)
+    layout = layout_of(layer)
     if tuple(spatial_sizes(x.shape, layer.data_format)) == layer.size:
         return x
     floating = x.dtype in ("float32", "float64")
@@ -75,21 +75,21 @@ def resize(layer: ops.Resize, b: Lower, x: Tensor) -> Tensor:
         expr: Any = Call("F.interpolate", (value,), {"size": layer.size, "mode": "nearest-exact"})
         expr = expr if floating else to_dtype(expr, x.dtype)
         module = Call("nn.Upsample", (), {"size": layer.size, "mode": "nearest-exact"})
-        return b.expr(expr, x, out=out, want=want, module=module if floating else None)
+        return builder.expr(expr, x, shape=out, layout=layout, module=module if floating else None)
     dtype = x.dtype if floating else "float32"
     if kind == "bilinear" and not layer.antialias:
         options = {"size": layer.size, "mode": "bilinear"}
         module = Call("nn.Upsample", (), options)
-        return b.expr(
-            Call("F.interpolate", (value,), options), x, out=out, want=want,
+        return builder.expr(
+            Call("F.interpolate", (value,), options), x, shape=out, layout=layout,
             module=module if floating else None, dtype=dtype,
         )  # fmt: skip
     flag = {"antialias": True} if layer.antialias and kind != "area" else {}
-    call = Call(b.helper("resize_image"), (value, layer.size, kind), flag)
-    return b.expr(call, x, out=out, want=want, dtype=dtype)
+    call = Call(builder.helper("resize_image"), (value, layer.size, kind), flag)
+    return builder.expr(call, x, shape=out, layout=layout, dtype=dtype)
 
 
-def _aspect(layer: ops.Resize, b: Lower, x: Tensor) -> Tensor:
+def _aspect(layer: ops.Resize, builder: LayerBuilder, x: Tensor) -> Tensor:
     """The image cropped or padded to the aspect ratio of ``size``."""
     if not (layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio):
         return x
@@ -114,7 +114,7 @@ def _aspect(layer: ops.Resize, b: Lower, x: Tensor) -> Tensor:
             shape[k] = kept
             if kept < size:
                 cuts[k] = slice(start, start + kept)
-        return b.expr(AxisSubscript(x, cuts, x.rank), x, out=tuple(shape)) if cuts else x
+        return builder.expr(AxisSubscript(x, cuts, x.rank), x, shape=tuple(shape)) if cuts else x
     widths = {
         k: ((new - size) // 2,) * 2
         for k, size, new in zip(axes, (height, width), wanted, strict=True)
@@ -125,12 +125,12 @@ def _aspect(layer: ops.Resize, b: Lower, x: Tensor) -> Tensor:
     if layer.fill_value:
         shape = [n if n is None else n + sum(widths.get(k, (0, 0))) for k, n in enumerate(x.shape)]
         call = Call("F.pad", (x, Pads(widths, x.rank)), {"value": layer.fill_value})
-        return b.expr(call, x, out=tuple(shape))
-    return pad(b, x, widths)
+        return builder.expr(call, x, shape=tuple(shape))
+    return pad(builder, x, widths)
 
 
 @lower(ops.RGBToGrayscale)
-def rgb_to_grayscale(layer: ops.RGBToGrayscale, b: Lower, images: Tensor) -> Tensor:
+def rgb_to_grayscale(layer: ops.RGBToGrayscale, builder: LayerBuilder, images: Tensor) -> Tensor:
     """The weighted sum over the channels."""
     k = 1 if layer.data_format == "channels_first" else images.rank - 1
     out = layer.output_shape(as_operand(images))
@@ -138,16 +138,16 @@ def rgb_to_grayscale(layer: ops.RGBToGrayscale, b: Lower, images: Tensor) -> Ten
         return images
     floating = images.dtype.startswith(("float", "bfloat"))
     value: Any = images if floating else to_dtype(images, "float32")
-    y = b.tensor(out, images.dtype if floating else "float32")
+    y = builder.tensor(out, images.dtype if floating else "float32")
     nested: Any = LUMA if k == images.rank - 1 else tuple(((item,),) for item in LUMA)
-    weights = buffer(b, Array(nested, y.dtype), y, y.dtype)
+    weights = buffer(builder, Array(nested, y.dtype), y, y.dtype)
     dims = {"dim": axis(k, images), "keepdim": True}
-    result: Tensor = b.step(Method(Binary("*", value, weights), "sum", (), dims), y)
+    result: Tensor = builder.step(Method(Binary("*", value, weights), "sum", (), dims), y)
     return result
 
 
 @lower(ops.ExtractPatches)
-def extract_patches(layer: ops.ExtractPatches, b: Lower, images: Tensor) -> Tensor:
+def extract_patches(layer: ops.ExtractPatches, builder: LayerBuilder, images: Tensor) -> Tensor:
     """Windows along both axes (`Tensor.unfold`), their pixels in front of the channels."""
     size, strides, dilation = layer.windows()
     x, out = images, layer.output_shape(as_operand(images))
@@ -165,7 +165,7 @@ def extract_patches(layer: ops.ExtractPatches, b: Lower, images: Tensor) -> Tens
                 "padding",
             )
         if any(any(side) for side in known.values()):
-            x = pad(b, x, {k: side for k, side in known.items() if any(side)})
+            x = pad(builder, x, {k: side for k, side in known.items() if any(side)})
     windows: Any = x
     for dim, k, s, d in zip((2, 3), size, strides, dilation, strict=True):
         windows = Method(windows, "unfold", (dim, (k - 1) * d + 1, s))
@@ -174,6 +174,6 @@ def extract_patches(layer: ops.ExtractPatches, b: Lower, images: Tensor) -> Tens
         windows = Subscript(windows, (Ellipsis, *steps))
     # Windows share pixels: a copy first keeps the size open in `torch.export`.
     order = Method(Method(windows, "permute", (0, 4, 5, 1, 2, 3)), "contiguous")
-    y = b.tensor(out, images.dtype)
-    result: Tensor = b.step(Method(order, "flatten", (1, 3)), y, want=channels_want(layer))
+    y = builder.tensor(out, images.dtype)
+    result: Tensor = builder.step(Method(order, "flatten", (1, 3)), y, layout=layout_of(layer))
     return result

@@ -15,16 +15,16 @@ from specfmt.layers.merging import (
     Multiply,
     Subtract,
 )
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
     AxisSubscript,
     Binary,
     Call,
+    Layout,
     Method,
     Subscripts,
     Tensor,
     Unary,
-    Want,
     axis,
 )
 from specfmt.targets.torch.registry import TargetError, lower
@@ -34,7 +34,7 @@ EPSILON = 1e-7
 """`keras.config.epsilon()`."""
 
 
-def common_want(tensors: list[Tensor]) -> Want:
+def common_layout(tensors: list[Tensor]) -> Layout:
     """Either order, unless features flattened in one order meet others."""
     flats = {tensor.flat for tensor in tensors}
     return "any" if len(flats) == 1 or flats == {None} else "keras"
@@ -47,26 +47,30 @@ def expanded(x: Tensor, rank: int) -> Any:
 
 
 def result(
-    b: Lower, layer: Any, tensors: list[Tensor], expr: Any, want: Want | None = None
+    builder: LayerBuilder,
+    layer: Any,
+    tensors: list[Tensor],
+    expr: Any,
+    layout: Layout | None = None,
 ) -> Tensor:
     """The step of a merge layer, its mask joined from its inputs'."""
     shape = layer.output_shape([tensor.shape for tensor in tensors])
-    want = want or common_want(tensors)
-    y = b.tensor(shape, tensors[0].dtype)
-    y.flat = tensors[0].flat if want == "any" and len(shape) == 2 else None
-    b.step(expr, y, want=want)
-    y.mask = joined_mask(b, tensors)
+    layout = layout or common_layout(tensors)
+    y = builder.tensor(shape, tensors[0].dtype)
+    y.flat = tensors[0].flat if layout == "any" and len(shape) == 2 else None
+    builder.step(expr, y, layout=layout)
+    y.mask = joined_mask(builder, tensors)
     return y
 
 
-def mask_tensor(b: Lower, shape: Any, expr: Any) -> Tensor:
+def mask_tensor(builder: LayerBuilder, shape: Any, expr: Any) -> Tensor:
     """A mask as a value of its own; Keras's masks follow Keras's axes."""
-    mask = Tensor(tuple(shape), "bool", f"{b.node.name}_mask")
-    b.step(expr, mask, want="keras")
+    mask = Tensor(tuple(shape), "bool", f"{builder.node.name}_mask")
+    builder.step(expr, mask, layout="keras")
     return mask
 
 
-def joined_mask(b: Lower, tensors: list[Tensor]) -> Tensor | None:
+def joined_mask(builder: LayerBuilder, tensors: list[Tensor]) -> Tensor | None:
     """`or` of all masks; None if an input has none."""
     masks = [tensor.mask for tensor in tensors if tensor.mask is not None]
     if len(masks) < len(tensors):
@@ -75,10 +79,10 @@ def joined_mask(b: Lower, tensors: list[Tensor]) -> Tensor | None:
     expr: Any = first
     for mask in others:
         expr = Binary("|", expr, mask)
-    return mask_tensor(b, first.shape, expr) if others else first
+    return mask_tensor(builder, first.shape, expr) if others else first
 
 
-def masked_inputs(b: Lower, tensors: list[Tensor]) -> list[Tensor | None]:
+def masked_inputs(builder: LayerBuilder, tensors: list[Tensor]) -> list[Tensor | None]:
     """The masks that act on values: those of inputs that get no new axes.
 
     Raises:
@@ -99,14 +103,14 @@ def column(mask: Tensor) -> Method:
 def folded(operator: str) -> Callable[..., Tensor]:
     """A lowering that joins all inputs by a Python operator."""
 
-    def lowering(layer: Any, b: Lower, tensors: list[Tensor]) -> Tensor:
+    def lowering(layer: Any, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
         rank = max(tensor.rank for tensor in tensors)
         expr: Any = expanded(tensors[0], rank)
         for tensor in tensors[1:]:
             expr = Binary(operator, expr, expanded(tensor, rank))
         if len(tensors) == 1:
             return tensors[0]
-        return result(b, layer, tensors, expr)
+        return result(builder, layer, tensors, expr)
 
     return lowering
 
@@ -116,12 +120,12 @@ lower(Subtract)(folded("-"))
 
 
 @lower(Multiply)
-def multiply(layer: Multiply, b: Lower, tensors: list[Tensor]) -> Tensor:
+def multiply(layer: Multiply, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
     """Masked steps count as 1; where all inputs are masked the result is 0."""
     rank = max(tensor.rank for tensor in tensors)
-    masks = masked_inputs(b, tensors)
+    masks = masked_inputs(builder, tensors)
     if not any(masks):
-        y: Tensor = folded("*")(layer, b, tensors)
+        y: Tensor = folded("*")(layer, builder, tensors)
         return y
     expr: Any = None
     for tensor, mask in zip(tensors, masks, strict=True):
@@ -129,34 +133,34 @@ def multiply(layer: Multiply, b: Lower, tensors: list[Tensor]) -> Tensor:
         if mask is not None:
             factor = Method(factor, "masked_fill", (Unary("~", column(mask)), 1))
         expr = factor if expr is None else Binary("*", expr, factor)
-    y = result(b, layer, tensors, expr, "keras")
+    y = result(builder, layer, tensors, expr, "keras")
     if all(masks) and y.mask is not None:
-        zeroed = b.method(y, "masked_fill", Unary("~", column(y.mask)), 0, want="keras")
+        zeroed = builder.method(y, "masked_fill", Unary("~", column(y.mask)), 0, layout="keras")
         zeroed.mask = y.mask
         return zeroed
     return y
 
 
 @lower(Average)
-def average(layer: Average, b: Lower, tensors: list[Tensor]) -> Tensor:
+def average(layer: Average, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
     rank = max(tensor.rank for tensor in tensors)
     expr: Any = expanded(tensors[0], rank)
     for tensor in tensors[1:]:
         expr = Binary("+", expr, expanded(tensor, rank))
     if len(tensors) == 1:
         return tensors[0]
-    return result(b, layer, tensors, Binary("/", expr, len(tensors)))
+    return result(builder, layer, tensors, Binary("/", expr, len(tensors)))
 
 
 def extreme(function: str) -> Callable[..., Tensor]:
     """The larger or smaller; a masked step gives way to the other input's."""
 
-    def lowering(layer: Any, b: Lower, tensors: list[Tensor]) -> Tensor:
+    def lowering(layer: Any, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
         if len(tensors) == 1:
             return tensors[0]
         rank = max(tensor.rank for tensor in tensors)
-        masks = masked_inputs(b, tensors)
-        want: Want | None = "keras" if any(masks) else None
+        masks = masked_inputs(builder, tensors)
+        layout: Layout | None = "keras" if any(masks) else None
         best: Any = expanded(tensors[0], rank)
         shape = layer.output_shape([tensor.shape for tensor in tensors])
         known = masks[0]
@@ -164,32 +168,35 @@ def extreme(function: str) -> Callable[..., Tensor]:
             other: Any = expanded(tensor, rank)
             if mask is not None or known is not None:
                 # Each side is read twice: it becomes a value of its own.
-                best, other = _named(b, best, tensors[:count]), _named(b, other, [tensor])
+                best, other = (
+                    _named(builder, best, tensors[:count]),
+                    _named(builder, other, [tensor]),
+                )
                 if mask is not None:
                     other = _named(
-                        b, Call("torch.where", (column(mask), other, best)), [other, best]
+                        builder, Call("torch.where", (column(mask), other, best)), [other, best]
                     )
                 if known is not None:
                     best = Call("torch.where", (column(known), best, other))
             known = (
-                mask_tensor(b, shape[:-1], Binary("|", known, mask))
+                mask_tensor(builder, shape[:-1], Binary("|", known, mask))
                 if mask is not None and known is not None
                 else None
             )
             best = Call(function, (best, other))
-        return result(b, layer, tensors, best, want)
+        return result(builder, layer, tensors, best, layout)
 
     return lowering
 
 
-def _named(b: Lower, expr: Any, tensors: list[Tensor]) -> Tensor:
+def _named(builder: LayerBuilder, expr: Any, tensors: list[Tensor]) -> Tensor:
     """An expression over ``tensors`` as a value that can be read more than once."""
     if isinstance(expr, Tensor):
         return expr
     from specfmt.layers.merging import Merge
 
     shape = Merge().output_shape([tensor.shape for tensor in tensors])
-    value: Tensor = b.step(expr, b.tensor(shape, tensors[0].dtype), want="keras")
+    value: Tensor = builder.step(expr, builder.tensor(shape, tensors[0].dtype), layout="keras")
     return value
 
 
@@ -198,7 +205,7 @@ lower(Minimum)(extreme("torch.minimum"))
 
 
 @lower(Concatenate)
-def concatenate(layer: Concatenate, b: Lower, tensors: list[Tensor]) -> Tensor:
+def concatenate(layer: Concatenate, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
     """`torch.cat`; flattened features are put in Keras's order first, so that rows keep it."""
     if len(tensors) == 1:
         return tensors[0]
@@ -206,24 +213,24 @@ def concatenate(layer: Concatenate, b: Lower, tensors: list[Tensor]) -> Tensor:
     k = layer.axis % x.rank
     flat = any(tensor.flat is not None for tensor in tensors)
     shape = layer.output_shape([tensor.shape for tensor in tensors])
-    y = b.tensor(shape, x.dtype)
-    want: Want = "any"
+    y = builder.tensor(shape, x.dtype)
+    layout: Layout = "any"
     if flat:
         same = k == 0 and len({tensor.flat for tensor in tensors}) == 1
-        want, y.flat = ("any", x.flat) if same else ("keras", None)
-    b.step(Call("torch.cat", (list(tensors),), {"dim": axis(k, x)}), y, want=want)
+        layout, y.flat = ("any", x.flat) if same else ("keras", None)
+    builder.step(Call("torch.cat", (list(tensors),), {"dim": axis(k, x)}), y, layout=layout)
     if any(tensor.mask is not None for tensor in tensors):
-        y.mask = _concatenated_mask(b, tensors, k)
+        y.mask = _concatenated_mask(builder, tensors, k)
     return y
 
 
-def _concatenated_mask(b: Lower, tensors: list[Tensor], k: int) -> Tensor:
+def _concatenated_mask(builder: LayerBuilder, tensors: list[Tensor], k: int) -> Tensor:
     rank = tensors[0].rank
     if any(tensor.mask is not None and tensor.mask.rank != rank - 1 for tensor in tensors):
         raise TargetError("Keras cannot broadcast a mask to inputs of this rank")
     if k == rank - 1:
-        return joined_mask(b, tensors) or mask_tensor(
-            b,
+        return joined_mask(builder, tensors) or mask_tensor(
+            builder,
             tensors[0].shape[:-1],
             Call("torch.ones_like", (next(t.mask for t in tensors if t.mask is not None),)),
         )
@@ -234,14 +241,14 @@ def _concatenated_mask(b: Lower, tensors: list[Tensor], k: int) -> Tensor:
             every = AxisSubscript(first, {rank - 1: 0}, rank)
             kwargs = {"dtype": _torch("bool")}
             parts.append(
-                mask_tensor(b, tensor.shape[:-1], Call("torch.ones_like", (every,), kwargs))
+                mask_tensor(builder, tensor.shape[:-1], Call("torch.ones_like", (every,), kwargs))
             )
         else:
             parts.append(tensor.mask)
     shape = list(parts[0].shape)
     sizes = [part.shape[k] for part in parts]
     shape[k] = None if None in sizes else sum(size or 0 for size in sizes)
-    return mask_tensor(b, shape, Call("torch.cat", (parts,), {"dim": k}))
+    return mask_tensor(builder, shape, Call("torch.cat", (parts,), {"dim": k}))
 
 
 def _torch(dtype: str) -> Any:
@@ -251,18 +258,18 @@ def _torch(dtype: str) -> Any:
 
 
 @lower(Dot)
-def dot(layer: Dot, b: Lower, tensors: list[Tensor]) -> Tensor:
+def dot(layer: Dot, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
     """One `torch.einsum`: its letters follow the layout, so nothing is permuted."""
     x, y = tensors
     i, j = layer.axis_pair([x.shape, y.shape])
-    want = common_want(tensors)
+    layout = common_layout(tensors)
     if layer.normalize:
         x, y = (
-            b.call("F.normalize", value, dim=axis(k, value), eps=EPSILON, want=want)
+            builder.call("F.normalize", value, dim=axis(k, value), eps=EPSILON, layout=layout)
             for value, k in ((x, i), (y, j))
         )
     shape = layer.output_shape([x.shape, y.shape])
-    out = b.tensor(shape, x.dtype)
+    out = builder.tensor(shape, x.dtype)
     if x.rank == y.rank == 2:
         expr: Any = Method(Binary("*", x, y), "sum", (), {"dim": -1, "keepdim": True})
     else:
@@ -272,5 +279,5 @@ def dot(layer: Dot, b: Lower, tensors: list[Tensor]) -> Tensor:
         kept = [letter for letter in (*first[1:], *second[1:]) if letter != "z"]
         names = Subscripts(("".join(first), "".join(second)), "".join(("n", *kept)))
         expr = Call("torch.einsum", (names, x, y))
-    b.step(expr, out, want=want, out_want="free")
+    builder.step(expr, out, layout=layout, output_layout="free")
     return out

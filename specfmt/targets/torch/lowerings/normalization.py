@@ -14,16 +14,16 @@ from specfmt.layers.normalization import (
     normal_axes,
     sized_axes,
 )
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
     Axis,
     Binary,
     Call,
     Expr,
+    Layout,
     Method,
     SelfAttr,
     Tensor,
-    Want,
     axis,
 )
 from specfmt.targets.torch.params import ByLayout, WeightExpr, constant, flat_rows
@@ -39,13 +39,13 @@ SYNCHRONIZED = (
 Params = dict[str, WeightExpr | ByLayout]
 
 
-def affine(b: Lower, x: Tensor, size: int) -> tuple[Params, dict[str, Any]]:
+def affine(builder: LayerBuilder, x: Tensor, size: int) -> tuple[Params, dict[str, Any]]:
     """``weight`` and ``bias`` of a stock module whose ``affine`` has both or neither.
 
     Where Keras has only one, the other is a frozen constant.
 
     Args:
-        b: The builder.
+        builder: The builder.
         x: The input, whose flattened features the vectors follow.
         size: How many features there are.
 
@@ -53,21 +53,23 @@ def affine(b: Lower, x: Tensor, size: int) -> tuple[Params, dict[str, Any]]:
         The parameters, and ``affine=False`` if there are none.
     """
     names = {"weight": ("gamma", 1.0), "bias": ("beta", 0.0)}
-    if not any(keras in b.weights for keras, _ in names.values()):
+    if not any(keras in builder.weights for keras, _ in names.values()):
         return {}, {"affine": False}
     return {
-        name: flat_rows(x, b.weights[keras]) if keras in b.weights else constant(value, size)
+        name: flat_rows(x, builder.weights[keras])
+        if keras in builder.weights
+        else constant(value, size)
         for name, (keras, value) in names.items()
     }, {}
 
 
 def per_channel(
-    b: Lower, module: ModuleDef, x: Tensor, k: int, rank: int | None, *args: Any
+    builder: LayerBuilder, module: ModuleDef, x: Tensor, k: int, rank: int | None, *args: Any
 ) -> Tensor:
     """Call a module that takes its channels at axis 1, where they are Keras's axis ``k``.
 
     Args:
-        b: The builder.
+        builder: The builder.
         module: The module.
         x: Its input.
         k: The channels' axis, from 0 on.
@@ -76,9 +78,9 @@ def per_channel(
     """
     fits = rank in (None, x.rank)
     if x.rank == 2 and k == 1:
-        return b.apply(module, x, *args)
+        return builder.apply(module, x, *args)
     if k in (1, x.rank - 1) and fits:
-        return b.apply(module, x, *args, want="keras" if k == 1 else "channels")
+        return builder.apply(module, x, *args, layout="keras" if k == 1 else "channels")
     # Elsewhere the channels trade places with axis 1: the other axes are all treated alike.
     inside: Expr | Tensor = x if k in (1, x.rank - 1) else Method(x, "transpose", (1, k))
     whole = inside if fits else Method(inside, "flatten", (2,))
@@ -87,16 +89,16 @@ def per_channel(
         result = Method(result, "view_as", (inside,))
     if inside is not x:
         result = Method(result, "transpose", (1, k))
-    y = b.tensor(x.shape, x.dtype)
-    want: Want = "channels" if k == x.rank - 1 else "keras"
-    b.step(result, y, want=want, module_def=module)
+    y = builder.tensor(x.shape, x.dtype)
+    layout: Layout = "channels" if k == x.rank - 1 else "keras"
+    builder.step(result, y, layout=layout, module_def=module)
     return y
 
 
 @lower(BatchNormalization)
 def batch_normalization(
     layer: BatchNormalization,
-    b: Lower,
+    builder: LayerBuilder,
     x: Tensor,
     training: bool | None = None,
     mask: Tensor | None = None,
@@ -110,31 +112,33 @@ def batch_normalization(
     (k,) = normal_axes(layer.axis, x.shape)
     mask = mask or x.mask
     if not is_floating(x.dtype):
-        x = b.method(x, "float", dtype="float32")
-    params, switch = affine(b, x, features)
-    params["running_mean"] = flat_rows(x, b.weights.moving_mean)
-    params["running_var"] = flat_rows(x, b.weights.moving_variance)
+        x = builder.method(x, "float", dtype="float32")
+    params, switch = affine(builder, x, features)
+    params["running_mean"] = flat_rows(x, builder.weights.moving_mean)
+    params["running_var"] = flat_rows(x, builder.weights.moving_variance)
     kwargs: dict[str, Any] = {"eps": layer.epsilon, "momentum": rounded(1 - layer.momentum)}
     kwargs |= switch
-    trains = b.trainable
+    trains = builder.trainable
     if not trains:
         kwargs["stays_eval"] = True
     if trains and layer.renorm:
-        return renormalize(layer, b, x, k, mask, params, kwargs)
+        return renormalize(layer, builder, x, k, mask, params, kwargs)
     if trains and mask is not None:
-        module = b.module(b.helper("MaskedBatchNorm"), features, params=params, **kwargs)
-        return per_channel(b, module, x, k, None, expanded(b, mask, x, k))
-    if trains and b.owner.fidelity == "exact":
-        module = b.module(b.helper("BatchNorm"), features, params=params, **kwargs)
-        return per_channel(b, module, x, k, None)
+        module = builder.module(
+            builder.helper("MaskedBatchNorm"), features, params=params, **kwargs
+        )
+        return per_channel(builder, module, x, k, None, expanded(builder, mask, x, k))
+    if trains and builder.class_builder.fidelity == "exact":
+        module = builder.module(builder.helper("BatchNorm"), features, params=params, **kwargs)
+        return per_channel(builder, module, x, k, None)
     if trains:
         kwargs["comment"] = SYNCHRONIZED if layer.synchronized else UNBIASED
     rank = min(max(x.rank, 3), 5)
     name = {3: "nn.BatchNorm1d", 4: "nn.BatchNorm2d", 5: "nn.BatchNorm3d"}[rank]
     if x.rank > 5:
         rank, name = 3, "nn.BatchNorm1d"
-    module = b.module(name, features, params=params, **kwargs)
-    return per_channel(b, module, x, k, rank if x.rank > 2 else None)
+    module = builder.module(name, features, params=params, **kwargs)
+    return per_channel(builder, module, x, k, rank if x.rank > 2 else None)
 
 
 def rounded(value: float) -> float:
@@ -142,7 +146,7 @@ def rounded(value: float) -> float:
     return float(f"{value:.12g}")
 
 
-def expanded(b: Lower, mask: Tensor, x: Tensor, k: int) -> Tensor:
+def expanded(builder: LayerBuilder, mask: Tensor, x: Tensor, k: int) -> Tensor:
     """A mask of all axes but the last, with that axis as size 1.
 
     Raises:
@@ -157,17 +161,17 @@ def expanded(b: Lower, mask: Tensor, x: Tensor, k: int) -> Tensor:
         raise TargetError(
             f"a mask together with axis {k} of {x.rank}", "normalize the last axis", "axis"
         )
-    m = b.tensor((*mask.shape, 1), "bool")
+    m = builder.tensor((*mask.shape, 1), "bool")
     m.name = "mask"
     last = Axis(x.rank - 1, x.rank)
-    want: Want = "channels" if mask.rank == 2 and k == 2 else "keras"
-    b.step(Method(mask, "unsqueeze", (last,)), m, want=want)
+    layout: Layout = "channels" if mask.rank == 2 and k == 2 else "keras"
+    builder.step(Method(mask, "unsqueeze", (last,)), m, layout=layout)
     return m
 
 
 def renormalize(
     layer: BatchNormalization,
-    b: Lower,
+    builder: LayerBuilder,
     x: Tensor,
     k: int,
     mask: Tensor | None,
@@ -176,20 +180,20 @@ def renormalize(
 ) -> Tensor:
     """Batch renormalization by a helper module."""
     buffers = {
-        "running_std": b.weights.moving_stddev,
-        "renorm_mean": b.weights.renorm_mean,
-        "renorm_std": b.weights.renorm_stddev,
+        "running_std": builder.weights.moving_stddev,
+        "renorm_mean": builder.weights.renorm_mean,
+        "renorm_std": builder.weights.renorm_stddev,
     }
     params |= {name: flat_rows(x, weight) for name, weight in buffers.items()}
     limits = layer.renorm_clipping or {}
     kwargs["renorm_momentum"] = rounded(1 - layer.renorm_momentum)
     kwargs |= {name: limits[name] for name in ("rmin", "rmax", "dmax") if name in limits}
     features = x.shape[k]
-    module = b.module(
-        b.helper("BatchRenorm"), features, params=params, buffers=tuple(buffers), **kwargs
+    module = builder.module(
+        builder.helper("BatchRenorm"), features, params=params, buffers=tuple(buffers), **kwargs
     )
-    args = () if mask is None else (expanded(b, mask, x, k),)
-    return per_channel(b, module, x, k, None, *args)
+    args = () if mask is None else (expanded(builder, mask, x, k),)
+    return per_channel(builder, module, x, k, None, *args)
 
 
 def check_floating(x: Tensor) -> None:
@@ -201,58 +205,64 @@ def check_floating(x: Tensor) -> None:
         )
 
 
-def trailing(b: Lower, module: ModuleDef, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+def trailing(builder: LayerBuilder, module: ModuleDef, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Call a module that normalizes the last axes, where they are Keras's ``axes``."""
     if x.rank == 2 and axes == (1,):
-        return b.apply(module, x)
+        return builder.apply(module, x)
     last = tuple(range(x.rank - len(axes), x.rank))
     if axes == last:
-        return b.apply(module, x, want="keras")
+        return builder.apply(module, x, layout="keras")
     one = len(axes) == 1
     source, target = (axes[0], -1) if one else (axes, tuple(n - x.rank for n in last))
     moved = Method(x, "movedim", (source, target))
-    y = b.tensor(x.shape, x.dtype)
+    y = builder.tensor(x.shape, x.dtype)
     back = Method(Call(SelfAttr(module.attr), (moved,)), "movedim", (target, source))
-    b.step(back, y, want="keras", module_def=module)
+    builder.step(back, y, layout="keras", module_def=module)
     return y
 
 
-def along(b: Lower, name: str, x: Tensor, axes: tuple[int, ...]) -> WeightExpr | ByLayout:
+def along(
+    builder: LayerBuilder, name: str, x: Tensor, axes: tuple[int, ...]
+) -> WeightExpr | ByLayout:
     """A weight that runs along the axes in their order, a vector by the features' order.
 
     Keras lays the weight out by the axes as they are written, and uses it row-major in the
     order in which they stand.
     """
     sizes = tuple(x.shape[k] or 1 for k in sorted(axes))
-    return flat_rows(x, b.weights[name]) if len(axes) == 1 else b.weights[name].reshape(*sizes)
+    return (
+        flat_rows(x, builder.weights[name])
+        if len(axes) == 1
+        else builder.weights[name].reshape(*sizes)
+    )
 
 
 @lower(LayerNormalization)
-def layer_normalization(layer: LayerNormalization, b: Lower, x: Tensor) -> Tensor:
+def layer_normalization(layer: LayerNormalization, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`nn.LayerNorm` over the last axes; other axes are moved there."""
     check_floating(x)
     axes = normal_axes(layer.axis, x.shape)
     if layer.rms_scaling:
-        return scale_by_deviation(layer, b, x, axes)
+        return scale_by_deviation(layer, builder, x, axes)
     ordered = tuple(sorted(axes))
     shape: Any = tuple(x.shape[k] for k in ordered)
     if None in shape:
-        return normalize_unknown(layer, b, x, ordered)
+        return normalize_unknown(layer, builder, x, ordered)
     kwargs: dict[str, Any] = {"eps": layer.epsilon}
     params: Params = {}
     if layer.scale:
-        params["weight"] = along(b, "gamma", x, axes)
+        params["weight"] = along(builder, "gamma", x, axes)
     elif layer.center:
         params["weight"] = constant(1.0, *shape)
     if layer.center:
-        params["bias"] = along(b, "beta", x, axes)
+        params["bias"] = along(builder, "beta", x, axes)
     elif layer.scale:
         kwargs["bias"] = False
     else:
         kwargs["elementwise_affine"] = False
     size = shape[0] if len(shape) == 1 else list(shape)
-    module = b.module("nn.LayerNorm", size, params=params, heavy=False, **kwargs)
-    return trailing(b, module, x, ordered)
+    module = builder.module("nn.LayerNorm", size, params=params, heavy=False, **kwargs)
+    return trailing(builder, module, x, ordered)
 
 
 def dims(x: Tensor, axes: tuple[int, ...]) -> Any:
@@ -261,76 +271,76 @@ def dims(x: Tensor, axes: tuple[int, ...]) -> Any:
 
 
 def normalize_unknown(
-    layer: LayerNormalization, b: Lower, x: Tensor, axes: tuple[int, ...]
+    layer: LayerNormalization, builder: LayerBuilder, x: Tensor, axes: tuple[int, ...]
 ) -> Tensor:
     """Layer normalization without weights over axes whose sizes are not known."""
     where = {"dim": dims(x, axes), "keepdim": True}
-    centered = b.expr(Binary("-", x, Method(x, "mean", (), where)), x)
+    centered = builder.expr(Binary("-", x, Method(x, "mean", (), where)), x)
     spread = Method(centered, "var", (), {**where, "correction": 0})
     inverse = Call("torch.rsqrt", (Binary("+", spread, layer.epsilon),))
-    return b.expr(Binary("*", centered, inverse), centered)
+    return builder.expr(Binary("*", centered, inverse), centered)
 
 
 def scale_by_deviation(
-    layer: LayerNormalization, b: Lower, x: Tensor, axes: tuple[int, ...]
+    layer: LayerNormalization, builder: LayerBuilder, x: Tensor, axes: tuple[int, ...]
 ) -> Tensor:
     """Keras's deprecated ``rms_scaling``: by the standard deviation, without centring."""
     spread = Method(x, "var", (), {"dim": dims(x, axes), "correction": 0, "keepdim": True})
     inverse = Call("torch.rsqrt", (Binary("+", spread, layer.epsilon),))
-    y = b.tensor(x.shape, x.dtype, flat=x.flat)
-    gamma = along(b, "gamma", x, axes)
+    y = builder.tensor(x.shape, x.dtype, flat=x.flat)
+    gamma = along(builder, "gamma", x, axes)
     if not isinstance(gamma, ByLayout):
         first = min(axes)
         full = tuple((x.shape[k] or 1) if k in axes else 1 for k in range(first, x.rank))
-        gamma = b.aligned(gamma.reshape(*full), y)
-    scale = Binary("*", inverse, b.parameter(gamma, "weight"))
-    b.step(Binary("*", x, scale), y, same_line=True)
+        gamma = builder.aligned(gamma.reshape(*full), y)
+    scale = Binary("*", inverse, builder.parameter(gamma, "weight"))
+    builder.step(Binary("*", x, scale), y, same_line=True)
     return y
 
 
 @lower(GroupNormalization)
-def group_normalization(layer: GroupNormalization, b: Lower, x: Tensor) -> Tensor:
+def group_normalization(layer: GroupNormalization, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`nn.GroupNorm` with the channels at axis 1."""
     check_floating(x)
     (channels,) = sized_axes(layer.axis, x.shape)
     (k,) = normal_axes(layer.axis, x.shape)
-    params, switch = affine(b, x, channels)
+    params, switch = affine(builder, x, channels)
     groups = channels if layer.groups == -1 else layer.groups
     others = [size for axis, size in enumerate(x.shape) if axis not in (0, k)]
     single = groups == channels and all(size in (1, None) for size in others)
-    kind = b.helper("AnyGroupNorm") if single else "nn.GroupNorm"
-    module = b.module(kind, groups, channels, params=params, eps=layer.epsilon, **switch)
+    kind = builder.helper("AnyGroupNorm") if single else "nn.GroupNorm"
+    module = builder.module(kind, groups, channels, params=params, eps=layer.epsilon, **switch)
     if x.rank == 2:
         # Groups are of neighbours in Keras's order.
-        return b.apply(module, x, want="keras")
-    return per_channel(b, module, x, k, None)
+        return builder.apply(module, x, layout="keras")
+    return per_channel(builder, module, x, k, None)
 
 
 @lower(RMSNormalization)
-def rms_normalization(layer: RMSNormalization, b: Lower, x: Tensor) -> Tensor:
+def rms_normalization(layer: RMSNormalization, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`nn.RMSNorm` over the last axes; Keras's scale runs along the last axes in any case."""
     check_floating(x)
     axes = tuple(sorted(normal_axes(layer.axis, x.shape)))
-    weight = b.weights.scale
+    weight = builder.weights.scale
     if axes != tuple(range(x.rank - len(axes), x.rank)):
-        y = b.tensor(x.shape, x.dtype, flat=x.flat)
-        scale = b.parameter(b.aligned(weight, y), "weight")
+        y = builder.tensor(x.shape, x.dtype, flat=x.flat)
+        scale = builder.parameter(builder.aligned(weight, y), "weight")
         power = Method(Method(x, "square"), "mean", (), {"dim": dims(x, axes), "keepdim": True})
         inverse = Call("torch.rsqrt", (Binary("+", power, layer.epsilon),))
-        b.step(Binary("*", Binary("*", x, inverse), scale), y, same_line=True)
+        builder.step(Binary("*", Binary("*", x, inverse), scale), y, same_line=True)
         return y
     params: Params = {"weight": flat_rows(x, weight)}
     size = weight.shape[0] if len(axes) == 1 else list(weight.shape)
-    module = b.module("nn.RMSNorm", size, params=params, heavy=False, eps=layer.epsilon)
-    return b.apply(module, x, want="any" if x.rank == 2 else "keras")
+    module = builder.module("nn.RMSNorm", size, params=params, heavy=False, eps=layer.epsilon)
+    return builder.apply(module, x, layout="any" if x.rank == 2 else "keras")
 
 
 @lower(UnitNormalization)
-def unit_normalization(layer: UnitNormalization, b: Lower, x: Tensor) -> Tensor:
+def unit_normalization(layer: UnitNormalization, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`F.normalize`, which is declared for one axis, or what it computes over several."""
     check_floating(x)
     axes = tuple(sorted(set(normal_axes(layer.axis, x.shape))))
     if len(axes) == 1:
-        return b.call("F.normalize", x, dim=dims(x, axes))
+        return builder.call("F.normalize", x, dim=dims(x, axes))
     norm = Call("torch.linalg.vector_norm", (x,), {"dim": dims(x, axes), "keepdim": True})
-    return b.expr(Binary("/", x, Method(norm, "clamp", (), {"min": 1e-12})), x)
+    return builder.expr(Binary("/", x, Method(norm, "clamp", (), {"min": 1e-12})), x)

@@ -10,9 +10,18 @@ from specfmt.graph.model import Array
 from specfmt.layers import operations as ops
 from specfmt.layers.base import Op, Operand, is_floating
 from specfmt.layers.promotion import operand_dtype, torch_result_type
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import Binary, Call, Method, Name, OutWant, Tensor, Unary, Want
+from specfmt.targets.torch.expr import (
+    Binary,
+    Call,
+    Layout,
+    Method,
+    Name,
+    OutputLayout,
+    Tensor,
+    Unary,
+)
 from specfmt.targets.torch.registry import Lowering, TargetError, lower
 
 TORCH_DTYPES: Final = frozenset(
@@ -67,7 +76,7 @@ def tensors_of(items: Iterable[Any]) -> list[Tensor]:
     return [item for item in items if isinstance(item, Tensor)]
 
 
-def joint_want(tensors: list[Tensor], rank: int) -> Want:
+def joint_layout(tensors: list[Tensor], rank: int) -> Layout:
     """The order in which tensors can broadcast: any if each has ``rank`` axes or is a number."""
     flats = {tensor.flat for tensor in tensors}
     if len(flats) > 1 or any(tensor.rank not in (0, rank) for tensor in tensors):
@@ -96,14 +105,14 @@ class Operands:
         tensors: The tensors among them.
         shape, dtype: Of the result, as Keras declares them.
         is_below_zero: Whether a number that uint8 does not hold stands beside tensors of it.
-        want: The order in which they can meet.
+        layout: The order in which they can meet.
     """
 
     def __init__(
-        self, layer: Any, items: tuple[Any, ...], b: Lower, *, elementwise: bool = True
+        self, layer: Any, items: tuple[Any, ...], builder: LayerBuilder, *, elementwise: bool = True
     ) -> None:
         self.items = items = tuple(as_array(item) for item in items)
-        self.b = b
+        self.builder = builder
         self.elementwise = elementwise
         seen = tuple(as_operand(item) for item in items)
         self.tensors = tensors_of(items)
@@ -114,11 +123,11 @@ class Operands:
             type(item) is int and item < 0 for item in items
         )
         rank = len(self.shape)
-        self.want: Want = joint_want(self.tensors, rank) if elementwise else "keras"
+        self.layout: Layout = joint_layout(self.tensors, rank) if elementwise else "keras"
         if not all(self._follows(item, rank) for item in items if isinstance(item, Array)):
-            self.want = "keras"
-        self.y = b.tensor(self.shape, self.dtype)
-        if self.want == "any" and rank == 2:
+            self.layout = "keras"
+        self.y = builder.tensor(self.shape, self.dtype)
+        if self.layout == "any" and rank == 2:
             self.y.flat = self.tensors[0].flat
 
     def _follows(self, array: Array, rank: int) -> bool:
@@ -145,7 +154,7 @@ class Operands:
             item = Array(item.value[0], item.dtype)
         torch_dtype(dtype or item.dtype)
         like = self.y if self.elementwise else None
-        return buffer(self.b, item, like, dtype or item.dtype)
+        return buffer(self.builder, item, like, dtype or item.dtype)
 
     def promoted(self) -> list[Any]:
         """The operands in Keras's dtype, where PyTorch would choose another."""
@@ -157,10 +166,14 @@ class Operands:
         torch_dtype(self.dtype)
         return self.written(self.dtype)
 
-    def finish(self, b: Lower, expr: Any, out_want: OutWant | None = None) -> Tensor:
+    def finish(
+        self, builder: LayerBuilder, expr: Any, output_layout: OutputLayout | None = None
+    ) -> Tensor:
         """The step."""
         same = tuple(self.shape) == self.tensors[0].shape
-        result: Tensor = b.step(expr, self.y, want=self.want, out_want=out_want, same_line=same)
+        result: Tensor = builder.step(
+            expr, self.y, layout=self.layout, output_layout=output_layout, same_line=same
+        )
         return result
 
 
@@ -173,8 +186,8 @@ def _register(make: Callable[[str], Lowering], names: Mapping[type[Op], str]) ->
 def _infix(operator: str, *, floating: bool = False) -> Callable[..., Tensor]:
     """A Python operator; where PyTorch promotes otherwise the operands are cast first."""
 
-    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2), b)
+    def lowering(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), builder)
         if operator == "%" and operands.is_below_zero:
             left, right = operands.written("int32")  # where Keras computes it, too
         elif floating and operands.natural in ("int", "int32", "int64", "bool"):
@@ -183,7 +196,7 @@ def _infix(operator: str, *, floating: bool = False) -> Callable[..., Tensor]:
             left, right = operands.written(operands.dtype)  # PyTorch subtracts no bool
         else:
             left, right = operands.promoted()
-        return operands.finish(b, Binary(operator, left, right))
+        return operands.finish(builder, Binary(operator, left, right))
 
     return lowering
 
@@ -201,16 +214,18 @@ _register(
 
 
 @lower(ops.FloorDivide)
-def floor_divide(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
+def floor_divide(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
     """``x1 // x2``, of which PyTorch knows no gradient; it is zero."""
-    operands = Operands(layer, (x1, x2), b)
+    operands = Operands(layer, (x1, x2), builder)
     fixed = [
         Method(written, "detach")
-        if isinstance(item, Tensor) and is_floating(item.dtype) and item not in b.owner.data
+        if isinstance(item, Tensor)
+        and is_floating(item.dtype)
+        and item not in builder.class_builder.data
         else written
         for item, written in zip(operands.items, operands.promoted(), strict=True)
     ]
-    return operands.finish(b, Binary("//", *fixed))
+    return operands.finish(builder, Binary("//", *fixed))
 
 
 for _divide in (ops.Divide, ops.TrueDivide):
@@ -218,10 +233,10 @@ for _divide in (ops.Divide, ops.TrueDivide):
 
 
 def _comparison(operator: str) -> Callable[..., Tensor]:
-    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2), b)
+    def lowering(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), builder)
         left, right = operands.written("int32" if operands.is_below_zero else None)
-        return operands.finish(b, Binary(operator, left, right))
+        return operands.finish(builder, Binary(operator, left, right))
 
     return lowering
 
@@ -240,13 +255,13 @@ _register(
 
 
 def _logical(operator: str) -> Callable[..., Tensor]:
-    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2), b)
+    def lowering(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), builder)
         left, right = (
             bool(item) if not isinstance(item, (Tensor, Array)) else value
             for item, value in zip(operands.items, operands.written("bool"), strict=True)
         )
-        return operands.finish(b, Binary(operator, left, right))
+        return operands.finish(builder, Binary(operator, left, right))
 
     return lowering
 
@@ -257,14 +272,14 @@ _register(_logical, {ops.LogicalAnd: "&", ops.LogicalOr: "|", ops.LogicalXor: "^
 def _extreme(function: str, bound: str) -> Callable[..., Tensor]:
     """`torch.maximum`, or a clamp where one operand is a number."""
 
-    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2), b)
+    def lowering(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), builder)
         left, right = operands.promoted()
         if isinstance(x1, (int, float)):
             x1, x2, left, right = x2, x1, right, left
         if isinstance(x2, (int, float)):
-            return operands.finish(b, Method(left, "clamp", (), {bound: right}))
-        return operands.finish(b, Call(function, (left, right)))
+            return operands.finish(builder, Method(left, "clamp", (), {bound: right}))
+        return operands.finish(builder, Call(function, (left, right)))
 
     return lowering
 
@@ -276,8 +291,8 @@ lower(ops.Minimum)(_extreme("torch.minimum", "max"))
 def pairwise(function: str) -> Callable[..., Tensor]:
     """A torch function of two tensors; a number stands beside the tensor as one of its shape."""
 
-    def lowering(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-        operands = Operands(layer, (x1, x2), b)
+    def lowering(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
+        operands = Operands(layer, (x1, x2), builder)
         like = operands.tensors[0]
         typed = {} if like.dtype == operands.dtype else {"dtype": torch_dtype(operands.dtype)}
         left, right = (
@@ -286,37 +301,37 @@ def pairwise(function: str) -> Callable[..., Tensor]:
             else value
             for item, value in zip(operands.items, operands.written(operands.dtype), strict=True)
         )
-        return operands.finish(b, Call(function, (left, right)))
+        return operands.finish(builder, Call(function, (left, right)))
 
     return lowering
 
 
 @lower(ops.Arctan2)
-def arctan2(layer: Any, b: Lower, x1: Any, x2: Any) -> Tensor:
-    return pairwise("torch.atan2")(layer, b, x1, x2)
+def arctan2(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
+    return pairwise("torch.atan2")(layer, builder, x1, x2)
 
 
 @lower(ops.Where)
-def where(layer: Any, b: Lower, condition: Any, x1: Any, x2: Any) -> Tensor:
-    operands = Operands(layer, (condition, x1, x2), b)
+def where(layer: Any, builder: LayerBuilder, condition: Any, x1: Any, x2: Any) -> Tensor:
+    operands = Operands(layer, (condition, x1, x2), builder)
     test, left, right = operands.written()
     natural = torch_result_type(*(operand_dtype(weakened(as_array(item))) for item in (x1, x2)))
     if natural != operands.dtype:
         _, left, right = operands.written(operands.dtype)
     if isinstance(condition, Tensor) and condition.dtype != "bool":
         test = Method(condition, "bool")
-    return operands.finish(b, Call("torch.where", (test, left, right)))
+    return operands.finish(builder, Call("torch.where", (test, left, right)))
 
 
 def named(function: str, *, floating: bool = False) -> Callable[..., Tensor]:
     """A torch function of one tensor; PyTorch's make float32 of integers by themselves."""
 
-    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
-        operands = Operands(layer, (x,), b)
+    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+        operands = Operands(layer, (x,), builder)
         value: Any = x if operands.dtype == x.dtype or floating else to_dtype(x, operands.dtype)
         if x.dtype == operands.dtype == "bool":
             return x  # of truth values PyTorch takes neither an absolute value nor a sign
-        return operands.finish(b, Call(function, (value,)))
+        return operands.finish(builder, Call(function, (value,)))
 
     return lowering
 
@@ -339,49 +354,49 @@ for _class, _function in _KEEPING.items():
 
 
 @lower(ops.Negative)
-def negative(layer: Any, b: Lower, x: Tensor) -> Tensor:
-    return b.expr(Unary("-", x), x)
+def negative(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return builder.expr(Unary("-", x), x)
 
 
 @lower(ops.LogicalNot)
-def logical_not(layer: Any, b: Lower, x: Tensor) -> Tensor:
-    return b.expr(Unary("~", x if x.dtype == "bool" else Method(x, "bool")), x, dtype="bool")
+def logical_not(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return builder.expr(Unary("~", x if x.dtype == "bool" else Method(x, "bool")), x, dtype="bool")
 
 
 @lower(ops.Round)
-def round_(layer: ops.Round, b: Lower, x: Tensor) -> Tensor:
+def round_(layer: ops.Round, builder: LayerBuilder, x: Tensor) -> Tensor:
     if not x.dtype.startswith(("float", "bfloat")):
         return x
     kwargs = {"decimals": layer.decimals} if layer.decimals else {}
-    return b.expr(Call("torch.round", (x,), kwargs), x)
+    return builder.expr(Call("torch.round", (x,), kwargs), x)
 
 
 @lower(ops.Clip)
-def clip(layer: ops.Clip, b: Lower, x: Tensor) -> Tensor:
-    operands = Operands(layer, (x,), b)
+def clip(layer: ops.Clip, builder: LayerBuilder, x: Tensor) -> Tensor:
+    operands = Operands(layer, (x,), builder)
     value = x if x.dtype == operands.dtype else to_dtype(x, operands.dtype)
-    return operands.finish(b, Method(value, "clamp", (layer.x_min, layer.x_max)))
+    return operands.finish(builder, Method(value, "clamp", (layer.x_min, layer.x_max)))
 
 
 @lower(ops.Cast)
-def cast(layer: ops.Cast, b: Lower, x: Tensor) -> Tensor:
+def cast(layer: ops.Cast, builder: LayerBuilder, x: Tensor) -> Tensor:
     dtype = str(layer.dtype)
     torch_dtype(dtype)
-    return x if x.dtype == dtype else b.expr(to_dtype(x, dtype), x, dtype=dtype)
+    return x if x.dtype == dtype else builder.expr(to_dtype(x, dtype), x, dtype=dtype)
 
 
 @lower(ops.ConvertToTensor)
-def convert_to_tensor(layer: ops.ConvertToTensor, b: Lower, x: Tensor) -> Tensor:
+def convert_to_tensor(layer: ops.ConvertToTensor, builder: LayerBuilder, x: Tensor) -> Tensor:
     dtype = layer.result_dtype(as_operand(x))
     torch_dtype(dtype)
-    return x if x.dtype == dtype else b.expr(to_dtype(x, dtype), x, dtype=dtype)
+    return x if x.dtype == dtype else builder.expr(to_dtype(x, dtype), x, dtype=dtype)
 
 
 def _like(function: str) -> Callable[..., Tensor]:
-    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
+    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         dtype = layer.result_dtype(as_operand(x))
         kwargs = {} if dtype == x.dtype else {"dtype": torch_dtype(dtype)}
-        return b.expr(Call(function, (x,), kwargs), x, dtype=dtype)
+        return builder.expr(Call(function, (x,), kwargs), x, dtype=dtype)
 
     return lowering
 

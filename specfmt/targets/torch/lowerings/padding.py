@@ -7,15 +7,15 @@ from typing import Any
 from specfmt.layers.base import Layer, Shape
 from specfmt.layers.reshaping import ZeroPadding
 from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
-from specfmt.targets.torch.builder import Lower
-from specfmt.targets.torch.expr import ByOrder, Call, Chain, Expr, Pads, Tensor, Want, torch_axis
+from specfmt.targets.torch.builder import LayerBuilder
+from specfmt.targets.torch.expr import ByOrder, Call, Chain, Expr, Layout, Pads, Tensor, torch_axis
 from specfmt.targets.torch.steps import Step
 
 Sides = tuple[int, int]
 NEVER_NEGATIVE = ("F.relu", "F.relu6", "torch.sigmoid")
 
 
-def channels_want(layer: Layer) -> Want:
+def layout_of(layer: Layer) -> Layout:
     """The order in which the layer's channels stand at torch's axis 1."""
     return "keras" if data_format(layer) == "channels_first" else "channels"
 
@@ -27,7 +27,7 @@ def data_format(layer: Layer) -> str:
 
 def when_channels(layer: Layer, module: Call | Chain) -> ByOrder:
     """A stock module that is right only where the channels stand at torch's axis 1."""
-    if channels_want(layer) == "keras":
+    if layout_of(layer) == "keras":
         return ByOrder(module, None)
     return ByOrder(None, module)
 
@@ -43,7 +43,7 @@ def non_defaults(**options: tuple[tuple[int, ...], int]) -> dict[str, Any]:
     return {name: value for name, (value, default) in values.items() if value != default}
 
 
-def pad(b: Lower, x: Tensor, widths: dict[int, Sides], comment: str = "") -> Tensor:
+def pad(builder: LayerBuilder, x: Tensor, widths: dict[int, Sides], comment: str = "") -> Tensor:
     """Zeros before and after Keras axes, in whichever layout."""
     out = list(x.shape)
     for axis, (before, after) in widths.items():
@@ -51,7 +51,9 @@ def pad(b: Lower, x: Tensor, widths: dict[int, Sides], comment: str = "") -> Ten
         out[axis] = None if size is None else size + before + after
     pads = Pads(widths, x.rank)
     module = ByOrder(*(_pad_module(widths, x.rank, first) for first in (False, True)))
-    return b.call("F.pad", x, pads, out=tuple(out), want="any", module=module, comment=comment)
+    return builder.call(
+        "F.pad", x, pads, shape=tuple(out), layout="any", module=module, comment=comment
+    )
 
 
 def _pad_module(widths: dict[int, Sides], rank: int, channels_first: bool) -> Call | None:
@@ -62,7 +64,7 @@ def _pad_module(widths: dict[int, Sides], rank: int, channels_first: bool) -> Ca
 
 
 def conv_padding(
-    b: Lower,
+    builder: LayerBuilder,
     layer: Layer,
     x: Tensor,
     kernel: tuple[int, ...],
@@ -78,9 +80,9 @@ def conv_padding(
     axes = spatial_axes(len(kernel), data_format(layer))
     if padding == "causal":
         width = (kernel[0] - 1) * dilation[0]
-        return (pad(b, x, {axes[0]: (width, 0)}) if width else x), 0
+        return (pad(builder, x, {axes[0]: (width, 0)}) if width else x), 0
     if padding == "valid":
-        return unpadded(b, layer, x, axes)
+        return unpadded(builder, layer, x, axes)
     if max(strides) == 1:
         return x, same_option(kernel, dilation)
 
@@ -94,7 +96,7 @@ def conv_padding(
         return None if None in found else found  # type: ignore[return-value]
 
     own = sides(x.shape)
-    wanted = {sides(shape) for shape in call_shapes(b, layer, x)}
+    wanted = {sides(shape) for shape in call_shapes(builder, layer, x)}
     if own is not None and wanted == {own} and all(before == after for before, after in own):
         return x, compact(tuple(before for before, _ in own))
     if own is None:
@@ -102,12 +104,12 @@ def conv_padding(
         out = list(x.shape)
         for axis in axes:
             out[axis] = None
-        padded = b.call(
-            b.helper("same_pad"), x, reach, strides, out=tuple(out), want=channels_want(layer)
+        padded = builder.call(
+            builder.helper("same_pad"), x, reach, strides, shape=tuple(out), layout=layout_of(layer)
         )
         return padded, 0
     widths = {axis: pair for axis, pair in zip(axes, own, strict=True) if any(pair)}
-    return (pad(b, x, widths, end_comment(strides, own)) if widths else x), 0
+    return (pad(builder, x, widths, end_comment(strides, own)) if widths else x), 0
 
 
 def same_option(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
@@ -126,26 +128,26 @@ def end_comment(strides: tuple[int, ...], sides: tuple[Sides, ...]) -> str:
     return "TensorFlow pads the end more than the start"
 
 
-def call_shapes(b: Lower, layer: Layer, x: Tensor) -> list[Shape]:
+def call_shapes(builder: LayerBuilder, layer: Layer, x: Tensor) -> list[Shape]:
     """The shapes that a (shared) layer is called with; inside a wrapper sizes may differ."""
-    calls = b.unit.calls
+    calls = builder.unit.calls
     if len(calls) == 1:
         return [x.shape]
-    if b.unit.spec is layer:
+    if builder.unit.spec is layer:
         name = layer.call_arguments[0].name
         return [node.args[name].shape or x.shape for node in calls]
     return [x.shape, (None,) * x.rank]
 
 
-def unpadded(b: Lower, layer: Layer, x: Tensor, axes: range) -> tuple[Tensor, Any]:
+def unpadded(builder: LayerBuilder, layer: Layer, x: Tensor, axes: range) -> tuple[Tensor, Any]:
     """The input of a symmetric ZeroPadding before this layer, and its width; else ``x`` and 0.
 
     The padding becomes the convolution's (or pooling's) own; the ZeroPadding's step stays
     where something else reads it.
     """
-    if b.unit.spec is not layer or len(b.unit.calls) != 1:
+    if builder.unit.spec is not layer or len(builder.unit.calls) != 1:
         return x, 0
-    step = maker(b, x)
+    step = maker(builder, x)
     padding = step.node.unit.spec if step is not None and step.node is not None else None
     if step is None or not isinstance(padding, ZeroPadding) or not _is_pad(step.expr):
         return x, 0
@@ -157,14 +159,14 @@ def unpadded(b: Lower, layer: Layer, x: Tensor, axes: range) -> tuple[Tensor, An
     return source, compact(tuple(before for before, _ in sides))
 
 
-def maker(b: Lower, x: Tensor) -> Step | None:
+def maker(builder: LayerBuilder, x: Tensor) -> Step | None:
     """The step that gives a value."""
-    return next((step for step in reversed(b.owner.steps) if x in step.outputs), None)
+    return next((step for step in reversed(builder.class_builder.steps) if x in step.outputs), None)
 
 
-def is_never_negative(b: Lower, x: Tensor) -> bool:
+def is_never_negative(builder: LayerBuilder, x: Tensor) -> bool:
     """Whether a value comes straight from an activation without negative values."""
-    step = maker(b, x)
+    step = maker(builder, x)
     return step is not None and isinstance(step.expr, Call) and step.expr.func in NEVER_NEGATIVE
 
 

@@ -30,7 +30,7 @@ from specfmt.layers.pooling import (
     Pool,
 )
 from specfmt.layers.sizes import same_padding, spatial_axes, spatial_sizes
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
     AxisSubscript,
     Binary,
@@ -43,10 +43,10 @@ from specfmt.targets.torch.expr import (
     axis,
 )
 from specfmt.targets.torch.lowerings.padding import (
-    channels_want,
     compact,
     data_format,
     is_never_negative,
+    layout_of,
     unpadded,
     when_channels,
 )
@@ -56,29 +56,33 @@ from specfmt.targets.torch.registry import lower
 @lower(MaxPooling1D)
 @lower(MaxPooling2D)
 @lower(MaxPooling3D)
-def max_pool(layer: Pool, b: Lower, x: Tensor, **_: object) -> Tensor:
+def max_pool(layer: Pool, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`F.max_pool1d` and its like; what ``same`` adds is minus infinity in both frameworks."""
     plan = SamePlan(layer, x)
     window = layer.window()
     if not plan.known:
-        padded = Call(b.helper("same_pad"), (x, *window), {"value": Unary("-", Name("math.inf"))})
-        return windowed(layer, b, x, "max", {}, operand=padded)
+        padded = Call(
+            builder.helper("same_pad"), (x, *window), {"value": Unary("-", Name("math.inf"))}
+        )
+        return windowed(layer, builder, x, "max", {}, operand=padded)
     options, operand = plan.options(), x
     if not options:
-        operand, options = zeros_as_padding(layer, b, x)
-    return plan.crop(b, windowed(layer, b, operand, "max", options, out=plan.out))
+        operand, options = zeros_as_padding(layer, builder, x)
+    return plan.crop(builder, windowed(layer, builder, operand, "max", options, out=plan.out))
 
 
-def zeros_as_padding(layer: Pool, b: Lower, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
+def zeros_as_padding(
+    layer: Pool, builder: LayerBuilder, x: Tensor
+) -> tuple[Tensor, dict[str, Any]]:
     """The input before a ZeroPadding2D, and ``padding=`` for it, where that is the same.
 
     Beside values that are never negative, zeros count as little as minus infinity does.
     """
     pool, _ = layer.window()
     axes = spatial_axes(layer.rank, data_format(layer))
-    source, padding = unpadded(b, layer, x, axes)
+    source, padding = unpadded(builder, layer, x, axes)
     fits = all(2 * p <= k for p, k in zip(expand(padding, layer.rank), pool, strict=True))
-    if padding and fits and is_never_negative(b, source):
+    if padding and fits and is_never_negative(builder, source):
         return source, {"padding": padding}
     return x, {}
 
@@ -86,22 +90,22 @@ def zeros_as_padding(layer: Pool, b: Lower, x: Tensor) -> tuple[Tensor, dict[str
 @lower(AveragePooling1D)
 @lower(AveragePooling2D)
 @lower(AveragePooling3D)
-def average_pool(layer: Pool, b: Lower, x: Tensor, **_: object) -> Tensor:
+def average_pool(layer: Pool, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`F.avg_pool1d` and its like; what ``same`` adds does not count."""
     plan = SamePlan(layer, x)
     if not plan.known:
         out = layer.output_shape(x.shape)
-        helper = b.helper("same_avg_pool")
-        return b.call(helper, x, *layer.window(), out=out, want=channels_want(layer))
+        helper = builder.helper("same_avg_pool")
+        return builder.call(helper, x, *layer.window(), shape=out, layout=layout_of(layer))
     options = plan.options()
     if "padding" in options:
         options["count_include_pad"] = False
-    return plan.crop(b, windowed(layer, b, x, "avg", options, out=plan.out))
+    return plan.crop(builder, windowed(layer, builder, x, "avg", options, out=plan.out))
 
 
 def windowed(
     layer: Pool,
-    b: Lower,
+    builder: LayerBuilder,
     x: Tensor,
     kind: str,
     options: dict[str, Any],
@@ -119,11 +123,11 @@ def windowed(
         (x if operand is None else operand, compact(pool)),
         stride | options,
     )
-    return b.expr(
+    return builder.expr(
         call,
         x,
-        out=out or layer.output_shape(x.shape),
-        want=channels_want(layer),
+        shape=out or layer.output_shape(x.shape),
+        layout=layout_of(layer),
         module=module if operand is None else None,
     )
 
@@ -179,61 +183,63 @@ class SamePlan:
             options["ceil_mode"] = True
         return options
 
-    def crop(self, b: Lower, y: Tensor) -> Tensor:
+    def crop(self, builder: LayerBuilder, y: Tensor) -> Tensor:
         """The pooled value without what was added to the start."""
         if not self.crops:
             return y
-        return b.expr(AxisSubscript(y, self.crops, y.rank), y, out=self.shape)
+        return builder.expr(AxisSubscript(y, self.crops, y.rank), y, shape=self.shape)
 
 
 @lower(GlobalMaxPooling1D)
 @lower(GlobalMaxPooling2D)
 @lower(GlobalMaxPooling3D)
-def global_max_pool(layer: GlobalPool, b: Lower, x: Tensor, **_: object) -> Tensor:
+def global_max_pool(layer: GlobalPool, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """``x.amax(dim=(2, 3))``."""
-    return reduced(layer, b, x, "amax", "Max")
+    return reduced(layer, builder, x, "amax", "Max")
 
 
 @lower(GlobalAveragePooling2D)
 @lower(GlobalAveragePooling3D)
-def global_average_pool(layer: GlobalPool, b: Lower, x: Tensor, **_: object) -> Tensor:
+def global_average_pool(layer: GlobalPool, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """``x.mean(dim=(2, 3))``."""
-    return reduced(layer, b, x, "mean", "Avg")
+    return reduced(layer, builder, x, "mean", "Avg")
 
 
 @lower(GlobalAveragePooling1D)
 def global_average_pool_1d(
-    layer: GlobalPool, b: Lower, x: Tensor, mask: Tensor | None = None, **_: object
+    layer: GlobalPool, builder: LayerBuilder, x: Tensor, mask: Tensor | None = None, **_: object
 ) -> Tensor:
     """The mean of the steps that the mask keeps, nan where it keeps none, as in Keras."""
     mask = x.mask if mask is None else mask
     if mask is None:
-        return reduced(layer, b, x, "mean", "Avg")
+        return reduced(layer, builder, x, "mean", "Avg")
     (steps,) = spatial_axes(1, data_format(layer))
     shape = list(x.shape)
     shape[3 - steps] = 1
     kept = Tensor(tuple(shape), "bool", "kept", keeps_name=True)
-    b.step(AxisSubscript(mask, {3 - steps: None}, 3), kept)
+    builder.step(AxisSubscript(mask, {3 - steps: None}, 3), kept)
     options: dict[str, Any] = {"dim": axis(steps, x)} | (
         {"keepdim": True} if layer.keepdims else {}
     )
     out = layer.output_shape(x.shape)
-    total = b.method(b.method(x, "masked_fill", Unary("~", kept), 0), "sum", out=out, **options)
-    total.name = f"{b.node.name}_total"
-    return b.expr(Binary("/", total, Method(kept, "sum", (), options)), x, out=out)
+    total = builder.method(
+        builder.method(x, "masked_fill", Unary("~", kept), 0), "sum", shape=out, **options
+    )
+    total.name = f"{builder.node.name}_total"
+    return builder.expr(Binary("/", total, Method(kept, "sum", (), options)), x, shape=out)
 
 
-def reduced(layer: GlobalPool, b: Lower, x: Tensor, method: str, kind: str) -> Tensor:
+def reduced(layer: GlobalPool, builder: LayerBuilder, x: Tensor, method: str, kind: str) -> Tensor:
     """``x.mean(dim=(2, 3))``, in whichever layout."""
     dims = tuple(axis(place, x) for place in spatial_axes(layer.rank, data_format(layer)))
     options: dict[str, Any] = {"keepdim": True} if layer.keepdims else {}
     if method == "mean" and not is_floating(x.dtype):
-        x = b.method(x, "float", dtype="float32")
+        x = builder.method(x, "float", dtype="float32")
     pool = Call(f"nn.Adaptive{kind}Pool{layer.rank}d", (1,))
-    return b.method(
+    return builder.method(
         x,
         method,
-        out=layer.output_shape(x.shape),
+        shape=layer.output_shape(x.shape),
         module=when_channels(layer, pool if layer.keepdims else Chain((pool, Call("nn.Flatten")))),
         dim=dims[0] if len(dims) == 1 else dims,
         **options,
@@ -243,26 +249,26 @@ def reduced(layer: GlobalPool, b: Lower, x: Tensor, method: str, kind: str) -> T
 @lower(AdaptiveMaxPooling1D)
 @lower(AdaptiveMaxPooling2D)
 @lower(AdaptiveMaxPooling3D)
-def adaptive_max_pool(layer: AdaptivePool, b: Lower, x: Tensor) -> Tensor:
+def adaptive_max_pool(layer: AdaptivePool, builder: LayerBuilder, x: Tensor) -> Tensor:
     """``F.adaptive_max_pool2d(x, 7)``; both frameworks lay the windows alike."""
-    return adaptive(layer, b, x, "Max")
+    return adaptive(layer, builder, x, "Max")
 
 
 @lower(AdaptiveAveragePooling1D)
 @lower(AdaptiveAveragePooling2D)
 @lower(AdaptiveAveragePooling3D)
-def adaptive_average_pool(layer: AdaptivePool, b: Lower, x: Tensor) -> Tensor:
+def adaptive_average_pool(layer: AdaptivePool, builder: LayerBuilder, x: Tensor) -> Tensor:
     """``F.adaptive_avg_pool2d(x, 7)``."""
-    return adaptive(layer, b, x, "Avg")
+    return adaptive(layer, builder, x, "Avg")
 
 
-def adaptive(layer: AdaptivePool, b: Lower, x: Tensor, kind: str) -> Tensor:
+def adaptive(layer: AdaptivePool, builder: LayerBuilder, x: Tensor, kind: str) -> Tensor:
     """The pooling, as a function or a module."""
     size = compact(expand(layer.output_size, layer.rank))
-    return b.expr(
+    return builder.expr(
         Call(f"F.adaptive_{kind.lower()}_pool{layer.rank}d", (x, size)),
         x,
-        out=layer.output_shape(x.shape),
-        want=channels_want(layer),
+        shape=layer.output_shape(x.shape),
+        layout=layout_of(layer),
         module=Call(f"nn.Adaptive{kind}Pool{layer.rank}d", (size,)),
     )

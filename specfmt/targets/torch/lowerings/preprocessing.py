@@ -7,7 +7,7 @@ from typing import Any
 
 from specfmt.layers.base import is_floating
 from specfmt.layers.preprocessing import Normalization, Rescaling, flat, shape_of
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Binary, Method, Tensor
 from specfmt.targets.torch.params import ByLayout, WeightExpr, flat_rows
 from specfmt.targets.torch.registry import TargetError, lower
@@ -17,7 +17,7 @@ EPSILON = 1e-7
 
 
 def number_or_buffer(
-    b: Lower, values: tuple[float, ...], shape: tuple[int, ...], y: Tensor, suffix: str
+    builder: LayerBuilder, values: tuple[float, ...], shape: tuple[int, ...], y: Tensor, suffix: str
 ) -> Any:
     """Numbers of the spec: one that stands for itself, or a buffer aligned with ``y``."""
     if len(set(values)) == 1:
@@ -26,7 +26,7 @@ def number_or_buffer(
         raise TargetError("an array over several axes of flattened features", field=suffix)
     while shape and shape[0] == 1:
         shape = shape[1:]
-    return b.constant(values, shape, y, suffix)
+    return builder.constant(values, shape, y, suffix)
 
 
 def scaled(x: Any, factor: Any) -> Any:
@@ -38,71 +38,73 @@ def scaled(x: Any, factor: Any) -> Any:
     return x if factor == 1 else Binary("*", x, factor)
 
 
-def placed(b: Lower, x: Tensor, expr: Any, y: Tensor) -> Tensor:
+def placed(builder: LayerBuilder, x: Tensor, expr: Any, y: Tensor) -> Tensor:
     """``y`` as what ``expr`` computes, or ``x`` where there is nothing to compute."""
     if isinstance(expr, Tensor):
         return x
-    b.step(expr, y, same_line=True)
+    builder.step(expr, y, same_line=True)
     return y
 
 
 @lower(Rescaling)
-def rescaling(layer: Rescaling, b: Lower, x: Tensor) -> Tensor:
+def rescaling(layer: Rescaling, builder: LayerBuilder, x: Tensor) -> Tensor:
     """``x / 255`` and the like."""
-    y = b.tensor(x.shape, flat=x.flat)
-    scale = number_or_buffer(b, flat(layer.scale), shape_of(layer.scale), y, "scale")
-    offset = number_or_buffer(b, flat(layer.offset), shape_of(layer.offset), y, "offset")
+    y = builder.tensor(x.shape, flat=x.flat)
+    scale = number_or_buffer(builder, flat(layer.scale), shape_of(layer.scale), y, "scale")
+    offset = number_or_buffer(builder, flat(layer.offset), shape_of(layer.offset), y, "offset")
     whole = x if is_floating(x.dtype) else Method(x, "float")
     expr = scaled(whole, scale)
     if offset != 0:
         negative = isinstance(offset, float) and offset < 0
         expr = Binary("-", expr, -offset) if negative else Binary("+", expr, offset)
-    return placed(b, x, expr, y)
+    return placed(builder, x, expr, y)
 
 
 @lower(Normalization)
-def normalization(layer: Normalization, b: Lower, x: Tensor) -> Tensor:
+def normalization(layer: Normalization, builder: LayerBuilder, x: Tensor) -> Tensor:
     """Mean and variance as constants where the spec gives them, else as buffers."""
-    y = b.tensor(x.shape, flat=x.flat)
+    y = builder.tensor(x.shape, flat=x.flat)
     kept = layer.kept(x.shape)
     if layer.mean is None:
-        mean, deviation = adapted(b, y, kept)
+        mean, deviation = adapted(builder, y, kept)
     else:
-        mean, deviation = given(layer, b, y, kept)
+        mean, deviation = given(layer, builder, y, kept)
     whole = x if is_floating(x.dtype) else Method(x, "float")
     if layer.invert:
         expr: Any = Binary("+", scaled(whole, deviation), mean)
     else:
         centered = whole if mean == 0 else Binary("-", whole, mean)
         expr = centered if deviation == 1 else Binary("/", centered, deviation)
-    return placed(b, x, expr, y)
+    return placed(builder, x, expr, y)
 
 
-def adapted(b: Lower, y: Tensor, kept: tuple[int, ...]) -> tuple[Any, Any]:
+def adapted(builder: LayerBuilder, y: Tensor, kept: tuple[int, ...]) -> tuple[Any, Any]:
     """Mean and standard deviation from the buffers that ``adapt()`` fills in Keras."""
 
     def buffer(name: str) -> Any:
-        weight = b.weights[name]
+        weight = builder.weights[name]
         value: WeightExpr | ByLayout
         if y.flat is not None:
             value = flat_rows(y, weight) if kept else weight
         elif kept:
             full = tuple(y.shape[k] or 1 if k in kept else 1 for k in range(kept[0], y.rank))
-            value = b.aligned(weight.reshape(*full), y)
+            value = builder.aligned(weight.reshape(*full), y)
         else:
             value = weight
-        return b.parameter(value, name, trainable=False)
+        return builder.parameter(value, name, trainable=False)
 
     deviation = Method(Method(buffer("variance"), "sqrt"), "clamp", (), {"min": EPSILON})
     return buffer("mean"), deviation
 
 
-def given(layer: Normalization, b: Lower, y: Tensor, kept: tuple[int, ...]) -> tuple[Any, Any]:
+def given(
+    layer: Normalization, builder: LayerBuilder, y: Tensor, kept: tuple[int, ...]
+) -> tuple[Any, Any]:
     """Mean and standard deviation from the numbers in the spec."""
     shape = shape_of(layer.mean)
     # Keras lays the numbers along the last of the kept axes.
     sizes = dict(zip(kept[len(kept) - len(shape) :], shape, strict=True))
     full = tuple(sizes.get(k, 1) for k in range(min(sizes, default=y.rank), y.rank))
     deviations = tuple(max(sqrt(value), EPSILON) for value in flat(layer.variance))
-    mean = number_or_buffer(b, flat(layer.mean), full, y, "mean")
-    return mean, number_or_buffer(b, deviations, full, y, "std")
+    mean = number_or_buffer(builder, flat(layer.mean), full, y, "mean")
+    return mean, number_or_buffer(builder, deviations, full, y, "std")

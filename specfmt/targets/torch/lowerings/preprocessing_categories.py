@@ -20,7 +20,7 @@ from specfmt.layers.preprocessing_categories import (
     StringLookup,
     TextVectorization,
 )
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor
 from specfmt.targets.torch.registry import TargetError, lower
 
@@ -40,7 +40,7 @@ def refuse(layer: Any) -> None:
         raise TargetError("Python's strings have no encoding", "leave `encoding` out", "encoding")
 
 
-def vocabulary(layer: Lookup, b: Lower) -> Any:
+def vocabulary(layer: Lookup, builder: LayerBuilder) -> Any:
     """The vocabulary as an argument."""
     refuse(layer)
     if layer.table is None:
@@ -49,7 +49,7 @@ def vocabulary(layer: Lookup, b: Lower) -> Any:
             "give `vocabulary`, or import the .keras file that was saved after `adapt()`",
             "vocabulary",
         )
-    return b.table(layer.table, "vocabulary")
+    return builder.table(layer.table, "vocabulary")
 
 
 def check_strings(x: Tensor, wanted: bool) -> None:
@@ -64,7 +64,7 @@ def check_strings(x: Tensor, wanted: bool) -> None:
 
 
 def vectors(
-    b: Lower,
+    builder: LayerBuilder,
     mode: str,
     x: Tensor,
     depth: int | None,
@@ -76,7 +76,7 @@ def vectors(
     """Category numbers as what ``output_mode`` says.
 
     Args:
-        b: The builder.
+        builder: The builder.
         mode: A layer's ``output_mode``.
         x: The numbers.
         depth: The length of the vectors.
@@ -92,9 +92,9 @@ def vectors(
         out = (*x.shape[:-1], depth) if single else (*x.shape, depth)
         if inside:
             numbers: Any = Method(x, "squeeze", (-1,)) if single else x
-            return placed(b, Method(Call("F.one_hot", (numbers, depth)), "float"), out)
+            return placed(builder, Method(Call("F.one_hot", (numbers, depth)), "float"), out)
         listed: Any = x if single else Method(x, "unsqueeze", (-1,))
-        return placed(b, Call(b.helper("count_categories"), (listed, depth)), out)
+        return placed(builder, Call(builder.helper("count_categories"), (listed, depth)), out)
     if x.rank != 2:
         raise TargetError(
             f"Keras adds up the vectors of {mode} along axis 1, or those of a whole batch",
@@ -102,20 +102,20 @@ def vectors(
             "output_mode",
         )
     args = (x, depth) if counted is None else (x, depth, counted)
-    counts: Any = Call(b.helper("count_categories"), args)
+    counts: Any = Call(builder.helper("count_categories"), args)
     out = (x.shape[0], depth)
     if mode == "multi_hot":
         counts = Method(counts, "clamp", (), {"max": 1})
-    y = b.tensor(out, "float32")
+    y = builder.tensor(out, "float32")
     if mode == "tf_idf":
-        counts = Binary("*", counts, b.table_buffer(weights, "idf_weights"))
-    result: Tensor = b.step(counts, y, want="keras")
+        counts = Binary("*", counts, builder.table_buffer(weights, "idf_weights"))
+    result: Tensor = builder.step(counts, y, layout="keras")
     return result
 
 
-def placed(b: Lower, expr: Any, out: Shape) -> Tensor:
+def placed(builder: LayerBuilder, expr: Any, out: Shape) -> Tensor:
     """A new value of floats in Keras's order of axes."""
-    result: Tensor = b.step(expr, b.tensor(out, "float32"), want="keras")
+    result: Tensor = builder.step(expr, builder.tensor(out, "float32"), layout="keras")
     return result
 
 
@@ -132,27 +132,29 @@ def lookup_arguments(layer: IndexLookup) -> dict[str, Any]:
     return found
 
 
-def looked_up(layer: IndexLookup, b: Lower, x: Tensor, ctor: str, **kwargs: Any) -> Tensor:
+def looked_up(
+    layer: IndexLookup, builder: LayerBuilder, x: Tensor, ctor: str, **kwargs: Any
+) -> Tensor:
     """The module that looks up, and what becomes of its numbers."""
-    table = vocabulary(layer, b)
+    table = vocabulary(layer, builder)
     arguments = {**lookup_arguments(layer), **kwargs}
-    module = b.module(ctor, table, heavy=True, **arguments)
-    numbers = b.apply(module, x, out=x.shape, want="keras", dtype="int64")
+    module = builder.module(ctor, table, heavy=True, **arguments)
+    numbers = builder.apply(module, x, shape=x.shape, layout="keras", dtype="int64")
     masked = getattr(layer, "mask_token", None) is not None
     weights = layer.weighting() if layer.mode == "tf_idf" else ()
-    return vectors(b, layer.mode, numbers, layer.depth(), inside=not masked, weights=weights)
+    return vectors(builder, layer.mode, numbers, layer.depth(), inside=not masked, weights=weights)
 
 
-def hasher(b: Lower, salt: int | tuple[int, int] | None) -> Any:
+def hasher(builder: LayerBuilder, salt: int | tuple[int, int] | None) -> Any:
     """The function that hashes strings: FarmHash, or SipHash under a key."""
     if salt is None:
-        return Name(b.helper("fingerprint"))
+        return Name(builder.helper("fingerprint"))
     key = (salt, salt) if isinstance(salt, int) else tuple(salt)
-    return Call("partial", (Name(b.helper("keyed_hash")),), {"key": key})
+    return Call("partial", (Name(builder.helper("keyed_hash")),), {"key": key})
 
 
 @lower(StringLookup)
-def string_lookup(layer: StringLookup, b: Lower, x: Tensor) -> Tensor:
+def string_lookup(layer: StringLookup, builder: LayerBuilder, x: Tensor) -> Tensor:
     if layer.invert:
         raise TargetError(
             "it returns strings, which PyTorch's tensors cannot hold",
@@ -161,38 +163,38 @@ def string_lookup(layer: StringLookup, b: Lower, x: Tensor) -> Tensor:
         )
     check_strings(x, wanted=True)
     if layer.unknown < 2:
-        return looked_up(layer, b, x, b.helper("StringLookup"))
-    name = b.helper("HashedStringLookup")
-    return looked_up(layer, b, x, name, hasher=hasher(b, layer.salt))
+        return looked_up(layer, builder, x, builder.helper("StringLookup"))
+    name = builder.helper("HashedStringLookup")
+    return looked_up(layer, builder, x, name, hasher=hasher(builder, layer.salt))
 
 
 @lower(IntegerLookup)
-def integer_lookup(layer: IntegerLookup, b: Lower, x: Tensor) -> Tensor:
+def integer_lookup(layer: IntegerLookup, builder: LayerBuilder, x: Tensor) -> Tensor:
     check_strings(x, wanted=False)
     if layer.invert:
-        return integer_table(layer, b, x)
+        return integer_table(layer, builder, x)
     if layer.unknown > 1 and layer.oov_method == "farmhash":
         raise TargetError(
             "tensors cannot hash numbers as strings", "use `oov_method: floormod`", "oov_method"
         )
-    return looked_up(layer, b, x, b.helper("IntegerLookup"))
+    return looked_up(layer, builder, x, builder.helper("IntegerLookup"))
 
 
-def integer_table(layer: IntegerLookup, b: Lower, x: Tensor) -> Tensor:
+def integer_table(layer: IntegerLookup, builder: LayerBuilder, x: Tensor) -> Tensor:
     """The inverse: places into the numbers that stand there."""
-    vocabulary(layer, b)
+    vocabulary(layer, builder)
     if layer.oov_token is None:
         raise TargetError("no number for unknown places", "give `oov_token`", "oov_token")
     values = (*layer.special_tokens, *(layer.table or ()))
-    table = Call("torch.tensor", (b.table(values, "vocabulary"),))
-    module = b.module(b.helper("TableEntries"), table, layer.oov_token, heavy=True)
-    return b.apply(module, x, out=x.shape, want="any", dtype="int64")
+    table = Call("torch.tensor", (builder.table(values, "vocabulary"),))
+    module = builder.module(builder.helper("TableEntries"), table, layer.oov_token, heavy=True)
+    return builder.apply(module, x, shape=x.shape, layout="any", dtype="int64")
 
 
 @lower(TextVectorization)
-def text_vectorization(layer: TextVectorization, b: Lower, x: Tensor) -> Tensor:
+def text_vectorization(layer: TextVectorization, builder: LayerBuilder, x: Tensor) -> Tensor:
     check_strings(x, wanted=True)
-    table = vocabulary(layer, b)
+    table = vocabulary(layer, builder)
     rank = 1 if layer.split is None else 0
     if not rank < x.rank <= 2:
         raise TargetError(
@@ -215,17 +217,17 @@ def text_vectorization(layer: TextVectorization, b: Lower, x: Tensor) -> Tensor:
         arguments["length"] = layer.output_sequence_length
     if layer.mode != "int":
         arguments["padding"] = -1
-    module = b.module(b.helper("TextVectorizer"), table, heavy=True, **arguments)
+    module = builder.module(builder.helper("TextVectorizer"), table, heavy=True, **arguments)
     steps = layer.output_sequence_length
     if steps is None and layer.split is None and not layer.widths:
         steps = x.shape[-1]
-    numbers = b.apply(module, x, out=(x.shape[0], steps), want="keras", dtype="int64")
+    numbers = builder.apply(module, x, shape=(x.shape[0], steps), layout="keras", dtype="int64")
     weights = layer.weighting() if layer.mode == "tf_idf" else ()
-    return vectors(b, layer.mode, numbers, layer.depth(), inside=False, weights=weights)
+    return vectors(builder, layer.mode, numbers, layer.depth(), inside=False, weights=weights)
 
 
 @lower(Discretization)
-def discretization(layer: Discretization, b: Lower, x: Tensor) -> Tensor:
+def discretization(layer: Discretization, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`torch.bucketize`; a number on a boundary is in the bin above it."""
     refuse(layer)
     check_strings(x, wanted=False)
@@ -236,42 +238,44 @@ def discretization(layer: Discretization, b: Lower, x: Tensor) -> Tensor:
             "give `bin_boundaries` in place of `num_bins`",
             "num_bins",
         )
-    y = b.tensor(x.shape, "int64" if layer.output_mode != "int" else "int32")
-    buffer = b.table_buffer(bounds, "boundaries")
+    y = builder.tensor(x.shape, "int64" if layer.output_mode != "int" else "int32")
+    buffer = builder.table_buffer(bounds, "boundaries")
     arguments: dict[str, Any] = {"right": True}
     if layer.output_mode == "int":
         arguments["out_int32"] = True
-    bins: Tensor = b.step(Call("torch.bucketize", (x, buffer), arguments), y)
-    return vectors(b, layer.output_mode, bins, layer.depth, inside=True)
+    bins: Tensor = builder.step(Call("torch.bucketize", (x, buffer), arguments), y)
+    return vectors(builder, layer.output_mode, bins, layer.depth, inside=True)
 
 
 @lower(CategoryEncoding)
 def category_encoding(
-    layer: CategoryEncoding, b: Lower, x: Tensor, count_weights: Tensor | None = None
+    layer: CategoryEncoding, builder: LayerBuilder, x: Tensor, count_weights: Tensor | None = None
 ) -> Tensor:
     refuse(layer)
     check_strings(x, wanted=False)
-    return vectors(b, layer.output_mode, x, layer.num_tokens, inside=False, counted=count_weights)
+    return vectors(
+        builder, layer.output_mode, x, layer.num_tokens, inside=False, counted=count_weights
+    )
 
 
 @lower(Hashing)
-def hashing(layer: Hashing, b: Lower, x: Tensor) -> Tensor:
+def hashing(layer: Hashing, builder: LayerBuilder, x: Tensor) -> Tensor:
     refuse(layer)
     if x.dtype.startswith(("float", "bfloat", "bool")):
         raise TargetError(f"a hash of {x.dtype}", "give it whole numbers or strings", "inputs")
     check_strings(x, wanted=x.dtype == STRING)
-    args: tuple[Any, ...] = (x, layer.num_bins, hasher(b, layer.salt))
+    args: tuple[Any, ...] = (x, layer.num_bins, hasher(builder, layer.salt))
     if layer.mask_value is not None:
         args = (*args, layer.mask_value)
-    call = Call(b.helper("string_bins"), args)
-    bins: Tensor = b.step(call, b.tensor(x.shape, "int64"), want="keras")
+    call = Call(builder.helper("string_bins"), args)
+    bins: Tensor = builder.step(call, builder.tensor(x.shape, "int64"), layout="keras")
     if layer.output_mode == "int" and layer.dtype == "int32":
-        return b.method(bins, "int", want="keras", dtype="int32")
-    return vectors(b, layer.output_mode, bins, layer.num_bins, inside=True)
+        return builder.method(bins, "int", layout="keras", dtype="int32")
+    return vectors(builder, layer.output_mode, bins, layer.num_bins, inside=True)
 
 
 @lower(HashedCrossing)
-def hashed_crossing(layer: HashedCrossing, b: Lower, x: list[Tensor]) -> Tensor:
+def hashed_crossing(layer: HashedCrossing, builder: LayerBuilder, x: list[Tensor]) -> Tensor:
     raise TargetError(
         "TensorFlow's hash of crossed categories has no counterpart",
         "join the categories to one string and use Hashing",

@@ -22,10 +22,10 @@ from specfmt.layers.preprocessing_images import (
     Resizing,
 )
 from specfmt.layers.sizes import spatial_axes, spatial_sizes
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import AxisSubscript, Method, Tensor
 from specfmt.targets.torch.lowerings.image_operations import resize
-from specfmt.targets.torch.lowerings.padding import channels_want, data_format
+from specfmt.targets.torch.lowerings.padding import data_format, layout_of
 from specfmt.targets.torch.lowerings.regularization import training_flag
 from specfmt.targets.torch.registry import TargetError, lower
 
@@ -33,15 +33,15 @@ FILLING = {"fill_mode": "reflect", "interpolation": "bilinear", "fill_value": 0.
 """Options of `transform_images` and their defaults."""
 
 
-def floating(b: Lower, x: Tensor) -> Tensor:
+def floating(builder: LayerBuilder, x: Tensor) -> Tensor:
     """Images of whole numbers as floats."""
     if is_floating(x.dtype):
         return x
-    return b.method(x, "float", dtype="float32")
+    return builder.method(x, "float", dtype="float32")
 
 
 @lower(Resizing)
-def resizing(layer: Resizing, b: Lower, x: Tensor, training: object = None) -> Tensor:
+def resizing(layer: Resizing, builder: LayerBuilder, x: Tensor, training: object = None) -> Tensor:
     """`keras.ops.image.resize`; whole numbers stay whole, as in Keras."""
     whole = not is_floating(x.dtype)
     if whole and x.dtype != "uint8" and layer.interpolation in ("bicubic", "lanczos3", "lanczos5"):
@@ -59,17 +59,19 @@ def resizing(layer: Resizing, b: Lower, x: Tensor, training: object = None) -> T
         fill_value=layer.fill_value,
         data_format=layer.data_format,
     )
-    y: Tensor = resize(operation, b, floating(b, x))
+    y: Tensor = resize(operation, builder, floating(builder, x))
     if not whole or layer.interpolation == "nearest":
         return y
     limits = (0, 255) if x.dtype == "uint8" else ()
     rounded = Method(y, "round")
-    return b.expr(Method(rounded, "clamp", limits) if limits else rounded, y)
+    return builder.expr(Method(rounded, "clamp", limits) if limits else rounded, y)
 
 
 @lower(CenterCrop)
-def center_crop(layer: CenterCrop, b: Lower, x: Tensor, training: object = None) -> Tensor:
-    x = floating(b, x)
+def center_crop(
+    layer: CenterCrop, builder: LayerBuilder, x: Tensor, training: object = None
+) -> Tensor:
+    x = floating(builder, x)
     rows, columns = spatial_axes(2, data_format(layer))
     height, width = spatial_sizes(x.shape, data_format(layer))
     if height is None or width is None:
@@ -83,21 +85,28 @@ def center_crop(layer: CenterCrop, b: Lower, x: Tensor, training: object = None)
             crop_to_aspect_ratio=True,
             data_format=layer.data_format,
         )
-        enlarged: Tensor = resize(operation, b, x)
+        enlarged: Tensor = resize(operation, builder, x)
         return enlarged
     cuts: dict[int, Any] = {}
     for axis, size, new in ((rows, height, layer.height), (columns, width, layer.width)):
         start = (size - new) // 2
         if new < size:
             cuts[axis] = slice(start, start + new)
-    return b.expr(AxisSubscript(x, cuts, 4), x, out=layer.output_shape(x.shape)) if cuts else x
+    return (
+        builder.expr(AxisSubscript(x, cuts, 4), x, shape=layer.output_shape(x.shape)) if cuts else x
+    )
 
 
 def changed(
-    layer: RandomImageLayer, b: Lower, x: Tensor, helper: str, *args: Any, training: bool | None
+    layer: RandomImageLayer,
+    builder: LayerBuilder,
+    x: Tensor,
+    helper: str,
+    *args: Any,
+    training: bool | None,
 ) -> Tensor:
     """A call of a helper that changes images at random."""
-    x = floating(b, x)
+    x = floating(builder, x)
     if training is False or not (layer.noise_fields() or hasattr(layer, "value_range")):
         return x
     options = {
@@ -106,58 +115,64 @@ def changed(
         if getattr(layer, name, default) != default
     }
     flag = training_flag(training)
-    return b.call(b.helper(helper), x, *args, flag, want=channels_want(layer), **options)
+    return builder.call(builder.helper(helper), x, *args, flag, layout=layout_of(layer), **options)
 
 
-def kept(layer: ImageLayer, b: Lower, x: Tensor) -> Tensor:
+def kept(layer: ImageLayer, builder: LayerBuilder, x: Tensor) -> Tensor:
     """What a layer that changes nothing returns."""
-    return floating(b, x)
+    return floating(builder, x)
 
 
 @lower(RandomFlip)
-def random_flip(layer: RandomFlip, b: Lower, x: Tensor, training: bool | None = None) -> Tensor:
+def random_flip(
+    layer: RandomFlip, builder: LayerBuilder, x: Tensor, training: bool | None = None
+) -> Tensor:
     dims = tuple(dim for word, dim in (("vertical", -2), ("horizontal", -1)) if word in layer.mode)
     if not dims:  # a comparison of two programs has turned it off
-        return kept(layer, b, x)
-    return changed(layer, b, x, "random_flip", dims, training=training)
+        return kept(layer, builder, x)
+    return changed(layer, builder, x, "random_flip", dims, training=training)
 
 
 @lower(RandomRotation)
 def random_rotation(
-    layer: RandomRotation, b: Lower, x: Tensor, training: bool | None = None
+    layer: RandomRotation, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
     turns = layer.limits("factor")
-    return changed(layer, b, x, "random_rotation", turns, training=training)
+    return changed(layer, builder, x, "random_rotation", turns, training=training)
 
 
 @lower(RandomTranslation)
 def random_translation(
-    layer: RandomTranslation, b: Lower, x: Tensor, training: bool | None = None
+    layer: RandomTranslation, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
     heights, widths = layer.limits("height_factor"), layer.limits("width_factor")
-    return changed(layer, b, x, "random_translation", heights, widths, training=training)
+    return changed(layer, builder, x, "random_translation", heights, widths, training=training)
 
 
 @lower(RandomZoom)
-def random_zoom(layer: RandomZoom, b: Lower, x: Tensor, training: bool | None = None) -> Tensor:
+def random_zoom(
+    layer: RandomZoom, builder: LayerBuilder, x: Tensor, training: bool | None = None
+) -> Tensor:
     widths = None if layer.width_factor is None else layer.limits("width_factor")
     heights = layer.limits("height_factor")
-    return changed(layer, b, x, "random_zoom", heights, widths, training=training)
+    return changed(layer, builder, x, "random_zoom", heights, widths, training=training)
 
 
 @lower(RandomContrast)
 def random_contrast(
-    layer: RandomContrast, b: Lower, x: Tensor, training: bool | None = None
+    layer: RandomContrast, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
     less, more = layer.limits("factor")
     factors = (1 - less, 1 + more)
-    return changed(layer, b, x, "random_contrast", factors, layer.value_range, training=training)
+    return changed(
+        layer, builder, x, "random_contrast", factors, layer.value_range, training=training
+    )
 
 
 @lower(RandomBrightness)
 def random_brightness(
-    layer: RandomBrightness, b: Lower, x: Tensor, training: bool | None = None
+    layer: RandomBrightness, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
     parts = layer.limits("factor")
     values = tuple(sorted(layer.value_range))
-    return changed(layer, b, x, "random_brightness", parts, values, training=training)
+    return changed(layer, builder, x, "random_brightness", parts, values, training=training)

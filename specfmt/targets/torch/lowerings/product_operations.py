@@ -11,29 +11,29 @@ from specfmt.graph.model import Array
 from specfmt.layers import product_operations as ops
 from specfmt.layers.reductions import check_axis
 from specfmt.targets.source import string
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import WRITTEN_OUT, buffer
 from specfmt.targets.torch.expr import (
     Attr,
     AxisSubscript,
     Binary,
     Call,
+    Layout,
     Method,
     Name,
-    OutWant,
+    OutputLayout,
     Subscript,
     Subscripts,
     Tensor,
-    Want,
     axis,
 )
 from specfmt.targets.torch.lowerings.operations import Operands, as_operand, to_dtype
-from specfmt.targets.torch.lowerings.reductions import wants_dropping
+from specfmt.targets.torch.lowerings.reductions import layouts_dropping
 from specfmt.targets.torch.registry import TargetError, lower
 
 
 @lower(ops.GetItem)
-def getitem(layer: ops.GetItem, b: Lower, x: Tensor) -> Tensor:
+def getitem(layer: ops.GetItem, builder: LayerBuilder, x: Tensor) -> Tensor:
     """A subscript; PyTorch has no negative steps, so those axes are flipped afterwards."""
     items = layer.items(x.shape)
     flips: list[int] = []
@@ -49,24 +49,24 @@ def getitem(layer: ops.GetItem, b: Lower, x: Tensor) -> Tensor:
             flips.append(k)
         ready.append(item)
     shape = layer.output_shape(as_operand(x))
-    y = b.tensor(shape, x.dtype)
-    want: Want
-    out_want: OutWant | None = None
+    y = builder.tensor(shape, x.dtype)
+    layout: Layout
+    output_layout: OutputLayout | None = None
     expr: Any
     if None in ready:
-        want = "keras"
+        layout = "keras"
         expr = Subscript(x, _trimmed(ready))
     else:
         gone = tuple(k for k, item in enumerate(ready) if isinstance(item, int))
-        want, out_want = wants_dropping(x, gone)
+        layout, output_layout = layouts_dropping(x, gone)
         cut = {k: item for k, item in enumerate(ready) if item != slice(None)}
         expr = AxisSubscript(x, cut, x.rank) if cut else x
     if x.flat is not None:
-        want = out_want = "keras"
+        layout = output_layout = "keras"
     if flips:
         if len(shape) != x.rank:
             # The axes that are flipped have moved: count them in the result.
-            want, out_want = "keras", None
+            layout, output_layout = "keras", None
             expr = AxisSubscript(x, {k: i for k, i in enumerate(ready) if i != slice(None)}, x.rank)
             left = [k for k, item in enumerate(ready) if not isinstance(item, int)]
             if None in ready:
@@ -76,7 +76,7 @@ def getitem(layer: ops.GetItem, b: Lower, x: Tensor) -> Tensor:
             expr = Method(expr, "flip", tuple(axis(k, x) for k in flips))
     if isinstance(expr, Tensor):
         return x
-    result: Tensor = b.step(expr, y, want=want, out_want=out_want)
+    result: Tensor = builder.step(expr, y, layout=layout, output_layout=output_layout)
     return result
 
 
@@ -109,34 +109,38 @@ def _forwards(item: slice, size: int | None) -> slice:
 
 
 @lower(ops.Take)
-def take(layer: ops.Take, b: Lower, x: Tensor | Array, indices: Any) -> Tensor:
+def take(layer: ops.Take, builder: LayerBuilder, x: Tensor | Array, indices: Any) -> Tensor:
     """Indexing along one axis; negative indices count from the end in both."""
     shape = layer.output_shape(as_operand(x), as_operand(indices))
-    y = b.tensor(shape, x.dtype)
+    y = builder.tensor(shape, x.dtype)
     if isinstance(indices, Tensor) and indices.dtype not in ("int32", "int64"):
-        indices = b.expr(to_dtype(indices, "int64"), indices, dtype="int64")
+        indices = builder.expr(to_dtype(indices, "int64"), indices, dtype="int64")
     item: Any = _lists(indices)
     if isinstance(indices, Array):
         small = prod(indices.shape) <= WRITTEN_OUT
-        item = _lists(indices.value) if small else buffer(b, indices, None, "int64")
+        item = _lists(indices.value) if small else buffer(builder, indices, None, "int64")
     if layer.axis is None:
-        whole = buffer(b, x, None, x.dtype) if isinstance(x, Array) else x
+        whole = buffer(builder, x, None, x.dtype) if isinstance(x, Array) else x
         flat = Method(whole, "flatten") if len(x.shape) > 1 else whole
-        step: Tensor = b.step(Subscript(flat, (item,)), y, want="keras")
+        step: Tensor = builder.step(Subscript(flat, (item,)), y, layout="keras")
         return step
     if isinstance(x, Array):
         k = check_axis(layer.axis, len(x.shape))
-        table = buffer(b, x, None, x.dtype)
-        taken: Tensor = b.step(AxisSubscript(table, {k: item}, len(x.shape)), y, want="keras")
+        table = buffer(builder, x, None, x.dtype)
+        taken: Tensor = builder.step(
+            AxisSubscript(table, {k: item}, len(x.shape)), y, layout="keras"
+        )
         return taken
     k = check_axis(layer.axis, x.rank)
-    want: Want = "any"
-    out_want: OutWant | None = None
+    layout: Layout = "any"
+    output_layout: OutputLayout | None = None
     if isinstance(item, int):
-        want, out_want = wants_dropping(x, (k,))
+        layout, output_layout = layouts_dropping(x, (k,))
     elif not isinstance(item, list) or any(isinstance(i, list) for i in item) or x.flat:
-        want = "keras"
-    result: Tensor = b.step(AxisSubscript(x, {k: item}, x.rank), y, want=want, out_want=out_want)
+        layout = "keras"
+    result: Tensor = builder.step(
+        AxisSubscript(x, {k: item}, x.rank), y, layout=layout, output_layout=output_layout
+    )
     return result
 
 
@@ -144,9 +148,9 @@ def _lists(item: Any) -> Any:
     return [_lists(inner) for inner in item] if isinstance(item, (tuple, list)) else item
 
 
-def _are_places(b: Lower, x: Tensor, count: int) -> bool:
+def _are_places(builder: LayerBuilder, x: Tensor, count: int) -> bool:
     """Whether ``x`` holds places along an axis of at most ``count`` elements."""
-    node = next(iter(b.node.inputs())).node
+    node = next(iter(builder.node.inputs())).node
     if node is None or getattr(node.unit.spec, "function", "") not in ("argmax", "argmin"):
         return False
     axis_, source = getattr(node.layer, "axis", None), next(iter(node.inputs())).shape
@@ -155,14 +159,14 @@ def _are_places(b: Lower, x: Tensor, count: int) -> bool:
 
 
 @lower(ops.OneHot)
-def one_hot(layer: ops.OneHot, b: Lower, x: Tensor) -> Tensor:
+def one_hot(layer: ops.OneHot, builder: LayerBuilder, x: Tensor) -> Tensor:
     """A comparison with every class: zeros for an index that is none, where `F.one_hot` stops.
 
     Places that are surely classes (those of a largest element) take `F.one_hot`.
     """
     dtype = layer.result_dtype(as_operand(x))
-    y = b.tensor(layer.output_shape(as_operand(x)), dtype)
-    if _are_places(b, x, layer.num_classes):
+    y = builder.tensor(layer.output_shape(as_operand(x)), dtype)
+    if _are_places(builder, x, layer.num_classes):
         ids: Any = x if x.dtype == "int64" else to_dtype(x, "int64")
         expr: Any = Call("F.one_hot", (ids, layer.num_classes))
         natural = "int64"
@@ -174,16 +178,16 @@ def one_hot(layer: ops.OneHot, b: Lower, x: Tensor) -> Tensor:
         expr = Method(expr, "movedim", (-1, layer.axis))
     if dtype != natural:
         expr = to_dtype(expr, dtype)
-    result: Tensor = b.step(expr, y, want="keras")
+    result: Tensor = builder.step(expr, y, layout="keras")
     return result
 
 
 @lower(ops.Matmul)
-def matmul(layer: ops.Matmul, b: Lower, x1: Any, x2: Any) -> Tensor:
-    operands = Operands(layer, (x1, x2), b, elementwise=False)
+def matmul(layer: ops.Matmul, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
+    operands = Operands(layer, (x1, x2), builder, elementwise=False)
     left, right = operands.joined()
-    operands.want = "keras"
-    y = operands.finish(b, Binary("@", left, right))
+    operands.layout = "keras"
+    y = operands.finish(builder, Binary("@", left, right))
     y.flat = None
     return y
 
@@ -213,11 +217,11 @@ def contracted(
 
 
 @lower(ops.Dot)
-def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
+def dot(layer: ops.Dot, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
     """NumPy's dot: the product of matrices, or over the last axis and the last but one."""
-    operands = Operands(layer, (x1, x2), b, elementwise=False)
+    operands = Operands(layer, (x1, x2), builder, elementwise=False)
     left, right = operands.joined()
-    operands.want = "keras"
+    operands.layout = "keras"
     ranks = [item.rank if isinstance(item, Tensor) else 0 for item in (x1, x2)]
     if 0 in ranks:
         expr: Any = Binary("*", left, right)
@@ -225,23 +229,23 @@ def dot(layer: ops.Dot, b: Lower, x1: Any, x2: Any) -> Tensor:
         expr = Binary("@", left, right)
     else:
         expr = contracted((left, right), ranks, ([ranks[0] - 1], [ranks[1] - 2]))
-    y = operands.finish(b, expr)
+    y = operands.finish(builder, expr)
     y.flat = None
     return y
 
 
 @lower(ops.Einsum)
-def einsum(layer: ops.Einsum, b: Lower, *operands: Any) -> Tensor:
+def einsum(layer: ops.Einsum, builder: LayerBuilder, *operands: Any) -> Tensor:
     """`torch.einsum`; its letters follow the layout unless an ellipsis hides axes."""
-    held = Operands(layer, operands, b, elementwise=False)
+    held = Operands(layer, operands, builder, elementwise=False)
     terms, output = layer.terms(len(operands))
     names: Any = Subscripts(tuple(terms), output)
-    out_want: OutWant | None
-    held.want, out_want = "any", "free"
+    output_layout: OutputLayout | None
+    held.layout, output_layout = "any", "free"
     if "..." in layer.subscripts:
-        names, held.want, out_want = f"{','.join(terms)}->{output}", "keras", None
+        names, held.layout, output_layout = f"{','.join(terms)}->{output}", "keras", None
     elif any(x.flat is not None for x in held.tensors):
-        held.want = "keras"
-    y = held.finish(b, Call("torch.einsum", (names, *held.joined())), out_want)
+        held.layout = "keras"
+    y = held.finish(builder, Call("torch.einsum", (names, *held.joined())), output_layout)
     y.flat = None
     return y

@@ -13,7 +13,7 @@ from typing import Any
 
 from specfmt.layers.base import Shape, is_floating
 from specfmt.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.expr import (
     Binary,
@@ -59,7 +59,7 @@ class Context:
 
 
 def context(
-    b: Lower,
+    builder: LayerBuilder,
     x: Tensor,
     initial_state: list[Tensor] | None,
     mask: Tensor | None,
@@ -67,7 +67,7 @@ def context(
 ) -> Context:
     """Read a call's arguments as Keras does."""
     if mask is not None and mask.dtype != "bool":
-        mask = b.method(mask, "bool", want="keras", dtype="bool")
+        mask = builder.method(mask, "bool", layout="keras", dtype="bool")
     # With further tensor arguments Keras does not hand an attached mask to the layer
     # (keras/src/layers/layer.py, "Populate mask argument(s)"), though it passes it on.
     heeded = x.mask if mask is None and not initial_state else mask
@@ -75,7 +75,7 @@ def context(
     if heeded is not None:
         heeded.keeps_name = True
     if not is_floating(x.dtype):
-        x = b.method(x, "float", want="keras", dtype="float32")
+        x = builder.method(x, "float", layout="keras", dtype="float32")
     return Context(x, list(initial_state or ()), heeded, carried, training)
 
 
@@ -122,7 +122,7 @@ def is_stock(layer: Recurrent, training: bool | None = None) -> bool:
 
 
 def stock_module(
-    b: Lower,
+    builder: LayerBuilder,
     layers: dict[str, tuple[Recurrent, Weights]],
     features: int,
     *,
@@ -132,7 +132,7 @@ def stock_module(
     """``nn.LSTM(features, units, batch_first=True)`` and its like.
 
     Args:
-        b: The builder.
+        builder: The builder.
         layers: Suffix of the parameters' names (none, ``_reverse``) -> layer and its cell's
             weights.
         features: Size of the input's last axis.
@@ -150,7 +150,7 @@ def stock_module(
         kwargs["bias"] = False
     if loop:
         kwargs = {"batch_first": True, **kwargs}
-    return b.module(
+    return builder.module(
         STOCK[layer.type_name] if loop else f"{STOCK[layer.type_name]}Cell",
         features,
         layer.units,
@@ -187,13 +187,16 @@ def _in_torch_order(layer: Recurrent) -> Any:
     return lambda value: value
 
 
-def flexible_module(b: Lower, layer: Recurrent, features: int, dropout: float) -> ModuleDef:
+def flexible_module(
+    builder: LayerBuilder, layer: Recurrent, features: int, dropout: float
+) -> ModuleDef:
     """The generated file's own class with every option of Keras's cell."""
-    kwargs: dict[str, Any] = {"activation": function(b, layer.activation, (None, layer.units))}  # type: ignore[attr-defined]
+    activation = layer.activation  # type: ignore[attr-defined]
+    kwargs: dict[str, Any] = {"activation": function(builder, activation, (None, layer.units))}
     if not isinstance(layer, SimpleRNN):
         gate = layer.recurrent_activation  # type: ignore[attr-defined]
-        kwargs["gate_activation"] = function(b, gate, (None, layer.units))
-    params = stock_params(layer, b.weights)
+        kwargs["gate_activation"] = function(builder, gate, (None, layer.units))
+    params = stock_params(layer, builder.weights)
     if not isinstance(layer, GRU):
         params.pop("bias_hh", None)
         if layer.use_bias:
@@ -206,28 +209,28 @@ def flexible_module(b: Lower, layer: Recurrent, features: int, dropout: float) -
         kwargs["recurrent_dropout"] = layer.recurrent_dropout
     if dropout:
         kwargs["dropout"] = dropout
-    name = b.helper(FLEXIBLE[layer.type_name])
-    return b.module(name, features, layer.units, params=params, **kwargs)  # type: ignore[arg-type]
+    name = builder.helper(FLEXIBLE[layer.type_name])
+    return builder.module(name, features, layer.units, params=params, **kwargs)  # type: ignore[arg-type]
 
 
-def function(b: Lower, term: Term, shape: Shape, channels_first: bool = False) -> Expr:
+def function(builder: LayerBuilder, term: Term, shape: Shape, channels_first: bool = False) -> Expr:
     """An activation as a callable expression: ``torch.tanh``, ``nn.LeakyReLU(0.2)``, a lambda.
 
     Args:
-        b: The builder.
+        builder: The builder.
         term: The activation.
         shape: Of what it is applied to.
         channels_first: Whether that stands channels-first in PyTorch.
     """
-    scratch = Lower(ClassBuilder(), b.node)
+    scratch = LayerBuilder(ClassBuilder(), builder.node)
     x = Tensor(shape, name="x")
     write = Renderer({x: ("x", ATOM)}, channels_first)
     y = activation(scratch, term, x)
-    steps = scratch.owner.steps
+    steps = scratch.class_builder.steps
     if not steps:
         return Call("nn.Identity")
-    for name in scratch.owner.helpers:
-        b.helper(name)
+    for name in scratch.class_builder.helpers:
+        builder.helper(name)
     if len(steps) == 1 and steps[0].expr == Call(getattr(steps[0].expr, "func", ""), (x,)):
         return Name(str(steps[0].expr.func))
     if len(steps) == 1 and steps[0].module is not None:
@@ -238,7 +241,7 @@ def function(b: Lower, term: Term, shape: Shape, channels_first: bool = False) -
     return Name(f"lambda x: {write(table.get(y, y))}")
 
 
-def run(b: Lower, layer: Recurrent, call: Context) -> Result:
+def run(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
     """Run one recurrent layer over the sequence.
 
     Raises:
@@ -246,45 +249,45 @@ def run(b: Lower, layer: Recurrent, call: Context) -> Result:
     """
     check_stateful(layer)
     if layer.go_backwards:
-        call = backwards(b, call)
-    return run_cell(b.inner(layer, "", layer.cell_name), layer, call)
+        call = backwards(builder, call)
+    return run_cell(builder.inner(layer, "", layer.cell_name), layer, call)
 
 
-def backwards(b: Lower, call: Context) -> Context:
+def backwards(builder: LayerBuilder, call: Context) -> Context:
     """The same call over the turned sequence."""
-    x = b.method(call.x, "flip", 1, want="keras")
+    x = builder.method(call.x, "flip", 1, layout="keras")
     mask = call.mask
     if mask is not None:
         flipped = Tensor(mask.shape, "bool", f"{mask.name}_flipped", keeps_name=True)
-        mask = b.step(Method(mask, "flip", (1,)), flipped, want="keras")
+        mask = builder.step(Method(mask, "flip", (1,)), flipped, layout="keras")
     return replace(call, x=x, mask=mask)
 
 
-def run_cell(b: Lower, layer: Recurrent, call: Context) -> Result:
+def run_cell(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
     """Run one recurrent layer forwards; the builder's weights are those of its cell."""
     dropout, recurrent = rates(layer, call.training)
     stock = is_stock(layer, call.training)
     inside = bool(recurrent) and not isinstance(layer, SimpleRNN)
     x, mask = call.x, call.mask
     if dropout and not inside:
-        x = variational_dropout(b, x, dropout)
+        x = variational_dropout(builder, x, dropout)
     features = x.shape[2] or 0
     if stock:
-        module = stock_module(b, {"": (layer, b.weights)}, features)
-        out, last = run_stock(b, layer, module, replace(call, x=x, mask=mask))
+        module = stock_module(builder, {"": (layer, builder.weights)}, features)
+        out, last = run_stock(builder, layer, module, replace(call, x=x, mask=mask))
         states = [
-            b.step(Subscript(value, (-1,)), state(b, layer, i), want="keras")
+            builder.step(Subscript(value, (-1,)), state(builder, layer, i), layout="keras")
             for i, value in enumerate(last)
         ]
     else:
         if training_is_off(layer, call.training):
             layer = layer.model_copy(update={"recurrent_dropout": 0.0})
-        module = flexible_module(b, layer, features, dropout if inside else 0.0)
-        out, states = run_flexible(b, layer, module, replace(call, x=x, mask=mask))
+        module = flexible_module(builder, layer, features, dropout if inside else 0.0)
+        out, states = run_flexible(builder, layer, module, replace(call, x=x, mask=mask))
     if layer.return_sequences:
         out.mask = call.carried
         return Result(out, states)
-    return Result(last_output(b, layer, states[0], call.states, mask), states)
+    return Result(last_output(builder, layer, states[0], call.states, mask), states)
 
 
 def training_is_off(layer: Recurrent, training: bool | None) -> bool:
@@ -292,22 +295,22 @@ def training_is_off(layer: Recurrent, training: bool | None) -> bool:
     return bool(layer.recurrent_dropout) and not rates(layer, training)[1]
 
 
-def state(b: Lower, layer: Recurrent, index: int) -> Tensor:
+def state(builder: LayerBuilder, layer: Recurrent, index: int) -> Tensor:
     """A new tensor for a last state: ``encoder_h``, ``encoder_c``."""
-    return Tensor((None, layer.units), "float32", state_name(b, index))
+    return Tensor((None, layer.units), "float32", state_name(builder, index))
 
 
-def state_name(b: Lower, index: int) -> str:
+def state_name(builder: LayerBuilder, index: int) -> str:
     """What a last state is called."""
-    return "_".join(filter(None, (b.node.name, b.part, "hc"[index])))
+    return "_".join(filter(None, (builder.node.name, builder.part, "hc"[index])))
 
 
 def run_stock(
-    b: Lower, layer: Recurrent, module: ModuleDef, call: Context, directions: int = 1
+    builder: LayerBuilder, layer: Recurrent, module: ModuleDef, call: Context, directions: int = 1
 ) -> tuple[Tensor, list[Tensor]]:
     """Call torch's module: the sequence, and the last states (directions, N, units)."""
     x, units = call.x, layer.units
-    out = b.tensor((*x.shape[:2], directions * units))
+    out = builder.tensor((*x.shape[:2], directions * units))
     shape = (directions, x.shape[0], units)
     last = [
         Tensor(shape, "float32", name, batch_axis=1, keeps_name=True)
@@ -325,13 +328,13 @@ def run_stock(
         pairs = [tuple(call.states[i::size]) for i in range(size)]
         stacked = [Call("torch.stack", (pair,)) for pair in pairs]
         args = (*args, tuple(stacked) if size > 1 else stacked[0])
-    callee: Any = SelfAttr(module.attr) if call.mask is None else b.helper("masked_rnn")
+    callee: Any = SelfAttr(module.attr) if call.mask is None else builder.helper("masked_rnn")
     target: Any = (out, tuple(last) if layer.states > 1 else last[0])
-    b.step(
+    builder.step(
         Call(callee, args, kwargs),
         out,
         *last,
-        want="keras",
+        layout="keras",
         module_def=module,
         heavy=True,
         target=target,
@@ -340,12 +343,12 @@ def run_stock(
 
 
 def run_flexible(
-    b: Lower, layer: Recurrent, module: ModuleDef, call: Context
+    builder: LayerBuilder, layer: Recurrent, module: ModuleDef, call: Context
 ) -> tuple[Tensor, list[Tensor]]:
     """Call the generated file's own class: the sequence, and the last states (N, units)."""
     x = call.x
-    out = b.tensor((*x.shape[:2], layer.units))
-    last = [state(b, layer, i) for i in range(layer.states)]
+    out = builder.tensor((*x.shape[:2], layer.units))
+    last = [state(builder, layer, i) for i in range(layer.states)]
     kwargs: dict[str, Any] = {}
     if call.states:
         kwargs["state"] = tuple(call.states) if layer.states > 1 else call.states[0]
@@ -354,11 +357,11 @@ def run_flexible(
         if layer.return_sequences and layer.zero_output_for_mask:
             kwargs["zero_masked"] = True
     target: Any = (out, tuple(last) if layer.states > 1 else last[0])
-    b.step(
+    builder.step(
         Call(SelfAttr(module.attr), (x,), kwargs),
         out,
         *last,
-        want="keras",
+        layout="keras",
         module_def=module,
         heavy=True,
         target=target,
@@ -367,23 +370,23 @@ def run_flexible(
 
 
 def last_output(
-    b: Lower, layer: Recurrent, h: Tensor, states: list[Tensor], mask: Tensor | None
+    builder: LayerBuilder, layer: Recurrent, h: Tensor, states: list[Tensor], mask: Tensor | None
 ) -> Tensor:
     """The last output: the last state, or zeros where Keras's masking gives those instead."""
     if mask is not None and layer.zero_output_for_mask:
         last = Subscript(mask, (slice(None), slice(-1, None)))
-        return b.expr(Binary("*", h, last), h)
+        return builder.expr(Binary("*", h, last), h)
     if mask is not None and states:
         # A sequence without any step has put nothing out yet, though it has a state.
         some = Method(mask, "any", (), {"dim": 1, "keepdim": True})
-        return b.expr(Binary("*", h, some), h)
+        return builder.expr(Binary("*", h, some), h)
     return h
 
 
-def variational_dropout(b: Lower, x: Tensor, rate: float) -> Tensor:
+def variational_dropout(builder: LayerBuilder, x: Tensor, rate: float) -> Tensor:
     """Keras's input dropout: whole features are dropped, the same ones at every step."""
-    module = b.module("nn.Dropout1d", rate, suffix="dropout", params={}, heavy=False)
-    return b.apply(module, x, want="channels")
+    module = builder.module("nn.Dropout1d", rate, suffix="dropout", params={}, heavy=False)
+    return builder.apply(module, x, layout="channels")
 
 
 def check_stateful(layer: Recurrent) -> None:
@@ -396,18 +399,20 @@ def check_stateful(layer: Recurrent) -> None:
         )
 
 
-def lower_by(run: Callable[[Lower, Any, Context], Result], *classes: type[Recurrent]) -> None:
+def lower_by(
+    run: Callable[[LayerBuilder, Any, Context], Result], *classes: type[Recurrent]
+) -> None:
     """Register lowerings that give the output, and the last states where the layer does."""
 
     def lowering(
         layer: Recurrent,
-        b: Lower,
+        builder: LayerBuilder,
         x: Tensor,
         initial_state: list[Tensor] | None = None,
         mask: Tensor | None = None,
         training: Any = None,
     ) -> Any:
-        result = run(b, layer, context(b, x, initial_state, mask, training))
+        result = run(builder, layer, context(builder, x, initial_state, mask, training))
         return (result.output, *result.states) if layer.return_state else result.output
 
     for cls in classes:

@@ -13,7 +13,7 @@ from specfmt.layers.recurrent_cells import (
     SimpleRNNCell,
     StackedRNNCells,
 )
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.lowerings.recurrent import (
     Context,
@@ -30,7 +30,7 @@ from specfmt.targets.torch.lowerings.recurrent import (
 from specfmt.targets.torch.registry import TargetError, lower
 
 
-def run_rnn(b: Lower, layer: RNN, call: Context) -> Result:
+def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
     """Run the cells over the sequence, each over the whole of what the one before gives.
 
     In Keras all cells make a step before the next step begins; the numbers are the same.
@@ -40,7 +40,7 @@ def run_rnn(b: Lower, layer: RNN, call: Context) -> Result:
     """
     check_stateful(layer)
     if layer.go_backwards:
-        call = backwards(b, call)
+        call = backwards(builder, call)
     cells = layer.plain_cells()
     given = list(call.states)
     states: list[Tensor] = []
@@ -54,7 +54,7 @@ def run_rnn(b: Lower, layer: RNN, call: Context) -> Result:
         )
         count = len(cell.state_sizes())
         own, given = given[:count], given[count:]
-        part = b.inner(cell, "_".join(path[1:]), "/".join(path))
+        part = builder.inner(cell, "_".join(path[1:]), "/".join(path))
         if result is not None:
             # What a masked step gives is not read: the next cell leaves the same steps out.
             call = replace(call, x=result.output)
@@ -69,7 +69,7 @@ lower_by(run_rnn, RNN)
 
 def one_step(
     cell: Cell,
-    b: Lower,
+    builder: LayerBuilder,
     x: Tensor,
     states: list[Tensor] | None = None,
     training: Any = None,
@@ -86,17 +86,17 @@ def one_step(
             "put it into an RNN, or leave dropout and activations at their defaults",
         )
     given = list(states or ())
-    module = stock_module(b, {"": (layer, b.weights)}, x.shape[-1] or 0, loop=False)
-    last = [state(b, layer, i) for i in range(layer.states)]
+    module = stock_module(builder, {"": (layer, builder.weights)}, x.shape[-1] or 0, loop=False)
+    last = [state(builder, layer, i) for i in range(layer.states)]
     hidden: Any = tuple(given) if layer.states > 1 else given[0]
-    b.step(
+    builder.step(
         Call(SelfAttr(module.attr), (x, hidden)),
         *last,
-        want="keras",
+        layout="keras",
         module_def=module,
         heavy=True,
     )
-    return (b.step(last[0], b.tensor(last[0].shape)), *last)
+    return (builder.step(last[0], builder.tensor(last[0].shape)), *last)
 
 
 for cls in (SimpleRNNCell, LSTMCell, GRUCell):
@@ -104,7 +104,7 @@ for cls in (SimpleRNNCell, LSTMCell, GRUCell):
 
 
 @lower(StackedRNNCells)
-def stacked(cell: StackedRNNCells, b: Lower, *args: Any, **kwargs: Any) -> Any:
+def stacked(cell: StackedRNNCells, builder: LayerBuilder, *args: Any, **kwargs: Any) -> Any:
     raise TargetError(
         "stacked cells of their own have no counterpart", "put them into an RNN", "cells"
     )

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from specfmt.layers import reductions as ops
-from specfmt.targets.torch.builder import Lower
-from specfmt.targets.torch.expr import Call, Method, OutWant, Tensor, Want, axis
+from specfmt.targets.torch.builder import LayerBuilder
+from specfmt.targets.torch.expr import Call, Layout, Method, OutputLayout, Tensor, axis
 from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.registry import lower
 
 
-def wants_dropping(x: Tensor, gone: tuple[int, ...]) -> tuple[Want, OutWant | None]:
+def layouts_dropping(x: Tensor, gone: tuple[int, ...]) -> tuple[Layout, OutputLayout | None]:
     """The order in which axes can be dropped, and the order of what is left.
 
     As long as the batch stays and the channels stay, what is left stands in the order of
@@ -38,8 +38,8 @@ OWN: Final = object()
 class Reducer:
     """What every reduction needs: axes, torch's arguments, and the step."""
 
-    def __init__(self, layer: Any, b: Lower, x: Tensor, axes: Any = OWN) -> None:
-        self.layer, self.b, self.x = layer, b, x
+    def __init__(self, layer: Any, builder: LayerBuilder, x: Tensor, axes: Any = OWN) -> None:
+        self.layer, self.builder, self.x = layer, builder, x
         self.axes = ops.reduced_axes(layer.axis if axes is OWN else axes, x.rank)
         self.keepdims = getattr(layer, "keepdims", False)
         self.dtype = layer.result_dtype(as_operand(x))
@@ -62,22 +62,24 @@ class Reducer:
 
     def finish(self, expr: Any, dtype: str | None = None) -> Tensor:
         """The step."""
-        want, out_want = ("any", None) if self.keepdims else wants_dropping(self.x, self.axes)
+        layout, output_layout = (
+            ("any", None) if self.keepdims else layouts_dropping(self.x, self.axes)
+        )
         if self.x.flat is not None:
-            want = "keras" if 0 in self.axes and 1 not in self.axes else "any"
+            layout = "keras" if 0 in self.axes and 1 not in self.axes else "any"
         shape = self.layer.output_shape(as_operand(self.x))
         if shape and isinstance(shape[0], tuple):
             shape = shape[0]  # several outputs, all alike
-        y = self.b.tensor(shape, dtype or self.dtype)
-        result: Tensor = self.b.step(expr, y, want=want, out_want=out_want)
+        y = self.builder.tensor(shape, dtype or self.dtype)
+        result: Tensor = self.builder.step(expr, y, layout=layout, output_layout=output_layout)
         return result
 
 
 def _typed(name: str) -> Callable[..., Tensor]:
     """Sums and means; PyTorch would sum small integers in int64 and not average any."""
 
-    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
-        r = Reducer(layer, b, x)
+    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+        r = Reducer(layer, builder, x)
         kwargs = r.kwargs()
         if r.dtype == "uint32":
             r.dtype = "int64"  # PyTorch does not compute in uint32
@@ -95,8 +97,8 @@ lower(ops.Mean)(_typed("mean"))
 def extreme(name: str, bound: str = "") -> Callable[..., Tensor]:
     """The largest or smallest element; PyTorch finds none of a bool."""
 
-    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
-        r = Reducer(layer, b, x)
+    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+        r = Reducer(layer, builder, x)
         expr = Method(x, name, (), r.kwargs())
         if bound and layer.initial is not None:
             expr = Method(expr, "clamp", (), {bound: layer.initial})
@@ -110,9 +112,9 @@ lower(ops.Min)(extreme("amin", "max"))
 
 
 @lower(ops.Prod)
-def prod(layer: ops.Prod, b: Lower, x: Tensor) -> Tensor:
+def prod(layer: ops.Prod, builder: LayerBuilder, x: Tensor) -> Tensor:
     """PyTorch multiplies along one axis at a time; the last first, so that numbers hold."""
-    r = Reducer(layer, b, x)
+    r = Reducer(layer, builder, x)
     if r.dtype == "uint32":
         r.dtype = "int64"
     typed = {"dtype": torch_dtype(r.dtype)} if r.dtype != x.dtype or ops.is_whole(r.dtype) else {}
@@ -132,8 +134,8 @@ def prod(layer: ops.Prod, b: Lower, x: Tensor) -> Tensor:
 def _spread(name: str) -> Callable[..., Tensor]:
     """Keras divides by the number of elements, PyTorch by one less."""
 
-    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
-        r = Reducer(layer, b, x)
+    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+        r = Reducer(layer, builder, x)
         r.as_floating()
         return r.finish(Method(r.value, name, (), {**r.kwargs(), "correction": 0}))
 
@@ -145,8 +147,8 @@ lower(ops.Var)(_spread("var"))
 
 
 def _logical(name: str) -> Callable[..., Tensor]:
-    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
-        r = Reducer(layer, b, x)
+    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+        r = Reducer(layer, builder, x)
         value = to_dtype(x, "bool") if x.dtype == "uint8" else x
         return r.finish(Method(value, name, (), r.kwargs()))
 
@@ -160,8 +162,8 @@ lower(ops.All)(_logical("all"))
 def _place(name: str) -> Callable[..., Tensor]:
     """Places are int64 in PyTorch; over all elements in a row they follow Keras's order."""
 
-    def lowering(layer: Any, b: Lower, x: Tensor) -> Tensor:
-        r = Reducer(layer, b, x)
+    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+        r = Reducer(layer, builder, x)
         value = to_dtype(x, "int32") if x.dtype == "bool" else x
         if layer.axis is not None:
             return r.finish(Method(value, name, (), r.kwargs(several=False)), "int64")
@@ -169,8 +171,8 @@ def _place(name: str) -> Callable[..., Tensor]:
         shape = layer.output_shape(as_operand(x))
         if layer.keepdims:
             expr = Method(expr, "reshape", shape)
-        y = b.tensor(shape, "int64")
-        result: Tensor = b.step(expr, y, want="keras")
+        y = builder.tensor(shape, "int64")
+        result: Tensor = builder.step(expr, y, layout="keras")
         return result
 
     return lowering
@@ -181,16 +183,16 @@ lower(ops.Argmin)(_place("argmin"))
 
 
 @lower(ops.Logsumexp)
-def logsumexp(layer: ops.Logsumexp, b: Lower, x: Tensor) -> Tensor:
-    r = Reducer(layer, b, x)
+def logsumexp(layer: ops.Logsumexp, builder: LayerBuilder, x: Tensor) -> Tensor:
+    r = Reducer(layer, builder, x)
     r.as_floating()
     return r.finish(Method(r.value, "logsumexp", (), r.kwargs(always=True)))
 
 
 @lower(ops.Norm)
-def norm(layer: ops.Norm, b: Lower, x: Tensor) -> Tensor:
+def norm(layer: ops.Norm, builder: LayerBuilder, x: Tensor) -> Tensor:
     """Vectors along one axis (or everything, by default), matrices along two."""
-    r = Reducer(layer, b, x)
+    r = Reducer(layer, builder, x)
     r.as_floating()
     order: Any = layer.ord
     if len(r.axes) == 2 and order is not None and order != "fro":
@@ -203,17 +205,17 @@ def norm(layer: ops.Norm, b: Lower, x: Tensor) -> Tensor:
 def running(name: str) -> Callable[..., Tensor]:
     """Running sums and products."""
 
-    def lowering(layer: ops.Cumsum, b: Lower, x: Tensor) -> Tensor:
+    def lowering(layer: ops.Cumsum, builder: LayerBuilder, x: Tensor) -> Tensor:
         dtype = layer.result_dtype(as_operand(x))
         typed = {"dtype": torch_dtype(dtype)} if dtype != x.dtype or ops.is_whole(dtype) else {}
         if layer.axis is None:
             flat = Method(x, "flatten") if x.rank > 1 else x
             out = layer.output_shape(as_operand(x))
             expr = Method(flat, name, (), {"dim": 0, **typed})
-            return b.expr(expr, x, out=out, want="keras", dtype=dtype)
+            return builder.expr(expr, x, shape=out, layout="keras", dtype=dtype)
         kwargs = {"dim": axis(ops.check_axis(layer.axis, x.rank), x), **typed}
-        want: Want = "any" if x.flat is None else "keras"
-        y = b.expr(Method(x, name, (), kwargs), x, want=want, dtype=dtype)
+        layout: Layout = "any" if x.flat is None else "keras"
+        y = builder.expr(Method(x, name, (), kwargs), x, layout=layout, dtype=dtype)
         y.flat = None
         return y
 

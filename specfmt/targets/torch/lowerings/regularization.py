@@ -15,8 +15,8 @@ from specfmt.layers.regularization import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
-from specfmt.targets.torch.builder import Lower
-from specfmt.targets.torch.expr import Call, PerAxis, SelfAttr, Size, Tensor, Want
+from specfmt.targets.torch.builder import LayerBuilder
+from specfmt.targets.torch.expr import Call, Layout, PerAxis, SelfAttr, Size, Tensor
 from specfmt.targets.torch.registry import TargetError, lower
 
 
@@ -31,28 +31,30 @@ def stock(name: str, training: bool | None, *args: Any) -> Call | None:
 
 
 @lower(Dropout)
-def dropout(layer: Dropout, b: Lower, x: Tensor, training: bool | None = None) -> Tensor:
+def dropout(
+    layer: Dropout, builder: LayerBuilder, x: Tensor, training: bool | None = None
+) -> Tensor:
     if layer.rate == 0 or training is False:
         return x
     if layer.noise_shape is not None and 1 in layer.noise_shape:
-        return shared_dropout(b, x, layer.rate, layer.noise_shape, training)
+        return shared_dropout(builder, x, layer.rate, layer.noise_shape, training)
     module = stock("nn.Dropout", training, layer.rate)
-    return b.call("F.dropout", x, layer.rate, training_flag(training), module=module)
+    return builder.call("F.dropout", x, layer.rate, training_flag(training), module=module)
 
 
 def shared_dropout(
-    b: Lower,
+    builder: LayerBuilder,
     x: Tensor,
     rate: float,
     noise_shape: tuple[int | None, ...],
     training: bool | None,
 ) -> Tensor:
     """Dropout whose decisions are shared along the axes of size 1 in ``noise_shape``."""
-    return _shared(b, "shared_dropout", x, rate, noise_shape, training)
+    return _shared(builder, "shared_dropout", x, rate, noise_shape, training)
 
 
 def _shared(
-    b: Lower,
+    builder: LayerBuilder,
     function: str,
     x: Tensor,
     rate: float,
@@ -64,47 +66,50 @@ def _shared(
         1 if noise == 1 else size if size is not None else Size(x, k)
         for k, (noise, size) in enumerate(zip(noise_shape, x.shape, strict=True))
     )
-    want: Want = "any" if x.flat is None else "keras"
+    layout: Layout = "any" if x.flat is None else "keras"
     flag = training_flag(training)
-    return b.call(b.helper(function), x, rate, PerAxis(sizes), flag, want=want)
+    return builder.call(builder.helper(function), x, rate, PerAxis(sizes), flag, layout=layout)
 
 
 @lower(SpatialDropout1D)
 def spatial_dropout1d(
-    layer: SpatialDropout1D, b: Lower, x: Tensor, training: bool | None = None
+    layer: SpatialDropout1D, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
     """Shared along time; `F.dropout1d` would need the features at axis 1."""
     if layer.rate == 0 or training is False:
         return x
-    return shared_dropout(b, x, layer.rate, (None, 1, None), training)
+    return shared_dropout(builder, x, layer.rate, (None, 1, None), training)
 
 
 @lower(SpatialDropout2D)
 @lower(SpatialDropout3D)
 def spatial_dropout(
-    layer: SpatialDropout2D | SpatialDropout3D, b: Lower, x: Tensor, training: bool | None = None
+    layer: SpatialDropout2D | SpatialDropout3D,
+    builder: LayerBuilder,
+    x: Tensor,
+    training: bool | None = None,
 ) -> Tensor:
     if layer.rate == 0 or training is False:
         return x
-    want: Want = "keras" if layer.data_format == "channels_first" else "channels"
+    layout: Layout = "keras" if layer.data_format == "channels_first" else "channels"
     rank = x.rank - 2
     module = stock(f"nn.Dropout{rank}d", training, layer.rate)
     flag = training_flag(training)
-    return b.call(f"F.dropout{rank}d", x, layer.rate, flag, want=want, module=module)
+    return builder.call(f"F.dropout{rank}d", x, layer.rate, flag, layout=layout, module=module)
 
 
 @lower(GaussianNoise)
 def gaussian_noise(
-    layer: GaussianNoise, b: Lower, x: Tensor, training: bool | None = None
+    layer: GaussianNoise, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
     if layer.stddev == 0 or training is False:
         return x
-    return b.call(b.helper("gaussian_noise"), x, layer.stddev, training_flag(training))
+    return builder.call(builder.helper("gaussian_noise"), x, layer.stddev, training_flag(training))
 
 
 @lower(GaussianDropout)
 def gaussian_dropout(
-    layer: GaussianDropout, b: Lower, x: Tensor, training: bool | None = None
+    layer: GaussianDropout, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
     if layer.rate == 1:
         raise TargetError(
@@ -113,11 +118,13 @@ def gaussian_dropout(
     if layer.rate == 0 or training is False:
         return x
     stddev = sqrt(layer.rate / (1 - layer.rate))
-    return b.call(b.helper("gaussian_dropout"), x, stddev, training_flag(training))
+    return builder.call(builder.helper("gaussian_dropout"), x, stddev, training_flag(training))
 
 
 @lower(AlphaDropout)
-def alpha_dropout(layer: AlphaDropout, b: Lower, x: Tensor, training: bool | None = None) -> Tensor:
+def alpha_dropout(
+    layer: AlphaDropout, builder: LayerBuilder, x: Tensor, training: bool | None = None
+) -> Tensor:
     """PyTorch's has the same constants (`aten/src/ATen/native/Dropout.cpp`)."""
     if layer.rate == 1:
         raise TargetError(
@@ -128,12 +135,14 @@ def alpha_dropout(layer: AlphaDropout, b: Lower, x: Tensor, training: bool | Non
     if layer.rate == 0 or training is False:
         return x
     if layer.noise_shape is not None and 1 in layer.noise_shape:
-        return _shared(b, "shared_alpha_dropout", x, layer.rate, layer.noise_shape, training)
+        return _shared(builder, "shared_alpha_dropout", x, layer.rate, layer.noise_shape, training)
     module = stock("nn.AlphaDropout", training, layer.rate)
-    return b.call("F.alpha_dropout", x, layer.rate, training_flag(training), module=module)
+    return builder.call("F.alpha_dropout", x, layer.rate, training_flag(training), module=module)
 
 
 @lower(ActivityRegularization)
-def activity_regularization(_layer: ActivityRegularization, _b: Lower, x: Tensor) -> Tensor:
+def activity_regularization(
+    _layer: ActivityRegularization, _builder: LayerBuilder, x: Tensor
+) -> Tensor:
     """The input itself; `activity` adds the penalty where the model is trained."""
     return x

@@ -23,7 +23,7 @@ from specfmt.layers.reshaping import (
     ZeroPadding3D,
 )
 from specfmt.layers.sizes import spatial_axes
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
     AxisSubscript,
     ByOrder,
@@ -42,9 +42,9 @@ from specfmt.targets.torch.expr import (
     torch_order,
 )
 from specfmt.targets.torch.lowerings.padding import (
-    channels_want,
     compact,
     data_format,
+    layout_of,
     pad,
     when_channels,
 )
@@ -59,34 +59,34 @@ that lands below a whole number.
 
 
 @lower(Flatten)
-def flatten(layer: Flatten, b: Lower, x: Tensor, **_: object) -> Tensor:
+def flatten(layer: Flatten, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """``x.flatten(1)``; what follows takes the order in which the features come."""
     if x.rank == 2:
         return x
     if x.rank == 1:
-        return b.method(x, "unsqueeze", 1, out=layer.output_shape(x.shape))
+        return builder.method(x, "unsqueeze", 1, shape=layer.output_shape(x.shape))
     if data_format(layer) == "channels_first":
-        x = relabelled(b, x, (*range(2, x.rank), 1))
-    return b.flatten(x, layer.output_shape(x.shape))
+        x = relabelled(builder, x, (*range(2, x.rank), 1))
+    return builder.flatten(x, layer.output_shape(x.shape))
 
 
 @lower(Reshape)
-def reshape(layer: Reshape, b: Lower, x: Tensor, **_: object) -> Tensor:
+def reshape(layer: Reshape, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`Tensor.reshape`; without permutes where the channels stay what they are."""
     out = layer.output_shape(x.shape)
     if len(out) == 2 and x.rank == 2:
         return x
     if len(out) == 2 and x.rank > 2:
-        return b.flatten(x, out)
+        return builder.flatten(x, out)
     shape = x.shape if x.flat is None else (x.shape[0], *x.flat)
     reads_any, gives_any = one_order(shape), one_order(out)
-    y = b.tensor(out, x.dtype)
+    y = builder.tensor(out, x.dtype)
     keeps_channels = shape[-1] is not None and shape[-1] == out[-1]
-    result: Tensor = b.step(
+    result: Tensor = builder.step(
         _reshaped(x, out),
         y,
-        want="any" if reads_any or keeps_channels else "keras",
-        out_want="free" if gives_any else "keras" if not keeps_channels else None,
+        layout="any" if reads_any or keeps_channels else "keras",
+        output_layout="free" if gives_any else "keras" if not keeps_channels else None,
         module=_unflatten(x, out),
     )
     return result
@@ -113,59 +113,61 @@ def _unflatten(x: Tensor, out: Shape) -> ByOrder | None:
 
 
 @lower(Permute)
-def permute(layer: Permute, b: Lower, x: Tensor, **_: object) -> Tensor:
+def permute(layer: Permute, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`Tensor.permute`; moving the channels to the front or back costs nothing in a trunk."""
     out = layer.output_shape(x.shape)
     last = x.rank - 1
     if layer.dims == tuple(range(1, x.rank)):
         return x
     if x.rank > 2 and layer.dims in ((last, *range(1, last)), (*range(2, x.rank), 1)):
-        return relabelled(b, x, layer.dims)
-    result: Tensor = b.step(Rearrange(x, layer.dims), b.tensor(out, x.dtype), out_want="free")
+        return relabelled(builder, x, layer.dims)
+    result: Tensor = builder.step(
+        Rearrange(x, layer.dims), builder.tensor(out, x.dtype), output_layout="free"
+    )
     return result
 
 
-def relabelled(b: Lower, x: Tensor, dims: tuple[int, ...]) -> Tensor:
+def relabelled(builder: LayerBuilder, x: Tensor, dims: tuple[int, ...]) -> Tensor:
     """The axes as ``dims`` (from 1) says, which moves the last to the front or back."""
-    y = b.tensor((x.shape[0], *(x.shape[dim] for dim in dims)), x.dtype)
+    y = builder.tensor((x.shape[0], *(x.shape[dim] for dim in dims)), x.dtype)
     to_front = dims[0] == x.rank - 1
-    result: Tensor = b.step(
+    result: Tensor = builder.step(
         Relabel(x, either=x.rank == 3),
         y,
-        want="channels" if to_front else "keras",
-        out_want="keras" if to_front else "channels",
+        layout="channels" if to_front else "keras",
+        output_layout="keras" if to_front else "channels",
         same_line=True,
     )
     return result
 
 
 @lower(RepeatVector)
-def repeat_vector(layer: RepeatVector, b: Lower, x: Tensor, **_: object) -> Tensor:
+def repeat_vector(layer: RepeatVector, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """``x.unsqueeze(1).repeat(1, n, 1)``."""
     counts = PerAxis((1, layer.n, 1))
     added = Method(x, "unsqueeze", (axis(1, Tensor((None, None, None))),))
-    return b.expr(
+    return builder.expr(
         Method(added, "repeat", (Spread(counts),)),
         x,
-        out=layer.output_shape(x.shape),
-        want="any" if x.flat is None else "keras",
+        shape=layer.output_shape(x.shape),
+        layout="any" if x.flat is None else "keras",
     )
 
 
 @lower(ZeroPadding1D)
 @lower(ZeroPadding2D)
 @lower(ZeroPadding3D)
-def zero_padding(layer: ZeroPadding, b: Lower, x: Tensor, **_: object) -> Tensor:
+def zero_padding(layer: ZeroPadding, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`F.pad`, which counts axes from the last."""
     axes = spatial_axes(layer.rank, data_format(layer))
     widths = {place: w for place, w in zip(axes, layer.sides(), strict=True) if any(w)}
-    return pad(b, x, widths) if widths else x
+    return pad(builder, x, widths) if widths else x
 
 
 @lower(Cropping1D)
 @lower(Cropping2D)
 @lower(Cropping3D)
-def cropping(layer: Cropping, b: Lower, x: Tensor, **_: object) -> Tensor:
+def cropping(layer: Cropping, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """A slice: ``x[:, :, 1:-1]``."""
     axes = spatial_axes(layer.rank, data_format(layer))
     items = {
@@ -175,28 +177,28 @@ def cropping(layer: Cropping, b: Lower, x: Tensor, **_: object) -> Tensor:
     }
     if not items:
         return x
-    return b.expr(AxisSubscript(x, items, x.rank), x, out=layer.output_shape(x.shape))
+    return builder.expr(AxisSubscript(x, items, x.rank), x, shape=layer.output_shape(x.shape))
 
 
 @lower(UpSampling1D)
-def up_sampling_1d(layer: UpSampling1D, b: Lower, x: Tensor, **_: object) -> Tensor:
+def up_sampling_1d(layer: UpSampling1D, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`Tensor.repeat_interleave` over the steps."""
     if layer.size == 1:
         return x
     module = Call("nn.Upsample", (), {"scale_factor": layer.size})
-    return b.method(
+    return builder.method(
         x,
         "repeat_interleave",
         layer.size,
         dim=axis(1, x),
-        out=layer.output_shape(x.shape),
+        shape=layer.output_shape(x.shape),
         module=when_channels(layer, module),
     )
 
 
 @lower(UpSampling2D)
 @lower(UpSampling3D)
-def up_sampling(layer: UpSampling, b: Lower, x: Tensor, **_: object) -> Tensor:
+def up_sampling(layer: UpSampling, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`F.interpolate`; its bilinear mode with ``align_corners=False`` is TensorFlow's."""
     factors = layer.factors()
     mode: str = getattr(layer, "interpolation", "nearest")
@@ -211,17 +213,19 @@ def up_sampling(layer: UpSampling, b: Lower, x: Tensor, **_: object) -> Tensor:
             if factor > 1:
                 y = Method(y, "repeat_interleave", (factor,), {"dim": axis(place, x)})
         assert isinstance(y, Expr)
-        return b.expr(y, x, out=out)
+        return builder.expr(y, x, shape=out)
     if mode not in ("nearest", "bilinear"):
-        return b.call(b.helper("resample"), x, factors, mode, out=out, want=channels_want(layer))
+        return builder.call(
+            builder.helper("resample"), x, factors, mode, shape=out, layout=layout_of(layer)
+        )
     options: dict[str, Any] = {"scale_factor": compact(factors)} | (
         {} if mode == "nearest" else {"mode": mode}
     )
-    return b.call(
+    return builder.call(
         "F.interpolate",
         x,
-        out=out,
-        want=channels_want(layer),
+        shape=out,
+        layout=layout_of(layer),
         module=Call("nn.Upsample", (), options),
         **options,
     )

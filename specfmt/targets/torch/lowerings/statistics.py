@@ -7,11 +7,11 @@ from typing import Any
 from specfmt.graph.model import Array
 from specfmt.layers import statistics as ops
 from specfmt.layers.reductions import is_whole, reduced_axes
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, axis
 from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype, torch_dtype
-from specfmt.targets.torch.lowerings.reductions import Reducer, extreme, running, wants_dropping
+from specfmt.targets.torch.lowerings.reductions import Reducer, extreme, layouts_dropping, running
 from specfmt.targets.torch.registry import lower
 
 KERAS_EPSILON = 1e-7
@@ -22,22 +22,22 @@ lower(ops.Amin)(extreme("amin"))
 
 
 @lower(ops.Average)
-def average(layer: ops.Average, b: Lower, x: Tensor, weights: Any = None) -> Tensor:
+def average(layer: ops.Average, builder: LayerBuilder, x: Tensor, weights: Any = None) -> Tensor:
     """A mean, or sums of products by the sum of the weights."""
     axes = reduced_axes(layer.axis, x.rank)
     seen = (as_operand(x),) if weights is None else (as_operand(x), as_operand(weights))
     dtype = layer.result_dtype(*seen)
     value: Any = x if x.dtype == dtype else to_dtype(x, dtype)
     dims: dict[str, Any] = {} if layer.axis is None else {"dim": axis(axes[0], x)}
-    want, out_want = wants_dropping(x, axes)
+    layout, output_layout = layouts_dropping(x, axes)
     if weights is None:
         expr: Any = Method(value, "mean", (), dims)
     else:
-        want, out_want = "keras", "keras"
+        layout, output_layout = "keras", "keras"
         weights = as_array(weights)
         weight: Any = weights if weights.dtype == dtype else to_dtype(weights, dtype)
         if isinstance(weights, Array):
-            weight = buffer(b, weights, None, dtype)
+            weight = buffer(builder, weights, None, dtype)
         wide = weight
         if len(weights.shape) == 1 and x.rank > 1:
             wide = Method(weight, "view", (-1, *(1,) * (x.rank - 1 - axes[0])))
@@ -46,37 +46,37 @@ def average(layer: ops.Average, b: Lower, x: Tensor, weights: Any = None) -> Ten
         else:
             total = Method(weight, "sum", (), dims)
         expr = Binary("/", Method(Binary("*", value, wide), "sum", (), dims), total)
-    y = b.tensor(layer.output_shape(*seen), dtype)
-    result: Tensor = b.step(expr, y, want=want, out_want=out_want)
+    y = builder.tensor(layer.output_shape(*seen), dtype)
+    result: Tensor = builder.step(expr, y, layout=layout, output_layout=output_layout)
     return result
 
 
 @lower(ops.Moments)
-def moments(layer: ops.Moments, b: Lower, x: Tensor) -> tuple[Tensor, Tensor]:
+def moments(layer: ops.Moments, builder: LayerBuilder, x: Tensor) -> tuple[Tensor, Tensor]:
     """The mean, and the variance that divides by the number of elements."""
-    r = Reducer(layer, b, x, layer.axes)
+    r = Reducer(layer, builder, x, layer.axes)
     mean = r.finish(Method(x, "mean", (), r.kwargs()))
     variance = r.finish(Method(x, "var", (), {**r.kwargs(), "correction": 0}))
     return mean, variance
 
 
 @lower(ops.CountNonzero)
-def count_nonzero(layer: ops.CountNonzero, b: Lower, x: Tensor) -> Tensor:
-    r = Reducer(layer, b, x)
+def count_nonzero(layer: ops.CountNonzero, builder: LayerBuilder, x: Tensor) -> Tensor:
+    r = Reducer(layer, builder, x)
     nonzero = Binary("!=", x, 0) if x.dtype != "bool" else x
     return r.finish(Method(nonzero, "sum", (), {**r.kwargs(), "dtype": torch_dtype("int32")}))
 
 
 @lower(ops.Median)
-def median(layer: ops.Median, b: Lower, x: Tensor) -> Tensor:
+def median(layer: ops.Median, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`torch.quantile` takes the mean of the two in the middle; `torch.median` the smaller."""
-    y = _median(layer, b, x)
+    y = _median(layer, builder, x)
     half = x.dtype in ("float16", "bfloat16")  # which `torch.quantile` does not compute in
-    return b.expr(to_dtype(y, x.dtype), y, dtype=x.dtype) if half else y
+    return builder.expr(to_dtype(y, x.dtype), y, dtype=x.dtype) if half else y
 
 
-def _median(layer: ops.Median, b: Lower, x: Tensor) -> Tensor:
-    r = Reducer(layer, b, x)
+def _median(layer: ops.Median, builder: LayerBuilder, x: Tensor) -> Tensor:
+    r = Reducer(layer, builder, x)
     r.as_floating()
     value = r.value
     if x.dtype in ("float16", "bfloat16"):
@@ -86,8 +86,8 @@ def _median(layer: ops.Median, b: Lower, x: Tensor) -> Tensor:
         expr: Any = Method(Method(value, "flatten"), "quantile", (0.5,))
         if layer.keepdims:
             expr = Method(expr, "view", ((1,) * x.rank,))
-        y = b.tensor(layer.output_shape(as_operand(x)), r.dtype)
-        result: Tensor = b.step(expr, y, want="keras")
+        y = builder.tensor(layer.output_shape(as_operand(x)), r.dtype)
+        result: Tensor = builder.step(expr, y, layout="keras")
         return result
     if len(r.axes) == 1:
         return r.finish(Method(value, "quantile", (0.5,), r.kwargs(several=False)))
@@ -97,27 +97,27 @@ def _median(layer: ops.Median, b: Lower, x: Tensor) -> Tensor:
     if layer.keepdims:
         for k in sorted(r.axes):
             expr = Method(expr, "unsqueeze", (k,))
-    y = b.tensor(layer.output_shape(as_operand(x)), r.dtype)
-    whole: Tensor = b.step(expr, y, want="keras")
+    y = builder.tensor(layer.output_shape(as_operand(x)), r.dtype)
+    whole: Tensor = builder.step(expr, y, layout="keras")
     return whole
 
 
 @lower(ops.Ptp)
-def ptp(layer: ops.Ptp, b: Lower, x: Tensor) -> Tensor:
-    r = Reducer(layer, b, x)
+def ptp(layer: ops.Ptp, builder: LayerBuilder, x: Tensor) -> Tensor:
+    r = Reducer(layer, builder, x)
     largest, smallest = (Method(x, name, (), r.kwargs()) for name in ("amax", "amin"))
     return r.finish(Binary("-", largest, smallest))
 
 
 @lower(ops.Normalize)
-def normalize(layer: ops.Normalize, b: Lower, x: Tensor) -> Tensor:
+def normalize(layer: ops.Normalize, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`F.normalize` along an axis, whose ``eps`` bounds the norm as Keras's ``epsilon`` does."""
     axes = reduced_axes(layer.axis, x.rank)
     epsilon = KERAS_EPSILON if layer.epsilon is None else layer.epsilon
     value: Any = to_dtype(x, "float32") if is_whole(x.dtype) else x
     dims = tuple(axis(k, x) for k in axes)
     order = {} if layer.order == 2 else {"p": layer.order}
-    want = "any" if x.flat is None or 0 not in axes else "keras"
+    layout = "any" if x.flat is None or 0 not in axes else "keras"
     dtype = "float32" if is_whole(x.dtype) else x.dtype
     if len(axes) > 1:
         kwargs = {"dim": dims, "keepdim": True}
@@ -128,7 +128,7 @@ def normalize(layer: ops.Normalize, b: Lower, x: Tensor) -> Tensor:
     else:
         kwargs = {**order, "dim": dims[0], "eps": epsilon}
         expr = Call("F.normalize", (value,), kwargs)
-    return b.expr(expr, x, want=want, dtype=dtype)  # type: ignore[arg-type]
+    return builder.expr(expr, x, layout=layout, dtype=dtype)  # type: ignore[arg-type]
 
 
 lower(ops.Cumprod)(running("cumprod"))

@@ -6,19 +6,19 @@ from typing import Any
 
 from specfmt.layers import window_operations as ops
 from specfmt.layers.registry import layer_class
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.registry import TargetError, lower
 
 
 def _pooling(kind: str) -> Any:
-    def lowering(layer: ops.Pool, b: Lower, x: Tensor) -> Tensor:
+    def lowering(layer: ops.Pool, builder: LayerBuilder, x: Tensor) -> Tensor:
         cls = layer_class(f"{kind}Pooling{x.rank - 2}D")
         if cls is None:
             raise TargetError("a pooling over more than three axes", field="pool_size")
         fields = {key: getattr(layer, key) for key in type(layer).own_fields()}
         size, strides = layer.windows(x.rank - 2)
-        result: Tensor = b.lower(cls(**{**fields, "pool_size": size, "strides": strides}), x)
+        result: Tensor = builder.lower(cls(**{**fields, "pool_size": size, "strides": strides}), x)
         return result
 
     return lowering

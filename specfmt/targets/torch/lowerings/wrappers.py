@@ -9,18 +9,18 @@ from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import Recurrent
 from specfmt.layers.wrappers import Bidirectional, TimeDistributed
-from specfmt.targets.torch.builder import Lower
+from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
     Axis,
     Binary,
     ByOrder,
     Call,
+    Layout,
     Method,
     SelfAttr,
     Size,
     Subscript,
     Tensor,
-    Want,
     axis,
 )
 from specfmt.targets.torch.lowerings.recurrent import (
@@ -43,7 +43,7 @@ MERGES = {"sum": "+", "mul": "*"}
 @lower(Bidirectional)
 def bidirectional(
     layer: Bidirectional,
-    b: Lower,
+    builder: LayerBuilder,
     x: Tensor,
     initial_state: list[Tensor] | None = None,
     mask: Tensor | None = None,
@@ -52,12 +52,12 @@ def bidirectional(
     """One bidirectional module where both directions are alike, else one for each."""
     forward, backward = layer.directions()
     check_stateful(forward)
-    call = context(b, x, initial_state, mask, training)
-    pair = one_module(b, forward, backward, call.training)
+    call = context(builder, x, initial_state, mask, training)
+    pair = one_module(builder, forward, backward, call.training)
     if pair is not None:
-        outputs, states = both_ways(b, layer.merge_mode, pair, call)
+        outputs, states = both_ways(builder, layer.merge_mode, pair, call)
     else:
-        outputs, states = each_way(b, layer.merge_mode, forward, backward, call)
+        outputs, states = each_way(builder, layer.merge_mode, forward, backward, call)
     if forward.return_sequences:
         for output in outputs:
             output.mask = call.carried
@@ -68,7 +68,9 @@ def bidirectional(
 Pair = tuple[tuple[Recurrent, Weights], tuple[Recurrent, Weights]]
 
 
-def one_module(b: Lower, ahead: Recurrent, back: Recurrent, training: bool | None) -> Pair | None:
+def one_module(
+    builder: LayerBuilder, ahead: Recurrent, back: Recurrent, training: bool | None
+) -> Pair | None:
     """Both directions with their cells' weights, if one torch module with
     ``bidirectional=True`` computes them."""
     found = [(each, each.one_layer()) for each in (ahead, back)]
@@ -77,7 +79,7 @@ def one_module(b: Lower, ahead: Recurrent, back: Recurrent, training: bool | Non
         if one is None or isinstance(outer, ConvLSTM):
             return None
         layer, path = one
-        pairs.append((layer, b.weights.under("/".join((inner_name(outer), *path)))))
+        pairs.append((layer, builder.weights.under("/".join((inner_name(outer), *path)))))
     (forward, _), (backward, _) = pairs
     same = (
         type(forward) is type(backward)
@@ -94,37 +96,41 @@ def one_module(b: Lower, ahead: Recurrent, back: Recurrent, training: bool | Non
 
 
 def both_ways(
-    b: Lower, mode: str | None, pair: Pair, call: Context
+    builder: LayerBuilder, mode: str | None, pair: Pair, call: Context
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Outputs and states of both directions by one module."""
     layers = {"": pair[0], "_reverse": pair[1]}
     forward = pair[0][0]
     features = call.x.shape[2] or 0
-    module = stock_module(b.inner(forward, ""), layers, features, bidirectional=True)
-    out, last = run_stock(b, forward, module, call, directions=2)
+    module = stock_module(builder.inner(forward, ""), layers, features, bidirectional=True)
+    out, last = run_stock(builder, forward, module, call, directions=2)
     ends = []
     for place, part in ((-2, "forward"), (-1, "backward")):
-        names = [state(b.inner(forward, part), forward, i) for i in range(forward.states)]
+        names = [state(builder.inner(forward, part), forward, i) for i in range(forward.states)]
         for value, name in zip(last, names, strict=True):
-            ends.append(b.step(Subscript(value, (place,)), name, want="keras"))
+            ends.append(builder.step(Subscript(value, (place,)), name, layout="keras"))
     if forward.return_sequences:
         if mode == "concat":
             return [out], ends
         shape = (*out.shape[:2], forward.units)
-        parts = [Tensor(shape, "float32", f"{b.node.name}_{p}") for p in ("forward", "backward")]
-        b.step(Method(out, "chunk", (2,), {"dim": -1}), *parts, want="keras")
-        return merged(b, mode, parts[0], parts[1]), ends
+        parts = [
+            Tensor(shape, "float32", f"{builder.node.name}_{p}") for p in ("forward", "backward")
+        ]
+        builder.step(Method(out, "chunk", (2,), {"dim": -1}), *parts, layout="keras")
+        return merged(builder, mode, parts[0], parts[1]), ends
     if mode == "concat" and not forward.return_state:
         halves = tuple(Subscript(last[0], (place,)) for place in (-2, -1))
-        both = b.tensor((call.x.shape[0], 2 * forward.units))
-        b.step(Call("torch.cat", (halves,), {"dim": -1}), both, want="keras")
-        return [last_output(b, forward, both, call.states, call.mask)], ends
-    parts = [last_output(b, forward, h, call.states, call.mask) for h in ends[:: forward.states]]
-    return merged(b, mode, parts[0], parts[1]), ends
+        both = builder.tensor((call.x.shape[0], 2 * forward.units))
+        builder.step(Call("torch.cat", (halves,), {"dim": -1}), both, layout="keras")
+        return [last_output(builder, forward, both, call.states, call.mask)], ends
+    parts = [
+        last_output(builder, forward, h, call.states, call.mask) for h in ends[:: forward.states]
+    ]
+    return merged(builder, mode, parts[0], parts[1]), ends
 
 
 def each_way(
-    b: Lower, mode: str | None, forward: Recurrent, backward: Recurrent, call: Context
+    builder: LayerBuilder, mode: str | None, forward: Recurrent, backward: Recurrent, call: Context
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Outputs and states of both directions by a module for each."""
     half = len(call.states) // 2
@@ -133,33 +139,33 @@ def each_way(
         ("forward", forward, call.states[:half]),
         ("backward", backward, call.states[half:]),
     ):
-        one = b.inner(layer, part, inner_name(layer))
+        one = builder.inner(layer, part, inner_name(layer))
         layer = layer.model_copy(update={"return_state": True})
         results.append(one.lower(layer, call.x, states, call.mask, call.training))
     (ahead, *first), (back, *second) = results
     if forward.return_sequences:
-        back = b.method(back, "flip", axis(1, back), want=any_order(back))
-    return merged(b, mode, ahead, back), [*first, *second]
+        back = builder.method(back, "flip", axis(1, back), layout=any_order(back))
+    return merged(builder, mode, ahead, back), [*first, *second]
 
 
-def merged(b: Lower, mode: str | None, ahead: Tensor, back: Tensor) -> list[Tensor]:
+def merged(builder: LayerBuilder, mode: str | None, ahead: Tensor, back: Tensor) -> list[Tensor]:
     """Both directions' outputs, in one where a mode is given."""
-    return [ahead, back] if mode is None else [merge(b, mode, ahead, back)]
+    return [ahead, back] if mode is None else [merge(builder, mode, ahead, back)]
 
 
-def merge(b: Lower, mode: str, ahead: Tensor, back: Tensor) -> Tensor:
+def merge(builder: LayerBuilder, mode: str, ahead: Tensor, back: Tensor) -> Tensor:
     """Both directions' outputs in one."""
-    want = any_order(ahead)
+    layout = any_order(ahead)
     if mode == "concat":
         shape = (*ahead.shape[:-1], 2 * (ahead.shape[-1] or 0))
         joined = Call("torch.cat", ((ahead, back),), {"dim": axis(-1, ahead)})
-        return b.expr(joined, ahead, out=shape, want=want)
+        return builder.expr(joined, ahead, shape=shape, layout=layout)
     if mode == "ave":
-        return b.expr(Binary("/", Binary("+", ahead, back), 2), ahead, want=want)
-    return b.expr(Binary(MERGES[mode], ahead, back), ahead, want=want)
+        return builder.expr(Binary("/", Binary("+", ahead, back), 2), ahead, layout=layout)
+    return builder.expr(Binary(MERGES[mode], ahead, back), ahead, layout=layout)
 
 
-def any_order(x: Tensor) -> Want:
+def any_order(x: Tensor) -> Layout:
     """Sequences of features stay in Keras's order, those of images stand in either."""
     return "any" if x.rank > 3 else "keras"
 
@@ -167,7 +173,7 @@ def any_order(x: Tensor) -> Want:
 @lower(TimeDistributed)
 def time_distributed(
     layer: TimeDistributed,
-    b: Lower,
+    builder: LayerBuilder,
     x: Tensor,
     training: Any = None,
     mask: Tensor | None = None,
@@ -175,8 +181,8 @@ def time_distributed(
     """Time folded into the batch, or the layer as it is where it treats positions alone."""
     inner: Layer = layer.layer
     mask = mask or x.mask
-    part = b.inner(inner, "", inner_name(inner))
-    part.without_activation = b.without_activation
+    part = builder.inner(inner, "", inner_name(inner))
+    part.without_activation = builder.without_activation
     said: dict[str, Any] = {}
     if training is not None and any(a.name == "training" for a in inner.call_arguments):
         said["training"] = training
@@ -206,13 +212,13 @@ def is_positionwise(inner: Layer) -> bool:
 
 
 def step_by_step(
-    b: Lower, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]
+    builder: LayerBuilder, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]
 ) -> Tensor:
     """The module called for every step, so that the statistics are those of one step."""
     one = Tensor((x.shape[0], *x.shape[2:]), x.dtype, x.name)
-    steps = b.owner.steps
+    steps = builder.class_builder.steps
     before = len(steps)
-    y = b.lower(inner, one, **said)
+    y = builder.lower(inner, one, **said)
     made = steps[before:]
     del steps[before:]
     module = made[0].module_def if len(made) == 1 else None
@@ -229,29 +235,36 @@ def step_by_step(
             "layer",
         )
     out = (y.shape[0], x.shape[1], *y.shape[1:])
-    want = made[0].want if one.rank > 2 else "keras"
+    layout = made[0].layout if one.rank > 2 else "keras"
     places: dict[str, Any] = {"dim": Axis(1, x.rank)}
-    out_want = made[0].out_want
+    output_layout = made[0].output_layout
     if len(out) == 3 and x.rank > 3:  # time comes first again behind the batch
-        places["out_dim"], out_want = 1, "keras"
-    call = Call(b.helper("each_step"), (SelfAttr(module.attr), x), places)
-    result: Tensor = b.step(
-        call, b.tensor(out, y.dtype), want=want, out_want=out_want, module_def=module, heavy=True
+        places["out_dim"], output_layout = 1, "keras"
+    call = Call(builder.helper("each_step"), (SelfAttr(module.attr), x), places)
+    result: Tensor = builder.step(
+        call,
+        builder.tensor(out, y.dtype),
+        layout=layout,
+        output_layout=output_layout,
+        module_def=module,
+        heavy=True,
     )
     return result
 
 
-def folded(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]) -> Tensor:
+def folded(
+    builder: LayerBuilder, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]
+) -> Tensor:
     """``(batch, time, ...)`` as ``(batch * time, ...)`` through the layer, and back.
 
     The fold is kept with the result, so that another layer over time goes on from there.
     """
-    rows, time = x.rows or fold(b, x)
+    rows, time = x.rows or fold(builder, x)
     rows.mask = None
     if mask is not None and mask.rank > 2:
         shape = (None, *mask.shape[2:])
         flat = Tensor(shape, "bool", mask.name, keeps_name=True)
-        rows.mask = b.step(Method(mask, "flatten", (0, 1)), flat, want="keras")
+        rows.mask = builder.step(Method(mask, "flatten", (0, 1)), flat, layout="keras")
     elif mask is not None and isinstance(inner, (Recurrent, Bidirectional)):
         raise TargetError(
             f"a mask of shape (batch, time) says nothing about the steps that the inner "
@@ -259,22 +272,22 @@ def folded(b: Lower, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[st
             "mask the inner sequences: (batch, time, steps)",
             "layer",
         )
-    y: Tensor = b.lower(inner, rows, **said)
-    result = b.tensor((x.shape[0], x.shape[1], *y.shape[1:]), y.dtype, rows=(y, time))
-    want: Any = "any" if y.rank > 2 else "keras"
+    y: Tensor = builder.lower(inner, rows, **said)
+    result = builder.tensor((x.shape[0], x.shape[1], *y.shape[1:]), y.dtype, rows=(y, time))
+    layout: Any = "any" if y.rank > 2 else "keras"
     apart = Method(y, "unflatten", (0, (-1, time)))
-    b.step(ByOrder(apart, _aside(apart)), result, want=want, same_line=True)
+    builder.step(ByOrder(apart, _aside(apart)), result, layout=layout, same_line=True)
     return result
 
 
-def fold(b: Lower, x: Tensor) -> tuple[Tensor, Any]:
+def fold(builder: LayerBuilder, x: Tensor) -> tuple[Tensor, Any]:
     """The folded value, and how many time steps are in it."""
     time: Any = x.shape[1]
     if time is None:
-        time = b.step(Size(x, 1), Tensor((), "int64", "steps", keeps_name=True))
-    rows = Tensor((None, *x.shape[2:]), x.dtype, b.node.name)
+        time = builder.step(Size(x, 1), Tensor((), "int64", "steps", keeps_name=True))
+    rows = Tensor((None, *x.shape[2:]), x.dtype, builder.node.name)
     together = ByOrder(Method(x, "flatten", (0, 1)), Method(_aside(x), "flatten", (0, 1)))
-    b.step(together, rows, want="any" if x.rank > 3 else "keras", same_line=True)
+    builder.step(together, rows, layout="any" if x.rank > 3 else "keras", same_line=True)
     return rows, time
 
 
