@@ -9,8 +9,9 @@ from typing import Any
 
 from specfmt.diagnostics import Path
 from specfmt.graph.model import Array, Unit
-from specfmt.layers.base import Layer, Op
+from specfmt.layers.base import Layer
 from specfmt.layers.entries import InvalidEntry, Model
+from specfmt.layers.op import Op
 from specfmt.layers.registry import layer_class
 
 SPECIAL = frozenset({"const", "slice", "ellipsis"})

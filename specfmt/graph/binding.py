@@ -20,9 +20,9 @@ from specfmt.graph.arguments import (
 )
 from specfmt.graph.model import Graph, Unit, Value, flatten
 from specfmt.graph.scope import Scope, Unresolved
-from specfmt.layers.base import Op
 from specfmt.layers.entries import Model
 from specfmt.layers.naming import is_identifier
+from specfmt.layers.op import Op
 
 MODEL_ARGUMENTS = ("training", "mask")
 """What the call of a nested model takes besides its inputs."""

@@ -7,7 +7,8 @@ from typing import Any
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.types import DTYPES
 from specfmt.graph.model import Array, Graph, Node, Value, map_values
-from specfmt.layers.base import Layer, Op, Operand, Shape, ShapeError, Weight
+from specfmt.layers.base import Layer, Shape, ShapeError, Weight
+from specfmt.layers.op import Op, Operand
 
 
 def show_shape(shape: Shape) -> str:

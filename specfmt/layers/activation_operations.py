@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from specfmt.fields.types import Axis, Bool, Float
-from specfmt.layers.base import Operand, Shape, ShapeError
+from specfmt.layers.base import Shape, ShapeError
+from specfmt.layers.op import Operand
 from specfmt.layers.operations import Unary
 from specfmt.layers.reductions import OptionalAxes, check_axis, reduced_axes
 from specfmt.layers.registry import operation

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.rules import Either, Integer, Nullable, Tuple
 from specfmt.fields.types import Axes, Axis, Literal, OptionalInt
-from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.base import Shape, ShapeError
+from specfmt.layers.op import Op, Operand
 from specfmt.layers.operations import MOST_PARTS, OptionalScalar, Unary, broadcast
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis, reduced_axes

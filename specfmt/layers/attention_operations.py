@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.rules import Either, Integer, Tuple
 from specfmt.fields.types import Bool, OptionalBool, OptionalFloat
-from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.base import Shape, ShapeError
+from specfmt.layers.op import Op, Operand
 from specfmt.layers.operations import Binary, broadcast, operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from specfmt.fields.types import OptionalDType
-from specfmt.layers.base import Op, Shape
+from specfmt.layers.base import Shape
+from specfmt.layers.op import Op
 from specfmt.layers.operations import (
     Binary,
     FloatBinary,

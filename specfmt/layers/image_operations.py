@@ -17,7 +17,8 @@ from specfmt.fields.types import (
     Size2,
     expand,
 )
-from specfmt.layers.base import Operand, Shape, ShapeError
+from specfmt.layers.base import Shape, ShapeError
+from specfmt.layers.op import Operand
 from specfmt.layers.operations import Unary
 from specfmt.layers.registry import operation
 from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial

@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.rules import Nullable, Number
 from specfmt.fields.types import DType, Int, OptionalBool, OptionalDType
-from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.base import Shape, ShapeError
+from specfmt.layers.op import Op, Operand
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.registry import operation
 

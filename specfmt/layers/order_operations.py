@@ -6,7 +6,8 @@ from math import prod
 from typing import Any, ClassVar
 
 from specfmt.fields.types import Axis, Bool, Int, NaturalInt, OptionalInt, PositiveInt
-from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.base import Shape, ShapeError
+from specfmt.layers.op import Op, Operand
 from specfmt.layers.operations import MOST_PARTS, Unary, broadcast, operand_shape
 from specfmt.layers.reductions import WIDER, check_axis
 from specfmt.layers.registry import operation

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from specfmt.layers.base import Operand
+from specfmt.layers.op import Operand
 
 _LATTICE: Final[dict[str, str]] = {
     "bool": "int",

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from specfmt.fields.errors import FieldError
 from specfmt.fields.rules import Either, Integer, Nullable, Rule, Tuple
 from specfmt.fields.types import Axes, Bool, OptionalDType, OptionalInt
-from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.base import Shape, ShapeError
+from specfmt.layers.op import Op, Operand
 from specfmt.layers.operations import OptionalScalar
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.registry import operation

@@ -13,10 +13,11 @@ from specfmt.fields.errors import FieldError, NestedError, did_you_mean
 from specfmt.fields.spellings import FIX_HINT
 from specfmt.fields.validation import unknown_key, validate
 from specfmt.layers.base import KERAS_LAYERS as KERAS_LAYERS_MODULE
-from specfmt.layers.base import Layer, Op
+from specfmt.layers.base import Layer
 from specfmt.layers.former_types import former_type
 from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
 from specfmt.layers.keras_names import KERAS_LAYERS, KERAS_OPERATIONS
+from specfmt.layers.op import Op
 
 MODEL = "Model"
 """The type of a model inside a model, which is no layer's."""

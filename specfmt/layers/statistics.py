@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from specfmt.fields.types import Axes, Bool, OptionalInt, OptionalPositiveFloat, PositiveInt
 from specfmt.layers.array_operations import OptionalAxes
-from specfmt.layers.base import Op, Operand, Shape, ShapeError
+from specfmt.layers.base import Shape, ShapeError
+from specfmt.layers.op import Op, Operand
 from specfmt.layers.operations import Unary
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import (

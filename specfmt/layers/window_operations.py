@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from specfmt.fields.rules import Either, Integer, Nullable, Tuple
 from specfmt.fields.types import OptionalDataFormat, Padding, expand
-from specfmt.layers.base import Operand, Shape, ShapeError
+from specfmt.layers.base import Shape, ShapeError
+from specfmt.layers.op import Operand
 from specfmt.layers.operations import Unary
 from specfmt.layers.registry import operation
 from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial

@@ -14,9 +14,10 @@ from specfmt.fields.rules import Boolean, Integer, Nullable, OneOf, Rule, Text, 
 from specfmt.fields.types import DTYPES
 from specfmt.fields.validation import keys_of, rules_of, validate
 from specfmt.graph.infer import show_shape
-from specfmt.layers.base import Layer, Op, ShapeError
+from specfmt.layers.base import Layer, ShapeError
 from specfmt.layers.core import Dense
 from specfmt.layers.entries import LayerRule
+from specfmt.layers.op import Op
 from specfmt.layers.recurrent import LSTM
 from specfmt.reference.field_docs import class_doc, field_doc
 from specfmt.spec.train import DataRule

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from specfmt.fields.rules import Rule
 from specfmt.fields.spellings import Former, former_arguments
 from specfmt.fields.validation import keys_of, rules_of
-from specfmt.layers.base import INPUT_KEYS, Layer
+from specfmt.layers.base import Layer
 from specfmt.layers.entries import LayerRule, Model
+from specfmt.layers.former_arguments import INPUT_KEYS
 from specfmt.layers.former_types import (
     FORMER_TYPE_ARGUMENTS,
     INPUT_TYPES,

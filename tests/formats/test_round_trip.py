@@ -32,7 +32,7 @@ from specfmt.formats.keras3.training import LOSS_CONFIGS
 from specfmt.formats.read.keras3 import LAYER_FIELDS
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
-from specfmt.layers.base import Op
+from specfmt.layers.op import Op
 from specfmt.spec.document import ModelSpec, parse_document
 from specfmt.vocab.base import Term
 from tests.tools.random_specs import documents

@@ -11,8 +11,9 @@ import pytest
 from specfmt.fields.errors import FieldError, NestedError
 from specfmt.fields.model import COMMON_FIELDS
 from specfmt.fields.validation import rule_of
-from specfmt.layers.base import Layer, Op
+from specfmt.layers.base import Layer
 from specfmt.layers.index import FAMILIES, INDEX, OPERATION_FAMILIES, OPERATIONS
+from specfmt.layers.op import Op
 from specfmt.layers.registry import layer_class, op_class
 from specfmt.vocab.history import FORMER
 

@@ -21,7 +21,7 @@ from specfmt.fields.validation import keys_of, required_keys
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.formats.read.layer_entries import MODELS
 from specfmt.layers.activation_operations import Relu
-from specfmt.layers.base import INPUT_KEYS
+from specfmt.layers.former_arguments import INPUT_KEYS
 from specfmt.layers.former_types import FORMER_TYPE_ARGUMENTS, FORMER_TYPES, WITHOUT_SUCCESSOR
 from specfmt.layers.index import INDEX
 from specfmt.layers.registry import layer_class

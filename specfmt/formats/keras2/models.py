@@ -24,8 +24,8 @@ from specfmt.graph.keras_order import keras_layers
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves
 from specfmt.graph.training import draws, normalizes
 from specfmt.layers.attention import MultiHeadAttention
-from specfmt.layers.base import Op
 from specfmt.layers.custom import Custom
+from specfmt.layers.op import Op
 from specfmt.lint.rules import ROOT_SCOPE, SCOPE
 
 KERAS_VERSION: Final = "2.15.0"

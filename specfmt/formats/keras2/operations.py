@@ -15,7 +15,7 @@ from specfmt.formats.keras2.words import Refusals, dtype_policy
 from specfmt.formats.keras3.words import plain
 from specfmt.formats.read.tensorflow.tables import FUNCTIONS, KERAS_EPSILON, Row
 from specfmt.graph.model import Array, Node, Value
-from specfmt.layers.base import Op, Operand
+from specfmt.layers.op import Op, Operand
 from specfmt.layers.promotion import operand_dtype, result_type
 
 Written = tuple[Json, Any, dict[str, Any]]

@@ -14,8 +14,8 @@ from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import traced_layers
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves, nest_as
 from specfmt.graph.tracing import traced
-from specfmt.layers.base import Op
 from specfmt.layers.naming import is_automatic
+from specfmt.layers.op import Op
 
 WRITES_DTYPE: Final = frozenset(
     {

@@ -36,7 +36,8 @@ from specfmt.formats.read.keras3 import (
     simplify,
 )
 from specfmt.formats.read.words import field_kind, plain_word, read_word
-from specfmt.layers.base import INPUT_KEYS, KERAS_LAYERS, Layer
+from specfmt.layers.base import KERAS_LAYERS, Layer
+from specfmt.layers.former_arguments import INPUT_KEYS
 from specfmt.layers.former_types import FORMER_TYPES
 from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
 from specfmt.layers.naming import to_snake_case

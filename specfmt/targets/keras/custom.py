@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.model import Graph
-from specfmt.layers.base import KERAS_LAYERS, Op, held_layers
+from specfmt.layers.base import KERAS_LAYERS, held_layers
 from specfmt.layers.naming import is_identifier
+from specfmt.layers.op import Op
 from specfmt.targets.source import argument, literal
 
 KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")

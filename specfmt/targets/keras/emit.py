@@ -8,7 +8,7 @@ from typing import Any
 
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves, nest_as
 from specfmt.graph.tracing import built_first
-from specfmt.layers.base import Op
+from specfmt.layers.op import Op
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.keras.operations import operation_source
 from specfmt.targets.keras.values import layer_call

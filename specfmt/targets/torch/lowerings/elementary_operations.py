@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from specfmt.layers import elementary_operations as ops
-from specfmt.layers.base import Op
+from specfmt.layers.op import Op
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor
 from specfmt.targets.torch.lowerings.operations import (

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from specfmt.graph.model import Array
 from specfmt.layers import operations as ops
-from specfmt.layers.base import Op, Operand, is_floating
+from specfmt.layers.base import is_floating
+from specfmt.layers.op import Op, Operand
 from specfmt.layers.promotion import operand_dtype, torch_result_type
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
