@@ -13,10 +13,10 @@ from typing import Any
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.formats.config.context import KERAS_1, Context
 from specfmt.formats.config.reading import Json, check_bounds, fail, parse_json, show
-from specfmt.formats.read.layer_entries import MODELS, layer_parts
 from specfmt.formats.read.layer_names import without_slashes
 from specfmt.formats.read.models import ModelReader
 from specfmt.formats.read.recorded_masks import read_plainly
+from specfmt.formats.read.serialized_layers import MODELS, layer_parts
 from specfmt.formats.read.subclasses import plain_models
 from specfmt.formats.read.training import read_compile_config, read_training_config
 from specfmt.formats.source.generation import detect_generation, find_dim_ordering

@@ -19,7 +19,7 @@ from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.fields.spellings import Former, former_arguments
 from specfmt.fields.validation import keys_of, required_keys
 from specfmt.formats.keras_json import document_from_keras_json
-from specfmt.formats.read.layer_entries import MODELS
+from specfmt.formats.read.serialized_layers import MODELS
 from specfmt.layers.activation_operations import Relu
 from specfmt.layers.former_arguments import INPUT_KEYS
 from specfmt.layers.former_types import FORMER_TYPE_ARGUMENTS, FORMER_TYPES, WITHOUT_SUCCESSOR

@@ -10,7 +10,6 @@ from specfmt.formats.config.reading import Json, as_list, as_map, as_text, fail,
 from specfmt.formats.read import legacy_models
 from specfmt.formats.read.assemble import Record
 from specfmt.formats.read.graph_reader import INPUT, GraphReader, drop_empty
-from specfmt.formats.read.layer_entries import layer_parts, output_rank
 from specfmt.formats.read.nodes import Call, Ref, collect_refs, read_call, read_tensors
 from specfmt.formats.read.operations import (
     is_operation,
@@ -19,6 +18,7 @@ from specfmt.formats.read.operations import (
     settle_call,
 )
 from specfmt.formats.read.recorded_masks import drop_model_masks, drop_recorded
+from specfmt.formats.read.serialized_layers import layer_parts, output_rank
 from specfmt.formats.read.tensor_shapes import say_shapes
 from specfmt.formats.read.tensorflow.graph_sizes import Sizes
 from specfmt.formats.read.tensorflow.operations import CLASSES as TF_OPERATIONS

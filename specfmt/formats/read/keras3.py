@@ -42,9 +42,6 @@ LAYER_FIELDS: Final = ("layer", "backward_layer", "cell")
 LAYER_LIST_FIELDS: Final = ("cells",)
 """Fields that hold layers."""
 
-FORWARD, BACKWARD = "forward_", "backward_"
-"""Prefixes that `Bidirectional` puts before the names of its two layers."""
-
 
 def simplify(cls: type[Layer], config: Json, query: int | None = None) -> Json:
     """A layer's config as its author may have written it.

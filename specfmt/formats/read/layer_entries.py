@@ -19,37 +19,31 @@ from specfmt.formats.config.defaults import (
     known_layer,
     layer_defaults,
     same,
-    unreadable,
     word_type,
 )
 from specfmt.formats.config.floats import clean_numbers
 from specfmt.formats.config.lenient import fit_arguments, unboxed
-from specfmt.formats.config.reading import Json, as_list, as_map, as_text, fail, show
+from specfmt.formats.config.reading import Json, as_list, as_text, fail, show
 from specfmt.formats.read import keras2
+from specfmt.formats.read.bidirectional import holds_known, undo_bidirectional, without_forced_zeros
 from specfmt.formats.read.keras3 import (
-    BACKWARD,
-    FORWARD,
     HIDDEN_DEFAULTS,
     LAYER_FIELDS,
     LAYER_LIST_FIELDS,
     query_rank,
     simplify,
 )
+from specfmt.formats.read.policies import is_default_quantization, read_policy
+from specfmt.formats.read.serialized_layers import MODELS, layer_parts
+from specfmt.formats.read.unknown_layers import LAMBDA, beyond_entry, custom_entry, lambda_entry
 from specfmt.formats.read.words import field_kind, plain_word, read_word
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.former_arguments import INPUT_KEYS
-from specfmt.layers.former_types import FORMER_TYPES
-from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
 from specfmt.layers.naming import to_snake_case
 from specfmt.layers.recurrent_cells import CELLS
 from specfmt.layers.registry import layer_class
 from specfmt.layers.wrappers import Bidirectional
-from specfmt.vocab.base import CUSTOM
 
-MODELS: Final = {"Model", *(old for old, today in FORMER_TYPES.items() if today == "Model")}
-"""Class names of whole models, oldest and newest."""
-
-LAMBDA: Final = "Lambda"
 RELU6_LIMIT: Final = 6.0
 """The ``max_value`` at which a `ReLU` is the function `relu6`."""
 
@@ -65,36 +59,10 @@ WRONG: Final = "SF403"
 BEYOND_KERAS_3: Final = frozenset({"SF420", "SF421", "SF422"})
 """Codes of a layer that is sound, but says something that Keras 3 cannot."""
 
-CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
 
 ReadModel = Callable[[str, Any, Path, Any, bool], Json]
 """Reads a nested model: class name, config, path, dtype policy, frozen -> the entry's fields."""
-
-
-def layer_parts(item: Any, path: Path) -> tuple[str, Any, Path]:
-    """The class name, config and config path of a serialized layer.
-
-    Keras 0 wrote a layer flat, with its class as ``name``; the config of a Sequential may be
-    the list of its layers.
-    """
-    mapping = as_map(item, path, "a layer")
-    if "class_name" not in mapping and "config" not in mapping and "name" in mapping:
-        config = {key: value for key, value in mapping.items() if key != "name"}
-        return as_text(mapping["name"], (*path, "name"), "the class of a layer"), config, path
-    class_name = as_text(mapping.get("class_name"), (*path, "class_name"), "the class of a layer")
-    where = (*path, "config")
-    raw = mapping.get("config")
-    if class_name in MODELS and isinstance(raw, list):
-        return class_name, raw, where
-    return class_name, as_map(raw, where, f"the config of {class_name}"), where
-
-
-def output_rank(entry: Json, rank: int | None) -> int | None:
-    """The rank of what an entry gives, from its input's; None where it is not known."""
-    type_name = entry.get("type")
-    cls = layer_class(type_name) if isinstance(type_name, str) else None
-    return None if cls is None else cls.output_rank(entry, rank)
 
 
 class LayerReader:
@@ -138,9 +106,9 @@ class LayerReader:
                 **self.read_model(class_name, config, config_path, policy, frozen),
             }
         if class_name == LAMBDA:
-            return self._lambda(item, class_name, config, path)
+            return lambda_entry(self.context, item, class_name, config, path)
         if not self._is_keras(item):
-            return self._custom(item, class_name, config, path)
+            return custom_entry(self.context, item, class_name, config, path)
         fields = dict(config)
         name = fields.pop("name", None)
         build_config = item.get("build_config")
@@ -165,13 +133,13 @@ class LayerReader:
                 entry = self._layer(*source, config_path)
             except SpecError as error:
                 if {found.code for found in error.diagnostics} <= BEYOND_KERAS_3:
-                    return self._beyond(item, class_name, config, path, error)
+                    return beyond_entry(self.context, item, class_name, config, path, error)
                 raise of_layer(error, name, class_name) from None
-            if entry is not None and not _holds_known(entry):
+            if entry is not None and not holds_known(entry):
                 item = {**item, "module": KERAS_LAYERS}
-                return self._custom(item, class_name, config, path)
+                return custom_entry(self.context, item, class_name, config, path)
             if entry is None:
-                return self._custom(item, class_name, config, path)
+                return custom_entry(self.context, item, class_name, config, path)
             if key and len(self.context.warnings) == warned:
                 self.known[key] = entry
         head: Json = {"type": entry["type"]}
@@ -206,7 +174,7 @@ class LayerReader:
             return None
         trainable, dtype = fields.pop("trainable", None), fields.pop("dtype", None)
         if cls is Bidirectional:
-            fields = {key: _without_forced_zeros(value) for key, value in fields.items()}
+            fields = {key: without_forced_zeros(value) for key, value in fields.items()}
         policy_name = read_policy(dtype, (*path, "dtype"))
         around = policy_name or policy
         values: Json = {}
@@ -217,7 +185,7 @@ class LayerReader:
         if _holds_unknown(values):
             return None
         if cls is Bidirectional:
-            _undo_bidirectional(values)
+            undo_bidirectional(values)
         if is_default_quantization(values.get("quantization_config")):
             del values["quantization_config"]
         values = simplify(cls, values, query)
@@ -310,65 +278,6 @@ class LayerReader:
         entry = self.read(value, path, policy, frozen=frozen)
         if entry.get("name") == to_snake_case(entry["type"]):
             del entry["name"]
-        return entry
-
-    def _lambda(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
-        self.context.warn(
-            "SF430",
-            f"kept the code of {show(config.get('name', class_name))} unread and not run",
-            path,
-            "replace it by operations of keras.ops or by a layer class of your own",
-        )
-        return self._opaque(item, class_name, config, path)
-
-    def _custom(self, item: Any, class_name: str, config: Json, path: Path) -> Json:
-        self.context.warn(
-            "SF431",
-            f"kept {class_name} as it is: "
-            f"{unreadable(class_name, config) or 'specfmt does not know this layer'}",
-            path,
-            "generated code has a class for it; `torch:` or `define:` say what it computes",
-        )
-        return self._opaque(item, class_name, config, path)
-
-    def _beyond(
-        self, item: Any, class_name: str, config: Json, path: Path, error: SpecError
-    ) -> Json:
-        """A layer whose class Keras 3 has not in this form: kept as one that is to be written."""
-        for found in error.diagnostics:
-            self.context.warnings.append(
-                replace(
-                    found,
-                    severity="warning",
-                    message=f"kept {class_name} as it is: {found.message}",
-                    hint="generated code has a class for it; `torch:` or `define:` say what it "
-                    "computes",
-                )
-            )
-        return self._opaque({**item, "module": None}, class_name, config, path, importable=False)
-
-    def _opaque(
-        self, item: Any, class_name: str, config: Json, path: Path, *, importable: bool = True
-    ) -> Json:
-        module = item.get("module") if isinstance(item, dict) else None
-        if importable and not module and self.context.legacy and class_name in KNOWN_TO_KERAS:
-            module = KERAS_LAYERS
-        dotted = f"{module}.{class_name}" if isinstance(module, str) and module else class_name
-        if not CUSTOM_CLASS.match(dotted):
-            fail(
-                "SF403",
-                f"expected the name of a class, received {show(dotted)}",
-                (*path, "class_name"),
-            )
-        entry: Json = {"type": CUSTOM}
-        name = config.get("name")
-        if name is not None:
-            entry["name"] = as_text(name, (*path, "config", "name"), "a layer's name")
-        entry["class"] = dotted
-        entry["config"] = config
-        for key in ("registered_name", "build_config"):
-            if isinstance(item, dict) and item.get(key) is not None and item[key] != class_name:
-                entry[key] = item[key]
         return entry
 
     def _fitted(self, type_name: str, values: Json, config: Json, path: Path) -> Json:
@@ -477,85 +386,6 @@ def _source_key(config: Json, key: str, value: Any) -> str:
     if key in config:
         return key
     return next((old for old, item in config.items() if item is value), key)
-
-
-def _without_forced_zeros(layer: Any) -> Any:
-    """A layer of a Bidirectional without ``zero_output_for_mask``, which follows from its
-    ``return_sequences``."""
-    config = layer.get("config") if isinstance(layer, dict) else None
-    if not isinstance(config, dict) or "zero_output_for_mask" not in config:
-        return layer
-    if config["zero_output_for_mask"] != config.get("return_sequences"):
-        return layer
-    kept = {key: value for key, value in config.items() if key != "zero_output_for_mask"}
-    return {**layer, "config": kept}
-
-
-def _holds_known(entry: Json) -> bool:
-    """Whether a Bidirectional runs layers that specfmt knows; a class of the user's own in it
-    makes the whole of it one that specfmt does not know."""
-    held = (entry.get("layer"), entry.get("backward_layer"))
-    return entry["type"] != Bidirectional.type_name or not any(
-        isinstance(layer, dict) and layer.get("type") == CUSTOM for layer in held
-    )
-
-
-def _undo_bidirectional(values: Json) -> None:
-    """Take back what `keras.layers.Bidirectional` does to its layer."""
-    forward = values.get("layer")
-    if not isinstance(forward, dict):
-        return
-    if isinstance(forward.get("name"), str):
-        name = forward["name"].removeprefix(FORWARD)
-        forward = {**forward, "name": name}
-        if name == to_snake_case(forward["type"]):
-            del forward["name"]
-        values["layer"] = forward
-    backward = values.get("backward_layer")
-    if not isinstance(backward, dict):
-        return
-    own = forward.get("name") or to_snake_case(forward["type"])
-    mirrored = {**forward, "name": BACKWARD + own, "go_backwards": True}
-    if backward == mirrored:
-        del values["backward_layer"]
-
-
-def is_default_quantization(value: Any) -> bool:
-    """Whether a quantization is the one that a layer takes by itself: int8, by largest value."""
-    config = value.get("config") if isinstance(value, dict) else None
-    if not isinstance(config, dict) or value.get("class_name") != "Int8QuantizationConfig":
-        return False
-    quantizer = config.get("activation_quantizer")
-    own = quantizer.get("config") if isinstance(quantizer, dict) else None
-    return config.get("weight_quantizer") is None and (
-        quantizer is None
-        or (
-            quantizer.get("class_name") == "AbsMaxQuantizer"
-            and isinstance(own, dict)
-            and all(own.get(key, value) == value for key, value in ABS_MAX.items())
-        )
-    )
-
-
-ABS_MAX: Final[Json] = {
-    "axis": None,
-    "value_range": [-127, 127],
-    "epsilon": 1e-7,
-    "output_dtype": "int8",
-}
-"""What `keras.quantizers.AbsMaxQuantizer` takes by default."""
-
-
-def read_policy(dtype: Any, path: Path) -> Any:
-    """A layer's dtype: a name, or the config of a policy that is no plain one."""
-    if dtype is None or isinstance(dtype, str):
-        return dtype or None
-    mapping = as_map(dtype, path, "a dtype")
-    config = mapping.get("config")
-    if mapping.get("class_name") in ("DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"):
-        config = as_map(config, (*path, "config"), "a dtype policy")
-        return as_text(config.get("name"), (*path, "config", "name"), "the name of a dtype policy")
-    return mapping
 
 
 def _as_import(found: Diagnostic) -> Diagnostic:

@@ -10,7 +10,8 @@ from specfmt.formats.config.context import Context
 from specfmt.formats.config.reading import Json, as_list, as_map, as_text, need
 from specfmt.formats.read.functional_models import FunctionalReader
 from specfmt.formats.read.graph_reader import INPUT
-from specfmt.formats.read.layer_entries import LayerReader, read_policy
+from specfmt.formats.read.layer_entries import LayerReader
+from specfmt.formats.read.policies import read_policy
 from specfmt.formats.read.sequential_models import SequentialReader
 
 DEFAULT_POLICY: Final = "float32"

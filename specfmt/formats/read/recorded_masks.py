@@ -20,8 +20,8 @@ from specfmt.fields.model import to_data
 from specfmt.formats.config.context import Context
 from specfmt.formats.config.reading import Json
 from specfmt.formats.read.assemble import Record
-from specfmt.formats.read.layer_entries import read_policy
 from specfmt.formats.read.nodes import Call, Ref, collect_refs
+from specfmt.formats.read.policies import read_policy
 from specfmt.graph.build import build
 from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Graph, Node, Unit, Value

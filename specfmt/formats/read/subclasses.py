@@ -13,7 +13,7 @@ from specfmt.diagnostics import Path
 from specfmt.formats.config.context import Context
 from specfmt.formats.config.defaults import known_layer
 from specfmt.formats.config.reading import Json, show
-from specfmt.formats.read.layer_entries import MODELS
+from specfmt.formats.read.serialized_layers import MODELS
 
 SEQUENTIAL_KEYS: Final = frozenset({"name", "trainable", "dtype", "layers", "build_input_shape"})
 """All that the config of a Sequential may hold."""

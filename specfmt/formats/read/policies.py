@@ -1,0 +1,46 @@
+"""Dtype policies and quantizations of layers, as Keras writes them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.diagnostics import Path
+from specfmt.formats.config.reading import Json, as_map, as_text
+
+
+def is_default_quantization(value: Any) -> bool:
+    """Whether a quantization is the one that a layer takes by itself: int8, by largest value."""
+    config = value.get("config") if isinstance(value, dict) else None
+    if not isinstance(config, dict) or value.get("class_name") != "Int8QuantizationConfig":
+        return False
+    quantizer = config.get("activation_quantizer")
+    own = quantizer.get("config") if isinstance(quantizer, dict) else None
+    return config.get("weight_quantizer") is None and (
+        quantizer is None
+        or (
+            quantizer.get("class_name") == "AbsMaxQuantizer"
+            and isinstance(own, dict)
+            and all(own.get(key, value) == value for key, value in ABS_MAX.items())
+        )
+    )
+
+
+ABS_MAX: Final[Json] = {
+    "axis": None,
+    "value_range": [-127, 127],
+    "epsilon": 1e-7,
+    "output_dtype": "int8",
+}
+"""What `keras.quantizers.AbsMaxQuantizer` takes by default."""
+
+
+def read_policy(dtype: Any, path: Path) -> Any:
+    """A layer's dtype: a name, or the config of a policy that is no plain one."""
+    if dtype is None or isinstance(dtype, str):
+        return dtype or None
+    mapping = as_map(dtype, path, "a dtype")
+    config = mapping.get("config")
+    if mapping.get("class_name") in ("DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"):
+        config = as_map(config, (*path, "config"), "a dtype policy")
+        return as_text(config.get("name"), (*path, "config", "name"), "the name of a dtype policy")
+    return mapping
