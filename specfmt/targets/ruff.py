@@ -6,6 +6,7 @@ its place, for a host that cannot start processes (a browser page with ruff as W
 
 from __future__ import annotations
 
+import keyword
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -33,6 +34,21 @@ _MARKS: Final = re.compile(
     re.DOTALL,
 )
 """What tells where statements begin: strings, comments, brackets, ends of lines."""
+
+_STRING: Final = r'(?:"""(?:[^\\]|\\.)*?"""|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')'
+_OPENING: Final = re.compile(
+    rf"(?:[rR]?{_STRING})?[^\S\n]*(?:#[^\n]*)?\n|(?:import|from)\b[^\n(]*(?:\([^)]*\))?[^\n]*\n",
+    re.DOTALL,
+)
+"""One thing that stands before the code of a module: a docstring, comment, blank line, import."""
+
+_NAME: Final = re.compile(r"[^\W\d]\w*")
+_WORDS: Final = re.compile(
+    rf"#[^\n]*|(?<!\w)[rR]?[fF][rR]?({_STRING})|{_STRING}|(?<![\w.])([^\W\d]\w*)(?!\w|\s*=(?!=))",
+    re.DOTALL,
+)
+"""Comments, f-strings (the first group), other strings, and names but for keywords of calls
+(the second group)."""
 
 
 def format_python(source: str, neighbours: tuple[str, ...] = ()) -> str:
@@ -104,9 +120,33 @@ def text_width(text: str) -> int:
 
 
 def run_ruff(source: str, neighbours: tuple[str, ...]) -> str:
-    """Let the ruff beside this interpreter format a file."""
+    """Let the ruff beside this interpreter format a file.
+
+    `ruff check` gets the imports and the names that the code uses, not the code: its memory grows
+    with the square of a function's assignments, to 12 GB for a model of 100,000 layers.
+    """
     own = ("--config", f"lint.isort.known-first-party = {list(neighbours)}")
-    return _run(FORMAT, _run((*CHECK, *own), source))
+    imports, code = split_imports(source)
+    names = used_names(code) & used_names(imports)
+    checked = _run((*CHECK, *own), f"{imports}\n({', '.join(sorted(names))})\n")
+    return _run(FORMAT, checked[: checked.rindex("(")] + code)
+
+
+def split_imports(source: str) -> tuple[str, str]:
+    """What stands before the code of a module (docstring, comments, imports), and the code."""
+    end = 0
+    for statement in _OPENING.finditer(source):
+        if statement.start() != end:
+            break
+        end = statement.end()
+    return source[:end], source[end:]
+
+
+def used_names(code: str) -> set[str]:
+    """The words of a text that may be names: those in f-strings and outside of strings."""
+    found = {match.groups() for match in _WORDS.finditer(code)}
+    formatted = (word for text, _ in found if text for word in _NAME.findall(text))
+    return {name for _, name in found if name}.union(formatted).difference(keyword.kwlist)
 
 
 def _run(options: tuple[str, ...], source: str) -> str:

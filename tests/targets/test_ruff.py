@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruff import find_ruff_bin
 
 import specfmt
 from specfmt import SpecError
@@ -48,6 +49,61 @@ class A(nn.Module):
 def test_imports_are_sorted_and_those_without_use_removed() -> None:
     assert format_python(SOURCE) == FORMATTED
     assert format_python(FORMATTED) == FORMATTED
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'print(f"{np.ones(2)} {x:>{width}}")',
+        "print(rf'\\d{np.e}')",
+        'print(f"""{np.e}\n""")',
+        "print('np', \"it\\\"s np\", 'np')",
+        'print("""np "np" \\\\" \n""" """np""")',
+        "print(1)  # np",
+        "print(x.np, keras.np)",
+        "def f(x: int = 1) -> nn.Module: return g(np=x, torch = x)",
+        "x = {'a': np}; y = x['a'] if np else not_np",
+        "@np.vectorize\nclass A(B): from_ = np",
+        "print(b'np', r'np', u'np')",
+        "print(größe, np_, Path)",
+        "print(torch==np)",
+    ],
+)
+@pytest.mark.parametrize("docstring", ['"""Made of np and Path."""\n', 'r"""\\ "np"\n\n"""\n', ""])
+def test_the_names_of_the_code_are_found_without_ruff(code: str, docstring: str) -> None:
+    """ruff checks imports beside the names alone: the result is as with the whole file."""
+    imports = (
+        "# A comment.\nimport numpy as np\nimport keras, torch\nfrom torch import nn\n\n\n"
+        "from pathlib import (\n  Path,  # of files\n  PurePath as größe)\nimport torch.nn.functional\n"
+    )
+    source = f"{docstring}\n{imports}\n\n{code}\n"
+    assert format_python(source) == by_ruff_alone(source)
+
+
+def by_ruff_alone(source: str) -> str:
+    """What the two commands make of a whole file."""
+    for command in (ruff.CHECK, ruff.FORMAT):
+        done = subprocess.run(
+            [find_ruff_bin(), *command], input=source, capture_output=True, encoding="utf-8"
+        )
+        source = done.stdout
+    return source
+
+
+def test_the_check_of_imports_does_not_read_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its memory would grow with the square of a function's assignments."""
+    sizes: list[int] = []
+    run = ruff._run
+
+    def measured(options: tuple[str, ...], source: str) -> str:
+        sizes.append(len(source))
+        return run(options, source)
+
+    monkeypatch.setattr(ruff, "_run", measured)
+    body = "    x = torch.relu(x)\n" * 5_000
+    code = format_python(f"import torch, math\ndef f(x):\n{body}    return x\n")
+    assert code.startswith("import torch\n\n\ndef f(x):\n    x = torch")
+    assert sizes[0] < 100 < len(body) < sizes[1]
 
 
 def test_the_folder_that_one_stands_in_changes_nothing(
