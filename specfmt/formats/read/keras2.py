@@ -16,8 +16,9 @@ from specfmt.formats.config.former_arguments import todays_arguments, with_forme
 from specfmt.formats.config.reading import Json
 from specfmt.formats.read import keras1
 from specfmt.layers.base import Layer
+from specfmt.layers.categorical import Lookup
 from specfmt.layers.former_types import FORMER_TYPE_ARGUMENTS, FORMER_TYPES
-from specfmt.layers.preprocessing_categories import Discretization, Lookup
+from specfmt.layers.preprocessing_categories import Discretization
 from specfmt.layers.registry import layer_class
 
 OUTPUT_MODES: Final = {"binary": "multi_hot", "tf-idf": "tf_idf"}

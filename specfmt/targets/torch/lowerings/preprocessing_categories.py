@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.base import Shape
+from specfmt.layers.categorical import Lookup
 from specfmt.layers.preprocessing_categories import (
     CategoryEncoding,
     Discretization,
@@ -16,7 +17,6 @@ from specfmt.layers.preprocessing_categories import (
     Hashing,
     IndexLookup,
     IntegerLookup,
-    Lookup,
     StringLookup,
     TextVectorization,
 )
