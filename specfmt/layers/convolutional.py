@@ -77,10 +77,8 @@ class Window(Layer):
         return expand(size, self.rank)
 
 
-class Convolution(Window):
-    """Slides ``filters`` kernels over the input and sums over its channels."""
-
-    keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
+class Filters(Layer):
+    """How many kernels slide over two axes, and how; `Over1D` and `Over3D` are for others."""
 
     filters: PositiveInt
     kernel_size: Size2
@@ -88,6 +86,33 @@ class Convolution(Window):
     padding: Padding = "valid"
     data_format: OptionalDataFormat = None
     dilation_rate: Size2 = 1
+
+
+class Over1D(Layer):
+    """A kernel over one axis."""
+
+    rank: ClassVar[int] = 1
+
+    kernel_size: Size1
+    strides: Size1 = 1
+    dilation_rate: Size1 = 1
+
+
+class Over3D(Layer):
+    """A kernel over three axes."""
+
+    rank: ClassVar[int] = 3
+
+    kernel_size: Size3
+    strides: Size3 = 1
+    dilation_rate: Size3 = 1
+
+
+class Convolution(Window, Filters):
+    """Slides ``filters`` kernels over the input and sums over its channels."""
+
+    keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
+
     groups: PositiveInt = 1
     activation: Activation = LINEAR
     use_bias: Bool = True
@@ -124,16 +149,12 @@ class Convolution(Window):
 
 
 @layer
-class Conv1D(Convolution):
+class Conv1D(Over1D, Convolution):
     """Convolution over steps; ``padding: causal`` keeps a step from seeing later ones."""
 
     reads_sequences: ClassVar[bool] = True
-    rank: ClassVar[int] = 1
 
-    kernel_size: Size1
-    strides: Size1 = 1
     padding: CausalPadding = "valid"  # type: ignore[assignment]  # wider than the others'
-    dilation_rate: Size1 = 1
 
 
 @layer
@@ -142,15 +163,10 @@ class Conv2D(Convolution):
 
 
 @layer
-class Conv3D(Convolution):
+class Conv3D(Over3D, Convolution):
     """Convolution over depth, height and width."""
 
-    rank: ClassVar[int] = 3
     former_arguments: ClassVar[FormerArguments] = KERNEL_OF_3D
-
-    kernel_size: Size3
-    strides: Size3 = 1
-    dilation_rate: Size3 = 1
 
 
 class TransposedConvolution(Window):
@@ -243,15 +259,10 @@ class TransposedConvolution(Window):
 
 
 @layer
-class Conv1DTranspose(TransposedConvolution):
+class Conv1DTranspose(Over1D, TransposedConvolution):
     """Transposed convolution over steps."""
 
-    rank: ClassVar[int] = 1
-
-    kernel_size: Size1
-    strides: Size1 = 1
     output_padding: OptionalNatural1 = None
-    dilation_rate: Size1 = 1
 
 
 @layer
@@ -260,17 +271,13 @@ class Conv2DTranspose(TransposedConvolution):
 
 
 @layer
-class Conv3DTranspose(TransposedConvolution):
+class Conv3DTranspose(Over3D, TransposedConvolution):
     """Transposed convolution over depth, height and width."""
 
-    rank: ClassVar[int] = 3
     keras_2_lacks: ClassVar[tuple[str, ...]] = ("dilation_rate",)
     former_arguments: ClassVar[FormerArguments] = KERNEL_OF_3D
 
-    kernel_size: Size3
-    strides: Size3 = 1
     output_padding: OptionalNatural3 = None
-    dilation_rate: Size3 = 1
 
     @classmethod
     def own_fields(cls) -> tuple[str, ...]:
@@ -320,14 +327,8 @@ class Depthwise(Window):
 
 
 @layer
-class DepthwiseConv1D(Depthwise):
+class DepthwiseConv1D(Over1D, Depthwise):
     """Depthwise convolution over steps."""
-
-    rank: ClassVar[int] = 1
-
-    kernel_size: Size1
-    strides: Size1 = 1
-    dilation_rate: Size1 = 1
 
 
 @layer
@@ -335,7 +336,7 @@ class DepthwiseConv2D(Depthwise):
     """Depthwise convolution over height and width."""
 
 
-class Separable(Window):
+class Separable(Window, Filters):
     """A depthwise convolution, then a 1 x 1 convolution that mixes the channels."""
 
     keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
@@ -347,12 +348,6 @@ class Separable(Window):
         "W_constraint": GONE,
     }
 
-    filters: PositiveInt
-    kernel_size: Size2
-    strides: Size2 = 1
-    padding: Padding = "valid"
-    data_format: OptionalDataFormat = None
-    dilation_rate: Size2 = 1
     depth_multiplier: PositiveInt = 1
     activation: Activation = LINEAR
     use_bias: Bool = True
@@ -395,15 +390,10 @@ class Separable(Window):
 
 
 @layer
-class SeparableConv1D(Separable):
+class SeparableConv1D(Over1D, Separable):
     """Depthwise separable convolution over steps."""
 
     reads_sequences: ClassVar[bool] = True
-    rank: ClassVar[int] = 1
-
-    kernel_size: Size1
-    strides: Size1 = 1
-    dilation_rate: Size1 = 1
 
 
 @layer

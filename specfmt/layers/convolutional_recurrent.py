@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import prod
 from typing import Any, ClassVar
 
 from specfmt.fields.spellings import Former, FormerArguments
 from specfmt.fields.types import (
     Bool,
-    Fraction,
-    OptionalDataFormat,
-    Padding,
-    PositiveInt,
-    Seed,
     Size,
-    Size1,
-    Size2,
-    Size3,
     expand,
 )
-from specfmt.layers.base import KERAS_2_LATER, Layer, Shape, ShapeError, Shapes, Weight
-from specfmt.layers.recurrent import Recurrent, forget_pieces
+from specfmt.layers.base import KERAS_2_LATER, Shape, ShapeError, Shapes, Weight
+from specfmt.layers.convolutional import Filters, Over1D, Over3D
+from specfmt.layers.recurrent import ForgetBiased, Gated, Recurrent, Regularized, Seeded
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import (
     RANK_NAMES,
@@ -32,47 +24,12 @@ from specfmt.layers.sizes import (
     count,
     show,
     spatial_sizes,
-    variable,
     windows,
 )
-from specfmt.vocab.fields import (
-    GLOROT_UNIFORM,
-    ORTHOGONAL,
-    SIGMOID,
-    TANH,
-    ZEROS,
-    Activation,
-    Constraint,
-    Initializer,
-    Regularizer,
-)
 
 
-class ConvLSTMStep(Layer):
+class ConvLSTMStep(Seeded, Regularized, ForgetBiased, Gated, Filters):
     """The fields of one step of a convolutional LSTM."""
-
-    filters: PositiveInt
-    kernel_size: Size2
-    strides: Size2 = 1
-    padding: Padding = "valid"
-    data_format: OptionalDataFormat = None
-    dilation_rate: Size2 = 1
-    activation: Activation = TANH
-    recurrent_activation: Activation = SIGMOID
-    use_bias: Bool = True
-    kernel_initializer: Initializer = GLOROT_UNIFORM
-    recurrent_initializer: Initializer = ORTHOGONAL
-    bias_initializer: Initializer = ZEROS
-    unit_forget_bias: Bool = True
-    kernel_regularizer: Regularizer = None
-    recurrent_regularizer: Regularizer = None
-    bias_regularizer: Regularizer = None
-    kernel_constraint: Constraint = None
-    recurrent_constraint: Constraint = None
-    bias_constraint: Constraint = None
-    dropout: Fraction = 0.0
-    recurrent_dropout: Fraction = 0.0
-    seed: Seed = None
 
 
 class ConvLSTM(Recurrent, ConvLSTMStep):
@@ -150,21 +107,10 @@ class ConvLSTM(Recurrent, ConvLSTMStep):
     def weights(self, sequences: Shape, **kwargs: Any) -> Iterator[Weight]:
         channels = channels_of(_step(sequences), self.data_format) or 0
         columns, window = 4 * self.filters, self.sized("kernel_size")
-        names = {
-            "kernel": variable(self, "kernel", (*window, channels, columns)),
-            "recurrent_kernel": variable(
-                self, "recurrent_kernel", (*window, self.filters, columns), "recurrent"
-            ),
-        }
-        for name, weight in names.items():
-            yield replace(weight, name=f"{self.cell_name}/{name}", store="cell")
+        yield self.cell_weight("kernel", (*window, channels, columns))
+        yield self.cell_weight("recurrent_kernel", (*window, self.filters, columns), "recurrent")
         if self.use_bias:
             yield self.bias_weight(columns)
-
-    def bias_weight(self, columns: int) -> Weight:
-        """The bias; the forget gate's part starts from ones where `unit_forget_bias` says so."""
-        bias = super().bias_weight(columns)
-        return forget_pieces(bias, self.filters) if self.unit_forget_bias else bias
 
     def macs(self, output: Shapes, sequences: Shape, **kwargs: Any) -> int:
         """Both convolutions at every position of every step."""
@@ -180,14 +126,8 @@ def _step(sequences: Shape) -> Shape:
 
 
 @layer
-class ConvLSTM1D(ConvLSTM):
+class ConvLSTM1D(Over1D, ConvLSTM):
     """Convolutional LSTM over a sequence of rows."""
-
-    rank: ClassVar[int] = 1
-
-    kernel_size: Size1
-    strides: Size1 = 1
-    dilation_rate: Size1 = 1
 
 
 @layer
@@ -196,11 +136,5 @@ class ConvLSTM2D(ConvLSTM):
 
 
 @layer
-class ConvLSTM3D(ConvLSTM):
+class ConvLSTM3D(Over3D, ConvLSTM):
     """Convolutional LSTM over a sequence of volumes."""
-
-    rank: ClassVar[int] = 3
-
-    kernel_size: Size3
-    strides: Size3 = 1
-    dilation_rate: Size3 = 1

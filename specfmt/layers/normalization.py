@@ -12,7 +12,7 @@ from specfmt.fields.spellings import GONE, FormerArguments, FormerDefaults, gone
 from specfmt.fields.types import Axes, Axis, Bool, Fraction, NaturalFloat
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
 from specfmt.layers.registry import layer
-from specfmt.layers.sizes import largest_divisors
+from specfmt.layers.sizes import largest_divisors, variable
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import ONES, ZEROS, Constraint, Initializer, Regularizer
 
@@ -110,13 +110,7 @@ class Affine(FloatLayer):
         """``gamma`` and ``beta``, those of them that there are."""
         for name, wanted in (("gamma", scale), ("beta", center)):
             if wanted:
-                yield Weight(
-                    name,
-                    shape,
-                    getattr(self, f"{name}_initializer"),
-                    regularizer=getattr(self, f"{name}_regularizer"),
-                    constraint=getattr(self, f"{name}_constraint"),
-                )
+                yield variable(self, name, shape)
 
 
 def square_root(init: Term) -> Term:

@@ -14,7 +14,6 @@ from specfmt.fields.types import (
     OptionalSize2,
     OptionalSize3,
     Padding,
-    Size,
     Size1,
     Size2,
     Size3,
@@ -40,29 +39,29 @@ class Pool(Layer):
     rank: ClassVar[int] = 2
     former_arguments: ClassVar[FormerArguments] = {"pool_length": "pool_size", "stride": "strides"}
 
+    pool_size: Size2
+    strides: OptionalSize2 = None
+    padding: Padding = "valid"
+    data_format: OptionalDataFormat = None
+
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
         return compute_dtype
 
     def window(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Window sizes and strides, one number an axis."""
-        size: Size = getattr(self, "pool_size")  # noqa: B009 (declared by the subclasses)
-        strides: Size | None = getattr(self, "strides", None)
-        pool = expand(size, self.rank)
-        return pool, pool if strides is None else expand(strides, self.rank)
+        pool = expand(self.pool_size, self.rank)
+        return pool, pool if self.strides is None else expand(self.strides, self.rank)
 
     def output_shape(self, x: Shape) -> Shape:
-        data_format: str | None = getattr(self, "data_format", None)
-        check_rank(x, self.rank, data_format)
+        check_rank(x, self.rank, self.data_format)
         pool, strides = self.window()
-        padding: str = getattr(self, "padding", "valid")
+        spatial = spatial_sizes(x, self.data_format)
         sizes = tuple(
-            window_size(size, width, stride, padding)
-            for size, width, stride in zip(
-                spatial_sizes(x, data_format), pool, strides, strict=True
-            )
+            window_size(size, width, stride, self.padding)
+            for size, width, stride in zip(spatial, pool, strides, strict=True)
         )
         check_fits(x, sizes, pool, "pool_size")
-        return with_spatial(x, sizes, channels_of(x, data_format), data_format)
+        return with_spatial(x, sizes, channels_of(x, self.data_format), self.data_format)
 
 
 class MaxPool(Pool):
@@ -71,9 +70,6 @@ class MaxPool(Pool):
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
 
     pool_size: Size2 = 2
-    strides: OptionalSize2 = None
-    padding: Padding = "valid"
-    data_format: OptionalDataFormat = None
 
 
 @layer
@@ -104,11 +100,6 @@ class MaxPooling3D(MaxPool):
 
 class AveragePool(Pool):
     """The mean of each window; what ``padding: same`` adds does not count."""
-
-    pool_size: Size2
-    strides: OptionalSize2 = None
-    padding: Padding = "valid"
-    data_format: OptionalDataFormat = None
 
 
 @layer

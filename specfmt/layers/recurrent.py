@@ -11,7 +11,7 @@ from specfmt.fields.spellings import GONE, Former, FormerArguments, FormerDefaul
 from specfmt.fields.types import Bool, Fraction, PositiveInt, Seed
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.registry import layer
-from specfmt.layers.sizes import check_mask
+from specfmt.layers.sizes import check_mask, variable
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     ONES,
@@ -58,9 +58,9 @@ FORMER_RECURRENT_DEFAULTS: FormerDefaults = {
 class Recurrent(Layer):
     """What the recurrent layers share: the loop over time around a step.
 
-    A step's fields, which its cell has too, stand in a class of their own (`LSTMStep`).  Keras
-    has the loop's after them, so that class is the last base: Pydantic takes the fields of
-    the last base first.
+    A step's fields, which its cell has too, stand in classes of their own (`LSTMStep`).  Keras
+    has the loop's after them, so those are the last bases: Pydantic takes the fields of the last
+    base first.
 
     Class attributes:
         cell_name: Keras's name of the cell, the first part of the weights' paths.
@@ -84,15 +84,6 @@ class Recurrent(Layer):
     if TYPE_CHECKING:
         units: PositiveInt
         use_bias: Bool
-        kernel_initializer: Initializer
-        recurrent_initializer: Initializer
-        bias_initializer: Initializer
-        kernel_regularizer: Regularizer
-        recurrent_regularizer: Regularizer
-        bias_regularizer: Regularizer
-        kernel_constraint: Constraint
-        recurrent_constraint: Constraint
-        bias_constraint: Constraint
         dropout: Fraction
         recurrent_dropout: Fraction
         zero_output_for_mask: Bool
@@ -204,36 +195,23 @@ class Recurrent(Layer):
 
     def weights(self, sequences: Shape, **kwargs: Any) -> Iterator[Weight]:
         columns = self.gates * self.units
-        features = sequences[-1] or 0
-        yield Weight(
-            f"{self.cell_name}/kernel",
-            (features, columns),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            store="cell",
-        )
-        yield Weight(
-            f"{self.cell_name}/recurrent_kernel",
-            (self.units, columns),
-            self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-            store="cell",
-        )
+        yield self.cell_weight("kernel", (sequences[-1] or 0, columns))
+        yield self.cell_weight("recurrent_kernel", (self.units, columns), "recurrent")
         if self.use_bias:
             yield self.bias_weight(columns)
 
+    def cell_weight(self, name: str, shape: tuple[int, ...], words: str = "") -> Weight:
+        """A `variable` of the cell, as a weight of this layer."""
+        weight = variable(self, name, shape, words)
+        return replace(weight, name=f"{self.cell_name}/{name}", store="cell")
+
     def bias_weight(self, columns: int) -> Weight:
-        """The cell's bias."""
-        return Weight(
-            f"{self.cell_name}/bias",
-            (columns,),
-            self.bias_initializer,
-            regularizer=self.bias_regularizer,
-            constraint=self.bias_constraint,
-            store="cell",
-        )
+        """The cell's bias; an LSTM's part for the forget gate starts from ones if it says so."""
+        bias = self.cell_weight("bias", (columns,))
+        if not getattr(self, "unit_forget_bias", False):
+            return bias
+        units = columns // self.gates
+        return replace(bias, pieces=((units, bias.init), (units, ONES), (2 * units, bias.init)))
 
     def macs(self, output: Shapes, sequences: Shape, **kwargs: Any) -> int:
         """``time * gates * units * (features + units)``: both kernels at every step."""
@@ -255,26 +233,48 @@ def reads_mask(masked: tuple[bool, ...], kwargs: dict[str, Any]) -> bool:
     return bool(masked and masked[0]) or kwargs.get("mask") is not None
 
 
-def forget_pieces(bias: Weight, units: int) -> Weight:
-    """An LSTM's bias whose part for the forget gate starts from ones."""
-    return replace(bias, pieces=((units, bias.init), (units, ONES), (2 * units, bias.init)))
-
-
 class Seeded(Layer):
     """The seed of dropout, where Keras has it right after a step's fields."""
 
     seed: Seed = None
 
 
-class SimpleRNNStep(Layer):
-    """The fields of one step of `SimpleRNN`."""
+class Units(Layer):
+    """How wide a step's output is."""
 
     units: PositiveInt
+
+
+class Activated(Layer):
+    """The activation of a step's output."""
+
     activation: Activation = TANH
+
+
+class Gated(Activated):
+    """The activation, and that of the gates."""
+
+    recurrent_activation: Activation = SIGMOID
+
+
+class Biased(Layer):
+    """Whether a step has a bias, and what its weights start from."""
+
     use_bias: Bool = True
     kernel_initializer: Initializer = GLOROT_UNIFORM
     recurrent_initializer: Initializer = ORTHOGONAL
     bias_initializer: Initializer = ZEROS
+
+
+class ForgetBiased(Biased):
+    """The same of an LSTM."""
+
+    unit_forget_bias: Bool = True
+
+
+class Regularized(Layer):
+    """What training does to a step's weights, inputs and states."""
+
     kernel_regularizer: Regularizer = None
     recurrent_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
@@ -283,6 +283,18 @@ class SimpleRNNStep(Layer):
     bias_constraint: Constraint = None
     dropout: Fraction = 0.0
     recurrent_dropout: Fraction = 0.0
+
+
+class SimpleRNNStep(Regularized, Biased, Activated, Units):
+    """The fields of one step of `SimpleRNN`."""
+
+
+class GRUStep(Regularized, Biased, Gated, Units):
+    """The fields of one step of `GRU`."""
+
+
+class LSTMStep(Regularized, ForgetBiased, Gated, Units):
+    """The fields of one step of `LSTM`."""
 
 
 @layer
@@ -295,27 +307,6 @@ class SimpleRNN(Recurrent, SimpleRNNStep):
 
     seed: Seed = None
     zero_output_for_mask: Bool = False
-
-
-class LSTMStep(Layer):
-    """The fields of one step of `LSTM`."""
-
-    units: PositiveInt
-    activation: Activation = TANH
-    recurrent_activation: Activation = SIGMOID
-    use_bias: Bool = True
-    kernel_initializer: Initializer = GLOROT_UNIFORM
-    recurrent_initializer: Initializer = ORTHOGONAL
-    bias_initializer: Initializer = ZEROS
-    unit_forget_bias: Bool = True
-    kernel_regularizer: Regularizer = None
-    recurrent_regularizer: Regularizer = None
-    bias_regularizer: Regularizer = None
-    kernel_constraint: Constraint = None
-    recurrent_constraint: Constraint = None
-    bias_constraint: Constraint = None
-    dropout: Fraction = 0.0
-    recurrent_dropout: Fraction = 0.0
 
 
 @layer
@@ -331,31 +322,6 @@ class LSTM(Recurrent, Seeded, LSTMStep):
 
     use_cudnn: UseCudnn = "auto"
     zero_output_for_mask: Bool = False
-
-    def bias_weight(self, columns: int) -> Weight:
-        """The bias; the forget gate's part starts from ones where `unit_forget_bias` says so."""
-        bias = super().bias_weight(columns)
-        return forget_pieces(bias, self.units) if self.unit_forget_bias else bias
-
-
-class GRUStep(Layer):
-    """The fields of one step of `GRU`."""
-
-    units: PositiveInt
-    activation: Activation = TANH
-    recurrent_activation: Activation = SIGMOID
-    use_bias: Bool = True
-    kernel_initializer: Initializer = GLOROT_UNIFORM
-    recurrent_initializer: Initializer = ORTHOGONAL
-    bias_initializer: Initializer = ZEROS
-    kernel_regularizer: Regularizer = None
-    recurrent_regularizer: Regularizer = None
-    bias_regularizer: Regularizer = None
-    kernel_constraint: Constraint = None
-    recurrent_constraint: Constraint = None
-    bias_constraint: Constraint = None
-    dropout: Fraction = 0.0
-    recurrent_dropout: Fraction = 0.0
 
 
 @layer

@@ -20,6 +20,7 @@ from specfmt.layers.recurrent import (
     GRUStep,
     LSTMStep,
     Recurrent,
+    Seeded,
     SimpleRNN,
     SimpleRNNStep,
 )
@@ -93,22 +94,18 @@ class Cell(Layer):
 
 
 @layer
-class SimpleRNNCell(Cell, SimpleRNNStep):
+class SimpleRNNCell(Cell, Seeded, SimpleRNNStep):
     """One step of `SimpleRNN`."""
 
     call_arguments: ClassVar[tuple[Argument, ...]] = (Argument("sequence"), *STATE_ARGUMENTS)
     layer_class: ClassVar[type[Recurrent]] = SimpleRNN
 
-    seed: Seed = None
-
 
 @layer
-class LSTMCell(Cell, LSTMStep):
+class LSTMCell(Cell, Seeded, LSTMStep):
     """One step of `LSTM`; gates in the order input, forget, cell, output."""
 
     layer_class: ClassVar[type[Recurrent]] = LSTM
-
-    seed: Seed = None
 
 
 @layer
