@@ -10,6 +10,7 @@ import keyword
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from specfmt.diagnostics import Diagnostic, SpecError
@@ -36,11 +37,11 @@ _MARKS: Final = re.compile(
 """What tells where statements begin: strings, comments, brackets, ends of lines."""
 
 _STRING: Final = r'(?:"""(?:[^\\]|\\.)*?"""|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')'
-_OPENING: Final = re.compile(
-    rf"(?:[rR]?{_STRING})?[^\S\n]*(?:#[^\n]*)?\n|(?:import|from)\b[^\n(]*(?:\([^)]*\))?[^\n]*\n",
-    re.DOTALL,
+_DOCSTRING: Final = re.compile(rf"[rR]?{_STRING}[^\S\n]*\n", re.DOTALL)
+_IMPORT: Final = re.compile(
+    r"[^\S\n]*(?:#[^\n]*)?\n|(?:import|from)\b[^\n(]*(?:\([^)]*\))?[^\n]*\n"
 )
-"""One thing that stands before the code of a module: a docstring, comment, blank line, import."""
+"""One thing that stands between a module's docstring and its code: also a comment, an empty line."""
 
 _NAME: Final = re.compile(r"[^\W\d]\w*")
 _WORDS: Final = re.compile(
@@ -125,21 +126,26 @@ def run_ruff(source: str, neighbours: tuple[str, ...]) -> str:
     `ruff check` gets the imports and the names that the code uses, not the code: its memory grows
     with the square of a function's assignments, to 12 GB for a model of 100,000 layers.
     """
-    own = ("--config", f"lint.isort.known-first-party = {list(neighbours)}")
-    imports, code = split_imports(source)
+    docstring, imports, code = split(source)
     names = used_names(code) & used_names(imports)
-    checked = _run((*CHECK, *own), f"{imports}\n({', '.join(sorted(names))})\n")
-    return _run(FORMAT, checked[: checked.rindex("(")] + code)
+    return _run(FORMAT, docstring + _checked(imports, tuple(sorted(names)), neighbours) + code)
 
 
-def split_imports(source: str) -> tuple[str, str]:
-    """What stands before the code of a module (docstring, comments, imports), and the code."""
-    end = 0
-    for statement in _OPENING.finditer(source):
-        if statement.start() != end:
-            break
-        end = statement.end()
-    return source[:end], source[end:]
+@lru_cache(maxsize=256)
+def _checked(imports: str, names: tuple[str, ...], neighbours: tuple[str, ...]) -> str:
+    """The imports that are used, sorted; a program that writes many models has few kinds."""
+    own = ("--config", f"lint.isort.known-first-party = {list(neighbours)}")
+    checked = _run((*CHECK, *own), f"{imports}\n({', '.join(names)})\n")
+    return checked[: checked.rindex("(")]
+
+
+def split(source: str) -> tuple[str, str, str]:
+    """A module's docstring, its imports with the comments among them, and the code."""
+    found = _DOCSTRING.match(source)
+    start = end = found.end() if found else 0
+    while line := _IMPORT.match(source, end):
+        end = line.end()
+    return source[:start], source[start:end], source[end:]
 
 
 def used_names(code: str) -> set[str]:

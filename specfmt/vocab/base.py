@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel
 
@@ -242,15 +242,19 @@ def terms_in(value: Any) -> list[Term]:
     return found
 
 
+_PLAIN: Final = frozenset({type(None), bool, int, float, str})
+
+
 def _gather(value: Any, found: list[Term]) -> None:
-    if value is None or isinstance(value, (str, int, float, bytes)):  # most fields
-        return
     if isinstance(value, Term):
         found.append(value)
         _gather(value.args, found)
     elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            _gather(getattr(value, name), found)
+        for item in vars(value).values():
+            if type(item) not in _PLAIN:  # most fields
+                _gather(item, found)
+    elif isinstance(value, (str, bytes)):
+        return
     elif isinstance(value, dict):
         for item in value.values():
             _gather(item, found)

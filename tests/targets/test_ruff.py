@@ -204,5 +204,8 @@ def test_two_processes_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
         return run(command, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr("specfmt.targets.ruff.subprocess.run", counted)
+    ruff._checked.cache_clear()
     specfmt.generate(specfmt.load(FOLDER / "iris_mlp.yaml"), "torch", part="train")
     assert [command[1] for command in started] == ["check", "format"]
+    specfmt.generate(specfmt.load(FOLDER / "iris_mlp.yaml"), "torch", part="train")
+    assert [command[1] for command in started] == ["check", "format", "format"]

@@ -13,7 +13,7 @@ from specfmt.targets.imports import import_lines
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment, remark
 from specfmt.targets.torch.constants import literal_buffer
-from specfmt.targets.torch.expr import ByOrder, Chain, shape_text, tensors_in
+from specfmt.targets.torch.expr import ByOrder, Chain, shape_text
 from specfmt.targets.torch.forward import Forward
 from specfmt.targets.torch.initialize import reset_lines
 from specfmt.targets.torch.layout import written_layout
@@ -153,7 +153,7 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
         module = step.module.pick(order) if isinstance(step.module, ByOrder) else step.module
         if module is None or len(step.outputs) != 1:
             return None
-        if list(tensors_in(step.expr)) != [previous]:
+        if step.reads != (previous,):
             return None
         render = Renderer({}, order)
         if step.comment:

@@ -287,6 +287,8 @@ def tensors_in(expr: Any) -> list[Tensor]:
 def _gather(item: Any, found: list[Tensor]) -> None:
     if isinstance(item, Tensor):
         found.append(item)
+    elif item is None or isinstance(item, (str, int, float)):  # most parts
+        return
     elif isinstance(item, Expr):
         for part in item.parts():
             _gather(part, found)

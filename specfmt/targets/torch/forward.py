@@ -12,7 +12,7 @@ from typing import Any
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import remark
 from specfmt.targets.torch.activity import PENALTY
-from specfmt.targets.torch.expr import Tensor, shape_text, tensors_in
+from specfmt.targets.torch.expr import Tensor, shape_text
 from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.local_names import LETTERS, Line, LocalNames
 from specfmt.targets.torch.program import ClassProgram
@@ -50,7 +50,7 @@ class Forward:
         """Steps into statements."""
         uses: Counter[Tensor] = Counter()
         for step in self.program.steps:
-            uses.update(tensors_in(step.expr))
+            uses.update(step.reads)
         lines: list[Line] = []
         for step in self.program.steps:
             joined = self._joined(lines[-1], step, uses) if lines else None
@@ -72,7 +72,7 @@ class Forward:
             return None
         if not (step.same_line or (step.node is previous.node) or self._is_permute(previous)):
             return None
-        if value not in tensors_in(step.expr):
+        if value not in step.reads:
             return None
         joined = Line([*line.steps, step])
         # The names are not final yet; the estimate only has to be close.

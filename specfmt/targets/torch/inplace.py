@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Final
 
-from specfmt.targets.torch.expr import Binary, Call, Tensor, tensors_in
+from specfmt.targets.torch.expr import Binary, Call, Tensor
 from specfmt.targets.torch.steps import Step
 
 FUNCTIONS: Final = frozenset(["F.relu", "F.relu6", "F.silu", "F.hardswish"])
@@ -27,7 +27,7 @@ FEATURE_MAP: Final = 4
 def work_in_place(steps: list[Step], outputs: list[Tensor]) -> None:
     """Add ``inplace=True`` wherever it is safe."""
     returned = frozenset(outputs)
-    reads = Counter(tensor for step in steps for tensor in tensors_in(step.expr))
+    reads = Counter(tensor for step in steps for tensor in step.reads)
     makers = {tensor: step for step in steps for tensor in step.outputs}
     for step in steps:
         call = step.expr

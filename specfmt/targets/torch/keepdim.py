@@ -17,7 +17,6 @@ from specfmt.targets.torch.expr import (
     Method,
     Stock,
     Tensor,
-    tensors_in,
 )
 from specfmt.targets.torch.steps import Step
 
@@ -26,7 +25,7 @@ REDUCTIONS: Final = frozenset({"amax", "amin", "mean", "sum"})
 
 def keep_dimensions(steps: Sequence[Step], outputs: Sequence[Tensor]) -> list[Step]:
     """The same steps, with one in place of a reduction and the index that adds its axes again."""
-    reads = Counter(tensor for step in steps for tensor in tensors_in(step.expr))
+    reads = Counter(tensor for step in steps for tensor in step.reads)
     reads.update(outputs)
     makers = {tensor: step for step in steps for tensor in step.outputs}
     gone = set()

@@ -24,7 +24,6 @@ from specfmt.targets.torch.expr import (
     Subscripts,
     Tensor,
     substitute,
-    tensors_in,
     torch_axis,
     torch_order,
 )
@@ -74,7 +73,7 @@ class _Regions:
     @staticmethod
     def _links(step: Step) -> Iterator[object]:
         yield from (tensor for tensor in step.outputs if tensor.has_layout)
-        yield from (tensor for tensor in tensors_in(step.expr) if tensor.has_layout)
+        yield from (tensor for tensor in step.reads if tensor.has_layout)
         if step.module_def is not None:
             yield step.module_def
 
@@ -117,7 +116,7 @@ def _edges(
     for step in steps:
         key = step.module_def if step.module_def is not None else step
         here: Node = step.layout if step.layout != "any" else shared.setdefault(key, step)
-        for tensor in dict.fromkeys(tensors_in(step.expr)):
+        for tensor in dict.fromkeys(step.reads):
             if tensor.has_layout:
                 readers[tensor].append(here)
         for tensor in step.outputs:
@@ -224,7 +223,7 @@ def insert_permutes(
         if wanted is not None:
             table = {
                 tensor: new
-                for tensor in dict.fromkeys(tensors_in(step.expr))
+                for tensor in dict.fromkeys(step.reads)
                 if (new := convert(tensor, wanted, step.node)) is not tensor
             }
             if table:
@@ -248,7 +247,7 @@ def step_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
         for tensor in step.outputs:
             if tensor.has_layout:
                 return channels[tensor]
-    for tensor in tensors_in(step.expr):
+    for tensor in step.reads:
         if tensor.has_layout:
             return channels[tensor]
     return None

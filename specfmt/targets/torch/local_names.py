@@ -16,7 +16,7 @@ from typing import Final
 
 from specfmt.layers.naming import to_snake_case
 from specfmt.targets.naming import Scope, identifier
-from specfmt.targets.torch.expr import Tensor, tensors_in
+from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.steps import Step
 
@@ -40,7 +40,7 @@ class Line:
         self.steps = steps
         self.last = steps[-1]
         own = {tensor for step in steps for tensor in step.outputs}
-        read = chain.from_iterable(tensors_in(step.expr) for step in steps)
+        read = chain.from_iterable(step.reads for step in steps)
         self.reads = Counter(tensor for tensor in read if tensor not in own)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specfmt.graph.model import Graph
-from specfmt.targets.torch.expr import Tensor, substitute, tensors_in
+from specfmt.targets.torch.expr import Tensor, substitute
 from specfmt.targets.torch.inplace import work_in_place
 from specfmt.targets.torch.keepdim import keep_dimensions
 from specfmt.targets.torch.layout import CHANNELS, KERAS, choose, insert_permutes
@@ -41,7 +41,7 @@ def _without_aliases(
     table: dict[Tensor, Tensor] = {}
     kept = []
     for step in steps:
-        if any(tensor in table for tensor in tensors_in(step.expr)):
+        if any(tensor in table for tensor in step.reads):
             step.expr = substitute(step.expr, table)
         if isinstance(step.expr, Tensor):
             table[step.outputs[0]] = step.expr
@@ -57,6 +57,6 @@ def _live(steps: list[Step], outputs: list[Tensor]) -> list[Step]:
     kept = []
     for step in reversed(steps):
         if any(tensor in needed for tensor in step.outputs):
-            needed.update(tensors_in(step.expr))
+            needed.update(step.reads)
             kept.append(step)
     return kept[::-1]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.targets.torch.expr import Call, Layout, Method, Name, OutputLayout, Stock, Tensor
+from specfmt.targets.torch.expr import (
+    Call,
+    Layout,
+    Method,
+    Name,
+    OutputLayout,
+    Stock,
+    Tensor,
+    tensors_in,
+)
 
 
 @dataclass(eq=False)
@@ -94,3 +103,13 @@ class Step:
     heavy: bool = False
     comment: str = ""
     target: tuple[Any, ...] | None = None
+    _gathered: tuple[Any, tuple[Tensor, ...]] = (None, ())
+
+    @property
+    def reads(self) -> tuple[Tensor, ...]:
+        """The tensors that it reads, as often as its text names them."""
+        expr, tensors = self._gathered
+        if expr is not self.expr:
+            tensors = tuple(tensors_in(self.expr))
+            self._gathered = (self.expr, tensors)
+        return tensors
