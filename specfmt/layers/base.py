@@ -312,8 +312,7 @@ class Layer(SpecModel):
 
     def parts(self) -> Iterator[Layer]:
         """The layers in its fields."""
-        for name in type(self).model_fields:
-            value = getattr(self, name)
+        for value in vars(self).values():
             if value is None or isinstance(value, (str, int, float)):  # most fields
                 continue
             for item in value if isinstance(value, (list, tuple)) else (value,):
