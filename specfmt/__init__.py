@@ -1,7 +1,7 @@
 """specfmt: from declarative neural-network specs to Keras and PyTorch code.
 
-The public API is what `__all__` names; `specfmt.api` defines it.  Importing this package imports
-nothing else but its version: a name brings its module when it is first used.
+The public API is what `__all__` lists; `specfmt.api` defines its functions.  Importing this package
+imports only its version; the module of any other name is imported when the name is first used.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _HOMES = {
     "Summary": "graph.summary",
     "TensorSummary": "graph.summary",
 }
-"""The modules of what `specfmt.api` does not define."""
+"""The modules of the public names that `specfmt.api` does not define."""
 
 __all__ = [
     "Axes",

@@ -1,7 +1,7 @@
 """The console script, and ``python -m specfmt``.
 
-``specfmt validate FILE...`` runs at every save and in every commit hook, so without options it
-goes straight to the work: Click's commands are built only where there is something to parse.
+``specfmt validate FILE...`` runs at every save and in every commit hook and must start fast, so
+without options it bypasses Click: the commands are built only where there are options to parse.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import sys
 
 
 def leave_current_folder() -> None:
-    """Look for no modules in the folder that the user stands in: its `numpy.py` is not meant.
+    """Remove the current folder from the module search path: its `numpy.py` must not be imported.
 
-    `python -m` puts it first; a checkout that one stands in comes last.
+    `python -m` puts it first.  If it is the checkout of specfmt itself, it is moved to the end.
     """
     if sys.flags.safe_path or sys.path[0] not in ("", os.getcwd()):  # noqa: PTH109 (costs an import)
         return
@@ -24,7 +24,7 @@ def leave_current_folder() -> None:
 
 
 def write_anything() -> None:
-    """Let no character end a command, nor a closed stream: what cannot be shown is escaped."""
+    """Make output robust: characters that a stream cannot encode are escaped, closed streams ignored."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -38,7 +38,7 @@ def main() -> None:
     write_anything()
     arguments = sys.argv[1:]
     if len(arguments) > 1 and arguments[0] == "validate" and all(map(_is_file, arguments[1:])):
-        # Nothing made here is garbage before the process ends.
+        # Garbage collection would free nothing before the process ends.
         gc.disable()
         _leave(_validate(arguments[1:]))
     from specfmt.cli import main as click_main
@@ -70,7 +70,7 @@ def _validate(files: list[str]) -> int:
 
 
 def _width() -> int | None:
-    """The terminal's width, or None where it shows no colours."""
+    """The terminal's width, or None if output is not shown in colour."""
     from specfmt.console.terminal import columns, in_colour
 
     return columns() if in_colour(sys.stdout) else None
@@ -82,7 +82,7 @@ def _content(file: str) -> bytes:
 
 
 def _leave(code: int) -> None:
-    """End the process at once: taking down the interpreter costs a fifth of the whole run."""
+    """End the process at once: tearing down the interpreter takes a fifth of the whole run."""
     sys.stderr.flush()
     os._exit(code)
 

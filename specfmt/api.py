@@ -1,6 +1,6 @@
-"""The public API, all of it; ``import specfmt`` hands on what `specfmt.__all__` names.
+"""The functions of the public API; ``import specfmt`` makes them available.
 
-Every function imports what it needs when it is called: `specfmt validate` runs at every save.
+Every function imports what it needs when it is called, because `specfmt validate` must start fast.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from specfmt.targets.options import Axes, Fidelity, Flavor, Part, Style
 
 KerasFormat = Literal["keras3", "keras2"]
-"""What Keras architecture JSON is written for."""
+"""The versions of Keras JSON that can be written."""
 
 
 class Imported(NamedTuple):
-    """What was read from a saved model.
+    """An imported model.
 
     Attributes:
         spec: The model.
-        warnings: What was kept without being understood, changed or left out.
+        warnings: What was kept as a custom layer or object, changed, or left out.
     """
 
     spec: ModelSpec
@@ -61,8 +61,8 @@ def loads(text: str | bytes, *, file: str = "<string>") -> ModelSpec:
     """Read a spec from text.
 
     Args:
-        text: YAML or JSON; which of the two is found from its content.
-        file: Its name in the findings.
+        text: YAML or JSON; the format is recognized by the content.
+        file: The file name shown in diagnostics.
 
     Raises:
         SpecError: The text has mistakes; all of them are listed.
@@ -78,22 +78,25 @@ def loads(text: str | bytes, *, file: str = "<string>") -> ModelSpec:
 
 
 def dump(spec: ModelSpec) -> str:
-    """A spec as canonical YAML."""
+    """Write a spec as YAML in canonical form."""
     from specfmt.text.formatting import dump_yaml
 
     return dump_yaml(spec.to_data())
 
 
 def format_spec(text: str | bytes, *, file: str = "<string>", fix: bool = False) -> str:
-    """The text of a spec in canonical form; comments are kept.
+    """Format the text of a spec; comments are kept.
 
     Args:
-        text: YAML or JSON, and that is what is given back.
-        file: Its name in the findings.
-        fix: Also rewrite old spellings, such as ``output_dim`` for ``units``.
+        text: YAML or JSON.
+        file: The file name shown in diagnostics.
+        fix: Also replace names of earlier Keras versions, such as ``output_dim`` for ``units``.
+
+    Returns:
+        The formatted text, in the same format (YAML or JSON).
 
     Raises:
-        SpecError: It cannot be read; wrong values are no obstacle.
+        SpecError: The text is not valid YAML or JSON.  Wrong values in it are no error here.
     """
     if fix:
         from specfmt.spec.fixes import fix_text
@@ -105,17 +108,17 @@ def format_spec(text: str | bytes, *, file: str = "<string>", fix: bool = False)
 
 
 def starters() -> dict[str, str]:
-    """The names of the specs to start from, with a line about each."""
+    """The names of the starter specs, each with a one-line description."""
     from specfmt.reference.starters import starters as function
 
     return function()
 
 
 def starter(name: str) -> str:
-    """The text of a spec to start from.
+    """The text of a starter spec.
 
     Raises:
-        OptionError: There is none of this name.
+        OptionError: There is no starter with this name.
     """
     from specfmt.reference.starters import starter as function
 
@@ -128,12 +131,15 @@ def starter(name: str) -> str:
 def check(
     text: str | bytes, *, file: str = "<string>", targets: Iterable[str] = ()
 ) -> list[Diagnostic]:
-    """Everything that is wrong with a spec text, errors and warnings, in order of place.
+    """Check the text of a spec.
 
     Args:
         text: YAML or JSON.
-        file: Its name in the findings.
-        targets: Targets whose refusals are findings too.
+        file: The file name shown in diagnostics.
+        targets: Also report what these targets cannot express.
+
+    Returns:
+        All errors and warnings, in the order of their places in the text.
 
     Raises:
         OptionError: There is no such target.
@@ -161,7 +167,7 @@ def check(
 
 
 def _refusals(spec: ModelSpec, graph: Graph, targets: Iterable[str]) -> list[Diagnostic]:
-    """What a training script of any target refuses, and what these targets refuse besides."""
+    """Errors in the training section, and errors of these targets."""
     from specfmt.spec.train import TrainSpec
 
     found: list[Diagnostic] = []
@@ -179,7 +185,10 @@ def _refusals(spec: ModelSpec, graph: Graph, targets: Iterable[str]) -> list[Dia
 
 
 def lint_spec(spec: ModelSpec) -> list[Diagnostic]:
-    """What of a spec runs but is probably a mistake; `check` finds it in a text.
+    """Find probable mistakes in a valid spec; `check` does the same for a text.
+
+    Returns:
+        Warnings, with codes from SF601 on.
 
     Raises:
         SpecError: The spec has mistakes; all of them are listed.
@@ -191,7 +200,10 @@ def lint_spec(spec: ModelSpec) -> list[Diagnostic]:
 
 
 def analyze(spec: ModelSpec) -> Graph:
-    """The graph of a spec: order, shapes, dtypes, masks, weights, counts.
+    """Analyze a spec statically.
+
+    Returns:
+        Its graph: layer calls in order, with shapes, dtypes, masks, weights and parameter counts.
 
     Raises:
         SpecError: The graph has mistakes; all of them are listed.
@@ -200,10 +212,10 @@ def analyze(spec: ModelSpec) -> Graph:
 
 
 def summarize(spec: ModelSpec | Graph) -> Summary:
-    """The layers of a model with their shapes, its parameters, arithmetic and memory.
+    """Summarize a model: layers, shapes, parameter counts, multiply-accumulates, activation memory.
 
     Args:
-        spec: The model, or its graph where that is at hand.
+        spec: The model, or its graph if `analyze` has been called already.
 
     Raises:
         SpecError: The spec has mistakes; all of them are listed.
@@ -229,24 +241,28 @@ def generate(
     script: str = "",
     options: Mapping[str, str] | None = None,
 ) -> str:
-    """Code for a target.
+    """Generate code for a target.
 
     Args:
         spec: The model.
         target: ``keras``, ``torch``, or one that an installed package registers (`target_names`).
-        part: ``model`` (if not given) or ``train``, a script that trains it.
-        style: The form of the model: ``auto`` (if not given; the simplest one that can express
-            it), ``sequential``, ``functional`` or ``subclass``.
-        flavor: Keras: the package that is imported, ``tf.keras`` (if not given) or ``keras``.
-        axes: PyTorch: images with channels first, ``torch`` (if not given), or last, ``keras``.
-        fidelity: PyTorch: stock optimizers and layers, ``idiomatic`` (if not given), or those that
-            train as Keras does, ``exact``.
-        source: The spec's file name, for the header.
-        script: The file name that a training script will have, for its usage line.
-        options: Further options of a target that has others.
+        part: ``model`` (the default) or ``train``, a script that trains the model.
+        style: How the model is written: ``auto`` (the default: the simplest possible style),
+            ``sequential``, ``functional`` or ``subclass``.
+        flavor: Keras only: the package to import, ``tf.keras`` (the default) or ``keras``.
+        axes: PyTorch only: inputs and outputs of rank 4 and 5 channels-first, ``torch`` (the
+            default), or channels-last, ``keras``.
+        fidelity: PyTorch only: PyTorch's own optimizers and layers, ``idiomatic`` (the default),
+            or ones that train exactly as Keras does, ``exact``.
+        source: The file name of the spec, for the docstring of the code.
+        script: The file name of the training script, for its usage line.
+        options: Other options, of targets that installed packages register.
+
+    Returns:
+        Formatted source code.
 
     Raises:
-        OptionError: There is no such target, or an option is none of those that it offers.
+        OptionError: There is no such target, or it has no such option or value.
         SpecError: The spec has mistakes, or the target cannot express it.
     """
     from specfmt.targets.options import require_once
@@ -278,22 +294,22 @@ def train(
     source: str = "",
     options: Mapping[str, str] | None = None,
 ) -> int:
-    """Write the training script and run it; what it prints goes where this program's output goes.
+    """Generate the training script and run it; its output goes to stdout and stderr.
 
     Args:
         spec: The model, with a ``train:`` section.
         target: As for `generate`.
-        folder: Where the script goes; it is created.
-        arguments: What the script is called with, such as ``["--epochs", "3"]``.
+        folder: The folder that the script is written to; created if it does not exist.
+        arguments: Command-line arguments of the script, such as ``["--epochs", "3"]``.
         style, flavor, axes, fidelity, source, options: As for `generate`.
 
     Returns:
         The exit code of the script.
 
     Raises:
-        OptionError: There is no such target, or an option is none of those that it offers.
-        SpecError: The spec has mistakes, names classes that were not allowed (SF309; see
-            `allowing`), or the script imports a package that is not installed (SF312).
+        OptionError: There is no such target, or it has no such option or value.
+        SpecError: The spec has mistakes, it names classes that are not allowed (SF309; see
+            `allowing`), or a package that the script imports is not installed (SF312).
     """
     from specfmt.files import write_whole
     from specfmt.targets.naming import identifier
@@ -320,24 +336,27 @@ def train(
 
 
 def allowing(names: Iterable[str]) -> AbstractContextManager[None]:
-    """Within the ``with`` block, these classes of a spec may be imported and called.
+    """Within the ``with`` block, allow classes that a spec names to be imported and called.
 
     Args:
-        names: Dotted paths, or the start of them.
+        names: Dotted paths of classes, or prefixes such as a package name.
     """
     return _allowing(names)
 
 
 def with_customs(spec: ModelSpec, customs: Iterable[str]) -> ModelSpec:
-    """The spec with your PyTorch classes for layers that specfmt does not know.
+    """Set the PyTorch classes of layers that specfmt does not know.
 
     Args:
         spec: The model.
-        customs: ``module:Class`` for the layers of a Keras class of the same name, or
-            ``Name=module:Class`` for those of another name, or for one layer by its name.
+        customs: ``module:Class`` for all layers whose Keras class has the same name, or
+            ``Name=module:Class``, where ``Name`` is another Keras class or the name of one layer.
+
+    Returns:
+        A copy of the spec.
 
     Raises:
-        SpecError: SF308 where one is not of that form, or no layer is meant.
+        SpecError: SF308 if an item does not have this form or no layer matches it.
     """
     from specfmt.graph.customs import with_customs as function
 
@@ -353,20 +372,21 @@ def import_spec(
     *,
     input_shape: tuple[int | None, ...] | None = None,
 ) -> Imported:
-    """The spec of a saved Keras model of any generation.
+    """Import a saved model of any Keras version.
 
     Args:
-        path: Architecture JSON, a ``.keras`` archive, an ``.h5`` file, or a tf.js ``model.json``.
-        content: Its content where it is no file.
-        input_shape: The input of a Sequential that does not say it, without the batch axis; None
-            for an open size.
+        path: An architecture JSON file, a ``.keras`` archive, an ``.h5`` file, or a tf.js
+            ``model.json``.
+        content: The content, if it is not to be read from the file; ``path`` is then only its name.
+        input_shape: The input shape of a Sequential whose file has none, without the batch axis;
+            None for an unknown size.
 
     Returns:
-        The spec, and warnings about what was kept without being understood or left out.
+        The spec, and warnings about what was kept as a custom layer, changed, or left out.
 
     Raises:
-        SpecError: It holds no architecture, one that cannot be read, or one that is no valid
-            spec; each finding with its place in the file.
+        SpecError: It contains no architecture, or one that is damaged or invalid; all mistakes are
+            listed with their places in the file.
         OSError: The file cannot be read.
     """
     from specfmt.migration import import_spec as function
@@ -375,10 +395,10 @@ def import_spec(
 
 
 def from_keras_json(text: str | bytes) -> ModelSpec:
-    """The spec of a Keras architecture JSON, of any generation from 0.2 to 3.15.
+    """The spec of an architecture JSON text, as written by any Keras version from 0.2 to 3.15.
 
     Raises:
-        SpecError: It is damaged, or has no meaning in Keras 3.
+        SpecError: It is damaged or invalid.
     """
     from specfmt.formats.checked import checked
     from specfmt.formats.keras_json import document_from_keras_json
@@ -391,12 +411,12 @@ def from_keras_json(text: str | bytes) -> ModelSpec:
 
 
 def to_keras_json(spec: ModelSpec, format: KerasFormat = "keras3") -> str:
-    """A spec as Keras architecture JSON.
+    """Write a spec as Keras architecture JSON.
 
     Args:
         spec: The model.
-        format: ``keras3``: what Keras 3.15's `to_json` writes.  ``keras2``: what Keras 2 (tf_keras)
-            loads; it says nothing of training.
+        format: ``keras3``, as `to_json` of Keras 3.15 writes it, or ``keras2``, as Keras 2
+            (tf_keras) loads it, without the training section.
 
     Raises:
         OptionError: There is no such format.
@@ -407,7 +427,7 @@ def to_keras_json(spec: ModelSpec, format: KerasFormat = "keras3") -> str:
 
     require_choice("format", format, FORMATS)
     graph, problems = build(spec)
-    # A Sequential without an input is one that is not built: Keras writes it all the same.
+    # A Sequential without an input shape is not built, but Keras can write it.
     unbuilt = graph.is_sequential and not graph.input_specs
     errors = [p for p in problems if p.severity == "error" and not (unbuilt and p.code == "SF207")]
     with placing(spec):
@@ -425,22 +445,23 @@ def convert_weights(
     fidelity: Fidelity | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> int:
-    """Carry trained weights across: Keras files to PyTorch files and back.
+    """Convert trained weights between Keras and PyTorch files, in either direction.
 
     Args:
         spec: The model.
-        source: ``.keras``, ``.weights.h5``, ``.h5``, ``.safetensors`` or ``.pt``; its content says
-            which.
-        dest: ``.safetensors``, ``.pt`` or ``.weights.h5``; its name says which.
-        axes, fidelity: Of the PyTorch program, as given to `generate`.
-        progress: Called with each weight's name, its bytes and the bytes of all.
+        source: A ``.keras``, ``.weights.h5``, ``.h5``, ``.safetensors`` or ``.pt`` file; the format
+            is recognized by the content.
+        dest: A file name that ends with ``.safetensors``, ``.pt`` or ``.weights.h5``; the suffix
+            selects the format.
+        axes, fidelity: The options that the PyTorch program was generated with, as for `generate`.
+        progress: Called for each weight with its name, its size in bytes and the total size.
 
     Returns:
         The number of tensors written.
 
     Raises:
-        OptionError: An option is none of those offered.
-        SpecError: The file does not hold this model's weights, or is damaged; all findings.
+        OptionError: There is no such option value.
+        SpecError: The file does not contain the weights of this model, or it is damaged.
         OSError: A file cannot be read or written.
     """
     from specfmt.targets.torch import program_options
@@ -467,22 +488,22 @@ def convert(
 
     Args:
         source: A ``.keras`` archive, an ``.h5`` file with a whole model, or architecture JSON.
-        folder: Where the files go; it is created.
-        accept_changes: Go on where Keras 3 and PyTorch compute something else than the Keras
+        folder: The folder that the files are written to; created if it does not exist.
+        accept_changes: Convert even if Keras 3 and PyTorch compute something else than the Keras
             that saved the model.
-        force: Replace files in the folder that are others than those that are written.
-        customs: Classes for layers that specfmt does not know, as `with_customs` takes them.
+        force: Replace existing files in the folder that differ from those to be written.
+        customs: PyTorch classes of layers that specfmt does not know, as for `with_customs`.
         style, axes, fidelity: How the PyTorch source is written, as for `generate`.
-        say: Called with each step.
+        say: Called with a description of each step.
         progress: Called for each weight, as in `convert_weights`.
 
     Returns:
-        What was written; `compare` proves it.
+        The files written and the warnings, for `compare`.
 
     Raises:
-        OptionError: An option is none of those offered.
-        SpecError: The source cannot be read, its meaning cannot be kept, or PyTorch cannot
-            express the model.
+        OptionError: There is no such option value.
+        SpecError: The source cannot be read, Keras 3 or PyTorch would compute something else, or
+            PyTorch cannot express the model.
         OSError: A file cannot be read or written.
     """
     from specfmt.migration import migrate
@@ -507,15 +528,15 @@ def compare(
     reference: str | Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Report:
-    """Compare both programs of a migration with each other and with the original.
+    """Compare the Keras and the PyTorch program of a migration, and both with the original model.
 
     Args:
-        migration: What `convert` gave.
+        migration: The result of `convert`.
         reference: An ``.npz`` file with inputs ``x0``, ... and outputs ``y0``, ... of the original.
-        say: Called with each step.
+        say: Called with a description of each step.
 
     Raises:
-        SpecError: A program fails.
+        SpecError: A program could not be run.
     """
     from specfmt.migration import compare as function
 
@@ -540,30 +561,31 @@ def verify(
     progress: Callable[[str], None] | None = None,
     workers: Workers | None = None,
 ) -> Report:
-    """Build both generated programs in processes of their own and compare what they compute.
+    """Run the generated Keras and PyTorch programs in separate processes and compare the results.
 
-    That is: parameter counts, output shapes, outputs, gradients, and one step of plain SGD, at
+    Compared are parameter counts, output shapes, outputs, gradients, and one step of plain SGD, at
     inference and in training mode.
 
     Args:
         spec: The model.
         weights: A weight file, as for `convert_weights`; random weights if not given.
-        targets: Both if not given; one alone is run and its parameters are counted.
-        seed: Of random weights and inputs.
-        batches: Batch sizes to try; some of each kind if not given.
+        targets: The programs to run; both if not given.
+        seed: The seed of random weights and inputs.
+        batches: Batch sizes to try; a few default sizes if not given.
         layerwise: Compare the output of every layer, even if the model's outputs agree.
-        tolerance: What outputs may differ by, relative to their largest value.
-        fidelity, axes: Of the PyTorch program, as for `generate`.
+        tolerance: The largest allowed difference of outputs, relative to their largest absolute
+            value.
+        fidelity, axes: Options of the PyTorch program, as for `generate`.
         gradients: Also compare gradients and one step of training.
-        original: The file that the model came from: Keras loads it, and both programs are
-            compared with it.  Its weights are used if ``weights`` gives no others.
+        original: The file that the spec was imported from.  It is loaded by Keras, and both programs
+            are compared with it.  Its weights are used unless ``weights`` is given.
         reference: An ``.npz`` file with inputs ``x0``, ... and outputs ``y0``, ... of the original.
         allow: Classes of the spec that may be imported and called, as for `allowing`.
-        progress: Called with what is done next.
-        workers: Processes that several comparisons share.
+        progress: Called with a description of each step.
+        workers: Worker processes to use, so that several comparisons can share them.
 
     Raises:
-        OptionError: An option is none of those offered.
+        OptionError: There is no such option value.
         SpecError: The spec has mistakes, a weight file does not fit, or a program cannot be run.
     """
     from specfmt.parity.run import verify as function
@@ -591,14 +613,14 @@ def verify(
 
 
 def catalogue() -> list[LayerSupport]:
-    """Every layer type, and which targets can express it."""
+    """All layer types, with the targets that support each."""
     from specfmt.reference.catalogue import catalogue as function
 
     return function()
 
 
 def explain(name: str) -> str:
-    """The page of a diagnostic code (``SF203``), a layer (``Dense``) or an operation (``mean``).
+    """The documentation of a code (``SF203``), a layer (``Dense``) or an operation (``mean``).
 
     Raises:
         OptionError: There is no such page.
@@ -619,7 +641,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _spec_html(spec: ModelSpec) -> str:
-    """A spec as its summary, or as what is wrong with it."""
+    """A spec as HTML: its summary, or its mistakes."""
     try:
         return _graph_html(analyze(spec))
     except SpecError as error:

@@ -1,4 +1,4 @@
-"""The command line: parses options, calls the public API, prints.  No logic lives here."""
+"""The command line: parses options, calls the public API, prints."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Commands(click.Group):
-    """Turns a user's mistakes into findings on stderr and exit code 1, never a traceback."""
+    """Reports a user's mistakes on stderr with exit code 1, never as a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def report(diagnostics: Iterable[Diagnostic]) -> None:
-    """Print findings to stderr; on a terminal in colour and with the source lines."""
+    """Print diagnostics to stderr; on a terminal in colour and with the source lines."""
     from specfmt.console.terminal import in_files
 
     colour = in_colour(sys.stderr)
@@ -85,19 +85,19 @@ def read_bytes(file: str) -> tuple[bytes, str]:
 
 
 def read_spec(file: str, customs: Iterable[str] = ()) -> ModelSpec:
-    """The spec in a file, `-` for standard input."""
+    """The spec in a file; `-` is standard input."""
     content, name = read_bytes(file)
     spec = specfmt.loads(content, file=name)
     return specfmt.with_customs(spec, customs) if customs else spec
 
 
 def header(file: str) -> str:
-    """The name of a spec's file for the header of code."""
+    """The name of a spec's file, for the docstring of generated code."""
     return "" if file == "-" else Path(file).name
 
 
 def write(text: str, out: Path | None) -> None:
-    """Print, or write a file whole."""
+    """Print, or write a file atomically."""
     if out is None:
         click.echo(text, nl=not text.endswith("\n"))
         return
@@ -111,14 +111,14 @@ def write(text: str, out: Path | None) -> None:
 @chosen(
     "format",
     ["text", "json", "github", "sarif"],
-    "For people, programs, GitHub annotations, or code scanning.",
+    "Text for people, JSON for programs, GitHub annotations, or SARIF for code scanning.",
 )
-@targets("Also tell what this target refuses; may be given twice.")
+@targets("Also report what this target cannot express; can be given several times.")
 @click.pass_context
 def validate_command(
     ctx: click.Context, files: tuple[str, ...], form: str, targets: tuple[str, ...]
 ) -> None:
-    """Check specs; every mistake is listed."""
+    """Check specs and report all mistakes."""
     from specfmt.console import reports
 
     checked = []
@@ -134,10 +134,10 @@ def validate_command(
 @main.command()
 @FILES
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file would change.")
-@click.option("--fix", is_flag=True, help="Also rewrite old spellings.")
+@click.option("--fix", is_flag=True, help="Also replace names of earlier Keras versions.")
 @click.pass_context
 def fmt(ctx: click.Context, files: tuple[str, ...], check: bool, fix: bool) -> None:
-    """Rewrite specs in canonical form; comments are kept."""
+    """Format specs; comments are kept."""
     from specfmt.files import write_whole
 
     problems: list[Diagnostic] = []
@@ -223,9 +223,14 @@ def train(
     default="mlp",
     show_default=True,
     metavar="NAME",
-    help="Which one: " + ", ".join(STARTERS) + ".",
+    help="The starter spec: " + ", ".join(STARTERS) + ".",
 )
-@click.option("--list", "listing", is_flag=True, help="List the templates with a line on each.")
+@click.option(
+    "--list",
+    "listing",
+    is_flag=True,
+    help="List the starter specs, each with a one-line description.",
+)
 @OUT
 def init(template: str, listing: bool, out: Path | None) -> None:
     """Write a starter spec."""
@@ -241,7 +246,7 @@ def init(template: str, listing: bool, out: Path | None) -> None:
 @main.command()
 @JSON
 def layers(as_json: bool) -> None:
-    """List every layer type and which targets can express it."""
+    """List all layer types and the targets that support them."""
     from specfmt.console.terminal import table
 
     rows = specfmt.catalogue()
@@ -289,7 +294,7 @@ def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
 )
 @PROGRAM
 def weights(file: str, source: Path, out: Path, **options: Any) -> None:
-    """Carry trained weights from Keras to PyTorch and back."""
+    """Convert trained weights between Keras and PyTorch files."""
     from specfmt.console.progress import weight_progress
 
     spec = read_spec(file)
@@ -301,7 +306,11 @@ def weights(file: str, source: Path, out: Path, **options: Any) -> None:
 @main.command()
 @click.argument("source", type=FILE_THERE)
 @click.option(
-    "-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder."
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The folder to write.",
 )
 @ALLOW
 @click.option("--no-verify", is_flag=True, help="Do not compare the programs at the end.")
@@ -309,7 +318,7 @@ def weights(file: str, source: Path, out: Path, **options: Any) -> None:
 @click.option(
     "--accept-changes",
     is_flag=True,
-    help="Go on where the outcome computes something else than the original.",
+    help="Convert even if the result computes something else than the original.",
 )
 @click.option("--force", is_flag=True, help="Replace files in the folder that differ.")
 @CUSTOM
@@ -328,8 +337,8 @@ def convert(
 ) -> None:
     """Migrate a saved Keras model to PyTorch.
 
-    Writes the spec, PyTorch source, weights and a usage example, and compares the outcome with
-    the original.
+    Writes the spec, PyTorch source, weights and a usage example, and compares them with the
+    original model.
     """
     from specfmt.console.progress import show_report, steps, weight_progress
 
@@ -347,7 +356,7 @@ def convert(
     if missing := done.to_install():
         click.echo(missing, err=True)
     if done.todo:
-        click.echo("left to do, or give the classes with --custom:", err=True)
+        click.echo("complete these classes, or give your own with --custom:", err=True)
         for line in done.todo:
             click.echo(f"  {line}", err=True)
     if found is not None:
@@ -356,15 +365,20 @@ def convert(
 
 @main.command()
 @FILE
-@click.option("--weights", "-w", type=FILE_THERE, help="Trained ones.")
-@targets("Only these.")
+@click.option(
+    "--weights",
+    "-w",
+    type=FILE_THERE,
+    help="A file with trained weights; random weights if not given.",
+)
+@targets("Run only this target's program.")
 @click.option(
     "--original",
     type=FILE_THERE,
-    help="The Keras file that the spec came from: compare with it too.",
+    help="The Keras file that the spec was imported from: compare with it too.",
 )
 @REFERENCE
-@click.option("--seed", type=int, default=0, help="Of random weights and inputs.")
+@click.option("--seed", type=int, default=0, help="The seed of random weights and inputs.")
 @click.option("--layerwise", is_flag=True, help="Compare the output of every layer.")
 @PROGRAM
 @ALLOW
@@ -374,9 +388,9 @@ def convert(
 def verify(
     ctx: click.Context, /, file: str, as_json: bool, customs: tuple[str, ...], **options: Any
 ) -> None:
-    """Build both programs and compare what they compute.
+    """Run the Keras and the PyTorch program and compare them.
 
-    Counts, shapes, outputs, gradients; exit 1 if they differ.
+    Compares parameter counts, shapes, outputs and gradients; exit code 1 if they differ.
     """
     from specfmt.console.progress import show_report, steps
 
@@ -395,14 +409,14 @@ def verify(
 @click.option(
     "--input-shape",
     type=ShapeType(),
-    help="Of a Sequential that does not say it, without the batch axis: 4 or 28,28,1; ? for any.",
+    help="The input shape, if the file has none, without the batch axis: 4 or 28,28,1; ? for any.",
 )
 @ALLOW
 @OUT
 def import_(source: str, out: Path | None, input_shape: tuple[int | None, ...] | None) -> None:
-    """Turn a saved Keras model into a spec.
+    """Write the spec of a saved Keras model.
 
-    SOURCE is Keras JSON of any generation, a .keras or .h5 file, or a tf.js model.json.
+    SOURCE is Keras JSON of any Keras version, a .keras or .h5 file, or a tf.js model.json.
     """
     content = sys.stdin.buffer.read() if source == "-" else None
     spec, warnings = specfmt.import_spec(source, content, input_shape=input_shape)
@@ -415,7 +429,7 @@ def import_(source: str, out: Path | None, input_shape: tuple[int | None, ...] |
 @chosen(
     "format",
     ["keras3", "keras2"],
-    "keras3: what Keras 3 writes.  keras2: what Keras 2 (tf_keras) loads, without `train:`.",
+    "keras3: as Keras 3 writes it.  keras2: for Keras 2 (tf_keras), without `train:`.",
 )
 @OUT
 def export(file: str, form: Any, out: Path | None) -> None:

@@ -1,8 +1,8 @@
-"""Diagnostics are data: what is wrong, where, and what to do about it.
+"""Diagnostics: errors and warnings as data, with a place and a hint.
 
-Every stage (reading, checking, lint, targets, import, weights) produces the same
-objects, and collects them: one mistake never hides another.  The command line, the
-editor server and the Python API print or return these objects unchanged.
+Every stage (parsing, validation, lint, targets, import, weights) produces these objects and
+collects all of them, so that one mistake does not hide another.  The command line and the
+Python API print or return them unchanged.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]
-"""Where a value stands in the document: keys and list indices from the root."""
+"""The place of a value in the document: keys and list indices from the root."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the source text; lines and columns count from 1, the end is exclusive."""
+    """A range of the source text; lines and columns count from 1, the end is exclusive."""
 
     line: int
     column: int
@@ -58,15 +58,15 @@ class Diagnostic:
         return json_pointer(self.path)
 
     def at(self, span: Span | None, file: str) -> Diagnostic:
-        """The same finding, placed in a source text."""
+        """The same diagnostic with a place in a source text."""
         return replace(self, span=span, file=file)
 
     def under(self, prefix: Path) -> Diagnostic:
-        """The same finding, seen from ``prefix`` levels further up."""
+        """The same diagnostic with ``prefix`` in front of its path."""
         return replace(self, path=(*prefix, *self.path))
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form."""
+        """The diagnostic as data for JSON."""
         span = self.span
         return {
             "code": self.code,
@@ -92,7 +92,7 @@ class Diagnostic:
 
 
 def printable(text: str) -> str:
-    """The text with line breaks and control characters as escapes."""
+    """The text with line breaks and control characters escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

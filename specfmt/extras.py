@@ -1,4 +1,4 @@
-"""What is installed beside specfmt: packages that its extras bring, and plugins."""
+"""Optional packages, the extras that install them, and plugins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from specfmt.diagnostics import Diagnostic, SpecError
 
 OF_BOTH: Final = frozenset(("h5py", "matplotlib", "PIL", "safetensors", "sklearn", "tqdm"))
-"""Modules that the extras ``keras`` and ``torch`` both bring."""
+"""Modules that both extras ``keras`` and ``torch`` install."""
 
 EXTRAS: Final = {
     "keras": "keras",
@@ -19,17 +19,17 @@ EXTRAS: Final = {
     "torch": "torch",
     "torchvision": "datasets",
 }
-"""Modules that one extra brings."""
+"""Modules that only one extra installs."""
 
 OUTSIDE: Final = frozenset(("tf_keras",))
-"""Modules that no extra brings: Keras 2, which only some files need."""
+"""Modules that no extra installs: Keras 2, which only some files need."""
 
 PACKAGES: Final = {"PIL": "pillow", "sklearn": "scikit-learn"}
-"""What packages are called whose modules have another name."""
+"""Package names of modules whose package has another name."""
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module is there, found without importing it."""
+    """Whether a module is installed; it is not imported."""
     return find_spec(module) is not None
 
 
@@ -38,26 +38,26 @@ def install(modules: Iterable[str], target: str = "weights") -> str:
 
     Args:
         modules: Top-level modules that are missing.
-        target: The extra for those that several extras bring.
+        target: The extra to use for modules that several extras install.
     """
     modules = set(modules)
     extras = {EXTRAS.get(module, target) for module in modules - OUTSIDE}
     if extras & {"keras", "torch"}:
-        extras -= {"weights"}  # they bring its packages too
+        extras -= {"weights"}  # its packages are part of the other extras
     wanted = [f'"specfmt[{",".join(sorted(extras))}]"'] if extras else []
     return " ".join(["pip install", *wanted, *sorted(modules & OUTSIDE)])
 
 
 def require(modules: Iterable[str], purpose: str, target: str = "weights") -> None:
-    """Refuse to go on without modules.
+    """Raise an error unless all modules are installed.
 
-    Args:
-        modules: Those that are needed.
-        purpose: What for.
-        target: As for `install`.
+        Args:
+    modules: The modules that are needed.
+            purpose: What they are needed for, in the words of the message: "to read HDF5 files".
+            target: As for `install`.
 
-    Raises:
-        SpecError: SF312, with the command that installs what is missing.
+        Raises:
+            SpecError: SF312, with the command that installs what is missing.
     """
     missing = [module for module in dict.fromkeys(modules) if not is_installed(module)]
     if missing:
@@ -72,15 +72,15 @@ def require(modules: Iterable[str], purpose: str, target: str = "weights") -> No
 def plugins(
     group: str, name: str = "", make: Callable[[Any], Any] = lambda found: found
 ) -> dict[str, Any]:
-    """What installed packages register in an entry point group; a broken one is left out.
+    """The plugins that installed packages register in an entry point group, without broken ones.
 
     Args:
         group: The group.
-        name: The one plugin that is wanted; all if empty.
-        make: Makes of what is registered what is wanted; an error leaves it out too.
+        name: The name of a single plugin; all plugins if empty.
+        make: Converts a registered object to the result; a plugin for which it fails is left out.
 
     Warns:
-        RuntimeWarning: For each that is left out, with the reason.
+        RuntimeWarning: For each plugin that is left out, with the reason.
     """
     from importlib.metadata import entry_points
 

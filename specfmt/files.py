@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and only regular ones are replaced."""
+"""Atomic writing: a file is written completely or not at all, and only regular files are replaced."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Final
 
 MARK: Final = "specfmt"
-"""What the names of temporary files and folders hold, with the process that writes them."""
+"""Part of the name of every temporary file and folder, followed by host and process id."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary file, put at ``path`` when the block ends well.
+    """A temporary file that is renamed to ``path`` when the block ends without an error.
 
-    A link is followed, and what it leads to is replaced; mode and owner of the file that stood
-    there stay.  What is no regular file (a device, a FIFO) is written into, never replaced.
+    A link is followed and its target replaced; mode and owner of an existing file are kept.  A
+    device or FIFO is written into, never replaced.
 
     Raises:
         OSError: The file cannot be written; what stood there before is untouched.
@@ -55,7 +55,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """An error of the system speaks of the file that was asked for, not of a temporary one."""
+    """Make errors of the operating system name the requested file, not the temporary one."""
     try:
         yield
     except OSError as error:
@@ -66,13 +66,13 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _replaceable(path: Path) -> bool:
-    """Whether a regular file may be replaced: not where a name stands for an open descriptor."""
+    """Whether a path may be replaced by a file; not if it is an open descriptor (``/dev/stdout``)."""
     return not str(path.absolute()).startswith(("/dev/", "/proc/"))
 
 
 @contextmanager
 def _written_into(target: Path) -> Iterator[Path]:
-    """A temporary file whose content goes into a device or FIFO when the block ends well."""
+    """A temporary file whose content is copied into a device or FIFO when the block ends."""
     with scratch_folder("content") as folder:
         temporary = folder / "content"
         temporary.touch()
@@ -93,10 +93,10 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside ``path``, whose files are moved into it when the block ends well.
+    """A temporary folder that becomes ``path`` when the block ends without an error.
 
-    A folder that is not there yet appears whole.  Into one that is there the files are renamed
-    one after the other; other files in it stay.
+    If ``path`` does not exist, the folder is renamed to it.  If it does, the files are moved into it
+    one by one, and its other files are kept.
 
     Raises:
         OSError: A file cannot be written.
@@ -122,7 +122,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(purpose: str) -> Iterator[Path]:
-    """A temporary folder of one's own; those that killed processes left are removed first."""
+    """A temporary folder of this process; those that killed processes left are removed first."""
     place = Path(tempfile.gettempdir())
     clean(place)
     with tempfile.TemporaryDirectory(prefix=_prefix(purpose), dir=place) as folder:
@@ -130,7 +130,7 @@ def scratch_folder(purpose: str) -> Iterator[Path]:
 
 
 def clean(folder: Path) -> None:
-    """Remove temporary files and folders of processes that were killed, never others."""
+    """Remove temporary files and folders that killed processes of specfmt left in a folder."""
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -152,7 +152,7 @@ _LEFT: Final = re.compile(rf"\..*\.{MARK}-(?P<host>[0-9a-f]{{8}})-(?P<process>\d
 """``.name.specfmt-HOST-PROCESS-random``."""
 
 LONGEST: Final = 40
-"""Characters of a name that go into the name of its temporary file: 255 bytes are allowed."""
+"""Characters of a name that are used in the name of its temporary file (255 bytes are allowed)."""
 
 
 def _prefix(name: str) -> str:
@@ -161,7 +161,7 @@ def _prefix(name: str) -> str:
 
 @cache
 def _host() -> str:
-    """A short mark of this machine and its run: processes of others are not ours to judge."""
+    """A short hash of this machine since its last boot: process ids of others mean nothing here."""
     import hashlib
     import platform
 
@@ -178,7 +178,7 @@ def _mine(entry: os.DirEntry[str]) -> bool:
 
 
 def _alive(process: int) -> bool:
-    """Whether there is such a process; where one cannot ask, there is."""
+    """Whether a process exists; true where that cannot be determined."""
     if os.name != "posix":
         return True
     try:
@@ -198,13 +198,13 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _take_over(temporary: Path, former: os.stat_result | None) -> None:
-    """Give a new file the owner and mode of the one it replaces, or those of any new file."""
+    """Give a new file the owner and mode of the file that it replaces, or the default ones."""
     if former is None:
         temporary.chmod(0o666 & ~_umask())
         return
     now = temporary.stat()
     if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (former.st_uid, former.st_gid):
-        with suppress(PermissionError):  # only root gives files away
+        with suppress(PermissionError):  # only root may change the owner
             os.chown(temporary, former.st_uid, former.st_gid)
     temporary.chmod(stat.S_IMODE(former.st_mode))
 

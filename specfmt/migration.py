@@ -1,4 +1,4 @@
-"""From a saved Keras model to a spec, and on to PyTorch source and weights that are compared."""
+"""Migration of a saved Keras model: import, PyTorch source, weights, and the comparison."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ from specfmt.weights.unknown import described
 
 @dataclass(frozen=True)
 class Migration:
-    """What a migration wrote.
+    """The result of a migration.
 
     Attributes:
         model: The imported spec.
-        original: The file that it was read from.
-        spec, source, weights, usage: The files; no weights where the source has none.
-        warnings: What the import kept opaque or left out.
-        todo: What is left to write in the source, one line for each class.
-        axes, fidelity: How the source was written; None stands for the default.
+        original: The file it was imported from.
+        spec, source, weights, usage: The files written; ``weights`` is None if the original has none.
+        warnings: Warnings of the import.
+        todo: What the user has to complete in the source, one line per class.
+        axes, fidelity: The options the source was generated with; None is the default.
     """
 
     model: ModelSpec
@@ -62,12 +62,12 @@ class Migration:
     fidelity: Fidelity | None = None
 
     def files(self) -> list[Path]:
-        """What was written."""
+        """The files that were written."""
         every = (self.spec, self.source, self.weights, self.usage)
         return [path for path in every if path is not None]
 
     def to_install(self) -> str:
-        """What the usage example imports and is not there, in a line; empty if nothing is."""
+        """The packages that the usage example needs and that are not installed, as a message, or ''."""
         needed = ["torch", *(["safetensors"] if self.weights else [])]
         missing = [module for module in needed if not is_installed(module)]
         if not missing:
@@ -81,7 +81,7 @@ def import_spec(
     *,
     input_shape: tuple[int | None, ...] | None = None,
 ) -> tuple[ModelSpec, list[Diagnostic]]:
-    """The spec of a saved model, and what was kept opaque or left out; see `specfmt.import_spec`."""
+    """The spec of a saved model, and warnings; see `specfmt.import_spec`."""
     file = str(path) if content is None else "<stdin>"
     try:
         with uncollected():
@@ -101,7 +101,7 @@ def import_spec(
 
 
 def foreign_code(spec: ModelSpec) -> list[Diagnostic]:
-    """One finding that lists what generated code imports from elsewhere and calls."""
+    """One diagnostic that lists the user-defined classes that generated code imports and calls."""
     found = foreign_classes(spec)
     if not found:
         return []
@@ -186,7 +186,7 @@ def migrate(
 
 
 def _keep_edited(beside: Path, folder: Path) -> None:
-    """SF506 where a file in the folder is not the one that would be written."""
+    """Raise SF506 if a file in the folder differs from the one that would be written."""
     edited = [
         file.name
         for file in sorted(beside.iterdir())
@@ -240,18 +240,18 @@ def compare(
 
 
 def _silent(_: str) -> None:
-    """Progress that nobody wants to see."""
+    """Ignore progress."""
 
 
 CHANGES: Final = frozenset({"SF435"})
-"""Warnings of an import after which outputs are others than in the Keras that saved the model."""
+"""Import warnings that mean that outputs differ from those of the Keras that saved the model."""
 
-_ACCEPT = "`--accept-changes` converts it all the same"
+_ACCEPT = "`--accept-changes` converts it nevertheless"
 _ENDINGS = {"spec": ".yaml", "source": ".py", "weights": ".safetensors"}
 
 
 def example(tensor: Tensor, channels_first: bool) -> str:
-    """An expression that makes an input; unknown sizes are 32."""
+    """A Python expression for an example input; unknown sizes are 32."""
     sizes = [size or 32 for size in tensor.shape[1:]]
     if channels_first:
         sizes = [sizes[-1], *sizes[:-1]]

@@ -1,3 +1,3 @@
-"""The version, once for the package's metadata, the command line and reports."""
+"""The version of specfmt."""
 
 __version__ = "0.1.0"

@@ -341,7 +341,7 @@ def test_of_a_large_model_the_middle_is_left_out() -> None:
     assert html is not None
     page = Page(html)
     assert len(page.rows) == 1 + FIRST + 1 + LAST + 3
-    assert page.rows[1 + FIRST] == ["1,235 rows are left out here"]
+    assert page.rows[1 + FIRST] == ["1,235 rows are not shown"]
     assert page.rows[-4][0] == f"dense_{layers - 1}"
     whole = specfmt.loads(head + "  - {type: Dense, units: 4}\n" * (FIRST + LAST - 1))
     assert len(Page(str(whole._repr_html_())).rows) == 1 + FIRST + LAST + 3

@@ -1,1 +1,1 @@
-"""How findings, tables and progress look on a terminal."""
+"""Terminal output: diagnostics, tables and progress; option declarations of the commands."""

@@ -17,7 +17,7 @@ FILE_THERE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class Offered(click.Choice[str]):
-    """Choices that help shows and the shell completes; the API refuses others, in its own words."""
+    """Choices for help and shell completion; the API rejects other values, with its own message."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return str(value)
@@ -40,26 +40,26 @@ class ShapeType(click.ParamType):  # type: ignore[type-arg]
 
 
 def _choice(name: str, choices: Any, help: str) -> Decorator:
-    """An option of targets: not given, it is what the target takes it for, its first choice."""
+    """An option of a target; the default is the target's own, its first choice."""
     names = get_args(choices)
     return click.option(f"--{name}", type=Offered(names), show_default=names[0], help=help)
 
 
 def _allow(ctx: click.Context, _: click.Parameter, names: tuple[str, ...]) -> None:
-    """Allow classes until the command ends."""
+    """Allow these classes to be imported until the command ends."""
     from specfmt.fields.foreign import allowing
 
     ctx.with_resource(allowing(names))
 
 
 def _custom(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """A class given on the command line is one that the user wants to run."""
+    """Allow the classes given by ``--custom`` to be imported: the user named them."""
     _allow(ctx, param, tuple(item.rpartition("=")[2].replace(":", ".") for item in value))
     return value
 
 
 def _pairs(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-    """``name=value``, several times, as a mapping."""
+    """Repeated ``name=value`` options as a mapping."""
     pairs = [item.partition("=") for item in value]
     for name, equals, _text in pairs:
         if not (name and equals):
@@ -77,17 +77,19 @@ TARGET = click.option(
     "-t",
     type=Offered(BUILT_IN),
     required=True,
-    help="The framework, or another target.",
+    help="The target to generate code for.",
 )
-STYLE = _choice(
-    "style", Style, "The form of the model; auto: the simplest one that can express it."
+STYLE = _choice("style", Style, "How the model is written; auto: the simplest possible style.")
+FLAVOR = _choice("flavor", Flavor, "Keras code: the package to import.")
+AXES = _choice(
+    "axes",
+    Axes,
+    "PyTorch code: inputs and outputs channels-first (torch) or channels-last (keras).",
 )
-FLAVOR = _choice("flavor", Flavor, "Keras code: which package it imports.")
-AXES = _choice("axes", Axes, "PyTorch code: images with channels first (torch) or last (keras).")
 FIDELITY = _choice(
     "fidelity",
     Fidelity,
-    "PyTorch code: stock optimizers and layers, or those that train as Keras does.",
+    "PyTorch code: PyTorch's own optimizers and layers, or ones that train exactly as Keras does.",
 )
 OPTIONS = click.option(
     "--option",
@@ -95,12 +97,12 @@ OPTIONS = click.option(
     multiple=True,
     metavar="NAME=VALUE",
     callback=_pairs,
-    help="An option of a target that has others.",
+    help="An option of a target that an installed package registers.",
 )
 REFERENCE = click.option(
     "--reference",
     type=FILE_THERE,
-    help="An .npz file with inputs x0, ... and outputs y0, ... of the original.",
+    help="An .npz file with inputs x0, ... and outputs y0, ... of the original model.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 ALLOW = click.option(
@@ -109,7 +111,7 @@ ALLOW = click.option(
     metavar="CLASS",
     expose_value=False,
     callback=_allow,
-    help="Import and call this class of the spec: package.module.Class, or the start of it.",
+    help="Allow importing this class that the spec names: package.module.Class, or a prefix of it.",
 )
 CUSTOM = click.option(
     "--custom",
@@ -117,12 +119,12 @@ CUSTOM = click.option(
     multiple=True,
     metavar="MODULE:CLASS",
     callback=_custom,
-    help="The PyTorch class of a layer that specfmt does not know, by the name of its Keras class.",
+    help="The PyTorch class for a layer that specfmt does not know; its Keras class has the same name.",
 )
 
 
 def targets(help: str) -> Decorator:
-    """``--target`` of commands that take several."""
+    """``--target`` for commands that take several."""
     return click.option(
         "--target", "-t", "targets", type=Offered(BUILT_IN), multiple=True, help=help
     )
@@ -141,7 +143,7 @@ def chosen(name: str, choices: Sequence[str], help: str, short: str = "") -> Dec
 
 
 def together(*decorators: Decorator) -> Decorator:
-    """Several options as one, in this order in the help."""
+    """Combine several options into one decorator; help lists them in this order."""
 
     def decorate(command: Any) -> Any:
         for decorator in reversed(decorators):
@@ -152,6 +154,6 @@ def together(*decorators: Decorator) -> Decorator:
 
 
 CODE = together(STYLE, FLAVOR, AXES, FIDELITY, OPTIONS, ALLOW, CUSTOM)
-"""How code is written: what `generate` and `train` take."""
+"""Options of code generation: those of `generate` and `train`."""
 PROGRAM = together(AXES, FIDELITY)
-"""How the PyTorch program is written that weights belong to."""
+"""Options of the PyTorch program that weights are converted for."""

@@ -38,13 +38,14 @@ def weight_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 @contextmanager
 def steps(*, plain: bool = False, total: int = 0) -> Iterator[Callable[[str], None]]:
-    """What is being done: a line that changes on a terminal.
+    """Show the current step, on a terminal as a line that changes.
 
-    What is said as ``step: part`` is a part of one step.
+    The block calls the function it gets with a description of each step; a description of the form
+    ``step: part`` is a part of that step.
 
     Args:
-        plain: Elsewhere a line for each step; nothing if false.
-        total: How many steps there are, if that is known.
+        plain: If stderr is not a terminal, print a line per step instead of nothing.
+        total: The number of steps, if it is known.
     """
     from rich.text import Text
 
@@ -62,13 +63,13 @@ def steps(*, plain: bool = False, total: int = 0) -> Iterator[Callable[[str], No
 
 
 class _Numbers:
-    """Numbers steps; the parts of one step have its number."""
+    """Numbers the steps; all parts of a step get its number."""
 
     def __init__(self, total: int) -> None:
         self.total, self.number, self.step = total, 0, ""
 
     def put_before(self, text: str) -> str:
-        """The text behind its step's number."""
+        """The text with the number of its step in front."""
         step, colon, _ = text.partition(": ")
         self.number += not (colon and step == self.step)
         self.step = step
@@ -80,22 +81,22 @@ def _line(numbers: _Numbers, text: str) -> None:
 
 
 def _silent(_: str) -> None:
-    """Progress that nobody asked for."""
+    """Show nothing."""
 
 
 def _uncounted(_name: str, _size: int, _total: int) -> None:
-    """Weights that nobody watches."""
+    """Show nothing."""
 
 
 def _console(*, stderr: bool = False) -> Console:
-    """A console that shows names as they are: `[red]` and `:cat:` in them mean nothing."""
+    """A console without markup: `[red]` and `:cat:` in names are printed unchanged."""
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def show_report(report: Report, *, every: bool = False) -> None:
-    """The table of a comparison on stdout."""
+    """Print the table of a comparison to stdout."""
     from specfmt.parity.table import show
 
     show(report, _console(), every=every)

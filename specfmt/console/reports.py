@@ -1,4 +1,4 @@
-"""Findings for people and for machines: text, JSON, GitHub annotations, SARIF."""
+"""Diagnostics as text, JSON, GitHub annotations or SARIF."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from specfmt.diagnostics import Diagnostic
 from specfmt.version import __version__
 
 Checked = tuple[bytes, Sequence[Diagnostic]]
-"""The content of a file and what was found in it."""
+"""The content of a file, and its diagnostics."""
 
 
 def report(checked: Sequence[Checked], form: str, *, width: int | None = None) -> tuple[str, int]:
-    """What ``specfmt validate`` prints, and its exit code: 1 where a spec has errors.
+    """The output of ``specfmt validate`` and its exit code: 1 if a spec has errors.
 
     Args:
         checked: The files.
         form: ``text``, ``json``, ``github`` or ``sarif``.
-        width: Columns of the terminal that shows the text, in colour and with source lines; None
-            where it is not shown on one.
+        width: The width of the terminal in columns, for text in colour and with source lines; None
+            if the output is not a terminal.
     """
     found = [diagnostic for _, here in checked for diagnostic in here]
     failed = any(diagnostic.severity == "error" for diagnostic in found)
@@ -39,7 +39,7 @@ def _coloured(found: Iterable[Diagnostic], content: bytes, width: int) -> Iterat
 
 
 def render(found: Sequence[Diagnostic], form: str) -> str:
-    """Findings in a format for programs: ``json``, ``github`` or ``sarif``."""
+    """Diagnostics in a machine-readable format: ``json``, ``github`` or ``sarif``."""
     if form == "github":
         return "\n".join(_github(diagnostic) for diagnostic in found)
     import json

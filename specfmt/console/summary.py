@@ -1,4 +1,4 @@
-"""How the summary of a model looks: as a table in a terminal, as HTML in a notebook."""
+"""The summary of a model as a table for a terminal, or as HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 HEAD: Final = ("layer", "type", "output shape", "params", "reads")
 FIRST: Final = 60
 LAST: Final = 20
-"""How many rows of a larger model a notebook shows."""
+"""Rows at the start and at the end of a larger model that a notebook shows."""
 
 READ: Final = 8
-"""How many of the tensors that a layer reads it shows."""
+"""The most input names per layer that a notebook shows."""
 
 Row = tuple[str, str, str, str, str]
 
 
 def summary_text(summary: Summary, width: int = WIDTH) -> str:
-    """The summary as a table for people, with the memory that one sample's activations take.
+    """The summary as a text table.
 
     Args:
-        summary: Of the model.
-        width: Columns of the terminal.
+        summary: The summary.
+        width: The width of the terminal in columns.
     """
     lines = [table([HEAD, *_rows(summary)], right=(HEAD.index("params"),), width=width), ""]
     lines += [f"{name:<12}{text}" for name, text in _totals(summary)]
@@ -37,14 +37,14 @@ def summary_text(summary: Summary, width: int = WIDTH) -> str:
 
 
 def summary_html(summary: Summary) -> str:
-    """The summary as an HTML table; it leaves colours and fonts to the page.
+    """The summary as an HTML table without colours and fonts of its own.
 
-    Of a model with many layers the middle is left out, and the row in its place says how much.
+    In a model with many layers the middle rows are replaced by one with their number.
     """
     rows = list(_rows(summary))
     hidden = len(rows) - FIRST - LAST
     if hidden > 0:
-        more = f'<td colspan="{len(HEAD)}"><em>{hidden:,} rows are left out here</em></td>'
+        more = f'<td colspan="{len(HEAD)}"><em>{hidden:,} rows are not shown</em></td>'
         shown = [*map(_cells, rows[:FIRST]), more, *map(_cells, rows[-LAST:])]
     else:
         shown = list(map(_cells, rows))
@@ -61,7 +61,7 @@ def summary_html(summary: Summary) -> str:
 
 
 def findings_html(name: str, diagnostics: Sequence[Diagnostic]) -> str:
-    """Findings about a model as an HTML list; of many the first are shown."""
+    """Diagnostics as an HTML list; of many, only the first are shown."""
     items = [
         f"<li><strong>{escape(d.severity)}[{escape(d.code)}]</strong> "
         f"<code>{escape(d.pointer or '/')}</code>: {escape(d.message)}"
@@ -84,7 +84,7 @@ def _rows(summary: Summary) -> Iterable[Row]:
 
 
 def _cells(row: Row) -> str:
-    """A row's cells: its head names the layer, numbers stand at the right."""
+    """The cells of a row; the first one is a header, numbers are right-aligned."""
     name, kind, shapes, params, reads = map(escape, (*row[:-1], _limited(row[-1])))
     return (
         f'<th scope="row">{name}</th><td>{kind}</td><td>{shapes}</td>'
@@ -93,7 +93,7 @@ def _cells(row: Row) -> str:
 
 
 def _limited(names: str) -> str:
-    """The first of many names, and how many more there are."""
+    """The first names, and the number of further ones."""
     every = names.split(", ")
     hidden = len(every) - READ
     return f"{', '.join(every[:READ])} and {hidden:,} more" if hidden > 1 else names

@@ -1,4 +1,4 @@
-"""How findings and tables look on a terminal: colour, the source line with a caret, 80 columns."""
+"""Diagnostics on a terminal, in colour and with the source line, and tables that fit its width."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from specfmt.diagnostics import Diagnostic
 
 WIDTH: Final = 80
-"""Columns where the terminal does not say how many it has."""
+"""The width in columns if the terminal's is unknown."""
 
 _RED, _YELLOW, _BLUE, _BOLD, _PLAIN = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m", "\x1b[1m", "\x1b[0m"
 
@@ -31,7 +31,7 @@ def columns() -> int:
 
 
 def in_files(diagnostics: Iterable[Diagnostic], width: int | None) -> Iterator[str]:
-    """Findings as text; in colour and with the lines of their files if there is a width."""
+    """Diagnostics as text; if a width is given, in colour and with the lines of their files."""
     texts: dict[str, str | None] = {}
     for diagnostic in diagnostics:
         if width is None:
@@ -54,12 +54,12 @@ def _text(file: str) -> str | None:
 
 
 def shown(diagnostic: Diagnostic, text: str | None, width: int) -> str:
-    """A finding in colour, with the line of ``text`` (the file's) that it is about.
+    """A diagnostic in colour, with the source line that it is about.
 
     Args:
-        diagnostic: The finding.
-        text: The source; None where there is none.
-        width: Columns that the source line may take.
+        diagnostic: The diagnostic.
+        text: The text of its file, or None.
+        width: The columns available for the source line.
     """
     head, _, rest = str(diagnostic).partition("\n")
     place, mark, message = head.partition(f": {diagnostic.severity}[")
@@ -78,7 +78,7 @@ def shown(diagnostic: Diagnostic, text: str | None, width: int) -> str:
 
 
 def _excerpt(diagnostic: Diagnostic, text: str | None, width: int) -> list[str]:
-    """The line that a finding is about, and carets below what is meant."""
+    """The line that a diagnostic is about, with carets below the place."""
     span = diagnostic.span
     if span is None or text is None:
         return []
@@ -102,17 +102,17 @@ def _excerpt(diagnostic: Diagnostic, text: str | None, width: int) -> list[str]:
 
 
 def _cells(character: str) -> int:
-    """Columns that a character takes."""
+    """The number of columns that a character takes."""
     return 2 if east_asian_width(character) in "WF" else 1
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), width: int = WIDTH) -> str:
-    """Rows below a head, in columns; what does not fit goes on in the next line, never lost.
+    """A text table; cells that do not fit are continued on the next line.
 
     Args:
-        rows: The head, then the rows; all of them as long.
-        right: The columns that stand at the right.
-        width: Columns that the table may take, where that leaves some for every column.
+        rows: The header, then the rows, all of the same length.
+        right: The indices of right-aligned columns.
+        width: The width of the table, in characters, unless columns would get too narrow.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -137,11 +137,11 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), width: int =
 
 
 _NARROW: Final = 10
-"""No column gets narrower than that."""
+"""The least width of a column, in characters."""
 
 
 def _folded(text: str, size: int) -> list[str]:
-    """Text in lines of at most ``size``, broken after a comma, a space or an underscore if it can."""
+    """Text in lines of at most ``size`` characters, broken after punctuation or a space if possible."""
     lines = []
     while len(text) > size:
         at = max(text.rfind(mark, 0, size) for mark in (", ", " ", "_", "/", "."))

@@ -1,1 +1,1 @@
-"""Proof that both generated programs compute the same."""
+"""Numerical comparison of the generated Keras and PyTorch programs."""

@@ -1,4 +1,4 @@
-"""One comparison: both programs run, everything they computed held against each other."""
+"""One comparison: both programs are run, and all their results are compared."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from specfmt.spec.document import ModelSpec
 from specfmt.weights.arrays import Array
 
 GRADIENT_BOUND: Final = 1e-4
-"""Of a gradient, by its weight's largest; sums over a batch and many layers round more."""
+"""Tolerance of gradients, relative to the largest of the weight; their sums round more."""
 
 DOUBLE_BOUND: Final = 1e-8
-"""Of everything that is compared in float64."""
+"""Tolerance of everything that is compared in float64."""
 
 NO_CASES: Final = ()
 FIRST: Final = (0,)
 LIKE_THE_WORST: Final = 0.1
-"""Of the largest difference: a smaller input with that much shows what the largest would."""
+"""A smaller input is used instead if it shows this fraction of the largest difference."""
 
 Both = tuple[Result, Result]
 
 
 class Comparison:
-    """Both programs of a model, compared.
+    """The comparison of both programs of a model.
 
     Args:
         pair: The programs, their weights and inputs.
-        tolerance: What outputs may differ by, relative to their largest value.
-        steps: Also compare gradients and a step of training, in both modes.
-        original: The model that the spec came from.
-        reference: Inputs and outputs of it that the user gave.
-        coarse: The original computes in fewer digits than the programs that are compared.
+        tolerance: The largest allowed difference of outputs, relative to their largest value.
+        steps: Also compare gradients and a training step, at inference and in training mode.
+        original: The model that the spec was imported from.
+        reference: Inputs and outputs of it that the user recorded.
+        coarse: The original has a lower precision than the programs that are compared.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Comparison:
             if self.modes or not steps
             else "gradients not compared: the model has no trainable weights"
         )
-        if self.modes and max(pair.batches) == 1:  # such a batch has no variance
+        if self.modes and max(pair.batches) == 1:  # a batch of one has no variance
             self.modes = (INFERENCE,)
             self.why = "training mode not compared: a batch of one sample has no statistics"
         self.doubtful: tuple[int, ...] = NO_CASES
@@ -83,27 +83,27 @@ class Comparison:
 
     @cached_property
     def faithful(self) -> Pair:
-        """The programs in training mode, PyTorch's of ``--fidelity exact``."""
+        """The programs in training mode, the PyTorch one with ``--fidelity exact``."""
         return self.deterministic.like(self.deterministic.spec, "exact", "exact")
 
     @cached_property
     def exact(self) -> Both:
-        """Both programs in float64, as far as float32 left doubts."""
+        """Both programs in float64, for the inputs for which float32 is not decisive."""
         both: Both = self.both(double=True)
         return both
 
     @cached_property
     def coarsest(self) -> str:
-        """The type of the fewest digits that a program computes in where it should in float64."""
+        """The lowest-precision dtype that a program uses although it should run in float64."""
         return coarser(*(result["coarsest"] for result in self.exact))
 
     @cached_property
     def moved(self) -> Result:
-        """PyTorch's program in float64, with every weight and input moved a little."""
+        """The PyTorch program in float64, with every weight and input perturbed a little."""
         return self.start("torch", double=True, perturb=MOVE)()
 
     def responses(self) -> list[Difference]:
-        """How far outputs move where weights and inputs do."""
+        """How far outputs move when weights and inputs are perturbed."""
         return worst(self.exact[1]["outputs"], self.moved["outputs"], 0.0)
 
     def report(self, *, layerwise: bool) -> Report:
@@ -127,7 +127,7 @@ class Comparison:
         report.outputs = worst(keras["outputs"], torch["outputs"], self.tolerance)
         self.take_steps(report, both, double=False)
         double = not report.ok and report.shapes_agree
-        if double:  # in float64 nothing of a difference is rounding
+        if double:  # in float64 a difference is not due to rounding
             if not report.outputs_agree:
                 report.rounding = self.rounding(both)
             self.take_steps(report, self.exact, double=True)
@@ -143,7 +143,7 @@ class Comparison:
         return report
 
     def doubt(self, both: Both, original: Result | None) -> None:
-        """Find what float32 leaves open: only that is computed in float64, which takes long."""
+        """Find the inputs for which float32 is not decisive; only these are run in float64, as it is slow."""
         keras, torch = both
         known: list[list[dict[str, Array]]] = [[] for _ in self.pair.inputs]
         if original is not None:
@@ -168,21 +168,21 @@ class Comparison:
         )
 
     def picked(self, single: Result) -> Result:
-        """The outputs of a run in float32 for the inputs that float64 was run with."""
+        """The float32 outputs for the inputs that were also run in float64."""
         return {"outputs": [single["outputs"][index] for index in self.doubtful]}
 
     def both(self, *, double: bool = False, also: Any = None) -> Any:
         """Run both programs at once.
 
         Args:
-            double: In float64.
-            also: Starts what else is to run in the meantime; its result comes with theirs.
+            double: Run in float64.
+            also: Starts another run at the same time; its result is returned with the others.
         """
         pending = [self.start(target, double=double) for target in ("keras", "torch")]
         other = None if also is None else also()
         found: list[Result] = []
         failed: SpecError | None = None
-        for receive in pending:  # every answer is read: the processes may serve others next
+        for receive in pending:  # read every answer: the processes may be shared
             try:
                 found.append(receive())
             except SpecError as error:
@@ -194,7 +194,7 @@ class Comparison:
         return both if double else (both, result)
 
     def start(self, target: str, *, double: bool, perturb: float = 0.0) -> Callable[[], Result]:
-        """Start a program; in training mode, that without noise."""
+        """Start a program; in training mode, the one without dropout and noise."""
         options: dict[str, Any] = {"double": double, "perturb": perturb}
         modes, cases = (self.unsure, self.doubtful) if double else (self.modes, None)
         if self.deterministic is self.pair:
@@ -215,14 +215,14 @@ class Comparison:
         return receive
 
     def in_own_type(self, spec: ModelSpec, name: str) -> list[Difference]:
-        """Outputs of both programs in the type of few digits that the model is meant for."""
+        """Compare the outputs of both programs in the half-precision dtype of the model."""
         own = self.pair.like(spec, "own", self.pair.options.fidelity)
         keras, torch = (receive() for receive in [own.send(target) for target in TARGETS])
         rows = worst(keras["outputs"], torch["outputs"], 0.0)
         return bounded(rows, self.responses, name, self.tolerance)
 
     def rounding(self, single: Both) -> Rounding:
-        """Outputs of both programs in float64, against each other and against float32."""
+        """Compare outputs in float64: those of both programs, and of each with its float32 outputs."""
         exact = self.exact
         rows = bounded(
             worst(exact[0]["outputs"], exact[1]["outputs"], 0.0),
@@ -235,7 +235,7 @@ class Comparison:
         return Rounding(own[0], own[1], worse.max_rel, worse.bound)
 
     def against(self, both: Both, original: Result | None) -> Against:
-        """Both programs and the original."""
+        """Compare both programs with the original."""
         assert self.original is not None
         found = Against("original", str(self.original.file), self.original.by)
         if original is None:
@@ -268,7 +268,7 @@ class Comparison:
         return found
 
     def against_reference(self, both: Both) -> Against:
-        """Both programs and the outputs that a user gives."""
+        """Compare both programs with the outputs that the user recorded."""
         assert self.reference is not None
         found = Against("reference", str(self.reference.file))
         case = self.reference.index
@@ -280,15 +280,15 @@ class Comparison:
         return found
 
     def rounded(self, both: Both, rows: list[Difference]) -> list[Difference]:
-        """Differences from something that cannot be had in float64: it rounds as the programs do.
+        """Differences from something that cannot be run in float64, with bounds for its rounding.
 
-        The original may be as far from the exact values as they are, each from its own.
+        Its rounding error and that of the programs can add up.
         """
         own = max(largest(self.exact[i], self.picked(both[i])) for i in range(2))
         return [replace(row, bound=max(row.bound, 4 * own)) for row in rows]
 
     def take_steps(self, report: Report, both: Both, *, double: bool) -> None:
-        """Compare the steps of both modes that do not agree yet."""
+        """Compare the training steps of both modes that do not agree yet."""
         keras, torch = both
         if INFERENCE in self.modes and not (report.step and report.step.ok):
             found = self.step(self.pair, keras[INFERENCE], torch[INFERENCE], double)
@@ -302,7 +302,7 @@ class Comparison:
             report.training = self.designed(found, keras[TRAINING], double)
 
     def step(self, pair: Pair, keras: Result, torch: Result, double: bool) -> Step:
-        """Compare one step of each program."""
+        """Compare one training step of both programs."""
         bound = DOUBLE_BOUND if double else self.tolerance
         gradient_bound = DOUBLE_BOUND if double else GRADIENT_BOUND
         return Step(
@@ -314,7 +314,7 @@ class Comparison:
         )
 
     def measured(self, pair: Pair, mode: str, step: Step) -> Step:
-        """A step in float64 with bounds from how far its numbers move where weights do."""
+        """A step in float64, with bounds from how far its results move when weights are perturbed."""
         keras, torch, moved = self.exact[0][mode], self.exact[1][mode], self.moved[mode]
         same = as_keras(pair, keras, torch)
         response = self.step(pair, same, moved, double=True)
@@ -331,7 +331,7 @@ class Comparison:
         )
 
     def designed(self, step: Step, keras: Result, double: bool) -> Step:
-        """Mark what differs in the idiomatic program alone."""
+        """Mark what differs only in the idiomatic program, not in the exact one."""
         idiomatic = self.deterministic.options.fidelity != "exact"
         if (
             step.ok
@@ -358,7 +358,7 @@ class Comparison:
         )
 
     def layers(self, pair: Pair, *, training: bool, double: bool) -> list[Difference]:
-        """Every call's output, from a spec that returns all of them."""
+        """Compare the output of every layer call, by a spec that returns all of them."""
         cases = (self.doubtful or FIRST)[:1]
         if training:
             cases = (pair.inputs.index(pair.step_input(TRAINING)),)
@@ -366,11 +366,11 @@ class Comparison:
         return worst(keras["outputs"], torch["outputs"], self.tolerance)
 
     def layers_against(self, *, double: bool) -> dict[str, list[Difference]]:
-        """Every layer's output in both programs, against the original's."""
+        """Compare the output of every layer in both programs with that of the original."""
         assert self.original is not None
         cases = (self.doubtful or FIRST)[:1]
         original = self.original.send(self.pair, cases=cases, layers=True, double=double)()
-        if original is None:  # its outputs could be had, these could not
+        if original is None:  # the original has run, but not with these outputs
             return {}
         found: dict[str, list[Difference]] = {}
         both = self.every(self.pair, cases, training=False, double=double)
@@ -386,7 +386,7 @@ class Comparison:
     def every(
         self, pair: Pair, cases: tuple[int, ...], *, training: bool, double: bool
     ) -> list[Result]:
-        """Both programs with every call's output."""
+        """Run both programs with the output of every layer call."""
         pair.say("layer by layer")
         names = [value.name for node in pair.graph.nodes for value in node.outputs]
         update = {"outputs": tuple(names), "train": None, "style": "functional"}

@@ -1,4 +1,4 @@
-"""Randomness turned off, so that two programs in training mode can be compared number by number."""
+"""Models without dropout and noise, so that training mode can be compared number by number."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from specfmt.spec.document import ModelSpec
 
 
 def deterministic(spec: ModelSpec) -> tuple[ModelSpec, tuple[str, ...]]:
-    """The model without dropout and noise, and the layers (or their types) that had some.
+    """The model without dropout and noise, and the names (or types) of the layers that had some.
 
-    The spec itself is returned where there is nothing to turn off.
+    The spec itself is returned if it has none.
     """
     off: list[str] = []
     found = _without_noise(spec, off)

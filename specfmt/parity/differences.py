@@ -1,4 +1,4 @@
-"""How far two programs' arrays are apart."""
+"""Differences between the arrays of two programs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from specfmt.weights.arrays import Array
 from specfmt.weights.slots import Slot, slots
 
 GRADIENT_FLOOR: Final = 1e-3
-"""A weight whose gradients are this much smaller than the largest of all is held against that."""
+"""Gradients are compared relative to their weight's largest, or to this fraction of the largest of all."""
 
 
 def difference(
     name: str, ours: Array, theirs: Array, bound: float, floor: float = 0.0
 ) -> Difference:
-    """The largest difference of two arrays; infinite where one has NaN and the other has not."""
+    """The largest difference of two arrays; infinite if only one of them has NaN somewhere."""
     if ours.shape != theirs.shape:
         return Difference(name, float("inf"), float("inf"), bound, "shapes differ")
     if not ours.size:
@@ -51,12 +51,12 @@ def worst(
 
 
 def gradients(pair: Pair, keras: Result, torch: Result, bound: float) -> list[Difference]:
-    """Gradients by Keras weight: torch's are put back through the parameter expressions.
+    """Compare gradients by Keras weight; torch's are converted by the weight expressions.
 
     Args:
-        pair: What was run.
-        keras, torch: One step of each program.
-        bound: What they may differ by, relative to the weight's largest.
+        pair: The programs.
+        keras, torch: One training step of each program.
+        bound: The largest allowed difference, relative to the largest gradient of the weight.
     """
     ours, theirs = keras["gradients"], torch["gradients"]
     largest = max((float(np.abs(g).max()) for g in ours.values() if g.size), default=0.0)
@@ -68,7 +68,7 @@ def gradients(pair: Pair, keras: Result, torch: Result, bound: float) -> list[Di
 
 
 def as_keras(pair: Pair, keras: Result, torch: Result) -> Result:
-    """A step of the PyTorch program as one of the Keras program: weights under Keras's names."""
+    """A training step of the PyTorch program with Keras's weights and their names."""
     found = dict(torch)
     for part, add in (("gradients", True), ("statistics", False)):
         found[part] = {
@@ -78,14 +78,14 @@ def as_keras(pair: Pair, keras: Result, torch: Result) -> Result:
 
 
 def statistics(pair: Pair, keras: Result, torch: Result, bound: float) -> list[Difference]:
-    """Weights that a step changes though no gradient does, such as moving averages."""
+    """Compare weights that a step changes without a gradient, such as moving averages."""
     ours, theirs = keras["statistics"], torch["statistics"]
     found = []
     for slot, key, array in _by_weight(pair, ours, theirs, add=False):
-        # What a layer adds an epsilon to may be as small as rounding: that is not seen beside it.
+        # Variances as small as rounding errors do not matter: the layer adds an epsilon to them.
         floor = float(getattr(slot.unit.spec, "epsilon", 0.0) or 0.0)
         now = difference(slot.name, ours[key], array, bound, floor)
-        if not slot.weight.trainable or now.max_abs:  # others are frozen: they stayed equal
+        if not slot.weight.trainable or now.max_abs:  # the others are frozen and unchanged
             found.append(now)
     return found
 
@@ -93,33 +93,33 @@ def statistics(pair: Pair, keras: Result, torch: Result, bound: float) -> list[D
 def _by_weight(
     pair: Pair, keras: dict[str, Array], torch: dict[str, Array], *, add: bool
 ) -> Iterator[tuple[Slot, str, Array]]:
-    """Every Keras weight that has an array, its key, and PyTorch's array for it."""
+    """Every Keras weight that has an array, with its key and PyTorch's array for it."""
     by_unit: dict[Any, list[TorchParam]] = {}
     for param in pair.program.parameters():
         by_unit.setdefault(param.unit, []).append(param)
     back: dict[Any, dict[str, Array]] = {}
     for slot in slots(pair.graph):
         if slot.unit not in back:
-            back = {slot.unit: put_back(slot.unit, by_unit.get(slot.unit, []), torch, add=add)}
+            back = {slot.unit: keras_arrays(slot.unit, by_unit.get(slot.unit, []), torch, add=add)}
         index = slot.unit.weights.index(slot.weight)
         key = f"{'/'.join((*slot.owners, slot.unit.name))}:{index}"
         if key in keras and slot.weight.name in back[slot.unit]:
             yield slot, key, back[slot.unit][slot.weight.name]
 
 
-def put_back(
+def keras_arrays(
     unit: Any, params: list[TorchParam], torch: dict[str, Array], *, add: bool
 ) -> dict[str, Array]:
-    """A layer's arrays by Keras weight, from those of the torch tensors made of it.
+    """A layer's arrays by Keras weight, computed from the arrays of its torch tensors.
 
     Args:
         unit: The layer.
         params: Its torch tensors.
         torch: Their arrays.
-        add: A weight that stands in several tensors has the sum of their gradients.
+        add: Sum the arrays of a weight that is part of several tensors, as for gradients.
     """
     shapes = {weight.name: weight.shape for weight in unit.weights}
-    # What no gradient reaches has a gradient of zero; what is not stored has no value.
+    # Weights that no gradient reaches have a gradient of zero; weights that are not stored have no value.
     found: dict[str, Array] = {name: np.zeros(shape) for name, shape in shapes.items() if add}
 
     def place(name: str, index: Any, value: Array) -> None:

@@ -1,4 +1,4 @@
-"""Inputs and weights to compare programs with: random, seeded, and such that all layers matter."""
+"""Random inputs and weights for the comparison, chosen so that every layer affects the outputs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from specfmt.vocab.base import Term
 from specfmt.weights.arrays import Array
 
 DEFAULT_RANGE: Final = 8
-"""Integer inputs that index nothing are below this."""
+"""The upper bound of integer inputs that are not indices."""
 
 
 KNOWN_WORDS: Final = 50
 LONGEST_TEXT: Final = 12
 OTHER_WORDS: Final = ("Zeppelin", "don't", "ÄRGER,", "東京", "x" * 70, "")
-"""Strings that vocabularies hardly have: capitals, punctuation, other scripts, long ones, none."""
+"""Strings that are unlikely in a vocabulary: capitals, punctuation, other scripts, long, empty."""
 
 
 def index_limits(graph: Graph) -> dict[str, int]:
-    """Inputs that a layer looks up in a table, and the table's length."""
+    """Inputs that are indices into a table, with the table's length."""
     limits: dict[str, int] = {}
     names = {value: name for name, value in graph.inputs.items()}
     for node in graph.nodes:
@@ -38,7 +38,7 @@ def index_limits(graph: Graph) -> dict[str, int]:
 
 
 def random_inputs(graph: Graph, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
-    """Numbers for every input: normal ones, or whole ones in range."""
+    """Random arrays for every input: normally distributed floats, or integers in range."""
     rng = np.random.default_rng(seed)
     limits = index_limits(graph)
     found: dict[str, Array] = {}
@@ -62,7 +62,7 @@ def random_inputs(graph: Graph, shapes: dict[str, tuple[int, ...]], seed: int) -
 
 
 def random_texts(graph: Graph, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Strings: entries of the model's vocabularies, alone and in texts, and others."""
+    """Random strings: entries of the model's vocabularies, single or in texts, and unknown ones."""
     known: list[str] = []
     in_texts = False
     for unit in graph.walk_units():
@@ -76,7 +76,7 @@ def random_texts(graph: Graph, shape: tuple[int, ...], rng: np.random.Generator)
 
 
 def random_weight(weight: Weight, rng: np.random.Generator) -> Array:
-    """A weight that keeps signals at their scale: what starts at one stays near it."""
+    """A random weight that preserves the scale of activations; weights initialized to one stay near it."""
     shape = weight.shape
     start = _constant(weight.init)
     if weight.dtype.startswith("int"):
@@ -91,7 +91,7 @@ def random_weight(weight: Weight, rng: np.random.Generator) -> Array:
 
 
 def _constant(init: Term) -> float | None:
-    """What a weight starts from if that is one number."""
+    """The constant that an initializer sets a weight to; None for other initializers."""
     if init.type in ("Zeros", "Ones"):
         return float(init.type == "Ones")
     if init.type == "Constant":
@@ -101,21 +101,21 @@ def _constant(init: Term) -> float | None:
 
 
 def _fan(shape: tuple[int, ...]) -> int:
-    """How many products add up in an output of a kernel; a depthwise one sums over positions."""
+    """The fan-in of a kernel; that of a depthwise kernel is its number of positions."""
     if len(shape) > 2 and shape[-1] == 1:
         return prod(shape[:-2])
     return prod(shape[:-1])
 
 
 def random_weights(units: Iterator[Any], seed: int) -> Iterator[tuple[Any, Any]]:
-    """Every layer with weights, and a function that draws them."""
+    """Every layer with weights, and a function that draws random ones."""
     for index, unit in enumerate(units):
         if unit.weights:
             yield unit, _Draw(unit.weights, np.random.default_rng((seed, index)))
 
 
 class _Draw:
-    """Draws a layer's weights when it is called."""
+    """Draws random weights of a layer when called."""
 
     def __init__(self, weights: tuple[Weight, ...], rng: np.random.Generator) -> None:
         self.weights, self.rng = weights, rng

@@ -1,4 +1,4 @@
-"""The model of a file as Keras itself loads it, Keras 3 or Keras 2; runs in the Keras process."""
+"""The original model, loaded by Keras 3 or Keras 2; runs in the Keras worker process."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from specfmt.weights.arrays import Array
 FLOATS: Final = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 TITLES: Final = {"keras": "Keras", "tf_keras": "tf_keras"}
 WEIGHT_FILES: Final = {"keras": ".weights.h5", "tf_keras": ".h5"}
-"""What each of them calls a file of weights."""
+"""The suffix of weight files of each."""
 
 
 def work(job: Job) -> dict[str, Any]:
-    """Load a file, perhaps with drawn weights, and compute its outputs or those of its layers."""
+    """Load a file, with random weights if it has none, and compute its outputs or its layers' outputs."""
     keras = import_module(job["framework"])
     backend = keras.backend
     before = backend.floatx()
@@ -34,7 +34,7 @@ def work(job: Job) -> dict[str, Any]:
     try:
         if job["double"]:
             backend.set_floatx("float64")
-            model = doubled(job["framework"], model)
+            model = in_float64(job["framework"], model)
         result["params"] = int(sum(prod(v.shape) for v in model.weights if is_float(v)))
         compute(keras, model, job)
     finally:
@@ -56,14 +56,14 @@ def compute(keras: Any, model: Any, job: Job) -> None:
 
 
 def is_float(variable: Any) -> bool:
-    """Whether a variable holds numbers of layers, not states of random generators."""
+    """Whether a variable is a weight of floats, not the state of a random generator."""
     dtype = variable.dtype if isinstance(variable.dtype, str) else variable.dtype.name
     return bool(dtype.startswith(("float", "bfloat")))
 
 
 @lru_cache(maxsize=1)
 def loaded(framework: str, file: str, architecture: str, seed: int) -> Any:
-    """The model, without what it was compiled with and without running code of the file."""
+    """The model, not compiled, loaded without running code of the file."""
     keras = import_module(framework)
     keras.backend.clear_session()
     with ExitStack() as stack:
@@ -81,9 +81,9 @@ def loaded(framework: str, file: str, architecture: str, seed: int) -> Any:
 
 
 def described(keras: Any, framework: str, architecture: str) -> Any:
-    """A model of an architecture in either of the forms that Keras 2 and 3 write."""
+    """The model of an architecture in the format of Keras 2 or 3."""
     config = json.loads(architecture)
-    if "module" not in config and framework == "keras":  # in .h5 files Keras 3 has a form between
+    if "module" not in config and framework == "keras":  # .h5 files of Keras 3 mix both formats
         legacy = import_module("keras.src.legacy.saving.saving_utils")
         return legacy.model_from_config(config)
     if "module" not in config:
@@ -99,7 +99,7 @@ def safe_mode(framework: str) -> Any:
 
 
 def draw(model: Any, seed: int) -> None:
-    """Random weights that keep signals at their scale; what starts at one stays near it."""
+    """Set random weights that preserve the scale of activations; ones stay near one."""
     rng = np.random.default_rng(seed)
     values = []
     for variable in model.weights:
@@ -117,14 +117,14 @@ def draw(model: Any, seed: int) -> None:
 
 
 def fan(shape: tuple[int, ...]) -> int:
-    """How many products add up in an output of a kernel; a depthwise one sums over positions."""
+    """The fan-in of a kernel; that of a depthwise kernel is its number of positions."""
     return prod(shape[:-2]) if len(shape) > 2 and shape[-1] == 1 else prod(shape[:-1])
 
 
-def doubled(framework: str, model: Any) -> Any:
+def in_float64(framework: str, model: Any) -> Any:
     """The same model in float64."""
     with safe_mode(framework):
-        wide = type(model).from_config(widened(model.get_config()))
+        wide = type(model).from_config(float64_config(model.get_config()))
     if not wide.built:
         wide.build(model.input_shape)
     wide.set_weights(
@@ -134,30 +134,30 @@ def doubled(framework: str, model: Any) -> Any:
 
 
 def is_number(value: Array) -> bool:
-    """Whether an array holds floating-point numbers; NumPy has no kind for bfloat16."""
+    """Whether an array has a floating-point dtype, including bfloat16, which NumPy does not know."""
     return value.dtype.kind in "fV"
 
 
-def widened(item: Any, key: str = "") -> Any:
-    """A config whose dtypes and dtype policies are float64."""
+def float64_config(item: Any, key: str = "") -> Any:
+    """A config with all dtypes and dtype policies replaced by float64."""
     if isinstance(item, dict):
         if item.get("class_name") in ("DTypePolicy", "Policy"):
             return {**item, "config": {**item["config"], "name": "float64"}}
-        return {k: widened(v, k) for k, v in item.items()}
+        return {k: float64_config(v, k) for k, v in item.items()}
     if isinstance(item, list | tuple):
-        return [widened(value) for value in item]
+        return [float64_config(value) for value in item]
     return "float64" if "dtype" in key and item in FLOATS else item
 
 
 def every_output(
     keras: Any, model: Any, wanted: list[tuple[list[str], str, int]]
 ) -> tuple[Any, Any]:
-    """The model with the outputs of its layers' calls instead of its own.
+    """A model whose outputs are those of the layer calls.
 
     Args:
-        keras: The framework.
+        keras: The module `keras` or `tf_keras`.
         model: A functional or sequential model.
-        wanted: Names of the outputs, layer and number of each call.
+        wanted: For each call, the names of its outputs, its layer, and its index among the layer's calls.
     """
     known = {layer.name: layer for layer in model.layers}
     found: dict[str, Any] = {}
@@ -187,6 +187,6 @@ def called(model: Any, inputs: str, job: Job) -> Any:
 
 
 def ordered(model: Any, given: list[str]) -> list[str]:
-    """Names of inputs in the model's order: by name where they are the same ones."""
+    """Names of inputs in the model's order; matched by name if the names are the same."""
     names = [tensor.name.split(":")[0] for tensor in model.inputs]
     return names if sorted(names) == sorted(given) else given

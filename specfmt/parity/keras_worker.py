@@ -1,4 +1,4 @@
-"""Runs generated Keras programs; a process of its own that `specfmt verify` starts."""
+"""The worker process of `specfmt verify` that runs generated Keras programs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def start() -> None:
 
 
 def keep_digits() -> None:
-    """Numbers of a layer's config stay double in a float64 program.
+    """Keep Python floats at double precision in a float64 program.
 
-    `tf.cast` takes a Python number through float32, which is far more than float64 rounds.
+    `tf.cast` converts a Python float through float32, whose rounding error is far larger.
     """
     backend: Any = import_module("keras.src.backend.tensorflow")
     convert, cast = import_module("tensorflow").convert_to_tensor, backend.cast
@@ -47,7 +47,7 @@ def keep_digits() -> None:
 
 
 def work(job: Job) -> dict[str, Any]:
-    """Build, load weights, compute outputs, and for each step gradients and what it changes."""
+    """Build the model, load weights, compute outputs, and take training steps."""
     if job["kind"] == "original":
         return keras_original.work(job)
     keras = import_module("keras")
@@ -64,7 +64,7 @@ def work(job: Job) -> dict[str, Any]:
     counted = [v for v in variables.values() if is_float(v)]
     for step in job["steps"]:
         model.load_weights(job["weights"])
-        take(model, step, job, variables)
+        training_step(model, step, job, variables)
     result: dict[str, Any] = {"params": int(sum(np.prod(v.shape, dtype=int) for v in counted))}
     if job["double"]:
         result["coarsest"] = coarsest(model, [*job["cases"], *job["steps"]][0]["inputs"], job)
@@ -72,9 +72,9 @@ def work(job: Job) -> dict[str, Any]:
 
 
 def coarsest(model: Any, inputs: str, job: Job) -> str:
-    """The coarsest floating-point type that the model computes in, whatever its outputs are.
+    """The lowest-precision floating-point dtype that the model computes in.
 
-    TensorFlow resizes images in float32, also those of float64.
+    For example, TensorFlow resizes float64 images in float32.
     """
     tf = import_module("tensorflow")
     run = tf.function(lambda: called(model, inputs, job, training=False), autograph=False)
@@ -104,17 +104,17 @@ def called(model: Any, inputs: str, job: Job, *, training: bool) -> list[Any]:
 
 
 def arrays(values: list[Any], job: Job) -> dict[str, Array]:
-    """Outputs by name, as arrays of numbers that NumPy has."""
+    """Outputs by name, as arrays of dtypes that NumPy has."""
     return dict(zip(job["outputs"], map(plain, values), strict=True))
 
 
 def is_float(variable: Any) -> bool:
-    """Whether a variable holds numbers that training can change."""
+    """Whether a variable has a floating-point dtype."""
     return bool(variable.dtype.startswith(("float", "bfloat")))
 
 
 def weights_of(model: Any, prefix: str) -> dict[str, Any]:
-    """``encoder/dense:0`` -> variable, nested models entered."""
+    """``encoder/dense:0`` -> variable, including those of nested models."""
     keras = import_module("keras")
     found: dict[str, Any] = {}
     for layer in model.layers:
@@ -125,8 +125,8 @@ def weights_of(model: Any, prefix: str) -> dict[str, Any]:
     return found
 
 
-def take(model: Any, step: dict[str, Any], job: Job, variables: dict[str, Any]) -> None:
-    """Outputs and gradients of a loss, one step of plain SGD, weights and outputs after it."""
+def training_step(model: Any, step: dict[str, Any], job: Job, variables: dict[str, Any]) -> None:
+    """Take one step of plain SGD; write outputs and gradients before it, weights and outputs after it."""
     tf = import_module("tensorflow")
     learned = {id(v) for v in model.trainable_variables}
     trained = {name: v for name, v in variables.items() if id(v) in learned}

@@ -1,4 +1,4 @@
-"""The model that a spec came from: whether it may be loaded, by what, and what it computes."""
+"""The model that a spec was imported from: loading it with the right Keras, and running it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ WRITERS: Final = {"keras": "Keras 3", "tf_keras": "Keras 2 or older"}
 
 
 class Original:
-    """A saved model, to be loaded by Keras in its process.
+    """A saved model that is loaded by Keras in the worker process.
 
     Args:
         file: A ``.keras`` archive, an ``.h5`` file with a whole model, or architecture JSON.
-        folder: For what is written.
-        seed: Of the weights that an architecture alone gets.
+        folder: A folder for temporary files.
+        seed: The seed of random weights, for a file that has none.
 
     Attributes:
-        drawn: The file has no weights.
-        why: Why it cannot be loaded; empty as long as nothing speaks against it.
-        by: What loaded it.
+        drawn: The file has no weights, so random ones are drawn.
+        why: Why it cannot be loaded; empty unless there is a reason.
+        by: The framework that loaded it, with its version.
     """
 
     def __init__(self, file: Path, folder: Path, seed: int) -> None:
@@ -75,9 +75,9 @@ class Original:
         return path
 
     def draw_weights(self, pair: Pair) -> Path | None:
-        """Weights for an architecture alone, in a file as Keras writes it; None if it has its own.
+        """A Keras file with random weights for an architecture without any; None if it has its own.
 
-        The programs then get them in the way that a user's weights would.
+        The programs load this file like weights that a user gives.
         """
         if not self.drawn or self.why:
             return None
@@ -92,9 +92,10 @@ class Original:
         layers: bool = False,
         double: bool = False,
     ) -> Callable[[], Result | None]:
-        """Start to run it on a pair's inputs; what is returned waits for the outputs.
+        """Start to run it on the inputs of a pair.
 
-        None instead of outputs says that it failed, and `why` then says how.
+        Returns:
+            A function that waits for the outputs; it returns None if running failed and sets `why`.
         """
         if self.why:
             return lambda: None
@@ -143,7 +144,7 @@ class Original:
 
 
 def calls(graph: Graph) -> list[tuple[list[str], str, int]]:
-    """Every call: the names of its outputs, its layer's and its number."""
+    """Every call: the names of its outputs, the name of its layer, and its index among the layer's calls."""
     return [
         ([value.name for value in node.outputs], node.unit.name, node.call_index)
         for node in graph.nodes
@@ -151,15 +152,15 @@ def calls(graph: Graph) -> list[tuple[list[str], str, int]]:
 
 
 class Reference:
-    """Inputs and outputs of the original that a user gives.
+    """Inputs and outputs of the original that a user recorded.
 
     Args:
         file: An ``.npz`` file with ``x0``, ``x1``, ... and ``y0``, ``y1``, ... in the order of the
             model's inputs and outputs, or with arrays under their names.
-        pair: The programs; the inputs become their last ones.
+        pair: The programs; the inputs are appended to theirs.
 
     Raises:
-        SpecError: SF520 if the file is another one.
+        SpecError: SF520 if the file does not have this form.
     """
 
     def __init__(self, file: Path, pair: Pair) -> None:

@@ -1,4 +1,4 @@
-"""Both programs of a model in a folder, with weights and inputs, ready to be run."""
+"""The Keras and the PyTorch program of a model, with weights and inputs, in a folder."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from specfmt.weights.convert import Weights, convert
 INFERENCE: Final = "inference"
 TRAINING: Final = "training"
 STEP_PARTS: Final = ("outputs", "gradients", "statistics", "after")
-"""What a program writes of one training step: see `Pair.run`."""
+"""The results that a program writes for a training step: see `Pair.send`."""
 
 Progress = Callable[[str], None]
 Result = dict[str, Any]
 
 
 def named_units(graph: Graph, owners: tuple[str, ...] = ()) -> Iterator[tuple[Any, Unit]]:
-    """Every layer under its name and those of the models around it."""
+    """Every layer, with its name and those of the nested models that contain it."""
     for unit in graph.units:
         name = (*owners, unit.name)
         yield name, unit
@@ -44,15 +44,15 @@ def named_units(graph: Graph, owners: tuple[str, ...] = ()) -> Iterator[tuple[An
 
 
 class Pair:
-    """Both programs of a model, their weights and inputs, in a folder.
+    """The Keras and the PyTorch program of a model, their weights and inputs, in a folder.
 
     Args:
         spec: The model.
-        folder: Where files go; it is created.
-        fidelity: How the PyTorch program is generated.
-        say: Called with a description of the next step.
-        workers: Where the programs run.
-        axes: The order of image axes in the PyTorch program.
+        folder: The folder for their files; it is created.
+        fidelity: An option of the PyTorch program.
+        say: Called with a description of each step.
+        workers: The worker processes.
+        axes: An option of the PyTorch program: the order of its inputs' and outputs' axes.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Pair:
     def make_weights(
         self, source: str | Path | None, seed: int, whole: Graph | None = None
     ) -> None:
-        """Weights for both: converted from a file, or drawn.
+        """Write the weights of both programs: converted from a file, or random.
 
         Args:
-            source: The file.
-            seed: Of drawn ones.
-            whole: The model that the file belongs to, where this one is a part of it.
+            source: The file; None for random weights.
+            seed: The seed of random weights.
+            whole: The model that the file belongs to, if this model is a part of it.
         """
         self.say("weights")
         if source is not None and whole is not None:
@@ -113,7 +113,7 @@ class Pair:
         convert(self.graph, first, self.torch_weights, options=self.options)
 
     def _take_part(self, source: Path, whole: Graph) -> None:
-        """The weights of this model's layers out of those of a larger one."""
+        """Take the weights of this model's layers from those of a larger model."""
         ours = dict(named_units(self.graph))
         names = {unit: name for name, unit in named_units(whole)}
         with ExitStack() as stack:
@@ -126,7 +126,7 @@ class Pair:
             keras_h5.write(self.keras_weights, self.graph, taken)
 
     def make_inputs(self, batches: tuple[int, ...], seed: int) -> None:
-        """Inputs of several batch sizes, and of several sizes where the spec leaves them open."""
+        """Write inputs of several batch sizes, and of several sizes where the spec has unknown ones."""
         self.say("inputs")
         for index, shapes in enumerate(input_shapes(self.graph, batches)):
             path = self.folder / f"inputs{index}.npz"
@@ -144,7 +144,7 @@ class Pair:
         return other
 
     def channels_first(self) -> dict[str, bool]:
-        """Which inputs and outputs stand channels-first in PyTorch."""
+        """Whether each input and output is channels-first in PyTorch."""
         tensors = {**self.program.inputs, **self.program.outputs}
         return {
             name: self.program.channels.get(tensor, False) and tensor.rank in (4, 5)
@@ -152,8 +152,8 @@ class Pair:
         }
 
     def step_input(self, mode: str) -> str:
-        """What the training step reads: two samples, or in training mode, where the statistics
-        of the batch are part of the sum, the largest batch."""
+        """The input file of the training step: two samples; in training mode, where batch statistics
+        matter, the largest batch."""
         if mode == INFERENCE:
             return self.inputs[min(1, len(self.inputs) - 1)]
         return self.inputs[self.batches.index(max(self.batches))]
@@ -163,11 +163,11 @@ class Pair:
         return self.inputs if cases is None else [self.inputs[index] for index in cases]
 
     def smallest(self, differences: dict[int, float], part: float) -> tuple[int, ...]:
-        """The smallest inputs that show the differences of all: for each sample size the fewest samples.
+        """The smallest inputs that show the differences: for each sample size, the fewest samples.
 
         Args:
-            differences: What was found with each input.
-            part: How much of the largest difference a smaller input has to show.
+            differences: Index of an input -> the difference found with it.
+            part: The fraction of the largest difference that a smaller input must show.
         """
         groups: dict[Any, list[int]] = {}
         for index in differences:
@@ -193,22 +193,21 @@ class Pair:
         double: bool = False,
         perturb: float = 0.0,
     ) -> Callable[[], Result]:
-        """Start to run one program.
+        """Start to run a program.
 
         Args:
             target: ``keras`` or ``torch``.
-            cases: Which of the inputs; all if not given.
+            cases: The indices of the inputs; all if not given.
             training: Compute their outputs in training mode.
             steps: The modes, `INFERENCE` or `TRAINING`, in which a training step is taken.
             double: Compute in float64.
-            perturb: How far every weight and input is moved, relative to itself (PyTorch, in
-                float64).
+            perturb: The relative change of every weight and input (only PyTorch, in float64).
 
         Returns:
-            What waits for the result: ``params``; ``outputs`` for each input; for each step its
-            `STEP_PARTS`: outputs, gradients by weight, weights that are not learned as the step
-            leaves them, outputs at inference after it; in float64 also ``coarsest``, the type of
-            the fewest digits that the program computes in.
+            A function that waits for the result: ``params``, the parameter count; ``outputs`` for
+            each input; for each training step its `STEP_PARTS` (outputs, gradients by weight,
+            non-trainable weights after the step, outputs at inference after the step); in float64
+            also ``coarsest``, the lowest-precision dtype that the program computes in.
         """
         self.say(f"{find_target(target).title}{' in float64' if double else ''}")
         kind = f"{'64' if double else ''}{'p' if perturb else ''}{'t' if training else ''}"

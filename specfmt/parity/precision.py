@@ -1,10 +1,8 @@
-"""How far two right programs may be apart: from the digits they compute with and how the model
-carries small changes on.
+"""Tolerances of the comparison, from the precision of the programs and the sensitivity of the model.
 
-Both programs round at each of their operations.  What that does to a result is measured, not
-guessed: one of them runs in float64, and again with every weight and input moved by a known part
-of itself.  A result that moves ``r`` under moves of ``MOVE`` may differ by about ``r / MOVE``
-times the last digit.
+Both programs round in each operation.  The effect on a result is measured: one program runs in
+float64, and again with every weight and input perturbed by the relative amount ``MOVE``.  A result
+that changes by ``r`` may differ between the programs by about ``r / MOVE`` times the rounding unit.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import Final
 from specfmt.parity.report import Difference
 
 MOVE: Final = 2.0**-20
-"""How far weights and inputs are perturbed to measure the model's response."""
+"""The relative perturbation of weights and inputs."""
 
 LAST_DIGIT: Final = {
     "float64": 2.0**-53,
@@ -24,19 +22,19 @@ LAST_DIGIT: Final = {
     "float16": 2.0**-11,
     "bfloat16": 2.0**-8,
 }
-"""What rounding changes a number by, relative to it."""
+"""The relative rounding error of each dtype."""
 
 OPERATIONS: Final = 16
-"""Roundings of a result for each move of a weight: sums of many products round many times."""
+"""Rounding errors of a result per perturbed weight: sums of many products round many times."""
 
 
 def factor(coarsest: str) -> float:
-    """By what the response to a move is multiplied to bound differences from rounding."""
+    """The factor from the response to a perturbation to a bound on rounding differences."""
     return OPERATIONS * LAST_DIGIT[coarsest] / MOVE
 
 
 def coarser(*names: str) -> str:
-    """The type of the fewest digits."""
+    """The dtype with the lowest precision."""
     return max(names, key=LAST_DIGIT.__getitem__)
 
 
@@ -49,10 +47,10 @@ def bounded(
     """Differences with bounds from measured responses.
 
     Args:
-        rows: Differences of both programs.
-        responses: Measures how far the same results moved, where it matters.
-        coarsest: The type of the fewest digits that a program computes in.
-        least: A bound that holds whatever was measured.
+        rows: Differences between both programs.
+        responses: Measures how far the same results move; called only if needed.
+        coarsest: The lowest-precision dtype that a program computes in.
+        least: The lower limit of the bounds.
     """
     least = max(least, 4 * OPERATIONS * LAST_DIGIT[coarsest])
     apart = any(row.max_rel > least for row in rows)

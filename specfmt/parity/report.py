@@ -1,4 +1,4 @@
-"""What a comparison found, as data."""
+"""The result of a comparison as data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, Final
 
 EXACT_BOUND: Final = 1e-10
-"""Of outputs in float64, where no measurement says more."""
+"""The tolerance of outputs in float64, unless the measured sensitivity allows more."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Difference:
     Attributes:
         name: The output, weight or layer.
         max_abs: The largest absolute difference.
-        max_rel: That, by the largest absolute value that Keras computed.
-        bound: What ``max_rel`` may be.
-        where: Which input it was found with.
-        by_design: The idiomatic program computes something else here, which its source says in a
-            comment; the program of ``--fidelity exact`` agrees.
+        max_rel: ``max_abs`` divided by the largest absolute value that Keras computed.
+        bound: The largest allowed ``max_rel``.
+        where: The input it was found with.
+        by_design: The idiomatic program deliberately computes something else here, with a comment
+            in its source; the program with ``--fidelity exact`` agrees.
     """
 
     name: str
@@ -33,11 +33,11 @@ class Difference:
 
     @property
     def ok(self) -> bool:
-        """Whether it is within its bound (a difference that is no number is not)."""
+        """Whether it is within its bound (NaN is not)."""
         return self.max_rel <= self.bound or self.by_design
 
     def to_data(self) -> dict[str, Any]:
-        """A JSON-ready form; null where an output has another shape, or NaN in one program."""
+        """The difference as data for JSON; null where shapes differ or one program has NaN."""
         data = {
             "name": self.name,
             "max_abs": self.max_abs if isfinite(self.max_abs) else None,
@@ -48,13 +48,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Rounding:
-    """How far float32 itself is from float64, where the programs differ by more than the bound.
+    """Rounding errors of float32, measured if the programs differ by more than the bound.
 
     Attributes:
-        keras, torch: float32 against float64 of the same program.
-        both: Both programs against each other in float64.
-        bound: What that may be, by the digits that they compute with and how the model carries
-            small changes on.
+        keras, torch: The difference between float32 and float64 outputs of the same program.
+        both: The difference between both programs in float64.
+        bound: The largest allowed value of ``both``, from the precision of the programs and the
+            sensitivity of the model.
     """
 
     keras: float
@@ -64,20 +64,20 @@ class Rounding:
 
     @property
     def explains(self) -> bool:
-        """Whether the difference is rounding: in float64 there is none."""
+        """Whether the difference is due to rounding: in float64 there is none."""
         return self.both <= self.bound
 
 
 @dataclass
 class Against:
-    """Both programs compared with the original, or with outputs of it that a user gives.
+    """Both programs compared with the original, or with recorded outputs of it.
 
     Attributes:
         what: ``original`` or ``reference``.
         file: Its file.
-        by: What computed it, such as ``Keras 3.15.0``.
+        by: The framework that computed it, such as ``Keras 3.15.0``.
         outputs: For each program the largest difference of each output over all inputs.
-        layers: The same for each layer, where an output differs.
+        layers: The same for each layer, if an output differs.
         exact: The differences are those of float64, because float32 differed.
         why: Why nothing was compared; empty if something was.
     """
@@ -92,7 +92,7 @@ class Against:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing differs (nothing does where nothing was compared)."""
+        """Whether nothing differs, or nothing was compared."""
         return all(item.ok for rows in self.outputs.values() for item in rows)
 
     def first(self, target: str) -> str:
@@ -100,7 +100,7 @@ class Against:
         return next((item.name for item in self.layers.get(target, []) if not item.ok), "")
 
     def to_data(self) -> dict[str, Any]:
-        """A JSON-ready form; ``ok`` is null where nothing was compared."""
+        """The comparison as data for JSON; ``ok`` is null if nothing was compared."""
         data: dict[str, Any] = {"file": self.file, "ok": None if self.why else self.ok}
         if self.why:
             return data | {"not_compared": self.why}
@@ -119,10 +119,10 @@ class Step:
     """One step of plain SGD.
 
     Attributes:
-        outputs: What the programs gave before it, in training mode.
-        gradients: Of a scalar loss with respect to each Keras weight.
-        statistics: Weights that the step changed though no gradient does: moving averages.
-        after: The outputs after it, at inference.
+        outputs: The outputs before the step, in training mode.
+        gradients: Gradients of a scalar loss with respect to each Keras weight.
+        statistics: Weights that the step changes without a gradient: moving averages.
+        after: The outputs after the step, at inference.
         exact: The differences are those of float64, because float32 differed.
     """
 
@@ -144,25 +144,25 @@ class Step:
 
 @dataclass
 class Report:
-    """A comparison.
+    """The result of a comparison.
 
     Attributes:
-        params: Parameter counts: ``keras``, ``torch``, and ``spec`` as worked out statically.
+        params: Parameter counts: ``keras``, ``torch``, and ``spec``, the statically computed one.
         shapes: For every input tried: output shapes of both programs, in Keras's order.
         outputs: The largest difference of each output over all inputs.
-        step: A step of SGD in inference mode; None where none was taken.
+        step: A step of SGD in inference mode; None if none was taken.
         training: The same in training mode.
         without_noise: The layers whose dropout or noise was turned off for that.
-        rounding: Given where an output passes its bound.
-        layers: The difference of each layer's output, where asked or where something differs.
+        rounding: Rounding errors, if an output exceeds its bound.
+        layers: The difference of each layer's output, if requested or if something differs.
         first: The first layer that differs.
         skipped: What was not compared, and why.
-        own_type: The type of few digits that the model computes in, such as ``float16``; what is
-            compared above is then the same model in float32.
-        own_outputs: The largest difference of each output in that type.
-        against: The original and the reference, where they were given.
-        missing: Classes whose PyTorch code is to be written, and the layers that are of them:
-            what is compared is the rest.
+        own_type: The half-precision dtype of the model, such as ``float16``; the attributes above
+            then compare the same model in float32.
+        own_outputs: The largest difference of each output in that dtype.
+        against: The comparisons with the original and the reference, if given.
+        missing: Class whose PyTorch code is still to be written -> its layers; the rest of the
+            model is compared.
     """
 
     params: dict[str, int]
@@ -182,22 +182,22 @@ class Report:
 
     @property
     def compared(self) -> bool:
-        """Whether any output was held against another."""
+        """Whether any outputs were compared."""
         return bool(self.outputs) or any(item.outputs for item in self.against)
 
     @property
     def counts_agree(self) -> bool:
-        """Whether both programs have the parameters that the spec says."""
+        """Whether both programs have the statically computed parameter count."""
         return len(set(self.params.values())) == 1
 
     @property
     def shapes_agree(self) -> bool:
-        """Whether every output has one shape in both programs."""
+        """Whether every output has the same shape in both programs."""
         return all(item["keras"] == item["torch"] for item in self.shapes)
 
     @property
     def outputs_agree(self) -> bool:
-        """Whether the outputs at inference are equal but for rounding."""
+        """Whether the outputs at inference are equal except for rounding."""
         explained = self.rounding is not None and self.rounding.explains
         return all(item.ok for item in self.outputs) or explained
 

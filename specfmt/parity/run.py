@@ -1,4 +1,4 @@
-"""`specfmt verify`: builds both programs, runs them in processes of their own and compares."""
+"""`specfmt verify`: builds both programs, runs them in separate processes and compares them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from specfmt.files import scratch_folder
 from specfmt.graph.analyze import analyze
 from specfmt.parity.compare import Comparison
 from specfmt.parity.differences import worst
-from specfmt.parity.known import Known, known_part
+from specfmt.parity.half_precision import in_float32
 from specfmt.parity.original import Original, Reference
 from specfmt.parity.pair import Pair, Progress
 from specfmt.parity.report import Against, Report
-from specfmt.parity.widths import wide
+from specfmt.parity.runnable import RunnablePart, runnable_part
 from specfmt.parity.workers import TARGETS, ProgramTarget, Workers
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.options import Axes, Fidelity, require_choice
@@ -29,13 +29,13 @@ from specfmt.targets.torch import program_options
 OUTPUT_BOUND: Final = 1e-5
 BATCHES: Final = (1, 2, 5)
 FEW: Final = (1, 3)
-"""Batch sizes for large models: one, and enough for statistics of a batch."""
+"""Batch sizes for large models: one, and enough for batch statistics."""
 
 LARGE: Final = 2**20
-"""From how many activations per sample on a model is large."""
+"""Models with at least this many activations per sample are large."""
 
 UNKNOWN_SIZE: Final = 16
-"""The size that an open axis counts as."""
+"""The assumed size of an unknown axis, to estimate the activations."""
 
 SIGNALS: Final = ("SIGTERM", "SIGHUP")
 
@@ -59,7 +59,7 @@ def verify(
 ) -> Report:
     """Compare both programs; see `specfmt.verify`.
 
-    ``targets`` are both if none is given, batch sizes `BATCHES`, or `FEW` if the model is large.
+    The default batch sizes are `BATCHES`, or `FEW` if the model is large.
     """
     for target in targets:
         require_choice("targets", target, TARGETS)
@@ -72,18 +72,18 @@ def verify(
             [*(find_target(target).package for target in chosen), "h5py"], "to run both programs"
         )
         for target in chosen:
-            running.start(target)  # they get ready while the programs are written
+            running.start(target)  # the frameworks load while the programs are written
         folder = stack.enter_context(scratch_folder("verify"))
-        known = known_part(spec.model_copy(update={"train": None}), analyze(spec))
+        known = runnable_part(spec.model_copy(update={"train": None}), analyze(spec))
         if known.spec is None:
             return nothing(known)
         spec = known.spec
         whole = known.whole if known.missing else None
-        coarse, coarsest = wide(spec)
+        coarse, coarsest = in_float32(spec)
         pair = Pair(coarse, folder, options.fidelity, progress or _silent, running, options.axes)
         came_from = None if original is None else Original(Path(original), folder, seed)
         if came_from is not None and known.missing:
-            came_from.why = came_from.why or f"nothing here computes {known.needs()}"
+            came_from.why = came_from.why or f"there is no implementation of {known.needs()}"
         source: str | Path | None = weights
         if source is None and came_from is not None:
             source = came_from.draw_weights(pair) if came_from.drawn else came_from.file
@@ -106,7 +106,11 @@ def verify(
         report.missing = known.missing
         if known.missing and reference is not None:
             report.against.append(
-                Against("reference", str(reference), why=f"nothing here computes {known.needs()}")
+                Against(
+                    "reference",
+                    str(reference),
+                    why=f"there is no implementation of {known.needs()}",
+                )
             )
         if coarse is not spec:
             report.own_type = coarsest
@@ -125,22 +129,25 @@ def usual_batches(pair: Pair) -> Sequence[int]:
     return FEW if made >= LARGE else BATCHES
 
 
-def nothing(known: Known) -> Report:
-    """A report on a model of which no layer is known."""
+def nothing(known: RunnablePart) -> Report:
+    """The report for a model without known layers."""
     count = known.whole.count()
-    report = Report({"spec": count}, skipped="nothing to compare: every layer is to be written")
+    report = Report(
+        {"spec": count},
+        skipped="nothing to compare: the code of every layer is still to be written",
+    )
     report.missing = known.missing
     return report
 
 
 def _silent(_: str) -> None:
-    """Shows no progress."""
+    """Ignore progress."""
 
 
 def alone(
     pair: Pair, target: str, tolerance: float, original: Original | None, given: Reference | None
 ) -> Report:
-    """Run one program on all inputs, count its parameters, compare it with what is given."""
+    """Run one program on all inputs, count its parameters, and compare it with original or reference."""
     pending = None if original is None else original.send(pair)
     result = pair.run(target)
     theirs = None if pending is None else pending()
@@ -154,13 +161,13 @@ def alone(
         rows = worst([given.outputs], [result["outputs"][given.index]], tolerance)
         report.against.append(Against("reference", str(given.file), outputs={target: rows}))
     if not report.against:
-        report.skipped = "one program ran alone: there was nothing to compare its outputs with"
+        report.skipped = "only one program was run: there was nothing to compare its outputs with"
     return report
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the program as Ctrl-C does: what it started and wrote goes too."""
+    """Make SIGTERM and SIGHUP act like Ctrl-C, so that processes and temporary files are removed."""
     held = {}
     if current_thread() is main_thread():
         for name in SIGNALS:

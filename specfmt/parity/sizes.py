@@ -1,4 +1,4 @@
-"""Sizes for axes that a spec leaves open: accepted by every layer, and as different as possible."""
+"""Values for unknown input sizes that every layer accepts, as different from each other as possible."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ PLAIN: Final = ((7, 1), (12, 1), (5, 1))
 """First sizes tried: a size, and the increment to the next one."""
 
 UNITS: Final = (2, 4, 8, 16, 32, 64, 128, 3, 6, 12, 24, 48, 5, 10, 20, 15, 30, 7, 14, 28, 9)
-"""What sizes may have to be multiples of: each level of a U-Net doubles it."""
+"""Factors that sizes may have to be multiples of: each level of a U-Net doubles the factor."""
 
 LARGE: Final = (33, 64, 96, 128, 224, 331)
-"""Tried where small sizes leave nothing."""
+"""Larger sizes, tried if small ones leave nothing after pooling."""
 
 MAX_SIZE: Final = 2**17
 MAX_NUMBERS: Final = 2**22
-"""Of one sample of an input."""
+"""The most numbers in one sample of an input."""
 
 VARIANTS: Final = 2
-"""How many sizes are compared where the spec leaves some open."""
+"""How many assignments of the unknown sizes are compared."""
 
 MAX_TIED: Final = 5
-"""Open sizes up to which every way to tie them is tried."""
+"""The most unknown sizes for which every way to make some of them equal is tried."""
 
 MANY: Final = 300
-"""Calls from which on only the usual ways are tried."""
+"""In models with more calls, only the most common ways are tried."""
 
 
 def input_shapes(graph: Graph, batches: tuple[int, ...]) -> list[Shapes]:
-    """Shapes of all inputs: every batch size, and several of every size that is left open.
+    """Shapes of all inputs, for every batch size and several values of the unknown sizes.
 
     Raises:
-        SpecError: SF511 if no size passes through all layers.
+        SpecError: SF511 if no sizes are found that all layers accept.
     """
     fixed = [value.shape for value in graph.inputs.values()]
     given = {shape[0] for shape in fixed if shape and shape[0] is not None}
@@ -57,8 +57,8 @@ def input_shapes(graph: Graph, batches: tuple[int, ...]) -> list[Shapes]:
     found = _solutions(graph, open_axes)
     if not found:
         message = (
-            f"expected some size up to {MAX_SIZE:,}, and inputs of at most {MAX_NUMBERS:,} "
-            "numbers, to pass through all layers"
+            f"expected all layers to accept some sizes up to {MAX_SIZE:,}, with at most "
+            f"{MAX_NUMBERS:,} numbers per input, received a model for which none were found"
         )
         raise SpecError([Diagnostic("SF511", message, ("inputs",), "give the sizes in `inputs`")])
     chosen = [dict(zip(open_axes, sizes, strict=True)) for sizes in found]
@@ -67,7 +67,7 @@ def input_shapes(graph: Graph, batches: tuple[int, ...]) -> list[Shapes]:
 
 
 def _solutions(graph: Graph, open_axes: list[tuple[str, int]]) -> list[Sizes]:
-    """Up to `VARIANTS` assignments that pass, small ones first, ties only where needed."""
+    """Up to `VARIANTS` assignments that all layers accept: small ones first, equal sizes only if needed."""
     ties = list(_ties(open_axes, MAX_TIED if len(graph.nodes) < MANY else 1))
 
     def good(sizes: Sizes) -> bool:
@@ -84,13 +84,13 @@ def _solutions(graph: Graph, open_axes: list[tuple[str, int]]) -> list[Sizes]:
                 found.append(sizes)
             if len(found) == VARIANTS:
                 return found
-        if found:  # what needs fewer ties says more
+        if found:  # assignments with fewer equal sizes test more
             return found
     return found or _smallest(good, len(open_axes))
 
 
 def _smallest(good: Callable[[Sizes], bool], count: int) -> list[Sizes]:
-    """The smallest size that passes in all places, and the next one that does."""
+    """The smallest value that is accepted for all sizes, and the next one."""
     high = 2 * max(LARGE)
     while not good((high,) * count):
         high *= 2
@@ -105,11 +105,11 @@ def _smallest(good: Callable[[Sizes], bool], count: int) -> list[Sizes]:
 
 
 def _ties(open_axes: list[tuple[str, int]], limit: int) -> Iterator[Sizes]:
-    """Ways to make open sizes equal, as the group of each: none first, all last.
+    """Ways to make unknown sizes equal, as a group number for each: none equal first, all last.
 
     Args:
-        open_axes: Input and axis of every open size.
-        limit: How many open sizes may be tied in all possible ways.
+        open_axes: Input and axis of every unknown size.
+        limit: The most unknown sizes for which all possible ways are tried.
     """
     count = len(open_axes)
     if count <= limit:
@@ -124,7 +124,7 @@ def _ties(open_axes: list[tuple[str, int]], limit: int) -> Iterator[Sizes]:
 
 
 def _partitions(count: int) -> Iterator[Sizes]:
-    """All partitions of so many things: the group of each, groups numbered as they appear."""
+    """All partitions of ``count`` items, as the group number of each item."""
     if count == 0:
         yield ()
         return
@@ -134,7 +134,7 @@ def _partitions(count: int) -> Iterator[Sizes]:
 
 
 def _filled(graph: Graph, batch: int, sizes: dict[tuple[str, int], int]) -> Shapes:
-    """Shapes with these sizes for the open axes."""
+    """The input shapes with these values for the unknown sizes."""
     return {
         name: (
             batch,
@@ -149,7 +149,7 @@ def _filled(graph: Graph, batch: int, sizes: dict[tuple[str, int], int]) -> Shap
 
 
 def passes(graph: Graph, shapes: Shapes) -> bool:
-    """Whether inputs of these shapes pass through all layers with something left of them."""
+    """Whether all layers accept inputs of these shapes and no output is empty."""
     new: dict[Value, Value] = {
         value: Value(value.name, shapes[name], value.dtype, value.masked)
         for name, value in graph.inputs.items()

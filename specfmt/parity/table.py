@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SHOWN = 12
-"""Rows of gradients and layers that are shown: those that differ most."""
+"""The most rows of gradients and layers that are shown: those with the largest differences."""
 
 
 def _title(name: str) -> str:
-    """What a target is called, or that it is the spec itself."""
+    """The display name of a target, or of the spec."""
     return name if name == "spec" else find_target(name).title
 
 
 def show(report: Report, console: Console, *, every: bool = False) -> None:
-    """Print a report; ``every`` layer where it was asked for."""
+    """Print a report as a table; with ``every``, all layers."""
     counts = report.params
     ran = [_title(key) for key in counts if key != "spec"]
     table = Table(title=" and ".join(ran))
@@ -65,7 +65,7 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         _rows(table, f"{mode}statistic{digits}", _largest(step.statistics))
         _rows(table, f"{mode}after a step{digits}", step.after)
     _rows(table, "layer", report.layers if every else _largest(report.layers))
-    if ran:  # else there is nothing but the spec's own count
+    if ran:  # otherwise there is only the count of the spec
         console.print(table)
     if gradients > 2 * SHOWN:
         _line(console, f"{gradients} gradients compared; the largest differences shown.")
@@ -74,7 +74,7 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
     if report.training is not None and any(d.by_design for d in report.training.rows()):
         _line(
             console,
-            "By design: idiomatic PyTorch computes this otherwise, as its source says; "
+            "By design: idiomatic PyTorch computes this differently (see the comment in its source); "
             "--fidelity exact makes it equal.",
         )
     if report.skipped:
@@ -92,7 +92,7 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
     for name, layers in report.missing.items():
         _line(
             console,
-            f"not compared: {', '.join(layers)} ({name}): its code is still to be written",
+            f"not compared: {', '.join(layers)} (the code of {name} is still to be written)",
         )
     for item in report.against:
         _against(item, console)
@@ -102,11 +102,11 @@ def show(report: Report, console: Console, *, every: bool = False) -> None:
         if not any(item.why for item in report.against):
             _line(console, "not compared")
     else:
-        _line(console, "equal" + " as far as it was compared" * bool(report.missing))
+        _line(console, "equal" + " in all compared layers" * bool(report.missing))
 
 
 def _against(item: Against, console: Console) -> None:
-    """One line on the original, and where each program leaves it."""
+    """Print the result of the comparison with the original, and the first layers that differ."""
     if item.why:
         _line(console, f"not compared with the {item.what}: {item.why}")
         return
@@ -117,12 +117,12 @@ def _against(item: Against, console: Console) -> None:
         if item.first(target):
             _line(
                 console,
-                f"The first layer in which {_title(target)} differs from it is {item.first(target)}.",
+                f"The first layer in which {_title(target)} differs from the {item.what}: {item.first(target)}.",
             )
 
 
 def _line(console: Console, text: str) -> None:
-    """A line that is broken nowhere: it may hold a command to copy."""
+    """Print a line without wrapping it: it may contain a command to copy."""
     console.print(printable(text), soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Runs generated PyTorch programs; a process of its own that `specfmt verify` starts."""
+"""The worker process of `specfmt verify` that runs generated PyTorch programs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def start() -> None:
 
 
 def work(job: Job) -> dict[str, Any]:
-    """Build, load weights, compute outputs, and for each step gradients and what it changes."""
+    """Build the model, load weights, compute outputs, and take training steps."""
     torch = import_module("torch")
     torch.set_default_dtype(torch.float64 if job["double"] else torch.float32)
     model = load_module(job["source"], job["user_folder"])["build_model"]()
@@ -42,7 +42,7 @@ def work(job: Job) -> dict[str, Any]:
             save_npz(case["out"], arrays(called(model, case["inputs"], job), job))
     for step in job["steps"]:
         load(model, job)
-        take(model, step, job)
+        training_step(model, step, job)
     held = model.state_dict()
     result: dict[str, Any] = {"params": int(sum(held[key].numel() for key in job["made"]))}
     if job["double"]:
@@ -52,7 +52,7 @@ def work(job: Job) -> dict[str, Any]:
 
 
 def coarsest(model: Any, inputs: str, job: Job) -> str:
-    """The coarsest floating-point type that the model computes in, whatever its outputs are."""
+    """The lowest-precision floating-point dtype that the model computes in."""
     torch = import_module("torch")
     dispatch = import_module("torch.utils._python_dispatch")
     seen = set()
@@ -74,7 +74,7 @@ def coarsest(model: Any, inputs: str, job: Job) -> str:
 
 
 def load(model: Any, job: Job) -> None:
-    """Give the model its weights."""
+    """Load the model's weights."""
     torch = import_module("torch")
     tensors = safetensors.read(Path(job["weights"]))
     values = {key: t.read() for key, t in tensors.items()}
@@ -104,15 +104,15 @@ def called(model: Any, inputs: str, job: Job) -> list[Any]:
         if tensor.is_floating_point() and not job["double"]:  # Keras casts them by itself
             tensor = tensor.to(getattr(torch, job["dtypes"][name]))
         tensors.append(tensor)
-    with widened() if job["double"] else nullcontext():
+    with float64_casts() if job["double"] else nullcontext():
         result = model(*tensors)
     if isinstance(result, dict):
         return [result[name] for name in job["outputs"]]
     return list(result) if isinstance(result, list | tuple) else [result]
 
 
-def widened() -> Any:
-    """A scope in which what a program casts to float32 becomes float64: its weights are."""
+def float64_casts() -> Any:
+    """A scope in which casts to float32 become casts to float64, the dtype of the weights."""
     torch = import_module("torch")
     overrides = import_module("torch.overrides")
     narrow = {torch.float32, torch.float16, torch.bfloat16}
@@ -133,7 +133,7 @@ def widened() -> Any:
 
 
 def arrays(values: list[Any], job: Job) -> dict[str, Array]:
-    """Outputs by name, as arrays in Keras's order of axes."""
+    """Outputs by name, as arrays in Keras's axis order."""
     return {
         name: keras_order(value.detach(), job["channels_first"][name])
         for name, value in zip(job["outputs"], values, strict=True)
@@ -147,8 +147,8 @@ def keras_order(value: Any, channels_first: bool) -> Array:
     return np.moveaxis(array, 1, -1) if channels_first else array
 
 
-def take(model: Any, step: dict[str, Any], job: Job) -> None:
-    """Outputs and gradients of a loss, one step of plain SGD, weights and outputs after it."""
+def training_step(model: Any, step: dict[str, Any], job: Job) -> None:
+    """Take one step of plain SGD; write outputs and gradients before it, weights and outputs after it."""
     torch = import_module("torch")
     model.train(step["training"])
     loss = torch.zeros(())

@@ -1,4 +1,4 @@
-"""What may be loaded: architectures that name nothing but Keras's own parts."""
+"""Which architectures may be loaded by Keras: those that refer only to Keras's own classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OWN: Final = (
     *("activations", "constraints", "dtype_policies", "initializers", "layers", "losses"),
     *("metrics", "models", "ops", "optimizers", "regularizers", "tree"),
 )
-"""Packages of Keras whose classes and functions compute, and do nothing else."""
+"""Packages of Keras whose classes and functions only compute."""
 
 NO_COMPUTATION: Final = frozenset(
     [
@@ -21,7 +21,7 @@ NO_COMPUTATION: Final = frozenset(
         *("version", "xla", "compat", "__internal__", "function", "Module"),
     ]
 )
-"""Names below ``tf.`` that read or write files, run Python or do anything but compute."""
+"""TensorFlow functions that do more than compute, such as reading files or running Python."""
 
 COMPAT: Final = ("compat.v1.", "compat.v2.")
 
@@ -31,17 +31,17 @@ WITHOUT: Final = {
     "regularizer": None,
     "constraint": None,
 }
-"""Replaces user-defined objects that no output depends on once there are weights."""
+"""Replacements of user-defined objects that outputs do not depend on once weights are loaded."""
 
 
 COMPILED: Final = "compile_config"
 
 
 def without_words(architecture: Any, key: str = "") -> Any:
-    """The same without initializers, regularizers and constraints that are not Keras's own.
+    """An architecture without user-defined initializers, regularizers and constraints.
 
-    Keras refuses a model for them, though it gets its weights from elsewhere; and for losses and
-    metrics of a model inside another one, which it compiles in any case.
+    Keras would refuse to load the model because of them, although the weights are loaded from a
+    file.  The same holds for losses and metrics of nested models, which Keras always compiles.
     """
     kind = key.rpartition("_")[2]
     if kind in WITHOUT and _is_foreign(architecture, kind):
@@ -57,14 +57,14 @@ def without_words(architecture: Any, key: str = "") -> Any:
 
 
 def uncompiled(architecture: Any) -> Any:
-    """A model without what it was compiled with."""
+    """An architecture without its training configuration."""
     if not isinstance(architecture, dict):
         return architecture
     return {key: value for key, value in architecture.items() if key != COMPILED}
 
 
 def _is_foreign(word: Any, kind: str) -> bool:
-    """Whether a serialized word names something that is not Keras's."""
+    """Whether a serialized object is not one of Keras's own."""
     module, registered = None, None
     name = word
     if isinstance(word, dict):
@@ -78,11 +78,10 @@ def _is_foreign(word: Any, kind: str) -> bool:
 
 
 def refusal(architecture: Any) -> str:
-    """Why an architecture is not handed to Keras; empty if it may be.
+    """Why an architecture must not be loaded by Keras; empty if it may be.
 
-    Keras's own safe mode refuses code in Lambda layers, and newer releases refuse modules other
-    than Keras's; Keras 2 imports every module that a file names, and looks up every TensorFlow
-    function.
+    Keras's safe mode refuses code in Lambda layers, and newer releases refuse modules other than
+    Keras's.  Keras 2 imports every module and looks up every TensorFlow function that a file names.
     """
     stack = [architecture]
     while stack:
@@ -101,7 +100,7 @@ def _refused(item: dict[str, Any]) -> str:
     name = item.get("class_name")
     config = item.get("config")
     if name in ("Lambda", "__lambda__"):
-        return "it holds a Lambda layer, whose code would have to be run"
+        return "it contains a Lambda layer, whose code would have to be run"
     module = item.get("module")
     if isinstance(name, str) and isinstance(module, str) and not _is_own(module):
         return f"it names {module}.{name}, which is not Keras's own"
@@ -112,7 +111,7 @@ def _refused(item: dict[str, Any]) -> str:
         if function.split(".")[0] in NO_COMPUTATION or "write" in function:
             return f"it calls tf.{function}, which does more than compute"
     if name == "TensorFlowOpLayer":  # of Keras 2.2 to 2.4
-        return "it holds raw TensorFlow nodes"
+        return "it contains raw TensorFlow nodes"
     return ""
 
 

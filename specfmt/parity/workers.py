@@ -1,4 +1,4 @@
-"""The processes in which the generated programs run: one a framework, for any number of jobs."""
+"""The worker processes that run generated programs: one per framework, for any number of jobs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from specfmt.targets.running import environment
 
 ProgramTarget = Literal["keras", "torch"]
 TARGETS: Final[tuple[ProgramTarget, ...]] = get_args(ProgramTarget)
-"""The targets whose programs are compared; each has a worker of its own."""
+"""The targets whose programs are compared, each in its own worker."""
 
 ENVIRONMENT: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-"""The comparison runs on the processor: a GPU's matrix products round to fewer digits."""
+"""The comparison runs on the CPU: matrix products on a GPU have a lower precision."""
 
 GRACE: Final = 10.0
-"""Seconds that a process gets to end once it has closed its output."""
+"""Seconds that a process has to end after it has closed its output."""
 
 KILLED: Final = 9
-"""The signal that Linux sends where memory is short."""
+"""The signal that Linux sends when memory runs out."""
 
 
 class Workers:
@@ -52,21 +52,21 @@ class Workers:
         self.running.clear()
 
     def start(self, target: str) -> _Worker:
-        """The process of a framework, which starts now if it is not there."""
+        """The worker process of a framework, started if it is not running."""
         worker = self.running.get(target)
         if worker is None:
             worker = self.running[target] = _Worker(target)
         return worker
 
     def send(self, target: str, job: Path) -> None:
-        """Send a process the job in a file; `receive` has the answer, in the order of the jobs."""
+        """Send the job in a file to a worker; `receive` returns the answers in the order of the jobs."""
         self.start(target).send(job)
 
     def receive(self, target: str) -> dict[str, Any]:
-        """The answer to the first job that has none yet.
+        """The answer to the oldest unanswered job.
 
         Raises:
-            SpecError: SF510 with what the program says, or what is left of its process.
+            SpecError: SF510 with the error of the program or of its process.
         """
         answer = self.answer(target)
         if "result" in answer:
@@ -84,7 +84,7 @@ class Workers:
         raise SpecError([Diagnostic("SF510", message, hint=hint)])
 
     def answer(self, target: str) -> dict[str, Any]:
-        """The same with an ``error`` as an answer like others."""
+        """The answer to the oldest unanswered job; an ``error`` is returned, not raised."""
         answer = self.start(target).receive()
         if answer is None:
             answer = {"error": self.running.pop(target).stop(GRACE)}
@@ -92,11 +92,11 @@ class Workers:
 
 
 class _Worker:
-    """One process."""
+    """A worker process."""
 
     def __init__(self, target: str) -> None:
         checkout = Path(__file__).resolve().parents[2]
-        # Installed, it is found anyway; and then everything else there would precede Python's own.
+        # If specfmt is installed it is found anyway; its folder would then precede the standard library.
         root = "" if checkout.name.endswith("-packages") else str(checkout)
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self.process = subprocess.Popen(
@@ -109,7 +109,7 @@ class _Worker:
         )
 
     def send(self, job: Path) -> None:
-        """Hand over a job; of a process that has ended `receive` says so."""
+        """Send a job; if the process has ended, `receive` reports it."""
         assert self.process.stdin is not None
         with suppress(OSError):
             self.process.stdin.write(f"{job}\n")
@@ -125,10 +125,10 @@ class _Worker:
         return json.loads(line) if line.endswith("\n") else None
 
     def stop(self, grace: float = 0.0) -> str:
-        """End the process; returns what it said last.
+        """End the process and return the last line of its error output.
 
         Args:
-            grace: Seconds for a process that is ending by itself.
+            grace: Seconds to wait for a process that is ending by itself.
         """
         try:
             ended = self.process.wait(grace)

@@ -1,1 +1,1 @@
-"""What people and editors read about the language: JSON Schema, code pages, docs."""
+"""Documentation of the spec language: JSON Schema, code pages, reference pages."""

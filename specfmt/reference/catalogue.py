@@ -1,4 +1,4 @@
-"""What `specfmt layers` lists: every layer type and the targets that can express it."""
+"""The table of `specfmt layers`: all layer types and the targets that support them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from specfmt.layers.registry import layer_class, layer_types
 from specfmt.targets.torch.registry import find_lowering
 
-CUSTOM_REASON = "your own class: Keras code imports it, PyTorch code has a class to fill"
+CUSTOM_REASON = "user-defined class: Keras code imports it, PyTorch code has a class to complete"
 
 
 @dataclass(frozen=True)
 class LayerSupport:
-    """A layer type and what can express it.
+    """A layer type and the targets that support it.
 
     Attributes:
         type: Its name.
-        family: The section of `docs/layers.md` that it is in.
-        keras, torch: Whether the target has code for it.
-        reason: Why PyTorch has none; empty if it has.
+        family: Its section in `docs/layers.md`.
+        keras, torch: Whether the target supports it.
+        reason: Why PyTorch does not support it, or how; usually empty.
     """
 
     type: str
@@ -29,7 +29,7 @@ class LayerSupport:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The names of the targets that have code for it."""
+        """The names of the targets that support it."""
         return tuple(name for name in ("keras", "torch") if getattr(self, name))
 
 
@@ -40,6 +40,6 @@ def catalogue() -> list[LayerSupport]:
         cls = layer_class(name)
         assert cls is not None  # layer_types() lists what layer_class() knows
         torch = find_lowering(cls) is not None and not cls.open_call
-        reason = "" if torch else CUSTOM_REASON if cls.open_call else "generates Keras code only"
+        reason = "" if torch else CUSTOM_REASON if cls.open_call else "Keras code only"
         rows.append(LayerSupport(name, cls.family, True, torch, reason))
     return rows

@@ -1,4 +1,4 @@
-"""The page of every diagnostic code: a Markdown file each, in the folder ``code_pages``."""
+"""The pages of the diagnostic codes, Markdown files in the folder ``code_pages``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FOLDER: Final = Path(__file__).parent / "code_pages"
 
 
 def codes() -> list[str]:
-    """Every code that has a page, in order."""
+    """All codes that have a page, sorted."""
     return sorted(path.stem for path in FOLDER.glob("SF*.md"))
 
 

@@ -1,4 +1,4 @@
-"""The reference pages of ``docs/``, written from the classes: ``python -m specfmt.reference.docs``."""
+"""Writes the reference pages of ``docs/`` from the classes: ``python -m specfmt.reference.docs``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOTE = (
 )
 
 TORCH_WORDS: dict[str, Container[str]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
-"""The kinds of which PyTorch code knows only some, and those that it knows."""
+"""Kinds of which PyTorch code supports only some objects -> those objects."""
 
 
 def documents() -> dict[str, str]:
@@ -73,8 +73,8 @@ def operations_page() -> str:
     lines = [NOTE, "# Operations", ""]
     lines.append(
         "Functions of `keras.ops`, written as entries: `{op: mean, inputs: x, axis: 1}`. "
-        "`inputs` holds the positional arguments: a string names a tensor, numbers and lists "
-        "stand for themselves, `{const: text}` is a string."
+        "`inputs` lists the positional arguments: a string is the name of a tensor, numbers and lists "
+        "are constants, `{const: text}` is a string constant."
     )
     for name in OPERATIONS:
         cls = op_class(name)
@@ -87,11 +87,12 @@ def operations_page() -> str:
 
 
 def vocabulary_page() -> str:
-    """Every word, the document's sections, and their fields."""
+    """Every object of the vocabulary, and the sections of the document, with their fields."""
     lines = [NOTE, "# Vocabulary", ""]
     lines.append(
-        "A word is a bare name, such as `relu`, or a mapping with its arguments: "
-        "`{type: L2, l2: 0.01}`. Names, arguments and defaults are those of Keras 3."
+        "Activations, initializers, regularizers, losses and other objects are given by name, such as "
+        "`relu`, or as a mapping with arguments: `{type: L2, l2: 0.01}`. Names, arguments and defaults "
+        "are those of Keras 3."
     )
     for kind, table in WORDS.items():
         lines += ["", f"## {plural(kind).capitalize()}"]
@@ -124,7 +125,7 @@ def codes_page() -> str:
     hundreds = {
         "1": "Reading",
         "2": "Graph and shapes",
-        "3": "What a target cannot express",
+        "3": "Targets",
         "4": "Import",
         "5": "Weights",
         "6": "Lint",
@@ -139,7 +140,7 @@ def codes_page() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages, or with ``--check`` tell whether they are fresh."""
+    """Write the pages, or with ``--check`` check that they are up to date."""
     folder = Path(__file__).resolve().parents[2] / "docs"
     pages = {folder / name: text for name, text in documents().items()}
     if "--check" not in arguments:

@@ -1,4 +1,4 @@
-"""What `specfmt explain` shows: the page of a code, of a layer, or of an operation."""
+"""The pages that `specfmt explain` shows: of a code, a layer or an operation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def explanation(name: str) -> str:
     """The page of a code (``SF203``), a layer (``Dense``) or an operation (``mean``).
 
     Raises:
-        OptionError: There is none.
+        OptionError: There is no such page.
     """
     text = page(name)
     if text is not None:
@@ -30,5 +30,5 @@ def explanation(name: str) -> str:
         names = [*codes(), *layer_types(), *OPERATIONS]
         hint = "codes look like SF203, layers like Dense"
         raise OptionError([not_offered("a code, a layer or an operation", name, names, hint)])
-    # In a terminal a link is its text.
+    # A terminal shows only the text of links.
     return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", "\n".join([name, "", *lines]))

@@ -1,4 +1,4 @@
-"""What each field means, from the list in ``fields.md``."""
+"""Descriptions of fields, from the list in ``fields.md``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def descriptions() -> dict[str, str]:
 
 
 def class_doc(cls: type) -> str:
-    """What a class says of itself: the first paragraph of its docstring, in one line."""
+    """The first paragraph of a class's docstring, in one line."""
     return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
 def field_doc(cls: type[BaseModel], field: str) -> str:
-    """The description of a field: its class's own, else the list's; empty if there is none."""
+    """The description of a field, from its class or else from the list; empty if there is none."""
     own = cls.model_fields[field].description
     if own is not None:
         return own

@@ -1,4 +1,4 @@
-"""The JSON Schema (2020-12) of the spec language, made from the same rules that the reader uses.
+"""The JSON Schema (2020-12) of the spec language, derived from the rules that validate specs.
 
 An entry is ``type`` as an enumeration plus one ``if type / then`` for each type: editors then
 complete the types, offer only that type's fields, and name all types in their message.
@@ -29,7 +29,7 @@ from specfmt.vocab.index import INDEX as WORDS
 from specfmt.vocab.index import MODULES, REQUIRED
 
 SHARED_FROM = 3
-"""How many classes have a field alike before it gets a definition of its own."""
+"""Fields whose schema this many classes share are moved to ``$defs``."""
 DEPTH, WIDTH = 4, 100
 
 
@@ -45,11 +45,11 @@ _OPERANDS: dict[str, Any] = {
         },
     ]
 }
-"""What an operation reads: see `edges.OperandsRule`."""
+"""The operands of an operation: see `edges.OperandsRule`."""
 
 
 def json_schema() -> dict[str, Any]:
-    """The whole schema as data."""
+    """The complete schema."""
     defs: dict[str, Any] = {
         "input": object_schema(InputSpec),
         "tensors": nest_schema(),
@@ -81,7 +81,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _shared_fields(defs: dict[str, Any]) -> dict[str, Any]:
-    """Move the schemas of fields that many classes have alike into definitions of their own."""
+    """Move the schemas of fields that many classes share to ``$defs``."""
     uses: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for definition in defs.values():
         for name, schema in definition.get("properties", {}).items():
@@ -102,9 +102,9 @@ def _shared_fields(defs: dict[str, Any]) -> dict[str, Any]:
 
 
 class FieldsSchema(GenerateJsonSchema):
-    """Pydantic's generator, with the texts and the order of fields that editors show.
+    """Pydantic's generator, with the descriptions and the order of fields that editors show.
 
-    What a rule refers to by ``$ref`` stands among the definitions of `json_schema`.
+    The definitions that a rule refers to by ``$ref`` are those of `json_schema`.
     """
 
     def generate(self, schema: Any, mode: JsonSchemaMode = "validation") -> JsonSchemaValue:
@@ -146,7 +146,7 @@ def object_schema(cls: type[BaseModel], tag: tuple[str, str] | None = None) -> d
     """The schema of one class.
 
     Args:
-        cls: A layer, word or document class.
+        cls: The class of a layer, a vocabulary object or a section of the document.
         tag: The key that names the type, and its value.
     """
     made = cls.model_json_schema(schema_generator=FieldsSchema)
@@ -169,15 +169,15 @@ def _described(text: str) -> dict[str, str]:
 
 
 def _own_first(keys: dict[str, str]) -> list[tuple[str, str]]:
-    """Keys and fields of a class, those that every layer has at the end."""
+    """Keys and fields of a class; those that every layer has come last."""
     return sorted(keys.items(), key=lambda item: item[1] in COMMON_FIELDS)
 
 
 def _entry() -> dict[str, Any]:
     """An entry of a layer list.
 
-    The keys of a reuse or an operation are told where ``reuse`` or ``op`` stands, so that an
-    editor offers a layer its own fields alone.
+    The keys of a ``reuse`` or ``op`` entry are allowed only if it has that key, so that for a layer
+    an editor suggests only the layer's own fields.
     """
     types = {name: f"layer_{name}" for name in (*INDEX, MODEL)}
     operations = {"op": {"type": "string", "enum": list(OPERATIONS)}}
@@ -195,7 +195,7 @@ def _entry() -> dict[str, Any]:
 
 
 def _word_defs(kind: str) -> dict[str, Any]:
-    """A vocabulary: a bare name, or an object with ``type`` and that word's arguments."""
+    """The schema of one kind of objects: a name, or an object with ``type`` and the arguments."""
     table = WORDS[kind]
     bare = [name for name, cls in table.items() if not REQUIRED.get((kind, cls))]
     types = {name: f"{kind}_{cls}" for name, cls in table.items()} | {CUSTOM: "word_Custom"}
@@ -225,7 +225,7 @@ def schema_text() -> str:
 
 
 def _write(value: Any, margin: str) -> str:
-    """JSON with a line for every key down to the fields of a class."""
+    """JSON with one line per key, down to the fields of a class."""
     line = json.dumps(value, ensure_ascii=False)
     if len(margin) == DEPTH or len(margin) + len(line) <= WIDTH:
         return line
@@ -239,5 +239,5 @@ def _write(value: Any, margin: str) -> str:
 
 
 def schema_file() -> Path:
-    """Where the committed (or packaged) schema is."""
+    """The path of the committed (or packaged) schema."""
     return data_folder("schema") / "specfmt.schema.json"

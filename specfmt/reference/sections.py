@@ -1,4 +1,4 @@
-"""Sections of the documentation: a layer or operation with its facts and a table of its fields."""
+"""Sections of the reference pages: a layer or operation with a table of its fields."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ SHAPES: tuple[tuple[int | None, ...], ...] = (
 
 
 def layer_section(cls: type[Layer]) -> Iterator[str]:
-    """What a layer does, reads and gives, and its own fields."""
+    """The description, inputs, output shapes and fields of a layer."""
     yield from (summary(cls), *_facts(cls), *_own_fields(cls))
 
 
 def operation_section(cls: type[Op]) -> Iterator[str]:
-    """What an operation does, and its fields."""
+    """The description and fields of an operation."""
     yield from (summary(cls), *_own_fields(cls))
 
 
@@ -61,7 +61,7 @@ def _facts(cls: type[Layer]) -> Iterator[str]:
         if argument.kind != "value"
     ]
     yield ""
-    yield f"- Reads: {', '.join(reads)}."
+    yield f"- Inputs: {', '.join(reads)}."
     shown = shape_example(cls)
     if shown:
         yield f"- Shapes: {shown}."
@@ -71,7 +71,7 @@ def _facts(cls: type[Layer]) -> Iterator[str]:
 
 
 def shape_example(cls: type[Layer]) -> str:
-    """``Dense, units 3: (N, 6) -> (N, 3)``; empty where no simple input fits."""
+    """An example of input and output shapes; empty if no simple input fits."""
     if cls.open_call:
         return ""
     needed = [key for key, field in cls.model_fields.items() if field.is_required()]
@@ -93,7 +93,7 @@ def shape_example(cls: type[Layer]) -> str:
 
 
 def _configs(cls: type[BaseModel], needed: list[str]) -> Iterator[dict[str, Any]]:
-    """Values for the required fields, the first that each rule accepts varied last."""
+    """Combinations of values for the required fields that their rules accept."""
     if not needed:
         yield {}
         return
@@ -118,7 +118,7 @@ def _accepts(rule: Rule, value: Any) -> bool:
 
 
 def summary(cls: type[BaseModel]) -> str:
-    """What a class says of itself, in Markdown."""
+    """The first paragraph of a class's docstring, in Markdown."""
     return class_doc(cls).replace("``", "`")
 
 
@@ -142,7 +142,7 @@ def _default(value: Any) -> str:
 
 
 def takes(rule: Rule) -> str:
-    """What a rule accepts, in a few words."""
+    """The accepted values of a rule, in a few words."""
     if isinstance(rule, TermRule):
         word = f"{rule.kind} or null" if rule.nullable else rule.kind
         return f"[{word}](vocabulary.md#{plural(rule.kind)})"
@@ -172,11 +172,11 @@ def takes(rule: Rule) -> str:
 
 
 def _words(rule: Rule) -> str:
-    """The first sentence of what a rule's class says of itself."""
+    """The first sentence of the docstring of a rule's class."""
     text = class_doc(type(rule)).partition(". ")[0].rstrip(".")
     return (text[:1].lower() + text[1:]).replace("``", "`")
 
 
 def plural(word: str) -> str:
-    """The plural, as headings and links have it."""
+    """The plural, for headings and links."""
     return f"{word}es" if word.endswith("s") else f"{word}s"

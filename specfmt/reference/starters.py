@@ -1,4 +1,4 @@
-"""Specs to start from: ``specfmt init``."""
+"""The starter specs of ``specfmt init``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAMES = ("mlp", "cnn", "rnn", "transformer", "autoencoder", "siamese")
 
 
 def starters() -> dict[str, str]:
-    """The names, and one line about each: the first line of its file."""
+    """The names of the starter specs, each with the first line of its file as description."""
     return {name: starter(name).partition("\n")[0].removeprefix("# ") for name in NAMES}
 
 
@@ -17,7 +17,7 @@ def starter(name: str) -> str:
     """The text of a starter.
 
     Raises:
-        OptionError: There is none of this name.
+        OptionError: There is no starter with this name.
     """
     require_choice("the starter", name, NAMES)
     return read_text(f"starters/{name}.yaml")

@@ -1,1 +1,1 @@
-"""Trained weights across frameworks."""
+"""Reading, writing and converting trained weights of Keras and PyTorch."""

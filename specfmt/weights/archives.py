@@ -1,8 +1,8 @@
-"""Weight files of Keras opened: bare HDF5, ``.keras`` archives, weights in several shards.
+"""Opening weight files of Keras: HDF5 files, ``.keras`` archives, and weights in several shards.
 
 A ``.keras`` archive holds ``model.weights.h5``, or ``model.weights.json`` and the shards that it
-names; the same two stand beside each other without an archive.  Every HDF5 file is looked
-through in a process of its own before it is opened (see `specfmt.formats.source.hdf5`).
+lists; list and shards can also be files in a folder.  Every HDF5 file is checked in a separate
+process before it is opened (see `specfmt.formats.source.hdf5`).
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ MAX_SHARDS: Final = 10_000
 MAX_MAP: Final = 64 * 2**20
 
 LOCAL_HEADER: Final = 30
-"""Bytes of a zip member's local header before its name."""
+"""Size in bytes of a zip member's local header without the name."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """Weights of Keras, open for reading.
+    """An open Keras weight file.
 
     Attributes:
         roots: The HDF5 files: one, or all shards.
-        order: The layers as the file itself lists them; None where it does not.
+        order: The layers in the order of the configuration in the file; None if it has none.
     """
 
     roots: list[Any]
@@ -52,7 +52,7 @@ class Opened:
 
 @contextmanager
 def opened(file: Path) -> Iterator[Opened]:
-    """The HDF5 files of a weight file, whatever is around them.
+    """Open the HDF5 files of a weight file, also inside an archive.
 
     Raises:
         SpecError: SF500 if it is damaged, SF505 if it would unpack to far more than its size.
@@ -76,7 +76,7 @@ def opened(file: Path) -> Iterator[Opened]:
 def _root(
     file: Path, stream: BinaryIO, start: int, size: int, stack: ExitStack, inside: Any
 ) -> Any:
-    """An HDF5 file, looked through and then opened."""
+    """Check an HDF5 file, then open it."""
     h5py = h5py_module()
     with readable(file, "an HDF5 file"):
         try:
@@ -102,7 +102,7 @@ def _in_archive(file: Path, stream: BinaryIO, archive: zipfile.ZipFile, stack: E
     roots = []
     for shard in shards:
         if shard not in names:
-            unreadable(file, "a .keras archive", f"it lists {shard} and holds none")
+            unreadable(file, "a .keras archive", f"it lists {shard} but does not contain it")
         info = archive.getinfo(names[shard])
         _check_size(info, file)
         member, start = _member(archive, info, stream, stack)
@@ -112,32 +112,34 @@ def _in_archive(file: Path, stream: BinaryIO, archive: zipfile.ZipFile, stack: E
 
 
 def _order(archive: zipfile.ZipFile, names: dict[str, str]) -> Order | None:
-    """The layers as the archive's own configuration lists them."""
+    """The layers in the order of the archive's configuration."""
     if CONFIG not in names:
         return None
     try:
         return order_of(parse_json(read_member(archive, names[CONFIG])))
     except SpecError:
-        return None  # the weights are there all the same
+        return None  # the weights can be read without it
 
 
 def _check_size(info: zipfile.ZipInfo, file: Path) -> None:
     if info.compress_size > file.stat().st_size:
-        unreadable(file, "a .keras archive", f"{info.filename} says it is larger than the file")
+        unreadable(
+            file, "a .keras archive", f"the stated size of {info.filename} exceeds that of the file"
+        )
     if info.file_size > max(BOMB_FLOOR, BOMB_RATIO * info.compress_size):
         fail(
             "SF505",
             f"expected {info.filename} to unpack to at most {BOMB_RATIO} times its size, received "
             f"{info.file_size} bytes from {info.compress_size}",
             file,
-            "such an archive is made to exhaust memory; do not open it",
+            "such an archive is made to exhaust memory; do not use it",
         )
 
 
 def _member(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, stream: BinaryIO, stack: ExitStack
 ) -> tuple[BinaryIO, int]:
-    """A member as a file that can be read at any place, and where it begins there."""
+    """A member as a seekable file, and its offset in that file."""
     if info.compress_type != zipfile.ZIP_STORED:
         unpacked: Any = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
         stack.callback(unpacked.close)
@@ -145,7 +147,7 @@ def _member(
             shutil.copyfileobj(packed, unpacked, 2**20)
         unpacked.flush()
         return unpacked, 0
-    with archive.open(info) as member:  # reading to the end holds it against its checksum
+    with archive.open(info) as member:  # reading to the end verifies its checksum
         while member.read(2**22):
             continue
     stream.seek(info.header_offset + LOCAL_HEADER - 4)
@@ -156,26 +158,26 @@ def _member(
 
 
 def looks_like_map(file: Path, head: bytes) -> bool:
-    """Whether a file is the list of shards that Keras writes beside them."""
+    """Whether a file is the list of shards that Keras writes next to them."""
     return file.name.endswith(MAP_END) and head.lstrip()[:1] == b"{"
 
 
 def _beside(file: Path, stack: ExitStack) -> list[Any]:
-    """The shards that stand beside their list."""
+    """Open the shards in the folder of their list."""
     with file.open("rb") as stream:
         names = _shards(stream.read(MAX_MAP + 1), file)
     roots = []
     for name in names:
         path = file.with_name(name)
         if not path.is_file():
-            unreadable(file, "a list of weight files", f"{name} does not stand beside it")
+            unreadable(file, "a list of weight files", f"{name} is not in its folder")
         stream = stack.enter_context(path.open("rb"))
         roots.append(_root(path, stream, 0, path.stat().st_size, stack, path))
     return roots
 
 
 def _shards(text: bytes, file: Path) -> list[str]:
-    """The names of the shards, each once; none of another folder."""
+    """The names of the shards, each once; paths to other folders are refused."""
     what = "a list of weight files"
     try:
         listed = json.loads(text)["weight_map"].values()
@@ -187,8 +189,13 @@ def _shards(text: bytes, file: Path) -> list[str]:
         unreadable(file, what, f"it names {len(found)} files")
     for name in found:
         if PurePosixPath(name.replace("\\", "/")).name != name or ":" in name:
-            fail("SF505", "expected names of files beside the list, received a path", file, _PATH)
+            fail(
+                "SF505",
+                "expected names of files in the folder of the list, received a path",
+                file,
+                _PATH,
+            )
     return found
 
 
-_PATH: Final = "such a file reads other files when opened; do not open it"
+_PATH: Final = "opening it would read other files; do not use it"

@@ -1,4 +1,4 @@
-"""Arrays in files: kinds of numbers, and writing without a second copy."""
+"""Arrays in files: dtypes, and writing without a second copy."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 CHUNK: Final = 16 * 2**20
-"""Bytes that are put in order at a time."""
+"""Bytes that are copied at a time."""
 
 Array = np.ndarray[Any, Any]
 
 
 def widen_bfloat16(bits: Array) -> Array:
-    """bfloat16 numbers, given as 16-bit integers, as float32: exact."""
+    """Convert bfloat16 numbers, given as 16-bit integers, to float32 exactly."""
     wide = bits.astype(np.uint32)
     wide <<= 16
     return wide.view(np.float32)
 
 
 def little_endian(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The same kind of numbers in the byte order that files have."""
+    """The dtype in little-endian byte order, as in files."""
     return dtype.newbyteorder("<")
 
 

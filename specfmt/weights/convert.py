@@ -1,4 +1,4 @@
-"""Trained weights from one framework to the other, by the parameter expressions of the lowerings."""
+"""Conversion of trained weights, by the weight expressions of the PyTorch lowerings."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from specfmt.weights.archives import Opened, looks_like_map, opened
 from specfmt.weights.arrays import Array
 from specfmt.weights.hdf5 import readable
 from specfmt.weights.prefixes import without_prefixes
-from specfmt.weights.problems import fail, left_over, misshapen, missing, problem, raise_all
+from specfmt.weights.problems import fail, missing, problem, raise_all, unused, wrong_shape
 from specfmt.weights.sources import KerasWeights, Stored, Tensor, TorchWeights
 
 Progress = Callable[[str, int, int], None]
-"""Called with a weight's name, its bytes and the bytes of all, when the weight is written."""
+"""Called before a weight is written, with its name, its size in bytes and the total size."""
 
 TORCH: Final[dict[str, Any]] = {
     ".safetensors": safetensors.write,
@@ -46,20 +46,21 @@ def convert(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Convert a weight file; what stood at ``dest`` is replaced at the very end or not at all.
+    """Convert a weight file; ``dest`` is replaced when everything is written, or not at all.
 
     Args:
         graph: The model.
-        source: ``.keras``, ``.weights.h5``, ``.h5``, ``.safetensors`` or ``.pt``, told by content.
-        dest: ``.safetensors``, ``.pt`` or ``.weights.h5``, told by name.
-        options: How the PyTorch program is generated.
+        source: A ``.keras``, ``.weights.h5``, ``.h5``, ``.safetensors`` or ``.pt`` file, recognized
+            by its content.
+        dest: A ``.safetensors``, ``.pt`` or ``.weights.h5`` file, by its name.
+        options: The options that the PyTorch program is generated with.
         progress: Called for each weight.
 
     Returns:
         The number of tensors written.
 
     Raises:
-        SpecError: With every SF5xx finding.
+        SpecError: With all findings, SF500 to SF508.
         OSError: A file cannot be read or written.
     """
     to_keras = dest.name.endswith(KERAS)
@@ -68,7 +69,7 @@ def convert(
             "SF506",
             f"expected a destination named {', '.join(TORCH)} or {KERAS}, received {dest.name}",
             dest,
-            "the name says the format",
+            "the suffix selects the format",
         )
     _check_place(source, dest)
     program = lower_graph(graph, options or Options())
@@ -87,7 +88,7 @@ def convert(
 
 
 def _check_place(source: Path, dest: Path) -> None:
-    """SF506 where no file can be at ``dest``, or the source is there."""
+    """Raise SF506 if no file can be written to ``dest``, or it is the source."""
     hint = "give the name of a new file"
     if dest.is_dir():
         fail("SF506", "expected a file as destination, received a folder", dest, hint)
@@ -100,7 +101,7 @@ def _check_place(source: Path, dest: Path) -> None:
 
 
 class Weights:
-    """A weight file, as either framework sees it.
+    """The weights of a file, for Keras or for PyTorch.
 
     Args:
         graph: The model.
@@ -134,23 +135,25 @@ class Weights:
                 if not isinstance(param.value, Constant | Counter | Literal):
                     yield missing(param.key, param.value.shape, param.key, self.source)
             elif stored.shape != param.value.shape:
-                yield misshapen(param.key, param.value.shape, stored.shape, param.key, self.source)
+                yield wrong_shape(
+                    param.key, param.value.shape, stored.shape, param.key, self.source
+                )
             elif isinstance(param.value, Constant):
                 yield from self._check_constant(param, param.value.value, stored)
-        yield from left_over((key for key in self.torch if key not in known), self.source)
+        yield from unused((key for key in self.torch if key not in known), self.source)
 
     def _check_constant(
         self, param: TorchParam, value: float, stored: Stored
     ) -> Iterator[Diagnostic]:
         if not np.array_equal(stored.read(), np.full(stored.shape, value, stored.dtype)):
-            message = f"expected {param.key} to be all {value:g}, received other values"
-            hint = "Keras has no such weight; leave the parameter frozen when training"
+            message = f"expected all elements of {param.key} to be {value:g}, received other values"
+            hint = "Keras has no such weight; keep the parameter frozen when training"
             yield problem("SF507", message, self.source, hint)
 
     # -- to PyTorch ------------------------------------------------------------------------
 
     def torch_tensors(self) -> Iterator[Tensor]:
-        """Every entry of the `state_dict`."""
+        """All entries of the `state_dict`."""
         for param in self.params:
             stored = self.torch.get(param.key)
             if stored is not None:
@@ -177,7 +180,7 @@ class Weights:
     def _read(self, unit: Unit, name: str) -> Array:
         assert self.keras is not None
         stored = self.keras.get((unit, name))
-        if stored is None:  # a factor that Keras has merged into another weight
+        if stored is None:  # a LoRA factor that Keras has merged into its kernel
             weight = next(w for w in unit.weights if w.name == name)
             return np.zeros(weight.shape, "float32")
         return stored.read()
@@ -185,7 +188,7 @@ class Weights:
     # -- to Keras --------------------------------------------------------------------------
 
     def keras_units(self) -> Iterator[tuple[Unit, Callable[[], dict[str, Array]]]]:
-        """Every layer with weights, and how to compute them."""
+        """Every layer with weights, and a function that computes them."""
         by_unit: dict[Unit, list[TorchParam]] = {}
         for param in self.params:
             by_unit.setdefault(param.unit, []).append(param)
@@ -200,9 +203,17 @@ class Weights:
 
 
 def gather(unit: Unit, params: list[TorchParam], tensors: TorchWeights) -> dict[str, Array]:
-    """A layer's Keras weights from the torch parameters made of them, row-major in any shape.
+    """A layer's Keras weights, computed from its torch parameters.
 
-    A weight that no torch parameter is made of (the count of `Normalization`) is zero.
+    A weight that no torch parameter depends on (the `count` of `Normalization`) is zero.
+
+    Args:
+        unit: The layer.
+        params: Its torch parameters, with their weight expressions.
+        tensors: The tensors of the file.
+
+    Returns:
+        Weight name -> its elements in row-major order, of any shape.
     """
     arrays: dict[str, Array] = {}
     shapes = {weight.name: weight.shape for weight in unit.weights}
@@ -231,10 +242,10 @@ def _scatter(value: WeightExpr, stored: Stored, write: Callable[[str, Any, Array
 
 
 def read_keras(graph: Graph, files: Opened, source: Path) -> KerasWeights:
-    """The weights of open HDF5 files, whichever layout they have.
+    """Find the weights in open HDF5 files, of Keras 3 or in the legacy layout.
 
     Raises:
-        SpecError: With every finding.
+        SpecError: With all findings.
     """
     with readable(source, "an HDF5 file"):
         if legacy_h5.is_layout(files.roots[0], source):
@@ -243,14 +254,14 @@ def read_keras(graph: Graph, files: Opened, source: Path) -> KerasWeights:
             return keras3.Reader(files.roots, source, files.order).read(graph)
     fail(
         "SF500",
-        "expected an HDF5 file with the weights of a Keras model, received another one",
+        "expected an HDF5 file with the weights of a Keras model, received one without",
         source,
         "save it with `model.save_weights('model.weights.h5')`",
     )
 
 
 def file_kind(file: Path) -> str:
-    """``hdf5`` (also inside a ``.keras``), ``torch`` or ``safetensors``, told by content.
+    """The format of a weight file: ``hdf5`` (also inside a ``.keras``), ``torch`` or ``safetensors``.
 
     Raises:
         SpecError: SF500 if it is none of them, SF505 for a pickle outside an archive.
@@ -276,7 +287,7 @@ def file_kind(file: Path) -> str:
                 "SF500",
                 f"expected a .keras or .pt archive, received one that cannot be read: {error}",
                 file,
-                "the file is cut off or damaged; save it again",
+                "the file is truncated or damaged; save it again",
             )
         return "torch" if any(name.endswith("/data.pkl") for name in names) else "hdf5"
     if safetensors.looks_like(head):
@@ -286,7 +297,7 @@ def file_kind(file: Path) -> str:
     if head[:1] == b"\x80":
         fail(
             "SF505",
-            "expected a .pt archive, received a bare pickle, which could run anything",
+            "expected a .pt archive, received a bare pickle, which could run any code",
             file,
             "save it with PyTorch 1.6 or later: torch.save(model.state_dict(), 'weights.pt')",
         )
@@ -294,12 +305,12 @@ def file_kind(file: Path) -> str:
         "SF500",
         "expected .keras, .weights.h5, .h5, .safetensors or .pt, received none of them",
         file,
-        "the content decides, not the name",
+        "the format is recognized by the content, not by the name",
     )
 
 
 def _progressing(tensors: Iterator[Tensor], progress: Progress | None) -> Iterator[Tensor]:
-    """The same tensors, each saying so when it is computed."""
+    """The same tensors; each reports progress when it is computed."""
     found = list(tensors)
     total = sum(_size(tensor) for tensor in found)
     for tensor in found:

@@ -1,4 +1,4 @@
-"""Bounded reading of an open HDF5 file: no links to other files, no data that unpacks hugely."""
+"""Safe reading of an open HDF5 file: no links to other files, no decompression bombs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from specfmt.weights.arrays import Array, widen_bfloat16
 from specfmt.weights.problems import fail, problem, unreadable
 
 MAX_DEPTH: Final = 64
-"""Groups inside each other."""
+"""The deepest nesting of groups."""
 
 BOMB_FLOOR: Final = 2**28
 BOMB_RATIO: Final = 100
-"""An archive member above the floor may unpack to so many times its size, as in Keras."""
+"""A large archive member may unpack to at most this many times its size, as in Keras."""
 
 
 def h5py_module() -> Any:
-    """h5py.
+    """The module h5py.
 
     Raises:
-        SpecError: SF312 if it is missing.
+        SpecError: SF312 if it is not installed.
     """
     require(["h5py"], "to read and write HDF5 files")
     import h5py  # type: ignore[import-untyped]
@@ -40,7 +40,7 @@ def h5py_module() -> Any:
 
 @contextmanager
 def readable(file: Path, what: str) -> Iterator[None]:
-    """Reports exceptions in the block as SF500: the file is damaged."""
+    """Report exceptions in the block as SF500: the file is damaged."""
     try:
         yield
     except (
@@ -62,7 +62,7 @@ def child(group: Any, path: str, file: Path) -> Any:
     """The group or dataset at ``path`` below ``group``, or None.
 
     Raises:
-        SpecError: SF505 for a link to another place or data in another file.
+        SpecError: SF505 for links and for data in another file.
     """
     h5py = h5py_module()
     current = group
@@ -83,11 +83,11 @@ def child(group: Any, path: str, file: Path) -> Any:
     return current
 
 
-_OWN_DATA: Final = "such a file reads other files when opened; do not open it"
+_OWN_DATA: Final = "opening it would read other files; do not use it"
 
 
 def text_list(attributes: Any, name: str) -> list[str] | None:
-    """An attribute that lists names, joined where Keras had to cut it; None if there is none."""
+    """An attribute that is a list of names, also if Keras split it into chunks; None if missing."""
     if name in attributes:
         return [_text(item) for item in attributes[name]]
     found: list[str] = []
@@ -111,7 +111,7 @@ def datasets(group: Any, prefix: str, file: Path) -> Iterator[str]:
     """The paths of all datasets below a group.
 
     Raises:
-        SpecError: SF505 for links, and for a group that is at two places.
+        SpecError: SF505 for links, and for a group that has two paths.
     """
     seen: set[int] = set()
     for path, _, is_data in _below(group, prefix, file, seen):
@@ -120,11 +120,11 @@ def datasets(group: Any, prefix: str, file: Path) -> Iterator[str]:
 
 
 def items(group: Any, name: str, file: Path) -> Iterator[tuple[str, Any, bool]]:
-    """All that is below the group ``name``: paths with the groups and datasets, True for data.
+    """All groups and datasets below the group ``name``: path, object, and whether it is a dataset.
 
     Raises:
-        SpecError: SF505 for links, data elsewhere, and for a group that is at two places: a file
-            may have endless paths so.
+        SpecError: SF505 for links, for data in other files, and for a group that has two paths,
+            which can make the paths endless.
     """
     yield from _one(group, name, name, file, set())
 
@@ -135,10 +135,15 @@ def _below(
     h5py = h5py_module()
     address = h5py.h5o.get_info(group.id).addr
     if address in seen:
-        fail("SF505", f"expected {prefix} at one place, it is at two", file, _OWN_DATA)
+        fail(
+            "SF505",
+            f"expected the group {prefix} to have one path, received one with two",
+            file,
+            _OWN_DATA,
+        )
     seen.add(address)
     if depth > MAX_DEPTH:
-        fail("SF505", f"expected at most {MAX_DEPTH} groups inside each other", file, _OWN_DATA)
+        fail("SF505", f"expected at most {MAX_DEPTH} nested groups", file, _OWN_DATA)
     for name in group:
         yield from _one(group, name, f"{prefix}/{name}" if prefix else name, file, seen, depth)
 
@@ -162,7 +167,7 @@ def _one(
 
 
 def kind(dataset: Any) -> np.dtype[Any]:
-    """The kind of numbers that `read_dataset` gives."""
+    """The dtype of the array that `read_dataset` returns."""
     if _is_bfloat16(dataset):
         return np.dtype("float32")
     found: np.dtype[Any] = np.dtype(dataset.dtype).newbyteorder("=")
@@ -170,24 +175,24 @@ def kind(dataset: Any) -> np.dtype[Any]:
 
 
 def _is_bfloat16(dataset: Any) -> bool:
-    """Two opaque bytes, or 16-bit integers with a label."""
+    """Whether a dataset is bfloat16: two opaque bytes, or 16-bit integers with a label."""
     if dataset.dtype.itemsize != 2 or dataset.dtype.names:
         return False
     label = text_attribute(dataset.attrs, "dtype")
     return bool(dataset.dtype.kind == "V" or (label == "bfloat16" and dataset.dtype.kind in "ui"))
 
 
-def no_numbers(dataset: Any, name: str, file: Path) -> Iterator[Diagnostic]:
-    """SF504 where a dataset holds no real numbers; SF500 where it is no dataset.
+def dtype_problems(dataset: Any, name: str, file: Path) -> Iterator[Diagnostic]:
+    """SF504 if a dataset does not contain real numbers, SF500 if it is not a dataset.
 
     Args:
-        dataset: What stands in the file at the weight's place.
-        name: The weight, for messages.
+        dataset: The object in the file.
+        name: The name of the weight, for messages.
         file: The file.
     """
     h5py = h5py_module()
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-        fail("SF500", f"expected the data of {name}, received a place without", file, _AGAIN)
+        fail("SF500", f"expected the data of {name}, received a group", file, _AGAIN)
     label = text_attribute(dataset.attrs, "dtype")
     if _is_bfloat16(dataset) or (dataset.dtype.kind in "fiub" and label != "bfloat16"):
         return
@@ -201,10 +206,10 @@ _AGAIN: Final = "the file is damaged; save it again"
 
 
 def read_dataset(dataset: Any, file: Path) -> Array:
-    """A dataset's numbers, in this machine's byte order; bfloat16 as float32.
+    """The numbers of a dataset, in native byte order; bfloat16 as float32.
 
     Raises:
-        SpecError: SF500 if its bytes cannot be read, SF505 if it has far more than are stored.
+        SpecError: SF500 if it cannot be read, SF505 if it unpacks to far more than is stored.
     """
     chunk = prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
     if chunk > max(BOMB_FLOOR, prod(dataset.shape) * dataset.dtype.itemsize):

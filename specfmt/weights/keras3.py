@@ -1,9 +1,9 @@
 """Reading ``.weights.h5`` and ``.keras``: one group per layer (see `specfmt.weights.slots`).
 
-Groups are named after classes and counted.  How they are counted has changed: Keras 2.12 and 2.13
-count a layer with weights twice, later ones do not count a layer that another one holds; all keep
-the order.  A layer is therefore found by its name where the file says it, else by its place
-among the layers of its class that have weights.
+Groups are named after classes and numbered.  The numbering has changed: Keras 2.12 and 2.13 count a
+layer with weights twice, later versions do not count a layer inside another one; all keep the
+order.  A layer is therefore matched by its name if the file has it, else by its position among the
+layers of its class that have weights.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any, Final
 
 from specfmt.graph.keras_groups import Member, class_group, holds, is_own, members
 from specfmt.graph.model import Graph, Unit
-from specfmt.weights.hdf5 import items, kind, no_numbers, read_dataset, text_attribute
+from specfmt.weights.hdf5 import dtype_problems, items, kind, read_dataset, text_attribute
 from specfmt.weights.order import Order
 from specfmt.weights.problems import (
     UNKNOWN_WEIGHTS,
-    left_over,
-    misshapen,
     missing,
     problem,
     raise_all,
+    unused,
+    wrong_shape,
 )
 from specfmt.weights.sources import KerasWeights, Stored
 
@@ -31,21 +31,21 @@ CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies")
 """The group of a model's layers; Keras 2.12 and 2.13 wrote the second name."""
 
 STATE: Final = frozenset(["seed_generator", "_random_seed_generator", "idf_weights"])
-"""Groups and variables that are no weights; the spec has the weights of a vocabulary's tokens."""
+"""Groups and variables that are not weights; vocabularies and their IDF weights are in the spec."""
 
 Folder = dict[str, Any]
 """Name -> a dataset, or the folder of a group."""
 
 
 def is_layout(file: Any) -> bool:
-    """Whether an HDF5 file has one group per layer."""
+    """Whether an HDF5 file has the layout of Keras 3: one group per layer."""
     return any(_slashes(name).partition("/")[0] in CONTAINERS for name in file) or (
         "vars" in file and "layer_names" not in file.attrs
     )
 
 
 def _slashes(path: str) -> str:
-    """A path as it is named everywhere but on Windows, where one group holds it whole."""
+    """A path with slashes; on Windows, Keras wrote a path with backslashes as one group name."""
     return path.replace("\\", "/")
 
 
@@ -55,7 +55,7 @@ class Reader:
     Args:
         roots: The HDF5 files: one, or all shards of one.
         file: Its name, for messages.
-        order: The layers as the file lists them, if it does.
+        order: The layers in the order of the configuration in the file, if it has one.
     """
 
     def __init__(self, roots: Sequence[Any], file: Path, order: Order | None = None) -> None:
@@ -69,7 +69,7 @@ class Reader:
         self.problems: list[Any] = []
 
     def _survey(self, root: Any) -> None:
-        """Note all data below the groups of layers, and what groups say of their names."""
+        """Collect all datasets below the layers' groups, and the layer names stored in groups."""
         for name in root:
             if _slashes(name).partition("/")[0] not in CONTAINERS:
                 continue
@@ -86,14 +86,14 @@ class Reader:
                         self.names.setdefault("/".join(parts[:-1]), said)
 
     def read(self, graph: Graph) -> KerasWeights:
-        """Every weight, or all that is wrong.
+        """Find every weight.
 
         Raises:
             SpecError: SF501 to SF505.
         """
         self._model(graph, self.tree, "", (), self.order)
         rest = [path for path in data(self.tree) if path not in self.used]
-        self.problems += left_over(rest, self.file)
+        self.problems += unused(rest, self.file)
         raise_all(self.problems)
         return self.found
 
@@ -105,7 +105,7 @@ class Reader:
         owners: tuple[str, ...],
         order: Order | None,
     ) -> None:
-        """The layers of one model, which stand in ``folder``."""
+        """Find the weights of one model's layers, which are in ``folder``."""
         name = next((n for n in CONTAINERS if n in folder), CONTAINERS[0])
         container = folder.get(name, {})
         inside = f"{prefix}{name}/"
@@ -170,19 +170,19 @@ class Reader:
                 continue
             self.used.add(where)
             name = f"{label}/{weight.name}"
-            others = list(no_numbers(dataset, name, self.file))
+            others = list(dtype_problems(dataset, name, self.file))
             if others:
                 self.problems += others
                 continue
             shape = tuple(dataset.shape)
             if shape != weight.shape:
-                self.problems.append(misshapen(name, weight.shape, shape, where, self.file))
+                self.problems.append(wrong_shape(name, weight.shape, shape, where, self.file))
             read = partial(read_dataset, dataset, self.file)
             self.found[unit, weight.name] = Stored(shape, kind(dataset), read, where)
 
 
 def _ordinal(group: str, name: str) -> int | None:
-    """A group's number among those of a class; None for a group of another class."""
+    """The number of a group among those of a class; None for a group of another class."""
     if group == name:
         return 0
     digits = group.removeprefix(f"{name}_")
@@ -194,7 +194,7 @@ MAX_DIGITS: Final = 10
 
 
 def data(folder: Any, prefix: str = "") -> Iterator[str]:
-    """The paths of all weights below a folder."""
+    """The paths of all datasets below a folder."""
     if not isinstance(folder, dict):
         return
     for name, below in folder.items():
@@ -207,7 +207,7 @@ def data(folder: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _dataset(folder: Folder, store: str, index: int) -> tuple[Any, str]:
-    """A weight below its layer's group; Keras 2 had private names for some attributes."""
+    """A weight in its layer's group; in Keras 2 some attribute names begin with an underscore."""
     first = f"{store}/vars/{index}" if store else f"vars/{index}"
     for name in (store, f"_{store}", store.removeprefix("_")) if store else ("",):
         path = f"{name}/vars/{index}" if name else f"vars/{index}"

@@ -18,7 +18,7 @@ from specfmt.weights.hdf5 import h5py_module
 from specfmt.weights.slots import Slot, slots
 
 Arrays = dict[str, Array]
-"""Weight name below the layer -> numbers."""
+"""Weight name, relative to the layer -> array."""
 
 
 def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arrays]]]) -> None:
@@ -50,7 +50,7 @@ def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arra
 
 @contextmanager
 def _system_errors() -> Iterator[None]:
-    """Raises a failed write as the OSError that libhdf5's message quotes."""
+    """Raise a failed write as the OSError that libhdf5's message quotes."""
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
@@ -62,7 +62,7 @@ def _system_errors() -> Iterator[None]:
 
 
 def _create(variables: Any, name: str, shape: tuple[int, ...], array: Array) -> None:
-    """A dataset from elements in row-major order; whole rows are written without a second copy."""
+    """Write a dataset from elements in row-major order, without a second copy of whole rows."""
     found = variables.create_dataset(name, shape, array.dtype)
     row = prod(shape[1:])
     if not shape or not array.size or array.flags.c_contiguous:
@@ -79,7 +79,7 @@ def _create(variables: Any, name: str, shape: tuple[int, ...], array: Array) -> 
 
 
 def _merge(places: list[Slot], arrays: Arrays) -> None:
-    """Add products of factors to the weights that Keras keeps them in (see `Weight`)."""
+    """Merge LoRA factors into their kernels (see `Weight`)."""
     factors: dict[str, list[Array]] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     for slot in places:

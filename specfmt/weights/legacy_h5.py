@@ -1,4 +1,4 @@
-"""Reading ``.h5``: whole models and weights of Keras 1, 2 and 3 in the layout of Keras 1.
+"""Reading ``.h5`` files in the legacy layout: whole models and weights of Keras 1, 2 and 3.
 
 One group per layer, under the layer's name; its attribute ``weight_names`` lists the datasets in
 the order of `trainable_weights + non_trainable_weights`, for a nested model over all layers in
@@ -23,21 +23,21 @@ from specfmt.layers.base import Weight
 from specfmt.weights.arrays import Array
 from specfmt.weights.hdf5 import (
     child,
+    dtype_problems,
     kind,
-    no_numbers,
     read_dataset,
     readable,
     text_attribute,
     text_list,
 )
-from specfmt.weights.legacy_layouts import modernise
+from specfmt.weights.legacy_layouts import layout_conversion
 from specfmt.weights.problems import (
     UNKNOWN_WEIGHTS,
-    left_over,
-    misshapen,
     missing,
     problem,
     raise_all,
+    unused,
+    wrong_shape,
 )
 from specfmt.weights.sources import KerasWeights, Stored
 
@@ -48,7 +48,7 @@ TOP_LEVEL = "top_level_model_weights"
 
 
 def is_layout(root: Any, file: Path) -> bool:
-    """Whether an HDF5 file lists its layers."""
+    """Whether an HDF5 file has the legacy layout: an attribute that lists its layers."""
     whole = child(root, ROOT, file)
     group = root if whole is None else whole
     return text_list(group.attrs, "layer_names") is not None
@@ -56,7 +56,7 @@ def is_layout(root: Any, file: Path) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """A weight of the model, with the layer it belongs to."""
+    """A weight of the model, with its layer."""
 
     unit: Unit
     weight: Weight
@@ -101,7 +101,7 @@ class Reader:
         self.problems: list[Diagnostic] = []
 
     def read(self, graph: Graph) -> KerasWeights:
-        """Every weight, or all that is wrong.
+        """Find every weight.
 
         Raises:
             SpecError: SF501 to SF505.
@@ -118,20 +118,20 @@ class Reader:
                 self._report_missing(in_legacy_order(unit), unit.name)
             elif place is not None and unit is None:
                 label = [f"{place}/{n}" for n, _ in stored[place]]
-                self.problems += left_over(label, self.file)
+                self.problems += unused(label, self.file)
             elif place is not None and unit is not None:
                 self._unit(unit, place, stored[place])
         top = child(self.root, TOP_LEVEL, self.file)
         if top is not None:
             rest = text_list(top.attrs, "weight_names") or []
-            self.problems += left_over([f"{TOP_LEVEL}/{n}" for n in rest], self.file)
+            self.problems += unused([f"{TOP_LEVEL}/{n}" for n in rest], self.file)
         raise_all(self.problems)
         return self.found
 
     def _pairs(
         self, units: list[Unit], names: list[str]
     ) -> Iterator[tuple[Unit | None, str | None]]:
-        """Layers with their groups: by name, or by order where as many have other names."""
+        """Layers with their groups: by name, or by order if the names differ but not their number."""
         by_name = {unit.name: unit for unit in units}
         if len(units) == len(names) and set(by_name) != set(names):
             yield from zip(units, names, strict=True)
@@ -145,10 +145,10 @@ class Reader:
     def _unit(self, unit: Unit, group: str, stored: list[tuple[str, Any]]) -> None:
         broken = [name for name, dataset in stored if dataset is None]
         if broken:
-            message = f"expected the data of {group}/{broken[0]}, it is missing"
+            message = f"{group} is missing the data of its weight {broken[0]}"
             self.problems.append(problem("SF500", message, self.file, "save the file again"))
             return
-        others = [d for n, item in stored for d in no_numbers(item, f"{group}/{n}", self.file)]
+        others = [d for n, item in stored for d in dtype_problems(item, f"{group}/{n}", self.file)]
         if others:
             self.problems += others
             return
@@ -160,7 +160,9 @@ class Reader:
             self.problems.append(problem("SF508", message, self.file, UNKNOWN_WEIGHTS))
             return
         layer = unit.spec if unit.graph is None else None
-        change = modernise(layer, places, [d.shape for _, d in stored], self.keras_1, self.backend)
+        change = layout_conversion(
+            layer, places, [d.shape for _, d in stored], self.keras_1, self.backend
+        )
         if change is not None:
             batch = Batch([d for _, d in stored], change, self.file)
             for i, place in enumerate(places):
@@ -177,7 +179,7 @@ class Reader:
             read = partial(read_dataset, dataset, self.file)
             if shape != place.weight.shape:
                 self.problems.append(
-                    misshapen(place.label, place.weight.shape, shape, where, self.file)
+                    wrong_shape(place.label, place.weight.shape, shape, where, self.file)
                 )
             self._keep(place, Stored(shape, kind(dataset), read, where))
 
@@ -208,11 +210,11 @@ class Reader:
     def _report_count(self, places: list[Place], group: str, stored: list[tuple[str, Any]]) -> None:
         self._report_missing(places[len(stored) :], group)
         rest = [f"{group}/{name}" for name, _ in stored[len(places) :]]
-        self.problems += left_over(rest, self.file)
+        self.problems += unused(rest, self.file)
 
 
 class Batch:
-    """The weights of a layer that an older Keras kept in another form, converted together."""
+    """The weights of a layer in the layout of an older Keras, converted together."""
 
     def __init__(
         self, stored: list[Any], change: Callable[[list[Array]], list[Array]], file: Path
@@ -221,11 +223,11 @@ class Batch:
 
     @cached_property
     def arrays(self) -> list[Array]:
-        """All of them in today's form."""
+        """All of them, converted to the current layout."""
         arrays = [read_dataset(dataset, self.file) for dataset in self.stored]
         with readable(self.file, "weights of an older Keras"):
             return self.change(arrays)
 
     def read(self, index: int) -> Array:
-        """One of them."""
+        """One of them, converted to the current layout."""
         return self.arrays[index]

@@ -1,4 +1,4 @@
-"""Weight layouts of older Keras versions, converted to today's.
+"""Conversion of weight layouts of older Keras versions to the current one.
 
 Source: `preprocess_weights_for_loading` of `tf_keras/src/saving/legacy/hdf5_format.py`.
 """
@@ -22,20 +22,20 @@ Change = Callable[[Arrays], Arrays]
 Shapes = list[tuple[int, ...]]
 
 FLIPPED: Final = (Convolution, Conv2DTranspose, ConvLSTM)
-"""Layers whose kernels Theano stored flipped (it convolved; others correlate)."""
+"""Layers whose kernels Theano stored flipped: it computes convolutions, others cross-correlations."""
 
 
-def modernise(
+def layout_conversion(
     layer: Any, places: Sequence[Any], shapes: Shapes, keras_1: bool, backend: str
 ) -> Change | None:
-    """The conversion of a layer's stored arrays to today's layout; None if there is nothing to convert.
+    """The conversion of a layer's stored arrays to the current layout; None if none is needed.
 
     Args:
         layer: The layer; None for a nested model.
-        places: Its weights today, each with ``weight.shape``.
+        places: Its current weights, each with ``weight.shape``.
         shapes: The shapes in the file.
         keras_1: The file was written by Keras 1.
-        backend: The backend that it was trained with.
+        backend: The Keras backend that it was trained with.
     """
     wanted = [place.weight.shape for place in places]
     if layer is None:
@@ -44,7 +44,7 @@ def modernise(
     if isinstance(layer, Bidirectional):
         return _both(held, layer.backward_layer or held, places, shapes, keras_1, backend)
     if held is not None:
-        return modernise(held, places, shapes, keras_1, backend)
+        return layout_conversion(held, places, shapes, keras_1, backend)
     order: tuple[int, ...] = layer.keras_1_gates
     if keras_1 and order and len(shapes) == 3 * len(order):
         if not isinstance(layer, ConvLSTM):
@@ -66,8 +66,8 @@ def _both(
 ) -> Change | None:
     """The conversion for both directions of a Bidirectional."""
     half, middle = len(places) // 2, len(shapes) // 2
-    first = modernise(ahead, places[:half], shapes[:middle], keras_1, backend)
-    second = modernise(back, places[half:], shapes[middle:], keras_1, backend)
+    first = layout_conversion(ahead, places[:half], shapes[:middle], keras_1, backend)
+    second = layout_conversion(back, places[half:], shapes[middle:], keras_1, backend)
     if first is None and second is None:
         return None
 
@@ -111,7 +111,7 @@ def _from_cudnn(arrays: Arrays, gates: int, *, sum_biases: bool) -> Arrays:
 def _kernel(
     layer: Any, wanted: tuple[int, ...], shape: tuple[int, ...], keras_1: bool, backend: str
 ) -> Change | None:
-    """A convolution's kernel in the order of axes, and of elements, that it has today."""
+    """The conversion of a convolution kernel to the current order of axes and elements."""
     rank = len(shape)
     spatial = tuple(range(rank - 2))
     moved = tuple(range(2, rank))
@@ -148,6 +148,6 @@ def _kernel(
 def _turned(
     arrays: Arrays, count: int, change: Callable[[Array], Array], flipped: tuple[int, ...]
 ) -> Arrays:
-    """The first arrays changed and flipped (Theano convolved, others correlate)."""
+    """The arrays, the first ``count`` of them changed and flipped along some axes."""
     turned = [np.ascontiguousarray(np.flip(change(array), flipped)) for array in arrays[:count]]
     return [*turned, *arrays[count:]]

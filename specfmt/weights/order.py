@@ -1,8 +1,8 @@
-"""The layers of a model in the order of its own file, for groups that are named by class.
+"""The layers of a model in the order of the configuration in its file.
 
-Where Keras keeps a weight depends on the place of its layer among those of the same class.  Keras 2
-and 3 sort a model's layers alike but for operations and masks, which are layers in one and not in
-the other; the configuration beside the weights lists them as they stood.
+Groups of weights are named after the class of a layer and its position among the layers of that
+class.  Keras 2 and 3 order layers in the same way, except that operations and masks are layers in
+Keras 2 only; the configuration in the file lists the layers in the order that was used.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ MAX_DEPTH: Final = 64
 
 @dataclass(slots=True)
 class Order:
-    """A model's layers as its file lists them.
+    """The layers of a model in the order of its file.
 
     Attributes:
-        classes: Layer name -> the name of its class in snake case, in order.
-        inner: Layer name -> the layers of a model inside it.
+        classes: Layer name -> its class name in snake case, in order.
+        inner: Name of a nested model -> its layers.
     """
 
     classes: dict[str, str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Order:
 
 
 def order_of(topology: Any, depth: int = 0) -> Order | None:
-    """The layers of a serialized model, or None where it lists none."""
+    """The layers of a serialized model; None if it lists none."""
     config = topology.get("config") if isinstance(topology, dict) else None
     layers = config.get("layers") if isinstance(config, dict) else config
     if not isinstance(layers, list) or depth > MAX_DEPTH:
@@ -53,5 +53,5 @@ def order_of(topology: Any, depth: int = 0) -> Order | None:
 
 
 def class_group_name(class_name: str) -> str:
-    """The group of a class: its name without its package, in snake case."""
+    """The group name of a class: the class name without its package, in snake case."""
     return to_snake_case(re.split(r"[>.]", class_name)[-1])

@@ -1,8 +1,8 @@
-"""The pickle of a ``.pt`` file, read as data: a machine that knows tensors and calls nothing.
+"""A safe reader for the pickle in a ``.pt`` file, which knows tensors and calls nothing.
 
-Python's own reader calls what a pickle names and hashes what it uses as keys; a hostile pickle
-runs code, exhausts the memory or the stack with it.  This one steps over the opcodes of
-`pickletools`, knows the few names that PyTorch and Lightning write, and refuses every other one.
+Python's `pickle` calls the functions that a pickle names, and hashes any value as a key; so a
+malicious pickle can run code or exhaust memory and stack.  This reader interprets the opcodes of
+`pickletools`, knows the few names that PyTorch and Lightning write, and refuses all others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STORAGES: Final = {
 
 
 class UnsafeError(Exception):
-    """The pickle names something that would be called."""
+    """The pickle names a function or class that would be called."""
 
 
 class PickleError(ValueError):
@@ -34,14 +34,14 @@ class PickleError(ValueError):
 
 
 class Storage(NamedTuple):
-    """A storage that the pickle names: the kind of its numbers and its member."""
+    """A storage that the pickle refers to: its dtype and the archive member with its data."""
 
     kind: str
     member: str
 
 
 class View(NamedTuple):
-    """A tensor: a stretch of a storage with steps along its axes."""
+    """A tensor: a view of a storage with offset, shape and strides."""
 
     storage: Storage
     offset: int
@@ -50,7 +50,7 @@ class View(NamedTuple):
 
 
 class Name(NamedTuple):
-    """A name in the pickle that is known."""
+    """A known function or class in the pickle."""
 
     module: str
     name: str
@@ -61,13 +61,13 @@ def _mapping(*_: Any) -> dict[Any, Any]:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
-    """What `torch._utils._rebuild_tensor_v2` makes."""
+    """The view that `torch._utils._rebuild_tensor_v2` would build."""
     if not isinstance(storage, Storage):
         raise PickleError("a tensor without a storage")
     if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
-        raise PickleError("a tensor without a step for each size")
+        raise PickleError("a tensor whose strides do not match its shape")
     if not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)):
-        raise PickleError("a tensor with sizes that are none")
+        raise PickleError("a tensor whose sizes are not integers")
     return View(storage, offset, shape, strides)
 
 
@@ -81,7 +81,7 @@ LIGHTNING: Final = (
     "pytorch_lightning.utilities.parsing",
     "lightning.pytorch.utilities.parsing",
 )
-"""Where the mapping is defined that a Lightning checkpoint keeps hyperparameters in."""
+"""The modules of the mapping in which a Lightning checkpoint stores hyperparameters."""
 
 FUNCTIONS: Final[dict[Name, Callable[..., Any]]] = {
     Name("collections", "OrderedDict"): _mapping,
@@ -108,7 +108,7 @@ def load(data: bytes) -> Any:
     """The value of a pickle: mappings, lists, tuples, plain values and `View`s.
 
     Raises:
-        UnsafeError: It names something other than the parts of tensors.
+        UnsafeError: It names anything other than parts of tensors.
         PickleError: It is damaged.
     """
     machine = _Machine()
@@ -119,11 +119,11 @@ def load(data: bytes) -> Any:
             machine.step(opcode.name, argument)
     except (ValueError, LookupError, TypeError, OverflowError, SyntaxError) as error:
         raise PickleError(str(error)) from error
-    raise PickleError("it has no end")
+    raise PickleError("it has no STOP opcode")
 
 
 class _Machine:
-    """The stack of values, the marks in it, and the memo."""
+    """The pickle virtual machine: the stack, its marks, and the memo."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -131,7 +131,7 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def step(self, name: str, argument: Any) -> None:
-        """Carry out one opcode."""
+        """Execute one opcode."""
         if name in PLAIN:
             self.stack.append(argument)
         elif name in VALUES:
@@ -156,7 +156,7 @@ class _Machine:
     # -- the stack -------------------------------------------------------------------------
 
     def top(self, kind: type[Item]) -> Item:
-        """The last value."""
+        """The top of the stack."""
         if not self.stack or (self.marks and self.marks[-1] == len(self.stack)):
             raise PickleError("its stack is empty")
         value = self.stack[-1]
@@ -165,17 +165,17 @@ class _Machine:
         return value
 
     def pop(self, kind: type[Item]) -> Item:
-        """The last value, taken away."""
+        """Pop the top of the stack."""
         value = self.top(kind)
         del self.stack[-1]
         return value
 
     def take(self, count: int) -> list[Any]:
-        """The last values, in order."""
+        """Pop the last ``count`` values, in order."""
         return [self.pop(object) for _ in range(count)][::-1]
 
     def take_marked(self) -> list[Any]:
-        """The values since the last mark."""
+        """Pop the values since the last mark."""
         if not self.marks:
             raise PickleError("a mark is missing")
         start = self.marks.pop()
@@ -226,7 +226,7 @@ class _Machine:
     def _set(self, values: list[Any]) -> None:
         target = self.top(dict)
         for key, value in zip(values[::2], values[1::2], strict=True):
-            # Other keys are never needed, and hashing a deep tuple overflows the stack.
+            # Other keys are never needed, and hashing a deeply nested tuple overflows the stack.
             if type(key) not in (str, int, float, bool, type(None)):
                 raise PickleError(f"a {type(key).__name__} as a key")
             target[key] = value
@@ -253,22 +253,22 @@ class _Machine:
         self.stack.append(FUNCTIONS[name](*arguments))
 
     def on_newobj(self) -> None:
-        """A mapping of hyperparameters; PyTorch makes nothing in this way."""
+        """A mapping of hyperparameters; PyTorch does not use this opcode for tensors."""
         arguments, name = self.pop(tuple), self.pop(object)
         if type(name) is not Name or name.module not in LIGHTNING or arguments:
             raise UnsafeError("a pickle with NEWOBJ")
         self.stack.append({})
 
     def on_build(self) -> None:
-        """The attributes of an `OrderedDict` are left aside; nothing else has any."""
+        """Ignore the attributes of an `OrderedDict`; nothing else may have any."""
         self.pop(object)
         if type(self.top(object)) is not dict:
-            raise UnsafeError("a pickle that rewrites a tensor")
+            raise UnsafeError("a pickle that sets attributes of a tensor")
 
     def on_binpersid(self) -> None:
         word, name, member, *_ = self.pop(tuple)
         if word != "storage" or type(name) is not Name or name not in KINDS:
-            raise PickleError("an unknown kind of storage")
+            raise PickleError("a storage of an unknown dtype")
         if type(member) is not str:
             raise PickleError("a storage without a name")
         self.stack.append(Storage(KINDS[name], member))

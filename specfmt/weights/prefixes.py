@@ -11,14 +11,14 @@ PREFIXES: Final = ("module.", "_orig_mod.", "model.")
 """`nn.DataParallel` and `AveragedModel`; `torch.compile`; the usual attribute of a LightningModule."""
 
 COUNTERS: Final = frozenset(["n_averaged"])
-"""What `torch.optim.swa_utils.AveragedModel` keeps beside the module."""
+"""The key that `torch.optim.swa_utils.AveragedModel` adds to those of its module."""
 
 
 def without_prefixes(tensors: TorchWeights, known: Collection[str]) -> TorchWeights:
-    """The tensors under the keys of the bare module; as they are if two would become one.
+    """The tensors under the keys of the module without wrappers; unchanged if two keys would collide.
 
     Args:
-        tensors: What a file holds.
+        tensors: The tensors of a file.
         known: The keys of the module.
     """
     renamed = {key: _bare(key, known) for key in tensors}
@@ -34,7 +34,7 @@ def without_prefixes(tensors: TorchWeights, known: Collection[str]) -> TorchWeig
 
 
 def _bare(key: str, known: Collection[str]) -> str:
-    """A key of the module, found by taking prefixes away; the key itself if that gives none."""
+    """The key without prefixes if that is a key of the module, else the key itself."""
     found = key
     while found not in known:
         prefix = next((p for p in PREFIXES if found.startswith(p)), None)

@@ -1,4 +1,4 @@
-"""Findings about weight files, in one wording."""
+"""Diagnostics about weight files."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ UNKNOWN_WEIGHTS = "give their shapes in `weights:`; `specfmt import` of the same
 
 
 def problem(code: str, message: str, file: Path, hint: str = "") -> Diagnostic:
-    """A finding about a weight file, whose own names are cut to a readable length."""
+    """A diagnostic about a weight file; long names from the file are shortened."""
     return Diagnostic(code, cut_words(message), hint=hint, file=str(file))
 
 
 def fail(code: str, message: str, file: Path, hint: str = "") -> NoReturn:
-    """Raise a `SpecError` with one finding."""
+    """Raise a `SpecError` with one diagnostic."""
     raise SpecError([problem(code, message, file, hint)])
 
 
 def unreadable(file: Path, what: str, reason: object) -> NoReturn:
-    """The file is damaged, or not what it seems."""
+    """Raise SF500: the file is damaged or has another format."""
     fail(
         "SF500",
         f"expected {what}, received a file that cannot be read: {reason}",
         file,
-        "the file is cut off or damaged; save it again",
+        "the file is truncated or damaged; save it again",
     )
 
 
 def missing(what: str, shape: Shape, where: str, file: Path) -> Diagnostic:
-    """A weight that the model has and the file has not."""
-    message = f"expected {what} {shape} at {where}, it is missing"
+    """SF501: a weight of the model is not in the file."""
+    message = f"expected {what} {shape} at {where}, which the file does not have"
     return problem("SF501", message, file, "is this file from the same model as the spec?")
 
 
-def left_over(names: Iterable[str], file: Path) -> list[Diagnostic]:
-    """Weights that the file has and the model has not."""
+def unused(names: Iterable[str], file: Path) -> list[Diagnostic]:
+    """SF502: weights in the file that the model does not have."""
     return [
         problem(
             "SF502",
@@ -53,13 +53,15 @@ def left_over(names: Iterable[str], file: Path) -> list[Diagnostic]:
     ]
 
 
-def misshapen(what: str, shape: Shape, received: Shape, where: str, file: Path) -> Diagnostic:
-    """A weight of another shape."""
+def wrong_shape(what: str, shape: Shape, received: Shape, where: str, file: Path) -> Diagnostic:
+    """SF503: a weight in the file has another shape."""
     message = f"expected {what} {shape}, received {received} at {where}"
-    return problem("SF503", message, file, "make the spec's sizes those of the trained model")
+    return problem(
+        "SF503", message, file, "change the sizes in the spec to those of the trained model"
+    )
 
 
 def raise_all(problems: list[Diagnostic]) -> None:
-    """Raise a `SpecError` with every finding, if there are any."""
+    """Raise a `SpecError` with all diagnostics, if there are any."""
     if problems:
         raise SpecError(problems)

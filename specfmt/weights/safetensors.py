@@ -1,7 +1,7 @@
-"""``.safetensors``: eight bytes of length, a JSON header, the numbers one after the other.
+"""``.safetensors`` files: eight bytes of header length, a JSON header, then the tensors' data.
 
-Source: https://github.com/huggingface/safetensors#format.  Written and read by hand, because a
-tensor at a time is all that is ever in memory.
+Source: https://github.com/huggingface/safetensors#format.  Implemented here, without the package,
+so that only one tensor at a time is in memory.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ KINDS: Final = {
 }
 NAMES: Final = {np.dtype(kind): name for name, kind in KINDS.items() if name != "BF16"}
 MAX_HEADER: Final = 100_000_000
-"""The format's own limit."""
+"""The limit of the format, in bytes."""
 
 WHAT: Final = "a .safetensors file"
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file that starts so may be one."""
+    """Whether a file that starts with these bytes may be a ``.safetensors`` file."""
     return len(head) >= 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= MAX_HEADER
 
 
 def read(file: Path) -> Mapping[str, Stored]:
-    """The tensors of a file, not read yet.
+    """The tensors of a file, to be read on demand.
 
     Raises:
-        SpecError: SF500 if the file is damaged, SF504 for kinds of numbers that have no reader.
+        SpecError: SF500 if the file is damaged, SF504 for unsupported dtypes.
     """
     size = file.stat().st_size
     with file.open("rb") as stream:
@@ -63,7 +63,7 @@ def read(file: Path) -> Mapping[str, Stored]:
     except (ValueError, RecursionError) as error:
         unreadable(file, WHAT, error)
     if not isinstance(header, dict):
-        unreadable(file, WHAT, "its header is no mapping")
+        unreadable(file, WHAT, "its header is not a mapping")
     found = {}
     problems = []
     start = 8 + length
@@ -78,21 +78,23 @@ def read(file: Path) -> Mapping[str, Stored]:
         except (TypeError, KeyError, ValueError) as error:
             unreadable(file, WHAT, f"the entry of {name}: {error!r}")
         if not whole or not isinstance(kind, str | None):
-            unreadable(file, WHAT, f"the entry of {name} says no kind, sizes and place")
+            unreadable(file, WHAT, f"the entry of {name} is missing its dtype, shape or offsets")
         stretches.append((first, last, name))
         if kind not in KINDS:
-            message = f"expected numbers that NumPy knows for {name}, received {kind}"
+            message = f"expected a dtype that NumPy has for {name}, received {kind}"
             problems.append(problem("SF504", message, file, "save it as float32"))
             continue
         dtype = np.dtype(KINDS[kind])
         if last - first != prod(shape) * dtype.itemsize or start + last > size:
-            unreadable(file, WHAT, f"the data of {name} is not all there")
+            unreadable(file, WHAT, f"the data of {name} is incomplete")
         reader = partial(_read, file, start + first, shape, kind)
         found[name] = Stored(shape, np.dtype("f4") if kind == "BF16" else dtype, reader, name)
     end = 0
-    for first, last, name in sorted(stretches):  # the format knows neither holes nor overlaps
+    for first, last, name in sorted(stretches):  # the format allows neither gaps nor overlaps
         if first != end or last < first:
-            unreadable(file, WHAT, f"the data of {name} does not begin where the last one ends")
+            unreadable(
+                file, WHAT, f"the data of {name} does not begin where the previous tensor ends"
+            )
         end = last
     if start + end != size:
         unreadable(file, WHAT, f"the tensors end at byte {start + end} of {size}")
@@ -105,13 +107,13 @@ def _read(file: Path, start: int, shape: tuple[int, ...], kind: str) -> Array:
         stream.seek(start)
         values = np.fromfile(stream, KINDS[kind], prod(shape))
     if values.size != prod(shape):
-        unreadable(file, WHAT, "it became shorter while it was read")
+        unreadable(file, WHAT, "it was truncated while it was read")
     values = values.reshape(shape)
     return widen_bfloat16(values) if kind == "BF16" else values
 
 
 def write(path: Path, tensors: Iterable[Tensor]) -> None:
-    """Write tensors one at a time; only their kinds and shapes are asked for beforehand."""
+    """Write tensors one at a time; only their dtypes and shapes are needed in advance."""
     entries = list(tensors)
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     offset = 0

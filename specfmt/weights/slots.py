@@ -1,7 +1,7 @@
-"""Where Keras 3 keeps each weight of a model in its files.
+"""The place of each weight of a model in the files of Keras 3.
 
 A ``.weights.h5`` file (and the one inside a ``.keras`` archive) has a group for each layer,
-named after the class and counted in the order of `model.layers`; below it ``vars/0``, ``vars/1``.
+named after the class and numbered in the order of `model.layers`; below it ``vars/0``, ``vars/1``.
 Source: `_save_state` and `_save_container_state` of `keras/src/saving/saving_lib.py`.
 """
 
@@ -17,14 +17,14 @@ from specfmt.layers.base import Weight
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Slot:
-    """One Keras weight and its place.
+    """A Keras weight and its place in the file.
 
     Attributes:
         unit: The layer that owns it.
-        weight: What it is.
-        owners: Names of the nested models around the layer, outermost first.
+        weight: The weight.
+        owners: Names of the nested models that contain the layer, outermost first.
         group: The layer's group: ``layers/functional/layers/dense_1``.
-        index: Its number among the weights of ``weight.store`` below that group.
+        index: Its number among the variables of ``weight.store`` in that group.
     """
 
     unit: Unit
@@ -35,18 +35,18 @@ class Slot:
 
     @property
     def name(self) -> str:
-        """``encoder/dense/kernel``."""
+        """The name with those of the layer and nested models: ``encoder/dense/kernel``."""
         return "/".join((*self.owners, self.unit.name, self.weight.name))
 
     @property
     def place(self) -> str:
-        """``layers/lstm/cell/vars/0``."""
+        """The path of the dataset: ``layers/lstm/cell/vars/0``."""
         store = f"/{self.weight.store}" if self.weight.store else ""
         return f"{self.group}{store}/vars/{self.index}"
 
 
 def slots(graph: Graph, prefix: str = "", owners: tuple[str, ...] = ()) -> Iterator[Slot]:
-    """Every weight of a model, nested models entered, in the order of Keras's `model.weights`."""
+    """Every weight of a model, including nested models, in the order of Keras's `model.weights`."""
     for member in members(graph):
         unit, group = member.unit, f"{prefix}layers/{member.group}"
         if unit.graph is not None:

@@ -1,4 +1,4 @@
-"""Weight files of both frameworks behind one small interface: where a weight is, and how to read it."""
+"""A common interface to the weight files of both frameworks: weights that are read on demand."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from specfmt.weights.arrays import Array
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A weight in a file, not read yet.
+    """A weight in a file, to be read on demand.
 
     Attributes:
         shape: Its shape.
-        dtype: The kind of numbers that `read` gives.
-        read: Reads it; each call reads anew, so that nothing stays in memory.
-        place: Where it stands in the file, for messages.
+        dtype: The dtype of the array that `read` returns.
+        read: Reads it; each call reads the file again, so that nothing is kept in memory.
+        place: Its place in the file, for messages.
     """
 
     shape: tuple[int, ...]
@@ -30,22 +30,22 @@ class Stored:
 
 
 KerasWeights = Mapping[tuple[Unit, str], Stored]
-"""(layer, weight name) -> where it is."""
+"""(layer, weight name) -> the weight in the file."""
 
 
 TorchWeights = Mapping[str, Stored]
-"""`state_dict` key -> where it is."""
+"""`state_dict` key -> the tensor in the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A torch tensor to be written.
+    """A torch tensor to write.
 
     Attributes:
         key: Its `state_dict` key.
         shape: Its shape.
-        dtype: The kind of its numbers.
-        value: Computes its elements: row-major, in any shape.
+        dtype: Its dtype.
+        value: Computes its elements, in row-major order and any shape.
     """
 
     key: str

@@ -1,8 +1,8 @@
-"""``.pt``: the zip archive of `torch.save`, read and written without PyTorch.
+"""``.pt`` files, the zip archives of `torch.save`, read and written without PyTorch.
 
-The archive holds ``data.pkl``, a pickle whose tensors name their storages, and a member a storage.
-The pickle is read by `specfmt.weights.pickles`, which calls nothing: what PyTorch allows under
-``weights_only=True``, and less.
+The archive holds ``data.pkl``, a pickle whose tensors refer to storages, and a member per storage.
+The pickle is read by `specfmt.weights.pickles`, which calls nothing and accepts less than PyTorch
+does with ``weights_only=True``.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from specfmt.weights.sources import Stored, Tensor
 
 NAMES: Final = {np.dtype(k): n for n, k in STORAGES.items() if k != "bfloat16"}
 NESTED: Final = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
-"""Where checkpoints of training loops keep the `state_dict`."""
+"""The keys under which checkpoints of training loops keep the `state_dict`."""
 
 MAX_NESTING: Final = 4
-"""Such mappings inside each other."""
+"""The deepest nesting of these mappings."""
 
 MAX_PICKLE: Final = 16 * 2**20
 MAX_BYTEORDER: Final = 16
 WHAT: Final = "a .pt file of torch.save"
-SAFE_HINT: Final = "save the weights alone: torch.save(model.state_dict(), 'weights.pt')"
+SAFE_HINT: Final = "save only the weights: torch.save(model.state_dict(), 'weights.pt')"
 
 
 def read(file: Path) -> Mapping[str, Stored]:
-    """The tensors of a file, not read yet.
+    """The tensors of a file, to be read on demand.
 
     Raises:
-        SpecError: SF500 if the file is damaged, SF504 if it holds no tensors, SF505 if it would
-            run code.
+        SpecError: SF500 if the file is damaged, SF504 if it contains no tensors, SF505 if loading
+            it could run code.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -54,16 +54,16 @@ def read(file: Path) -> Mapping[str, Stored]:
             order = f"{folder}byteorder"
             if order in archive.namelist():
                 if archive.getinfo(order).file_size > MAX_BYTEORDER:
-                    fail("SF505", f"expected a word as {order}, received more", file, SAFE_HINT)
+                    fail("SF505", f"expected one word in {order}, received more", file, SAFE_HINT)
                 if archive.read(order) != b"little":
                     unreadable(file, WHAT, "its numbers are big-endian")
             value = load(archive.read(names[0]))
             whole = file.stat().st_size
             stored = [i for i in archive.infolist() if i.compress_type == zipfile.ZIP_STORED]
-            # A member that says it is larger than the file is not there.
+            # A member whose stated size exceeds that of the file cannot be complete.
             sizes = {i.filename: i.file_size for i in stored if i.file_size <= whole}
     except UnsafeError as error:
-        fail("SF505", f"expected tensors alone, received {error}", file, SAFE_HINT)
+        fail("SF505", f"expected only tensors, received {error}", file, SAFE_HINT)
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -84,14 +84,14 @@ def read(file: Path) -> Mapping[str, Stored]:
         member = f"{folder}data/{view.storage.member}"
         last = view.offset + sum((n - 1) * s for n, s in zip(view.shape, view.strides, strict=True))
         if prod(view.shape) and (last + 1) * dtype.itemsize > sizes.get(member, 0):
-            unreadable(file, WHAT, f"the data of {key} is not all there")
+            unreadable(file, WHAT, f"the data of {key} is incomplete")
         given = np.dtype("f4") if kind == "bfloat16" else dtype
         found[key] = Stored(view.shape, given, partial(_read, file, member, view, dtype), key)
     return found
 
 
 def _tensors(value: Any, file: Path) -> dict[str, View]:
-    """The `state_dict`, perhaps inside a checkpoint; other parts of one are left aside."""
+    """The `state_dict`, also inside a checkpoint, whose other parts are ignored."""
     for _ in range(MAX_NESTING):
         if not isinstance(value, dict) or any(isinstance(v, View) for v in value.values()):
             break
@@ -103,7 +103,7 @@ def _tensors(value: Any, file: Path) -> dict[str, View]:
         fail("SF504", "expected a mapping of tensors, received something else", file, SAFE_HINT)
     others = [key for key, item in value.items() if not isinstance(item, View)]
     if others:
-        fail("SF504", f"expected tensors alone, received {others[0]}", file, SAFE_HINT)
+        fail("SF504", f"expected only tensors, received {others[0]}", file, SAFE_HINT)
     return value
 
 
@@ -120,9 +120,9 @@ def _read(file: Path, member: str, view: View, dtype: np.dtype[Any]) -> Array:
                 while done < len(target):
                     got = stream.readinto(target[done : done + 2**22])  # type: ignore[attr-defined]
                     if not got:
-                        raise EOFError("it ends too early")
+                        raise EOFError("the member is truncated")
                     done += got
-                stream.read(1)  # the end of the member is where its checksum is compared
+                stream.read(1)  # the checksum is compared at the end of the member
     except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, OSError, ValueError) as error:
         unreadable(file, WHAT, error)
     steps = tuple(step * dtype.itemsize for step in view.strides)

@@ -1,4 +1,4 @@
-"""What a file with weights says of layers that specfmt does not know: their weights, and what they give."""
+"""Weights and output shapes of layers that specfmt does not know, from a file with weights."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from specfmt.weights.convert import file_kind
 from specfmt.weights.hdf5 import kind
 
 MOST_SIZES: Final = 12
-"""Lengths of weights' axes that are tried for the last axis of an unknown layer's output."""
+"""The most sizes of weights' axes that are tried as the last size of an unknown output shape."""
 
 NOT_TRAINED: Final = ("moving_", "running_")
-"""How names of weights begin that training does not change; files do not say which they are."""
+"""Prefixes of the names of non-trainable weights; files do not tell which weights these are."""
 
 Found = list[tuple[str, tuple[int, ...], str]]
-"""Weights in the order of a file: name, shape, dtype."""
+"""Weights of a layer in the order of the file: name, shape, dtype."""
 
 
 def described(spec: ModelSpec, source: File) -> ModelSpec:
-    """The spec with ``weights:`` and ``shape:`` of unknown layers, as far as a file says them.
+    """The spec with ``weights:`` and ``shape:`` of unknown layers, as far as a file determines them.
 
     Args:
         spec: The model.
-        source: The file that it was read from; one without weights says nothing.
+        source: The file that it was imported from; if it has no weights, the spec is unchanged.
 
     Raises:
         OSError: The file cannot be read.
@@ -59,10 +59,10 @@ def described(spec: ModelSpec, source: File) -> ModelSpec:
 
 
 def survey(graph: Graph, source: File) -> dict[Path, Found]:
-    """The weights that a file holds for each layer, nested models entered, by its place in the document.
+    """The weights in a file for each layer, including nested models, by its path in the document.
 
     Raises:
-        SpecError: It holds no weights, or they cannot be read.
+        SpecError: The file has no weights, or they cannot be read.
     """
     if file_kind(source) != "hdf5":
         return {}
@@ -77,7 +77,7 @@ def survey(graph: Graph, source: File) -> dict[Path, Found]:
 
 
 class _Groups(keras3.Reader):
-    """Walks the groups of a Keras 3 file without asking for weights."""
+    """Walks the groups of a Keras 3 file without requiring weights."""
 
     def walk(self, graph: Graph) -> None:
         self.held: dict[Path, Found] = {}
@@ -109,11 +109,11 @@ def _legacy(graph: Graph, file: Any, source: File) -> dict[Path, Found]:
 
 
 class _Names(legacy_h5.Reader):
-    """Walks the groups of an ``.h5`` file in the layout of Keras 1."""
+    """Walks the groups of an ``.h5`` file in the legacy layout."""
 
     def walk(self, graph: Graph) -> None:
         self.held: dict[Path, Found] = {}
-        with suppress(SpecError):  # what does not fit is said when weights are converted
+        with suppress(SpecError):  # mismatches are reported when weights are converted
             self.read(graph)
 
     def _unit(self, unit: Unit, group: str, stored: list[tuple[str, Any]]) -> None:
@@ -130,7 +130,7 @@ class _Names(legacy_h5.Reader):
 
 
 def entry_weights(found: Found, prefix: str, name: str) -> dict[str, Any]:
-    """The ``weights:`` of an entry: names below the layer, each one once."""
+    """The ``weights:`` of an entry: unique names, relative to the layer."""
     entry: dict[str, Any] = {}
     parts_of: dict[str, str] = {}
     for full, shape, dtype in found:
@@ -154,7 +154,7 @@ def entry_weights(found: Found, prefix: str, name: str) -> dict[str, Any]:
 
 
 def _part(name: str, known: dict[str, str]) -> str:
-    """A part of a layer without the number that Keras counts in a session: ``dense_7``."""
+    """A part of a weight's name without Keras's running number: ``dense`` for ``dense_7``."""
     if name not in known:
         base = re.sub(r"_\d+$", "", name)
         same = sum(re.sub(r"_\d+$", "", other) == base for other in known)
@@ -163,7 +163,7 @@ def _part(name: str, known: dict[str, str]) -> str:
 
 
 def with_shapes(spec: ModelSpec, stored: dict[Path, Found]) -> ModelSpec:
-    """The spec with the shapes that the weights behind unknown layers leave no doubt about."""
+    """The spec with the output shapes that the weights of the following layers determine."""
     graph, problems = build(spec)
     behind = {
         unit.path: Counter(shape for _, shape, _ in stored[unit.path])
@@ -196,13 +196,13 @@ def with_shapes(spec: ModelSpec, stored: dict[Path, Found]) -> ModelSpec:
 
 
 def _sizes(behind: dict[Path, Counter[tuple[int, ...]]]) -> Iterator[int]:
-    """Lengths of axes, those of the layers that follow first."""
+    """Sizes of axes, those in the layers that follow first."""
     sizes = dict.fromkeys(size for shapes in behind.values() for shape in shapes for size in shape)
     yield from list(sizes)[:MOST_SIZES]
 
 
 def _is_certain(spec: ModelSpec, path: Path, shape: Any, misfit: Any) -> bool:
-    """Whether another last axis would not fit the file."""
+    """Whether no other last size would fit the file."""
     several = any(isinstance(item, tuple) for item in shape)
     shapes = shape if several else (shape,)
     for index, one in enumerate(shapes):

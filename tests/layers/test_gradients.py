@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from specfmt.parity.compare import GRADIENT_BOUND
-from specfmt.parity.differences import GRADIENT_FLOOR, difference, put_back
+from specfmt.parity.differences import GRADIENT_FLOOR, difference, keras_arrays
 from specfmt.parity.shared import cotangent
 from tests.layers.test_cases import table
 from tests.tools.harness import (
@@ -124,7 +124,7 @@ def torch_gradients(
     for param in program.parameters():
         by_unit.setdefault(param.unit, []).append(param)
     for unit, params in by_unit.items():
-        for name, array in put_back(unit, params, grads, add=True).items():
+        for name, array in keras_arrays(unit, params, grads, add=True).items():
             found[unit, name] = array
     return found
 

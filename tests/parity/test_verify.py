@@ -110,7 +110,7 @@ def test_no_size_fits() -> None:
     graph = build_graph(
         {"specfmt": 1, "inputs": {"x": {"shape": [None, None, 1]}}, "layers": layers}
     )
-    with pytest.raises(SpecError, match="some size up to"):
+    with pytest.raises(SpecError, match="some sizes up to"):
         input_shapes(graph, (1,))
 
 

@@ -15,15 +15,15 @@ import specfmt
 from specfmt.cli import main
 from specfmt.diagnostics import SpecError
 from specfmt.files import scratch_folder
-from specfmt.parity.known import known_part
+from specfmt.parity.half_precision import in_float32
 from specfmt.parity.original import Reference
 from specfmt.parity.pair import Pair
 from specfmt.parity.precision import LAST_DIGIT, MOVE, OPERATIONS, bounded, coarser
 from specfmt.parity.report import Against, Difference, Report
 from specfmt.parity.run import BATCHES, FEW, usual_batches
+from specfmt.parity.runnable import runnable_part
 from specfmt.parity.sizes import input_shapes
 from specfmt.parity.trust import refusal, without_words
-from specfmt.parity.widths import wide
 from specfmt.parity.workers import Workers
 from tests.tools.harness import build_graph
 
@@ -184,7 +184,7 @@ def test_the_known_part() -> None:
             )
         )
     )
-    known = known_part(spec, specfmt.analyze(spec))
+    known = runnable_part(spec, specfmt.analyze(spec))
     assert known.needs() == "Scale (scale)"
     assert known.spec is not None
     graph = specfmt.analyze(known.spec)
@@ -200,7 +200,7 @@ def test_nothing_is_known() -> None:
     """Of a model of such layers alone nothing is left, and nobody calls it equal."""
     custom = {"type": "Custom", "class": "mine.Scale", "shape": [3]}
     spec = specfmt.loads(json.dumps(document({"x": {"shape": [3]}}, [custom])))
-    assert known_part(spec, specfmt.analyze(spec)).spec is None
+    assert runnable_part(spec, specfmt.analyze(spec)).spec is None
     report = specfmt.verify(spec)
     assert report.to_data()["not_compared"] == {"Scale": ["custom"]}
     assert not report.compared
@@ -214,7 +214,7 @@ def test_words_of_the_users_own_are_not_needed() -> None:
         "kernel_initializer": {"type": "Custom", "class": "my.Ini"},
     }
     spec = specfmt.loads(json.dumps(document({"x": {"shape": [3]}}, [dense])))
-    known = known_part(spec, specfmt.analyze(spec))
+    known = runnable_part(spec, specfmt.analyze(spec))
     assert known.spec is not None
     assert known.spec.layers[0].kernel_initializer.type == "Zeros"
     assert not known.missing
@@ -229,14 +229,14 @@ def test_halves_become_whole() -> None:
     ]
     inputs = {"x": {"shape": [3], "dtype": "float16"}}
     spec = specfmt.loads(json.dumps(document(inputs, layers, dtype="mixed_float16")))
-    found, coarsest = wide(spec)
+    found, coarsest = in_float32(spec)
     assert coarsest == "bfloat16"
     assert found.dtype is None
     assert found.inputs is not None
     assert found.inputs["x"].dtype == "float32"
     assert [layer.dtype for layer in found.layers] == [None, "float32", "float64"]
     plain = specfmt.loads(json.dumps(document({"x": {"shape": [3]}}, [{"type": "Flatten"}])))
-    assert wide(plain) == (plain, "float32")
+    assert in_float32(plain) == (plain, "float32")
 
 
 def test_bounds_follow_from_what_was_measured() -> None:

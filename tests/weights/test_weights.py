@@ -126,10 +126,12 @@ def test_missing(graph: Any, keras_file: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         convert(graph, keras_file, tmp_path / "a.pt")
     assert [d.code for d in caught.value.diagnostics] == ["SF501"] * 3
-    assert "conv/bias (3,) at layers/conv2d/vars/1, it is missing" in str(caught.value)
+    assert "conv/bias (3,) at layers/conv2d/vars/1, which the file does not have" in str(
+        caught.value
+    )
 
 
-def test_left_over(graph: Any, keras_file: Path, tmp_path: Path) -> None:
+def test_unused_weight(graph: Any, keras_file: Path, tmp_path: Path) -> None:
     with h5py.File(keras_file, "a") as file:
         file["layers/conv2d/vars/2"] = np.zeros(3, "f4")
         file["optimizer/vars/0"] = np.zeros(3, "f4")
@@ -137,7 +139,7 @@ def test_left_over(graph: Any, keras_file: Path, tmp_path: Path) -> None:
     assert codes(graph, keras_file, tmp_path / "a.pt") == ["SF502"]
 
 
-def test_misshapen(graph: Any, keras_file: Path, tmp_path: Path) -> None:
+def test_wrong_shape(graph: Any, keras_file: Path, tmp_path: Path) -> None:
     with h5py.File(keras_file, "a") as file:
         del file["layers/dense/vars/0"]
         file["layers/dense/vars/0"] = np.zeros((35, 4), "f4")

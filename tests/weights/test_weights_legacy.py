@@ -16,7 +16,7 @@ import pytest
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.targets import torch as torch_target
 from specfmt.weights.convert import convert
-from specfmt.weights.legacy_layouts import modernise
+from specfmt.weights.legacy_layouts import layout_conversion
 from tests.tools.harness import as_list, build_graph, channels_first, execute, relative_error
 
 
@@ -153,7 +153,7 @@ def test_former_layouts(layer: str, options: dict[str, Any], build: Any, old: An
     expected = preprocess_weights_for_loading(theirs, list(arrays), "1", "tensorflow")
     ours = build_layer({"type": layer, **options})
     shapes = [tuple(w.shape) for w in theirs.weights]
-    change = modernise(ours, places(*shapes), old, True, "tensorflow")
+    change = layout_conversion(ours, places(*shapes), old, True, "tensorflow")
     assert change is not None
     for a, b in zip(expected, change(arrays), strict=True):
         assert np.allclose(a, b, rtol=0, atol=0)
@@ -164,10 +164,14 @@ def test_theano_kernels_are_turned() -> None:
 
     layer = build_layer({"type": "Conv2D", "filters": 3, "kernel_size": 2})
     kernel = np.arange(2 * 2 * 5 * 3.0).reshape(2, 2, 5, 3)
-    change = modernise(layer, places(kernel.shape, (3,)), [kernel.shape, (3,)], False, "theano")
+    change = layout_conversion(
+        layer, places(kernel.shape, (3,)), [kernel.shape, (3,)], False, "theano"
+    )
     assert change is not None
     assert np.array_equal(change([kernel, np.zeros(3)])[0], kernel[::-1, ::-1])
-    assert modernise(layer, places(kernel.shape), [kernel.shape], False, "tensorflow") is None
+    assert (
+        layout_conversion(layer, places(kernel.shape), [kernel.shape], False, "tensorflow") is None
+    )
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "theano"])
@@ -189,7 +193,7 @@ def test_gates_of_channels_first_films(backend: str) -> None:
         old.append(bias[columns])
     shapes = [array.shape for array in old]
     wanted = places(kernel.shape, recurrent.shape, bias.shape)
-    change = modernise(layer, wanted, shapes, True, backend)
+    change = layout_conversion(layer, wanted, shapes, True, backend)
     assert change is not None
     for array, expected in zip(change(old), (kernel, recurrent, bias), strict=True):
         assert np.array_equal(array, expected)

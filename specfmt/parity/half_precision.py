@@ -12,28 +12,28 @@ from specfmt.spec.document import ModelSpec
 HALVES: Final = ("float16", "bfloat16")
 
 
-def wide(spec: ModelSpec) -> tuple[ModelSpec, str]:
-    """The model with float32 for float16 and bfloat16, and the coarsest type that it had.
+def in_float32(spec: ModelSpec) -> tuple[ModelSpec, str]:
+    """The model with float32 instead of float16 and bfloat16, and its lowest-precision dtype.
 
-    The spec itself and ``float32`` are returned where there is nothing to change.
+    The spec itself and ``float32`` are returned if nothing has to change.
     """
     found: set[str] = set()
-    changed = _wide(spec, found)
+    changed = _in_float32(spec, found)
     if not found:
         return spec, "float32"
     return changed, "bfloat16" if "bfloat16" in found else "float16"
 
 
-def _wide(entry: Any, found: set[str]) -> Any:
+def _in_float32(entry: Any, found: set[str]) -> Any:
     changes: dict[str, Any] = {}
     for name in type(entry).model_fields:
         value = getattr(entry, name)
         if isinstance(value, Layer | Model):
-            new: Any = _wide(value, found)
+            new: Any = _in_float32(value, found)
         elif isinstance(value, tuple) and any(isinstance(item, Layer | Model) for item in value):
-            new = tuple(_wide(i, found) if isinstance(i, Layer | Model) else i for i in value)
+            new = tuple(_in_float32(i, found) if isinstance(i, Layer | Model) else i for i in value)
         elif name == "inputs" and isinstance(value, dict) and not isinstance(entry, Layer):
-            new = {key: _wide(item, found) for key, item in value.items()}
+            new = {key: _in_float32(item, found) for key, item in value.items()}
         elif name == "dtype" and compute_dtype(value) in HALVES:
             found.add(compute_dtype(value))
             new = "float32" if isinstance(entry, InputSpec) or not _is_policy(entry) else None
@@ -45,5 +45,5 @@ def _wide(entry: Any, found: set[str]) -> Any:
 
 
 def _is_policy(entry: Any) -> bool:
-    """Whether the field ``dtype`` may be left out: that of an operation is what it casts to."""
+    """Whether the field ``dtype`` is a dtype policy; that of an operation is the dtype it casts to."""
     return isinstance(entry, ModelSpec | Model) or type(entry).model_fields["dtype"].default is None

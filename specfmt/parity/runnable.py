@@ -1,7 +1,7 @@
-"""The part of a model that can be run: without layers whose computation nobody has given yet.
+"""The part of a model that can be run: all layers except unknown ones without an implementation.
 
-Such a layer's outputs become inputs, so that what follows it is compared too, and what it reads
-becomes an output.
+The outputs of such a layer become inputs of the model, so that the layers after it are compared too,
+and its inputs become outputs of the model.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from specfmt.vocab.base import CUSTOM, Term
 from specfmt.vocab.fields import ZEROS
 
 UNUSED_KINDS = {"initializer": ZEROS, "regularizer": None, "constraint": None}
-"""Words that outputs and gradients do not depend on once there are weights."""
+"""Kinds of objects that outputs and gradients do not depend on once weights are loaded."""
 
 
 @dataclass(frozen=True)
-class Known:
+class RunnablePart:
     """The part of a model that can be run.
 
     Attributes:
-        spec: That part; None if nothing of the model is left.
-        whole: The whole model's graph.
-        missing: The classes that are to be written, and the layers that are of them.
+        spec: That part; None if no layer is left.
+        whole: The graph of the whole model.
+        missing: Class without an implementation -> the names of its layers.
     """
 
     spec: ModelSpec | None
@@ -39,13 +39,13 @@ class Known:
     missing: dict[str, list[str]]
 
     def needs(self) -> str:
-        """``Scale (scale_1, scale_2) and Crop (crop)``; empty if nothing is missing."""
+        """The missing classes in words: ``Scale (scale_1, scale_2) and Crop (crop)``."""
         named = [f"{name} ({', '.join(layers)})" for name, layers in self.missing.items()]
         return " and ".join(filter(None, (", ".join(named[:-1]), *named[-1:])))
 
 
-def known_part(spec: ModelSpec, graph: Graph) -> Known:
-    """What of a model can be run.
+def runnable_part(spec: ModelSpec, graph: Graph) -> RunnablePart:
+    """The part of a model that can be run.
 
     Args:
         spec: The model.
@@ -57,7 +57,7 @@ def known_part(spec: ModelSpec, graph: Graph) -> Known:
     found = _without_words(spec)
     unknown = [unit for unit in graph.units if _is_unknown(unit.spec)]
     if not unknown:
-        return Known(found, graph, {})
+        return RunnablePart(found, graph, {})
     graph = completed(graph)
     missing: dict[str, list[str]] = {}
     for unit in graph.units:
@@ -71,7 +71,7 @@ def known_part(spec: ModelSpec, graph: Graph) -> Known:
     }
     outputs = list(_outputs(graph, unknown_units))
     if not entries or not outputs:
-        return Known(None, graph, missing)
+        return RunnablePart(None, graph, missing)
     inputs = {}
     for name, item in (found.inputs or {}).items():
         if graph.inputs[name] in read:
@@ -90,7 +90,7 @@ def known_part(spec: ModelSpec, graph: Graph) -> Known:
         "input_structure": None,
         "style": None,
     }
-    return Known(found.model_copy(update=update), graph, missing)
+    return RunnablePart(found.model_copy(update=update), graph, missing)
 
 
 def _is_unknown(entry: Any) -> bool:
@@ -98,7 +98,7 @@ def _is_unknown(entry: Any) -> bool:
 
 
 def _unknown_classes(entry: Any) -> Iterator[str]:
-    """Classes that one of the two programs has not, in an entry and in what it holds."""
+    """Classes without an implementation for one of the targets, in an entry and its inner layers."""
     if isinstance(entry, Custom):
         if not entry.define and (entry.torch is None or needs_stub(entry)):
             yield entry.class_name
@@ -111,7 +111,7 @@ def _unknown_classes(entry: Any) -> Iterator[str]:
 
 
 def _entries(spec: ModelSpec, graph: Graph, unknown: set[Unit]) -> Iterator[Any]:
-    """The known entries, with names and with what they read written out."""
+    """The known entries, with explicit names and `inputs`."""
     calls = {node.path[:2]: node for node in graph.nodes}
     before: Value | None = next(iter(graph.inputs.values()), None)
     for index, entry in enumerate(spec.layers):
@@ -129,7 +129,7 @@ def _entries(spec: ModelSpec, graph: Graph, unknown: set[Unit]) -> Iterator[Any]
 
 
 def _outputs(graph: Graph, unknown: set[Unit]) -> Iterator[Value]:
-    """The model's outputs and what unknown layers read, each once, as far as layers give them."""
+    """The outputs of the model and the inputs of unknown layers, each once, if known layers compute them."""
     wanted: list[Value] = list(graph.outputs.values())
     for node in graph.nodes:
         if node.unit in unknown:
@@ -141,7 +141,7 @@ def _outputs(graph: Graph, unknown: set[Unit]) -> Iterator[Value]:
 
 
 def _renamed(entry: Any, names: dict[str, str]) -> Any:
-    """An entry that reads inputs instead of an unknown layer's outputs."""
+    """An entry that reads model inputs instead of the outputs of an unknown layer."""
 
     def change(item: Any) -> Any:
         if isinstance(item, str):
@@ -157,7 +157,7 @@ def _renamed(entry: Any, names: dict[str, str]) -> Any:
 
 
 def _without_words(entry: Any) -> Any:
-    """The same without user-defined initializers and penalties: weights are given."""
+    """An entry without user-defined initializers and regularizers, which are not needed."""
     changed: dict[str, Any] = {}
     for name in type(entry).model_fields:
         value = getattr(entry, name)
