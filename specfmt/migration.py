@@ -11,8 +11,8 @@ from typing import Final
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.extras import install, is_installed
 from specfmt.files import whole_folder
+from specfmt.formats.behaviour_changes import behaviour_changes
 from specfmt.formats.checked import checked, of_file
-from specfmt.formats.former_meanings import former_meanings
 from specfmt.formats.keras_json import document_from_located
 from specfmt.formats.source.sources import from_text, holds_weights, read_source
 from specfmt.graph.analyze import analyze, uncollected
@@ -89,7 +89,7 @@ def import_spec(
             source.input_shape = input_shape
             document, warnings = document_from_located(source)
             spec, warnings = checked(document, warnings, source.located)
-            kept, changes = former_meanings(spec, source)
+            kept, changes = behaviour_changes(spec, source)
             if kept is not None:
                 spec, _ = checked(kept, [], source.located)
             warnings = [*warnings, *changes, *foreign_code(spec)]

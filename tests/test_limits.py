@@ -30,7 +30,7 @@ def peak(source: Path) -> tuple[float, str]:
     code = (
         "import re, sys; sys.path.insert(0, sys.argv[1])\n"
         "from specfmt import api; from specfmt.diagnostics import SpecError\n"
-        "import specfmt.formats.keras_json, specfmt.formats.source.sources, specfmt.formats.former_meanings\n"
+        "import specfmt.formats.keras_json, specfmt.formats.source.sources, specfmt.formats.behaviour_changes\n"
         # Not `ru_maxrss`: that begins with the size of the process that started this one.
         "status = lambda: open('/proc/self/status').read()\n"
         "size = lambda: int(re.search(r'VmHWM:\\s*(\\d+)', status())[1])\n"

@@ -1,1 +1,1 @@
-"""The layers, a module per family as Keras names it."""
+"""Layer definitions, with a module for each of Keras's layer families."""

@@ -1,4 +1,4 @@
-"""Activations of `keras.ops`, as graphs record them; one class each, named as Keras's."""
+"""Activation functions of `keras.ops`; each class has the name of Keras's operation class."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Sigmoid(Unary):
 
 
 class OverAxes(Unary):
-    """Base of the activations over an axis or several."""
+    """Base of the activation functions that are computed over one axis or several."""
 
     axis: OptionalAxes = -1
 
@@ -42,12 +42,12 @@ class Softmax(OverAxes):
 
 @operation("log_softmax", "nn")
 class LogSoftmax(OverAxes):
-    """The logarithm of the softmax over ``axis``."""
+    """`x - log(sum(exp(x)))` over ``axis``."""
 
 
 @operation("gelu", "nn")
 class Gelu(Unary):
-    """`x * P(X <= x)` for a standard normal X; ``approximate`` writes P with tanh."""
+    """`x * P(X <= x)` for a standard normal X; ``approximate`` computes P by tanh."""
 
     approximate: Bool = True
 
@@ -115,7 +115,7 @@ class Softsign(Unary):
 
 @operation("soft_shrink", "nn")
 class SoftShrink(Unary):
-    """`x` moved towards 0 by ``threshold``, 0 within it."""
+    """`x - threshold` where `x > threshold`, `x + threshold` where `x < -threshold`, else 0."""
 
     threshold: Float = 0.5
 
@@ -134,7 +134,7 @@ class TanhShrink(Unary):
 
 @operation("glu", "nn")
 class Glu(Unary):
-    """The first half along ``axis`` times the sigmoid of the second."""
+    """`a * sigmoid(b)`, where ``a`` and ``b`` are the two halves of ``x`` along ``axis``."""
 
     axis: Axis = -1
 
@@ -149,14 +149,14 @@ class Glu(Unary):
 
 @operation("sparsemax", "nn")
 class Sparsemax(OverAxes):
-    """The projection onto the simplex along ``axis``: a softmax with zeros."""
+    """The projection onto the probability simplex along ``axis``: a softmax with exact zeros."""
 
     axis: Axis = -1
 
 
 @operation("sparse_plus", "nn")
 class SparsePlus(Unary):
-    """0 below -1, `x` above 1, `(x + 1)**2 / 4` between."""
+    """0 where `x <= -1`, `x` where `x >= 1`, else `(x + 1)**2 / 4`."""
 
 
 @operation("sparse_sigmoid", "nn")

@@ -1,4 +1,4 @@
-"""Activation layers: element-wise functions, and Softmax over axes."""
+"""Activation layers: element-wise functions, and softmax over axes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def as_axes(axis: Axes) -> tuple[Axis, ...]:
 
 @layer
 class ReLU(FloatLayer):
-    """`max(x, 0)`; with a slope below ``threshold`` and a ceiling where given."""
+    """`max(x, 0)` by default; else `x` from ``threshold`` on, at most ``max_value``, and
+    `negative_slope * (x - threshold)` below."""
 
     activation_function = "relu"
     built_at_creation = True
@@ -59,7 +60,7 @@ class LeakyReLU(FloatLayer):
 
 @layer
 class PReLU(FloatLayer):
-    """`x` where `x > 0`, else `alpha * x` with a learned alpha, alike over ``shared_axes``."""
+    """`x` where `x > 0`, else `alpha * x` with a learned alpha, shared along ``shared_axes``."""
 
     call_arguments = INPUTS_ONLY
     former_arguments: ClassVar[FormerArguments] = {"init": "alpha_initializer"}
@@ -70,7 +71,13 @@ class PReLU(FloatLayer):
     shared_axes: SharedAxes = None
 
     def alpha_shape(self, x: Shape) -> Shape:
-        """Keras counts axes from 1 and sets ``shape[axis - 1]``, so -1 means the last but one."""
+        """The shape of ``alpha``: the input's without the batch axis, 1 along ``shared_axes``.
+
+        Keras counts axes from 1 and sets ``shape[axis - 1]``, so -1 is the second-to-last axis.
+
+        Raises:
+            ShapeError: An axis that the input does not have.
+        """
         shape = list(x[1:])
         for number in as_axes(self.shared_axes) if self.shared_axes is not None else ():
             if not -len(shape) <= number - 1 < len(shape):
@@ -88,7 +95,7 @@ class PReLU(FloatLayer):
         if None in alpha:
             number = alpha.index(None) + 1
             raise ShapeError(
-                f"a known size of axis {number}, which alpha runs over",
+                f"a known size of axis {number}, along which alpha has several elements",
                 f"shape {x}",
                 f"give the size, or add {number} to `shared_axes`",
                 field="shared_axes",
@@ -119,7 +126,7 @@ class ELU(FloatLayer):
 
 @layer
 class Softmax(FloatLayer):
-    """`exp(x) / sum(exp(x))` over one axis or several; masked elements become 0."""
+    """`exp(x) / sum(exp(x))` over ``axis``; masked elements become 0."""
 
     activation_function = "softmax"
     built_at_creation = True
@@ -138,23 +145,23 @@ class Softmax(FloatLayer):
             raise ShapeError(
                 f"a mask that broadcasts to {x}",
                 f"a mask of shape {mask}",
-                "each of its axes must be 1 or as large as the input's, from the last on",
+                "each of its axes, aligned at the last, must have size 1 or the input's size",
             )
         return x
 
     def output_mask(self, *masked: bool, **kwargs: bool) -> bool:
-        """A mask that is given becomes the output's mask, as in `Layer.__call__` of Keras."""
+        """A mask argument becomes the output's mask, as in Keras's `Layer.__call__`."""
         return "mask" in kwargs or bool(masked and masked[0])
 
 
 ACTIVATION_LAYERS: Final[dict[str, type[Layer]]] = {
     cls.activation_function: cls for cls in (ReLU, LeakyReLU, ELU, Softmax)
 }
-"""Activation functions, and the layers that apply them and may stand for them."""
+"""Activation function -> the layer that computes it, which Keras accepts in its place."""
 
 
 def activation_layer(term: Term) -> Layer:
-    """The layer that an activation was given as, without its name."""
+    """The layer that was given as an activation, without its name."""
     fields = {name: getattr(term.spec, name) for name in type(term.spec).model_fields}
     del fields["layer"]
     return build_layer({"type": ACTIVATION_LAYERS[term.name].type_name, **fields})

@@ -1,4 +1,4 @@
-"""Layers that models of `keras.applications` define for themselves."""
+"""Layers that are defined by models of `keras.applications`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from specfmt.vocab.base import Term
 
 @layer
 class LayerScale(FloatLayer):
-    """Multiplies every channel by a trained factor (ConvNeXt)."""
+    """Multiplies each channel by a learned factor (used by ConvNeXt)."""
 
     call_arguments = (Argument("x"),)
     supports_masking = False
@@ -27,7 +27,7 @@ class LayerScale(FloatLayer):
             raise ShapeError(
                 f"{self.projection_dim} channels",
                 f"shape {x}",
-                "make `projection_dim` the size of the last axis",
+                "set `projection_dim` to the size of the last axis",
                 field="projection_dim",
             )
         return (*x[:-1], self.projection_dim)
@@ -40,7 +40,7 @@ class LayerScale(FloatLayer):
 
 @layer
 class CustomScaleLayer(FloatLayer):
-    """Adds the second input, scaled by a constant, to the first (Inception-ResNet)."""
+    """Adds the second input, multiplied by ``scale``, to the first (used by Inception-ResNet)."""
 
     call_arguments = (Argument("inputs", "tensors"),)
     supports_masking = False
@@ -51,7 +51,7 @@ class CustomScaleLayer(FloatLayer):
     def output_shape(self, inputs: list[Shape]) -> Shape:
         if len(inputs) != 2 or inputs[0] != inputs[1]:
             raise ShapeError(
-                "two inputs of one shape",
+                "two inputs of the same shape",
                 " and ".join(map(str, inputs)) or "none",
                 "list the shortcut and the residual branch",
                 field="inputs",

@@ -1,4 +1,4 @@
-"""Operations of `keras.ops` that move, join, cut and multiply arrays."""
+"""Operations of `keras.ops` that reshape, reorder, join, repeat, pad and split tensors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Counts = Annotated[
 ]
 Whole = Annotated[
     int | tuple[int, ...],
-    Either(Integer(), Tuple(Integer(), 1), expected="a whole number or a list of them"),
+    Either(Integer(), Tuple(Integer(), 1), expected="an integer or a list of integers"),
 ]
 Sizes = Annotated[tuple[int, ...], Tuple(Integer(-1))]
 OptionalOrder = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer()))]
@@ -36,7 +36,7 @@ PadWidth = Annotated[
         Integer(0),
         Tuple(Integer(0), 2, 2),
         Tuple(Tuple(Integer(0), 1, 2), 1),
-        expected="a number, [before, after], or [[before, after], ...] for every axis",
+        expected="an integer, [before, after], or [[before, after], ...] for all axes",
     ),
 ]
 
@@ -47,7 +47,7 @@ def _flat_size(x: Shape) -> int | None:
 
 @operation("reshape")
 class Reshape(Unary):
-    """The same elements in another shape, the batch axis included; -1 is worked out."""
+    """Reshapes the tensor, batch axis included; one size may be -1, which is inferred."""
 
     newshape: Sizes
 
@@ -66,7 +66,11 @@ class Reshape(Unary):
 
 
 def order_of(axes: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
-    """The axes of a transpose, counted from the front; null reverses them."""
+    """The permutation of a transpose, axes counted from the front; None reverses the axes.
+
+    Raises:
+        ShapeError: It does not contain each axis once.
+    """
     if axes is None:
         return tuple(reversed(range(rank)))
     order = tuple(check_axis(axis, rank, "axes") for axis in axes)
@@ -76,11 +80,11 @@ def order_of(axes: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
 
 
 class Reordering(Op):
-    """Base of the operations that put axes in another order."""
+    """Base of the operations that permute axes."""
 
     @abstractmethod
     def order(self, rank: int) -> tuple[int, ...]:
-        """Which axis of the input each axis of the output is."""
+        """For each axis of the output, the axis of the input that it comes from."""
 
     def output_shape(self, x: Operand) -> Shape:
         return tuple(x[k] for k in self.order(len(x)))
@@ -88,7 +92,7 @@ class Reordering(Op):
 
 @operation("transpose")
 class Transpose(Reordering):
-    """Axes in another order, the batch axis included; reversed without ``axes``."""
+    """Permutes the axes, batch axis included, to the order ``axes``; reverses them without it."""
 
     axes: OptionalOrder = None
 
@@ -98,7 +102,7 @@ class Transpose(Reordering):
 
 @operation("swapaxes")
 class Swapaxes(Reordering):
-    """Two axes exchanged."""
+    """Swaps two axes."""
 
     axis1: Axis
     axis2: Axis
@@ -112,7 +116,7 @@ class Swapaxes(Reordering):
 
 @operation("moveaxis")
 class Moveaxis(Reordering):
-    """Axes moved to other places, the others kept in order."""
+    """Moves axes to other positions; the remaining axes keep their order."""
 
     source: Axes
     destination: Axes
@@ -122,7 +126,7 @@ class Moveaxis(Reordering):
         places = [check_axis(axis, rank, "destination") for axis in _tuple(self.destination)]
         if len(source) != len(places):
             raise ShapeError(
-                f"{len(source)} places to move to", str(len(places)), field="destination"
+                f"{len(source)} positions to move to", str(len(places)), field="destination"
             )
         order = [axis for axis in range(rank) if axis not in source]
         for place, axis in sorted(zip(places, source, strict=True)):
@@ -136,12 +140,12 @@ def _tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
 
 @operation("squeeze")
 class Squeeze(Unary):
-    """Without axes of size 1: those named, or all."""
+    """Removes axes of size 1: those in ``axis``, or all."""
 
     axis: OptionalAxes = None
 
     def squeezed(self, x: Shape) -> tuple[int, ...]:
-        """The axes that go, counted from the front."""
+        """The removed axes, counted from the front."""
         if self.axis is None:
             return tuple(k for k, size in enumerate(x) if size == 1)
         axes = reduced_axes(self.axis, len(x))
@@ -157,12 +161,12 @@ class Squeeze(Unary):
 
 @operation("expand_dims")
 class ExpandDims(Unary):
-    """New axes of size 1 at the places ``axis``, counted in the result."""
+    """Inserts axes of size 1 at the positions ``axis`` of the result."""
 
     axis: Axes
 
     def places(self, x: Shape) -> tuple[int, ...]:
-        """Where the new axes stand in the result, in ascending order."""
+        """The positions of the new axes in the result, in ascending order."""
         axes = _tuple(self.axis)
         return tuple(sorted(check_axis(axis, len(x) + len(axes)) for axis in axes))
 
@@ -174,7 +178,7 @@ class ExpandDims(Unary):
 
 
 class Joining(Op):
-    """Base of the operations on a list of tensors."""
+    """Base of the operations that join a list of tensors."""
 
     operands: ClassVar[tuple[str, ...]] = ("tensors",)
 
@@ -183,7 +187,11 @@ class Joining(Op):
 
     @staticmethod
     def check(xs: Any, axis: int | None) -> None:
-        """Shapes agree, but for ``axis``."""
+        """Check that the shapes agree, except along ``axis``.
+
+        Raises:
+            ShapeError: They do not.
+        """
         first = xs[0]
         for x in xs:
             same = len(x) == len(first) and all(
@@ -192,14 +200,15 @@ class Joining(Op):
             )
             if not same:
                 raise ShapeError(
-                    "tensors of one shape" + ("" if axis is None else f" but for axis {axis}"),
+                    "tensors of the same shape"
+                    + ("" if axis is None else f" except along axis {axis}"),
                     "shapes " + ", ".join(str(tuple(item)) for item in xs),
                 )
 
 
 @operation("concatenate")
 class Concatenate(Joining):
-    """A list of tensors one after the other along ``axis``."""
+    """Concatenates a list of tensors along ``axis``."""
 
     axis: Axis = 0
 
@@ -213,7 +222,7 @@ class Concatenate(Joining):
 
 @operation("stack")
 class Stack(Joining):
-    """A list of tensors along a new axis."""
+    """Stacks a list of tensors along a new axis."""
 
     axis: Axis = 0
 
@@ -225,7 +234,7 @@ class Stack(Joining):
 
 @operation("flip")
 class Flip(Unary):
-    """Elements in reverse order along axes, or along all."""
+    """Reverses the order of the elements along ``axis``, or along all axes."""
 
     axis: OptionalAxes = None
 
@@ -236,7 +245,7 @@ class Flip(Unary):
 
 @operation("roll")
 class Roll(Unary):
-    """Elements moved on by ``shift``, those beyond the end to the front."""
+    """Shifts the elements by ``shift`` positions; those that move past the end go to the start."""
 
     shift: Whole
     axis: OptionalAxes = None
@@ -245,14 +254,14 @@ class Roll(Unary):
         axes = reduced_axes(self.axis, len(x))
         if isinstance(self.shift, tuple) and len(self.shift) != len(axes):
             raise ShapeError(
-                f"{len(axes)} shifts, one an axis", str(len(self.shift)), field="shift"
+                f"{len(axes)} shifts, one per axis", str(len(self.shift)), field="shift"
             )
         return tuple(x)
 
 
 @operation("repeat")
 class Repeat(Unary):
-    """Each element several times, along ``axis`` or of all elements in a row."""
+    """Repeats each element, along ``axis`` or in the flattened tensor."""
 
     repeats: Counts
     axis: OptionalInt = None
@@ -262,7 +271,7 @@ class Repeat(Unary):
         axis = 0 if self.axis is None else check_axis(self.axis, len(x))
         size = _flat_size(x) if self.axis is None else x[axis]
         if size is not None and len(counts) > 1 and len(counts) != size:
-            raise ShapeError(f"{size} counts", str(len(counts)), field="repeats")
+            raise ShapeError(f"{size} numbers of repeats", str(len(counts)), field="repeats")
         if size is not None:
             size = size * counts[0] if len(counts) == 1 else sum(counts)
         return (size,) if self.axis is None else (*x[:axis], size, *x[axis + 1 :])
@@ -270,7 +279,7 @@ class Repeat(Unary):
 
 @operation("tile")
 class Tile(Unary):
-    """The whole tensor several times along each axis."""
+    """Repeats the whole tensor along each axis."""
 
     repeats: Counts
 
@@ -284,7 +293,7 @@ class Tile(Unary):
 
 @operation("broadcast_to")
 class BroadcastTo(Unary):
-    """The same numbers repeated up to ``shape``."""
+    """Broadcasts the tensor to ``shape``."""
 
     shape: Annotated[tuple[int, ...], Tuple(Integer(0))]
 
@@ -295,7 +304,7 @@ class BroadcastTo(Unary):
 
 @operation("pad")
 class Pad(Unary):
-    """Elements added before and after axes, the batch axis included."""
+    """Adds elements before and after each axis, batch axis included."""
 
     call_fields: ClassVar[tuple[str, ...]] = ("constant_values",)
 
@@ -304,7 +313,7 @@ class Pad(Unary):
     constant_values: OptionalScalar = None
 
     def widths(self, rank: int) -> tuple[tuple[int, int], ...]:
-        """(before, after) of every axis."""
+        """(before, after) for each axis."""
         given = self.pad_width
         if isinstance(given, int):
             return ((given, given),) * rank
@@ -312,7 +321,7 @@ class Pad(Unary):
             return ((given[0], given[1]),) * rank
         pairs = tuple((pair[0], pair[-1]) for pair in given)
         if len(pairs) not in (1, rank):
-            raise ShapeError(f"{rank} pairs, one an axis", str(len(pairs)), field="pad_width")
+            raise ShapeError(f"{rank} pairs, one per axis", str(len(pairs)), field="pad_width")
         return pairs * rank if len(pairs) == 1 else pairs
 
     def output_shape(self, x: Operand) -> Shape:
@@ -325,11 +334,11 @@ class Pad(Unary):
 
 @operation("split")
 class Split(Op):
-    """Equal parts along ``axis``, or parts cut at given places: several outputs."""
+    """Splits the tensor along ``axis`` into equal parts, or at given indices: several outputs."""
 
     indices_or_sections: Annotated[
         int | tuple[int, ...],
-        Either(Integer(1), Tuple(Integer()), expected="a number of parts or a list of places"),
+        Either(Integer(1), Tuple(Integer()), expected="a number of parts or a list of indices"),
     ]
     axis: Axis = 0
 
@@ -343,7 +352,7 @@ class Split(Op):
         if isinstance(where, int):
             if size is not None and size % where:
                 raise ShapeError(
-                    f"a size that {where} divides", f"{size}", field="indices_or_sections"
+                    f"a size divisible by {where}", f"{size}", field="indices_or_sections"
                 )
             parts = [None if size is None else size // where] * where
         elif size is None:

@@ -1,4 +1,4 @@
-"""Attention layers: Luong-style, Bahdanau-style, several heads, grouped heads."""
+"""Attention layers: dot-product, additive, multi-head and grouped-query attention."""
 
 from __future__ import annotations
 
@@ -72,23 +72,23 @@ SCALING: Final = (
     "LecunUniform",
     "LecunNormal",
 )
-"""Initializers that look at the fans of a kernel."""
+"""Initializers that depend on the fan-in and fan-out of a kernel."""
 
 
 def volume(*sizes: int | None) -> int:
-    """A product in which an unknown size counts as one."""
+    """The product of sizes, in which an unknown size counts as 1."""
     return prod(size or 1 for size in sizes)
 
 
 class ListAttention(FloatLayer):
-    """Base of the layers that read ``[query, value]`` or ``[query, value, key]``."""
+    """Base of the layers that are called on ``[query, value]`` or ``[query, value, key]``."""
 
     keras_2_lacks = ("seed",)
     keras_2_later = KERAS_2_LATER | {"dropout"}
     call_arguments = LIST_CALL
     training_default = False
     former_arguments: ClassVar[FormerArguments] = {
-        "causal": gone(False, hint="give `use_causal_mask: true` in the call")
+        "causal": gone(False, hint="set `use_causal_mask: true` in the call")
     }
 
     def output_shape(
@@ -96,7 +96,7 @@ class ListAttention(FloatLayer):
     ) -> Shapes:
         if len(inputs) not in (2, 3):
             raise ShapeError(
-                "two or three inputs: query, value and perhaps key",
+                "two or three inputs: query, value and optionally key",
                 f"{len(inputs)}",
                 "list them in that order",
                 field="inputs",
@@ -106,7 +106,9 @@ class ListAttention(FloatLayer):
             raise ShapeError("inputs of shape (N, steps, features)", f"shape {query}")
         if None not in (query[-1], key[-1]) and query[-1] != key[-1]:
             raise ShapeError(
-                "query and key of one size", f"{query[-1]} and {key[-1]} features", field="inputs"
+                "query and key with the same number of features",
+                f"{query[-1]} and {key[-1]} features",
+                field="inputs",
             )
         if None not in (value[-2], key[-2]) and value[-2] != key[-2]:
             raise ShapeError("as many keys as values", f"{key[-2]} and {value[-2]}", field="inputs")
@@ -132,7 +134,7 @@ class ListAttention(FloatLayer):
 
 @layer
 class Attention(ListAttention):
-    """Dot-product attention (Luong): weighs values by how well their keys fit the query."""
+    """Dot-product attention (Luong): `softmax(query @ key^T) @ value`."""
 
     use_scale: Bool = False
     score_mode: ScoreMode = "dot"
@@ -148,7 +150,7 @@ class Attention(ListAttention):
 
 @layer
 class AdditiveAttention(ListAttention):
-    """Additive attention (Bahdanau): scores are sums of `tanh(query + key)`."""
+    """Additive attention (Bahdanau): `softmax(sum(tanh(query + key))) @ value`."""
 
     use_scale: Bool = True
     dropout: Fraction = 0.0
@@ -187,7 +189,7 @@ class HeadsAttention(FloatLayer):
     def projection(
         self, name: str, store: str, features: tuple[int, ...], out: tuple[int, ...]
     ) -> Iterator[Weight]:
-        """Kernel and bias of a projection of some axes to others."""
+        """The kernel and the bias of a projection from some axes to others."""
         fans = len(features)
         init = self.kernel_initializer
         if init.type in SCALING and not {"input_axes", "output_axes"} <= init.args.keys():
@@ -211,15 +213,15 @@ class HeadsAttention(FloatLayer):
     def check(
         self, query: Shape, value: Shape, key: Shape, masks: dict[str, Any], *, scores: bool
     ) -> None:
-        """What both kinds of head attention ask of a call.
+        """Check the shapes and options of a call.
 
         Args:
             query, value, key: Their shapes.
-            masks: Shapes of the masks that are given, and other arguments.
-            scores: Whether the scores are asked for too.
+            masks: Shapes of the given masks by argument, and other call arguments.
+            scores: Whether the call returns the attention scores too.
 
         Raises:
-            ShapeError: Keras would refuse the shapes or options.
+            ShapeError: Keras would raise for these shapes or options.
         """
         for name, shape in (("query", query), ("value", value), ("key", key)):
             if len(shape) < 3 or shape[-1] is None:
@@ -230,13 +232,13 @@ class HeadsAttention(FloatLayer):
                 )
         if value[1:-1] != key[1:-1]:
             raise ShapeError(
-                "value and key of one shape, the features apart",
+                "value and key of the same shape, except for the features",
                 f"shapes {value} and {key}",
                 field="inputs",
             )
         if len(query) != len(value):
             raise ShapeError(
-                "query and value of as many axes",
+                "query and value with the same number of axes",
                 f"shapes {query} and {value}",
                 field="inputs",
             )
@@ -260,7 +262,8 @@ class HeadsAttention(FloatLayer):
 
 @layer
 class MultiHeadAttention(HeadsAttention):
-    """Attention by several heads, each with keys of ``key_dim`` and values of ``value_dim``."""
+    """Multi-head attention (Vaswani et al., 2017): ``num_heads`` heads with keys of size
+    ``key_dim`` attend to the value in parallel, and their results are projected to the output."""
 
     takes_masks_of = ("query", "value", "key")
     keras_2_lacks = ("sliding_window", "use_gate", "seed")
@@ -286,18 +289,18 @@ class MultiHeadAttention(HeadsAttention):
 
     @property
     def value_size(self) -> int:
-        """The size of a head's values."""
+        """The size of each head's values."""
         return self.value_dim or self.key_dim
 
     def out(self, query: Shape) -> tuple[int, ...]:
-        """The output's axes in place of the features."""
+        """The sizes of the output's last axes, which replace the query's features."""
         sizes = self.output_shape_
         if isinstance(sizes, int):
             return (sizes,)
         return sizes or (query[-1] or 0,)
 
     def axes(self, rank: int) -> tuple[int, ...]:
-        """The axes that attend, from 0 on, in the order given."""
+        """The attention axes, counted from the front, in the given order."""
         given = self.attention_axes
         if given is None:
             return tuple(range(1, rank - 1))
@@ -322,7 +325,7 @@ class MultiHeadAttention(HeadsAttention):
         output = (*query[:-1], *self.out(query))
         if not return_attention_scores:
             return output
-        # Keras declares this whatever the lengths of query and key are.
+        # Keras declares this shape regardless of the lengths of query and key.
         return output, (query[0], self.num_heads, query[1], query[1])
 
     def weights(
@@ -357,7 +360,8 @@ class MultiHeadAttention(HeadsAttention):
 
 @layer
 class GroupQueryAttention(HeadsAttention):
-    """Attention whose query heads share fewer heads of keys and values."""
+    """Grouped-query attention: multi-head attention whose query heads share fewer key and value
+    heads."""
 
     keras_class = "GroupedQueryAttention"
     in_keras_2 = False
@@ -392,14 +396,14 @@ class GroupQueryAttention(HeadsAttention):
             raise ShapeError("inputs of shape (N, steps, features)", f"shape {query}")
         if self.num_query_heads % self.num_key_value_heads:
             raise ShapeError(
-                "query heads in equal groups",
-                f"{self.num_query_heads} for {self.num_key_value_heads} heads of keys and values",
-                "make the first a multiple of the second",
+                "`num_query_heads` to be a multiple of `num_key_value_heads`",
+                f"{self.num_query_heads} and {self.num_key_value_heads}",
+                "each key and value head is shared by the same number of query heads",
                 field="num_query_heads",
             )
         if query[-1] != value[-1]:
             raise ShapeError(
-                "query and value of as many features",
+                "query and value with the same number of features",
                 f"{query[-1]} and {value[-1]}",
                 field="inputs",
             )

@@ -1,4 +1,4 @@
-"""Attention and general contractions as operations of `keras.ops`."""
+"""Attention and tensor contractions of `keras.ops`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from specfmt.layers.registry import operation
 
 @operation("tensordot")
 class Tensordot(Binary):
-    """Sums of products over pairs of axes: the last ``axes`` with the first, or those listed."""
+    """Sums products over pairs of axes: the last ``axes`` of ``x1`` with the first of ``x2``, or
+    the listed pairs."""
 
     axes: Annotated[
         int | tuple[tuple[int, ...], ...],
@@ -29,7 +30,7 @@ class Tensordot(Binary):
     ] = 2
 
     def pairs(self, x1: Shape, x2: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The axes of either operand that are summed over, in order."""
+        """The axes of each operand that are summed over, in order."""
         if isinstance(self.axes, int):
             if self.axes > min(len(x1), len(x2)):
                 raise ShapeError(f"at most {min(len(x1), len(x2))} axes", str(self.axes))
@@ -37,7 +38,9 @@ class Tensordot(Binary):
         first = tuple(check_axis(k, len(x1), "axes") for k in self.axes[0])
         second = tuple(check_axis(k, len(x2), "axes") for k in self.axes[1])
         if len(first) != len(second):
-            raise ShapeError("as many axes of either", f"{len(first)} and {len(second)}")
+            raise ShapeError(
+                "the same number of axes for both operands", f"{len(first)} and {len(second)}"
+            )
         return first, second
 
     def output_shape(self, x1: Any, x2: Any) -> Shape:
@@ -45,7 +48,7 @@ class Tensordot(Binary):
         first, second = self.pairs(a, b)
         for k, m in zip(first, second, strict=True):
             if None not in (a[k], b[m]) and a[k] != b[m]:
-                raise ShapeError(f"axes of one size ({a[k]})", f"{b[m]}", field="axes")
+                raise ShapeError(f"axes of the same size ({a[k]})", f"{b[m]}", field="axes")
         return (
             *(n for k, n in enumerate(a) if k not in first),
             *(n for k, n in enumerate(b) if k not in second),
@@ -59,7 +62,8 @@ class Tensordot(Binary):
 
 @operation("dot_product_attention", "nn")
 class DotProductAttention(Op):
-    """`softmax(query @ key * scale) @ value` over (batch, time, heads, features)."""
+    """`softmax(query @ key^T * scale) @ value` for tensors of shape (batch, time, heads,
+    features)."""
 
     operands: ClassVar[tuple[str, ...]] = ("tensor", "tensor", "tensor")
     optional_operands: ClassVar[tuple[str, ...]] = ("bias", "mask", "scale")
@@ -88,7 +92,7 @@ class DotProductAttention(Op):
         broadcast(tuple(key), tuple(value))
         heads, shared = query[2], key[2]
         if heads is not None and shared is not None and heads % shared:
-            raise ShapeError(f"a number of heads that {shared} divides", str(heads), field="inputs")
+            raise ShapeError(f"a number of heads divisible by {shared}", str(heads), field="inputs")
         return tuple(query)
 
     def result_dtype(self, *operands: Any) -> str:

@@ -9,19 +9,23 @@ from specfmt.layers.base import Argument, Layer, Shape, ShapeError
 from specfmt.layers.core import INPUTS_ONLY
 
 UNKNOWN: Final = 1
-"""How many numbers of a text layer's vocabulary stand for what is not in it."""
+"""The number of out-of-vocabulary indices of a text layer."""
 
 
 def one_hot_shape(x: Shape, depth: int | None) -> Shape:
-    """A vector for each element; a last axis of size 1 is taken for it."""
+    """The shape with a vector of size ``depth`` per element; it replaces a last axis of size 1."""
     return (*x[:-1], depth) if len(x) > 1 and x[-1] == 1 else (*x, depth)
 
 
 def check_sparse(sparse: bool, mode: str) -> None:
-    """Keras has sparse vectors, but no sparse numbers."""
+    """Check that only vectors are sparse.
+
+    Raises:
+        ShapeError: Sparse indices, which Keras does not have.
+    """
     if sparse and mode == "int":
         raise ShapeError(
-            "a mode that gives vectors beside `sparse: true`",
+            "an output_mode that returns vectors for `sparse: true`",
             "output_mode int",
             "leave `sparse` out",
             field="sparse",
@@ -29,7 +33,7 @@ def check_sparse(sparse: bool, mode: str) -> None:
 
 
 class Categorical(Layer):
-    """Base of layers that give category numbers, or vectors made of them."""
+    """Base of the layers that return indices of categories, or vectors made of them."""
 
     call_arguments: ClassVar[tuple[Argument, ...]] = INPUTS_ONLY
     supports_masking = False
@@ -46,18 +50,18 @@ class Categorical(Layer):
 
 
 class Lookup(Categorical):
-    """Base of layers with a vocabulary."""
+    """Base of the layers with a vocabulary."""
 
     @classmethod
     def unreadable(cls, config: dict[str, Any]) -> str:
         sized = config.get("vocabulary") is not None or config.get("pad_to_max_tokens")
         if sized or config.get("output_mode", "int") == "int":
             return ""
-        return "the file does not hold its vocabulary, which its output's size follows from"
+        return "the file does not hold its vocabulary, which determines the size of its output"
 
     @property
     def table(self) -> tuple[Any, ...] | None:
-        """The vocabulary without the special tokens that may stand before it, as Keras reads it."""
+        """The vocabulary without the special tokens that may precede it, as Keras reads it."""
         given: tuple[Any, ...] | None = getattr(self, "vocabulary", None)
         if given is None:
             return None
@@ -66,29 +70,29 @@ class Lookup(Categorical):
 
     @property
     def mode(self) -> str:
-        """What a call gives."""
+        """The form of the output, a value of ``output_mode``."""
         return str(getattr(self, "output_mode", "int"))
 
     @property
     def masked(self) -> bool:
-        """Whether number 0 stands for the mask token."""
+        """Whether index 0 is the mask token's."""
         return getattr(self, "mask_token", None) is not None and self.mode == "int"
 
     @property
     def unknown(self) -> int:
-        """How many numbers stand for what is not in the vocabulary."""
+        """The number of out-of-vocabulary indices."""
         return int(getattr(self, "num_oov_indices", UNKNOWN))
 
     @property
     def special_tokens(self) -> tuple[Any, ...]:
-        """What stands before the vocabulary's own tokens."""
+        """The tokens that precede those of the vocabulary."""
         mask = getattr(self, "mask_token", None)
         token = getattr(self, "oov_token", None)
         return (*((mask,) if self.masked else ()), *(token,) * self.unknown)
 
     @property
     def size(self) -> int | None:
-        """How many numbers there are; None without a vocabulary."""
+        """The number of indices; None without a vocabulary."""
         return None if self.table is None else len(self.special_tokens) + len(self.table)
 
     def depth(self) -> int | None:
@@ -98,7 +102,7 @@ class Lookup(Categorical):
         return self.size
 
     def weighting(self) -> tuple[float, ...]:
-        """The weight of each number for ``tf_idf``, as Keras fills it up."""
+        """The ``tf_idf`` weight of each index: special tokens have the mean, padding has 0."""
         given: tuple[float, ...] = getattr(self, "idf_weights", None) or ()
         vocabulary: tuple[Any, ...] = getattr(self, "vocabulary", None) or ()
         front = 0 if len(vocabulary) == self.size else len(self.special_tokens)
@@ -107,10 +111,10 @@ class Lookup(Categorical):
         return (*filled, *(0.0,) * ((self.depth() or 0) - len(filled)))
 
     def check_table(self) -> None:
-        """Hold the vocabulary against the other fields.
+        """Check the vocabulary against the other fields.
 
         Raises:
-            ShapeError: Keras would refuse it.
+            ShapeError: Keras would raise for it.
         """
         mode, size = self.mode, self.size
         limit: int | None = getattr(self, "max_tokens", None)
@@ -119,12 +123,12 @@ class Lookup(Categorical):
         check_sparse(getattr(self, "sparse", False), mode)
         if padded and limit is None:
             raise ShapeError(
-                "`max_tokens` beside `pad_to_max_tokens`", "none", field="pad_to_max_tokens"
+                "`max_tokens` for `pad_to_max_tokens: true`", "none", field="pad_to_max_tokens"
             )
         if (weights is not None) != (mode == "tf_idf" and self.table is not None):
             given = f"output_mode {mode}" if weights is not None else "none"
             raise ShapeError(
-                "`idf_weights` where output_mode is tf_idf, and there alone",
+                "`idf_weights` if and only if output_mode is tf_idf",
                 given,
                 "give one weight for each token of the vocabulary",
                 field="idf_weights",
@@ -132,7 +136,7 @@ class Lookup(Categorical):
         if size is None:
             if mode != "int" and not padded:
                 raise ShapeError(
-                    f"a vocabulary, which the vectors of output_mode {mode} get their length from",
+                    f"a vocabulary, which determines the length of output_mode {mode}'s vectors",
                     "none",
                     "give `vocabulary`, or `max_tokens` and `pad_to_max_tokens: true`",
                     field="output_mode",
@@ -147,8 +151,8 @@ class Lookup(Categorical):
         mask = getattr(self, "mask_token", None)
         if mask is not None and mask in tokens:
             raise ShapeError(
-                f"the mask token {mask!r} before the vocabulary or not at all",
-                "it among the others",
+                f"the mask token {mask!r} as the first token or not at all",
+                "it after others",
                 "remove it from the vocabulary",
                 field="vocabulary",
             )
@@ -161,7 +165,7 @@ class Lookup(Categorical):
             )
         if weights is not None and len(weights) != len(getattr(self, "vocabulary", None) or ()):
             raise ShapeError(
-                "as many weights as the vocabulary has tokens",
+                "one weight for each token of the vocabulary",
                 str(len(weights)),
                 field="idf_weights",
             )

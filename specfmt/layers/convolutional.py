@@ -51,11 +51,11 @@ from specfmt.vocab.fields import (
 KERNEL_OF_3D: FormerArguments = {
     f"kernel_dim{axis + 1}": Former("kernel_size", axis=axis) for axis in range(3)
 }
-"""Keras 1's size of a kernel, one argument an axis."""
+"""Keras 1's arguments for the size of a 3D kernel, one per axis."""
 
 
 class Window(Layer):
-    """What all convolutions share: a window of known size over ``rank`` axes."""
+    """Base of the convolutions, whose window slides over ``rank`` spatial axes."""
 
     writes_activity_regularizer: ClassVar[bool] = True
     supports_masking: ClassVar[bool] = False
@@ -72,7 +72,7 @@ class Window(Layer):
         return compute_dtype
 
     def sized(self, name: str) -> tuple[int, ...]:
-        """A size field as one number an axis."""
+        """The size field ``name`` as one number per axis."""
         size: Size = getattr(self, name)
         return expand(size, self.rank)
 
@@ -109,7 +109,8 @@ class Over3D(Layer):
 
 
 class Convolution(Window, Filters):
-    """Slides ``filters`` kernels over the input and sums over its channels."""
+    """Base of the plain convolutions: each of ``filters`` kernels is convolved with all
+    channels."""
 
     keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
 
@@ -150,27 +151,27 @@ class Convolution(Window, Filters):
 
 @layer
 class Conv1D(Over1D, Convolution):
-    """Convolution over steps; ``padding: causal`` keeps a step from seeing later ones."""
+    """1D convolution over time steps; with ``padding: causal`` no step depends on later ones."""
 
     reads_sequences: ClassVar[bool] = True
 
-    padding: CausalPadding = "valid"  # type: ignore[assignment]  # wider than the others'
+    padding: CausalPadding = "valid"  # type: ignore[assignment]  # one choice more
 
 
 @layer
 class Conv2D(Convolution):
-    """Convolution over height and width."""
+    """2D convolution over height and width."""
 
 
 @layer
 class Conv3D(Over3D, Convolution):
-    """Convolution over depth, height and width."""
+    """3D convolution over depth, height and width."""
 
     former_arguments: ClassVar[FormerArguments] = KERNEL_OF_3D
 
 
 class TransposedConvolution(Window):
-    """The gradient of a convolution: every input element spreads a kernel over the output."""
+    """The gradient of a convolution: each input element adds a scaled kernel to the output."""
 
     former_arguments: ClassVar[FormerArguments] = {
         "output_shape": Former(
@@ -197,7 +198,7 @@ class TransposedConvolution(Window):
     bias_constraint: Constraint = None
 
     def output_paddings(self) -> tuple[int | None, ...]:
-        """``output_padding`` as one number (or None) an axis."""
+        """``output_padding`` as one number (or None) per axis."""
         given: Size | None = self.output_padding
         return (None,) * self.rank if given is None else expand(given, self.rank)
 
@@ -227,7 +228,7 @@ class TransposedConvolution(Window):
                 )
         if self.padding == "same" and 0 in self.extents():
             raise ShapeError(
-                "output_padding of at least 1 where padding: same meets an even kernel",
+                "output_padding of at least 1 for this kernel with padding: same",
                 f"output_padding {self.output_padding}",
                 "TensorFlow cannot run it with 0; leave output_padding out",
                 field="output_padding",
@@ -260,19 +261,19 @@ class TransposedConvolution(Window):
 
 @layer
 class Conv1DTranspose(Over1D, TransposedConvolution):
-    """Transposed convolution over steps."""
+    """1D transposed convolution over time steps: enlarges its input by ``strides``."""
 
     output_padding: OptionalNatural1 = None
 
 
 @layer
 class Conv2DTranspose(TransposedConvolution):
-    """Transposed convolution over height and width."""
+    """2D transposed convolution over height and width: enlarges its input by ``strides``."""
 
 
 @layer
 class Conv3DTranspose(Over3D, TransposedConvolution):
-    """Transposed convolution over depth, height and width."""
+    """3D transposed convolution over depth, height and width: enlarges its input by ``strides``."""
 
     keras_2_lacks: ClassVar[tuple[str, ...]] = ("dilation_rate",)
     former_arguments: ClassVar[FormerArguments] = KERNEL_OF_3D
@@ -281,7 +282,7 @@ class Conv3DTranspose(Over3D, TransposedConvolution):
 
     @classmethod
     def own_fields(cls) -> tuple[str, ...]:
-        """Keras puts ``data_format`` before ``output_padding`` in this one class."""
+        """The fields in Keras's order, which has ``data_format`` first in this class alone."""
         names = list(super().own_fields())
         names.remove("output_padding")
         names.insert(names.index("data_format") + 1, "output_padding")
@@ -289,7 +290,7 @@ class Conv3DTranspose(Over3D, TransposedConvolution):
 
 
 class Depthwise(Window):
-    """Convolves every input channel with ``depth_multiplier`` kernels of its own."""
+    """Base of the depthwise convolutions: each channel has ``depth_multiplier`` kernels."""
 
     kernel_size: Size2
     strides: Size2 = 1
@@ -328,23 +329,23 @@ class Depthwise(Window):
 
 @layer
 class DepthwiseConv1D(Over1D, Depthwise):
-    """Depthwise convolution over steps."""
+    """1D depthwise convolution over time steps: convolves each channel separately."""
 
 
 @layer
 class DepthwiseConv2D(Depthwise):
-    """Depthwise convolution over height and width."""
+    """2D depthwise convolution over height and width: convolves each channel separately."""
 
 
 class Separable(Window, Filters):
-    """A depthwise convolution, then a 1 x 1 convolution that mixes the channels."""
+    """Base of the separable convolutions: depthwise, then 1 x 1 to mix the channels."""
 
     keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
     former_arguments: ClassVar[FormerArguments] = {
         "init": Former("depthwise_initializer", also=("pointwise_initializer",)),
         "depthwise_init": "depthwise_initializer",
         "pointwise_init": "pointwise_initializer",
-        "W_regularizer": GONE,  # of the class that Keras 1 derived it from
+        "W_regularizer": GONE,  # inherited from Keras 1's base class, without effect
         "W_constraint": GONE,
     }
 
@@ -391,11 +392,13 @@ class Separable(Window, Filters):
 
 @layer
 class SeparableConv1D(Over1D, Separable):
-    """Depthwise separable convolution over steps."""
+    """1D separable convolution over time steps: a depthwise convolution, then one of size 1 that
+    mixes the channels."""
 
     reads_sequences: ClassVar[bool] = True
 
 
 @layer
 class SeparableConv2D(Separable):
-    """Depthwise separable convolution over height and width."""
+    """2D separable convolution over height and width: a depthwise convolution, then a 1 x 1
+    convolution that mixes the channels."""

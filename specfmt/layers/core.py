@@ -1,4 +1,4 @@
-"""Core layers: Dense, Embedding, Masking and their like."""
+"""Core layers: Dense, Activation, Embedding, Masking, Identity."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ INPUTS_ONLY = (Argument("inputs"),)
 LORA = ("lora_rank", "quantization_config")
 
 QuantizationConfig = Annotated[dict[str, Any] | None, Nullable(AnyMapping())]
-"""What a later `layer.quantize()` would do; nothing is quantized until then."""
+"""Settings of a later `layer.quantize()`; they do not quantize the layer by themselves."""
 
 
 def lora_weights(
     name: str, shape: tuple[int, int], rank: int | None, regularizer: Term | None
 ) -> Iterator[Weight]:
-    """The two factors that LoRA trains in place of a matrix of ``shape``, if ``rank`` is given."""
+    """The two factors that LoRA trains for a matrix of ``shape``; none if ``rank`` is None."""
     if rank is not None:
         factors = (("a", (shape[0], rank), HE_UNIFORM), ("b", (rank, shape[1]), ZEROS))
         for letter, size, init in factors:
@@ -109,7 +109,7 @@ class Dense(FloatLayer):
 
 @layer
 class Embedding(FloatLayer):
-    """Turns whole numbers into rows of a table; with ``mask_zero`` it masks the number 0."""
+    """Maps integer indices to learned vectors; with ``mask_zero`` index 0 is masked."""
 
     reads_indices = True
     writes_activity_regularizer = True
@@ -123,8 +123,8 @@ class Embedding(FloatLayer):
         "W_constraint": "embeddings_constraint",
         "dropout": gone(
             0,
-            left_out="which dropped whole words while it trained; Keras 3 has no such option",
-            hint="it does nothing once a model is trained; SpatialDropout1D behind it is close",
+            left_out="which dropped whole words in training; Keras 3 has no such option",
+            hint="it has no effect at inference; a SpatialDropout1D after the layer is similar",
         ),
         "sparse": GONE,
         "use_one_hot_matmul": GONE,
@@ -184,7 +184,7 @@ def _check_lora(rank: int | None, constraint: Term | None, field: str) -> None:
 
 @layer
 class Masking(FloatLayer):
-    """Masks the steps whose features all equal ``mask_value``, and sets them to zero."""
+    """Masks the time steps whose features all equal ``mask_value`` and sets them to zero."""
 
     built_at_creation = True
     call_arguments = INPUTS_ONLY
@@ -200,7 +200,7 @@ class Masking(FloatLayer):
 
 @layer
 class Identity(Layer):
-    """Returns its input."""
+    """Returns its input unchanged."""
 
     built_at_creation = True
     positionwise = True
@@ -214,7 +214,7 @@ class Identity(Layer):
 
 @layer
 class Activation(FloatLayer):
-    """Applies an activation function."""
+    """Applies an activation function to its input."""
 
     built_at_creation = True
     positionwise = True

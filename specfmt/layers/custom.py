@@ -1,4 +1,4 @@
-"""A layer that specfmt does not know: kept whole, never looked into."""
+"""User-defined layers: specfmt keeps their configuration and generates an import and a call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ SIZES = Tuple(Nullable(Integer(0)), 0)
 OutputShape = Annotated[
     tuple[Any, ...] | None,
     Nullable(
-        Either(SIZES, Tuple(Nullable(SIZES), 1), expected="a shape, or a list with one an output")
+        Either(
+            SIZES, Tuple(Nullable(SIZES), 1), expected="a shape, or a list with one for each output"
+        )
     ),
 ]
 TorchClass = Annotated[
@@ -40,15 +42,16 @@ OutputDType = Annotated[str | None, Nullable(OneOf(*DTYPES))]
 
 @layer
 class Custom(Layer):
-    """A user-defined class: generates an import and a call, survives every round trip.
+    """A user-defined layer: generated code imports its class and calls it.
 
-    ``class`` is the dotted path to the class; ``config`` its keyword arguments.  ``shape`` says
-    its output's shape (without the batch axis; a list of shapes for several outputs, null for
-    one that is not known) and ``output_dtype`` its dtype; without ``shape`` the shapes behind it
-    stay unknown.  ``weights`` gives the shape of each of its weights, in Keras's order; ``torch``
-    the PyTorch class that computes the same.  Or ``define`` lists the operations that it stands
-    for, which read what it is called with as ``x``, ``y``, ``z``: then nothing of it is unknown,
-    and its class is not used.  Its call may take any arguments.
+    ``class`` is the dotted path of the class and ``config`` its constructor arguments.  ``shape``
+    is the output's shape without the batch axis (a list of shapes for several outputs, null for
+    one that is not known) and ``output_dtype`` its dtype; without ``shape`` the shapes of the
+    layers after it are unknown.  ``weights`` gives the shape of each weight, in Keras's order;
+    ``torch`` is the PyTorch class that computes the same.  Alternatively ``define`` lists the
+    layers and operations that compute what the class computes, with its call arguments as
+    ``x``, ``y``, ``z``: then its shapes and weights are known and the class is not used.  A call
+    may have any arguments.
     """
 
     call_arguments = (Argument("inputs", required=False),)
@@ -71,7 +74,7 @@ class Custom(Layer):
 
     @property
     def class_name(self) -> str:
-        """The class's own name, without its module and the name of a registered package."""
+        """The class's name without its module and without the package that it is registered in."""
         return self.class_.rpartition(".")[2].rpartition(">")[2]
 
     def output_shape(self, *args: Any, **kwargs: Any) -> Any:
@@ -84,7 +87,7 @@ class Custom(Layer):
         return (*batch, *self.shape)
 
     def macs(self, output: Any, /, *args: Any, **kwargs: Any) -> int:
-        """Not known; a call may have arguments of any name."""
+        """0, since it is not known; a call may have arguments of any name."""
         return 0
 
     def weights(self, *args: Any, **kwargs: Any) -> Iterator[Weight]:
@@ -104,7 +107,7 @@ class Custom(Layer):
 
 
 def _shapes(items: Any) -> Any:
-    """The shapes among a call's arguments; constants are no shapes."""
+    """The shapes among a call's arguments, constants left out."""
     for item in items:
         if isinstance(item, list):
             yield from _shapes(item)

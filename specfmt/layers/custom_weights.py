@@ -1,4 +1,4 @@
-"""The weights of a layer that specfmt does not know, as its entry gives them."""
+"""The weights of a user-defined layer, as its entry lists them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = Text("the name of a weight: kernel, dense/kernel", r"^[^\s/]+(/[^\s/]+)*$
 
 
 class CustomWeight(SpecModel):
-    """One weight: its shape, whether training changes it, its dtype where it is not float32."""
+    """One weight: its shape, whether it is trained, and its dtype, by default float32."""
 
     shape: Annotated[tuple[int, ...], SHAPE]
     trainable: Bool = True
@@ -62,7 +62,7 @@ class WeightsRule(Rule):
 
 
 def _weight(item: Any) -> CustomWeight | tuple[int, ...]:
-    """As short as it can be said."""
+    """A weight in its shortest form: its shape where the other fields have their defaults."""
     if isinstance(item, dict):
         item = validate(CustomWeight, item, "a weight")
     if isinstance(item, CustomWeight):
@@ -74,5 +74,5 @@ def _weight(item: Any) -> CustomWeight | tuple[int, ...]:
 
 
 def as_weight(item: CustomWeight | tuple[int, ...]) -> CustomWeight:
-    """A weight as `WeightsRule` keeps it, in its long form."""
+    """The long form of a weight that `WeightsRule` returned."""
     return CustomWeight.model_construct(shape=item) if isinstance(item, tuple) else item

@@ -1,4 +1,4 @@
-"""Further element-wise operations of `keras.ops`: rarer functions, tests for NaN, bits."""
+"""Further element-wise operations of `keras.ops`: rarer functions, tests for NaN, bitwise ones."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ class Cbrt(FloatUnary):
 
 @operation("trunc")
 class Trunc(Unary):
-    """The whole number nearest to x that is no farther from 0."""
+    """`x` rounded towards 0 to an integer."""
 
 
 @operation("erfinv", "math")
 class Erfinv(Unary):
-    """The number whose error function is x."""
+    """The inverse of the error function."""
 
 
 class Test(Unary):
-    """Base of the tests of each element."""
+    """Base of the element-wise tests."""
 
     def result_dtype(self, x: Any) -> str:
         return "bool"
@@ -64,7 +64,7 @@ class Test(Unary):
 
 @operation("isnan")
 class Isnan(Test):
-    """Whether each element is not a number."""
+    """Whether each element is NaN (not a number)."""
 
 
 @operation("isinf")
@@ -79,7 +79,7 @@ class Isfinite(Test):
 
 @operation("nan_to_num")
 class NanToNum(Unary):
-    """NaN replaced by ``nan``, infinities by ``posinf`` and ``neginf`` (the largest numbers)."""
+    """Replaces NaN by ``nan``, infinity by ``posinf`` and minus infinity by ``neginf``."""
 
     nan: Scalar = 0.0
     posinf: OptionalScalar = None
@@ -88,7 +88,7 @@ class NanToNum(Unary):
 
 @operation("full_like")
 class FullLike(Op):
-    """One number in the shape of a tensor, in the tensor's dtype by default."""
+    """A tensor filled with one number, of the shape and (by default) the dtype of another."""
 
     operands: ClassVar[tuple[str, ...]] = ("tensor", "any")
 
@@ -117,7 +117,7 @@ class DivideNoNan(FloatBinary):
 
 
 class Bitwise(Binary):
-    """Base of the operations on the bits of whole numbers."""
+    """Base of the bitwise operations on integers."""
 
     def output_shape(self, x: Any, y: Any) -> Shape:
         return super().output_shape(x, y)
@@ -128,22 +128,22 @@ class Bitwise(Binary):
 
 @operation("bitwise_and")
 class BitwiseAnd(Bitwise):
-    """The bits that both have."""
+    """The bitwise and of two integers: the bits that are set in both."""
 
 
 @operation("bitwise_or")
 class BitwiseOr(Bitwise):
-    """The bits that either has."""
+    """The bitwise or of two integers: the bits that are set in either."""
 
 
 @operation("bitwise_xor")
 class BitwiseXor(Bitwise):
-    """The bits that exactly one has."""
+    """The bitwise exclusive or of two integers: the bits that are set in exactly one."""
 
 
 @operation("stop_gradient", "core")
 class StopGradient(Unary):
-    """The same tensor, through which no gradient passes."""
+    """Returns the tensor unchanged; no gradient flows through it."""
 
     def output_shape(self, variable: Any) -> Shape:
         return operand_shape(variable)
@@ -151,4 +151,4 @@ class StopGradient(Unary):
 
 @operation("copy")
 class Copy(Unary):
-    """The same tensor."""
+    """Returns a copy of the tensor."""

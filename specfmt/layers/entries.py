@@ -1,4 +1,4 @@
-"""The entries of a layer list: layers, operations, further calls, and models inside the model."""
+"""The entries of a layer list: layers, operations, repeated calls and nested models."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from specfmt.layers.base import Layer
 from specfmt.layers.registry import MODEL, build_layer, build_op, layer_class
 
 MAX_AXES = 32
-"""Axes of an input; NumPy before 2.0 takes no more either, batch axis aside."""
+"""The largest number of axes of an input, which is also NumPy's limit before 2.0."""
 
 Style = Literal["sequential", "functional"]
 
 
 class InputSpec(SpecModel):
-    """An input of a model: `keras.Input`.
+    """An input of a model, as `keras.Input`.
 
-    ``shape`` is without the batch axis; null is a size not known until run time.
+    ``shape`` excludes the batch axis; null is a size that is not known until run time.
     """
 
     shape: Annotated[tuple[int | None, ...], Tuple(Nullable(Integer(0)), 0, MAX_AXES)]
@@ -87,7 +87,7 @@ class InputsRule(Rule):
 
 
 class NestRule(Rule):
-    """A tensor name, or a list or a mapping of them, which may nest."""
+    """A tensor name, or a list or a mapping of them, which may be nested."""
 
     _name = Text("the name of a tensor", r"\S")
 
@@ -120,7 +120,7 @@ def nest_schema() -> dict[str, Any]:
 
 
 class Reuse(SpecModel):
-    """A further call of a layer or model that stands elsewhere, sharing its weights."""
+    """Calls the layer or nested model of another entry again, with the same weights."""
 
     type_name: ClassVar[str] = "reuse"
 
@@ -130,9 +130,9 @@ class Reuse(SpecModel):
 
 
 class InvalidEntry(SpecModel):
-    """Stands for an entry that could not be read, so that the others are still checked.
+    """A placeholder for an entry that could not be read, so that the others are still checked.
 
-    What it says of its edges is kept where that can be read, and is checked too.
+    Its edges are kept where they could be read, and are checked too.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=False)
@@ -144,7 +144,7 @@ class InvalidEntry(SpecModel):
 
 
 class EntriesRule(Rule):
-    """The entries of a layer list, checked one by one."""
+    """A list of layers, operations, repeated calls and nested models."""
 
     def check(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, _Checked):
@@ -162,7 +162,7 @@ Entries = Annotated[tuple[Any, ...], EntriesRule()]
 
 
 class AnyModel(SpecModel):
-    """What the document and a model inside a model have in common."""
+    """Base of the document and of nested models."""
 
     def explicit_arguments(self) -> dict[str, Any]:
         given = super().explicit_arguments()
@@ -170,7 +170,7 @@ class AnyModel(SpecModel):
 
 
 class Model(AnyModel):
-    """A model inside a model: its own inputs, layers and outputs; ``call`` says what it reads."""
+    """A nested model with its own inputs, layers and outputs; ``call`` is what it is called on."""
 
     type_name: ClassVar[str] = MODEL
 
@@ -207,7 +207,7 @@ def parse_entry(value: Any) -> Any:
     if len(kinds) != 1:
         raise NestedError([_not_an_entry(value, kinds)])
     if kinds == ["reuse"]:
-        return validate(Reuse, value, "a reuse")
+        return validate(Reuse, value, "a reuse entry")
     if kinds == ["op"]:
         return build_op(value)
     if value["type"] == MODEL:
@@ -269,9 +269,9 @@ def _invalid_entry(item: Any) -> InvalidEntry:
 
 
 def _readable_edges(entry: dict[str, Any]) -> Any:
-    """What an entry says that it reads; None where it does not, or not as edges are written."""
+    """The edges of an entry; None if it has none, or none that can be read."""
     if entry.get("type") == MODEL or entry.get("inputs") is None:
-        return None  # the inputs of a model are its own
+        return None  # the `inputs` of a nested model declare inputs, they are no edges
     try:
         return (OperandsRule() if "op" in entry else EdgesRule()).check(entry["inputs"])
     except ValueError:
@@ -290,7 +290,7 @@ def _parse_model(value: dict[str, Any]) -> tuple[Model | None, list[Diagnostic]]
 def parse_model(
     cls: type[M], data: dict[str, Any], label: str, needed: dict[str, Any]
 ) -> tuple[M | None, list[Diagnostic]]:
-    """A model from plain data; what is wrong in it does not hide what is wrong with the rest.
+    """A model from plain data; a mistake in one part does not hide mistakes in the others.
 
     Entries that cannot be read become `InvalidEntry`, so that the others are still checked.
 
@@ -298,7 +298,7 @@ def parse_model(
         cls: The document's or a nested model's class.
         data: Its fields.
         label: What to call it in messages.
-        needed: What stands for required fields that cannot be read.
+        needed: The values of required fields that cannot be read.
     """
     problems: list[Diagnostic] = []
     fields = dict(data)
@@ -322,7 +322,7 @@ def parse_model(
         return validate(cls, fields, label), problems
     except NestedError as error:
         problems.extend(error.diagnostics)
-    # What is left may still make a model that can be checked further.
+    # The remaining fields may still make a model that can be checked further.
     wrong = {d.path[0] for d in problems if d.path}
     kept = {
         key: value
@@ -336,11 +336,11 @@ def parse_model(
 
 
 _READ_FIRST = ("layers", "inputs", "train", "outputs", "input_structure")
-"""Fields that hold much, in the order in which their findings are told."""
+"""Fields that are checked on their own, in the order in which their findings are reported."""
 
 
 def _readable_inputs(value: dict[str, Any]) -> dict[str, InputSpec]:
-    """The inputs by name, of unknown shape where one is wrong."""
+    """The inputs by name; one with a mistake gets an unknown shape."""
     rule, found = InputsRule(), {}
     for name, item in value.items():
         try:
@@ -351,13 +351,13 @@ def _readable_inputs(value: dict[str, Any]) -> dict[str, InputSpec]:
 
 
 class _Checked(tuple):  # type: ignore[type-arg]
-    """Entries that were read already; `EntriesRule` takes them as they are."""
+    """Entries that are read already; `EntriesRule` returns them unchanged."""
 
     __slots__ = ()
 
 
 class LayerRule(Rule):
-    """A layer inside a field: ``{type: LSTM, units: 4}``; ``types`` limits which."""
+    """A layer in a field: ``{type: LSTM, units: 4}``; if ``types`` is not empty, one of these."""
 
     def __init__(self, *types: str) -> None:
         self.types = types

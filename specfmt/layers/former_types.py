@@ -1,6 +1,6 @@
-"""Types of layers that earlier releases of Keras had, and what each is today.
+"""Layer types of earlier releases of Keras, and the current type of each.
 
-A table of names, so that nothing is imported to look one up.  Sources: `keras.layers` of releases
+A table of names, so that a look-up imports nothing.  Sources: `keras.layers` of releases
 0.3 to 3 and of tf_keras 2.21, their aliases and the classes behind them.
 """
 
@@ -35,7 +35,7 @@ FORMER_TYPES: Final[dict[str, str]] = {
         ("Sequential", "Functional", "Container", "Graph", "ModelV2", "Network"), "Model"
     ),
 }
-"""Former type -> today's."""
+"""Former type -> current type."""
 
 FORMER_TYPE_ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "SyncBatchNormalization": {"synchronized": True},
@@ -43,7 +43,7 @@ FORMER_TYPE_ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "CuDNNGRU": {"recurrent_activation": "sigmoid", "reset_after": True},
     "ThresholdedReLU": {"threshold": 1.0},
 }
-"""What a former type did where today's type has an argument, unless the argument is given."""
+"""Former type -> the defaults that it had for arguments of the current type."""
 
 WITHOUT_SUCCESSOR: Final[dict[str, str]] = {
     "Highway": "a gated layer of four weights",
@@ -54,7 +54,7 @@ WITHOUT_SUCCESSOR: Final[dict[str, str]] = {
     "Siamese": "a layer over several models",
     "SiameseHead": "a layer over several models",
 }
-"""Former types that nothing took the place of, and what they were."""
+"""Former types that have no successor -> what they computed."""
 
 MERGE_MODES: Final[dict[str, str]] = {
     "sum": "Add",
@@ -66,7 +66,7 @@ MERGE_MODES: Final[dict[str, str]] = {
     "dot": "Dot",
     "cos": "Dot",
 }
-"""Modes of Keras 1's ``Merge`` and the layers that took their place."""
+"""Modes of Keras 1's ``Merge`` -> the layers that replaced them."""
 
 INPUT_TYPES: Final = ("Input", "InputLayer")
 
@@ -74,14 +74,14 @@ _PATH: Final = re.compile(r"(?:tf|tensorflow|keras|tf_keras|layers)\.(?:\w+\.)*(
 
 
 def todays_type(type_name: str) -> str:
-    """A layer type by today's name, without a module."""
+    """The current name of a layer type, without its module."""
     path = _PATH.match(type_name)
     bare = path[1] if path else type_name
     return FORMER_TYPES.get(bare, bare)
 
 
 def former_type(type_name: object) -> Former | None:
-    """What became of a layer type; None where it is one of today or of no release."""
+    """What replaced a former layer type; None for a current or unknown type."""
     if not isinstance(type_name, str):
         return None
     today = todays_type(type_name)
@@ -89,7 +89,7 @@ def former_type(type_name: object) -> Former | None:
         return Former(message=f"expected the model's `inputs:`, received a layer {today}")
     if today in WITHOUT_SUCCESSOR:
         return Former(
-            message=lost(today), hint="write it with today's layers, or as {type: Custom, ...}"
+            message=lost(today), hint="build it from current layers, or write {type: Custom, ...}"
         )
     received = f'received the old spelling "{type_name}"'
     if today == "Merge":
@@ -98,6 +98,6 @@ def former_type(type_name: object) -> Former | None:
 
 
 def lost(type_name: str) -> str:
-    """What is said of a type without successor."""
+    """The message about a type that has no successor."""
     what = WITHOUT_SUCCESSOR[type_name]
     return f"expected a layer that Keras 3 has, received {type_name}, {what}"

@@ -1,4 +1,4 @@
-"""Operations of `keras.ops` on images: blocks of pixels, sizes, colours, patches."""
+"""Operations of `keras.ops` on images: pixel shuffle, resizing, grayscale, patches."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def _check_image(x: Shape, *, single: bool = False) -> None:
 
 
 class Blocks(Unary):
-    """Base of the operations between channels and blocks of pixels."""
+    """Base of the operations that move elements between channels and blocks of pixels."""
 
     block_size: BlockSize
     data_format: DataFormat = "channels_last"
 
     def sizes(self, x: Shape) -> tuple[Shape, int | None]:
-        """Height and width, and the number of channels."""
+        """The sizes (height, width), and the number of channels."""
         _check_image(x)
         first = self.data_format == "channels_first"
         return spatial_sizes(x, self.data_format), x[1] if first else x[-1]
@@ -49,14 +49,14 @@ class Blocks(Unary):
 
 @operation("depth_to_space", "nn")
 class DepthToSpace(Blocks):
-    """Channels become blocks of ``block_size`` x ``block_size`` pixels (a pixel shuffle)."""
+    """Moves channels into blocks of ``block_size`` x ``block_size`` pixels (pixel shuffle)."""
 
     def output_shape(self, x: Operand) -> Shape:
         sizes, channels = self.sizes(x)
         size = self.block_size
         if channels is not None and channels % size**2:
             raise ShapeError(
-                f"a number of channels that {size**2} divides", str(channels), field="block_size"
+                f"a number of channels divisible by {size**2}", str(channels), field="block_size"
             )
         large = tuple(None if n is None else n * size for n in sizes)
         fewer = None if channels is None else channels // size**2
@@ -65,14 +65,14 @@ class DepthToSpace(Blocks):
 
 @operation("space_to_depth", "nn")
 class SpaceToDepth(Blocks):
-    """Blocks of ``block_size`` x ``block_size`` pixels become channels."""
+    """Moves blocks of ``block_size`` x ``block_size`` pixels into channels."""
 
     def output_shape(self, x: Operand) -> Shape:
         sizes, channels = self.sizes(x)
         size = self.block_size
         if any(n is not None and n % size for n in sizes):
             raise ShapeError(
-                f"a height and width that {size} divides", f"{tuple(sizes)}", field="block_size"
+                f"a height and width divisible by {size}", f"{tuple(sizes)}", field="block_size"
             )
         small = tuple(None if n is None else n // size for n in sizes)
         more = None if channels is None else channels * size**2
@@ -81,7 +81,7 @@ class SpaceToDepth(Blocks):
 
 @operation("resize", "image")
 class Resize(Unary):
-    """Images in another ``size`` (height, width), interpolated as TensorFlow does."""
+    """Resizes images to ``size`` (height, width), with TensorFlow's interpolation."""
 
     size: Annotated[tuple[int, ...], Tuple(Integer(1), 2, 2)]
     interpolation: Interpolation = "bilinear"
@@ -95,7 +95,9 @@ class Resize(Unary):
     def output_shape(self, images: Operand) -> Shape:
         _check_image(images, single=True)
         if self.pad_to_aspect_ratio and self.crop_to_aspect_ratio:
-            raise ShapeError("to crop or to pad", "both", field="pad_to_aspect_ratio")
+            raise ShapeError(
+                "crop_to_aspect_ratio or pad_to_aspect_ratio", "both", field="pad_to_aspect_ratio"
+            )
         if self.data_format == "channels_first":
             return (*images[:-2], *self.size)
         return (*images[:-3], *self.size, images[-1])
@@ -103,7 +105,7 @@ class Resize(Unary):
 
 @operation("rgb_to_grayscale", "image")
 class RGBToGrayscale(Unary):
-    """One channel from three: `0.2989 * red + 0.587 * green + 0.114 * blue`."""
+    """Converts RGB to one channel: `0.2989 * red + 0.587 * green + 0.114 * blue`."""
 
     data_format: OptionalDataFormat = None
 
@@ -117,7 +119,8 @@ class RGBToGrayscale(Unary):
 
 @operation("extract_patches", "image")
 class ExtractPatches(Unary):
-    """Windows of ``size`` (height, width), their pixels as channels; side by side by default."""
+    """Cuts images into patches of ``size`` (height, width); the pixels of a patch become
+    channels."""
 
     keras_forgets_name: ClassVar[bool] = True
 
@@ -136,7 +139,7 @@ class ExtractPatches(Unary):
         }
 
     def windows(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """Sizes, strides and dilation rates, one an axis."""
+        """Sizes, strides and dilation rates, one per axis."""
         size = expand(self.size, 2)
         strides = size if self.strides is None else expand(self.strides, 2)
         return size, strides, expand(self.dilation_rate, 2)
@@ -153,6 +156,6 @@ class ExtractPatches(Unary):
             )
         )
         if any(n is not None and n < 1 for n in counts):
-            raise ShapeError("windows that fit into the image", f"size {size}", field="size")
+            raise ShapeError("patches that fit into the image", f"size {size}", field="size")
         pixels = None if channels is None else channels * prod(size)
         return with_spatial(images, counts, pixels, self.data_format)

@@ -1,4 +1,4 @@
-"""Every layer type and the module of its family; a test holds it against the modules."""
+"""Every layer type and the module of its family; a test compares it with the modules."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ ALIASES: Final[dict[str, str]] = {
     "swish": "silu",
     "hard_swish": "hard_silu",
 }
-"""Further names of functions that Keras records under the first one."""
+"""Alias of a function of `keras.ops` -> the name under which Keras records it."""
 
 
 IRREGULAR_CLASSES: Final[dict[str, str]] = {
     "getitem": "GetItem",
     "rgb_to_grayscale": "RGBToGrayscale",
 }
-"""Keras's classes that are not the function in camel case."""
+"""Functions whose Keras class is not the function's name in camel case."""
 
 
 def _class_name(function: str) -> str:
@@ -114,7 +114,7 @@ def _class_name(function: str) -> str:
 OPERATIONS: Final[dict[str, str]] = {
     name: _class_name(name) for names in OPERATION_FAMILIES.values() for name in names.split()
 }
-"""`keras.ops` name -> class; `OPERATION_MODULES` says where the class is."""
+"""`keras.ops` name -> class name; `OPERATION_MODULES` holds the class's module."""
 
 OPERATION_MODULES: Final[dict[str, str]] = {
     OPERATIONS[name]: module

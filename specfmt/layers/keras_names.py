@@ -1,6 +1,6 @@
-"""The public names of `keras.layers` and `keras.ops` in Keras 3.15, known to specfmt or not.
+"""The public names of `keras.layers` and `keras.ops` in Keras 3.15, defined by specfmt or not.
 
-With them a message can tell a layer that Keras has from a typo.  A test compares both with Keras.
+They distinguish a layer that only Keras has from a typo.  A test compares both with Keras.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Layers that make one tensor of several."""
+"""Layers that merge several tensors into one."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def _several(shapes: Shapes) -> str:
 
 
 class Merge(FloatLayer):
-    """Base of the layers that read a list of tensors.
+    """Base of the layers that merge a list of tensors.
 
-    Element-wise ones broadcast everything but the batch axis, aligned at the end; an input
-    with fewer axes gets new ones of size 1 after the batch.
+    Element-wise ones broadcast all axes but the batch axis, aligned at the last axis; an input
+    with fewer axes gets axes of size 1 after the batch axis.
     """
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
@@ -37,7 +37,7 @@ class Merge(FloatLayer):
     def output_shape(self, shapes: Shapes) -> Shape:
         batches = {shape[0] for shape in shapes if shape} - {None}
         if len(batches) > 1 or not all(shapes):
-            raise ShapeError("inputs of one batch size", _several(shapes))
+            raise ShapeError("inputs of the same batch size", _several(shapes))
         result = shapes[0][1:]
         for shape in shapes[1:]:
             result = self._broadcast(result, shape[1:], shapes)
@@ -45,7 +45,7 @@ class Merge(FloatLayer):
 
     @staticmethod
     def _broadcast(a: Shape, b: Shape, shapes: Shapes) -> Shape:
-        """Two shapes as one; a size that either does not know stays unknown."""
+        """The broadcast shape of two; a size that is unknown in either stays unknown."""
         if len(a) < len(b):
             a, b = b, a
         tail = a[len(a) - len(b) :]
@@ -64,7 +64,7 @@ class Merge(FloatLayer):
         return (*a[: len(a) - len(b)], *merged)
 
     def output_mask(self, masked: list[bool], **kwargs: bool) -> bool:
-        """Masks are joined by `or` if every input has one."""
+        """Whether every input has a mask; Keras then combines them by `or`."""
         return all(masked)
 
     def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
@@ -73,12 +73,12 @@ class Merge(FloatLayer):
 
 @layer
 class Add(Merge):
-    """Sum of its inputs."""
+    """Adds its inputs element by element."""
 
 
 @layer
 class Subtract(Merge):
-    """First input minus the second."""
+    """Subtracts the second input from the first, element by element."""
 
     def output_shape(self, shapes: Shapes) -> Shape:
         _exactly_two(shapes)
@@ -87,33 +87,33 @@ class Subtract(Merge):
 
 @layer
 class Multiply(Merge):
-    """Product of its inputs; a masked step counts as 1."""
+    """Multiplies its inputs element by element; masked time steps count as 1."""
 
     reads_masks = True
 
 
 @layer
 class Average(Merge):
-    """Mean of its inputs."""
+    """Averages its inputs element by element."""
 
 
 @layer
 class Maximum(Merge):
-    """Largest of its inputs, element by element."""
+    """The maximum of its inputs, element by element."""
 
     reads_masks = True
 
 
 @layer
 class Minimum(Merge):
-    """Smallest of its inputs, element by element."""
+    """The minimum of its inputs, element by element."""
 
     reads_masks = True
 
 
 @layer
 class Concatenate(Merge):
-    """Its inputs one after the other along ``axis``."""
+    """Concatenates its inputs along ``axis``."""
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     former_arguments: ClassVar[FormerArguments] = {"concat_axis": "axis"}
@@ -124,7 +124,7 @@ class Concatenate(Merge):
         ranks = {len(shape) for shape in shapes}
         rank = len(shapes[0])
         if len(ranks) > 1:
-            raise ShapeError("inputs of one number of axes", _several(shapes))
+            raise ShapeError("inputs with the same number of axes", _several(shapes))
         if not -rank <= self.axis < rank:
             raise ShapeError(f"an axis from {-rank} to {rank - 1}", str(self.axis), field="axis")
         axis = self.axis % rank
@@ -132,7 +132,7 @@ class Concatenate(Merge):
             sizes = {shape[k] for shape in shapes} - {None}
             if k != axis and len(sizes) > 1:
                 raise ShapeError(
-                    f"inputs that agree in every axis but {axis}",
+                    f"inputs of the same shape except along axis {axis}",
                     _several(shapes),
                     "crop, pad or resize one of them",
                 )
@@ -141,7 +141,7 @@ class Concatenate(Merge):
         return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
 
     def output_mask(self, masked: list[bool], **kwargs: bool) -> bool:
-        """An input without a mask counts as unmasked throughout."""
+        """Whether any input has a mask; Keras treats the others as not masked anywhere."""
         return any(masked)
 
     def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
@@ -160,7 +160,8 @@ class Concatenate(Merge):
 
 @layer
 class Dot(Merge):
-    """Sum of products of two inputs over an axis of each; ``normalize`` gives the cosine."""
+    """The dot product of two inputs over one axis of each; ``normalize`` gives the cosine
+    similarity."""
 
     former_arguments: ClassVar[FormerArguments] = {"dot_axes": "axes"}
 
@@ -191,9 +192,9 @@ class Dot(Merge):
         a, b = self.axis_pair(shapes)
         if first[a] != second[b]:
             raise ShapeError(
-                f"axis {a} of the first input and axis {b} of the second to be equal",
+                f"axis {a} of the first input and axis {b} of the second to have the same size",
                 f"{first[a]} and {second[b]}",
-                "choose other axes, or make the sizes equal",
+                "choose other `axes`, or make the sizes equal",
                 field="axes",
             )
         result = (*first[:a], *first[a + 1 :], *second[1:b], *second[b + 1 :])

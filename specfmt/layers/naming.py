@@ -1,4 +1,4 @@
-"""Names that nobody wrote: Keras's automatic layer names."""
+"""Automatic layer names, as Keras makes them for layers without a name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from functools import lru_cache
 from typing import Any
 
 MAX_DIGITS = 10
-"""Longer numbers than Keras will ever count to."""
+"""The most digits that the number in an automatic name can have."""
 
 
 def is_identifier(name: Any) -> bool:
-    """Whether a text can stand in a call as the name of an argument, just as it is written.
+    """Whether a text can be used unchanged as a keyword argument's name in Python.
 
-    Python reads identifiers in their compatibility form, so another form may be a second spelling
-    of the same name.
+    Python normalizes identifiers (NFKC), so a text in another form would name the same argument
+    as its normal form.
     """
     return (
         isinstance(name, str)
@@ -40,11 +40,11 @@ def automatic_names(entries: Iterable[tuple[str, str | None, str | None]]) -> li
     """The name of every entry of one layer list.
 
     An entry without a name gets its type in snake case, with its ordinal among the entries of
-    that type (named or not) from the second on: ``dense``, ``dense_1``.  A further call of a
+    that type (named or not) from the second on: ``dense``, ``dense_1``.  A repeated call of a
     layer gets ``<layer>_call_1``, ``_call_2``.
 
     Args:
-        entries: For each entry its type name, its own name or None, and for a further call
+        entries: For each entry its type name, its own name or None, and for a repeated call
             of a layer that layer's name (else None).
     """
     counts: dict[str, int] = {}
@@ -61,19 +61,19 @@ def automatic_names(entries: Iterable[tuple[str, str | None, str | None]]) -> li
 
 
 def is_automatic(name: str, type_name: str) -> bool:
-    """Whether a name is what Keras gives an operation or layer of this class by itself."""
+    """Whether Keras would give this name automatically to an operation or layer of this class."""
     base = to_snake_case(type_name)
     number = name.removeprefix(f"{base}_")
     return name == base or (number.isascii() and number.isdigit() and len(number) < MAX_DIGITS)
 
 
 def inner_name(inner: Any) -> str:
-    """The name of a layer that a field of another holds."""
+    """The name of a layer that is the value of another layer's field."""
     return inner.name or to_snake_case(inner.type_name)
 
 
 def inner_names(layers: Iterable[Any]) -> list[str]:
-    """The names of layers that a list in a field holds; unnamed ones of one type are counted."""
+    """The names of the layers in a list field; unnamed ones are numbered within their type."""
     counts: dict[str, int] = {}
     names = []
     for item in layers:

@@ -1,4 +1,4 @@
-"""Normalization layers: statistics per batch, per sample, or per group of channels."""
+"""Normalization layers, with statistics per batch, per sample or per group of channels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BATCH_CALL = (
 
 
 class RenormClipping(Rule):
-    """The limits of batch renormalization's corrections: ``rmax``, ``rmin``, ``dmax``."""
+    """The limits of batch renormalization: a mapping of ``rmax``, ``rmin`` and ``dmax``."""
 
     keys = ("rmax", "rmin", "dmax")
 
@@ -46,13 +46,13 @@ class RenormClipping(Rule):
 
 
 class Groups(Integer):
-    """A number of groups, or -1 for one group a channel."""
+    """A number of groups, or -1 for one group per channel."""
 
     def __init__(self) -> None:
         super().__init__(-1)
 
     def expected(self) -> str:
-        return "a positive integer, or -1 for one group a channel"
+        return "a positive integer, or -1 for one group per channel"
 
     def check(self, value: Any) -> int:
         if super().check(value) == 0:
@@ -64,10 +64,10 @@ class Groups(Integer):
 
 
 def normal_axes(axes: int | tuple[int, ...], x: Shape) -> tuple[int, ...]:
-    """Axes as Keras orders them (sorted as they are written), each from 0 on.
+    """Axes in Keras's order (sorted as they are given), each counted from the front.
 
     Raises:
-        ShapeError: An axis that ``x`` has not, or whose size is not known.
+        ShapeError: An axis that ``x`` does not have, or whose size is not known.
     """
     given = sorted((axes,) if isinstance(axes, int) else axes)
     for axis in given:
@@ -82,7 +82,7 @@ def normal_axes(axes: int | tuple[int, ...], x: Shape) -> tuple[int, ...]:
 
 
 def sized_axes(axes: int | tuple[int, ...], x: Shape) -> tuple[int, ...]:
-    """Sizes of the axes, for weights that run along them.
+    """The sizes of the axes, for weights with an element for each position along them.
 
     Raises:
         ShapeError: As `normal_axes`, and where a size is not known.
@@ -99,7 +99,7 @@ def sized_axes(axes: int | tuple[int, ...], x: Shape) -> tuple[int, ...]:
 
 
 class Affine(FloatLayer):
-    """Base of layers with a trained ``gamma`` and ``beta``."""
+    """Base of the layers with a learned factor ``gamma`` and a learned offset ``beta``."""
 
     former_arguments: ClassVar[FormerArguments] = {
         "beta_init": "beta_initializer",
@@ -107,14 +107,14 @@ class Affine(FloatLayer):
     }
 
     def affine(self, shape: tuple[int, ...], *, scale: bool, center: bool) -> Iterator[Weight]:
-        """``gamma`` and ``beta``, those of them that there are."""
+        """``gamma`` if ``scale`` is true, and ``beta`` if ``center`` is true."""
         for name, wanted in (("gamma", scale), ("beta", center)):
             if wanted:
                 yield variable(self, name, shape)
 
 
 def square_root(init: Term) -> Term:
-    """The initializer of a standard deviation whose variance starts from ``init``."""
+    """The initializer of a standard deviation whose variance is initialized by ``init``."""
     if init.type == "Constant":
         return Term("initializer", "Constant", {"value": sqrt(init.spec.value)})
     return init
@@ -122,9 +122,9 @@ def square_root(init: Term) -> Term:
 
 @layer
 class BatchNormalization(Affine):
-    """Normalizes every channel over the batch; at inference by moving averages.
+    """Normalizes each channel over the batch in training, by moving averages at inference.
 
-    With ``trainable: false`` it works as at inference even while the model trains.
+    With ``trainable: false`` it uses the moving averages in training too.
     """
 
     keras_2_inputs = ("float", "int")
@@ -136,7 +136,7 @@ class BatchNormalization(Affine):
         "running_mean": GONE,
         "virtual_batch_size": gone(None),
         "adjustment": gone(None),
-        "mode": gone(0),  # statistics of each feature, moving averages at inference
+        "mode": gone(0),  # 0: per-feature statistics, moving averages at inference
     }
     former_defaults: ClassVar[FormerDefaults] = {0: {"epsilon": 1e-6, "momentum": 0.9}}
 
@@ -162,7 +162,7 @@ class BatchNormalization(Affine):
         sized_axes(self.axis, x)
         if mask is not None and len(mask) != len(x) - 1:
             raise ShapeError(
-                f"a mask of {len(x) - 1} axes", f"shape {mask}", "leave the channels out"
+                f"a mask of {len(x) - 1} axes", f"shape {mask}", "leave the channel axis out"
             )
         limits = self.renorm_clipping or {}
         if self.renorm and limits.get("rmax", 1.0) < limits.get("rmin", limits.get("rmax", 1.0)):
@@ -193,7 +193,7 @@ class BatchNormalization(Affine):
 
 @layer
 class LayerNormalization(Affine):
-    """Normalizes every sample over the given axes, by default the features of each position."""
+    """Normalizes each sample over ``axis``, by default the features of each position."""
 
     lists_axes = True
     sorts_axes = True
@@ -226,7 +226,7 @@ class LayerNormalization(Affine):
 
 @layer
 class GroupNormalization(Affine):
-    """Normalizes every sample over groups of channels; one group a channel with ``groups: -1``."""
+    """Normalizes each sample over groups of channels."""
 
     keras_2_reads_masks = True
     call_arguments = INPUTS_ONLY
@@ -264,7 +264,7 @@ class GroupNormalization(Affine):
 
 @layer
 class RMSNormalization(FloatLayer):
-    """Divides by the root mean square over the given axes and multiplies by a trained scale."""
+    """Divides by the root mean square over ``axis`` and multiplies by a learned scale."""
 
     lists_axes = True
     sorts_axes = True
@@ -277,11 +277,11 @@ class RMSNormalization(FloatLayer):
 
     def output_shape(self, x: Shape) -> Shape:
         sizes = sized_axes(self.axis, x)
-        # Keras multiplies by the scale along the last axes, whichever it normalized.
+        # Keras multiplies by the scale along the last axes, even where it normalizes others.
         last = x[len(x) - len(sizes) :]
         if any(size not in (1, there) for size, there in zip(sizes, last, strict=True)):
             raise ShapeError(
-                f"the last axes, since the scale of shape {sizes} is multiplied along them",
+                f"the last axes, since Keras applies the scale of shape {sizes} along them",
                 f"axis {self.axis} of shape {x}",
                 "normalize the last axes, or permute the input first",
                 field="axis",
@@ -294,7 +294,7 @@ class RMSNormalization(FloatLayer):
 
 @layer
 class UnitNormalization(FloatLayer):
-    """Scales every sample to length 1 over the given axes."""
+    """Scales each sample to Euclidean norm 1 over ``axis``."""
 
     built_at_creation = True
     call_arguments = INPUTS_ONLY

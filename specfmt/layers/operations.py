@@ -13,7 +13,7 @@ from specfmt.layers.registry import operation
 
 
 class ScalarRule(Number):
-    """A finite number that stays whole where it is written whole: tensors may be whole too."""
+    """A finite number; an integer stays an integer, which matters for integer tensors."""
 
     def check(self, value: Any) -> Any:
         super().check(value)
@@ -21,14 +21,14 @@ class ScalarRule(Number):
 
 
 MOST_PARTS = 1000
-"""Outputs that one operation may have."""
+"""The largest number of outputs of an operation."""
 
 Scalar = Annotated[float, ScalarRule()]
 OptionalScalar = Annotated[float | None, Nullable(ScalarRule())]
 
 
 def operand_shape(item: Any) -> Shape:
-    """The shape of an operand: a tensor's own, () for a number, nested lists as arrays."""
+    """The shape of an operand: a tensor's own, () for a number, that of the array for a list."""
     if isinstance(item, Operand):
         return tuple(item)
     if isinstance(item, (list, tuple)):
@@ -37,7 +37,7 @@ def operand_shape(item: Any) -> Shape:
 
 
 def broadcast(*shapes: Shape) -> Shape:
-    """Several shapes as one, by NumPy's rule; a known size beats an unknown one.
+    """The broadcast shape of several, by NumPy's rule; a known size takes precedence over None.
 
     Raises:
         ShapeError: Two sizes of an axis differ and neither is 1.
@@ -64,7 +64,7 @@ class Unary(Op):
 
 
 class FloatUnary(Unary):
-    """Base of the functions whose result is floating."""
+    """Base of the functions of one tensor whose result is floating-point."""
 
     def result_dtype(self, x: Any) -> str:
         dtype = operand_dtype(x)
@@ -72,7 +72,7 @@ class FloatUnary(Unary):
 
 
 class Binary(Op):
-    """Base of the functions of two operands that broadcast."""
+    """Base of the functions of two operands, which are broadcast."""
 
     operands: ClassVar[tuple[str, ...]] = ("any", "any")
     lists_are_arrays: ClassVar[bool] = True
@@ -85,14 +85,14 @@ class Binary(Op):
 
 
 class FloatBinary(Binary):
-    """Base of the functions of two operands whose result is floating."""
+    """Base of the functions of two operands whose result is floating-point."""
 
     def result_dtype(self, *operands: Any) -> str:
         return result_type(*(operand_dtype(item) for item in operands), "float")
 
 
 class Comparison(Binary):
-    """Base of the functions of two operands that give true or false."""
+    """Base of the functions of two operands whose result is boolean."""
 
     def result_dtype(self, *operands: Any) -> str:
         return "bool"
@@ -144,20 +144,20 @@ class Power(Binary):
 
 @operation("maximum")
 class Maximum(Binary):
-    """The larger of two, element by element."""
+    """The larger of two operands, element by element."""
 
 
 @operation("minimum")
 class Minimum(Binary):
-    """The smaller of two, element by element."""
+    """The smaller of two operands, element by element."""
 
 
 @operation("arctan2")
 class Arctan2(FloatBinary):
-    """The angle of the point (x2, x1)."""
+    """The angle of the point (x2, x1) in radians, from -pi to pi."""
 
     def result_dtype(self, *operands: Any) -> str:
-        """A number counts as float32 here."""
+        """The dtype that Keras declares, for which a Python number counts as float32."""
         found = (operand_dtype(item) for item in operands)
         dtypes = ["float32" if dtype in ("int", "float") else dtype for dtype in found]
         return result_type(*dtypes, "float")
@@ -195,22 +195,22 @@ class LessEqual(Comparison):
 
 @operation("logical_and")
 class LogicalAnd(Comparison):
-    """True where both operands are."""
+    """True where both operands are true."""
 
 
 @operation("logical_or")
 class LogicalOr(Comparison):
-    """True where either operand is."""
+    """True where either operand is true."""
 
 
 @operation("logical_xor")
 class LogicalXor(Comparison):
-    """True where exactly one operand is."""
+    """True where exactly one operand is true."""
 
 
 @operation("logical_not")
 class LogicalNot(Unary):
-    """True where the operand is not."""
+    """True where the operand is false."""
 
     def result_dtype(self, x: Any) -> str:
         return "bool"
@@ -218,7 +218,7 @@ class LogicalNot(Unary):
 
 @operation("where")
 class Where(Op):
-    """``x1`` where the condition holds, else ``x2``."""
+    """``x1`` where ``condition`` is true, else ``x2``."""
 
     operands: ClassVar[tuple[str, ...]] = ("any", "any", "any")
     lists_are_arrays: ClassVar[bool] = True
@@ -263,7 +263,7 @@ class Reciprocal(Unary):
     """`1 / x`."""
 
     def result_dtype(self, x: Any) -> str:
-        """Keras declares float32 whatever it reads."""
+        """Keras declares float32 for every input."""
         return "float32"
 
 
@@ -274,7 +274,7 @@ class Exp(FloatUnary):
 
 @operation("expm1")
 class Expm1(FloatUnary):
-    """`e ** x - 1`, exact for small x."""
+    """`e ** x - 1`, accurate for small x."""
 
 
 @operation("log")
@@ -284,7 +284,7 @@ class Log(FloatUnary):
 
 @operation("log1p")
 class Log1p(FloatUnary):
-    """The natural logarithm of `1 + x`, exact for small x."""
+    """The natural logarithm of `1 + x`, accurate for small x."""
 
 
 @operation("log2")
@@ -329,44 +329,44 @@ class Tanh(FloatUnary):
 
 @operation("arcsin")
 class Arcsin(FloatUnary):
-    """The angle whose sine is x."""
+    """The angle in radians whose sine is x."""
 
 
 @operation("arccos")
 class Arccos(FloatUnary):
-    """The angle whose cosine is x."""
+    """The angle in radians whose cosine is x."""
 
 
 @operation("arctan")
 class Arctan(FloatUnary):
-    """The angle whose tangent is x."""
+    """The angle in radians whose tangent is x."""
 
 
 @operation("sign")
 class Sign(Unary):
-    """-1, 0 or 1."""
+    """The sign of each element: -1, 0 or 1."""
 
 
 @operation("floor")
 class Floor(FloatUnary):
-    """The largest whole number not above x."""
+    """`x` rounded down to an integer."""
 
 
 @operation("ceil")
 class Ceil(FloatUnary):
-    """The smallest whole number not below x."""
+    """`x` rounded up to an integer."""
 
 
 @operation("round")
 class Round(Unary):
-    """Rounded to ``decimals`` digits, halves to even."""
+    """`x` rounded to ``decimals`` decimal places, halves to even."""
 
     decimals: Int = 0
 
 
 @operation("clip")
 class Clip(Unary):
-    """Limited to the range from ``x_min`` to ``x_max``."""
+    """`min(max(x, x_min), x_max)`."""
 
     x_min: Scalar
     x_max: Scalar
@@ -377,12 +377,12 @@ class Clip(Unary):
 
 @operation("erf", "math")
 class Erf(Unary):
-    """The error function."""
+    """The Gauss error function."""
 
 
 @operation("cast", "core")
 class Cast(Unary):
-    """The same numbers in another dtype."""
+    """Converts the tensor to another dtype."""
 
     dtype: DType
 
@@ -392,7 +392,7 @@ class Cast(Unary):
 
 @operation("convert_to_tensor", "core")
 class ConvertToTensor(Unary):
-    """The same tensor, in another dtype if one is given."""
+    """Returns the tensor, converted to ``dtype`` if it is given."""
 
     dtype: OptionalDType = None
     sparse: OptionalBool = None
@@ -403,7 +403,7 @@ class ConvertToTensor(Unary):
 
 
 class Like(Unary):
-    """Base of the constants with the shape of a tensor; ``dtype`` defaults to the tensor's."""
+    """Base of the constant tensors of the shape and (by default) the dtype of another."""
 
     dtype: OptionalDType = None
 
@@ -413,9 +413,9 @@ class Like(Unary):
 
 @operation("zeros_like")
 class ZerosLike(Like):
-    """Zeros in the shape of a tensor."""
+    """A tensor of zeros, of the shape and (by default) the dtype of another."""
 
 
 @operation("ones_like")
 class OnesLike(Like):
-    """Ones in the shape of a tensor."""
+    """A tensor of ones, of the shape and (by default) the dtype of another."""

@@ -1,4 +1,4 @@
-"""Operations of `keras.ops` that order elements, and that pick parts of arrays."""
+"""Operations of `keras.ops` that sort elements or select parts of tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specfmt.layers.registry import operation
 
 
 class AlongAxis(Op):
-    """Base of the operations along one axis; without it on all elements in a row."""
+    """Base of the operations along ``axis``; without it, on the flattened tensor."""
 
     axis: OptionalInt = -1
 
@@ -27,12 +27,12 @@ class AlongAxis(Op):
 
 @operation("sort")
 class Sort(AlongAxis):
-    """Elements in ascending order along ``axis``."""
+    """Sorts the elements in ascending order along ``axis``."""
 
 
 @operation("argsort")
 class Argsort(AlongAxis):
-    """The places of the elements in ascending order along ``axis``."""
+    """The indices that would sort the elements in ascending order along ``axis``."""
 
     def result_dtype(self, x: Operand) -> str:
         return "int32"
@@ -40,7 +40,7 @@ class Argsort(AlongAxis):
 
 @operation("top_k", "math")
 class TopK(Op):
-    """The ``k`` largest elements along the last axis, and their places: two outputs."""
+    """The ``k`` largest elements along the last axis, and their indices: two outputs."""
 
     k: PositiveInt
     sorted: Bool = True
@@ -58,7 +58,7 @@ class TopK(Op):
 
 @operation("take_along_axis")
 class TakeAlongAxis(Op):
-    """Elements by an index for each place, along ``axis`` or of all elements in a row."""
+    """Takes an element for each index along ``axis``, or from the flattened tensor."""
 
     operands: ClassVar[tuple[str, ...]] = ("tensor", "any")
 
@@ -70,7 +70,7 @@ class TakeAlongAxis(Op):
             return (None if None in found else prod(size or 0 for size in found),)
         if len(found) != len(x):
             raise ShapeError(
-                f"indices with {len(x)} axes, as many as the tensor", str(len(found)),
+                f"indices with {len(x)} axes, as the tensor has", str(len(found)),
                 field="inputs",
             )  # fmt: skip
         axis = check_axis(self.axis, len(x))
@@ -80,7 +80,7 @@ class TakeAlongAxis(Op):
 
 @operation("unstack", "core")
 class Unstack(Op):
-    """The parts along ``axis``, without that axis: one output for each."""
+    """Splits the tensor along ``axis`` into its slices, without that axis: an output for each."""
 
     num: OptionalInt = None
     axis: Axis = 0
@@ -99,7 +99,7 @@ class Unstack(Op):
 
 
 class Triangle(Unary):
-    """Base of the triangles of matrices, which stand in the last two axes."""
+    """Base of the triangular parts of matrices, which are the last two axes."""
 
     k: Int = 0
 
@@ -111,17 +111,17 @@ class Triangle(Unary):
 
 @operation("tril")
 class Tril(Triangle):
-    """Zeros above the ``k``-th diagonal."""
+    """The lower triangle of matrices: elements above the ``k``-th diagonal become 0."""
 
 
 @operation("triu")
 class Triu(Triangle):
-    """Zeros below the ``k``-th diagonal."""
+    """The upper triangle of matrices: elements below the ``k``-th diagonal become 0."""
 
 
 @operation("diagonal")
 class Diagonal(Op):
-    """The ``offset``-th diagonal of the matrices in two axes, as the last axis."""
+    """The ``offset``-th diagonal of the matrices in two axes; it becomes the last axis."""
 
     offset: Int = 0
     axis1: Axis = 0
@@ -156,7 +156,7 @@ class Trace(Diagonal):
 
 @operation("diff")
 class Diff(Op):
-    """Differences of neighbours along ``axis``, taken ``n`` times."""
+    """The differences between neighbouring elements along ``axis``, taken ``n`` times."""
 
     n: NaturalInt = 1
     axis: Axis = -1
@@ -170,7 +170,7 @@ class Diff(Op):
 
 @operation("ravel")
 class Ravel(Unary):
-    """All elements in a row, the batch axis included."""
+    """Flattens the tensor, batch axis included."""
 
     def output_shape(self, x: Operand) -> Shape:
         return (None if None in x else prod(size or 0 for size in x),)

@@ -1,4 +1,4 @@
-"""Pooling: the maximum or mean over windows, or over everything."""
+"""Pooling layers: the maximum or mean over windows, or over all positions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from specfmt.layers.sizes import (
 
 
 class Pool(Layer):
-    """What all windowed poolings share; ``strides`` default to the window's size."""
+    """Base of the poolings over windows; ``strides`` default to the window's size."""
 
     built_at_creation = True
     supports_masking: ClassVar[bool] = False
@@ -48,7 +48,7 @@ class Pool(Layer):
         return compute_dtype
 
     def window(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Window sizes and strides, one number an axis."""
+        """Window sizes and strides, one number per axis."""
         pool = expand(self.pool_size, self.rank)
         return pool, pool if self.strides is None else expand(self.strides, self.rank)
 
@@ -65,7 +65,7 @@ class Pool(Layer):
 
 
 class MaxPool(Pool):
-    """The maximum of each window."""
+    """Base of max pooling: the maximum of each window."""
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
 
@@ -74,7 +74,7 @@ class MaxPool(Pool):
 
 @layer
 class MaxPooling1D(MaxPool):
-    """The maximum over windows of steps."""
+    """1D max pooling: the maximum over windows of time steps."""
 
     rank: ClassVar[int] = 1
 
@@ -84,12 +84,12 @@ class MaxPooling1D(MaxPool):
 
 @layer
 class MaxPooling2D(MaxPool):
-    """The maximum over windows of height and width."""
+    """2D max pooling: the maximum over windows of height and width."""
 
 
 @layer
 class MaxPooling3D(MaxPool):
-    """The maximum over windows of depth, height and width."""
+    """3D max pooling: the maximum over windows of depth, height and width."""
 
     rank: ClassVar[int] = 3
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float",)
@@ -99,12 +99,12 @@ class MaxPooling3D(MaxPool):
 
 
 class AveragePool(Pool):
-    """The mean of each window; what ``padding: same`` adds does not count."""
+    """Base of average pooling: the mean of each window, in which padding does not count."""
 
 
 @layer
 class AveragePooling1D(AveragePool):
-    """The mean over windows of steps."""
+    """1D average pooling: the mean over windows of time steps."""
 
     rank: ClassVar[int] = 1
 
@@ -114,12 +114,12 @@ class AveragePooling1D(AveragePool):
 
 @layer
 class AveragePooling2D(AveragePool):
-    """The mean over windows of height and width."""
+    """2D average pooling: the mean over windows of height and width."""
 
 
 @layer
 class AveragePooling3D(AveragePool):
-    """The mean over windows of depth, height and width."""
+    """3D average pooling: the mean over windows of depth, height and width."""
 
     rank: ClassVar[int] = 3
 
@@ -128,7 +128,7 @@ class AveragePooling3D(AveragePool):
 
 
 class GlobalPool(Layer):
-    """What all global poolings share: spatial axes go, or stay with size 1."""
+    """Base of the global poolings, which remove the spatial axes or keep them with size 1."""
 
     built_at_creation = True
     supports_masking: ClassVar[bool] = False
@@ -152,33 +152,33 @@ class GlobalPool(Layer):
 
 
 class GlobalMaxPool(GlobalPool):
-    """The maximum over everything."""
+    """Base of global max pooling."""
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
 
 
 @layer
 class GlobalMaxPooling1D(GlobalMaxPool):
-    """The maximum over all steps."""
+    """1D global max pooling: the maximum over all time steps."""
 
     rank: ClassVar[int] = 1
 
 
 @layer
 class GlobalMaxPooling2D(GlobalMaxPool):
-    """The maximum over height and width."""
+    """2D global max pooling: the maximum over height and width."""
 
 
 @layer
 class GlobalMaxPooling3D(GlobalMaxPool):
-    """The maximum over depth, height and width."""
+    """3D global max pooling: the maximum over depth, height and width."""
 
     rank: ClassVar[int] = 3
 
 
 @layer
 class GlobalAveragePooling1D(GlobalPool):
-    """The mean over all steps; masked ones do not count."""
+    """1D global average pooling: the mean over all time steps that are not masked."""
 
     rank: ClassVar[int] = 1
     call_arguments: ClassVar[tuple[Argument, ...]] = (
@@ -189,24 +189,24 @@ class GlobalAveragePooling1D(GlobalPool):
 
 @layer
 class GlobalAveragePooling2D(GlobalPool):
-    """The mean over height and width."""
+    """2D global average pooling: the mean over height and width."""
 
 
 @layer
 class GlobalAveragePooling3D(GlobalPool):
-    """The mean over depth, height and width."""
+    """3D global average pooling: the mean over depth, height and width."""
 
     rank: ClassVar[int] = 3
 
 
 OUTPUT_SIZE = Field(
-    description="The size of the output: one number, or one for each spatial axis; windows, all "
-    "of nearly one size, are laid so that it comes out."
+    description="The output's size: an integer for all spatial axes, or one for each; the windows, "
+    "of nearly equal size, are chosen to give it."
 )
 
 
 class AdaptivePool(Layer):
-    """What all adaptive poolings share: windows are laid so that a given size comes out.
+    """Base of the adaptive poolings, whose windows are chosen to give a certain output size.
 
     Window ``i`` of ``m`` over ``n`` elements runs from ``floor(i * n / m)`` to
     ``ceil((i + 1) * n / m)``.
@@ -231,7 +231,7 @@ class AdaptivePool(Layer):
                 raise ShapeError(
                     "spatial axes of known size",
                     f"shape {x}",
-                    "Keras lays the windows before it runs; give the sizes in `inputs`",
+                    "Keras computes the windows before it runs; give the sizes in `inputs`",
                 )
             if 1 in (size, wanted):
                 raise ShapeError(
@@ -246,7 +246,7 @@ class AdaptivePool(Layer):
 
 @layer
 class AdaptiveMaxPooling1D(AdaptivePool):
-    """The maximum over windows of steps, as many as ``output_size`` says."""
+    """1D adaptive max pooling: the maximum over ``output_size`` windows of time steps."""
 
     rank: ClassVar[int] = 1
 
@@ -255,12 +255,13 @@ class AdaptiveMaxPooling1D(AdaptivePool):
 
 @layer
 class AdaptiveMaxPooling2D(AdaptivePool):
-    """The maximum over windows of height and width, as many as ``output_size`` says."""
+    """2D adaptive max pooling: the maximum over ``output_size`` windows of height and width."""
 
 
 @layer
 class AdaptiveMaxPooling3D(AdaptivePool):
-    """The maximum over windows of depth, height and width, as many as ``output_size`` says."""
+    """3D adaptive max pooling: the maximum over ``output_size`` windows of depth, height and
+    width."""
 
     rank: ClassVar[int] = 3
 
@@ -269,7 +270,7 @@ class AdaptiveMaxPooling3D(AdaptivePool):
 
 @layer
 class AdaptiveAveragePooling1D(AdaptivePool):
-    """The mean over windows of steps, as many as ``output_size`` says."""
+    """1D adaptive average pooling: the mean over ``output_size`` windows of time steps."""
 
     rank: ClassVar[int] = 1
 
@@ -278,12 +279,13 @@ class AdaptiveAveragePooling1D(AdaptivePool):
 
 @layer
 class AdaptiveAveragePooling2D(AdaptivePool):
-    """The mean over windows of height and width, as many as ``output_size`` says."""
+    """2D adaptive average pooling: the mean over ``output_size`` windows of height and width."""
 
 
 @layer
 class AdaptiveAveragePooling3D(AdaptivePool):
-    """The mean over windows of depth, height and width, as many as ``output_size`` says."""
+    """3D adaptive average pooling: the mean over ``output_size`` windows of depth, height and
+    width."""
 
     rank: ClassVar[int] = 3
 

@@ -1,4 +1,4 @@
-"""Preprocessing layers that compute with numbers: Rescaling, Normalization."""
+"""Preprocessing layers for numbers: Rescaling, Normalization."""
 
 from __future__ import annotations
 
@@ -28,25 +28,29 @@ def shape_of(values: Any) -> tuple[int, ...]:
     """The shape of nested tuples.
 
     Raises:
-        ShapeError: They are not of one shape.
+        ShapeError: Lists at the same depth differ in length.
     """
     if not isinstance(values, tuple):
         return ()
     shapes = {shape_of(item) for item in values}
     if len(shapes) > 1:
-        raise ShapeError("lists of one length", "lists of different lengths")
+        raise ShapeError("lists of the same length", "lists of different lengths")
     return (len(values), *(shapes.pop() if shapes else ()))
 
 
 def flat(values: Any) -> tuple[float, ...]:
-    """The numbers in nested tuples, row-major."""
+    """The numbers in nested tuples, in row-major order."""
     if not isinstance(values, tuple):
         return (values,)
     return tuple(number for item in values for number in flat(item))
 
 
 def check_broadcast(values: Any, x: Shape, field: str) -> None:
-    """Whether numbers fit the last axes of ``x`` without making it larger."""
+    """Check that an array broadcasts to ``x`` without making it larger.
+
+    Raises:
+        ShapeError: It does not.
+    """
     shape = shape_of(values)
     last = x[len(x) - len(shape) :]
     fits = len(shape) < len(x) and all(
@@ -54,7 +58,7 @@ def check_broadcast(values: Any, x: Shape, field: str) -> None:
     )
     if not fits:
         raise ShapeError(
-            "numbers that fit the last axes of the input",
+            "an array that broadcasts to the last axes of the input",
             f"an array of shape {shape} for shape {x}",
             "give one number, or one for each channel",
             field=field,
@@ -63,7 +67,7 @@ def check_broadcast(values: Any, x: Shape, field: str) -> None:
 
 @layer
 class Rescaling(FloatLayer):
-    """Multiplies by ``scale`` and adds ``offset``; a list holds one number for each channel."""
+    """`x * scale + offset`; a list holds one number for each channel."""
 
     positionwise = True
     keras_2_inputs = ("float", "int")
@@ -81,7 +85,7 @@ class Rescaling(FloatLayer):
 
 @layer
 class Normalization(FloatLayer):
-    """Subtracts a mean and divides by a standard deviation, given or found by ``adapt()``."""
+    """`(x - mean) / sqrt(variance)`, with statistics that are given or computed by ``adapt()``."""
 
     lists_axes = True
     keras_2_resolves_axis = True
@@ -105,7 +109,7 @@ class Normalization(FloatLayer):
             config["axis"] = []
 
     def kept(self, x: Shape) -> tuple[int, ...]:
-        """The axes that have statistics of their own, in order."""
+        """The axes along which each position has its own statistics, in order."""
         axes = () if self.axis is None else self.axis
         return tuple(sorted(normal_axes(axes, x)))
 
@@ -124,7 +128,7 @@ class Normalization(FloatLayer):
         shape = shape_of(self.mean)
         if shape != shape_of(self.variance):
             raise ShapeError(
-                "mean and variance of one shape",
+                "mean and variance of the same shape",
                 f"shapes {shape} and {shape_of(self.variance)}",
                 field="variance",
             )

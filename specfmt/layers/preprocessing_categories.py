@@ -1,7 +1,7 @@
-"""Preprocessing layers that turn texts, numbers and categories into category numbers or vectors.
+"""Preprocessing layers that map texts, numbers and categories to indices or vectors.
 
-Their vocabulary, boundaries or statistics come from ``adapt()`` or from the constructor; either
-way they are fields here, and every target carries them.
+Their vocabulary, boundaries or statistics, whether set in the constructor or computed by
+``adapt()``, are fields here, which generated code contains.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CrossMode = Literal["int", "one_hot"]
 Standardize = Literal["lower_and_strip_punctuation", "lower", "strip_punctuation"] | None
 Split = Literal["whitespace", "character"] | None
 MOST_TOKENS = 1000
-"""How many neighbouring tokens may be one."""
+"""The largest n of an n-gram."""
 
 Ngrams = Annotated[
     int | tuple[int, ...] | None,
@@ -53,20 +53,18 @@ Ngrams = Annotated[
 
 
 class IndexLookup(Lookup):
-    """Base of the layers that look up one token for each element."""
+    """Base of the layers that look up each element in a vocabulary."""
 
     build_arguments = ()
 
     def output_shape(self, x: Shape) -> Shape:
         if getattr(self, "invert", False) and self.mode != "int":
-            raise ShapeError(
-                "output_mode int beside `invert: true`", self.mode, field="output_mode"
-            )
+            raise ShapeError("output_mode int for `invert: true`", self.mode, field="output_mode")
         if getattr(self, "invert", False) and getattr(self, "oov_token", None) in (
             self.table or ()
         ):
             raise ShapeError(
-                "a token for unknown numbers that the vocabulary does not have",
+                "an `oov_token` that is not in the vocabulary",
                 repr(getattr(self, "oov_token", None)),
                 field="oov_token",
             )
@@ -75,10 +73,10 @@ class IndexLookup(Lookup):
 
 @layer
 class StringLookup(IndexLookup):
-    """Turns strings into their numbers in a vocabulary, or vectors made of those numbers.
+    """Maps strings to their indices in a vocabulary, or to vectors made of these indices.
 
-    The first ``num_oov_indices`` numbers stand for strings that are not in the vocabulary; number
-    0 stands before them for ``mask_token``, if there is one.
+    The first ``num_oov_indices`` indices are for strings that are not in the vocabulary; if there
+    is a ``mask_token``, it has index 0 and precedes them.
     """
 
     keras_2_lacks = ("salt",)
@@ -105,7 +103,7 @@ class StringLookup(IndexLookup):
 
 @layer
 class IntegerLookup(IndexLookup):
-    """Turns whole numbers into their places in a vocabulary, or vectors made of those places."""
+    """Maps integers to their indices in a vocabulary, or to vectors made of these indices."""
 
     keras_2_lacks = ("oov_method", "salt")
     former_arguments: ClassVar[FormerArguments] = {
@@ -131,10 +129,10 @@ class IntegerLookup(IndexLookup):
 
 @layer
 class TextVectorization(Lookup):
-    """Splits texts into tokens and gives their numbers in a vocabulary, or vectors of them.
+    """Splits texts into tokens and maps these to their indices in a vocabulary, or to vectors.
 
-    Number 0 is padding and 1 a token that is not in the vocabulary; vectors have no place for
-    padding.
+    Index 0 is padding, index 1 is for tokens that are not in the vocabulary; vectors have no
+    element for padding.
     """
 
     mask_token: ClassVar[str] = ""
@@ -165,7 +163,7 @@ class TextVectorization(Lookup):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The lengths of the groups of neighbouring tokens; empty where tokens stay alone."""
+        """The lengths of the n-grams; empty without n-grams."""
         if isinstance(self.ngrams, int):
             return tuple(range(1, self.ngrams + 1))
         return self.ngrams or ()
@@ -173,20 +171,18 @@ class TextVectorization(Lookup):
     def output_shape(self, x: Shape) -> Shape:
         if self.split is not None and len(x) > 1 and x[-1] != 1:
             raise ShapeError(
-                "one text for each sample: shape [] or [1]",
+                "one text per sample: shape [] or [1]",
                 f"shape {x}",
                 "give each sample one text, or set `split: null`",
             )
         if self.output_mode != "int" and self.output_sequence_length is not None:
             raise ShapeError(
-                "`output_sequence_length` where output_mode is int alone",
+                "`output_sequence_length` only with output_mode int",
                 f"output_mode {self.output_mode}",
                 field="output_sequence_length",
             )
         if self.ragged and self.output_mode != "int":
-            raise ShapeError(
-                "output_mode int beside `ragged: true`", self.output_mode, field="ragged"
-            )
+            raise ShapeError("output_mode int for `ragged: true`", self.output_mode, field="ragged")
         if self.output_mode == "int":
             self.check_table()
             return (x[0], self.output_sequence_length)
@@ -196,7 +192,8 @@ class TextVectorization(Lookup):
 
 @layer
 class Discretization(Categorical):
-    """Turns numbers into the numbers of the bins they fall in, or vectors made of those."""
+    """Maps numbers to the indices of the bins that they fall in, or to vectors made of these
+    indices."""
 
     takes_trainable = False
     keras_2_inputs = ("float",)
@@ -211,7 +208,7 @@ class Discretization(Categorical):
     @classmethod
     def drop_derived(cls, config: dict[str, Any]) -> None:
         if config.get("bin_boundaries") is not None:
-            config.pop("num_bins", None)  # `adapt` leaves both
+            config.pop("num_bins", None)  # after `adapt` the config has both
 
     @property
     def depth(self) -> int | None:
@@ -224,11 +221,13 @@ class Discretization(Categorical):
             raise ShapeError(
                 "either `bin_boundaries` or `num_bins`",
                 "both" if self.num_bins is not None else "neither",
-                "give the boundaries that `adapt()` found, or the number of bins for it to find",
+                "give the boundaries that `adapt()` computed, or the number of bins to compute",
                 field="bin_boundaries" if self.num_bins is not None else "",
             )
         if list(self.bin_boundaries or ()) != sorted(self.bin_boundaries or ()):
-            raise ShapeError("boundaries in ascending order", "others", field="bin_boundaries")
+            raise ShapeError(
+                "boundaries in ascending order", "another order", field="bin_boundaries"
+            )
         if self.output_mode == "int":
             return x
         if self.output_mode == "one_hot":
@@ -241,7 +240,7 @@ class Discretization(Categorical):
 
 @layer
 class CategoryEncoding(Categorical):
-    """Turns category numbers into vectors: one-hot, several hot, or how often each occurs."""
+    """Encodes category indices as vectors: one-hot, multi-hot, or counts of each category."""
 
     call_arguments = (Argument("inputs"), Argument("count_weights", required=False))
     unwritten = ("sparse",)
@@ -253,7 +252,7 @@ class CategoryEncoding(Categorical):
 
     def output_shape(self, x: Shape, count_weights: Shape | None = None) -> Shape:
         if count_weights is not None and self.output_mode != "count":
-            raise ShapeError("output_mode count beside `count_weights`", self.output_mode)
+            raise ShapeError("output_mode count for `count_weights`", self.output_mode)
         if self.output_mode == "one_hot":
             return one_hot_shape(x, self.num_tokens)
         return (*x[:-1], self.num_tokens)
@@ -263,7 +262,7 @@ class CategoryEncoding(Categorical):
 
 
 class Hashed(Categorical):
-    """Base of the layers that give the numbers of bins, or vectors made of those."""
+    """Base of the layers that map values to bins by a hash."""
 
     @classmethod
     def own_dtype(cls, fields: dict[str, Any]) -> str | None:
@@ -277,9 +276,9 @@ class Hashed(Categorical):
 
 @layer
 class Hashing(Hashed):
-    """Turns strings or whole numbers into bins by a hash of them, or vectors made of those.
+    """Maps strings or integers to the indices of bins by a hash, or to vectors made of these.
 
-    With ``mask_value``, bin 0 is for that value alone.
+    With ``mask_value``, bin 0 is for this value alone.
     """
 
     num_bins: PositiveInt
@@ -297,7 +296,7 @@ class Hashing(Hashed):
 
 @layer
 class HashedCrossing(Hashed):
-    """Turns the combination of several categories into a bin by a hash of it."""
+    """Maps each combination of two categories to a bin by a hash (a feature cross)."""
 
     in_keras_2 = False
     keras_2_inputs = ("float",)
@@ -314,5 +313,5 @@ class HashedCrossing(Hashed):
             raise ShapeError("two inputs", str(len(x)))
         first = x[0]
         if len(first) > 2 or (len(first) == 2 and first[-1] != 1) or x[1][-1] != first[-1]:
-            raise ShapeError("inputs of one shape, [] or [1]", f"shapes {first} and {x[1]}")
+            raise ShapeError("inputs of the same shape, [] or [1]", f"shapes {first} and {x[1]}")
         return first if self.output_mode == "int" else one_hot_shape(first, self.num_bins)

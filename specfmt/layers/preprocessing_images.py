@@ -1,4 +1,4 @@
-"""Preprocessing layers of images: sizes for all modes, random changes for training alone."""
+"""Image preprocessing layers: resizing and cropping, and random augmentation in training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FlipMode = Literal["horizontal_and_vertical", "horizontal", "vertical"]
 
 
 class FactorRule(Either):
-    """One number for both directions, or the pair (lowest, highest)."""
+    """A number for a symmetric range, or a pair (lowest, highest)."""
 
     def __init__(self, minimum: float, maximum: float) -> None:
         number = Number(minimum=minimum, maximum=maximum)
@@ -37,7 +37,7 @@ ValueRange = Annotated[tuple[float, float], Tuple(Number(), 2, 2)]
 
 
 class ImageLayer(FloatLayer):
-    """Base of the layers of images."""
+    """Base of the image preprocessing layers."""
 
     call_arguments = IMAGES
     supports_masking = False
@@ -50,7 +50,7 @@ class ImageLayer(FloatLayer):
 
 
 class Sized(ImageLayer):
-    """Base of layers that give images of one size."""
+    """Base of the layers whose output images all have the same size."""
 
     def output_shape(self, x: Shape, training: object = None) -> Shape:
         sizes = list(super().output_shape(x))
@@ -61,7 +61,7 @@ class Sized(ImageLayer):
 
 @layer
 class Resizing(Sized):
-    """Brings images to a size; may crop or pad them first, so that they keep their aspect ratio."""
+    """Resizes images; may crop or pad them first to keep their aspect ratio."""
 
     keras_2_lacks = (
         "pad_to_aspect_ratio",
@@ -83,13 +83,16 @@ class Resizing(Sized):
 
     def output_shape(self, x: Shape, training: object = None) -> Shape:
         if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
-            raise ShapeError("to crop or to pad", "both", field="pad_to_aspect_ratio")
+            raise ShapeError(
+                "crop_to_aspect_ratio or pad_to_aspect_ratio", "both", field="pad_to_aspect_ratio"
+            )
         return super().output_shape(x)
 
 
 @layer
 class CenterCrop(Sized):
-    """Cuts out the middle; a smaller image is cropped to the aspect ratio and enlarged."""
+    """Crops the center of each image; a smaller image is cropped to the aspect ratio and
+    enlarged."""
 
     height: PositiveInt
     width: PositiveInt
@@ -97,10 +100,10 @@ class CenterCrop(Sized):
 
 
 class RandomImageLayer(ImageLayer):
-    """Base of layers that change images at random in training; else they return them.
+    """Base of the layers that change images at random in training and return them at inference.
 
     Class attributes:
-        strengths: Fields that say how much is changed at most; nothing at zero.
+        strengths: Fields that limit the change; where all are zero nothing is changed.
     """
 
     strengths: ClassVar[tuple[str, ...]] = ("factor", "height_factor", "width_factor")
@@ -122,7 +125,7 @@ class RandomImageLayer(ImageLayer):
 
 @layer
 class RandomFlip(RandomImageLayer):
-    """In training mirrors each image, or not; along both axes if the mode has both."""
+    """Flips each image at random in training, along the axis or axes of ``mode``."""
 
     mode: FlipMode = "horizontal_and_vertical"
     seed: Seed = None
@@ -132,12 +135,12 @@ class RandomFlip(RandomImageLayer):
         return ("mode",)
 
     def noise_off(self) -> dict[str, Any]:
-        return {"mode": "none"}  # Keras flips along no axis that it does not know
+        return {"mode": "none"}  # an unknown mode, with which Keras flips along no axis
 
 
 @layer
 class RandomRotation(RandomImageLayer):
-    """In training turns each image by up to ``factor`` full turns."""
+    """Rotates each image in training by a random fraction of a full turn."""
 
     factor_from = "minus"
 
@@ -151,7 +154,7 @@ class RandomRotation(RandomImageLayer):
 
 @layer
 class RandomTranslation(RandomImageLayer):
-    """In training moves each image by up to these parts of its height and width."""
+    """Shifts each image in training by random fractions of its height and width."""
 
     height_factor: Factor
     width_factor: Factor
@@ -164,7 +167,7 @@ class RandomTranslation(RandomImageLayer):
 
 @layer
 class RandomZoom(RandomImageLayer):
-    """In training scales each image, its height by ``height_factor`` and width alike if null."""
+    """Zooms each image in training at random; positive factors zoom out, negative ones in."""
 
     height_factor: Factor
     width_factor: OptionalFactor = None
@@ -177,7 +180,8 @@ class RandomZoom(RandomImageLayer):
 
 @layer
 class RandomContrast(RandomImageLayer):
-    """In training scales each channel's distance from its mean, by 1 - lowest to 1 + highest."""
+    """Changes the contrast of each image in training: scales the distance of each channel from its
+    mean by a random factor."""
 
     keras_2_lacks = ("value_range", "data_format")
     factor_from = "zero"
@@ -193,7 +197,7 @@ class RandomContrast(RandomImageLayer):
 
 @layer
 class RandomBrightness(RandomImageLayer):
-    """In training adds one number to each image: a part of the range of its values."""
+    """Adds a random number to each image in training, a fraction of ``value_range``."""
 
     factor_from = "minus"
 

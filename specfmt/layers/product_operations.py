@@ -1,4 +1,4 @@
-"""Operations of `keras.ops` that pick elements and that multiply arrays."""
+"""Operations of `keras.ops` that index tensors or multiply them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from specfmt.layers.registry import operation
 
 
 class KeyRule(Rule):
-    """A subscript: a whole number, null (a new axis), {slice: [start, stop, step]},
+    """A subscript: an integer, null (a new axis), {slice: [start, stop, step]},
     {ellipsis: true}, or a list of these."""
 
     _slice = Tuple(Nullable(Integer()), 1, 3)
@@ -59,14 +59,15 @@ def _only(key: str, value: dict[str, Any]) -> dict[str, Any]:
 
 @operation("getitem")
 class GetItem(Op):
-    """`x[key]`: indices, slices, new axes and an ellipsis."""
+    """`x[key]`: indexing by integers, slices, new axes and an ellipsis."""
 
     call_fields: ClassVar[tuple[str, ...]] = ("key",)
 
     key: Annotated[Any, KeyRule()]
 
     def items(self, x: Shape) -> list[Any]:
-        """One item for each axis of ``x`` and each new axis: an int, a slice, or None."""
+        """An item for each axis of ``x`` and each new axis: an int, a slice, or None for a new
+        axis."""
         key = self.key if isinstance(self.key, tuple) else (self.key,)
         items = [_as_slice(item) for item in key]
         used = sum(1 for item in items if item is None or not isinstance(item, dict))
@@ -102,7 +103,7 @@ def _as_slice(item: Any) -> Any:
 
 @operation("take")
 class Take(Op):
-    """Elements by index along ``axis``, or of all elements in a row."""
+    """Takes elements by index along ``axis``, or from the flattened tensor."""
 
     operands: ClassVar[tuple[str, ...]] = ("tensor", "any")
 
@@ -118,7 +119,7 @@ class Take(Op):
 
 @operation("one_hot", "nn")
 class OneHot(Op):
-    """Whole numbers as vectors with a single 1."""
+    """Converts integers to one-hot vectors."""
 
     num_classes: PositiveInt
     axis: Axis = -1
@@ -146,7 +147,7 @@ class Matmul(Binary):
         right = (*b, 1) if len(b) == 1 else b
         if not a or not b or (None not in (left[-1], right[-2]) and left[-1] != right[-2]):
             raise ShapeError(
-                "a last axis of the first operand as long as the last but one of the second",
+                "the last axis of the first operand and the second-to-last of the second to agree",
                 f"shapes {a} and {b}",
             )
         result = [*broadcast(left[:-2], right[:-2]), left[-2], right[-1]]
@@ -166,7 +167,7 @@ class Matmul(Binary):
 
 @operation("dot")
 class Dot(Binary):
-    """The sum of products over the last axis of ``x1`` and the last but one of ``x2``."""
+    """The sum of products over the last axis of ``x1`` and the second-to-last axis of ``x2``."""
 
     def output_shape(self, x1: Any, x2: Any) -> Shape:
         a, b = operand_shape(x1), operand_shape(x2)
@@ -180,7 +181,7 @@ class Dot(Binary):
 
 @operation("einsum")
 class Einsum(Op):
-    """Sums of products by Einstein's notation: ``bij,bjk->bik``."""
+    """Sums of products in Einstein notation: ``bij,bjk->bik``."""
 
     leading_fields: ClassVar[tuple[str, ...]] = ("subscripts",)
     operands: ClassVar[tuple[str, ...]] = ("...",)
@@ -204,7 +205,7 @@ class Einsum(Op):
         return inputs, right
 
     def sizes(self, operands: tuple[Any, ...]) -> tuple[dict[str, int | None], Shape]:
-        """The size of each letter, and the axes that the ellipsis stands for."""
+        """The size of each letter, and the sizes of the axes that the ellipsis matches."""
         inputs, _ = self.terms(len(operands))
         sizes: dict[str, int | None] = {}
         rest: Shape = ()
@@ -230,7 +231,7 @@ class Einsum(Op):
         unknown = next((letter for letter in before + after if letter not in sizes), None)
         if unknown is not None:
             raise ShapeError(
-                f"{unknown} on the left of the arrow as well", self.subscripts, field="subscripts"
+                f"{unknown} on the left of the arrow too", self.subscripts, field="subscripts"
             )
         return (*(sizes[k] for k in before), *(rest if dots else ()), *(sizes[k] for k in after))
 

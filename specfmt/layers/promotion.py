@@ -1,7 +1,7 @@
-"""Which dtype an operation on several dtypes gives: Keras's rules and PyTorch's.
+"""Type promotion: the dtype of an operation on several dtypes, by Keras's and PyTorch's rules.
 
-A Python number is weak: it is named ``int`` or ``float`` here and gives way to any tensor of
-its kind.  Source: `keras/src/backend/common/dtypes.py` on the TensorFlow backend.
+A Python number has the weak type ``int`` or ``float``, which gives way to the dtype of any tensor
+of its kind.  Source: `keras/src/backend/common/dtypes.py` on the TensorFlow backend.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _LATTICE: Final[dict[str, str]] = {
     "complex64": "complex128",
     "complex128": "",
 }
-"""Each dtype and those just above it."""
+"""The promotion lattice: each dtype and those directly above it."""
 
 _FORCED: Final = {"int": "int32", "float": "float32", "uint64": "uint32", "complex128": "complex64"}
-"""What a result that is still weak becomes, and what Keras never gives."""
+"""Result dtypes that Keras replaces: weak types, and types that it never returns."""
 
 
 @cache
@@ -46,7 +46,7 @@ def _above(dtype: str) -> frozenset[str]:
 
 @cache
 def result_type(*dtypes: str) -> str:
-    """Keras's dtype of an operation on these dtypes, `int` and `float` for Python numbers."""
+    """Keras's result dtype for these dtypes, where `int` and `float` are Python numbers."""
     if len(set(dtypes)) == 1 or not all(dtype in _LATTICE for dtype in dtypes):
         return _FORCED.get(dtypes[0], dtypes[0])
     common = frozenset.intersection(*(_above(dtype) for dtype in dtypes))
@@ -55,7 +55,7 @@ def result_type(*dtypes: str) -> str:
 
 
 def operand_dtype(item: Any) -> str:
-    """The dtype of an operand: a tensor's own, weak for a number, NumPy's kind for a list."""
+    """The dtype of an operand: a tensor's own, a weak type for a number, NumPy's for a list."""
     if isinstance(item, Operand):
         return item.dtype
     if isinstance(item, bool):
@@ -79,7 +79,7 @@ def _kind(dtype: str) -> int:
 
 
 def torch_result_type(*dtypes: str) -> str:
-    """PyTorch's dtype of an operation on these dtypes: a weak number only raises the kind."""
+    """PyTorch's result dtype for these dtypes; a Python number can only change the kind."""
     strong = [dtype for dtype in dtypes if dtype not in ("int", "float")]
     kinds = [_kind(dtype) for dtype in strong]
     highest = max(kinds, default=-1)
@@ -91,7 +91,7 @@ def torch_result_type(*dtypes: str) -> str:
         return same[0]
     if same == ["bfloat16", "float16"]:
         return "float32"
-    # uint8 with a signed type of as few bits needs more of them.
+    # uint8 with a signed type of 8 bits needs a wider one.
     if "uint8" in same and same != ["uint8"]:
         same = ["int16" if d in ("int8", "uint8") else d for d in same]
     return max(same, key=lambda d: (int("".join(filter(str.isdigit, d))), d))

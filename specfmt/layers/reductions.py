@@ -1,4 +1,4 @@
-"""Reductions of `keras.ops`: a number of elements becomes one."""
+"""Reductions of `keras.ops`: sum, mean, maximum and others over axes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class OrderRule(Rule):
 NormOrder = Annotated[float | Literal["fro", "nuc"] | None, Nullable(OrderRule())]
 
 WIDER = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
-"""What sums of narrow integers are kept in."""
+"""The dtype in which Keras sums narrow integers."""
 
 
 def check_axis(axis: int, rank: int, field: str = "axis") -> int:
@@ -58,7 +58,7 @@ def check_axis(axis: int, rank: int, field: str = "axis") -> int:
 
 
 def reduced_axes(axis: int | tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
-    """The axes that a reduction runs over, counted from the front; null means all."""
+    """The axes that a reduction runs over, counted from the front; None means all."""
     if axis is None:
         return tuple(range(rank))
     axes = (axis,) if isinstance(axis, int) else axis
@@ -74,12 +74,12 @@ def reduced_shape(x: Shape, axis: int | tuple[int, ...] | None, *, keepdims: boo
 
 
 def is_whole(dtype: str) -> bool:
-    """Whether a dtype is not floating."""
+    """Whether a dtype is an integer or boolean one."""
     return "int" in dtype or dtype == "bool"
 
 
 class Reduction(Op):
-    """Base of the reductions; without ``axis`` over everything, the batch included."""
+    """Base of the reductions; without ``axis`` over all axes, the batch axis included."""
 
     axis: OptionalAxes = None
     keepdims: Bool = False
@@ -90,7 +90,7 @@ class Reduction(Op):
 
 @operation("sum")
 class Sum(Reduction):
-    """The sum."""
+    """The sum over ``axis``."""
 
     def result_dtype(self, x: Operand) -> str:
         dtype = result_type(operand_dtype(x))
@@ -99,7 +99,7 @@ class Sum(Reduction):
 
 @operation("mean")
 class Mean(Reduction):
-    """The mean."""
+    """The mean over ``axis``."""
 
     def result_dtype(self, x: Operand) -> str:
         dtype = operand_dtype(x)
@@ -107,24 +107,24 @@ class Mean(Reduction):
 
 
 class Extreme(Reduction):
-    """Base of the largest and smallest element; ``initial`` takes part as one more element."""
+    """Base of maximum and minimum; ``initial`` takes part like one more element."""
 
     initial: OptionalScalar = None
 
 
 @operation("max")
 class Max(Extreme):
-    """The largest element."""
+    """The maximum over ``axis``."""
 
 
 @operation("min")
 class Min(Extreme):
-    """The smallest element."""
+    """The minimum over ``axis``."""
 
 
 @operation("prod")
 class Prod(Reduction):
-    """The product."""
+    """The product over ``axis``."""
 
     dtype: OptionalDType = None
 
@@ -135,7 +135,8 @@ class Prod(Reduction):
 
 @operation("std")
 class Std(Reduction):
-    """The standard deviation, dividing by the number of elements."""
+    """The standard deviation over ``axis`` (of the population: divided by the number of
+    elements)."""
 
     def result_dtype(self, x: Operand) -> str:
         return "float32" if is_whole(operand_dtype(x)) else operand_dtype(x)
@@ -143,14 +144,14 @@ class Std(Reduction):
 
 @operation("var")
 class Var(Reduction):
-    """The variance, dividing by the number of elements."""
+    """The variance over ``axis`` (of the population: divided by the number of elements)."""
 
     def result_dtype(self, x: Operand) -> str:
         return result_type(operand_dtype(x), "float")
 
 
 class Logical(Reduction):
-    """Base of the reductions to true or false."""
+    """Base of the reductions whose result is boolean."""
 
     def result_dtype(self, x: Operand) -> str:
         return "bool"
@@ -158,17 +159,17 @@ class Logical(Reduction):
 
 @operation("any")
 class Any(Logical):
-    """Whether any element is true."""
+    """Whether any element is true, over ``axis``."""
 
 
 @operation("all")
 class All(Logical):
-    """Whether all elements are true."""
+    """Whether all elements are true, over ``axis``."""
 
 
 @operation("argmax")
 class Argmax(Reduction):
-    """The place of the largest element along one axis, or of all elements in a row."""
+    """The index of the largest element along ``axis``, or in the flattened tensor."""
 
     axis: OptionalInt = None
 
@@ -178,21 +179,22 @@ class Argmax(Reduction):
 
 @operation("argmin")
 class Argmin(Argmax):
-    """The place of the smallest element along one axis, or of all elements in a row."""
+    """The index of the smallest element along ``axis``, or in the flattened tensor."""
 
 
 @operation("logsumexp", "math")
 class Logsumexp(Reduction):
-    """`log(sum(exp(x)))`."""
+    """`log(sum(exp(x)))` over ``axis``."""
 
     def result_dtype(self, x: Operand) -> str:
-        """Keras declares float32 whatever it reads."""
+        """Keras declares float32 for every input."""
         return "float32"
 
 
 @operation("norm", "linalg")
 class Norm(Op):
-    """The norm of vectors along one axis, or of matrices along two; 2 or Frobenius by default."""
+    """The norm of vectors along one axis, or of matrices in two; by default the Euclidean
+    (Frobenius) norm."""
 
     ord: NormOrder = None
     axis: OptionalAxes = None
@@ -215,7 +217,7 @@ class Norm(Op):
 
 @operation("cumsum")
 class Cumsum(Op):
-    """Running sums along ``axis``; without it along all elements in a row."""
+    """The cumulative sum along ``axis``, or of the flattened tensor."""
 
     axis: OptionalInt = None
     dtype: OptionalDType = None

@@ -1,4 +1,4 @@
-"""From a type name to its class, importing only the family that holds it."""
+"""The class of a layer type or operation; only the module that defines it is imported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from specfmt.layers.keras_names import KERAS_LAYERS, KERAS_OPERATIONS
 from specfmt.layers.op import Op
 
 MODEL = "Model"
-"""The type of a model inside a model, which is no layer's."""
+"""The type of a nested model, which is not a layer."""
 
 PLUGIN_GROUP = "specfmt.layers"
 
@@ -91,9 +91,9 @@ def _fields(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
-    """What is wrong with a layer whose type is not known.
+    """The findings about a layer whose type is not known.
 
-    Where it is an old type, or a type but for its capitals, the fields are checked too.
+    If it is a former type, or a known type in other capitals, its fields are checked too.
     """
     if "type" not in data:
         yield Diagnostic("SF122", "a layer is missing the required field `type`")
@@ -122,11 +122,11 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
 
 
 def _not_defined_yet(name: object, what: str, names: frozenset[str], path: str) -> str:
-    """What to do about a name that Keras has and specfmt does not, or nothing."""
+    """The hint for a name that Keras has and specfmt does not; empty for other names."""
     if not isinstance(name, str) or name not in names:
         return ""
     return (
-        f"Keras has this {what}, specfmt does not define it yet: write "
+        f"Keras has this {what}, but specfmt does not define it yet: write "
         f"{{type: Custom, class: {path}, config: {{...}}}}, which Keras code imports"
     )
 

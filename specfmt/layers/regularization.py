@@ -1,4 +1,4 @@
-"""Layers that act in training alone: dropout, noise and penalties."""
+"""Layers that act only in training: dropout, noise and activity penalties."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NoiseShape = Annotated[tuple[int | None, ...] | None, Nullable(Tuple(Nullable(In
 
 
 class TrainingOnly(FloatLayer):
-    """Base of layers that return their input at inference."""
+    """Base of the layers that return their input unchanged at inference."""
 
     built_at_creation = True
     training_default: ClassVar[bool | None] = False
@@ -27,10 +27,11 @@ class TrainingOnly(FloatLayer):
 
 @layer
 class Dropout(TrainingOnly):
-    """In training sets a fraction ``rate`` of elements to 0 and scales the others up.
+    """Sets a random fraction ``rate`` of the elements to 0 in training and multiplies the others
+    by `1 / (1 - rate)`.
 
-    ``noise_shape`` (with the batch axis; null = as the input) is what the noise is drawn
-    for; it is broadcast over axes of size 1.
+    ``noise_shape`` is the shape of the random mask, batch axis included: null is the input's size,
+    and the mask is broadcast along axes of size 1.
     """
 
     positionwise = True
@@ -45,7 +46,7 @@ class Dropout(TrainingOnly):
 
 
 def _with_noise(x: Shape, noise: tuple[int | None, ...] | None) -> Shape:
-    """The input's shape, if noise of that shape can be broadcast to it."""
+    """The input's shape, if a mask of shape ``noise`` can be broadcast to it."""
     if noise is not None:
         fits = len(noise) == len(x) and all(
             want in (None, 1) or size is None or want == size
@@ -55,21 +56,21 @@ def _with_noise(x: Shape, noise: tuple[int | None, ...] | None) -> Shape:
             raise ShapeError(
                 f"a noise shape of {len(x)} sizes, each null, 1 or the input's",
                 f"{list(noise)} for shape {x}",
-                "write null for an axis with noise of its own, 1 for one that shares it",
+                "write null for an axis along which the mask varies, 1 for one that shares it",
                 field="noise_shape",
             )
     return x
 
 
 class SpatialDropout(TrainingOnly):
-    """Base of dropout that takes whole features."""
+    """Base of the layers that drop whole channels."""
 
     takes_trainable = False
 
 
 @layer
 class SpatialDropout1D(SpatialDropout):
-    """Dropout of whole features: (N, T, F) with one decision for each N and F."""
+    """Dropout of whole channels: sets a channel of a sample to 0 at all time steps, or at none."""
 
     rank: ClassVar[int] = 1
 
@@ -82,7 +83,7 @@ class SpatialDropout1D(SpatialDropout):
 
 @layer
 class SpatialDropout2D(SpatialDropout):
-    """Dropout of whole feature maps: one decision for each sample and channel."""
+    """Dropout of whole channels: sets a feature map of a sample to 0 entirely, or not at all."""
 
     rank: ClassVar[int] = 2
 
@@ -96,7 +97,7 @@ class SpatialDropout2D(SpatialDropout):
 
 @layer
 class SpatialDropout3D(SpatialDropout):
-    """Dropout of whole volumes: one decision for each sample and channel."""
+    """Dropout of whole channels: sets a 3D feature map of a sample to 0 entirely, or not at all."""
 
     rank: ClassVar[int] = 3
 
@@ -116,7 +117,7 @@ def _of_rank(x: Shape, rank: int) -> Shape:
 
 @layer
 class GaussianNoise(TrainingOnly):
-    """In training adds normal noise of standard deviation ``stddev``."""
+    """Adds Gaussian noise with mean 0 and standard deviation ``stddev`` in training."""
 
     positionwise = True
 
@@ -126,7 +127,7 @@ class GaussianNoise(TrainingOnly):
 
 @layer
 class GaussianDropout(TrainingOnly):
-    """In training multiplies by normal noise of mean 1 and variance `rate / (1 - rate)`."""
+    """Multiplies by Gaussian noise with mean 1 and variance `rate / (1 - rate)` in training."""
 
     positionwise = True
 
@@ -136,10 +137,11 @@ class GaussianDropout(TrainingOnly):
 
 @layer
 class AlphaDropout(TrainingOnly):
-    """Dropout for SELU: sets elements to SELU's lower limit and keeps mean and variance.
+    """Dropout for SELU networks: sets random elements to SELU's negative limit in training, then
+    scales and shifts all of them so that mean and variance stay the same.
 
-    ``noise_shape`` (with the batch axis; null = as the input) is what the decisions are drawn
-    for; they are broadcast over axes of size 1.
+    ``noise_shape`` is the shape of the random mask, batch axis included: null is the input's size,
+    and the mask is broadcast along axes of size 1.
     """
 
     positionwise = True
@@ -167,9 +169,9 @@ class ActivityRegularization(TrainingOnly):
     def output_shape(self, x: Shape) -> Shape:
         if self.activity_regularizer is not None:
             raise ShapeError(
-                "the penalty as `l1` and `l2`",
+                "a penalty set by `l1` and `l2`",
                 f"activity_regularizer: {self.activity_regularizer.name}",
-                "say it with `l1` and `l2`, which Keras makes the regularizer from",
+                "use `l1` and `l2`, from which Keras makes the regularizer",
                 field="activity_regularizer",
             )
         return x

@@ -1,4 +1,4 @@
-"""Layers that move, repeat, pad and cut elements."""
+"""Layers that reshape, permute, repeat, pad, crop or upsample."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"
 
 @layer
 class Flatten(Layer):
-    """Flattens everything but the batch axis; channels_first inputs are read channels-last."""
+    """Flattens each sample to a vector; channels_first inputs are first permuted to
+    channels_last."""
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
@@ -49,7 +50,7 @@ class Flatten(Layer):
 
 @layer
 class Reshape(Layer):
-    """Reshapes each sample; one size may be -1 and is inferred."""
+    """Reshapes each sample to ``target_shape``; one size may be -1, which is inferred."""
 
     built_at_creation: ClassVar[bool] = True
 
@@ -91,7 +92,8 @@ class Reshape(Layer):
 
 @layer
 class Permute(Layer):
-    """Puts the axes in another order; ``dims`` counts from 1, the batch axis stays."""
+    """Permutes the axes of each sample; ``dims`` counts axes from 1, and the batch axis stays
+    first."""
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
@@ -118,7 +120,7 @@ class Permute(Layer):
 
 @layer
 class RepeatVector(Layer):
-    """Repeats a vector ``n`` times: (batch, features) to (batch, n, features)."""
+    """Repeats each vector ``n`` times: (batch, features) to (batch, n, features)."""
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
@@ -141,7 +143,7 @@ class RepeatVector(Layer):
 
 
 class Resized(Layer):
-    """What paddings, croppings and up-samplings share: each spatial size changes by a rule."""
+    """Base of padding, cropping and upsampling, which change each spatial size separately."""
 
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     supports_masking: ClassVar[bool] = False
@@ -166,11 +168,11 @@ class Resized(Layer):
 
 
 class ZeroPadding(Resized):
-    """Adds zeros before and after."""
+    """Base of the layers that add zeros before and after each spatial axis."""
 
     paired_sizes: ClassVar[tuple[str, ...]] = ("padding",)
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int")
-    former_arguments: ClassVar[FormerArguments] = {"border_mode": None}  # its padding is a size
+    former_arguments: ClassVar[FormerArguments] = {"border_mode": None}  # here `padding` is a size
 
     def sides(self) -> tuple[tuple[int, int], ...]:
         """(before, after) for each spatial axis."""
@@ -182,7 +184,7 @@ class ZeroPadding(Resized):
 
 @layer
 class ZeroPadding1D(ZeroPadding):
-    """Adds steps of zeros: ``padding`` at both ends, or [before, after]."""
+    """Adds time steps of zeros: ``padding`` at both ends, or [before, after]."""
 
     keras_2_lacks: ClassVar[tuple[str, ...]] = ("data_format",)
     rank: ClassVar[int] = 1
@@ -197,7 +199,7 @@ class ZeroPadding1D(ZeroPadding):
 
 @layer
 class ZeroPadding2D(ZeroPadding):
-    """Adds rows and columns of zeros."""
+    """Adds rows and columns of zeros around images."""
 
     padding: Sides2 = 1
     data_format: OptionalDataFormat = None
@@ -205,7 +207,7 @@ class ZeroPadding2D(ZeroPadding):
 
 @layer
 class ZeroPadding3D(ZeroPadding):
-    """Adds planes of zeros."""
+    """Adds planes of zeros around volumes."""
 
     rank: ClassVar[int] = 3
 
@@ -214,7 +216,7 @@ class ZeroPadding3D(ZeroPadding):
 
 
 class Cropping(Resized):
-    """Cuts off elements before and after."""
+    """Base of the layers that remove elements before and after each spatial axis."""
 
     paired_sizes: ClassVar[tuple[str, ...]] = ("cropping",)
 
@@ -226,9 +228,9 @@ class Cropping(Resized):
         left = size - sum(self.sides()[axis])
         if left <= 0:
             raise ShapeError(
-                "cropping to leave something",
+                "cropping that leaves at least one element",
                 f"{getattr(self, 'cropping')} for shape {show(x)}",  # noqa: B009
-                "cut less than the whole axis",
+                "crop less than the whole axis",
                 field="cropping",
             )
         return left
@@ -236,7 +238,7 @@ class Cropping(Resized):
 
 @layer
 class Cropping1D(Cropping):
-    """Cuts off steps: ``cropping`` at both ends, or [before, after]."""
+    """Removes time steps: ``cropping`` at both ends, or [before, after]."""
 
     rank: ClassVar[int] = 1
 
@@ -249,7 +251,7 @@ class Cropping1D(Cropping):
 
 @layer
 class Cropping2D(Cropping):
-    """Cuts off rows and columns."""
+    """Removes rows and columns at the edges of images."""
 
     cropping: Sides2 = 0
     data_format: OptionalDataFormat = None
@@ -257,7 +259,7 @@ class Cropping2D(Cropping):
 
 @layer
 class Cropping3D(Cropping):
-    """Cuts off planes."""
+    """Removes planes at the edges of volumes."""
 
     rank: ClassVar[int] = 3
 
@@ -266,7 +268,7 @@ class Cropping3D(Cropping):
 
 
 class UpSampling(Resized):
-    """Makes each spatial axis longer by a whole factor."""
+    """Base of the layers that enlarge each spatial axis by an integer factor."""
 
     former_arguments: ClassVar[FormerArguments] = {"length": "size"}
 
@@ -280,7 +282,7 @@ class UpSampling(Resized):
 
 @layer
 class UpSampling1D(UpSampling):
-    """Repeats every step ``size`` times."""
+    """Repeats each time step ``size`` times."""
 
     rank: ClassVar[int] = 1
 
@@ -289,7 +291,7 @@ class UpSampling1D(UpSampling):
 
 @layer
 class UpSampling2D(UpSampling):
-    """Makes pictures larger by a factor, repeating pixels or interpolating between them."""
+    """Enlarges images by the factor ``size``: repeats pixels or interpolates between them."""
 
     size: Size2 = 2
     data_format: OptionalDataFormat = None
@@ -298,7 +300,7 @@ class UpSampling2D(UpSampling):
 
 @layer
 class UpSampling3D(UpSampling):
-    """Repeats every element ``size`` times along each axis."""
+    """Repeats each element ``size`` times along depth, height and width."""
 
     rank: ClassVar[int] = 3
 

@@ -1,6 +1,6 @@
-"""Sizes, paddings and weights of windows that slide over axes, as TensorFlow computes them.
+"""Output sizes, paddings and weights of sliding windows, as TensorFlow computes them.
 
-One axis at a time; None is a size not known until run time.  Source: TensorFlow's
+One axis at a time; None is a size that is not known until run time.  Source: TensorFlow's
 `GetWindowedOutputSizeVerbose` and Keras's `compute_conv_output_shape`,
 `compute_conv_transpose_output_shape`.
 """
@@ -29,14 +29,15 @@ def window_size(
 def same_padding(
     size: int | None, kernel: int, stride: int = 1, dilation: int = 1
 ) -> tuple[int, int] | None:
-    """Zeros before and after an axis under ``padding="same"``: an odd one goes to the end.
+    """The zeros that ``padding="same"`` adds before and after an axis; an odd one goes to the end.
 
-    None where it depends on a size that is not known.
+    Returns:
+        None where they depend on a size that is not known.
     """
     reach = (kernel - 1) * dilation + 1
     if size is None:
-        # The zeros fall by one from size to size until a further window begins: every total from
-        # `reach - stride` up to `reach - 1` occurs, so only a stride of 1 has one answer.
+        # The number of zeros depends on the size: every total from `reach - stride` up to
+        # `reach - 1` occurs, so it is only known for a stride of 1.
         if stride > 1 and reach > 1:
             return None
         return ((reach - 1) // 2, reach // 2) if stride == 1 else (0, 0)
@@ -47,7 +48,7 @@ def same_padding(
 def transposed_extent(
     kernel: int, stride: int, padding: str, output_padding: int | None, dilation: int = 1
 ) -> int:
-    """What the last input element adds to a transposed convolution's output size.
+    """The output size of a transposed convolution that the last input element adds.
 
     The output has ``(size - 1) * stride + transposed_extent(...)`` elements.
     """
@@ -75,10 +76,11 @@ def transposed_size(
 def transposed_crop(
     kernel: int, stride: int, padding: str, output_padding: int | None, dilation: int = 1
 ) -> tuple[int, int]:
-    """What to cut before and after the full transposed convolution; negative: zeros to add.
+    """The elements to crop before and after a full transposed convolution; negative: zeros to add.
 
-    The full one has ``(size - 1) * stride + reach`` elements, where ``reach`` is the dilated
-    kernel; TensorFlow keeps what the convolution from the output would have padded away.
+    The full one has ``(size - 1) * stride + reach`` elements, where ``reach`` is the size of the
+    dilated kernel; TensorFlow removes the elements that the corresponding convolution would
+    have padded.
     """
     reach = (kernel - 1) * dilation + 1
     extra = reach - transposed_extent(kernel, stride, padding, output_padding, dilation)
@@ -87,12 +89,12 @@ def transposed_crop(
 
 
 def spatial_axes(rank: int, data_format: str | None) -> range:
-    """The axes that windows slide over in a value of ``rank`` spatial axes."""
+    """The spatial axes of a tensor that has ``rank`` of them."""
     return range(2, rank + 2) if data_format == "channels_first" else range(1, rank + 1)
 
 
 def spatial_sizes(x: Shape, data_format: str | None) -> Shape:
-    """The sizes of the axes that windows slide over."""
+    """The sizes of the spatial axes."""
     return x[2:] if data_format == "channels_first" else x[1:-1]
 
 
@@ -102,14 +104,14 @@ def channels_of(x: Shape, data_format: str | None) -> int | None:
 
 
 def with_spatial(x: Shape, sizes: Shape, channels: int | None, data_format: str | None) -> Shape:
-    """A shape with the batch axis of ``x``, these spatial sizes and this many channels."""
+    """The shape with the batch axis of ``x``, these spatial sizes and this number of channels."""
     if data_format == "channels_first":
         return (x[0], channels, *sizes)
     return (x[0], *sizes, channels)
 
 
 def check_rank(x: Shape, rank: int, data_format: str | None = None) -> None:
-    """Raise unless ``x`` has a batch axis, ``rank`` spatial axes and a channel axis.
+    """Check that ``x`` has a batch axis, ``rank`` spatial axes and a channel axis.
 
     Raises:
         ShapeError: It has another number of axes.
@@ -122,7 +124,7 @@ def check_rank(x: Shape, rank: int, data_format: str | None = None) -> None:
 
 
 def check_channels(x: Shape, data_format: str | None) -> int:
-    """The number of channels of ``x``, which weights depend on.
+    """The number of channels of ``x``, on which the weights' shapes depend.
 
     Raises:
         ShapeError: It is not known.
@@ -138,7 +140,7 @@ def check_channels(x: Shape, data_format: str | None) -> int:
 
 
 def check_fits(x: Shape, sizes: Shape, kernel: tuple[int, ...], field: str) -> None:
-    """Raise unless every output size is positive.
+    """Check that every output size is positive.
 
     Raises:
         ShapeError: The window is larger than the input.
@@ -148,7 +150,7 @@ def check_fits(x: Shape, sizes: Shape, kernel: tuple[int, ...], field: str) -> N
         raise ShapeError(
             f"an input that a window of {window} fits into",
             f"shape {show(x)}",
-            "use padding: same, a smaller window, or fewer strides before this layer",
+            "use padding: same, a smaller window, or smaller strides before this layer",
             field=field,
         )
 
@@ -160,7 +162,8 @@ def show(x: Shape) -> str:
 
 
 def variable(layer: Any, name: str, shape: tuple[int, ...], words: str = "") -> Weight:
-    """A weight with what the layer's fields ``{words}_initializer`` and so on say of it."""
+    """A weight with the layer's ``{prefix}_initializer``, ``_regularizer`` and ``_constraint``; the
+    prefix is ``name`` if it is empty."""
     words = words or name
     return Weight(
         name,
@@ -172,11 +175,11 @@ def variable(layer: Any, name: str, shape: tuple[int, ...], words: str = "") -> 
 
 
 def windows(layer: Any, x: Shape, channels: int) -> Shape:
-    """What a layer's window gives as it slides over ``x``, with this many channels.
+    """The output shape of a layer whose window slides over ``x``.
 
     Args:
-        layer: It has ``kernel_size``, ``strides`` and ``dilation_rate``, a number an axis by its
-            method ``sized``, and perhaps ``padding`` and ``data_format``.
+        layer: It has ``kernel_size``, ``strides`` and ``dilation_rate``, one number per axis by
+            its method ``sized``, and optionally ``padding`` and ``data_format``.
         x: The input's shape.
         channels: The number of output channels.
 
@@ -200,7 +203,7 @@ def windows(layer: Any, x: Shape, channels: int) -> Shape:
 
 
 def check_strides(layer: Any) -> None:
-    """Raise if both strides and dilation are above 1, which TensorFlow cannot run.
+    """Check that strides and dilation are not both above 1, which TensorFlow does not support.
 
     Raises:
         ShapeError: They are.
@@ -216,15 +219,15 @@ def check_strides(layer: Any) -> None:
 
 
 def count(shape: Shape, skip: int = 1) -> int:
-    """The number of elements of one sample; a size not known counts as one."""
+    """The number of elements per sample; a size that is not known counts as 1."""
     return prod(size or 1 for size in shape[skip:])
 
 
 def check_mask(name: str, mask: Shape | None, *sizes: int | None) -> None:
-    """A mask's last axes are of these sizes, or 1.
+    """Check that a mask's last axes have these sizes, or size 1.
 
     Raises:
-        ShapeError: Keras would fail to join the mask with what it masks.
+        ShapeError: Keras would fail to broadcast the mask.
     """
     for got, want in zip(reversed(mask or ()), reversed(sizes), strict=False):
         if None not in (got, want) and got not in (1, want):
@@ -235,11 +238,12 @@ def check_mask(name: str, mask: Shape | None, *sizes: int | None) -> None:
 
 
 TRIED = 10_000
-"""How many divisors of a size are looked for."""
+"""The number of quotients that `largest_divisors` tries."""
 
 
 def largest_divisors(size: int, count: int) -> list[int]:
-    """The largest few divisors in ascending order; those above ``size / TRIED`` alone."""
+    """The ``count`` largest divisors of ``size`` in ascending order; only those above ``size /
+    TRIED``."""
     found: list[int] = []
     for quotient in range(1, min(size, TRIED) + 1):
         if len(found) == count:

@@ -1,4 +1,4 @@
-"""Statistics of `keras.ops`: averages, moments, norms, extremes and running products."""
+"""Statistics of `keras.ops`: averages, moments, norms, extremes and cumulative products."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from specfmt.layers.registry import operation
 
 @operation("amax")
 class Amax(Reduction):
-    """The largest element."""
+    """The maximum over ``axis``."""
 
 
 @operation("amin")
 class Amin(Reduction):
-    """The smallest element."""
+    """The minimum over ``axis``."""
 
 
 @operation("average")
 class Average(Op):
-    """The average along ``axis``, or of all elements, each weighted by ``weights``."""
+    """The average along ``axis``, or of all elements, optionally weighted by ``weights``."""
 
     optional_operands: ClassVar[tuple[str, ...]] = ("weights",)
 
@@ -43,7 +43,7 @@ class Average(Op):
             axes = reduced_axes(self.axis, len(x))
             if len(axes) != 1 or tuple(weights) != (x[axes[0]],):
                 raise ShapeError(
-                    f"weights of the shape {tuple(x)}, or one for each place along `axis`",
+                    f"weights of shape {tuple(x)}, or one for each position along `axis`",
                     f"shape {tuple(weights)}",
                     field="inputs",
                 )
@@ -68,7 +68,7 @@ class Moments(Op):
 
 @operation("count_nonzero")
 class CountNonzero(Op):
-    """How many elements are not 0."""
+    """The number of elements that are not 0, over ``axis``."""
 
     axis: OptionalAxes = None
 
@@ -81,7 +81,7 @@ class CountNonzero(Op):
 
 @operation("median")
 class Median(Reduction):
-    """The middle element in order, or the mean of the two in the middle."""
+    """The median over ``axis``: the middle element, or the mean of the two middle ones."""
 
     def result_dtype(self, x: Operand) -> str:
         dtype = operand_dtype(x)
@@ -90,12 +90,12 @@ class Median(Reduction):
 
 @operation("ptp")
 class Ptp(Reduction):
-    """The largest element less the smallest."""
+    """The range over ``axis``: the largest element minus the smallest."""
 
 
 @operation("normalize", "nn")
 class Normalize(Unary):
-    """`x` divided by its norm of ``order`` along ``axis``, which counts as at least ``epsilon``."""
+    """Divides `x` by its norm of ``order`` along ``axis``, or by ``epsilon`` if that is larger."""
 
     axis: OptionalAxes = -1
     order: PositiveInt = 2
@@ -108,10 +108,10 @@ class Normalize(Unary):
         return tuple(x)
 
     def result_dtype(self, x: Operand) -> str:
-        """Keras declares float32 whatever it reads."""
+        """Keras declares float32 for every input."""
         return "float32"
 
 
 @operation("cumprod")
 class Cumprod(Cumsum):
-    """Running products along ``axis``; without it along all elements in a row."""
+    """The cumulative product along ``axis``, or of the flattened tensor."""

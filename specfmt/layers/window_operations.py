@@ -1,4 +1,4 @@
-"""Pooling as operations of `keras.ops`."""
+"""The pooling operations of `keras.ops`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OptionalWindow = Annotated[int | tuple[int, ...] | None, Nullable(_WINDOW)]
 
 
 class Pool(Unary):
-    """Base of the poolings of one to three spatial axes."""
+    """Base of the poolings over one to three spatial axes."""
 
     pool_size: Window
     strides: OptionalWindow = None
@@ -34,7 +34,7 @@ class Pool(Unary):
         strides = size if self.strides is None else expand(self.strides, rank)
         for field, items in (("pool_size", size), ("strides", strides)):
             if len(items) != rank:
-                raise ShapeError(f"{rank} numbers, one an axis", str(len(items)), field=field)
+                raise ShapeError(f"{rank} numbers, one per axis", str(len(items)), field=field)
         return size, strides
 
     def output_shape(self, inputs: Operand) -> Shape:
@@ -55,9 +55,9 @@ class Pool(Unary):
 
 @operation("max_pool", "nn")
 class MaxPool(Pool):
-    """The largest element of each window."""
+    """Max pooling: the maximum of each window."""
 
 
 @operation("average_pool", "nn")
 class AveragePool(Pool):
-    """The mean of each window; what padding adds does not count."""
+    """Average pooling: the mean of each window, in which padding does not count."""

@@ -1,4 +1,4 @@
-"""Layers that hold a layer: run it in both directions, or at every time step."""
+"""Layers that wrap another layer: Bidirectional, TimeDistributed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MergeMode = Literal["concat", "sum", "mul", "ave"] | None
 def inner_weights(
     inner: Layer, name: str, store: str, *args: Any, **kwargs: Any
 ) -> Iterator[Weight]:
-    """The weights of a layer that a wrapper holds, under the wrapper's paths."""
+    """The weights of a wrapped layer, under the wrapper's paths."""
     for weight in inner.weights(*args, **kwargs):
         yield replace(
             weight,
@@ -31,12 +31,12 @@ def inner_weights(
 
 
 def shifted(nest: Any, by: int) -> Any:
-    """A nest of numbers with ``by`` added to each."""
+    """Nested lists of numbers with ``by`` added to each number."""
     return nest + by if isinstance(nest, int) else [shifted(item, by) for item in nest]
 
 
 def _first(shape: Any) -> Any:
-    """The shape of a call's only or first output."""
+    """The shape of a call's first output."""
     return shape[0] if isinstance(shape[0], tuple) else shape
 
 
@@ -61,10 +61,10 @@ class Bidirectional(Layer):
         return None
 
     def directions(self) -> tuple[Recurrent, Recurrent]:
-        """The forward and the backward layer as Keras makes them, names included."""
+        """The forward and the backward layer as Keras creates them, names included."""
         forward, backward = self.layer, self.backward_layer
         name = inner_name(forward)
-        # Keras forces zeros at masked steps of a sequence, so that both directions agree.
+        # Keras makes masked steps of sequences zero, so that both directions agree.
         zeros = {"zero_output_for_mask": forward.return_sequences}
         if backward is None:
             mirrored = f"backward_{name.removeprefix('backward_')}"
@@ -97,7 +97,7 @@ class Bidirectional(Layer):
         if self.merge_mode is None:
             return (output, output, *states, *states)
         if self.merge_mode == "concat":
-            # Keras joins the last axis, whether or not channels stand there.
+            # Keras concatenates along the last axis, even where the channels are the first.
             output = (*output[:-1], 2 * output[-1])
         return (output, *states, *states) if states else output
 
@@ -107,12 +107,12 @@ class Bidirectional(Layer):
             raise ShapeError(
                 "one layer with `go_backwards: true` and one without",
                 f"`go_backwards: {str(forward.go_backwards).lower()}` in both",
-                "leave `backward_layer` out to get the forward layer's mirror image",
+                "leave `backward_layer` out to get a reversed copy of the forward layer",
                 field=field,
             )
         if forward.width != backward.width:
             raise ShapeError(
-                f"layers with `{forward.width}` in both directions",
+                f"both layers to have `{forward.width}`",
                 f"{forward.type_name} forwards and {backward.type_name} backwards",
                 field=field,
             )
@@ -126,7 +126,7 @@ class Bidirectional(Layer):
                 )
         if forward.states != backward.states and forward.return_state:
             raise ShapeError(
-                "layers with as many states in both directions",
+                "layers with the same number of states in both directions",
                 f"{forward.type_name} and {backward.type_name}",
                 field=field,
             )
@@ -151,15 +151,15 @@ class Bidirectional(Layer):
         yield from inner_weights(backward, inner_name(backward), "backward_layer", sequences)
 
     def macs(self, output: Shapes, sequences: Shape, **kwargs: Any) -> int:
-        """The sum of both directions' own."""
+        """The sum of both directions."""
         return sum(one.macs((), sequences) for one in self.directions())
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
-        """The compute dtype, whatever the sequences are."""
+        """The compute dtype, for sequences of any dtype."""
         return compute_dtype
 
     def output_mask(self, *masked: bool, **kwargs: Any) -> bool | tuple[bool, ...]:
-        """Sequences keep the mask; last outputs and states have none."""
+        """Sequences keep the mask; the last output and the states have none."""
         through = self.layer.return_sequences and reads_mask(masked, kwargs)
         outputs = 2 if self.merge_mode is None else 1
         states = 2 * self.layer.states if self.layer.return_state else 0
@@ -169,7 +169,7 @@ class Bidirectional(Layer):
 
 @layer
 class TimeDistributed(Layer):
-    """Applies a layer to every time step (the slices along axis 1) on its own."""
+    """Applies a layer to each time step (the slices along axis 1) separately."""
 
     call_arguments: ClassVar[tuple[Argument, ...]] = (
         Argument("inputs"),
@@ -205,7 +205,7 @@ class TimeDistributed(Layer):
         yield from inner_weights(self.layer, inner_name(self.layer), "layer", child)
 
     def macs(self, output: Shapes, x: Shape, **kwargs: Any) -> int:
-        """``time`` times the layer's own."""
+        """The wrapped layer's multiply-accumulates times the number of time steps."""
         shape: Any = output
         inner: int = self.layer.macs((shape[0], *shape[2:]), (x[0], *x[2:]))
         return (x[1] or 1) * inner
@@ -215,5 +215,5 @@ class TimeDistributed(Layer):
         return result
 
     def output_mask(self, *masked: bool, **kwargs: Any) -> bool:
-        """The mask over time passes unchanged."""
+        """The mask over time is passed on unchanged."""
         return reads_mask(masked, kwargs)

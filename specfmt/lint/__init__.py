@@ -1,4 +1,4 @@
-"""Lint: what runs but is a mistake.  Findings are warnings with 6xx codes."""
+"""Lint: mistakes in models that are valid and would run.  Findings are warnings, codes SF6xx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts that lint rules ask for."""
+"""Properties of a graph that several lint rules use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def train_of(graph: Graph) -> Any:
 
 
 def loss_of(graph: Graph, output: str) -> Term | None:
-    """The loss of an output, however the document writes it."""
+    """The loss of an output, in whichever form the document gives it."""
     loss: Any = getattr(train_of(graph), "loss", None)
     if isinstance(loss, dict):
         loss = loss.get(output)
@@ -27,7 +27,7 @@ def loss_of(graph: Graph, output: str) -> Term | None:
 
 
 def path_of_loss(graph: Graph, output: str) -> Path:
-    """Where the loss of an output stands."""
+    """The path of an output's loss in the document."""
     loss: Any = getattr(train_of(graph), "loss", None)
     if isinstance(loss, dict):
         return ("train", "loss", output)
@@ -37,7 +37,7 @@ def path_of_loss(graph: Graph, output: str) -> Path:
 
 
 def final_activation(value: Value) -> str:
-    """The type of the last activation that made a value, or nothing."""
+    """The type of the last activation in the computation of a value; empty if there is none."""
     node = value.node
     while node is not None and node.unit.graph is None and is_identity(node):
         node = next(iter(node.inputs())).node
@@ -67,7 +67,7 @@ def is_identity(node: Node) -> bool:
 
 
 def readers(graph: Graph) -> dict[Value, list[Node]]:
-    """Value -> the calls that read it; a model output counts as none."""
+    """Value -> the calls that read it; model outputs are not counted."""
     table: dict[Value, list[Node]] = {}
     for node in graph.nodes:
         for value in dict.fromkeys(node.inputs()):

@@ -28,7 +28,7 @@ RULES: Final[dict[str, Check]] = {}
 
 SCOPE: Final = re.compile(r"[A-Za-z0-9_.>-]+")
 ROOT_SCOPE: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.>-]*")
-"""TensorFlow's names of scopes (tensorflow/python/framework/ops.py), those without a slash."""
+"""TensorFlow's pattern of scope names (tensorflow/python/framework/ops.py), without slashes."""
 
 
 def rule(code: str) -> Callable[[Check], Check]:
@@ -61,7 +61,7 @@ def activation_with_logits(graph: Graph) -> Iterator[Diagnostic]:
                 f"expected logits for {loss.type} with from_logits, received the {activation.lower()} "
                 f"of {value.name}",
                 path_of_loss(graph, name),
-                "drop the layer's activation or drop from_logits",
+                "remove the layer's activation or `from_logits`",
             )
 
 
@@ -104,14 +104,14 @@ def sparse_loss_with_one_hot(graph: Graph) -> Iterator[Diagnostic]:
         if loss.type == "SparseCategoricalCrossentropy" and one_hot:
             yield warning(
                 "SF603",
-                "expected class numbers for sparse_categorical_crossentropy, received one-hot labels",
+                "expected class indices for sparse_categorical_crossentropy, received one-hot labels",
                 path_of_loss(graph, name),
-                "use categorical_crossentropy or drop `one_hot`",
+                "use categorical_crossentropy or remove `one_hot`",
             )
         elif loss.type == "CategoricalCrossentropy" and not one_hot and class_numbers(data):
             yield warning(
                 "SF603",
-                "expected one-hot labels for categorical_crossentropy, received class numbers",
+                "expected one-hot labels for categorical_crossentropy, received class indices",
                 path_of_loss(graph, name),
                 "use sparse_categorical_crossentropy or add `one_hot: true`",
             )
@@ -135,7 +135,7 @@ def two_linear_layers(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _is_dense_pair(first: Node, second: Node) -> bool:
-    """Both are affine maps of their last axis, so that their product is one too."""
+    """Whether both are affine maps of the last axis, so that their composition is one too."""
     return all(hasattr(node.layer, "units") for node in (first, second)) and (
         _has_kernel(second) and first.unit.type_name == second.unit.type_name
     )
@@ -146,7 +146,7 @@ def _has_kernel(node: Node) -> bool:
 
 
 def _through(value: Value, table: dict[Value, list[Node]]) -> Node | None:
-    """The one reader of a value, passing over layers that change nothing at inference."""
+    """The only reader of a value, skipping layers that are the identity at inference."""
     while True:
         found = table.get(value, [])
         if len(found) != 1 or found[0].unit.graph is not None:
@@ -192,7 +192,7 @@ def unused_layer(graph: Graph) -> Iterator[Diagnostic]:
     for node in graph.unused:
         yield warning(
             "SF606",
-            f"expected {node.name} to be read by a layer or named in `outputs`, it is not",
+            f"expected {node.name} to be read by a layer or listed in `outputs`, but it is not",
             node.path,
             "read it, add it to `outputs`, or remove it",
         )
@@ -201,7 +201,7 @@ def unused_layer(graph: Graph) -> Iterator[Diagnostic]:
         if value not in read and value not in graph.outputs.values():
             yield warning(
                 "SF606",
-                f"expected input {name} to be read by a layer, it is not",
+                f"expected input {name} to be read by a layer, but it is not",
                 ("inputs", name),
                 "read it or remove it",
             )
@@ -248,7 +248,7 @@ def name_for_tensorflow(graph: Graph) -> Iterator[Diagnostic]:
         if not pattern.fullmatch(name):
             yield warning(
                 "SF609",
-                f"expected a name that TensorFlow takes, received {show(name)}",
+                f"expected a name that TensorFlow accepts, received {show(name)}",
                 path,
                 f"write for example {re.sub(r'[^A-Za-z0-9.>-]+', '_', name).strip('_-') or 'layer'}",
             )

@@ -1,1 +1,2 @@
-"""What a user writes: document, base classes, field types, reading, diagnostics."""
+"""The document that a user writes: the model, the ``train:`` section, and fixes of old
+spellings."""

@@ -24,7 +24,10 @@ VERSION = 1
 
 
 class TrainRule(Rule):
-    """The ``train:`` section; its classes are imported only where there is one."""
+    """The ``train:`` section.
+
+    Its classes are imported only where there is one.
+    """
 
     def check(self, value: Any) -> Any:
         from specfmt.spec.train import TrainSpec
@@ -43,8 +46,8 @@ class ModelSpec(AnyModel):
     """A whole document: one model and how it is trained.
 
     Attributes:
-        origin: The text it was read from, if there is one: findings get their places from it.
-        html: What shows it in a notebook; the public API, which knows more of a model, sets it.
+        origin: The text that it was read from, if any; it gives findings their positions.
+        html: The function that renders it in a notebook, which the public API sets.
     """
 
     origin: ClassVar[Any] = None
@@ -71,8 +74,8 @@ def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
     """A document from plain data.
 
     Returns:
-        The spec, with an `InvalidEntry` for each that could not be read, or None where nothing
-        could; and every finding.
+        The spec, with an `InvalidEntry` for each entry that could not be read, or None if nothing
+        could be; and every finding.
     """
     if not isinstance(data, dict):
         message = FieldError("a mapping with specfmt, inputs, layers", data).message

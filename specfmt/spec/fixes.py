@@ -1,7 +1,7 @@
-"""``specfmt fmt --fix``: rewrites old spellings in a document, its comments kept.
+"""``specfmt fmt --fix``: rewrites former spellings in a document and keeps its comments.
 
-Works on the tree that the formatter writes.  What has no counterpart today is left as it is;
-the reader goes on reporting it.
+It works on the tree that the formatter writes.  What has no current equivalent is left as it is,
+and is still reported when the document is read.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from specfmt.vocab.index import INDEX as WORDS
 
 
 def fix_text(text: str | bytes, file: str = "<string>") -> str:
-    """A spec in its canonical form with old spellings rewritten.
+    """A spec in its canonical form with former spellings rewritten.
 
-    Aliases stay unless a rewrite inside of them needs them written out.
+    Aliases stay, unless a value that they repeat has to be rewritten.
 
     Raises:
         SpecError: The text cannot be read (SF1xx).
@@ -66,7 +66,7 @@ def _fix_written_out(root: Item) -> None:
 
 
 def fix_document(root: Item) -> None:
-    """Rewrite the old spellings of a document in place."""
+    """Rewrite the former spellings of a document in place."""
     if root.kind == "map":
         _fix_model(root, ModelSpec)
 
@@ -134,7 +134,7 @@ def _move_input_layer(
     *,
     several: bool,
 ) -> None:
-    """Turn an ``InputLayer`` among the layers into an input of the model."""
+    """Replace an ``InputLayer`` among the layers by an input of the model."""
     layers, layer = entry.parent, entry.value
     spec = _input_spec(layer, {*INPUT_KEYS, "shape", "dtype", "sparse", "ragged"})
     index = layers.entries.index(entry)
@@ -157,9 +157,9 @@ def _move_input_keys(
     inputs: dict[str, tuple[dict[str, Any], list[str]]],
     taken: set[str],
 ) -> None:
-    """Turn ``input_shape`` and its like on a layer into an input of the model.
+    """Replace ``input_shape`` and similar keys of a layer by an input of the model.
 
-    A model that declares its inputs needs no such keys; they go unless they contradict it.
+    In a model that declares its inputs the keys are removed, unless they contradict these.
     """
     layer, layers = entry.value, entry.parent
     cls = layer_class(text_of(layer, "type"))
@@ -204,7 +204,7 @@ def _input_entries(layer: Item, cls: type[Layer]) -> list[Entry]:
 def _input_spec(
     layer: Item, keys: set[str], cls: type[Layer] | None = None
 ) -> dict[str, Any] | None:
-    """The model input that an older layer's keys describe; None where they make no sense."""
+    """The model input that such keys describe; None if they are not valid."""
     given = {entry.name: plain(entry.value) for entry in layer.entries if entry.name in keys}
     batch, shape = given.get("batch_size"), None
     whole = given.get("batch_input_shape", given.get("batch_shape"))
@@ -270,7 +270,7 @@ def _fix_layer(layer: Item) -> None:
 
 
 def _fix_fields(item: Item, cls: type[BaseModel]) -> None:
-    """Rewrite the keys of one mapping and the words in its values."""
+    """Rewrite the keys of one mapping and the vocabulary entries in its values."""
     keys, formers = keys_of(cls), former_arguments(cls)
     for entry in list(item.entries):
         if entry.key is not None and entry.name in formers:
@@ -284,7 +284,7 @@ def _fix_fields(item: Item, cls: type[BaseModel]) -> None:
 
 
 def _rewrite(entry: Entry, former: Former) -> None:
-    """Say a former argument in today's words, where it has any."""
+    """Replace a former argument by its current equivalent, if it has one."""
     assert entry.key is not None
     old = plain(entry.value)
     if former.axis is not None or not former.accepts(old):
@@ -323,7 +323,7 @@ def _join_axes(layer: Item, formers: dict[str, Former]) -> None:
 
 
 def _schedule_decay(optimizer: Item, cls: type[BaseModel]) -> None:
-    """``lr / (1 + decay * step)``, the old meaning of ``decay``, is `InverseTimeDecay`."""
+    """Replace an optimizer's former ``decay``, `lr / (1 + decay * step)`, by `InverseTimeDecay`."""
     decay, rate = find(optimizer, "decay"), find(optimizer, "learning_rate")
     if decay is None or "decay" in cls.model_fields:
         return
@@ -350,7 +350,7 @@ def _schedule_decay(optimizer: Item, cls: type[BaseModel]) -> None:
 
 
 def _rules(rule: Rule) -> Iterator[Rule]:
-    """The rules of words and layers within a rule."""
+    """The rules of vocabulary entries and layers within a rule."""
     if isinstance(rule, TermRule | LayerRule | TrainRule):
         yield rule
         return
@@ -361,7 +361,7 @@ def _rules(rule: Rule) -> Iterator[Rule]:
 
 
 def _fix_value(item: Item, rules: list[Rule]) -> None:
-    """Rewrite the words in a field's value, wherever in lists and mappings they stand."""
+    """Rewrite the vocabulary entries in a field's value, also within lists and mappings."""
     if item.kind == "string":
         today = _today(rules, item.text)
         if isinstance(today, str):
@@ -403,7 +403,7 @@ def _fix_word(item: Item, rules: list[Rule]) -> None:
 
 
 def _today(rules: list[Rule], name: str) -> str | dict[str, Any]:
-    """A word by today's name, with the arguments that it stood for."""
+    """The current name of a vocabulary entry, with the arguments that the former name implied."""
     for rule in rules:
         if isinstance(rule, TermRule):
             today = todays(rule.kind, name, WORDS[rule.kind])

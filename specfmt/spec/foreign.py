@@ -1,4 +1,4 @@
-"""What code generated from a document imports from elsewhere than Keras and PyTorch."""
+"""The imports of generated code that are neither of Keras nor of PyTorch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from specfmt.vocab.base import CUSTOM, Term
 
 
 def foreign_classes(value: Any) -> list[str]:
-    """What code generated from a spec, or from a part of one, imports from elsewhere than Keras.
+    """The classes and functions outside of Keras that code generated from a spec imports.
 
     Returns:
-        Dotted paths of classes and functions, once, in the order of the document.
+        Their dotted paths without repetitions, in the order of the document.
     """
     return list(dict.fromkeys(filter(_has_module, _foreign(value))))
 
 
 def _has_module(dotted: str) -> bool:
-    """Whether there is something to import; else generated code has a class to be written."""
+    """Whether the path has a module to import; else generated code has a stub to complete."""
     module, _, name = dotted.rpartition(".")
     return module not in ("", "builtins", "__main__") and name != "Lambda"
 
@@ -45,7 +45,7 @@ def _foreign(value: Any) -> Iterator[str]:
 
 
 def _is_part_of_keras(dotted: str) -> bool:
-    """Whether Keras itself makes the object, and reads nothing but its arguments."""
+    """Whether Keras itself creates the object, from nothing but its arguments."""
     name = dotted.rpartition(".")[2]
     known = dotted.startswith(tuple(f"{root}." for root in KERAS_ROOTS))
     return known and name[:1].isupper() and name not in UNSAFE_IN_KERAS

@@ -1,4 +1,4 @@
-"""The ``train:`` section: data, loss, optimizer, and how long."""
+"""The ``train:`` section: data, loss, optimizer, metrics, epochs and callbacks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ KERAS_SETS = (
 )
 
 TARGET_SIZES = {"linnerud": 3, "diabetes": 0, "california_housing": 0}
-"""Numbers in one target of the named sets that hold no class numbers; 0 for a bare number."""
+"""Regression data sets -> the number of values per target; 0 for a scalar."""
 
 CLASS_COUNTS = {
     "iris": 3,
@@ -61,7 +61,7 @@ CLASS_COUNTS = {
     "imdb": 2,
     "reuters": 46,
 }
-"""Classes of the named sets that hold class numbers."""
+"""Classification data sets -> the number of classes."""
 
 SAMPLE_COUNTS = {
     "iris": 150,
@@ -71,11 +71,11 @@ SAMPLE_COUNTS = {
     "diabetes": 442,
     "linnerud": 20,
 }
-"""Samples of the named sets that are not split."""
+"""Data sets without a test split -> the number of samples."""
 
 
 class MappingOf(Rule):
-    """A mapping whose values follow one rule."""
+    """A mapping whose values all follow one rule."""
 
     def __init__(self, item: Rule, what: str) -> None:
         self.item, self.what = item, what
@@ -104,7 +104,7 @@ class MappingOf(Rule):
 
 
 class PerOutput(Rule):
-    """One item for the only output, a list with one for each, or a mapping from output name."""
+    """An item for the only output, a list with one per output, or a mapping from output name."""
 
     def __init__(self, item: Rule, *, lists: bool = True) -> None:
         self.item = item
@@ -127,7 +127,7 @@ class PerOutput(Rule):
 
 
 class MetricsRule(Rule):
-    """A list of metrics, a mapping from output to one or a list of them, or a list of lists."""
+    """A list of metrics, a list of lists, or a mapping from output name to a metric or a list."""
 
     def __init__(self) -> None:
         metric = TermRule("metric")
@@ -158,7 +158,7 @@ _NAMES = Either(
 
 
 class Data(SpecModel):
-    """Where samples come from, and what is done to them before training."""
+    """Base of the data sources: where samples come from and how they are prepared."""
 
     source: ClassVar[str] = ""
 
@@ -175,14 +175,15 @@ class Data(SpecModel):
 
 
 class SklearnData(Data):
-    """A data set that scikit-learn ships."""
+    """A data set that scikit-learn includes."""
 
     source: ClassVar[str] = "sklearn"
     name: Annotated[str, OneOf(*SKLEARN_SETS)]
 
 
 class KerasData(Data):
-    """A data set of `keras.datasets`; ``--data FILE.npz`` reads it from a file instead."""
+    """A data set of `keras.datasets`; the script's option ``--data FILE.npz`` reads it from a
+    file."""
 
     source: ClassVar[str] = "keras"
     name: Annotated[str, OneOf(*KERAS_SETS)]
@@ -203,7 +204,7 @@ class NpzData(Data):
 
 
 class CsvData(Data):
-    """A table with a header line; columns are named."""
+    """A CSV file whose first line names the columns."""
 
     source: ClassVar[str] = "csv"
     path: Str
@@ -254,10 +255,10 @@ class InlineData(Data):
 
 
 class SyntheticData(Data):
-    """Random samples that the script makes, with targets that can be learned.
+    """Random samples that the script generates, with targets that can be learned.
 
-    ``task`` says what the target is: ``first`` the first token of a sequence, ``sum`` the sum of
-    the inputs, ``sign`` whether that sum is positive, ``same`` the inputs themselves.
+    ``task`` sets the target: ``first`` is the first token of a sequence, ``sum`` the sum of the
+    inputs, ``sign`` whether that sum is positive, ``same`` the inputs themselves.
     """
 
     source: ClassVar[str] = "synthetic"
@@ -271,13 +272,13 @@ SOURCES: dict[str, type[Data]] = {
 
 
 def class_numbers(data: Data) -> bool:
-    """Whether a source is known to give class numbers as targets."""
+    """Whether the targets of a source are known to be class indices."""
     name = getattr(data, "name", None)
     return name is not None and name not in TARGET_SIZES
 
 
 class DataRule(Rule):
-    """A data section; ``source`` says which."""
+    """A data source, which ``source`` selects, with its fields."""
 
     def check(self, value: Any) -> Data:
         if isinstance(value, Data):
@@ -316,20 +317,20 @@ class BatchSizeRule(Rule):
 
 
 CLASS_NUMBER = r"^[0-9]{1,6}$(?!\n)"
-"""Keras and PyTorch make an array as long as the largest number."""
+"""A class index of at most 6 digits; Keras and PyTorch make an array as long as the largest."""
 
 
 class ClassWeightRule(MappingOf):
-    """A mapping from class number to its weight."""
+    """A mapping from class index to weight."""
 
     def __init__(self) -> None:
-        super().__init__(Number(minimum=0), "a mapping from class number to weight")
+        super().__init__(Number(minimum=0), "a mapping from class index to weight")
 
     def check(self, value: Any) -> dict[Any, Any]:
         found = super().check(value)
         for key in found:
             if not re.search(CLASS_NUMBER, key):
-                raise FieldError("class numbers of at most 6 digits as keys", key)
+                raise FieldError("class indices of at most 6 digits as keys", key)
         return {int(key): weight for key, weight in found.items()}
 
     def schema(self) -> dict[str, Any]:
@@ -386,6 +387,6 @@ def schema_definitions(
 
 
 def train_section(model: Any) -> TrainSpec:
-    """The ``train:`` section of a document; Keras's defaults where there is none."""
+    """The ``train:`` section of a document, or one with Keras's defaults."""
     train = getattr(model, "train", None)
     return train if isinstance(train, TrainSpec) else TrainSpec()

@@ -1,1 +1,1 @@
-"""YAML and JSON in and out: positions, comments, formatting."""
+"""Reading and writing specs as YAML or JSON, with positions and comments."""

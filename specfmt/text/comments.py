@@ -1,4 +1,4 @@
-"""Comments of a YAML text, and what each belongs to."""
+"""The comments of a YAML text, attached to the entries that they are about."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LINE = re.compile(r"#[^\r\n]*")
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment with its place; ``own`` if nothing stands before it on its line."""
+    """A comment with its position; ``own`` is true if it has a line of its own."""
 
     offset: int
     line: int
@@ -29,7 +29,7 @@ class Comment:
 
 
 class _Attachment:
-    """What is collected for the entries while the comments are handed out."""
+    """The comments that are attached to entries so far."""
 
     def __init__(self) -> None:
         self.above: dict[int, list[Comment]] = {}
@@ -37,7 +37,7 @@ class _Attachment:
 
 
 def attach(root: Item, tree: Node, text: str, lines: Lines) -> list[str]:
-    """Give each comment of a text to the entry or the collection that it is about.
+    """Attach each comment of a text to the entry or the collection that it is about.
 
     A comment at a line's end belongs to that line.  One on a line of its own belongs to
     what follows, unless it is indented deeper than that: then it ends the collection
@@ -60,7 +60,7 @@ def attach(root: Item, tree: Node, text: str, lines: Lines) -> list[str]:
             comment, entries[after - 1] if after else None, entries[after : after + 1], root, found
         )
     blank = _blank_lines(tree, text, lines)
-    margins: dict[int, int] = {}  # where the text of a line begins, dashes left out
+    margins: dict[int, int] = {}  # line -> the column of its text, after dashes
     for entry in entries:
         line, column = lines.place(entry.start)
         if line not in margins:
@@ -76,7 +76,7 @@ def attach(root: Item, tree: Node, text: str, lines: Lines) -> list[str]:
 
 
 def _blank_lines(tree: Node, text: str, lines: Lines) -> set[int]:
-    """The numbers of the empty lines, but for those inside of scalars."""
+    """The numbers of the empty lines, except those inside scalars."""
     blank = {i for i, line in enumerate(re.split(r"\r\n?|\n", text), 1) if not line.strip()}
     for node in _scalars(tree):
         if node.style or node.end - node.start > len(node.value):
@@ -93,7 +93,7 @@ def _preorder(item: Item) -> Iterator[Entry]:
 
 
 def find_comments(tree: Node, text: str, lines: Lines) -> Iterator[Comment]:
-    """All comments outside of scalars, and those behind a block scalar's ``|`` or ``>``."""
+    """All comments outside scalars, and those after a block scalar's ``|`` or ``>``."""
     at = 0
     for node in _scalars(tree):
         yield from _between(text, at, node.start, lines)
@@ -128,7 +128,7 @@ def _between(text: str, start: int, end: int, lines: Lines) -> Iterator[Comment]
 def _place(
     comment: Comment, before: Entry | None, after: list[Entry], root: Item, found: _Attachment
 ) -> None:
-    """Hand one comment to an entry or a collection."""
+    """Attach one comment to an entry or a collection."""
     following = after[0] if after else None
     if not comment.own:
         beside = before
@@ -159,7 +159,7 @@ def _place(
 
 
 def _open_bracket(comment: Comment, before: Entry | None, root: Item) -> Item | None:
-    """The innermost brackets around a comment."""
+    """The collection of the innermost brackets around a comment."""
     item = before.value if before else root
     while True:
         if item.flow and item.start < comment.offset < item.end:
@@ -170,7 +170,7 @@ def _open_bracket(comment: Comment, before: Entry | None, root: Item) -> Item | 
 
 
 def _ended(comment: Comment, before: Entry, following: Entry | None) -> Item | None:
-    """The collection that a comment ends by its indentation; none if it looks ahead."""
+    """The collection that a comment ends by its indentation; None if it belongs to what follows."""
     item = before.parent
     while following is None or item is not following.parent:
         if not item.flow and item.entries[0].column <= comment.column:

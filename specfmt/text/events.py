@@ -1,6 +1,6 @@
 """YAML events from libyaml's parser, or from PyYAML's own where libyaml is missing.
 
-PyYAML is imported only when a YAML text is read: a JSON spec never pays for it.
+PyYAML is imported only when a YAML text is read, so that JSON specs load faster.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def _parser(text: str) -> Callable[[], Event | None]:
 
 
 def _shielded(text: str) -> Callable[[], Event | None]:
-    """Events of a text whose old line breaks are hidden behind characters it does not use."""
+    """Events of a text, in which YAML 1.1 line breaks are replaced by unused characters
+    meanwhile."""
     from yaml.events import ScalarEvent
 
     used = set(text)
@@ -61,5 +62,5 @@ def _shielded(text: str) -> Callable[[], Event | None]:
 
 
 def offset_of(mark: CMark | PyMark | None) -> int:
-    """A parser's mark as an offset."""
+    """The offset of a parser's mark."""
     return mark.index if mark is not None else 0

@@ -1,7 +1,7 @@
 """The canonical form of a spec: ``specfmt fmt``, and what ``specfmt import`` writes.
 
-Layer entries and the entries of a section stand in flow style on one line where that
-fits and no comment is inside; the rest is in block style, indented by two spaces.
+Layer entries and the entries of a section are written in flow style on one line, if they fit
+and contain no comment; the rest is in block style, indented by two spaces.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from specfmt.text.reading import Document, read
 from specfmt.text.written import Entry, Item, from_data, from_node
 
 WIDTH = 100
-"""Columns of a line in flow style."""
-_LONGEST_KEY = 1000  # parsers give up on a longer `key:`; it takes the form `? key`
+"""The largest number of columns of a line in flow style."""
+_LONGEST_KEY = 1000  # parsers do not accept a longer `key:`, only `? key`
 
 _ROOT_ORDER = (
     "specfmt",
@@ -46,14 +46,14 @@ def format_text(
     """A spec in its canonical form, with its comments.
 
     Args:
-        text: A spec in YAML or JSON; it stays in its format.
-        file: The name that diagnostics show.
-        change: What to change in the document before it is written.
-        meant: The data that the changed document stands for.
+        text: A spec in YAML or JSON; the result is in the same format.
+        file: The file name in diagnostics.
+        change: Changes the document before it is written.
+        meant: The data that the changed document should have.
 
     Raises:
         SpecError: The text cannot be read (SF1xx).
-        RuntimeError: The result would not mean the same; nothing should be written then.
+        RuntimeError: The result would have other data, and must not be written.
     """
     document = read(text, file)
     data = document.data if change is None else meant
@@ -68,11 +68,11 @@ def format_text(
 
 
 def dump_yaml(data: dict[str, Any]) -> str:
-    """Plain data as a spec in canonical form; ``read`` gives equal data back.
+    """Plain data as a spec in canonical form, which ``read`` reads as equal data.
 
     Raises:
         SpecError: SF107, nested too deep; SF101, text that no encoding can hold.
-        TypeError: A value or a key that no spec can hold.
+        TypeError: A value or a key that a spec cannot contain.
     """
     item = from_data(data)
     _arrange(item, "root")
@@ -86,7 +86,8 @@ def dump_yaml(data: dict[str, Any]) -> str:
 
 
 def _fingerprint(data: Any) -> str:
-    """Equal for equal data, where 1, 1.0 and true differ and the order of keys does not."""
+    """A string that is equal for equal data: 1, 1.0 and true differ, the order of keys is
+    ignored."""
     return json.dumps(data, sort_keys=True)
 
 
@@ -115,7 +116,7 @@ def _format_yaml(document: Document, change: Callable[[Item], None] | None) -> s
 
 
 def _bindings(root: Item) -> dict[int, int | None]:
-    """For each alias, by offset, the offset of the value it means in the order of writing."""
+    """Offset of each alias -> offset of the value that it refers to, in the order of writing."""
     latest: dict[str, int] = {}
     bound: dict[int, int | None] = {}
     stack = [root]
@@ -149,7 +150,7 @@ def _child_role(role: Role, name: str) -> Role:
 
 
 def _rank(role: Role, name: str) -> int:
-    """A key's place among those of its mapping; equal ranks keep their order."""
+    """A key's rank in its mapping; keys of equal rank keep their order."""
     if role == "root":
         return _ROOT_ORDER.index(name) if name in _ROOT_ORDER else len(_ROOT_ORDER)
     if role != "layer":
@@ -172,7 +173,7 @@ def _reordered(data: Any, role: Role) -> Any:
 
 
 def _arrange(item: Item, role: Role, *, sort: bool = True) -> None:
-    """Put keys in order, and mark what cannot stand on one line."""
+    """Sort the keys, and mark the items that cannot be written on one line."""
     if item.kind == "map" and sort:
         item.entries = sorted(item.entries, key=lambda entry: _rank(role, entry.name))
     if item.entries and item.entries[0].above and not item.entries[0].above[0]:
@@ -198,7 +199,7 @@ class _Emitter:
         self.lines: list[str] = []
 
     def document(self, root: Item, head: list[str]) -> str:
-        """The whole text, which ends with one line break."""
+        """The whole text, with one line break at its end."""
         self.lines += head
         one_line = None if root.entries else _inline(root, WIDTH, flow=False)
         if one_line is not None:
@@ -233,7 +234,7 @@ class _Emitter:
         if _stays_behind_dash(item, WIDTH - len(margin) - 2):
             self._value(f"{margin}-", item, entry.side, margin)
             return
-        # A collection begins on the dash's line; comments that would come between move up.
+        # A collection begins on the line of the dash; comments between them move above it.
         first, inner = entry, margin
         while True:
             self._comments([first.side] if first.side else [], margin)
@@ -249,7 +250,7 @@ class _Emitter:
         self.lines[start] = f"{margin}- {self.lines[start][len(margin) + 2 :]}"
 
     def _value(self, before: str, item: Item, side: str, margin: str) -> None:
-        """A value behind its key or dash, on that line or in a block below."""
+        """Write a value after its key or dash, on the same line or in a block below."""
         side = f"  {side}" if side else ""
         prefix = f"{before} {item.anchor}" if item.anchor else before
         body = item.folded
@@ -272,7 +273,7 @@ class _Emitter:
 
 
 def _stays_behind_dash(item: Item, width: int) -> bool:
-    """Whether an element is written like a value; other collections begin on the dash's line."""
+    """Whether an element is written like a value; others begin on the line of the dash."""
     return not item.entries or bool(item.anchor) or _inline(item, width, flow=False) is not None
 
 
@@ -281,7 +282,8 @@ def _scalar(item: Item, *, flow: bool) -> str:
 
 
 def _inline(item: Item, width: int, *, flow: bool) -> str | None:
-    """An item on one line; nothing if it may not stand there or is a collection too wide."""
+    """An item on one line; None if it cannot be written there or is a collection that is too
+    wide."""
     anchor = f"{item.anchor} " if item.anchor else ""
     if item.broken:
         return None

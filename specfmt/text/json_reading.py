@@ -1,4 +1,4 @@
-"""Reading a spec as JSON, with the standard library's parser and no YAML import."""
+"""Reading a spec as JSON, with the standard library's parser and without PyYAML."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _CONSTANTS = ("NaN", "Infinity", "-Infinity")
 
 
 class NotJsonError(Exception):
-    """The text is no JSON.
+    """The text is not JSON.
 
     Attributes:
-        problem: What the parser missed.
-        offset: Where it gave up.
+        problem: The parser's message.
+        offset: Where the parser stopped.
     """
 
     def __init__(self, problem: str, offset: int) -> None:
@@ -37,8 +37,8 @@ def read_json(source: Source) -> Any:
     """The data of a JSON text.
 
     Raises:
-        NotJsonError: It is no JSON.
-        SpecError: It is JSON, with mistakes.
+        NotJsonError: It is not JSON.
+        SpecError: It is JSON with mistakes that a spec may not have.
     """
     text = source.text
     duplicates = False
@@ -60,8 +60,8 @@ def read_json(source: Source) -> Any:
     except RecursionError:
         deep = _too_deep_at(text)
         if deep is None:
-            raise  # the caller's own stack is nearly used up
-    except ValueError:  # an integer beyond Python's own limit on digits
+            raise  # the caller's stack is nearly exhausted
+    except ValueError:  # an integer beyond Python's limit on digits
         deep = None
     if deep is not None:
         source.fail("SF107", deep, deep + 1, *TOO_DEEP)
@@ -112,7 +112,7 @@ def explain(text: str, error: NotJsonError) -> tuple[str, int, int, str, str]:
 
 
 def _is_deep(data: Any, text: str) -> bool:
-    """Collections stand deeper inside each other than ``MAX_DEPTH``."""
+    """Whether collections are nested deeper than ``MAX_DEPTH``."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     level = [data] if isinstance(data, (dict, list)) else []

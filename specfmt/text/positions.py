@@ -1,8 +1,8 @@
-"""Where each value stands in the source text.
+"""The position of each value in the source text.
 
-A document is read without positions, because most of them are never asked for.  The
-first question builds a tree of nodes from the text, once and in linear time; the
-formatter works on the same tree.
+A document is read without positions, because most are never needed.  The first request
+builds a tree of nodes from the text, once and in linear time; the formatter works on the
+same tree.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ NodeKind = Literal["scalar", "map", "seq", "alias"]
 
 
 class Node:
-    """One value as it is written.
+    """One value of the source text.
 
     Attributes:
         kind: ``scalar``, ``map``, ``seq`` or ``alias``.
         start: Offset of its first character (of its anchor or tag, if it has one).
         end: Offset after its last character.
-        value: The content of a scalar, the anchor's name of an alias.
+        value: The content of a scalar, or the anchor's name of an alias.
         style: A scalar's quote or block indicator; empty for a plain one.
-        flow: A collection stands in brackets.
+        flow: Whether a collection is written in brackets.
         tag: The explicit tag.
         anchor: The anchor's name.
         pairs: Key and value nodes of a mapping, in order.
         items: Nodes of a sequence.
-        target: What an alias refers to.
+        target: The node that an alias refers to.
     """
 
     __slots__ = (
@@ -70,11 +70,11 @@ class Node:
 
     @property
     def is_merge_key(self) -> bool:
-        """A plain ``<<``."""
+        """Whether it is a plain ``<<``."""
         return self.value == "<<" and self.kind == "scalar" and not self.style and not self.tag
 
     def child(self, part: str | int) -> tuple[Node | None, Node] | None:
-        """The key (if any) and the value one step further down."""
+        """The key (None in a sequence) and the value of one child."""
         node = self.target if self.target is not None else self
         if node.kind == "seq":
             if isinstance(part, int) and 0 <= part < len(node.items):
@@ -106,7 +106,7 @@ class Positions:
 
     Args:
         text: The source.
-        is_json: Scan it as JSON, else as YAML.
+        is_json: Whether to scan it as JSON instead of YAML.
     """
 
     def __init__(self, text: str, *, is_json: bool) -> None:
@@ -117,7 +117,7 @@ class Positions:
     def span(self, path: Path, *, on_key: bool = False) -> Span | None:
         """The span of the value at ``path``, or of its key.
 
-        For a path that leads nowhere, the span of the nearest ancestor's value.
+        For a path that does not exist, the span of the nearest ancestor's value.
         """
         node, key = self._root, None
         if node is None:
@@ -133,10 +133,10 @@ class Positions:
 
 
 class Lines:
-    """Offsets of a text as lines and columns, both from 1.
+    """Offsets of a text as lines and columns, both counted from 1.
 
-    Line breaks are counted by stretches, so that a text of nothing but line breaks costs
-    as little as one of a single line.
+    Line breaks are counted in blocks, so that a text of line breaks only takes no more memory
+    than one of a single line.
     """
 
     _STRETCH = 2048
@@ -145,7 +145,7 @@ class Lines:
         if "\r" in text:
             text = text.replace("\r\n", " \n").replace("\r", "\n")
         self._text = text
-        self._before: list[tuple[int, int]] = []  # breaks before each stretch, start of its line
+        self._before: list[tuple[int, int]] = []  # breaks before each block, start of its line
         breaks = line_start = 0
         for start in range(0, len(text) + 1, self._STRETCH):
             self._before.append((breaks, line_start))
@@ -154,7 +154,7 @@ class Lines:
             line_start = max(line_start, text.rfind("\n", start, end) + 1)
 
     def place(self, offset: int) -> tuple[int, int]:
-        """Line and column of an offset; past the end is the end."""
+        """The line and column of an offset; offsets past the end count as the end."""
         offset = min(offset, len(self._text))
         stretch = offset // self._STRETCH
         breaks, line_start = self._before[stretch]
@@ -172,9 +172,9 @@ def compose_yaml(text: str, stop: int | None = None) -> Node | None:
     """The node tree of a YAML text.
 
     Args:
-        text: A text, or the beginning of one, that has been read before: mistakes in it have
-            been reported, and the tree ends at the first that stops the parser.
-        stop: Leave out what begins after this offset.
+        text: A text, or the beginning of one, that has been read before: its mistakes have
+            been reported, and the tree ends at the first one that stops the parser.
+        stop: Nodes that begin after this offset are left out.
     """
     import yaml.events as ev
     from yaml.error import YAMLError
@@ -183,7 +183,7 @@ def compose_yaml(text: str, stop: int | None = None) -> Node | None:
 
     anchors: dict[str, Node] = {}
     stack: list[Node] = []
-    pending: list[Node | None] = []  # for each open mapping, the key that awaits its value
+    pending: list[Node | None] = []  # for each open mapping, the key that has no value yet
     root: Node | None = None
     try:
         next_event = event_source(text)
@@ -232,7 +232,7 @@ def compose_yaml(text: str, stop: int | None = None) -> Node | None:
 
 
 def _last_end(node: Node) -> int:
-    """Where a block collection ends: the parser only sees what follows it."""
+    """The end of a block collection, for which the parser gives the start of what follows."""
     if node.kind == "seq":
         return node.items[-1].end if node.items else node.start
     return node.pairs[-1][1].end if node.pairs else node.start
@@ -242,7 +242,7 @@ _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]|[^\s\[\]{},:"]+')
 
 
 def compose_json(text: str) -> Node:
-    """The node tree of a text that has been read as JSON."""
+    """The node tree of a text that has been read as JSON before."""
     top = Node("seq", 0)  # holds the root, so that every node has a parent
     stack = [top]
     parent, key = top, None
@@ -280,7 +280,7 @@ def compose_json(text: str) -> Node:
 
 
 def scalars(root: Node | None) -> Iterator[tuple[Path, Node]]:
-    """All keys and scalar values, with the path of the value they belong to."""
+    """All keys and scalar values, with the paths of their values."""
     stack: list[tuple[Path, Node]] = [((), root)] if root else []
     while stack:
         path, node = stack.pop()

@@ -1,4 +1,4 @@
-"""Scalars as YAML text, such that readers of YAML 1.1 and of YAML 1.2 agree on them."""
+"""Scalars as YAML text that YAML 1.1 and YAML 1.2 parsers read alike."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from functools import lru_cache
 from specfmt.text.scalars import WORDS, resolve, resolve_or_text
 
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# What may not stand in a plain scalar at all: white space at an end, a comment mark, a
-# colon before a space or at the end, and anything that is no printable character.
+# What a plain scalar may not contain: white space at an end, a comment mark, a colon before a
+# space or at the end, and characters that are not printable.
 _NOT_PLAIN = re.compile(
     r"""\A[\s,\[\]{}#&*!|>'"%@`]|\A[-?:](?:\s|\Z)|\A(?:---|\.\.\.)|:\s|:\Z|\s\#|\s\Z"""
     r"|[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _NOT_IN_FLOW = re.compile(r"[,\[\]{}]|\A[-?:]|:[,?\[\]{}]")
-# Strings under YAML 1.2 that a YAML 1.1 reader takes for something else.
+# Strings of YAML 1.2 that YAML 1.1 parsers read as another type.
 _OLD_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "<<", "="))
 _OLD_NUMBER = re.compile(
     r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+"
@@ -32,11 +32,11 @@ _ESCAPED = re.compile(
 
 @lru_cache(maxsize=4096)
 def write_string(text: str, *, flow: bool) -> str:
-    """A string as a one-line YAML scalar, in double quotes only where it needs them.
+    """A string as a one-line YAML scalar, in double quotes only where they are needed.
 
     Args:
         text: The string.
-        flow: It stands inside ``[...]`` or ``{...}``, where commas and brackets end it.
+        flow: Whether it is inside ``[...]`` or ``{...}``, where commas and brackets end it.
     """
     if _SIMPLE.match(text):
         return f'"{text}"' if text.lower() in _OLD_WORDS else text
@@ -55,12 +55,12 @@ def write_string(text: str, *, flow: bool) -> str:
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xD800 <= code < 0xE000:
-        return match[0]  # half of a character: no escape that YAML allows
+        return match[0]  # half of a surrogate pair, for which YAML has no escape
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def write_number(value: bool | int | float | None) -> str:
-    """A value that is no string, such that YAML 1.1 and 1.2 readers agree on it."""
+    """A value other than a string as text that YAML 1.1 and 1.2 parsers read alike."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -80,7 +80,7 @@ def write_number(value: bool | int | float | None) -> str:
 
 
 def tidy_number(text: str) -> str | None:
-    """A plain scalar that is no string, as its author wrote it but for spelling variants.
+    """A plain scalar other than a string, as its author wrote it except for spelling variants.
 
     Returns:
         ``None`` if the scalar is a string.

@@ -1,8 +1,8 @@
-"""From the text of a spec to plain Python data that knows its places.
+"""Reading the text of a spec as plain Python data with positions.
 
-YAML is read by YAML 1.2 rules from the parser's events, JSON by the standard library;
-both under the same bounds on depth, size and aliases, and with the same diagnostics.
-Nothing in a document is ever executed, and no input costs more than linear time.
+YAML is read by YAML 1.2 rules from the parser's events, JSON by the standard library, with the
+same limits on depth, size and aliases and the same diagnostics.  Nothing in a document is
+executed, and reading takes linear time for every input.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Document:
-    """A spec as it was read.
+    """A spec that has been read.
 
     Attributes:
         data: Dicts, lists, strings, numbers, booleans and ``None``.  Aliases share objects.
-        file: The name that diagnostics show.
+        file: The file name in diagnostics.
         text: The decoded source, without a byte order mark.
-        is_json: The source is JSON, not YAML.
+        is_json: Whether the source is JSON instead of YAML.
     """
 
     def __init__(self, data: Any, file: str, text: str, *, is_json: bool) -> None:
@@ -43,9 +43,9 @@ class Document:
         return Positions(self.text, is_json=self.is_json)
 
     def span(self, path: Path, *, on_key: bool = False) -> Span | None:
-        """Where the value at ``path`` stands, or its key.
+        """The span of the value at ``path``, or of its key.
 
-        A path that does not exist gives the place of the nearest ancestor that does.
+        For a path that does not exist, the span of the nearest ancestor's value.
         """
         return self._positions.span(path, on_key=on_key)
 
@@ -55,16 +55,16 @@ class Document:
 
 
 def read(text: str | bytes, file: str = "<string>") -> Document:
-    """Read a spec in YAML or JSON; which of the two is found from its content.
+    """Read a spec in YAML or JSON, depending on its content.
 
-    A text that begins with a bracket is JSON; if it is no valid JSON, YAML in flow style.
+    A text that begins with a bracket is read as JSON; if it is not valid JSON, as YAML.
 
     Args:
         text: The document; bytes may be UTF-8, or UTF-16 or UTF-32 with a byte order mark.
-        file: The name that diagnostics show.
+        file: The file name in diagnostics.
 
     Raises:
-        SpecError: SF101 to SF111, placed in the text.
+        SpecError: SF101 to SF111, with positions in the text.
     """
     source = Source(_decode(text, file), file)
     if source.text.lstrip(" \t\r\n")[:1] in ("{", "["):
@@ -84,7 +84,8 @@ def read(text: str | bytes, file: str = "<string>") -> Document:
 
 
 def _read_flow(source: Source, error: NotJsonError) -> Any:
-    """Read as YAML what is no JSON; where neither reads it, tell of what got further."""
+    """Read as YAML a text that is not JSON; if it is neither, report the parser that got
+    further."""
     from specfmt.text.json_reading import explain
     from specfmt.text.yaml_reading import read_yaml
 
@@ -116,7 +117,7 @@ _BINARIES = (
 def _decode(text: str | bytes, file: str) -> str:
     if len(text) > MAX_SIZE:
         size = f"{len(text) / 2**20:.0f} MiB"
-        hint = "keep data and weights in files of their own and name them in the spec"
+        hint = "keep data and weights in separate files and name these in the spec"
         raise _unplaced("SF110", f"expected at most 256 MiB, received {size}", hint, file)
     if isinstance(text, bytes):
         text = _decode_bytes(text, file)

@@ -1,4 +1,4 @@
-"""Changes to a document as it will be written: see `written`."""
+"""Changes to a document that will be written: see `written`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def text_of(item: Item, key: str) -> str:
 
 
 def put(entry: Entry, value: Any) -> None:
-    """Give an entry another value."""
+    """Replace the value of an entry."""
     entry.value = from_data(value)
     entry.value.owner = entry
 
@@ -44,7 +44,7 @@ def comments_of(entry: Entry) -> list[str]:
 
 
 def remove(entry: Entry) -> None:
-    """Take an entry out; its comments go to the next one, or to the end."""
+    """Remove an entry; its comments move to the next entry, or to the end."""
     item, comments = entry.parent, comments_of(entry)
     index = next(i for i, other in enumerate(item.entries) if other is entry)
     item.entries = [other for other in item.entries if other is not entry]
@@ -55,7 +55,7 @@ def remove(entry: Entry) -> None:
 
 
 def plain(item: Item) -> Any:
-    """The data that an item without aliases stands for."""
+    """The data of an item without aliases."""
     if item.kind == "map":
         return {entry.name: plain(entry.value) for entry in item.entries}
     if item.kind == "seq":
@@ -64,7 +64,7 @@ def plain(item: Item) -> Any:
 
 
 def write_out_aliases(root: Item) -> None:
-    """Replace aliases and merge keys by copies of what they mean, in place."""
+    """Replace aliases and merge keys by copies of the values that they refer to, in place."""
     anchors: dict[str, Item] = {}
 
     def visit(item: Item) -> None:
@@ -88,7 +88,7 @@ def write_out_aliases(root: Item) -> None:
 
 
 def _merge(item: Item) -> None:
-    """Put the entries that ``<<`` brings in its place."""
+    """Replace ``<<`` by the entries that it merges."""
     for merge in [
         e for e in item.entries if e.key is not None and e.key.kind == "verbatim" and e.name == "<<"
     ]:

@@ -12,7 +12,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 _INF = float("inf")
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
-"""Bounds of integers: what int64 and uint64 hold, as all numbers of models and arrays do."""
+"""The range of integers: that of int64 and uint64 together."""
 WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -21,7 +21,7 @@ WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -_INF),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
-"""Plain scalars that are no strings, besides the numbers."""
+"""Plain scalars other than strings and numbers."""
 _OCTAL = "01234567"
 _DECIMAL = "0123456789"
 _HEXADECIMAL = "0123456789abcdefABCDEF"
@@ -30,7 +30,7 @@ CORE_TAGS = {
     f"tag:yaml.org,2002:{name}": name
     for name in ("str", "int", "float", "bool", "null", "map", "seq")
 } | {"!": "str"}
-"""The tags a document may use, by their full name; ``!`` alone forces a string."""
+"""The tags that a document may use, by their full name; ``!`` alone forces a string."""
 
 
 def resolve(text: str) -> Scalar:
@@ -40,7 +40,7 @@ def resolve(text: str) -> Scalar:
         text: The scalar without its surrounding space.
 
     Raises:
-        ValueError: An integer of more than 64 bits, or a float that none can hold.
+        ValueError: An integer of more than 64 bits, or a float beyond the range of float64.
     """
     if text in WORDS:
         return WORDS[text]
@@ -51,7 +51,7 @@ def resolve(text: str) -> Scalar:
 
 
 def holds(value: Scalar) -> bool:
-    """Whether a number as digits say it is one that frameworks can hold."""
+    """Whether a value is not a number, or a number that 64 bits can represent."""
     if type(value) is int:
         return SMALLEST <= value <= LARGEST
     return type(value) is not float or -_INF < value < _INF
@@ -63,7 +63,7 @@ def resolve_tagged(tag: str, text: str, *, plain: bool) -> Scalar:
     Args:
         tag: A value of ``CORE_TAGS``, such as ``float``.
         text: The scalar's content.
-        plain: It stood without quotes.
+        plain: Whether it was written without quotes.
 
     Raises:
         ValueError: The text is not of that type.
@@ -86,7 +86,7 @@ def resolve_tagged(tag: str, text: str, *, plain: bool) -> Scalar:
 
 
 def _number(text: str) -> Scalar:
-    """An integer or a float, or the text itself if it is neither."""
+    """The number that the text is, or the text itself if it is none."""
     prefix, rest = text[:2], text[2:]
     if prefix == "0x":
         return int(rest, 16) if rest and not rest.strip(_HEXADECIMAL) else text
@@ -104,7 +104,7 @@ def _number(text: str) -> Scalar:
 
 
 def resolve_or_text(text: str) -> Scalar:
-    """Like ``resolve``, for text that may be an integer too long to read."""
+    """Like ``resolve``, but the text itself for a number that is too large."""
     try:
         return resolve(text)
     except ValueError:

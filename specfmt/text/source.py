@@ -1,4 +1,4 @@
-"""A text being read, the findings in it, and the bounds on what is read."""
+"""A text that is being read, its findings, and the limits on what is read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from specfmt.text.positions import Node
 
 MAX_SIZE = 256 * 1024 * 1024
-"""Bytes (or characters) of a document."""
+"""The largest size of a document in bytes (or characters)."""
 MAX_DEPTH = 100
-"""Lists and mappings inside each other, aliases followed."""
+"""The largest nesting depth of lists and mappings, with aliases followed."""
 ALIAS_BUDGET = 1_000_000
-"""Characters that aliases may repeat, besides ten times the document's own length.
+"""The number of characters that aliases may repeat, in addition to ten times the document's length.
 
-A value takes two characters at least, so this bounds the values a reader must visit.
+A value has at least two characters, so this limits the number of values that a reader visits.
 """
 
 TOO_DEEP = (
@@ -31,12 +31,12 @@ LARGE_NUMBER = (
 
 
 class Source:
-    """A decoded text, its name, and the findings so far.
+    """A decoded text, its file name, and the findings so far.
 
     Attributes:
         text: The decoded source, without a byte order mark.
-        file: The name that diagnostics show.
-        found: Something has been reported.
+        file: The file name in diagnostics.
+        found: Whether anything has been reported.
     """
 
     def __init__(self, text: str, file: str) -> None:
@@ -71,7 +71,7 @@ class Source:
     def fail(
         self, code: str, start: int, end: int, message: str, hint: str, path: Path = ()
     ) -> NoReturn:
-        """Add a last finding and raise all."""
+        """Add a finding and raise all findings."""
         self.report(code, start, end, message, hint, path)
         self.raise_found()
 
@@ -86,7 +86,7 @@ class Source:
         )
 
     def report_duplicates(self, root: Node | None) -> None:
-        """Add a finding for each key that its mapping holds already."""
+        """Add a finding for each key that its mapping already has."""
         from specfmt.text.positions import Lines, duplicate_keys
 
         lines = Lines(self.text)
@@ -105,6 +105,6 @@ class Source:
 
 
 def shown(value: object, limit: int = 40) -> str:
-    """A value in a message, in bounded length and always printable."""
+    """A value for a message, at most ``limit`` characters long and printable."""
     text = str(value)
     return ascii(text if len(text) <= limit else text[: limit - 3] + "...")

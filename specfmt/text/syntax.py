@@ -1,6 +1,6 @@
-"""What libyaml's syntax errors mean, in words that name the mistake and the remedy.
+"""Messages for libyaml's syntax errors that name the mistake and the remedy.
 
-Loaded only when a YAML text is wrong.
+Imported only when a YAML text has a syntax error.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def explain(text: str, error: YAMLError, brackets: Sequence[int]) -> Finding:
 
     Args:
         text: The source.
-        error: What the parser raised.
-        brackets: The offset of the innermost bracket that is open, if one is.
+        error: The parser's error.
+        brackets: The offset of the innermost open bracket, if there is one.
     """
     if not isinstance(error, MarkedYAMLError):
         return _unreadable(text, error)
@@ -37,8 +37,8 @@ def explain(text: str, error: YAMLError, brackets: Sequence[int]) -> Finding:
     offset = min(offset_of(error.problem_mark), len(text))
     opened = min(offset_of(error.context_mark), len(text)) if error.context_mark else offset
     if (conflict := _CONFLICT.search(text)) is not None:
-        message = "expected a spec, received the mark of a merge conflict"
-        return "SF102", *conflict.span(), message, "resolve the conflict and remove its marks"
+        message = "expected a spec, received a merge conflict marker"
+        return "SF102", *conflict.span(), message, "resolve the conflict and remove its markers"
     if (tab := _leading_tab(text, offset)) is not None:
         message = "expected spaces as indentation, received a tab"
         return "SF102", tab, tab + 1, message, "indent with two spaces"
@@ -98,13 +98,13 @@ def _second_colon(text: str, offset: int) -> Finding:
     message = "expected one `key: value` on this line, received a second colon"
     hint = "quote the value if the colon is part of it"
     if ":" not in text[line_start:offset]:
-        message = "expected the line to go on with the value above, received a key"
+        message = "expected the line to continue the value above, received a key"
         hint = "align this key with the keys before it"
     return "SF102", offset, offset + 1, message, hint
 
 
 def _missing_space(text: str, line_start: int) -> Finding | None:
-    """A line such as ``units:3``, which is text where a key is meant."""
+    """The finding about a line such as ``units:3``, which YAML reads as text."""
     match = _NO_SPACE.match(text, line_start)
     if match is None:
         return None

@@ -1,7 +1,7 @@
-"""A spec document as something to write: values, their order, and the comments beside them.
+"""A document to be written: its values, their order and their comments.
 
-Built from a source text for ``specfmt fmt`` and from plain data for ``specfmt import``;
-one emitter writes both, so both have the same canonical form.
+It is built from a source text for ``specfmt fmt`` and from plain data for ``specfmt import``;
+one emitter writes both, in the same canonical form.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["string", "verbatim", "map", "seq"]
 
-# What a literal block scalar cannot hold unchanged, or not legibly.
+# What a literal block scalar cannot contain unchanged, or not legibly.
 _NOT_LITERAL = re.compile(
     r"\A[\s]|[ \t]$|\n\n\Z|[^\n\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd"
     r"\U00010000-\U0010ffff]",
@@ -34,22 +34,23 @@ class Item:
     """A value.
 
     Attributes:
-        kind: ``string``; ``verbatim`` for numbers, words and aliases; ``map`` or ``seq``.
+        kind: ``string``; ``verbatim`` for numbers, true, false, null and aliases; ``map`` or
+            ``seq``.
         text: A string's value, or the text to write.
-        folded: Header and lines of a folded block scalar, kept as its author broke them.
-        anchor: ``&name``, or nothing.
-        entries: What a collection holds.
+        folded: The header and lines of a folded block scalar, whose line breaks are kept.
+        anchor: ``&name``, or empty.
+        entries: The entries of a collection.
         tail: Comments after the last entry.
-        broken: It cannot stand on one line.
-        flow: It stands in brackets in the source.
+        broken: Whether it cannot be written on one line.
+        flow: Whether it is written in brackets in the source.
         start: Offset in the source.
-        end: Offset after it.
+        end: Offset after it in the source.
         owner: The entry whose value it is.
     """
 
     kind: Kind
     text: str = ""
-    folded: Sequence[str] = ()  # tuples by default: a large spec has many leaves
+    folded: Sequence[str] = ()  # tuples by default, as a large spec has many leaves
     anchor: str = ""
     entries: Sequence[Entry] = ()
     tail: Sequence[str] = ()
@@ -61,7 +62,7 @@ class Item:
 
     @property
     def is_literal(self) -> bool:
-        """A text of several lines that a literal block scalar can hold."""
+        """Whether it is a text of several lines that a literal block scalar can contain."""
         return self.kind == "string" and "\n" in self.text and is_literal(self.text)
 
 
@@ -70,14 +71,14 @@ class Entry:
     """A key with its value, or an element of a list.
 
     Attributes:
-        key: Nothing for an element.
+        key: The key; None for an element.
         value: The value.
-        parent: The collection it belongs to.
+        parent: The collection that it belongs to.
         above: Comments and blank lines (empty strings) before it.
         side: The comment at the end of its line.
         start: Offset of the key, or of the element's value.
-        column: Its column in the source, in block style that of the dash.
-        lines: The line where it begins, where its key ends and where its value ends.
+        column: Its column in the source; in block style, that of the dash.
+        lines: The lines where it begins, where its key ends and where its value ends.
     """
 
     key: Item | None
@@ -96,16 +97,16 @@ class Entry:
 
 
 def is_literal(text: str) -> bool:
-    """A literal block scalar can hold this text."""
+    """Whether a literal block scalar can contain this text."""
     return not _NOT_LITERAL.search(text)
 
 
 def from_data(value: Any, depth: int = 0) -> Item:
-    """Plain data to write.
+    """The item that writes plain data.
 
     Raises:
         SpecError: SF107, nested deeper than a document may be.
-        TypeError: A value or a key that no spec can hold.
+        TypeError: A value or a key that a spec cannot contain.
     """
     if isinstance(value, str):
         return Item("string", value)
@@ -130,7 +131,7 @@ def from_data(value: Any, depth: int = 0) -> Item:
 
 
 def from_node(node: Node, text: str, lines: Lines) -> Item:
-    """A value of a source text to write, without its comments."""
+    """The item that writes a value of a source text, without its comments."""
     item = _from_scalar(node, text) if node.kind in ("scalar", "alias") else Item("map")
     item.start, item.end, item.flow = node.start, node.end, node.flow
     item.anchor = f"&{node.anchor}" if node.anchor else ""
@@ -180,7 +181,7 @@ _FOLDED_HEADER = re.compile(r">(-?)\s*(?:#.*)?\Z")
 
 
 def _folded(node: Node, text: str) -> list[str]:
-    """Header and lines of a folded scalar; nothing where its form cannot be kept as it is."""
+    """The header and lines of a folded scalar; empty if its form cannot be kept."""
     source = text[node.start : node.end]
     head, *body = re.split(r"\r\n?|\n", source[source.index(">") :])
     header = _FOLDED_HEADER.match(head)

@@ -1,7 +1,7 @@
-"""Reading a spec as YAML: from the parser's events to data, by YAML 1.2 rules.
+"""Reading a spec as YAML: the parser's events become data, by YAML 1.2 rules.
 
-One loop without recursion builds the data; bounds on depth and on what aliases repeat
-hold while it runs, so that no document can exhaust time or memory.
+One loop without recursion builds the data and checks the limits on depth and on what aliases
+repeat, so that no document can exhaust time or memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SEVERAL = (
     "expected one document, received the start of a second one",
-    "keep one spec in a file; remove the `---` line or split the file",
+    "keep one spec per file; remove the `---` line or split the file",
 )
 
 
@@ -36,7 +36,7 @@ def read_yaml(source: Source) -> Any:
 
 
 class _Mark:
-    """A state of the reader that is no value: no key yet, a key to skip, a merge."""
+    """A state of the reader in place of a value: no key yet, a key to skip, a merge."""
 
 
 _NO_KEY, _SKIPPED, _MERGE = _Mark(), _Mark(), _Mark()
@@ -46,8 +46,8 @@ _UNSEEN = _Mark()
 class _YamlReader:
     """Builds the data from the parser's events, without recursion.
 
-    A frame on the stack holds an enclosing collection: its key in waiting, the height of
-    its deepest finished child, and what aliases had repeated when it began.
+    A frame on the stack is an enclosing collection with its pending key, the height of its
+    deepest finished child, and the number of characters that aliases had repeated when it began.
     """
 
     def __init__(self, source: Source) -> None:
@@ -174,13 +174,13 @@ class _YamlReader:
                 key = _NO_KEY
         return root
 
-    # What follows is off the common path: it reports, or serves tags and aliases.
+    # The methods below are not on the common path: they report, or handle tags and aliases.
 
     def _refuse_depth(self, error: YAMLError) -> None:
-        """Report depth as ours where the parser's own bound on it, met while looking ahead, was first.
+        """Report SF107 if the parser stopped at its own limit on depth, as it reads ahead.
 
-        Releases of libyaml differ in whether they have one.  Where it is met, more is open than
-        `MAX_DEPTH`, so what stands before that place is too deep already.
+        Not all releases of libyaml have such a limit.  It is larger than `MAX_DEPTH`, so the text
+        before the error is already nested too deep.
         """
         if "nesting" in str(getattr(error, "problem", "")):
             before = self.source.text[: offset_of(getattr(error, "problem_mark", None))]
@@ -228,14 +228,14 @@ class _YamlReader:
             return _SKIPPED
 
     def _open_marked(self, event: CollectionStartEvent, container: Any, key: Any) -> None:
-        """A collection with a tag or an anchor begins."""
+        """Begin a collection with a tag or an anchor."""
         from yaml.events import MappingStartEvent
 
         is_map = isinstance(event, MappingStartEvent)
         if event.tag is not None and CORE_TAGS.get(event.tag) != ("map" if is_map else "seq"):
             self._bad_tag(event, "a mapping" if is_map else "a list", container, key)
         if event.anchor is not None:
-            self.anchors[event.anchor] = None  # open: an alias to it now would be a cycle
+            self.anchors[event.anchor] = None  # still open: an alias to it would be a cycle
 
     def _bad_tag(
         self, event: ScalarEvent | CollectionStartEvent, what: str, container: Any, key: Any
@@ -258,7 +258,7 @@ class _YamlReader:
         self._report("SF105", event, message, hint, self._path(container, _NO_KEY))
 
     def _follow(self, event: NodeEvent, container: Any, key: Any) -> tuple[Any, int]:
-        """What an alias refers to, and its height."""
+        """The value that an alias refers to, and its height."""
         name = event.anchor or ""
         path = self._path(container, key)
         if name not in self.anchors:
@@ -283,7 +283,7 @@ class _YamlReader:
         return value, height
 
     def _merge(self, container: dict[str, Any]) -> None:
-        """Fill in the entries of ``<<``, which never override a mapping's own."""
+        """Add the entries of ``<<``, which never override those of the mapping itself."""
         entries = self.merges.pop(id(container))
         path = (*self._path(None, None), "<<")
         if len(entries) > 1:
@@ -300,7 +300,8 @@ class _YamlReader:
                     self._report("SF111", event, message + _named(source), hint, path)
 
     def _refuse_tag_directives(self) -> None:
-        """Their handling in libyaml is quadratic, and no tag they could define is allowed."""
+        """Report %TAG: libyaml takes quadratic time for it, and no tag that it defines is
+        allowed."""
         text = self.source.text
         at = 0 if text.startswith("%TAG") else text.find("\n%TAG") + 1
         if at or text.startswith("%TAG"):
@@ -309,7 +310,7 @@ class _YamlReader:
 
 
 def _named(value: Any) -> str:
-    """What kind of value this is, with its article."""
+    """The kind of a value, with its article."""
     if value is None:
         return "nothing"
     names = {bool: "the boolean", int: "the integer", float: "the number", str: "the string"}
@@ -317,5 +318,5 @@ def _named(value: Any) -> str:
 
 
 def _extent(event: Event) -> tuple[int, int]:
-    """The offsets of an event; a block collection shows where it begins."""
+    """The offsets of an event; for a block collection, those of its beginning."""
     return offset_of(event.start_mark), offset_of(event.end_mark)

@@ -1,1 +1,2 @@
-"""The words of training and of layers: one class each, with Keras's arguments."""
+"""The vocabulary: activations, initializers, losses, optimizers and so on, with Keras's
+arguments."""

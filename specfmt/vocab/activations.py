@@ -1,4 +1,4 @@
-"""Activations by the names of `keras.activations`; fields are the functions' arguments."""
+"""Activation functions of `keras.activations`; their fields are the functions' arguments."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from specfmt.fields.types import Axis, Bool, Float, OptionalFloat, OptionalName,
 from specfmt.vocab.base import Word
 
 SLOPE: Final = 1 / 6
-"""Of the hard sigmoid in Keras 3."""
+"""The slope of the hard sigmoid in Keras 3."""
 
 NonNegative = Annotated[float, Number(minimum=0)]
 
 
 class ActivationWord(Word):
-    """An element-wise function, or one over an axis."""
+    """Base of the activation functions, element-wise or over an axis."""
 
     kind: ClassVar[str] = "activation"
 
 
 class LayerActivationWord(ActivationWord):
-    """A function that a layer without weights stands for as well.
+    """Base of the activation functions that a Keras layer without weights computes as well.
 
-    ``layer`` is the name of that layer where Keras was given it and not the function: its JSON
-    and its code say which, what is computed is the same.
+    ``layer`` is the name of that layer if Keras was given the layer instead of the function: the
+    values are the same, but Keras's JSON and code differ.
     """
 
     extra_fields: ClassVar[tuple[str, ...]] = ("layer",)
@@ -36,7 +36,8 @@ class Linear(ActivationWord):
 
 
 class Relu(LayerActivationWord):
-    """`max(x, 0)`; with a slope below ``threshold`` and a ceiling where given."""
+    """`max(x, 0)` by default; else `x` from ``threshold`` on, at most ``max_value``, and
+    `negative_slope * (x - threshold)` below."""
 
     former_arguments: ClassVar[FormerArguments] = {"alpha": "negative_slope"}
 
@@ -73,7 +74,7 @@ class Celu(ActivationWord):
 
 
 class Selu(ActivationWord):
-    """`1.0507 * elu(x, alpha=1.6733)`: keeps mean and variance of its inputs."""
+    """`1.0507 * elu(x, alpha=1.6733)`; it preserves the mean and variance of its inputs."""
 
 
 class Sigmoid(ActivationWord):
@@ -117,7 +118,7 @@ class HardSilu(ActivationWord):
 
 
 class Gelu(ActivationWord):
-    """`x * P(X <= x)` for a standard normal X; ``approximate`` writes P with tanh."""
+    """`x * P(X <= x)` for a standard normal X; ``approximate`` computes P by tanh."""
 
     approximate: Bool = False
 
@@ -137,7 +138,7 @@ class Squareplus(ActivationWord):
 
 
 class SparsePlus(ActivationWord):
-    """0 up to -1, `(x + 1)^2 / 4` between -1 and 1, `x` from there on."""
+    """0 where `x <= -1`, `x` where `x >= 1`, else `(x + 1)^2 / 4`."""
 
 
 class Softsign(ActivationWord):
@@ -145,7 +146,7 @@ class Softsign(ActivationWord):
 
 
 class SoftShrink(ActivationWord):
-    """`x` moved towards 0 by ``threshold``, 0 within it."""
+    """`x - threshold` where `x > threshold`, `x + threshold` where `x < -threshold`, else 0."""
 
     threshold: NonNegative = 0.5
 
@@ -181,12 +182,13 @@ class LogSoftmax(ActivationWord):
 
 
 class Sparsemax(ActivationWord):
-    """`max(x - tau, 0)` over ``axis``, a softmax with exact zeros."""
+    """`max(x - tau, 0)` over ``axis``, with tau such that the outputs sum to 1: a softmax with
+    exact zeros."""
 
     axis: Axis = -1
 
 
 class Glu(ActivationWord):
-    """`a * sigmoid(b)` where `x` is split into `a` and `b` along ``axis``, which it halves."""
+    """`a * sigmoid(b)`, where ``a`` and ``b`` are the two halves of ``x`` along ``axis``."""
 
     axis: Axis = -1

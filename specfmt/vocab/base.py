@@ -1,8 +1,8 @@
-"""Words of the vocabulary: activations, initializers, losses, optimizers and their like.
+"""Vocabulary entries: activations, initializers, losses, optimizers and so on.
 
-In a spec a word is a bare name or ``{type: Name, ...arguments}``.  A `Term` holds what was
-said; the Pydantic class behind it is imported only when an argument is given or read, so
-that checking a spec does not build classes it never uses.
+In a spec an entry of the vocabulary is a bare name or ``{type: Name, ...arguments}``.  A `Term`
+holds the name and the arguments; the Pydantic class is imported only when an argument is given
+or read, so that validating a spec builds no class that it does not use.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Word(SpecModel):
     """Base of all vocabulary classes; field names, order and defaults are Keras 3's.
 
     Class attributes:
-        kind: The kind of word, a key of `index.INDEX`.
-        extra_fields: Fields that Keras has not.
-        former_arguments: What its arguments were called, and what became of others.
+        kind: The kind of entry, a key of `index.INDEX`, such as ``loss``.
+        extra_fields: Fields that Keras does not have.
+        former_arguments: Former argument names, with what replaced each.
     """
 
     kind: ClassVar[str] = ""
@@ -37,7 +37,7 @@ class Word(SpecModel):
 
 
 CUSTOM = "Custom"
-"""The type of a word that specfmt does not know."""
+"""The type of a user-defined object."""
 
 
 @cache
@@ -58,24 +58,24 @@ def bare_names(kind: str) -> dict[str, str]:
 
 
 def written_type(kind: str, type_name: str) -> str:
-    """What stands behind ``type:`` in a spec: the class name, or the bare name of a word that
-    is a function in Keras (activations)."""
+    """The value of ``type:`` in a spec: the class name, or the bare name where Keras has a
+    function (activations)."""
     known = type_name in INDEX[kind] or type_name == CUSTOM
     return type_name if known else bare_names(kind)[type_name]
 
 
 def must_construct(kind: str, type_name: str) -> bool:
-    """Whether Keras code has to construct a word because no bare name stands for it."""
+    """Whether Keras code has to construct an object because Keras finds none by a bare name."""
     return (kind, type_name) in CONSTRUCTED
 
 
 class Term:
-    """A word as used in a spec: its canonical type and the arguments that differ from defaults.
+    """A vocabulary entry in a spec: its canonical type and the arguments that differ from defaults.
 
     ``term.type`` is the class name, ``term.name`` the bare name (for losses and metrics as
-    the user spelled it, which is what logs call it), ``term.spec`` the Pydantic instance with
-    every argument filled in.  ``term.constructed`` says that a loss or metric was given as
-    ``{type: Name}``: Keras writes an object for it, not a name.
+    the user spelled it, which is the name in Keras's logs), ``term.spec`` the Pydantic instance
+    with all arguments.  ``term.constructed`` is true for a loss or metric given as
+    ``{type: Name}``, for which Keras writes an object instead of a name.
     """
 
     __slots__ = ("_spec", "args", "constructed", "kind", "spelling", "type")
@@ -104,7 +104,7 @@ class Term:
 
     @property
     def layer(self) -> str:
-        """The name of the layer that stands for an activation in Keras; empty for a function."""
+        """The name of the layer that was given as an activation; empty for a function."""
         return str(self.args.get("layer") or "") if self.kind == "activation" else ""
 
     @property
@@ -137,11 +137,11 @@ class Term:
 
 _TERMS: dict[tuple[Any, ...], Term] = {}
 MAX_TERMS = 4096
-"""Words that are remembered; a hostile document has no end of them."""
+"""The largest size of the cache of terms, which bounds memory for hostile documents."""
 
 
 class TermRule(Rule):
-    """A vocabulary entry of one ``kind``; null stands for ``null`` (None where not given)."""
+    """A vocabulary entry of one ``kind``; null is read as the term ``null``, if that is given."""
 
     def __init__(self, kind: str, *, nullable: bool = False, null: Term | None = None) -> None:
         self.kind = kind
@@ -163,7 +163,7 @@ class TermRule(Rule):
                 raise FieldError(
                     f"{{type: {written_type(self.kind, type_name)}, ...}} with {needed}",
                     value,
-                    "a bare name has no place for them",
+                    "write it as a mapping with its required arguments",
                 )
             return Term(self.kind, type_name, spelling=value if self.kind in SPELLED else "")
         if isinstance(value, dict) and isinstance(value.get("type"), str):
@@ -172,7 +172,7 @@ class TermRule(Rule):
         raise FieldError(f"the name of {_article(self.kind)} or {{type: Name, ...}}", value, hint)
 
     def _remembered(self, value: dict[str, Any]) -> Term:
-        """A model says the same words again and again; they are read once."""
+        """Models repeat the same entries many times; each is read once."""
         key = (self.kind, *((k, v.__class__, v) for k, v in value.items()))
         try:
             found = _TERMS.get(key)
@@ -215,18 +215,18 @@ class TermRule(Rule):
 
 
 def required_arguments(kind: str, type_name: str) -> tuple[str, ...]:
-    """Arguments a word cannot do without; kept in the index so that names need no import."""
+    """The required arguments of a vocabulary entry; the index has them, so nothing is imported."""
     return REQUIRED.get((kind, type_name), ())
 
 
 def unknown_word(kind: str, name: str) -> FieldError:
-    """What to say of a name that the vocabulary has not: an old spelling, a typo, or nonsense."""
+    """The error about an unknown name, which may be a former spelling or a typo."""
     from specfmt.vocab.history import todays
 
     today = todays(kind, name, INDEX[kind])
     if today is not None:
-        said = today if isinstance(today, str) else today["type"]
-        return FieldError(f"{kind} {said}", name, FIX_HINT, "SF124")
+        current = today if isinstance(today, str) else today["type"]
+        return FieldError(f"{kind} {current}", name, FIX_HINT, "SF124")
     hint = did_you_mean(name, INDEX[kind]) or "one of " + ", ".join(bare_names(kind).values())
     return FieldError(f"the name of {_article(kind)}", name, hint)
 
@@ -236,7 +236,7 @@ def _article(kind: str) -> str:
 
 
 def terms_in(value: Any) -> list[Term]:
-    """Every term inside a layer, a term, or a nest of them, in the order of the fields."""
+    """Every term in a layer, a term, or nested lists of them, in the order of the fields."""
     found: list[Term] = []
     _gather(value, found)
     return found

@@ -1,4 +1,4 @@
-"""Words that stand for one of several, as the shapes of output and target say."""
+"""Losses and metrics that Keras selects by the shapes of output and target."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ BY_SHAPE: Final = {
 
 
 def resolve(term: Term, output_shape: Shape, target_shape: Shape) -> Term:
-    """The loss or metric that Keras takes; any but ``crossentropy`` and ``accuracy`` is itself.
+    """The loss or metric that Keras selects for ``crossentropy`` or ``accuracy``; others unchanged.
 
     The rule is ``is_binary_or_sparse_categorical`` of keras/src/trainers/compile_utils.py.
 
     Args:
         term: A loss or a metric.
-        output_shape, target_shape: With the batch axis.
+        output_shape, target_shape: The shapes, batch axis included.
 
     Returns:
-        The term under the name that the user gave it, which is what logs call it.
+        The term under the name that the user gave, which is the name in Keras's logs.
     """
     if term.type not in BY_SHAPE:
         return term

@@ -1,4 +1,4 @@
-"""Callbacks by the names of `keras.callbacks`: what training does besides, after every epoch."""
+"""Callbacks of `keras.callbacks`, which act during training."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Frequency = Annotated[
 ]
 
 BELOW = r"^(?![/\\]|[A-Za-z]:)(?!(?:.*[/\\])?\.\.(?:[/\\]|$))[^\x00]"
-"""A path that stays below the folder it is joined to: neither absolute nor with ``..``."""
+"""A path that stays below the folder that it is joined to: not absolute and without ``..``."""
 
 PathBelow = Annotated[str, Text("a path below --out: not absolute and without ..", BELOW)]
 
 
 class CallbackWord(Word):
-    """Something that watches training and acts on it."""
+    """Base of the callbacks."""
 
     kind: ClassVar[str] = "callback"
 
 
 class EarlyStopping(CallbackWord):
-    """Stops when ``monitor`` has not got better by ``min_delta`` for ``patience`` epochs."""
+    """Stops training when ``monitor`` has not improved by ``min_delta`` for ``patience`` epochs."""
 
     monitor: Str = "val_loss"
     min_delta: Float = 0.0
@@ -50,7 +50,8 @@ class EarlyStopping(CallbackWord):
 
 
 class ModelCheckpoint(CallbackWord):
-    """Saves the model (or its weights) after every epoch, or only when ``monitor`` is best."""
+    """Saves the model or its weights after every epoch, or only when ``monitor`` is the best so
+    far."""
 
     former_arguments: ClassVar[FormerArguments] = {
         "period": gone(1),
@@ -68,7 +69,7 @@ class ModelCheckpoint(CallbackWord):
 
 
 class ReduceLROnPlateau(CallbackWord):
-    """Multiplies the learning rate by ``factor`` when ``monitor`` has not got better for
+    """Multiplies the learning rate by ``factor`` when ``monitor`` has not improved for
     ``patience`` epochs."""
 
     former_arguments: ClassVar[FormerArguments] = {"epsilon": "min_delta"}
@@ -84,7 +85,7 @@ class ReduceLROnPlateau(CallbackWord):
 
 
 class CSVLogger(CallbackWord):
-    """Writes the values of every epoch as a line of a CSV file."""
+    """Writes the logged values of each epoch to a line of a CSV file."""
 
     filename: PathBelow
     separator: Str = ","
@@ -92,7 +93,7 @@ class CSVLogger(CallbackWord):
 
 
 class TensorBoard(CallbackWord):
-    """Writes logs that TensorBoard shows."""
+    """Writes logs for TensorBoard."""
 
     former_arguments: ClassVar[FormerArguments] = {"write_grads": GONE, "batch_size": GONE}
 
@@ -121,6 +122,6 @@ class TensorBoard(CallbackWord):
 
 
 class TerminateOnNaN(CallbackWord):
-    """Stops when the loss is not a number or infinite."""
+    """Stops training when the loss is NaN or infinite."""
 
     raise_error: Bool = False

@@ -1,5 +1,4 @@
-"""Constraints by the names of `keras.constraints`: what a weight is brought back to after
-every update.
+"""Constraints of `keras.constraints`: projections of a weight after each optimizer step.
 
 ``axis`` counts the weight's axes in Keras's order; norms are taken over it.
 """
@@ -14,13 +13,13 @@ from specfmt.vocab.base import Word
 
 
 class ConstraintWord(Word):
-    """A projection applied to a weight after every update."""
+    """Base of the constraints, which project a weight after each optimizer step."""
 
     kind: ClassVar[str] = "constraint"
 
 
 class MaxNorm(ConstraintWord):
-    """Norms over ``axis`` at most ``max_value``."""
+    """Scales down norms over ``axis`` that are larger than ``max_value``."""
 
     former_arguments: ClassVar[FormerArguments] = {"m": "max_value"}
 
@@ -29,7 +28,7 @@ class MaxNorm(ConstraintWord):
 
 
 class MinMaxNorm(ConstraintWord):
-    """Norms over ``axis`` moved by ``rate`` of the way into ``min_value`` to ``max_value``."""
+    """Scales norms over ``axis`` towards the range from ``min_value`` to ``max_value``."""
 
     former_arguments: ClassVar[FormerArguments] = {"low": "min_value", "high": "max_value"}
 
@@ -40,10 +39,10 @@ class MinMaxNorm(ConstraintWord):
 
 
 class NonNeg(ConstraintWord):
-    """No element below 0."""
+    """Sets negative elements to 0."""
 
 
 class UnitNorm(ConstraintWord):
-    """Norms over ``axis`` equal to 1."""
+    """Scales norms over ``axis`` to 1."""
 
     axis: Axes = 0

@@ -1,4 +1,4 @@
-"""A user-defined object: a class or function that specfmt does not know, kept whole."""
+"""User-defined objects: classes and functions that specfmt does not know."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Config = Annotated[
 class Custom(Word):
     """A user-defined object: an activation, initializer, loss, metric, optimizer, ...
 
-    ``class`` is the dotted path to the class and ``config`` its arguments; for a function
+    ``class`` is the dotted path of the class and ``config`` its arguments; for a function
     ``class`` is ``function`` (or ends in ``.function``) and ``config`` is its name.  A loss is
-    taken to compare targets of the output's form.
+    assumed to compare targets of the output's shape and dtype.
 
-    Class attributes: what a loss or metric of Keras says of itself; of these nothing is known.
+    Class attributes: those of losses and metrics, with values for one of which nothing is known.
     """
 
     class_: ClassPath = Field(alias="class")
@@ -48,7 +48,7 @@ class Custom(Word):
 
     @property
     def name(self) -> str:
-        """Its own name, which logs call a loss or metric."""
+        """Its name, as it appears in the logs of a loss or metric."""
         given = self.config.get("name") if isinstance(self.config, dict) else None
         return given if isinstance(given, str) and given else self.place[1]
 
@@ -60,5 +60,5 @@ class Custom(Word):
 
     @property
     def is_function(self) -> bool:
-        """Whether the word is a function, not an object of a class."""
+        """Whether it is a function instead of an object of a class."""
         return self.class_.rpartition(".")[2] == "function"

@@ -1,4 +1,4 @@
-"""Field types for layers and training whose values are words of the vocabulary."""
+"""Field types whose values are entries of the vocabulary."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Callback = Annotated[Term, TermRule("callback")]
 
 
 class LearningRateRule(Rule):
-    """A number, or a schedule ``{type: Name, ...}``."""
+    """A number of at least 0, or a schedule ``{type: Name, ...}``."""
 
     def __init__(self) -> None:
         self.number = Number(minimum=0)

@@ -1,9 +1,9 @@
-"""What words were called in earlier releases of Keras, and what they are called today.
+"""Names of vocabulary entries in earlier releases of Keras, and their current names.
 
 Sources: the names that keras 0.3.3, 1.0.8, 1.2.2, 2.0 to 2.3 (`keras/losses.py` and its
 like), tf_keras 2.21 (its v1 and v2 namespaces, `optimizers.legacy`, `optimizers.experimental`),
 keras 3.0 to 3.15 and tensorflow_addons 0.23 export, and the ``__name__`` under which functions
-of `tf.nn` and `tf.initializers` were saved.  A test holds the tables against the installed
+of `tf.nn` and `tf.initializers` were saved.  A test compares the tables with the installed
 keras and tf_keras.
 """
 
@@ -101,23 +101,23 @@ FORMER: Final[dict[str, dict[str, str]]] = {
     },
     "callback": {},
 }
-"""By kind: a word's former name and today's."""
+"""Kind -> former name -> current name."""
 
 FORMER_WITH_ARGUMENTS: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("activation", "LeakyReLU"): {"type": "leaky_relu", "negative_slope": 0.3},
     ("activation", "ThresholdedReLU"): {"type": "relu", "threshold": 1.0},
     ("activation", "Addons>gelu"): {"type": "gelu", "approximate": True},
 }
-"""Words that were another one with arguments: layers without weights that were named as
-activations, and functions of tensorflow_addons with defaults of their own."""
+"""Former names of an entry with certain arguments: layers without weights that were named as
+activations, and functions of tensorflow_addons with other defaults."""
 
 ADDONS: Final[dict[str, frozenset[str]]] = {
     "activation": frozenset(
         {"mish", "sparsemax", "tanhshrink", "gelu", "hardshrink", "softshrink"}
     ),
 }
-"""Words of tensorflow_addons that compute what Keras's word of the same name does; its other
-words have meanings of their own (its `AdamW` does not scale the decay by the learning rate)."""
+"""Names of tensorflow_addons that compute the same as Keras's entry of that name; its other
+names differ from Keras's (its `AdamW` does not scale the decay by the learning rate)."""
 
 ELSEWHERE: Final[dict[tuple[str, str], str]] = {
     ("metric", "huber"): "keras.losses",
@@ -127,13 +127,14 @@ ELSEWHERE: Final[dict[tuple[str, str], str]] = {
     ("metric", "Sum"): "keras.metrics",
     ("metric", "MeanMetricWrapper"): "keras.metrics",
 }
-"""Words that Keras 3 has and specfmt keeps as they are: where Keras 3 exports them."""
+"""Objects of Keras 3 that specfmt does not define, with the module that exports them; they are kept
+as user-defined objects."""
 
 KEPT: Final[dict[tuple[str, str], str]] = {
     ("constraint", "RadialConstraint"): "left Keras with 3.0",
     ("constraint", "radial_constraint"): "left Keras with 3.0",
-    ("optimizer", "MultiOptimizer"): "another optimizer for each layer",
-    ("optimizer", "OptimizerMap"): "another optimizer for each weight",
+    ("optimizer", "MultiOptimizer"): "a different optimizer for each layer",
+    ("optimizer", "OptimizerMap"): "a different optimizer for each weight",
     ("metric", "MeanRelativeError"): "left Keras with 3.0",
     ("metric", "MeanTensor"): "left Keras with 3.0",
     ("metric", "PyMetric"): "runs user-defined NumPy code",
@@ -141,7 +142,7 @@ KEPT: Final[dict[tuple[str, str], str]] = {
     ("schedule", "LinearCosineDecay"): "left tf.keras.experimental with 2.8",
     ("schedule", "NoisyLinearCosineDecay"): "left tf.keras.experimental with 2.8",
     **{
-        ("callback", name): "changes nothing that a model file keeps"
+        ("callback", name): "has no effect on what a model file contains"
         for name in (
             "BackupAndRestore",
             "BaseLogger",
@@ -177,7 +178,7 @@ NO_WORDS: Final = frozenset(
         "Callback",
     }
 )
-"""What the namespaces export besides words: functions about them, and base classes."""
+"""Other names that Keras's modules export: helper functions and base classes."""
 
 _KERAS_PACKAGES: Final = ("Custom>", "keras>", "tf_keras>", "Keras>")
 _DOTTED: Final = re.compile(r"(?:tf|tensorflow|keras|tf_keras|nn|K|backend)\.(?:\w+\.)*(\w+)\Z")
@@ -186,16 +187,17 @@ _VERSION: Final = re.compile(r"(\w+?)_?V[1-4]\Z")
 
 
 def todays(kind: str, name: str, known: dict[str, str]) -> dict[str, Any] | str | None:
-    """Today's name of a word of any release.
+    """The current name of a vocabulary entry of any release.
 
     Args:
-        kind: The kind of word.
-        name: As a file says it: with a package (``Custom>Adam``) or a module (``tf.nn.relu``).
+        kind: The kind of entry.
+        name: The name in a file, maybe with a package (``Custom>Adam``) or a module
+            (``tf.nn.relu``).
         known: The spellings of that kind.
 
     Returns:
         A spelling in ``known``, a mapping with ``type`` and arguments, or None where no release
-        had such a word.
+        had such a name.
     """
     if name in known:
         return name
@@ -218,7 +220,7 @@ def todays(kind: str, name: str, known: dict[str, str]) -> dict[str, Any] | str 
     version = _VERSION.match(name)
     if version and version[1] in known:
         return version[1]
-    # tf.js and Keras 1 wrote some class names in lower case; Keras finds them all the same.
+    # tf.js and Keras 1 wrote some class names in lower case, which Keras accepts.
     if kind in ("optimizer", "initializer", "constraint") and name.lower() in known:
         return name.lower()
     snake = _CAMEL.sub(r"\1_\2", name).lower()
@@ -226,5 +228,6 @@ def todays(kind: str, name: str, known: dict[str, str]) -> dict[str, Any] | str 
 
 
 def inverse_time_decay(rate: Any, decay: Any) -> dict[str, Any]:
-    """Arguments of the schedule that an optimizer's ``decay`` was: `rate / (1 + decay * step)`."""
+    """The `InverseTimeDecay` schedule of an optimizer's former ``decay``: `rate / (1 + decay *
+    step)`."""
     return {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": decay}

@@ -1,8 +1,8 @@
-"""Every accepted name of every word, without importing the classes behind them.
+"""Every accepted name of every vocabulary entry, without importing the classes.
 
 ``INDEX[kind]`` maps a spelling to the class name; the first spelling of a class is the bare
-name that Keras writes.  `module_of` names the module.  Tests hold the index against the
-modules and against Keras's own tables, both ways.
+name that Keras writes.  `module_of` returns the module.  Tests compare the index with the
+modules and with Keras's own tables, both ways.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MEAN_METRICS: Final = frozenset(
         "CategoricalHinge",
     }
 )
-"""Metrics that stand in a module of their own, ``mean_metrics``."""
+"""Metrics that are defined in the module ``mean_metrics``."""
 
 INDEX: Final[dict[str, dict[str, str]]] = {
     "activation": {
@@ -358,10 +358,10 @@ REQUIRED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("callback", "CSVLogger"): ("filename",),
     ("callback", "ModelCheckpoint"): ("filepath",),
 }
-"""Arguments that a word cannot do without: a bare name is not enough for it."""
+"""Required arguments, without which a bare name is not enough."""
 
 SPELLED: Final = frozenset({"loss", "metric"})
-"""Kinds whose spelling counts: Keras names a loss or metric in its logs as the user wrote it."""
+"""Kinds whose spelling is kept: in its logs Keras names a loss or metric as the user spelled it."""
 
 CONSTRUCTED: Final = frozenset(
     {
@@ -372,14 +372,14 @@ CONSTRUCTED: Final = frozenset(
         *(("callback", name) for name in INDEX["callback"].values()),
     }
 )
-"""Words that Keras code must construct: Keras finds no such name, or something else under it."""
+"""Entries that Keras code must construct: by the name Keras finds nothing, or something else."""
 
 NAMED: Final = frozenset({("loss", "CrossentropyByShape"), ("metric", "AccuracyByShape")})
-"""Words that are names alone: Keras has no class for them."""
+"""Entries that are names only: Keras has no class for them."""
 
 
 def module_of(kind: str, type_name: str) -> str:
-    """The module below `specfmt.vocab` that holds a word's class."""
+    """The module below `specfmt.vocab` that defines an entry's class."""
     if kind == "metric" and type_name in MEAN_METRICS:
         return "mean_metrics"
     return MODULES[kind]

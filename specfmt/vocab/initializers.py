@@ -1,7 +1,7 @@
-"""Initializers by the names of `keras.initializers`.
+"""Initializers of `keras.initializers`.
 
-``seed`` makes Keras's draws repeatable; PyTorch code starts from one seed for the whole model,
-so there it has no effect.
+``seed`` makes Keras's random draws repeatable; PyTorch code has one seed for the whole model, so
+it has no effect there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ FanAxes = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer(), 1))]
 
 
 class NumberOrArray(Rule):
-    """A finite number, or nested lists of them up to ``depth`` deep."""
+    """A finite number, or nested lists of numbers.
+
+    Args:
+        depth: The largest depth of the lists.
+    """
 
     def __init__(self, depth: int = 5) -> None:
         self.depth = depth
@@ -45,7 +49,7 @@ class NumberOrArray(Rule):
 
 
 class InitializerWord(Word):
-    """What a weight holds before training."""
+    """Base of the initializers, which set a weight before training."""
 
     kind: ClassVar[str] = "initializer"
     former_arguments: ClassVar[FormerArguments] = {
@@ -55,35 +59,35 @@ class InitializerWord(Word):
     }
 
     def needs(self, shape: tuple[int, ...]) -> str:
-        """What it expects of a weight's shape where this one cannot start so, else ""."""
+        """What it requires of a weight's shape, if this shape does not fit; else empty."""
         return ""
 
 
 class Zeros(InitializerWord):
-    """All 0."""
+    """Sets all elements to 0."""
 
 
 class Ones(InitializerWord):
-    """All 1."""
+    """Sets all elements to 1."""
 
 
 class Constant(InitializerWord):
-    """All ``value``; an array is spread over the weight's shape."""
+    """Sets all elements to ``value``; an array is broadcast to the weight's shape."""
 
     value: Annotated[float | tuple[object, ...], NumberOrArray()] = 0.0
 
 
 class Identity(InitializerWord):
-    """``gain`` times the identity matrix; for weights of two axes only."""
+    """``gain`` times the identity matrix, for weights with two axes only."""
 
     gain: Float = 1.0
 
     def needs(self, shape: tuple[int, ...]) -> str:
-        return "" if len(shape) == 2 else "a weight of two axes"
+        return "" if len(shape) == 2 else "a weight with two axes"
 
 
 class RandomNormal(InitializerWord):
-    """Normal with ``mean`` and ``stddev``."""
+    """Draws from a normal distribution with ``mean`` and ``stddev``."""
 
     mean: Float = 0.0
     stddev: NaturalFloat = 0.05
@@ -91,7 +95,7 @@ class RandomNormal(InitializerWord):
 
 
 class RandomUniform(InitializerWord):
-    """Uniform from ``minval`` to ``maxval``."""
+    """Draws from a uniform distribution from ``minval`` to ``maxval``."""
 
     minval: Float = -0.05
     maxval: Float = 0.05
@@ -99,7 +103,7 @@ class RandomUniform(InitializerWord):
 
 
 class TruncatedNormal(InitializerWord):
-    """Normal, with draws beyond two ``stddev`` from ``mean`` drawn again."""
+    """Draws from a normal distribution truncated at two ``stddev`` from ``mean``."""
 
     mean: Float = 0.0
     stddev: NaturalFloat = 0.05
@@ -107,7 +111,8 @@ class TruncatedNormal(InitializerWord):
 
 
 class VarianceScaling(InitializerWord):
-    """Variance `scale / n`, where n is ``fan_in``, ``fan_out`` or their mean, as ``mode`` says."""
+    """Draws with variance `scale / n`, where n is ``fan_in``, ``fan_out`` or their mean
+    (``mode``)."""
 
     scale: PositiveFloat = 1.0
     mode: Mode = "fan_in"
@@ -118,7 +123,7 @@ class VarianceScaling(InitializerWord):
 
 
 class _NamedScaling(InitializerWord):
-    """A variance scaling with a name of its own: scale, mode and distribution are fixed."""
+    """Base of the variance scalings whose scale, mode and distribution are fixed."""
 
     scale: ClassVar[float] = 1.0
     mode: ClassVar[str] = "fan_in"
@@ -130,7 +135,8 @@ class _NamedScaling(InitializerWord):
 
 
 class GlorotUniform(_NamedScaling):
-    """Uniform within `sqrt(6 / (fan_in + fan_out))` of 0, also called Xavier uniform."""
+    """Uniform from `-a` to `a` with `a = sqrt(6 / (fan_in + fan_out))`, also called Xavier
+    uniform."""
 
     mode: ClassVar[str] = "fan_avg"
     distribution: ClassVar[str] = "uniform"
@@ -143,7 +149,7 @@ class GlorotNormal(_NamedScaling):
 
 
 class HeUniform(_NamedScaling):
-    """Uniform within `sqrt(6 / fan_in)` of 0, also called Kaiming uniform."""
+    """Uniform from `-a` to `a` with `a = sqrt(6 / fan_in)`, also called Kaiming uniform."""
 
     scale: ClassVar[float] = 2.0
     distribution: ClassVar[str] = "uniform"
@@ -156,7 +162,7 @@ class HeNormal(_NamedScaling):
 
 
 class LecunUniform(_NamedScaling):
-    """Uniform within `sqrt(3 / fan_in)` of 0."""
+    """Uniform from `-a` to `a` with `a = sqrt(3 / fan_in)`."""
 
     distribution: ClassVar[str] = "uniform"
 
@@ -166,18 +172,19 @@ class LecunNormal(_NamedScaling):
 
 
 class Orthogonal(InitializerWord):
-    """``gain`` times a random matrix with orthonormal rows or columns (all axes but the last
-    count as rows)."""
+    """``gain`` times a random matrix with orthonormal rows or columns; all axes but the last
+    are flattened to rows."""
 
     gain: Float = 1.0
     seed: Seed = None
 
     def needs(self, shape: tuple[int, ...]) -> str:
-        return "" if len(shape) > 1 else "a weight of two axes or more"
+        return "" if len(shape) > 1 else "a weight with two axes or more"
 
 
 class STFT(InitializerWord):
-    """The real or imaginary part of a windowed Fourier basis: (frame, 1, fft // 2 + 1)."""
+    """The real or imaginary part of a windowed Fourier basis, for weights of shape (frame, 1, fft
+    // 2 + 1)."""
 
     side: Literal["real", "imag"] = "real"
     window: Annotated[str | None, Nullable(Text("the name of a window of scipy.signal"))] = "hann"

@@ -1,4 +1,4 @@
-"""Losses by the names of `keras.losses`; `y` is the target, `p` the prediction."""
+"""Losses of `keras.losses`; `y` is the target, `p` the prediction."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ClassWeights = Annotated[
 
 
 class LossWord(Word):
-    """What training makes small.
+    """Base of the losses.
 
     Class attributes:
-        on_logits: The activation whose inputs the loss can take instead of its outputs
-            (``from_logits``): ``Softmax``, ``Sigmoid`` or nothing.
-        targets: What it compares with: ``values`` (as the output), ``classes`` (integers), or
-            ``one_hot``.
+        on_logits: The activation that the loss applies itself with ``from_logits``:
+            ``Softmax``, ``Sigmoid`` or empty.
+        targets: The form of the targets: ``values`` (of the output's shape), ``classes``
+            (integer class indices), or ``one_hot``.
     """
 
     kind: ClassVar[str] = "loss"
@@ -69,7 +69,7 @@ class MeanAbsolutePercentageError(LossWord):
 
 
 class MeanSquaredLogarithmicError(LossWord):
-    """`mean((log(1 + y) - log(1 + p))^2)`, both cut below at 1e-7."""
+    """`mean((log(1 + y) - log(1 + p))^2)`, with y and p clipped to at least 1e-7."""
 
     reduction: Reduction = "sum_over_batch_size"
     name: Str = "mean_squared_logarithmic_error"
@@ -77,7 +77,8 @@ class MeanSquaredLogarithmicError(LossWord):
 
 
 class Huber(LossWord):
-    """`(y - p)^2 / 2` where `|y - p| <= delta`, else `delta * (|y - p| - delta / 2)`."""
+    """The mean of `(y - p)^2 / 2` where `|y - p| <= delta`, else `delta * (|y - p| - delta /
+    2)`."""
 
     delta: Float = 1.0
     reduction: Reduction = "sum_over_batch_size"
@@ -116,8 +117,8 @@ class BinaryCrossentropy(LossWord):
 
 
 class BinaryFocalCrossentropy(LossWord):
-    """Binary cross-entropy times `(1 - p_of_the_truth)^gamma`; ``apply_class_balancing`` weighs
-    the classes by ``alpha`` and `1 - alpha`."""
+    """Binary cross-entropy times `(1 - q)^gamma`, where q is the probability that p gives to the
+    true class; ``apply_class_balancing`` weights the classes by ``alpha`` and `1 - alpha`."""
 
     on_logits: ClassVar[str] = "Sigmoid"
 
@@ -133,7 +134,8 @@ class BinaryFocalCrossentropy(LossWord):
 
 
 class CategoricalCrossentropy(LossWord):
-    """`-sum(y log(p))` with one-hot y; ``label_smoothing`` spreads part of y evenly."""
+    """`-sum(y log(p))` with one-hot y; ``label_smoothing`` moves y towards the uniform
+    distribution."""
 
     on_logits: ClassVar[str] = "Softmax"
     targets: ClassVar[str] = "one_hot"
@@ -163,7 +165,7 @@ class CategoricalFocalCrossentropy(LossWord):
 
 
 class SparseCategoricalCrossentropy(LossWord):
-    """`-log(p[y])` with class numbers y; those equal to ``ignore_class`` do not count."""
+    """`-log(p[y])` with class indices y; samples of the class ``ignore_class`` do not count."""
 
     on_logits: ClassVar[str] = "Softmax"
     targets: ClassVar[str] = "classes"
@@ -177,11 +179,12 @@ class SparseCategoricalCrossentropy(LossWord):
 
 
 class CrossentropyByShape(LossWord):
-    """Binary, sparse categorical or categorical cross-entropy, as output and target say."""
+    """Binary, sparse categorical or categorical cross-entropy, by the shapes of output and
+    target."""
 
 
 class CategoricalGeneralizedCrossEntropy(LossWord):
-    """`(1 - p[y]^q) / q` with class numbers y: between absolute error and cross-entropy."""
+    """`(1 - p[y]^q) / q` with class indices y: between absolute error and cross-entropy."""
 
     targets: ClassVar[str] = "classes"
 
@@ -192,7 +195,7 @@ class CategoricalGeneralizedCrossEntropy(LossWord):
 
 
 class KLDivergence(LossWord):
-    """`sum(y log(y / p))`, both kept within 1e-7 and 1."""
+    """`sum(y log(y / p))`, with y and p clipped to the range from 1e-7 to 1."""
 
     reduction: Reduction = "sum_over_batch_size"
     name: Str = "kl_divergence"
@@ -234,7 +237,7 @@ class CategoricalHinge(LossWord):
 
 
 class Dice(LossWord):
-    """`1 - 2 sum(y p) / (sum(y) + sum(p))` over ``axis``, by default over everything."""
+    """`1 - 2 sum(y p) / (sum(y) + sum(p))` over ``axis``, by default over all axes."""
 
     reduction: Reduction = "sum_over_batch_size"
     name: Str = "dice"
@@ -243,7 +246,8 @@ class Dice(LossWord):
 
 
 class Tversky(LossWord):
-    """Dice with ``alpha`` for false positives and ``beta`` for false negatives."""
+    """`1 - TP / (TP + alpha FP + beta FN)` over ``axis``, with soft counts such as `TP = sum(y
+    p)`."""
 
     alpha: NaturalFloat = 0.5
     beta: NaturalFloat = 0.5
@@ -254,7 +258,7 @@ class Tversky(LossWord):
 
 
 class Circle(LossWord):
-    """Circle loss over all pairs of a batch of normalized embeddings, with class numbers y."""
+    """Circle loss over all pairs in a batch of normalized embeddings, with class indices y."""
 
     targets: ClassVar[str] = "classes"
 

@@ -1,4 +1,4 @@
-"""Metrics of `keras.metrics` that are means of an error or a similarity over samples."""
+"""Metrics of `keras.metrics` that are the mean of an error or a similarity over samples."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class LogCoshError(MetricWord):
 
 
 class R2Score(MetricWord):
-    """`1 - sum((y - p)^2) / sum((y - mean(y))^2)`; adjusted for ``num_regressors`` if given."""
+    """`1 - sum((y - p)^2) / sum((y - mean(y))^2)`, adjusted for ``num_regressors`` if it is not
+    0."""
 
     better: ClassVar[str] = "up"
 
@@ -86,7 +87,7 @@ class R2Score(MetricWord):
 
 
 class PearsonCorrelation(MetricWord):
-    """The correlation of y and p along ``axis``."""
+    """The Pearson correlation of y and p along ``axis``."""
 
     better: ClassVar[str] = "up"
 
@@ -96,7 +97,7 @@ class PearsonCorrelation(MetricWord):
 
 
 class ConcordanceCorrelation(MetricWord):
-    """Lin's concordance of y and p along ``axis``, as Keras computes it."""
+    """Lin's concordance correlation of y and p along ``axis``, as Keras computes it."""
 
     better: ClassVar[str] = "up"
 
@@ -148,7 +149,7 @@ class CategoricalCrossentropy(MetricWord):
 
 
 class SparseCategoricalCrossentropy(MetricWord):
-    """`-log(p[y])` with class numbers y."""
+    """`-log(p[y])` with class indices y."""
 
     better: ClassVar[str] = "down"
     takes: ClassVar[str] = "classes"

@@ -1,6 +1,6 @@
-"""Metrics by the names of `keras.metrics`; `y` is the target, `p` the prediction.
+"""Metrics of `keras.metrics`; `y` is the target, `p` the prediction.
 
-The value of an epoch is that of all its samples together.
+The value of an epoch is computed over all its samples together.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ ThresholdCount = Annotated[int, Integer(2)]
 
 
 class MetricWord(Word):
-    """A number that says how good predictions are.
+    """Base of the metrics.
 
     Class attributes:
-        takes: What it compares with, as for losses: ``values``, ``classes`` or ``one_hot``.
-        better: ``up`` or ``down``: in which direction it gets better; empty where Keras does
-            not say.
+        takes: The form of the targets, as for losses: ``values``, ``classes`` or ``one_hot``.
+        better: ``up`` or ``down``, the direction of an improvement; empty where Keras does
+            not define one.
     """
 
     kind: ClassVar[str] = "metric"
@@ -63,13 +63,13 @@ class MetricWord(Word):
 
 
 class AccuracyByShape(MetricWord):
-    """Binary, sparse categorical or categorical accuracy, as output and target say."""
+    """Binary, sparse categorical or categorical accuracy, by the shapes of output and target."""
 
     better: ClassVar[str] = "up"
 
 
 class Accuracy(MetricWord):
-    """How often `y == p`, both class numbers."""
+    """How often `y == p`, where both are class indices."""
 
     better: ClassVar[str] = "up"
 
@@ -78,7 +78,7 @@ class Accuracy(MetricWord):
 
 
 class BinaryAccuracy(MetricWord):
-    """How often `p > threshold` agrees with y of 0 and 1."""
+    """How often `p > threshold` equals y, which is 0 or 1."""
 
     better: ClassVar[str] = "up"
 
@@ -88,7 +88,7 @@ class BinaryAccuracy(MetricWord):
 
 
 class CategoricalAccuracy(MetricWord):
-    """How often the largest element of p is that of one-hot y."""
+    """How often `argmax(p) == argmax(y)` with one-hot y."""
 
     better: ClassVar[str] = "up"
     takes: ClassVar[str] = "one_hot"
@@ -98,7 +98,7 @@ class CategoricalAccuracy(MetricWord):
 
 
 class SparseCategoricalAccuracy(MetricWord):
-    """How often the largest element of p is number y."""
+    """How often `argmax(p) == y` with class indices y."""
 
     better: ClassVar[str] = "up"
     takes: ClassVar[str] = "classes"
@@ -108,7 +108,7 @@ class SparseCategoricalAccuracy(MetricWord):
 
 
 class TopKCategoricalAccuracy(MetricWord):
-    """How often one-hot y is among the ``k`` largest elements of p."""
+    """How often the class of one-hot y is among the ``k`` largest elements of p."""
 
     better: ClassVar[str] = "up"
     takes: ClassVar[str] = "one_hot"
@@ -119,8 +119,8 @@ class TopKCategoricalAccuracy(MetricWord):
 
 
 class SparseTopKCategoricalAccuracy(MetricWord):
-    """How often number y is among the ``k`` largest elements of p (``from_sorted_ids``: among
-    the first ``k`` numbers in p)."""
+    """How often class index y is among the ``k`` largest elements of p, or with
+    ``from_sorted_ids`` among the first ``k`` class indices in p."""
 
     better: ClassVar[str] = "up"
     takes: ClassVar[str] = "classes"
@@ -132,7 +132,8 @@ class SparseTopKCategoricalAccuracy(MetricWord):
 
 
 class AUC(MetricWord):
-    """The area under the ROC or precision-recall curve, by ``num_thresholds`` thresholds."""
+    """The area under the ROC or precision-recall curve, approximated at ``num_thresholds``
+    thresholds."""
 
     better: ClassVar[str] = "up"
 
@@ -149,7 +150,7 @@ class AUC(MetricWord):
 
 
 class Precision(MetricWord):
-    """True positives by predicted positives; `p > thresholds` is positive."""
+    """True positives divided by predicted positives, which are those with `p > thresholds`."""
 
     better: ClassVar[str] = "up"
 
@@ -161,7 +162,8 @@ class Precision(MetricWord):
 
 
 class Recall(MetricWord):
-    """True positives by actual positives; `p > thresholds` is positive."""
+    """True positives divided by actual positives; those with `p > thresholds` are predicted
+    positive."""
 
     better: ClassVar[str] = "up"
 
@@ -173,7 +175,7 @@ class Recall(MetricWord):
 
 
 class PrecisionAtRecall(MetricWord):
-    """The best precision where recall is at least ``recall``."""
+    """The best precision at a threshold where the recall is at least ``recall``."""
 
     better: ClassVar[str] = "up"
 
@@ -185,7 +187,7 @@ class PrecisionAtRecall(MetricWord):
 
 
 class RecallAtPrecision(MetricWord):
-    """The best recall where precision is at least ``precision``."""
+    """The best recall at a threshold where the precision is at least ``precision``."""
 
     better: ClassVar[str] = "up"
 
@@ -197,7 +199,8 @@ class RecallAtPrecision(MetricWord):
 
 
 class SensitivityAtSpecificity(MetricWord):
-    """The best sensitivity (recall) where specificity is at least ``specificity``."""
+    """The best sensitivity (recall) at a threshold where the specificity is at least
+    ``specificity``."""
 
     better: ClassVar[str] = "up"
 
@@ -209,7 +212,8 @@ class SensitivityAtSpecificity(MetricWord):
 
 
 class SpecificityAtSensitivity(MetricWord):
-    """The best specificity where sensitivity (recall) is at least ``sensitivity``."""
+    """The best specificity at a threshold where the sensitivity (recall) is at least
+    ``sensitivity``."""
 
     better: ClassVar[str] = "up"
 
@@ -221,7 +225,7 @@ class SpecificityAtSensitivity(MetricWord):
 
 
 class TruePositives(MetricWord):
-    """How many samples with y of 1 have `p > thresholds`."""
+    """The number of samples with `y = 1` and `p > thresholds`."""
 
     thresholds: Thresholds = None
     name: OptionalStr = None
@@ -229,7 +233,7 @@ class TruePositives(MetricWord):
 
 
 class TrueNegatives(MetricWord):
-    """How many samples with y of 0 have `p <= thresholds`."""
+    """The number of samples with `y = 0` and `p <= thresholds`."""
 
     thresholds: Thresholds = None
     name: OptionalStr = None
@@ -237,7 +241,7 @@ class TrueNegatives(MetricWord):
 
 
 class FalsePositives(MetricWord):
-    """How many samples with y of 0 have `p > thresholds`."""
+    """The number of samples with `y = 0` and `p > thresholds`."""
 
     thresholds: Thresholds = None
     name: OptionalStr = None
@@ -245,7 +249,7 @@ class FalsePositives(MetricWord):
 
 
 class FalseNegatives(MetricWord):
-    """How many samples with y of 1 have `p <= thresholds`."""
+    """The number of samples with `y = 1` and `p <= thresholds`."""
 
     thresholds: Thresholds = None
     name: OptionalStr = None
@@ -254,7 +258,7 @@ class FalseNegatives(MetricWord):
 
 class FBetaScore(MetricWord):
     """`(1 + beta^2) * precision * recall / (beta^2 * precision + recall)` for each class, or
-    averaged; without ``threshold`` the largest element of p counts."""
+    averaged; without ``threshold`` the largest element of p is the predicted class."""
 
     better: ClassVar[str] = "up"
     takes: ClassVar[str] = "one_hot"
@@ -268,7 +272,7 @@ class FBetaScore(MetricWord):
 
 class F1Score(MetricWord):
     """`2 * precision * recall / (precision + recall)` for each class, or averaged; without
-    ``threshold`` the largest element of p counts."""
+    ``threshold`` the largest element of p is the predicted class."""
 
     better: ClassVar[str] = "up"
     takes: ClassVar[str] = "one_hot"
@@ -280,7 +284,7 @@ class F1Score(MetricWord):
 
 
 class IoU(MetricWord):
-    """Intersection over union of class numbers, averaged over ``target_class_ids``."""
+    """Intersection over union of class indices, averaged over ``target_class_ids``."""
 
     better: ClassVar[str] = "up"
     takes: ClassVar[str] = "classes"
@@ -307,7 +311,7 @@ class BinaryIoU(MetricWord):
 
 
 class MeanIoU(MetricWord):
-    """Intersection over union of class numbers, averaged over all classes."""
+    """Intersection over union of class indices, averaged over all classes."""
 
     better: ClassVar[str] = "up"
     takes: ClassVar[str] = "classes"

@@ -1,4 +1,4 @@
-"""Optimizers by the names of `keras.optimizers`; `g` is the gradient, `w` the weight."""
+"""Optimizers of `keras.optimizers`; `g` is the gradient, `w` the weight."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ COMMON: Final = (
     "gradient_accumulation_steps",
     "name",
 )
-"""Arguments of every optimizer, in Keras's order, after its own."""
+"""Arguments of every optimizer in Keras's order; an optimizer's own come before them."""
 
 
 class OptimizerWord(Word):
-    """How gradients change the weights.
+    """Base of the optimizers.
 
-    The common arguments: ``weight_decay`` takes `weight_decay * learning_rate * w` from every
-    weight before its update; of ``clipnorm`` (each weight's gradient), ``global_clipnorm`` (all
-    together) and ``clipvalue`` (each element) at most one is given; ``use_ema`` keeps moving
-    averages of the weights and takes them in the end.
+    The common arguments: ``weight_decay`` subtracts `weight_decay * learning_rate * w` from each
+    weight before its update; at most one of ``clipnorm`` (each weight's gradient),
+    ``global_clipnorm`` (all gradients together) and ``clipvalue`` (each element) may be given;
+    ``use_ema`` keeps moving averages of the weights, which replace the weights in the end.
 
     Class attributes:
-        in_torch: Whether specfmt writes it for PyTorch.
+        in_torch: Whether the PyTorch target supports it.
     """
 
     kind: ClassVar[str] = "optimizer"
@@ -74,7 +74,7 @@ class OptimizerWord(Word):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Puts a class's own arguments before the common ones, as Keras has them."""
+        """Put the class's own arguments before the common ones, as in Keras."""
         fields = cls.__pydantic_fields__
         own = [name for name in cls.__annotations__ if name in fields]
         for name in (*own, *(name for name in COMMON if name not in own)):
@@ -82,8 +82,8 @@ class OptimizerWord(Word):
 
 
 class SGD(OptimizerWord):
-    """`w -= learning_rate * g`, or with a velocity: `v = momentum * v - learning_rate * g`,
-    `w += v` (``nesterov``: `w += momentum * v - learning_rate * g`)."""
+    """`w -= learning_rate * g`; with momentum `v = momentum * v - learning_rate * g`, `w += v`
+    (``nesterov``: `w += momentum * v - learning_rate * g`)."""
 
     learning_rate: LearningRate = 0.01
     momentum: Fraction = 0.0
@@ -102,7 +102,7 @@ class RMSprop(OptimizerWord):
 
 
 class Adagrad(OptimizerWord):
-    """`w -= learning_rate * g / sqrt(a + epsilon)`, where `a` adds up `g^2`."""
+    """`w -= learning_rate * g / sqrt(a + epsilon)`, where `a` is the sum of all `g^2` so far."""
 
     learning_rate: LearningRate = 0.001
     initial_accumulator_value: NaturalFloat = 0.1
@@ -110,7 +110,8 @@ class Adagrad(OptimizerWord):
 
 
 class Adadelta(OptimizerWord):
-    """Steps as large as earlier steps, relative to moving averages of `g^2`."""
+    """`w -= learning_rate * u`, `u = g * sqrt(d + epsilon) / sqrt(a + epsilon)`, where `a` and `d`
+    are moving averages of `g^2` and `u^2`."""
 
     learning_rate: LearningRate = 0.001
     rho: Fraction = 0.95
@@ -118,8 +119,8 @@ class Adadelta(OptimizerWord):
 
 
 class Adam(OptimizerWord):
-    """`w -= learning_rate * m / (sqrt(v) + epsilon)` with moving averages `m` of g and `v` of
-    `g^2`, corrected for their start."""
+    """`w -= learning_rate * m / (sqrt(v) + epsilon)` with bias-corrected moving averages `m` of `g`
+    and `v` of `g^2`."""
 
     learning_rate: LearningRate = 0.001
     beta_1: Fraction = 0.9
@@ -129,7 +130,7 @@ class Adam(OptimizerWord):
 
 
 class AdamW(OptimizerWord):
-    """Adam with weight decay."""
+    """Adam with decoupled weight decay."""
 
     learning_rate: LearningRate = 0.001
     weight_decay: NaturalFloat = 0.004
@@ -140,7 +141,8 @@ class AdamW(OptimizerWord):
 
 
 class Adamax(OptimizerWord):
-    """Adam with the largest `|g|` so far (decaying by ``beta_2``) in place of `sqrt(v)`."""
+    """Adam with the infinity norm: the largest `|g|` so far, decayed by ``beta_2``, replaces
+    `sqrt(v)`."""
 
     learning_rate: LearningRate = 0.001
     beta_1: Fraction = 0.9
@@ -152,7 +154,7 @@ class Nadam(OptimizerWord):
     """Adam with Nesterov momentum."""
 
     former_arguments: ClassVar[FormerArguments] = {
-        "schedule_decay": gone(0.004, left_out="which Nadam has fixed at 0.004"),
+        "schedule_decay": gone(0.004, left_out="which Keras 3 fixes at 0.004"),
     }
 
     learning_rate: LearningRate = 0.001
@@ -162,7 +164,8 @@ class Nadam(OptimizerWord):
 
 
 class Lion(OptimizerWord):
-    """`w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)` with a moving average `m`."""
+    """`w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)` with a moving average `m` of
+    `g`."""
 
     learning_rate: LearningRate = 0.001
     beta_1: Fraction = 0.9
@@ -170,7 +173,8 @@ class Lion(OptimizerWord):
 
 
 class Adafactor(OptimizerWord):
-    """Adam with little memory: `v` is the product of its row and column averages."""
+    """Adam with less memory: of the second moment `v` of a matrix only row and column averages are
+    kept."""
 
     learning_rate: LearningRate = 0.001
     beta_2_decay: Float = -0.8
@@ -181,7 +185,7 @@ class Adafactor(OptimizerWord):
 
 
 class Ftrl(OptimizerWord):
-    """Follow the regularized leader: for sparse linear models."""
+    """FTRL (follow the regularized leader), for sparse linear models."""
 
     in_torch: ClassVar[bool] = False
 
@@ -195,7 +199,7 @@ class Ftrl(OptimizerWord):
 
 
 class Lamb(OptimizerWord):
-    """Adam whose steps are scaled to the norm of each weight: for large batches."""
+    """LAMB: Adam whose update is scaled by the norm of each weight, for large batches."""
 
     in_torch: ClassVar[bool] = False
 
@@ -206,7 +210,8 @@ class Lamb(OptimizerWord):
 
 
 class Muon(OptimizerWord):
-    """Momentum made orthogonal for matrices, Adam for all other weights."""
+    """Muon: momentum orthogonalized by a Newton-Schulz iteration for matrices, Adam for other
+    weights."""
 
     in_torch: ClassVar[bool] = False
 
@@ -238,7 +243,7 @@ class Muon(OptimizerWord):
 
 
 class ScheduleFreeAdamW(OptimizerWord):
-    """AdamW that averages its iterates instead of lowering the learning rate."""
+    """AdamW that averages its iterates instead of following a learning rate schedule."""
 
     in_torch: ClassVar[bool] = False
 
@@ -250,7 +255,7 @@ class ScheduleFreeAdamW(OptimizerWord):
 
 
 class LossScaleOptimizer(Word):
-    """Another optimizer with a loss scale that adapts itself: for float16."""
+    """Applies another optimizer with dynamic loss scaling, for training in float16."""
 
     kind: ClassVar[str] = "optimizer"
     in_torch: ClassVar[bool] = False

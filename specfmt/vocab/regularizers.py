@@ -1,4 +1,4 @@
-"""Regularizers by the names of `keras.regularizers`: penalties added to the loss."""
+"""Regularizers of `keras.regularizers`: penalties that are added to the loss."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from specfmt.vocab.base import Word
 
 
 class RegularizerWord(Word):
-    """A penalty on a weight or an output."""
+    """Base of the regularizers, penalties on a weight or an output."""
 
     kind: ClassVar[str] = "regularizer"
 

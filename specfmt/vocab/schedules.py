@@ -1,6 +1,6 @@
-"""Learning-rate schedules by the names of `keras.optimizers.schedules`.
+"""Learning rate schedules of `keras.optimizers.schedules`.
 
-A schedule gives the learning rate of a step; steps are batches, counted from 0.
+A schedule gives the learning rate at a step; steps are batches, counted from 0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Steps = Annotated[float, Number(above=0)]
 
 
 class ScheduleWord(Word):
-    """A learning rate that changes from step to step."""
+    """Base of the learning rate schedules."""
 
     kind: ClassVar[str] = "schedule"
 
@@ -32,7 +32,8 @@ class ExponentialDecay(ScheduleWord):
 
 
 class PiecewiseConstantDecay(ScheduleWord):
-    """`values[i]` up to and including step `boundaries[i]`, the last value from there on."""
+    """`values[i]` up to and including step `boundaries[i]`, the last value after the last
+    boundary."""
 
     boundaries: Annotated[tuple[float, ...], Tuple(Number(), 1)]
     values: Annotated[tuple[float, ...], Tuple(Number(), 2)]
@@ -40,8 +41,8 @@ class PiecewiseConstantDecay(ScheduleWord):
 
 
 class PolynomialDecay(ScheduleWord):
-    """From ``initial_learning_rate`` to ``end_learning_rate`` in ``decay_steps`` along
-    `(1 - step / decay_steps) ^ power`; ``cycle`` starts again with longer decays."""
+    """`(initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ^ power +
+    end_learning_rate`; ``cycle`` starts again with longer decays."""
 
     initial_learning_rate: Float
     decay_steps: Steps
@@ -63,8 +64,8 @@ class InverseTimeDecay(ScheduleWord):
 
 
 class CosineDecay(ScheduleWord):
-    """Half a cosine from ``initial_learning_rate`` (or ``warmup_target``, reached linearly in
-    ``warmup_steps``) down to ``alpha`` times it."""
+    """Half a cosine wave from ``initial_learning_rate`` (or from ``warmup_target``, which is
+    reached linearly in ``warmup_steps``) down to ``alpha`` times that value."""
 
     initial_learning_rate: Float
     decay_steps: Steps
@@ -75,8 +76,8 @@ class CosineDecay(ScheduleWord):
 
 
 class CosineDecayRestarts(ScheduleWord):
-    """Cosine decays one after the other, each ``t_mul`` times as long as the last and starting
-    ``m_mul`` times as high."""
+    """Repeated cosine decays, each ``t_mul`` times as long as the one before and starting at
+    ``m_mul`` times its initial learning rate."""
 
     initial_learning_rate: Float
     first_decay_steps: Steps

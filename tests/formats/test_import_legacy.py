@@ -600,11 +600,11 @@ BATCH_NORM = {"name": "n", "axis": -1, "trainable": True}
 @pytest.mark.parametrize(
     ("layer", "training", "told"),
     [
-        (("Dropout", {"name": "d", "rate": 0.5}), True, "`predict` overrules the `training: true`"),
-        (("Dropout", {"name": "d", "rate": 0.5}), False, "`fit` overrules the `training: false`"),
+        (("Dropout", {"name": "d", "rate": 0.5}), True, "`predict` overrides the `training: true`"),
+        (("Dropout", {"name": "d", "rate": 0.5}), False, "`fit` overrides the `training: false`"),
         (("Dropout", {"name": "d", "rate": 0.0}), True, ""),
         (("Dropout", {"name": "d", "rate": 0.5}), None, ""),
-        (("BatchNormalization", BATCH_NORM), False, "`fit` overrules the `training: false` of n"),
+        (("BatchNormalization", BATCH_NORM), False, "`fit` overrides the `training: false` of n"),
         (("BatchNormalization", {**BATCH_NORM, "trainable": False}), False, ""),
     ],
 )

@@ -128,7 +128,7 @@ def test_a_lookup_without_its_vocabulary_stays_as_it_is() -> None:
     ("fields", "expected"),
     [
         ("vocabulary: [a, a]", "every token once"),
-        ('vocabulary: [a, ""], mask_token: ""', "the mask token '' before the vocabulary"),
+        ('vocabulary: [a, ""], mask_token: ""', "the mask token '' as the first token"),
         ("vocabulary: [a, b], max_tokens: 2", "at most 2 tokens"),
         ("output_mode: multi_hot", "a vocabulary, which the vectors"),
         ("pad_to_max_tokens: true", "`max_tokens` beside"),

@@ -149,7 +149,7 @@ FILM = (4, 5, 6, 2)
                 "backward_layer": {"type": "LSTM", "units": 3, "go_backwards": True},
             },
             [FILM],
-            "layers with `filters` in both directions, received ConvLSTM2D forwards and LSTM backwards",
+            "both layers to have `filters`, received ConvLSTM2D forwards and LSTM backwards",
         ),
     ],
 )

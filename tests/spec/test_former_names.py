@@ -299,7 +299,7 @@ def test_every_former_type(old: str) -> None:
 def test_every_type_without_successor(old: str) -> None:
     text = document({"type": old})
     (finding,) = told(text, old)
-    assert finding.hint == "write it with today's layers, or as {type: Custom, ...}"
+    assert finding.hint == "build it from current layers, or write {type: Custom, ...}"
     assert fixed(text) == json.loads(text)
     read, (kept,) = imported({"type": old}, "1.2.2")
     assert (read["type"], read["class"], kept.code) == ("Custom", old, "SF422")

@@ -1,4 +1,4 @@
-"""What Keras 3 does in another way than the generation from which a model was imported."""
+"""Differences in behaviour between Keras 3 and the Keras generation of an imported model."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from specfmt.graph.model import Graph
 
 
-def former_meanings(spec: ModelSpec, source: Located) -> tuple[Json | None, list[Diagnostic]]:
-    """What keeps the meaning of an imported model, and a warning for what cannot be kept.
+def behaviour_changes(spec: ModelSpec, source: Located) -> tuple[Json | None, list[Diagnostic]]:
+    """Keep the behaviour of an imported model in Keras 3, or warn where it changes.
 
     Args:
         spec: The imported model.
-        source: Where it came from.
+        source: The file's content that it was imported from.
 
     Returns:
-        The document that means in Keras 3 what the source did (None: the spec's own does), and
-        warnings about everything that Keras 3 treats in another way all the same.
+        The document that behaves in Keras 3 as the source did (None if the spec already does),
+        and a warning for each difference that remains.
     """
     if detect_generation(source) >= KERAS_3:
         return None, []
-    # Most imports are of Keras 3: they need not wait for these modules.
+    # Most imports are of Keras 3 and do not need these modules.
     from specfmt.formats.keras2.mask_rules import keep_masks
     from specfmt.graph.build import build
 
@@ -44,20 +44,21 @@ def former_meanings(spec: ModelSpec, source: Located) -> tuple[Json | None, list
 
 
 def _mask(change: Change) -> Diagnostic:
-    """A layer, or an output, that Keras 3 gives another mask."""
+    """The warning about a layer or an output that has another mask in Keras 3."""
     if change.is_output:
         message = (
-            f"in training Keras 3 weighs the loss of the output {change.label} with another mask "
+            f"in training Keras 3 weights the loss of the output {change.label} with another mask "
             "than Keras 2 did"
         )
         return Diagnostic("SF438", message, (), "give sample weights where it matters", "warning")
     message = f"Keras 3 gives {change.label} another mask than Keras 2 did"
-    hint = "`specfmt explain SF435` says where masks differ; give the mask as an argument"
+    hint = "`specfmt explain SF435` lists where masks differ; give the mask as an argument"
     return Diagnostic("SF435", message, (), hint, "warning")
 
 
 def _training(graph: Graph) -> Iterator[Diagnostic]:
-    """Calls in a fixed mode, which Keras 3 keeps only until `predict` or `fit` sets another."""
+    """Warnings about calls with a fixed ``training``, which Keras 3's `predict` and `fit`
+    override."""
     from specfmt.graph.training import draws, fixed_calls, normalizes
 
     for node, training in fixed_calls(graph):
@@ -65,9 +66,9 @@ def _training(graph: Graph) -> Iterator[Diagnostic]:
             mode, setter = ("true", "predict") if training else ("false", "fit")
             yield Diagnostic(
                 "SF436",
-                f"Keras 3's `{setter}` overrules the `training: {mode}` of {node.name}, which "
+                f"Keras 3's `{setter}` overrides the `training: {mode}` of {node.name}, which "
                 "Keras 2 kept",
                 (),
-                "`specfmt explain SF436` says how to keep it",
+                "`specfmt explain SF436` shows how to keep it",
                 "warning",
             )
