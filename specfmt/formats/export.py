@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, Path, SpecError, json_pointer
-from specfmt.formats.config.reading import Json
+from specfmt.formats.config.reading import Json, fail, size_problem
 from specfmt.formats.keras3.models import ModelWriter
 from specfmt.formats.keras3.training import compile_config
 from specfmt.graph.keras_order import refuse_taken_names
@@ -22,9 +22,12 @@ def export_text(graph: Graph, form: str = "keras3") -> str:
     """The JSON text of a model in one of `FORMATS`."""
     data = export_data(graph, form)
     try:
-        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     except ValueError:
         raise SpecError(list(_not_json(data, ()))) from None
+    if problem := size_problem(text if text.isascii() else text.encode()):
+        fail("SF401", problem, hint="write repeated parts as a model that is called several times")
+    return text
 
 
 def _not_json(value: Any, path: Path) -> Iterator[Diagnostic]:

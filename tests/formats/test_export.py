@@ -316,6 +316,20 @@ def test_a_tensor_of_unknown_shape_is_named() -> None:
     assert caught.value.diagnostics[0].code == "SF305"
 
 
+def test_what_is_too_large_to_import_is_not_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = specfmt.loads(
+        "specfmt: 1\ninputs: {x: {shape: [4]}}\nlayers: [{type: Dense, units: 4, name: größe}]\n"
+    )
+    text = specfmt.to_keras_json(spec)
+    size = len(text.encode())
+    assert size > len(text)
+    monkeypatch.setattr("specfmt.formats.config.reading.MAX_BYTES", size)
+    assert specfmt.to_keras_json(spec) == text
+    monkeypatch.setattr("specfmt.formats.config.reading.MAX_BYTES", size - 1)
+    with pytest.raises(specfmt.SpecError, match=r"SF401\]: expected at most .* MiB"):
+        specfmt.to_keras_json(spec)
+
+
 def test_an_unknown_format_is_refused() -> None:
     spec = specfmt.loads("specfmt: 1\ninputs: {x: {shape: [4]}}\nlayers: [{type: Flatten}]\n")
     with pytest.raises(ValueError, match="keras3"):

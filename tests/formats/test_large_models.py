@@ -30,9 +30,18 @@ BLOCKS: dict[str, tuple[list[int], list[dict[str, Any]]]] = {
         [8],
         [{"type": "Dense", "units": 8}, {"type": "ReLU"}, {"type": "Add", "inputs": ["@", "$"]}],
     ),
-    "sum_of_five": ([8], [{"type": "Add", "inputs": ["$"] * 5}]),
+    "sum_of_ten": ([8], [{"type": "Add", "inputs": ["$"] * 10}]),
     "attention": ([7, 8], [{"type": "MultiHeadAttention", "num_heads": 2, "key_dim": 4}]),
     "recurrent": ([7, 8], [{"type": "LSTM", "units": 8, "return_sequences": True}]),
+    "bidirectional": (
+        [7, 8],
+        [
+            {
+                "type": "Bidirectional",
+                "layer": {"type": "LSTM", "units": 4, "return_sequences": True},
+            }
+        ],
+    ),
     "operation": ([8], [{"op": "multiply", "inputs": ["@", 2]}]),
 }
 """Shape, and layers over and over: ``@`` is the layer before, ``$`` the one before the block."""

@@ -9,14 +9,14 @@ from typing import Any, Final, NoReturn
 from specfmt.diagnostics import Diagnostic, Path, SpecError
 from specfmt.text.scalars import holds
 
-MAX_BYTES: Final = 256 * 2**20
-"""Largest architecture accepted: a hundred thousand layers, which take 1 to 2 KB each.
+MAX_BYTES: Final = 512 * 2**20
+"""Largest architecture accepted: a hundred thousand layers, which take 1 to 4 KB each.
 
 The largest model of `keras.applications` has 1.5 MB.
 """
 
-MAX_BRACKETS: Final = 4_000_000
-"""Most objects and lists, which Keras writes 5 to 40 of for a layer."""
+MAX_BRACKETS: Final = 8_000_000
+"""Most objects and lists, which Keras writes 5 to 40 of for a layer, and 4 for what it reads."""
 
 DENSE_BRACKETS: Final = 500_000
 """As many may stand as close as they like; Python takes up to a hundred bytes for a byte of them."""
@@ -61,24 +61,24 @@ def _may_hold_surrogates(text: str | bytes) -> bool:
     return not text.isascii() or ("\\" in text and ("\\ud" in text or "\\uD" in text))
 
 
-def _parse_once(text: str | bytes) -> Any:
+def size_problem(text: str | bytes) -> str:
+    """What makes the text of an architecture too large to import, or nothing."""
     if len(text) > MAX_BYTES:
-        fail(
-            "SF401",
-            f"expected at most {MAX_BYTES // 2**20} MiB of JSON, received {len(text)} bytes",
-            hint="import the architecture alone: `to_json()` or `config.json`, without weights",
-        )
+        return f"expected at most {MAX_BYTES // 2**20} MiB of JSON, received {len(text)} bytes"
     if isinstance(text, bytes):
         brackets = text.count(b"{") + text.count(b"[")
     else:
         brackets = text.count("{") + text.count("[")
     most = min(MAX_BRACKETS, max(DENSE_BRACKETS, len(text) // BRACKET_BYTES))
     if brackets > most:
-        fail(
-            "SF401",
-            f"expected at most {most:,} objects and lists, received {brackets:,}",
-            hint="a Keras architecture has no such number; the file is made to exhaust memory",
-        )
+        return f"expected at most {most:,} objects and lists, received {brackets:,}"
+    return ""
+
+
+def _parse_once(text: str | bytes) -> Any:
+    if problem := size_problem(text):
+        hint = "import the architecture alone: `to_json()` or `config.json`, without weights"
+        fail("SF401", problem, hint=hint)
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")
