@@ -12,11 +12,12 @@ import pytest
 from specfmt.fields.errors import FieldError, NestedError
 from specfmt.targets.keras.values import (
     NAMESPACES,
+    activation_functions,
     activation_name,
-    collect_helpers,
     term_source,
     terms_in,
 )
+from specfmt.targets.templates import fill
 from specfmt.vocab.base import Term, TermRule, Word, bare_names, word_class
 from specfmt.vocab.fields import LearningRateRule
 from specfmt.vocab.history import FORMER
@@ -185,7 +186,7 @@ def test_activations_with_arguments_become_functions_of_the_file() -> None:
         "relu",
     )
     terms = [rule.check(value) for value in values]
-    helpers = collect_helpers(terms)
+    helpers = [fill("keras/activations.j2", activations=[f]) for f in activation_functions(terms)]
     assert len(helpers) == 4
     names = [activation_name(term) for term in terms[:-1] if term]
     assert names[:3] == ["relu_max_value_6", "hard_sigmoid_slope_0_2", "gelu_approximate"]
@@ -309,8 +310,7 @@ def test_generated_activation_functions_save_with_the_model(keras: Any, tmp_path
     term = TermRule("activation").check({"type": "hard_sigmoid", "slope": 0.2})
     assert term is not None
     space: dict[str, Any] = {"keras": keras}
-    for helper in collect_helpers([term]):
-        exec(helper, space)
+    exec(fill("keras/activations.j2", activations=activation_functions([term])), space)
     model = keras.Sequential(
         [keras.Input((3,)), keras.layers.Dense(2, activation=space[term_source(term)])]
     )

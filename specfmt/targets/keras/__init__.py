@@ -26,7 +26,8 @@ from specfmt.targets.keras.emit import (
 from specfmt.targets.keras.file_scope import RESERVED, FileScope
 from specfmt.targets.keras.stubs import with_stubs
 from specfmt.targets.keras.training import KerasScript
-from specfmt.targets.keras.values import collect_helpers
+from specfmt.targets.keras.user_objects import keras_imports, to_be_written
+from specfmt.targets.keras.values import activation_functions
 from specfmt.targets.naming import identifier
 from specfmt.targets.options import Flavor, Style, TargetOptions
 from specfmt.targets.registry import Target
@@ -35,8 +36,6 @@ from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
 from specfmt.targets.user_objects import (
-    keras_imports,
-    keras_stubs,
     python_name,
     user_objects,
     with_distinct_names,
@@ -153,7 +152,7 @@ def model_context(
     words = user_objects([layers, train_section(graph.spec) if training else None])
     file.imports.update(dict.fromkeys(keras_imports(words)))
     penalties = user_objects([layer.output_penalty() for layer in layers])
-    stubs = keras_stubs(words, activity=penalties)
+    unwritten = to_be_written(words, activity=penalties)
     file.scope.used.update(python_name(term) for term in words)
     file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
     functions = nested_functions(graph, file)
@@ -170,7 +169,8 @@ def model_context(
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
         "tables": [table_source(name, values) for name, values in file.tables.items()],
-        "helpers": [*collect_helpers(layers), *stubs],
+        "activations": activation_functions(layers),
+        "user_objects": unwritten,
         "file": file,
         "stubs": layer_classes,
         "model_class": model_class,

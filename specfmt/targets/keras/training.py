@@ -6,11 +6,11 @@ from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.spec.train import TrainSpec
+from specfmt.targets.keras.user_objects import keras_call
 from specfmt.targets.keras.values import NAMESPACES, value_source, word_arguments
 from specfmt.targets.source import literal
 from specfmt.targets.training.outputs import log_names
 from specfmt.targets.training.script import Script
-from specfmt.targets.user_objects import keras_call
 from specfmt.vocab.base import CUSTOM, Term
 
 PATH_ARGUMENTS = ("filepath", "filename", "log_dir")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from specfmt.fields.model import COMMON_FIELDS, SpecModel
@@ -12,8 +13,8 @@ from specfmt.graph.model import Graph
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.naming import inner_name, inner_names
 from specfmt.targets.keras.custom import custom_call
-from specfmt.targets.source import docstring, literal
-from specfmt.targets.user_objects import keras_call
+from specfmt.targets.keras.user_objects import keras_call
+from specfmt.targets.source import literal
 from specfmt.vocab.activations import HardSigmoid
 from specfmt.vocab.base import CUSTOM, Term, must_construct, terms_in
 
@@ -66,7 +67,7 @@ def term_source(term: Term) -> str:
     """A word of the vocabulary: its bare name, or a call of its class where it has arguments.
 
     Activations are functions in Keras, so one with arguments is the name of a small function
-    that the file defines: `collect_helpers` gives it.
+    that the file defines: `activation_functions` gives it.
     """
     if term.layer:
         from specfmt.layers.activations import activation_layer
@@ -123,41 +124,43 @@ def activation_name(term: Term) -> str:
     return "_".join(parts)
 
 
-def activation_function(term: Term) -> str:
-    """The function of an activation with arguments; registered, so that models with it save."""
-    if isinstance(term.spec, HardSigmoid):
-        doc = f"The hard sigmoid with slope {literal(term.spec.slope)}"
-        doc += ", as Keras 2 computed it." if term.spec.slope == 0.2 else "."
-        body = f"keras.ops.clip({literal(term.spec.slope)} * x + 0.5, 0.0, 1.0)"
-    else:
-        arguments = ", ".join(f"{key}={literal(value)}" for key, value in term.args.items())
-        doc = ""
-        body = f"keras.activations.{term.name}(x, {arguments})"
-    lines = [
-        # In `keras.utils` it is reached by `from tensorflow import keras` too.
-        "@keras.utils.register_keras_serializable()",
-        f"def {activation_name(term)}(x):",
-        *([f'    """{docstring(doc)}"""'] if doc else []),
-        f"    return {body}",
-    ]
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class ActivationFunction:
+    """The function of an activation with arguments; every value is finished Python source.
+
+    Attributes:
+        name: What layers call it.
+        keras_name: What Keras calls the activation.
+        arguments: The arguments that Keras's function takes besides ``x``.
+        slope: Of a hard sigmoid, whose slope Keras's function does not take; else empty.
+    """
+
+    name: str
+    keras_name: str
+    arguments: list[str]
+    slope: str
 
 
-def collect_helpers(values: Iterable[Any]) -> list[str]:
+def activation_functions(values: Iterable[Any]) -> list[ActivationFunction]:
     """The functions that a file must define because its layers name them.
 
     Args:
         values: Layers, terms, or anything that holds them (lists, mappings).
 
     Returns:
-        Finished source of each function, once, in the order of first use; nothing else has
-        to be imported for them than ``keras``.  Layers refer to them by `activation_name`.
+        Each function once, in the order of first use; nothing else has to be imported for them
+        than ``keras``.  Layers refer to them by `activation_name`.
     """
-    functions: dict[str, str] = {}
-    for term in terms_in(values):
-        if is_function(term):
-            functions.setdefault(activation_name(term), activation_function(term))
-    return list(functions.values())
+    terms = {activation_name(term): term for term in terms_in(values) if is_function(term)}
+    return [
+        ActivationFunction(
+            name,
+            term.name,
+            [f"{key}={literal(value)}" for key, value in term.args.items()],
+            literal(term.spec.slope) if isinstance(term.spec, HardSigmoid) else "",
+        )
+        for name, term in terms.items()
+    ]
 
 
 def argument_sources(

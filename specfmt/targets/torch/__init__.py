@@ -18,6 +18,7 @@ from specfmt.targets.templates import fill, helper_sources
 from specfmt.targets.torch import emit
 from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.program import ClassProgram, Options
+from specfmt.targets.torch.user_objects import UserFunction
 from specfmt.targets.user_objects import with_distinct_names
 
 
@@ -105,7 +106,7 @@ def generate_training(
     options = options or Options()
     program = lower_graph(graph, replace(options, logits=logit_outputs(graph), trains=True))
     train = TorchScript(graph, program, options.fidelity)
-    context = model_context(program, style, source, train.helper_names, train.word_stubs)
+    context = model_context(program, style, source, train.helper_names, train.user_functions)
     context |= train.context
     context["script"] = comment(script) or f"{identifier(graph.name)}_torch.py"
     context["imports"] = emit.import_block([*context["helper_imports"], *train.data.imports])
@@ -117,7 +118,7 @@ def model_context(
     style: str,
     source: str,
     extra_helpers: Iterable[str] = (),
-    extra_stubs: Mapping[str, str] = MappingProxyType({}),
+    extra_functions: Mapping[str, UserFunction] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Everything that ``torch/model.py.j2`` reads."""
     sequential = emit.sequential_context(program) if style in ("auto", "sequential") else None
@@ -131,8 +132,9 @@ def model_context(
     asked = [helper for cls in program.classes() for helper in cls.builder.helpers]
     names = list(dict.fromkeys([*asked, *extra_helpers]))
     helper_imports, helpers = helper_sources(names, "torch/helpers")
-    words = {n: text for cls in program.classes() for n, text in cls.builder.word_stubs.items()}
-    helpers = [*helpers, *{**words, **extra_stubs}.values()]
+    functions: dict[str, UserFunction] = {}
+    for cls in program.classes():
+        functions |= cls.builder.user_functions
     stubs = program.builder.stubs
     context: dict[str, Any] = {
         "doc": document_line(program.graph),
@@ -143,6 +145,7 @@ def model_context(
             for name, values in cls.builder.tables.items()
         ],
         "helpers": helpers,
+        "user_functions": [*{**functions, **extra_functions}.values()],
         "helper_imports": [*helper_imports, *stubs.imports],
         "stubs": stubs.contexts,
         "classes": classes,

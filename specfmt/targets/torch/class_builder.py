@@ -10,6 +10,7 @@ from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
 from specfmt.targets.torch.stubs import Stubs
+from specfmt.targets.torch.user_objects import UserFunction
 
 # Attributes of nn.Module that a layer's name must not hide.
 RESERVED = frozenset(
@@ -56,7 +57,7 @@ class ClassBuilder:
         self.modules: dict[tuple[Unit, str], ModuleDef] = {}
         self.parameters: dict[tuple[Unit, str], ParamDef] = {}
         self.helpers: dict[str, None] = {}
-        self.word_stubs: dict[str, str] = {}
+        self.user_functions: dict[str, UserFunction] = {}
         self.scope = Scope(RESERVED)
         self.attrs: dict[tuple[Unit, str], str] = {}
         self.fidelity = fidelity

@@ -8,7 +8,8 @@ from typing import Any
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Binary, Call, Layout, Method, Tensor, Unary, axis
 from specfmt.targets.torch.registry import TargetError
-from specfmt.targets.user_objects import python_name, torch_stubs
+from specfmt.targets.torch.user_objects import to_be_written
+from specfmt.targets.user_objects import python_name
 from specfmt.vocab.activations import SLOPE
 from specfmt.vocab.base import CUSTOM, Term
 
@@ -32,7 +33,7 @@ def activation(builder: LayerBuilder, term: Term, x: Tensor) -> Tensor:
     if builder.without_activation and term.type in ("Softmax", "Sigmoid"):
         return x
     if term.type == CUSTOM:
-        builder.class_builder.word_stubs.update(torch_stubs([term]))
+        builder.class_builder.user_functions.update(to_be_written([term]))
         return builder.call(python_name(term), x)
     if term.type not in ACTIVATIONS:
         raise TargetError(

@@ -16,9 +16,10 @@ from specfmt.targets.torch.training.loop import Loop
 from specfmt.targets.torch.training.optimizers import OptimizerCode, optimizer_code
 from specfmt.targets.torch.training.outputs import logit_outputs, training_outputs
 from specfmt.targets.torch.training.penalties import constraint_code, penalty_code
+from specfmt.targets.torch.user_objects import UserFunction, to_be_written
 from specfmt.targets.training.outputs import has_validation
 from specfmt.targets.training.script import Script, script_scope
-from specfmt.targets.user_objects import torch_stubs, user_objects
+from specfmt.targets.user_objects import user_objects
 
 __all__ = ["TorchScript", "logit_outputs"]
 
@@ -103,7 +104,7 @@ class TorchScript(Script):
         ]
 
     @property
-    def word_stubs(self) -> dict[str, str]:
+    def user_functions(self) -> dict[str, UserFunction]:
         """Functions to be written, for user-defined objects that training alone needs."""
         layers = [
             term
@@ -111,7 +112,7 @@ class TorchScript(Script):
             for term in user_objects(unit.layer)
             if term.kind in ("regularizer", "constraint")
         ]
-        return torch_stubs(user_objects([self.train, layers]))
+        return to_be_written(user_objects([self.train, layers]))
 
     @property
     def learning_rate(self) -> str:
