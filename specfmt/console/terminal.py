@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from operator import gt
 from typing import IO, TYPE_CHECKING, Final
 from unicodedata import east_asian_width
 
@@ -117,10 +119,14 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), width: int =
     rows = [[printable(cell) for cell in row] for row in rows]
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     gaps = 2 * (len(sizes) - 1)
-    while sum(sizes) + gaps > width and max(sizes) > _NARROW:
-        widest = sizes.index(max(sizes))
-        others = max((size for i, size in enumerate(sizes) if i != widest), default=0)
-        sizes[widest] = max(_NARROW, others - 1, sizes[widest] - (sum(sizes) + gaps - width))
+    whole = [max(_NARROW, *(_longest_piece(row[i]) for row in rows)) for i in range(len(sizes))]
+    for least in (whole, [_NARROW] * len(sizes)):  # words are broken where nothing else helps
+        while sum(sizes) + gaps > width and any(map(gt, sizes, least)):
+            wide = [size if size > bound else 0 for size, bound in zip(sizes, least, strict=True)]
+            widest = wide.index(max(wide))
+            second = max((size for i, size in enumerate(wide) if i != widest), default=0)
+            excess = sum(sizes) + gaps - width
+            sizes[widest] = max(least[widest], second - 1, sizes[widest] - excess)
     lines: list[str] = []
     for index, row in enumerate(rows):
         cells = [_folded(cell, size) for cell, size in zip(row, sizes, strict=True)]
@@ -139,13 +145,21 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), width: int =
 _NARROW: Final = 10
 """The least width of a column, in characters."""
 
+_BREAK: Final = re.compile(r"(?<=[ _/.])")
+
+
+def _longest_piece(text: str) -> int:
+    """Characters between two places where text may be broken."""
+    return max(map(len, _BREAK.split(text)))
+
 
 def _folded(text: str, size: int) -> list[str]:
     """Text in lines of at most ``size`` characters, broken after punctuation or a space if possible."""
     lines = []
     while len(text) > size:
         at = max(text.rfind(mark, 0, size) for mark in (", ", " ", "_", "/", "."))
-        cut = at + 1 if at >= size // 3 else size
+        fits = len(_BREAK.split(text[at + 1 :], maxsplit=1)[0]) <= size
+        cut = at + 1 if at >= size // 3 or (at >= 0 and fits) else size
         lines.append(text[:cut].rstrip())
         text = text[cut:].lstrip(" ")
     return [*lines, text]

@@ -76,3 +76,10 @@ def test_colours_only_on_a_terminal_that_wants_them(
     os.close(ours)
     assert (b"\x1b[" in seen) is coloured
     assert (b"^^^^^" in seen) is coloured
+
+
+def test_prose_makes_room_before_a_name_is_broken() -> None:
+    rows = [("type", "remark"), ("GlobalAveragePooling2D", "short words " * 20)]
+    lines = table(rows, width=50).splitlines()
+    assert lines[2].startswith("GlobalAveragePooling2D  short words")
+    assert max(map(len, lines)) <= 50
