@@ -1,1 +1,1 @@
-"""Graph to code, a folder per target."""
+"""Code generation from a graph, with one folder for each target."""

@@ -1,4 +1,4 @@
-"""Names in generated code: identifiers made from what the user wrote, without collisions."""
+"""Names in generated code: valid identifiers derived from the spec's names, without collisions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ import unicodedata
 from collections.abc import Iterable
 
 SHADOWED = frozenset(dir(builtins)) - {"input"}
-
+"""Builtins that no variable of generated code may shadow."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
-"""Names that are identifiers as they stand."""
+"""Names that need no change to be identifiers."""
 
 
 def identifier(name: str, fallback: str = "layer") -> str:
-    """A Python identifier that reads like ``name``: ``block1.conv-a`` -> ``block1_conv_a``."""
+    """The closest Python identifier to a name: ``block1.conv-a`` -> ``block1_conv_a``.
+
+    Args:
+        name: Any text.
+        fallback: The identifier, or the beginning of it, where ``name`` has no letters or
+            begins with a digit.
+    """
     if _IDENTIFIER.fullmatch(name):
         return name
     text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
@@ -35,14 +41,14 @@ FRAMEWORKS = frozenset(
         "torchaudio torchvision tqdm triton yaml"
     ).split()
 )
-"""Packages that generated programs import, or that those import."""
+"""Packages that generated programs import, directly or through another package."""
 
 
 def module_name(name: str, fallback: str = "model") -> str:
-    """A name for a file that can be imported and hides no other module: ``signal_model``.
+    """A name for an importable file that shadows no other module: ``signal`` -> ``signal_model``.
 
-    A script finds the files beside it before everything that is installed; capitals do not
-    tell files apart on every system.
+    Python searches a script's own folder before the installed packages, and some file systems
+    ignore case.
     """
     text = identifier(name, fallback)
     taken = {word.lower() for word in (*keyword.kwlist, *keyword.softkwlist, *FRAMEWORKS)}
@@ -51,7 +57,7 @@ def module_name(name: str, fallback: str = "model") -> str:
 
 
 def class_name(name: str, fallback: str = "Model") -> str:
-    """A class name that reads like ``name``: ``iris_mlp`` -> ``IrisMlp``."""
+    """A name in CapWords: ``iris_mlp`` -> ``IrisMlp``."""
     text = "".join(
         part[:1].upper() + part[1:] for part in identifier(name, fallback.lower()).split("_")
     )
@@ -59,14 +65,14 @@ def class_name(name: str, fallback: str = "Model") -> str:
 
 
 class Scope:
-    """Names in use; `claim` gives a free one close to the wish."""
+    """The names in use in one scope of generated code; `claim` returns an unused one."""
 
     def __init__(self, reserved: Iterable[str] = ()) -> None:
         self.used = set(reserved)
         self._numbers: dict[str, int] = {}
 
     def claim(self, wish: str) -> str:
-        """``wish`` itself, or with a suffix if it is taken, a keyword or a builtin."""
+        """``wish``, with a suffix if it is in use, a keyword or a builtin."""
         name = wish
         if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in SHADOWED:
             name = f"{wish}_"

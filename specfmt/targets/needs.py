@@ -1,4 +1,4 @@
-"""What a generated script imports, found in its syntax tree before it runs."""
+"""Which packages a generated script needs, found in its syntax tree before it runs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from specfmt.extras import EXTRAS, OF_BOTH
 
 WITHOUT_DOWNLOAD = ("--data", "--predict", "--help")
-"""Options with which a script does not load its data set, however they are shortened."""
+"""Options with which a script does not download its data set; argparse accepts prefixes of them."""
 
 
 def script_needs(code: str, options: list[str]) -> list[str]:
-    """The installable modules that a script imports if it is called with these options.
+    """The optional packages that a script imports when it is run with these options.
 
     Args:
         code: A generated training script.
-        options: What it is called with.
+        options: Its command-line arguments.
     """
     tree = ast.parse(code)
     lazy = {
@@ -36,13 +36,13 @@ def script_needs(code: str, options: list[str]) -> list[str]:
 
 
 def _skips_loading(option: str) -> bool:
-    """Whether an option, or the start of one as argparse takes it, keeps the data from loading."""
+    """Whether an option, or a prefix of one that argparse accepts, skips loading the data set."""
     name = option.partition("=")[0]
     return name == "-h" or (len(name) > 3 and any(o.startswith(name) for o in WITHOUT_DOWNLOAD))
 
 
 def _modules(node: ast.AST) -> Iterator[str]:
-    """The modules that a statement or expression brings in."""
+    """The modules that a statement or expression needs."""
     if isinstance(node, ast.Import):
         yield from (alias.name.partition(".")[0] for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module is not None:

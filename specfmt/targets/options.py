@@ -1,4 +1,4 @@
-"""What a target may be told, and the error of an argument that is none of those offered."""
+"""Options of targets and their validation."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.fields.errors import did_you_mean, show
 
 BUILT_IN: Final = {"keras": "Keras", "torch": "Torch"}
-"""Targets that are a folder here: the name of the folder and of its class."""
+"""Built-in targets: folder name -> class name."""
 
 Part = Literal["model", "train"]
 """The model alone, or a script that trains it."""
 Style = Literal["auto", "sequential", "functional", "subclass"]
-"""The form of the model; auto: the simplest one that can express it."""
+"""The style of model code; auto: the simplest style that can express the model."""
 Flavor = Literal["tf.keras", "keras"]
-"""Which package Keras code imports."""
+"""The package that Keras code imports."""
 Axes = Literal["torch", "keras"]
-"""PyTorch code: images with channels first (torch) or last (keras)."""
+"""PyTorch code: images are channels-first (torch) or channels-last (keras)."""
 Fidelity = Literal["idiomatic", "exact"]
-"""PyTorch code: stock optimizers and layers, or those that train as Keras does."""
+"""PyTorch code: PyTorch's own optimizers and layers, or ones that train exactly as in Keras."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """What every target may be told.
+    """Options that every target takes.
 
-    A target's own class adds fields: a `Literal` with a default for each choice.
+    A target derives its own class and adds a field with a `Literal` type and a default for each
+    further option.
 
     Attributes:
-        part: What is written; ``train`` is a Python script that trains, evaluates and predicts.
-        source: The name of the spec's file, for the header; empty if there is none.
-        script: The name of the file that the script will be, for its usage line.
+        part: What to generate: the ``model`` alone, or a script that builds the model and can
+            ``train``, evaluate and predict.
+        source: The spec's file name, for the header; empty if there is none.
+        script: The file name of the generated script, for its usage line.
     """
 
     part: Part = "model"
@@ -45,7 +47,7 @@ OptionsType = TypeVar("OptionsType", bound=TargetOptions)
 
 
 class OptionError(SpecError, ValueError):
-    """Arguments have values that are not offered; ``diagnostics`` lists all of them (SF313)."""
+    """Options are unknown or have values that are not allowed; ``diagnostics`` lists all (SF313)."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         super().__init__(diagnostics)
@@ -54,23 +56,23 @@ class OptionError(SpecError, ValueError):
 
 
 def not_offered(what: str, value: object, choices: Iterable[str], hint: str = "") -> Diagnostic:
-    """The finding that a value is none of the choices.
+    """The finding that a value is not among the choices.
 
     Args:
         what: What was expected.
         value: What was received.
-        choices: What is offered; the closest one is the hint.
-        hint: What to do where none is close.
+        choices: The allowed values; the hint suggests the closest one.
+        hint: The hint where no choice is close.
     """
     message = f"expected {what}, received {show(value)}"
     return Diagnostic("SF313", message, (), did_you_mean(value, choices) or hint)
 
 
 def require_choice(what: str, value: object, choices: Iterable[str]) -> None:
-    """Refuse a value that is none of the choices.
+    """Refuse a value that is not among the choices.
 
     Raises:
-        OptionError: It is none.
+        OptionError: The value is not allowed.
     """
     choices = tuple(choices)
     if value not in choices:
@@ -78,10 +80,10 @@ def require_choice(what: str, value: object, choices: Iterable[str]) -> None:
 
 
 def require_once(named: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of both kinds together.
+    """Merge two mappings of options.
 
     Raises:
-        OptionError: One stands in both.
+        OptionError: An option is in both.
     """
     twice = [
         Diagnostic("SF313", f"expected {name} once, received {named[name]} and {value}")
@@ -99,7 +101,7 @@ def _one_of(what: str, choices: tuple[str, ...]) -> str:
 
 
 def choices_of(cls: type[TargetOptions]) -> dict[str, tuple[str, ...]]:
-    """Each field of an options class, with what it may be; nothing if that is any text."""
+    """Field of an options class -> its allowed values; empty if any text is allowed."""
     types = get_type_hints(cls)
     return {
         field.name: get_args(types[field.name]) if get_origin(types[field.name]) is Literal else ()
@@ -108,10 +110,15 @@ def choices_of(cls: type[TargetOptions]) -> dict[str, tuple[str, ...]]:
 
 
 def read_options(cls: type[OptionsType], given: Mapping[str, Any], target: str) -> OptionsType:
-    """The options that a target was given; those that are None are left at their defaults.
+    """Validate options; those that are None get their defaults.
+
+    Args:
+        cls: The target's options class.
+        given: Option -> value.
+        target: The target's name, for messages.
 
     Raises:
-        OptionError: The target has no such option, or it is none of what is offered; all of them.
+        OptionError: Options are unknown or have values that are not allowed; all findings.
     """
     given = {name: value for name, value in given.items() if value is not None}
     offered = choices_of(cls)

@@ -1,4 +1,4 @@
-"""The targets: what writes a graph as code, found by name and imported when it is first used."""
+"""The registry of targets (code generators), each imported when it is first used."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ GROUP: Final = "specfmt.targets"
 
 
 class Target(ABC, Generic[OptionsType]):
-    """Writes graphs as code of one kind; `docs/targets.md` shows how to add one.
+    """A code generator for one framework; `docs/targets.md` shows how to add one.
 
     Attributes:
-        name: What users call it; the name of its entry point.
-        title: What messages call it.
-        suffix: How the names of its files end.
-        package: What has to be installed to run what it writes; empty if nothing has to be.
-        options: What it may be told: `TargetOptions`, or a frozen dataclass derived from it.
+        name: Its name on the command line and in the API, and of its entry point.
+        title: Its name in messages.
+        suffix: The suffix of generated files.
+        package: The package that generated code needs at run time; empty if it needs none.
+        options: The class of its options: `TargetOptions` or a frozen dataclass derived from it.
     """
 
     name: ClassVar[str]
@@ -46,26 +46,37 @@ class Target(ABC, Generic[OptionsType]):
 
     @abstractmethod
     def generate(self, graph: Graph, options: OptionsType) -> str:
-        """The text of a file.
+        """Generate the code of a model.
 
         Args:
-            graph: A graph without errors; it is not changed.
-            options: How to write it; every value is one that `options` offers.
+            graph: A graph without errors; it is not modified.
+            options: Validated options.
+
+        Returns:
+            The text of one file.
 
         Raises:
-            SpecError: The target cannot express the model; every finding that it has.
+            SpecError: The target cannot express the model; the error has all findings.
         """
 
     def read(self, given: Mapping[str, Any]) -> OptionsType:
-        """Options by name; None leaves one at its default.
+        """Validate options given by name; None selects an option's default.
 
         Raises:
-            OptionError: One is none of those that the target offers.
+            OptionError: An option is unknown or its value is not allowed.
         """
         return read_options(self.options, given, self.name)
 
     def check(self, graph: Graph, *, training: bool = False) -> list[Diagnostic]:
-        """What the target cannot express of a model, and of its training if that is asked for."""
+        """Find what the target cannot express.
+
+        Args:
+            graph: A graph without errors.
+            training: Whether to check the training script too.
+
+        Returns:
+            All findings; none if the target can express everything.
+        """
         for part in choices_of(self.options)["part"]:
             if part == "train" and not training:
                 continue
@@ -77,10 +88,10 @@ class Target(ABC, Generic[OptionsType]):
 
 
 def find_target(name: str) -> Target[Any]:
-    """The target of a name.
+    """Look up a target by its name.
 
     Raises:
-        OptionError: There is none.
+        OptionError: No target has this name.
     """
     found = _find(name) if isinstance(name, str) else None
     if found is None:
@@ -99,7 +110,19 @@ def generate(
     source: str = "",
     script: str = "",
 ) -> str:
-    """Code for a spec, with options by name; see `specfmt.generate`."""
+    """Generate code for a spec; see `specfmt.generate`.
+
+    Args:
+        spec: The spec.
+        target: The name of a target.
+        options: The target's options by name.
+        source: The spec's file name, for the header.
+        script: The file name of the generated script, for its usage line.
+
+    Raises:
+        OptionError: The target or an option is unknown, or a value is not allowed.
+        SpecError: The spec has errors, or the target cannot express it.
+    """
     found = find_target(target)
     chosen = found.read({**options, "source": source, "script": script})
     graph = analyze(spec)
@@ -108,7 +131,7 @@ def generate(
 
 
 def target_names() -> list[str]:
-    """The names of all targets, those of installed packages last."""
+    """The names of all targets: built-in ones first, then those of installed packages."""
     from importlib.metadata import entry_points
 
     return list(dict.fromkeys([*BUILT_IN, *sorted(entry_points(group=GROUP).names)]))

@@ -1,7 +1,7 @@
-"""Generated Python as ruff formats it: lines broken, imports sorted, those without use removed.
+"""Formatting of generated Python with ruff: line breaks, sorted imports, no unused imports.
 
-This is the one module that knows the formatter.  `set_formatter` puts another function of text in
-its place, for a host that cannot start processes (a browser page with ruff as WebAssembly).
+No other module knows the formatter.  `set_formatter` replaces it for a host that cannot start
+processes (a browser page with ruff as WebAssembly).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Final
 from specfmt.diagnostics import Diagnostic, SpecError
 
 WIDTH: Final = 88
-"""Columns that a line of generated code may take: ruff's default."""
+"""The line length of generated code: ruff's default."""
 
 STYLE: Final = ("--isolated", "--quiet", "--target-version", "py311", "--config", "src = []")
-"""What every call of ruff gets: no settings, and no modules, of the folder that one stands in."""
+"""Arguments of every ruff call; settings and modules of the current folder have no effect."""
 
 CHECK: Final = ("check", *STYLE, "--select", "I,F401", "--fix-only", "--exit-zero", "-")
 FORMAT: Final = ("format", *STYLE, "--line-length", str(WIDTH), "-")
@@ -27,28 +27,28 @@ FORMAT: Final = ("format", *STYLE, "--line-length", str(WIDTH), "-")
 Formatter = Callable[[str, tuple[str, ...]], str]
 
 PRAGMAS: Final = ("# type:", "# noqa", "# pyright:", "# ty:", "# pragma:")
-"""Comments that speak of their line; ruff does not count their width."""
+"""Comments that apply to their line; ruff does not count their width."""
 
 _MARKS: Final = re.compile(
     r'("""|\'\'\')(?:[^\\]|\\.)*?\1|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\''
     r"|#[^\n]*|[(\[{}\])]|\\?\n",
     re.DOTALL,
 )
-"""What tells where statements begin: strings, comments, brackets, ends of lines."""
+"""The tokens that tell where statements begin: strings, comments, brackets, line ends."""
 
 _STRING: Final = r'(?:"""(?:[^\\]|\\.)*?"""|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')'
 _DOCSTRING: Final = re.compile(rf"[rR]?{_STRING}[^\S\n]*\n", re.DOTALL)
 _IMPORT: Final = re.compile(
     r"[^\S\n]*(?:#[^\n]*)?\n|(?:import|from)\b[^\n(]*(?:\([^)]*\))?[^\n]*\n"
 )
-"""One thing that stands between a module's docstring and its code: also a comment, an empty line."""
+"""One item between a module's docstring and its code: an import, a comment or a blank line."""
 
 _NAME: Final = re.compile(r"[^\W\d]\w*")
 _WORDS: Final = re.compile(
     rf"#[^\n]*|(?<!\w)[rR]?[fF][rR]?({_STRING})|{_STRING}|(?<![\w.])([^\W\d]\w*)(?!\w|\s*=(?!=))",
     re.DOTALL,
 )
-"""Comments, f-strings (the first group), other strings, and names but for keywords of calls
+"""Comments, f-strings (the first group), other strings, and names other than keyword arguments
 (the second group)."""
 
 
@@ -56,30 +56,30 @@ def format_python(source: str, neighbours: tuple[str, ...] = ()) -> str:
     """Format a whole Python file.
 
     Args:
-        source: Python, each statement on one line or several, imports in any order.
-        neighbours: Modules of the folder that the file will stand in, which it imports last.
+        source: Python code with any line breaks, and imports in any order.
+        neighbours: Modules in the file's own folder; their imports are sorted last.
 
     Returns:
-        The file as `ruff check --select I,F401 --fix` and `ruff format` leave it; comments that
-        alone make a line too long stand above it.
+        The file as `ruff check --select I,F401 --fix` and `ruff format` write it; a trailing
+        comment that alone makes its line too long is moved above the line.
 
     Raises:
         SpecError: SF312 if ruff cannot be run.
-        SyntaxError: The source is no Python.
+        SyntaxError: The source is not valid Python.
     """
     return _formatter(with_short_lines(source), neighbours)
 
 
 def set_formatter(function: Formatter) -> None:
-    """Format generated code with another function, which gets what `format_python` gets."""
+    """Replace ruff by another function, called with the arguments of `format_python`."""
     global _formatter
     _formatter = function
 
 
 def with_short_lines(source: str) -> str:
-    """The text with comments above the statements that they alone make too long.
+    """Move trailing comments that alone make their line too long above the line.
 
-    ruff splits the statement instead, which hides what the line does behind its remark.
+    ruff would split the statement instead, which is harder to read.
     """
     lines = source.split("\n")
     long = {n for n, line in enumerate(lines, 1) if "  # " in line and text_width(line) > WIDTH}
@@ -90,9 +90,9 @@ def with_short_lines(source: str) -> str:
 
 
 def _comments_to_move(source: str, long: set[int]) -> Iterator[tuple[int, tuple[str, str]]]:
-    """The numbers of lines whose statements fit without their comments, and their new text."""
-    number, start = 1, 0  # the line, and where it starts
-    depth, begins = 0, True  # brackets that are open; whether a statement begins on the line
+    """Line number -> comment and code, for long lines that fit without their comment."""
+    number, start = 1, 0  # the line number, and the offset of the line
+    depth, begins = 0, True  # open brackets; whether a statement begins on the line
     for mark in _MARKS.finditer(source):
         text = mark[0]
         if text in "([{":
@@ -112,7 +112,7 @@ def _comments_to_move(source: str, long: set[int]) -> Iterator[tuple[int, tuple[
 
 
 def text_width(text: str) -> int:
-    """Columns that a line takes."""
+    """The width of a line in columns."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -121,7 +121,7 @@ def text_width(text: str) -> int:
 
 
 def run_ruff(source: str, neighbours: tuple[str, ...]) -> str:
-    """Let the ruff beside this interpreter format a file.
+    """Format a file with the ruff that is installed for this interpreter.
 
     `ruff check` gets the imports and the names that the code uses, not the code: its memory grows
     with the square of a function's assignments, to 12 GB for a model of 100,000 layers.
@@ -133,14 +133,14 @@ def run_ruff(source: str, neighbours: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=256)
 def _checked(imports: str, names: tuple[str, ...], neighbours: tuple[str, ...]) -> str:
-    """The imports that are used, sorted; a program that writes many models has few kinds."""
+    """Sort the imports and remove unused ones; cached, as models share few different imports."""
     own = ("--config", f"lint.isort.known-first-party = {list(neighbours)}")
     checked = _run((*CHECK, *own), f"{imports}\n({', '.join(names)})\n")
     return checked[: checked.rindex("(")]
 
 
 def split(source: str) -> tuple[str, str, str]:
-    """A module's docstring, its imports with the comments among them, and the code."""
+    """Split a module into its docstring, its imports with comments, and the code."""
     found = _DOCSTRING.match(source)
     start = end = found.end() if found else 0
     while line := _IMPORT.match(source, end):
@@ -149,7 +149,7 @@ def split(source: str) -> tuple[str, str, str]:
 
 
 def used_names(code: str) -> set[str]:
-    """The words of a text that may be names: those in f-strings and outside of strings."""
+    """The words of a text that may be names: those outside of strings and those in f-strings."""
     found = {match.groups() for match in _WORDS.finditer(code)}
     formatted = (word for text, _ in found if text for word in _NAME.findall(text))
     return {name for _, name in found if name}.union(formatted).difference(keyword.kwlist)
@@ -163,11 +163,11 @@ def _run(options: tuple[str, ...], source: str) -> str:
             [find_ruff_bin(), *options], input=source, capture_output=True, encoding="utf-8"
         )
     except (ImportError, OSError) as error:
-        message = f"expected ruff, which formats generated code, beside Python, received: {error}"
+        message = f"ruff, which formats generated code, cannot be run: {error}"
         hint = "pip install --force-reinstall ruff"
         raise SpecError([Diagnostic("SF312", message, hint=hint)]) from error
     if done.returncode:
-        raise SyntaxError(f"generated code that ruff cannot read: {done.stderr.strip()}")
+        raise SyntaxError(f"ruff cannot parse the generated code: {done.stderr.strip()}")
     return done.stdout
 
 

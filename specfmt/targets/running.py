@@ -1,7 +1,7 @@
-"""Generated programs in processes of their own: what they may import, and from where.
+"""Running generated programs in separate processes: what they may import, and from where.
 
-A folder that a user stands in may hold a `numpy.py`, and a document may name any class: neither
-is run unless the user said so.
+The current folder may contain a `numpy.py`, and a spec may name any class: neither is imported
+unless the user allowed it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STOCK: Final = sys.stdlib_module_names | {
     *("keras", "matplotlib", "numpy", "PIL", "safetensors", "sklearn", "tensorflow", "torch"),
     *("torchvision", "tqdm"),
 }
-"""What generated programs import of their own accord."""
+"""Modules that generated programs import even if the spec names no foreign code."""
 
 WITH_USER_FOLDER: Final = """\
 import runpy, sys
@@ -35,22 +35,22 @@ sys.path.append(sys.argv.pop(1))
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-"""Runs a script that finds modules of the user's folder, after everything that is installed."""
+"""Runs a script with the user's folder at the end of the module search path."""
 
 
 def require_allowed(spec: ModelSpec, code: str, target: str) -> str:
-    """Refuse to run a program unless every class of others that it imports was allowed.
+    """Refuse to run a program unless the user allowed all foreign code that it imports.
 
     Args:
-        spec: What the program was generated from.
-        code: The program.
-        target: Its target.
+        spec: The spec that the program was generated from.
+        code: The program's source.
+        target: The name of its target.
 
     Returns:
-        The folder in which the user's modules are looked for; empty if there are none.
+        The folder to search for the user's modules; empty if the program imports none.
 
     Raises:
-        SpecError: SF309, with what to add to the command.
+        SpecError: SF309; the hint lists the missing ``--allow`` options.
     """
     found = list(dict.fromkeys(_foreign_imports(code)))
     if target == "keras":
@@ -58,14 +58,14 @@ def require_allowed(spec: ModelSpec, code: str, target: str) -> str:
     missing = [dotted for dotted in found if not is_allowed(dotted)]
     if missing:
         shown = " ".join(f"--allow {dotted}" for dotted in missing)
-        message = f"expected leave to import and call {', '.join(missing)}, received none"
-        hint = f"look at what that code does, then add: {shown}"
+        message = f"the program imports and calls {', '.join(missing)}, which is not allowed"
+        hint = f"review that code, then add: {shown}"
         raise SpecError([Diagnostic("SF309", message, (), hint)])
     return os.getcwd() if found else ""  # noqa: PTH109 (a string for another process)
 
 
 def _foreign_imports(code: str) -> Iterator[str]:
-    """What a program imports besides the frameworks and their usual company."""
+    """The dotted names that a program imports from modules outside `STOCK`."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name.partition(".")[0] not in STOCK)
@@ -84,10 +84,14 @@ def _is_plugin(module: str) -> bool:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of a process that finds no modules in the folder it is started from."""
+    """The environment of a process that does not import modules from the current folder.
+
+    Args:
+        changes: Variables to set.
+    """
     path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = {**os.environ, **changes, "PYTHONSAFEPATH": "1"}
-    # An empty entry, as `PYTHONPATH=$PYTHONPATH:/more` leaves it, means the current folder.
+    # An empty entry, as in `PYTHONPATH=$PYTHONPATH:/more`, means the current folder.
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (changes.get("PYTHONPATH"), *path)))
     if not kept["PYTHONPATH"]:
         del kept["PYTHONPATH"]
@@ -95,7 +99,13 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def script_command(script: Path, options: list[str], user_folder: str) -> list[str]:
-    """The command that runs a generated script."""
+    """The command that runs a generated script.
+
+    Args:
+        script: The script's file.
+        options: Its command-line arguments.
+        user_folder: The folder to search for the user's modules; empty for none.
+    """
     if not user_folder:
         return [sys.executable, "-P", str(script), *options]
     return [sys.executable, "-P", "-c", WITH_USER_FOLDER, user_folder, str(script), *options]
@@ -104,17 +114,17 @@ def script_command(script: Path, options: list[str], user_folder: str) -> list[s
 def run_training(
     script: Path, code: str, target: str, arguments: list[str], user_folder: str
 ) -> int:
-    """Run a training script that was written to a file.
+    """Run a training script.
 
     Args:
-        script: The file.
-        code: What it holds.
-        target: Its target.
-        arguments: What it is called with.
-        user_folder: What `require_allowed` gave.
+        script: The script's file.
+        code: The script's source.
+        target: The name of its target.
+        arguments: Its command-line arguments.
+        user_folder: The result of `require_allowed`.
 
     Returns:
-        Its exit code.
+        The script's exit code.
 
     Raises:
         SpecError: SF312 if it imports a package that is not installed.
@@ -127,28 +137,28 @@ def run_training(
 
 
 def run(command: list[str], env: dict[str, str]) -> int:
-    """Run a program to its end; a signal that would end this process ends that one.
+    """Run a program and wait for it; SIGINT and SIGTERM are forwarded to it.
 
     Returns:
-        Its exit code; 128 and the signal's number if a signal ended it, as shells say it.
+        Its exit code; as in shells, 128 plus the signal's number if a signal ended it.
     """
     process = subprocess.Popen(command, env=env)
-    former: dict[int, Any] = {}
+    previous_handlers: dict[int, Any] = {}
 
-    def pass_on(number: int, _: object) -> None:
-        # A terminal sends its interrupt to both processes; a second one changes nothing.
+    def forward(number: int, _: object) -> None:
+        # A terminal sends SIGINT to both processes; receiving it twice does no harm.
         with suppress(OSError):
             process.send_signal(number)
 
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(ValueError):  # only the main thread may
-                former[number] = signal.signal(number, pass_on)
+            with suppress(ValueError):  # only the main thread may set handlers
+                previous_handlers[number] = signal.signal(number, forward)
         code = process.wait()
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
-        for caught, handler in former.items():
+        for caught, handler in previous_handlers.items():
             signal.signal(caught, handler)
     return code if code >= 0 else 128 - code

@@ -1,4 +1,4 @@
-"""Python source for values: the one way a spec's data reaches generated code."""
+"""Python source for values: the only way that data of a spec gets into generated code."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def literal(value: Any) -> str:
 
 
 _SIMPLE = re.compile(r"[-+~]?(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|\d+(?:\.\d*)?(?:e[-+]?\d+)?)")
-"""Operands around which a power stands without spaces: names, attributes and numbers."""
+"""Operands around which ``**`` is written without spaces: names, attributes and numbers."""
 
 
 def binary(left: str, operator: str, right: str) -> str:
-    """``left operator right`` with the spaces that ruff gives it."""
+    """``left operator right`` with the spacing that ruff uses."""
     if operator == "**" and _SIMPLE.fullmatch(left) and _SIMPLE.fullmatch(right):
         return f"{left}**{right}"
     return f"{left} {operator} {right}"
 
 
 def string(text: str) -> str:
-    """A string literal with the quotes that ruff prefers; always on one line."""
+    """A string literal on one line, with the quotes that ruff prefers."""
     if "\\" not in text and text.isprintable():
         if '"' not in text:
             return f'"{text}"'
@@ -65,7 +65,7 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def _escaped(character: str) -> str:
-    """A character in a string literal: control and bidirectional ones by their number."""
+    """A character in a string literal; control and bidirectional characters as escapes."""
     if character in _ESCAPES:
         return _ESCAPES[character]
     if character.isprintable():
@@ -77,7 +77,7 @@ def _escaped(character: str) -> str:
 
 
 def number(value: float) -> str:
-    """The shortest decimal that reads back as the same float."""
+    """The shortest decimal that Python parses as the same float."""
     if math.isnan(value):
         return 'float("nan")'
     if math.isinf(value):
@@ -86,23 +86,27 @@ def number(value: float) -> str:
 
 
 def mapping(items: Mapping[str, str]) -> str:
-    """A dict: names, which become strings, and the finished source of what they stand for."""
+    """The source of a dict.
+
+    Args:
+        items: Name -> the source of its value; the names become string keys.
+    """
     return "{" + ", ".join(f"{string(name)}: {item}" for name, item in items.items()) + "}"
 
 
 def argument(name: str, source: str) -> str:
-    """An argument of a call by its name.
+    """A keyword argument: ``name=source``.
 
     Raises:
-        ValueError: The name is no identifier, and so could be code.
+        ValueError: The name is not an identifier, and so could contain code.
     """
     if not is_identifier(name):
-        raise ValueError(f"no name of an argument: {name!r}")
+        raise ValueError(f"not a keyword argument: {name!r}")
     return f"{name}={source}"
 
 
 def comment(text: str) -> str:
-    """Text that is safe in a comment or a docstring line: one line, no quotes that end it."""
+    """Text that is safe in a comment or docstring: one line that cannot close the docstring."""
     return _plain(" ".join(text.split()))
 
 
@@ -112,7 +116,7 @@ def remark(text: str) -> str:
 
 
 def docstring(text: str) -> str:
-    """Text that is safe between triple quotes; it may have several lines."""
+    """Text that is safe between triple quotes and may have several lines."""
     text = "\n".join(_plain(line) for line in text.split("\n"))
     return f"{text[:-1]}'" if text.endswith('"') else text
 
@@ -123,12 +127,16 @@ def embedded(text: str) -> str:
 
 
 def formatted(text: str) -> str:
-    """An f-string of placeholders and of texts that are `embedded`."""
+    """An f-string.
+
+    Args:
+        text: Its content: placeholders, and text that went through `embedded`.
+    """
     return f'f"{text}"'
 
 
 def _plain(line: str) -> str:
-    """A line without backslashes, triple quotes and what does not print."""
+    """A line without backslashes, triple quotes and unprintable characters."""
     line = line.replace("\\", "/").replace('"""', "'''")
     return line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
 

@@ -9,18 +9,19 @@ from specfmt.targets.source import literal, string
 
 WIDTH: Final = 80
 SHORT: Final = 60
-"""Columns that a table may take where it is used; longer ones become constants."""
+"""The widest table, in columns, that is written inside a call; wider ones become constants."""
 
 
 def is_long(values: Sequence[Any]) -> bool:
-    """Whether a table is too long to stand among the arguments of a call."""
+    """Whether a table is too long to be written as an argument of a call."""
     return 2 * len(values) > SHORT or len(literal(list(values))) > SHORT
 
 
 def table_source(name: str, values: Sequence[Any]) -> str:
-    """An assignment of a table, its lines filled.
+    """The assignment of a table to a constant, with as many values as fit on each line.
 
-    Words without white space stand in one text, ``(...).split()``; everything else in a list.
+    Strings without white space are joined into one literal, ``(...).split()``; other values are
+    written as a list.
     """
     if all(isinstance(item, str) and item.split() == [item] for item in values):
         texts = (string("".join(f"{word} " for word in row)) for row in rows(values))
@@ -30,7 +31,7 @@ def table_source(name: str, values: Sequence[Any]) -> str:
 
 
 def rows(values: Sequence[Any]) -> Iterator[list[Any]]:
-    """As many values a row as fit a line of source."""
+    """Split values into rows that each fit on a line of source."""
     row: list[Any] = []
     width = 0
     for value in values:

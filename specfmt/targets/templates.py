@@ -1,4 +1,4 @@
-"""Jinja templates and helper files, from the checkout or from inside the installed package."""
+"""Jinja templates and helper files, from the checkout or the installed package."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @cache
 def data_folder(name: str) -> Path:
-    """The folder ``templates`` or ``schema``: packaged data, else the checkout's top level."""
+    """The folder ``templates`` or ``schema``, in the package or at the checkout's top level."""
     package = Path(__file__).resolve().parents[1]
     packaged = package / "_data" / name
     return packaged if packaged.is_dir() else package.parent / name
 
 
 def read_text(path: str) -> str:
-    """A file below ``templates/``."""
+    """Read a file below ``templates/``."""
     return (data_folder("templates") / path).read_text(encoding="utf-8")
 
 
@@ -31,41 +31,49 @@ def read_text(path: str) -> str:
 def environment() -> Environment:
     """The Jinja environment: undefined names are errors, blocks leave no blank lines.
 
-    Values are finished source.  Between triple quotes, behind `#` and as a string they are text,
-    which passes a filter right there, wherever it comes from.
+    Values are Python source and are inserted unchanged.  Plain text (in docstrings, comments and
+    string literals) must pass through the ``docstring``, ``comment`` or ``quoted`` filter in the
+    template.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    made = Environment(  # noqa: S701 (Python source, not HTML; values arrive as finished source)
+    made = Environment(  # noqa: S701 (the output is Python source, not HTML)
         loader=FileSystemLoader(data_folder("templates")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=finished,
+        finalize=require_source,
     )
     made.filters |= {"docstring": docstring, "comment": comment, "quoted": string}
     return made
 
 
-def finished(value: Any) -> str | int:
-    """What a template may write: source, or a whole number; nothing else has a form in Python."""
+def require_source(value: Any) -> str | int:
+    """Return a value that a template may insert: Python source or an integer.
+
+    Raises:
+        TypeError: It is neither.
+    """
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise TypeError(f"a template was given {type(value).__name__}, not Python source")
+        raise TypeError(f"a template received {type(value).__name__}, not Python source")
     return value
 
 
 def fill(template: str, **context: Any) -> str:
-    """Fill in a template."""
+    """Render a template."""
     return environment().get_template(template).render(**context)
 
 
 def helper_sources(names: list[str], folder: str) -> tuple[list[str], list[str]]:
-    """Imports and bodies of helpers, those that others need first.
+    """The source of helper functions and classes and of the helpers that they use.
 
     Args:
-        names: The functions and classes that are needed.
-        folder: Where their files are, below ``templates/``.
+        names: The needed functions and classes.
+        folder: The folder of their files, below ``templates/``.
+
+    Returns:
+        The import lines, and the definitions; each definition follows those it depends on.
     """
     imports: dict[str, None] = {}
     bodies: dict[str, str] = {}
@@ -73,7 +81,7 @@ def helper_sources(names: list[str], folder: str) -> tuple[list[str], list[str]]
     def add(name: str) -> None:
         if name in bodies:
             return
-        text = read_text(f"{folder}/{identifier_file(name)}.py")
+        text = read_text(f"{folder}/{file_stem(name)}.py")
         tree = ast.parse(text)
         start = 0
         for node in tree.body:
@@ -86,7 +94,7 @@ def helper_sources(names: list[str], folder: str) -> tuple[list[str], list[str]]
                         add(alias.name)
                 else:
                     imports[ast.unparse(node)] = None
-            elif isinstance(node, ast.AnnAssign):  # stands for a constant of the generated file
+            elif isinstance(node, ast.AnnAssign):  # declares a constant of the generated file
                 start = node.end_lineno or 0
             else:
                 break
@@ -97,7 +105,7 @@ def helper_sources(names: list[str], folder: str) -> tuple[list[str], list[str]]
     return list(imports), list(bodies.values())
 
 
-def identifier_file(name: str) -> str:
-    """The file that holds a helper: ``ResetBeforeGRU`` -> ``reset_before_gru``."""
+def file_stem(name: str) -> str:
+    """The stem of a helper's file: ``ResetBeforeGRU`` -> ``reset_before_gru``."""
     text = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text).lower()

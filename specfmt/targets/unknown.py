@@ -1,4 +1,4 @@
-"""Layers that specfmt does not know, as generated code shows them: names, configs, signatures."""
+"""How generated code shows layers that specfmt does not define: names, configs, signatures."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from specfmt.targets.naming import class_name, identifier
 from specfmt.targets.source import comment, literal
 
 COMMON = ("name", "trainable", "dtype", "batch_input_shape", "batch_shape")
-"""What every Keras config holds beside the class's own arguments."""
+"""Entries of every Keras config besides the class's own arguments."""
 
 TENSORFLOW = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod")
-"""Classes of tf.keras that stand for a function of TensorFlow."""
+"""Classes of tf.keras that wrap a TensorFlow function."""
 
 LONGEST = 60
-"""Characters of a config value that are shown."""
-
+"""How many characters of a config value are shown."""
 
 CODE = (
     "function",
@@ -34,21 +33,21 @@ CODE = (
     "mask_type",
     "mask_module",
 )
-"""What a Lambda's config holds of its Python code, which is never read."""
+"""Entries of a Lambda's config that describe its Python code, which is never read."""
 
 
 def own_config(layer: Custom) -> dict[str, Any]:
-    """The config without what every layer has, and without a Lambda's code."""
+    """The config without the arguments that every layer takes and without a Lambda's code."""
     hidden = (*COMMON, *(CODE if layer.class_name == "Lambda" else ()))
     config = {key: value for key, value in layer.config.items() if key not in hidden}
     return {} if config == {"arguments": {}} else config
 
 
 def wished_class(layer: Custom, unit: Unit) -> str:
-    """What a class that stands for the layer is called.
+    """The preferred name of the stub class for a layer.
 
-    A Lambda and a function of TensorFlow have no class that says what they are: the first is
-    named after the layer, the other after the function.
+    The class of a Lambda or of a wrapped TensorFlow function does not say what it computes: the
+    first stub is named after the layer, the second after the function.
     """
     if layer.class_name == "Lambda":
         name = class_name(unit.name, "Lambda")
@@ -59,13 +58,13 @@ def wished_class(layer: Custom, unit: Unit) -> str:
     if layer.class_name in TENSORFLOW:
         return class_name(unit.name, "Layer")
     inner = layer.config.get("layer")
-    if layer.class_name in INDEX and isinstance(inner, dict):  # around one that is not known
+    if layer.class_name in INDEX and isinstance(inner, dict):  # a wrapper of an unknown layer
         return class_name(f"{layer.class_name}{inner.get('class_name', '')}", "Layer")
     return class_name(layer.class_name, "Layer")
 
 
-def what_it_is(layer: Custom, unit: Unit) -> str:
-    """``the Keras layer my_layers.Scale``, for a docstring."""
+def describe_layer(layer: Custom, unit: Unit) -> str:
+    """The layer in words, for a docstring: ``the Keras layer my_layers.Scale``."""
     function = layer.config.get("function")
     if layer.class_name in TENSORFLOW and isinstance(function, str):
         return f"the TensorFlow function tf.{comment(function)}"
@@ -75,7 +74,7 @@ def what_it_is(layer: Custom, unit: Unit) -> str:
 
 
 def config_text(config: dict[str, Any]) -> str:
-    """``units=3, activation="relu"``; long values are cut."""
+    """The config as text, long values truncated: ``units=3, activation="relu"``."""
     return ", ".join(f"{comment(str(key))}={_short(value)}" for key, value in config.items())
 
 
@@ -85,17 +84,17 @@ def _short(value: Any) -> str:
 
 
 def paragraph(text: str, width: int) -> list[str]:
-    """Text as lines of a docstring."""
+    """Wrap text into docstring lines of at most ``width`` columns."""
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def is_keyword(key: Any) -> bool:
-    """Whether a config's key can be a keyword of a call."""
+    """Whether a config key can be a keyword argument."""
     return is_identifier(key)
 
 
 def attribute_names(names: Iterator[str] | list[str]) -> dict[str, str]:
-    """An attribute for each weight: ``dense/kernel`` -> ``dense_kernel``."""
+    """The attribute name of each weight: ``dense/kernel`` -> ``dense_kernel``."""
     from specfmt.targets.naming import Scope
 
     scope = Scope(RESERVED)
@@ -105,4 +104,4 @@ def attribute_names(names: Iterator[str] | list[str]) -> dict[str, str]:
 RESERVED = frozenset(
     "training forward call build weights trainable name dtype bias_ self parameters buffers".split()
 )
-"""Attributes of modules and layers that no weight may hide."""
+"""Attributes of modules and layers that no weight's name may shadow."""

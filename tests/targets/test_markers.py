@@ -13,7 +13,7 @@ import pytest
 
 import specfmt
 from specfmt.targets.source import comment, docstring, embedded, formatted, remark, string
-from specfmt.targets.templates import data_folder, environment, finished
+from specfmt.targets.templates import data_folder, environment, require_source
 from tests.fuzz.markers import (
     CLASSIFIER,
     CSV,
@@ -166,12 +166,14 @@ def test_templates_filter_texts_where_they_stand() -> None:
                     found.append((f"{path.name}:{number}", match[1].strip()))
             inside = inside != (line.count('"""') % 2 == 1)
     # Placeholders of an f-string, whose texts are `embedded`; numbers; what a template itself says.
-    finished = {"train.answer", "train.shown", "train.epochs", "sample.wanted"}
-    finished |= {"weights_form", "sample_form"}
-    assert [item for item in found if not is_own_text(item[1]) and item[1] not in finished] == []
-    assert all(is_own_text(text) for name in finished for text in set_by_templates(name))
-    assert {name for name in finished if "." not in name} == {
-        name for name in finished if set_by_templates(name)
+    require_source = {"train.answer", "train.shown", "train.epochs", "sample.wanted"}
+    require_source |= {"weights_form", "sample_form"}
+    assert [
+        item for item in found if not is_own_text(item[1]) and item[1] not in require_source
+    ] == []
+    assert all(is_own_text(text) for name in require_source for text in set_by_templates(name))
+    assert {name for name in require_source if "." not in name} == {
+        name for name in require_source if set_by_templates(name)
     }
 
 
@@ -213,7 +215,7 @@ def test_emitters_put_no_value_between_quotes() -> None:
 def test_templates_take_source_alone(value: object) -> None:
     with pytest.raises(TypeError, match="not Python source"):
         environment().from_string("{{ x }}").render(x=value)
-    assert finished("x") == "x"
+    assert require_source("x") == "x"
 
 
 def test_a_name_of_a_call_argument_is_an_identifier() -> None:

@@ -21,10 +21,10 @@ from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import literal, string
 from specfmt.targets.unknown import (
     config_text,
+    describe_layer,
     is_keyword,
     own_config,
     paragraph,
-    what_it_is,
     wished_class,
 )
 
@@ -206,7 +206,7 @@ def _define(
         StubContext(
             name=name,
             register=_registration(first.layer),
-            doc=f"Stands for {what_it_is(first.layer, first.unit)}: `call` is to be written.",
+            doc=f"Stands for {describe_layer(first.layer, first.unit)}: `call` is to be written.",
             notes=_notes(group, configs, reads, given, assumed),
             init=", ".join(["self", *(["*", *parameters] if parameters else []), "**kwargs"]),
             definitions=holders,

@@ -20,10 +20,10 @@ from specfmt.targets.torch.steps import ModuleDef
 from specfmt.targets.unknown import (
     attribute_names,
     config_text,
+    describe_layer,
     is_keyword,
     own_config,
     paragraph,
-    what_it_is,
     wished_class,
 )
 
@@ -173,7 +173,7 @@ def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubConte
     signature = _signature(first)
     return StubContext(
         name=name,
-        doc=f"Stands for {what_it_is(first.layer, first.unit)}: `forward` is to be written.",
+        doc=f"Stands for {describe_layer(first.layer, first.unit)}: `forward` is to be written.",
         notes=_notes(group, configs, plain, signature, assumed),
         init=", ".join(["self", *(["*", *init] if init else [])]),
         definitions=definitions,
