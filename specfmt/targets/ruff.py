@@ -163,7 +163,7 @@ def _run(options: tuple[str, ...], source: str) -> str:
             [find_ruff_bin(), *options], input=source, capture_output=True, encoding="utf-8"
         )
     except (ImportError, OSError) as error:
-        message = f"ruff, which formats generated code, cannot be run: {error}"
+        message = f"expected an installed ruff, which formats generated code, received: {error}"
         hint = "pip install --force-reinstall ruff"
         raise SpecError([Diagnostic("SF312", message, hint=hint)]) from error
     if done.returncode:

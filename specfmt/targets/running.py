@@ -58,7 +58,7 @@ def require_allowed(spec: ModelSpec, code: str, target: str) -> str:
     missing = [dotted for dotted in found if not is_allowed(dotted)]
     if missing:
         shown = " ".join(f"--allow {dotted}" for dotted in missing)
-        message = f"the program imports and calls {', '.join(missing)}, which is not allowed"
+        message = f"expected permission to import and call {', '.join(missing)}, received none"
         hint = f"review that code, then add: {shown}"
         raise SpecError([Diagnostic("SF309", message, (), hint)])
     return os.getcwd() if found else ""  # noqa: PTH109 (a string for another process)

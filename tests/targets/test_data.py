@@ -346,8 +346,8 @@ def test_targets_of_rank_three() -> None:
 
 IRIS = {"source": "sklearn", "name": "iris"}
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "size": (document(IRIS, [5]), "data have (4,)"),
-    "flatten": (document({"source": "keras", "name": "mnist"}, [784], 10), "data have (28, 28)"),
+    "size": (document(IRIS, [5]), "received (4,)"),
+    "flatten": (document({"source": "keras", "name": "mnist"}, [784], 10), "received (28, 28)"),
     "one_hot": (document({**IRIS, "one_hot": True}, [4]), "received one-hot labels"),
     "numbers": (document(IRIS, [4], loss="categorical_crossentropy"), "received class numbers"),
     "units": (document({**IRIS, "name": "diabetes"}, [10], 3, loss="mse"), "expected 1 unit"),
@@ -356,11 +356,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "losses": (document(IRIS, [4], loss=["mse", "mse"]), "one item for each of 1"),
     "split": (
         document({"source": "keras", "name": "mnist", "test_split": 0.1}, [28, 28], 10),
-        "test part of its own",
+        "its own test part",
     ),
     "y_test": (
         document({"source": "npz", "path": "a.npz", "x_test": "x"}, [4]),
-        "expected y_test beside x_test",
+        "received x_test alone",
     ),
     "inputs": (pair(IRIS), "one input for sklearn data"),
     "mapping": (

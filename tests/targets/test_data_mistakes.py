@@ -185,7 +185,7 @@ STATIC = {
     ),
     "labels": (
         document({"source": "inline", "x": [[1], [2]], "y": [0, 3]}, [1]),
-        "expected classes from 0 to 2 for dense, the data have 0 to 3",
+        "expected classes from 0 to 2 for dense, received 0 to 3",
     ),
     "whole": (
         document({"source": "inline", "x": [[1], [2]], "y": [0, 1.5]}, [1]),
@@ -193,14 +193,14 @@ STATIC = {
     ),
     "set": (
         document({"source": "sklearn", "name": "digits"}, [64], 8),
-        "expected classes from 0 to 7 for dense, the data have 0 to 9",
+        "expected classes from 0 to 7 for dense, received 0 to 9",
     ),
     "binary": (
         {
             **chain([4], dense(1, "sigmoid")),
             "train": {"data": {"source": "sklearn", "name": "iris"}, "loss": "binary_crossentropy"},
         },
-        "expected classes from 0 to 1 for dense, the data have 0 to 2",
+        "expected classes from 0 to 1 for dense, received 0 to 2",
     ),
     "first": (
         document({"source": "sklearn", "name": "iris", "validation_first": 150}, [4]),
@@ -208,7 +208,7 @@ STATIC = {
     ),
     "split": (
         document({"source": "inline", "x": [[1], [2]], "y": [0, 1], "test_split": 0.2}, [1]),
-        "expected samples for training and for test_split, received 2, of which it takes 0",
+        "expected samples for training and for test_split, received 2, of which test_split takes 0",
     ),
 }
 

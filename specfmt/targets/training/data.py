@@ -1,8 +1,8 @@
-"""The data of a training script, which ``common/load_data.j2`` and the scripts say in Python.
+"""The ``load_data`` function of a training script, for the template ``common/load_data.j2``.
 
-``load_data`` gives NumPy arrays: ``(x_train, y_train), (x_test, y_test)``, with a validation part
-between them where the spec holds one out by itself.  Several inputs or outputs are dicts of
-arrays; parts with sample weights have a third item.
+The function returns NumPy arrays, ``(x_train, y_train), (x_test, y_test)``, with a validation
+part between them if the data section has ``validation_first``.  Several inputs or outputs are
+dicts of arrays; with sample weights, a part has a third item.
 """
 
 from __future__ import annotations
@@ -25,20 +25,22 @@ from specfmt.targets.training.outputs import is_classes, output_kind, takes_clas
 
 
 class DataCode:
-    """Generated data loading.
+    """The source of ``load_data``.
 
     Args:
         graph: The model.
         train: Its training section.
-        loader: Who loads `keras.datasets`: ``keras``, or ``torchvision`` for torch scripts.
+        loader: The package that loads `keras.datasets`: ``keras``, or ``torchvision`` for torch
+            scripts.
 
     Attributes:
-        arrays: Variables and what they are: each array of the source as the model takes it.
-        imports: Import lines it needs.
-        helpers: Module-level functions it calls.
+        arrays: Variable -> expression that converts an array of the source to the type and shape
+            that the model takes.
+        imports: The import lines it needs.
+        helpers: The definitions of the functions it calls.
 
     Raises:
-        SpecError: The data cannot feed this model.
+        SpecError: The data does not fit the model.
     """
 
     def __init__(self, graph: Graph, train: TrainSpec, loader: str = "keras") -> None:
@@ -47,7 +49,7 @@ class DataCode:
                 [
                     Diagnostic(
                         "SF213",
-                        "expected `train.data` for a training script, it is missing",
+                        "expected `train.data` for a training script, received none",
                         ("train",),
                         "add for example `data: {source: sklearn, name: iris}`",
                     )
@@ -74,11 +76,11 @@ class DataCode:
         paths = ["from pathlib import Path"] * self.has_path
         self.imports = {"import numpy as np", *self.source.imports, *imports, *paths}
 
-    # -- what load_data takes and gives ------------------------------------------------------------
+    # -- parameters and results of load_data -------------------------------------------------------
 
     @property
     def has_path(self) -> bool:
-        """Whether the function takes the path of a data file, which may hold any number of samples."""
+        """Whether the function takes the path of a data file, of any number of samples."""
         return self.source.path is not None or self.source.keras_set is not None
 
     @property
@@ -93,18 +95,18 @@ class DataCode:
 
     @property
     def has_validation(self) -> bool:
-        """Whether it returns a validation part of its own."""
+        """Whether it returns a validation part."""
         return self.data.validation_first is not None
 
     @property
     def test_split(self) -> str:
-        """The share of the samples that are to test on; empty if none are split off."""
+        """The fraction of the samples that become the test part; empty if none are split off."""
         share = None if self.source.presplit else self.data.test_split
         return number(share) if share else ""
 
     @property
     def validation_size(self) -> str:
-        """How many samples are for validation: the first ones, else those that training splits off."""
+        """The number of validation samples, as source; empty if there are none."""
         if self.data.validation_first is not None:
             return str(self.data.validation_first)
         share = self.train.validation_split
@@ -112,17 +114,17 @@ class DataCode:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, if they are known."""
+        """The names of the classes; empty if they are unknown."""
         known = CLASS_NAMES.get(self.name, ()) if self.data.source == "sklearn" else ()
         return self.data.classes or known
 
     @property
     def class_names(self) -> str:
-        """The same as a list."""
+        """The names of the classes, as source of a list."""
         return literal(list(self.classes))
 
     def part(self, name: str) -> str:
-        """The variables of a part: ``x_train, y_train``, with weights where there are some."""
+        """The variables of a part: ``x_train, y_train``, and ``weight_train`` if there is one."""
         weight = f", weight_{name}" if self.weighted and name != "test" else ""
         return f"x_{name}, y_{name}{weight}"
 
@@ -133,7 +135,7 @@ class DataCode:
 
     @property
     def unpack(self) -> str:
-        """What the function returns, and the targets of the assignment that takes it."""
+        """The returned tuple, which is also the target of the assignment at the call."""
         if len(self.parts) == 1:
             return self.part("train")
         return ", ".join(f"({self.part(name)})" for name in self.parts)
@@ -150,7 +152,7 @@ class DataCode:
 
     @property
     def signature(self) -> str:
-        """The parameters."""
+        """The function's parameters, with annotations."""
         return ", ".join(["path: Path | None"] * self.has_path + ["seed: int"] * self.uses_seed)
 
     @property
@@ -160,7 +162,7 @@ class DataCode:
 
     @property
     def doc(self) -> str:
-        """The docstring: one line."""
+        """The function's docstring, one line."""
         parts = [
             {
                 "sklearn": f"The {self.name} data of scikit-learn",
@@ -180,7 +182,7 @@ class DataCode:
             parts.append(f"the first {self.data.validation_first:,} are for validation")
         return f"{', '.join(parts)}."
 
-    # -- expressions over its arrays ---------------------------------------------------------------
+    # -- expressions over the arrays ---------------------------------------------------------------
 
     def several(self, side: str) -> bool:
         """Whether ``x`` or ``y`` are dicts of arrays."""
@@ -195,20 +197,25 @@ class DataCode:
         return f"{array}[{string(name)}]" if self.several(array[0]) else array
 
     def cut(self, array: str, index: str) -> str:
-        """A part of an array, or of each array of a dict."""
+        """An array, or each array of a dict, indexed with ``index``."""
         if array[0] in "xy" and self.several(array[0]):
             return f"{{name: array[{index}] for name, array in {array}.items()}}"
         return f"{array}[{index}]"
 
     def length(self, array: str) -> str:
-        """How many samples an array has, or the first array of a dict."""
+        """The number of samples in an array or a dict of arrays."""
         (first, *_) = self.graph.inputs if array[0] == "x" else self.graph.outputs
         return f"len({self.item(array, first)})"
 
     # -- shapes and types --------------------------------------------------------------------------
 
     def _shape(self, suffix: str, to: str) -> None:
-        """Types, scale and shapes as the model reads them."""
+        """Convert a part of the data to the types, scale and shapes that the model takes.
+
+        Args:
+            suffix: The suffix of the source variables: empty, ``_train`` or ``_test``.
+            to: The suffix of the converted variables.
+        """
         x, y = f"x{suffix}", f"y{suffix}"
         inputs, outputs = self.graph.inputs, self.graph.outputs
         if not self.several("x"):
@@ -226,19 +233,19 @@ class DataCode:
             self.arrays[f"weight{to}"] = f'weight{suffix}.astype("float32")'
 
     def _call(self, helper: str, *arguments: str) -> str:
-        """A call of a function in ``templates/common/data``."""
+        """A call of a function from ``templates/common/data``."""
         self._called[helper] = None
         return f"{helper}({', '.join(arguments)})"
 
     def _fitted(self, array: str, shape: Shape, name: str) -> str | None:
-        """An array in the shape that the model reads, if its samples may have another one."""
+        """The array reshaped to the model's shape; None if it cannot be reshaped."""
         if shape.count(None) > 1:
             return None
         helper = "as_open_samples" if None in shape else "as_samples"
         return self._call(helper, array, literal(shape), string(name))
 
     def _input(self, x: str, value: Value) -> str:
-        """An input array: its type, scaled, in the input's shape."""
+        """An input array with the input's dtype, scale and shape."""
         shape = (value.shape or ())[1:]
         fits = self._any_shape and self.name not in TEXT_SETS
         fitted = self._fitted(x, shape, value.name) if fits else None
@@ -249,7 +256,7 @@ class DataCode:
         return f"{f'({expression})' if scale else expression}.reshape({_sizes(x, shape)})"
 
     def _reshapes(self, shape: Shape) -> bool:
-        """Whether samples may come in another shape than the input's."""
+        """Whether the samples' shape may differ from the input's."""
         if self.data.source == "synthetic" or shape.count(None) > 1 or self.name in TEXT_SETS:
             return False
         known = sample_shape(self.data)
@@ -258,16 +265,16 @@ class DataCode:
         return len(shape) != 1 or self.data.flatten
 
     def _target(self, y: str, name: str) -> str:
-        """A target array as the loss wants it."""
+        """A target array in the form that the loss takes."""
         shape = self.graph.outputs[name].shape or ()
         numbers = self._one_hot(name) or takes_class_numbers(self.graph, self.train, name)
         if self.has_path:
             return self._checked_target(y, name, shape, numbers=numbers)
         given = self._inline_target(name) if isinstance(self.data, InlineData) else None
-        if numbers:  # which may come as (N, 1)
+        if numbers:  # their shape may be (N, 1)
             column = given is not None and len(given) > 1 and len(shape) == 2
             return self._classes(f'{y}.astype("int64"){".ravel()" * column}', name, shape)
-        # Targets of one number may come without an axis for it.
+        # The targets of an output (N, 1) may have shape (N,).
         lacks = getattr(self.data, "task", "") != "same"
         if given is not None:
             lacks = len(given) != len(shape)
@@ -277,13 +284,13 @@ class DataCode:
         return expression
 
     def _classes(self, numbers: str, name: str, shape: Shape) -> str:
-        """Class numbers, or rows such as 0 1 0."""
+        """Class numbers, or one-hot rows."""
         if not self._one_hot(name):
             return numbers
         return f'np.eye({shape[-1]}, dtype="float32")[{numbers}]'
 
     def _checked_target(self, y: str, name: str, shape: Shape, *, numbers: bool) -> str:
-        """A target array of a file: its shape and its labels are what they are."""
+        """A target array from a file, whose shape and labels the script checks."""
         if numbers:
             y = (self._fitted(y, shape[1:-1], name) if self._any_shape else None) or y
             if shape[-1] is None:
@@ -296,7 +303,7 @@ class DataCode:
         return f'{y}.astype("float32")'
 
     def _one_hot(self, name: str) -> bool:
-        """Whether class numbers become one-hot rows; with several outputs, those that need them."""
+        """Whether class numbers become one-hot rows; with several outputs, where the loss needs it."""
         if not self.data.one_hot or takes_class_numbers(self.graph, self.train, name):
             return False
         return not self.several("y") or is_classes(self.graph, self.train, name)
@@ -307,7 +314,7 @@ class DataCode:
 
 
 def scaled(train: TrainSpec) -> str:
-    """What follows an array to bring it to the scale of the spec: `` / 255``; else nothing."""
+    """The division by the spec's ``scale``, such as `` / 255``; empty if there is none."""
     scale = train.data.scale if train.data is not None else None
     if scale is None:
         return ""
@@ -315,6 +322,6 @@ def scaled(train: TrainSpec) -> str:
 
 
 def _sizes(x: str, shape: Shape) -> str:
-    """Arguments of ``reshape`` for samples of a shape."""
+    """The arguments of ``reshape`` for samples of a shape."""
     count = f"len({x})" if not shape or None in shape else "-1"
     return ", ".join([count, *("-1" if size is None else str(size) for size in shape)])

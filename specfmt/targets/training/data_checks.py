@@ -1,4 +1,4 @@
-"""Whether a training section's data can feed the model: found before any script runs."""
+"""Checks that a training section and its data fit the model, before any script runs."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from specfmt.vocab.base import Term
 
 
 def check_data(graph: Graph, train: TrainSpec) -> None:
-    """All checks of a training section against its model.
+    """Check a training section against its model.
 
     Raises:
-        SpecError: SF213, with every misfit that was found.
+        SpecError: SF213, with all findings.
     """
     found = training_problems(graph, train)
     if found:
@@ -45,9 +45,9 @@ def check_data(graph: Graph, train: TrainSpec) -> None:
 
 
 def training_problems(graph: Graph, train: TrainSpec) -> list[Diagnostic]:
-    """Every misfit of a training section and its model, that of its data if it names some.
+    """All findings about a training section and its data.
 
-    A model with an output of unknown shape is not held against its data.
+    The data of a model with an input or output of unknown shape is not checked.
     """
     found = [*_outputs(graph, train), *_schedules(train)]
     if any(value.shape is None for value in (*graph.inputs.values(), *graph.outputs.values())):
@@ -71,19 +71,19 @@ def training_problems(graph: Graph, train: TrainSpec) -> list[Diagnostic]:
 
 
 def _schedules(train: TrainSpec) -> Iterator[Diagnostic]:
-    """A learning rate is changed by a schedule or by a callback, not by both."""
+    """The learning rate is changed by a schedule or by a callback, not by both."""
     rate = getattr(train.optimizer.spec, "learning_rate", None)
     for index, term in enumerate(train.callbacks):
         if term.type == "ReduceLROnPlateau" and isinstance(rate, Term):
             yield problem(
                 f"expected a number as learning rate for ReduceLROnPlateau, received {rate.name}",
                 ("train", "callbacks", index),
-                "Keras cannot set the rate of a schedule: take one of the two out",
+                "Keras cannot set the learning rate of a schedule: remove one of the two",
             )
 
 
 def _outputs(graph: Graph, train: TrainSpec) -> Iterator[Diagnostic]:
-    """Loss, weights and metrics name outputs that there are, or one item for each."""
+    """Losses, weights and metrics refer to existing outputs, or list one item per output."""
     names = list(graph.outputs)
     for key in ("loss", "loss_weights", "metrics", "weighted_metrics"):
         given = getattr(train, key)
@@ -95,7 +95,7 @@ def _outputs(graph: Graph, train: TrainSpec) -> Iterator[Diagnostic]:
             yield problem(
                 f"expected one item for each of {len(names)} outputs, received {len(given)}",
                 ("train", key),
-                f"list them in the order {', '.join(names)}, or map each name to its own",
+                f"list them in the order {', '.join(names)}, or use a mapping by output name",
             )
 
 
@@ -110,7 +110,7 @@ def _known(given: Iterable[str], names: list[str], kind: str, path: Path) -> Ite
 
 
 def _names(graph: Graph, data: Data) -> Iterator[Diagnostic]:
-    """Several inputs or outputs are mappings with all their names."""
+    """With several inputs or outputs, their data is a mapping with all names."""
     inputs, outputs = list(graph.inputs), list(graph.outputs)
     if isinstance(data, SyntheticData):
         if isinstance(data.task, dict):
@@ -140,7 +140,7 @@ def _names(graph: Graph, data: Data) -> Iterator[Diagnostic]:
             missing = [name for name in names if name not in given]
             if missing:
                 yield problem(
-                    f"expected data for {kind} {missing[0]}, it is missing", path, "add it"
+                    f"expected data for {kind} {missing[0]}, received none", path, "add it"
                 )
             continue
         count = len(given) if isinstance(data, NpzData) and isinstance(given, tuple) else 1
@@ -156,21 +156,22 @@ def _names(graph: Graph, data: Data) -> Iterator[Diagnostic]:
 
 
 def _parts(data: Data) -> Iterator[Diagnostic]:
-    """Test parts come one way only, and whole."""
+    """The test data comes from one place only, and has inputs and targets."""
     x_test, y_test = getattr(data, "x_test", None), getattr(data, "y_test", None)
     if (x_test is None) != (y_test is None):
         there, missing = ("y_test", "x_test") if x_test is None else ("x_test", "y_test")
-        yield problem(f"expected {missing} beside {there}, it is missing", (*DATA, there), "add it")
+        message = f"expected {there} and {missing}, received {there} alone"
+        yield problem(message, (*DATA, there), f"add {missing}")
     if data.test_split and (data.source == "keras" or x_test is not None):
         yield problem(
-            "expected no test_split for data with a test part of its own, received one",
+            "expected no test_split for data with its own test part, received one",
             (*DATA, "test_split"),
             "remove it",
         )
 
 
 def _samples(graph: Graph, data: Data) -> Iterator[Diagnostic]:
-    """Samples of known size fill the input; what changes numbers is given numbers."""
+    """Samples of known shape fit the input; scaled and standardized inputs are floats."""
     for key in ("scale", "standardize"):
         for name, value in graph.inputs.items():
             if getattr(data, key) and not value.dtype.startswith(("float", "bfloat")):
@@ -183,7 +184,7 @@ def _samples(graph: Graph, data: Data) -> Iterator[Diagnostic]:
         yield problem(
             f"expected one input for standardize, received {len(graph.inputs)}",
             (*DATA, "standardize"),
-            "put a Normalization layer into the model",
+            "add a Normalization layer to the model",
         )
     known = sample_shape(data)
     if known is None or len(graph.inputs) != 1:
@@ -197,21 +198,21 @@ def _samples(graph: Graph, data: Data) -> Iterator[Diagnostic]:
     if not fits:
         yield problem(
             f"expected samples of shape {show_shape(shape)} for {value.name}, "
-            f"the data have {show_shape(known)}",
+            f"received {show_shape(known)}",
             DATA,
             f"give the input the shape {list(known)}",
         )
     elif len(known) > 1 and len(shape) == 1 and not data.flatten:
         yield problem(
             f"expected samples of shape {show_shape(shape)} for {value.name}, "
-            f"the data have {show_shape(known)}",
+            f"received {show_shape(known)}",
             DATA,
             "add `flatten: true`",
         )
 
 
 def _targets(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]:
-    """Class numbers meet losses that take them."""
+    """Class numbers and one-hot labels go with losses that take them."""
     for name, value in graph.outputs.items():
         loss = loss_term(train, graph, name)
         units = (value.shape or (None,))[-1]
@@ -221,7 +222,7 @@ def _targets(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]
             yield problem(
                 f"expected class numbers for {loss.name}, received one-hot labels",
                 (*DATA, "one_hot"),
-                "use categorical_crossentropy or drop `one_hot`",
+                "use categorical_crossentropy or remove `one_hot`",
             )
         elif (
             class_numbers(data)
@@ -240,12 +241,12 @@ def _targets(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]
                 f"expected {numbers or 1} unit{'s' * (numbers > 1)} in output {name}, "
                 f"received {units}",
                 DATA,
-                "as many numbers as a target has",
+                "use one unit for each number in a target",
             )
 
 
 def _classes(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]:
-    """There is a name for each class."""
+    """``classes`` has one name per class."""
     if data.classes is None:
         return
     counts = {
@@ -263,7 +264,7 @@ def _classes(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]
 
 
 def _weights(graph: Graph, train: TrainSpec, data: Data | None) -> Iterator[Diagnostic]:
-    """Class and sample weights as Keras takes them: one for each sample."""
+    """Class and sample weights are used as Keras allows: one weight per sample."""
     sampled = getattr(data, "sample_weight", None) is not None
     key: Path = ("train", "class_weight")
     if train.class_weight is not None:
@@ -289,12 +290,12 @@ def _weights(graph: Graph, train: TrainSpec, data: Data | None) -> Iterator[Diag
                 f"expected outputs of shape (N, units) for {key[-1]}, "
                 f"received {show_shape(value.shape or ())} in {name}",
                 key,
-                "a weight is for a whole sample: flatten the output, or drop the weights",
+                "a weight applies to a whole sample: flatten the output or remove the weights",
             )
 
 
 def _monitors(graph: Graph, train: TrainSpec) -> Iterator[Diagnostic]:
-    """Callbacks watch what is logged."""
+    """Callbacks monitor values that training logs."""
     names = log_names(graph, train)
     for index, term in enumerate(train.callbacks):
         monitor: Any = getattr(term.spec, "monitor", None)

@@ -1,4 +1,4 @@
-"""Where each source of data is found, as NumPy arrays before they are shaped."""
+"""How each data source is loaded as NumPy arrays, before they are converted for the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLASS_NAMES = {
     "iris": ("setosa", "versicolor", "virginica"),
     "breast_cancer": ("malignant", "benign"),
 }
-"""What scikit-learn calls the classes of its sets."""
+"""The class names of scikit-learn's data sets."""
 
 SAMPLE_SHAPES: dict[str, tuple[int, ...]] = {
     "mnist": (28, 28),
@@ -39,10 +39,10 @@ SAMPLE_SHAPES: dict[str, tuple[int, ...]] = {
     "linnerud": (3,),
     "california_housing": (8,),
 }
-"""The shape of one sample of each known set."""
+"""Data set -> the shape of one sample."""
 
 TEXT_SETS = ("imdb", "reuters")
-"""Sets whose samples are lists of word numbers of any length."""
+"""Data sets whose samples are sequences of word indices of any length."""
 
 TORCHVISION = {
     "mnist": "MNIST",
@@ -50,20 +50,21 @@ TORCHVISION = {
     "cifar10": "CIFAR10",
     "cifar100": "CIFAR100",
 }
+"""Data set -> its class in torchvision."""
 
 
 @dataclass(frozen=True)
 class KerasSet:
-    """One of `keras.datasets`, from the user's file or downloaded.
+    """One of `keras.datasets`, downloaded or read from the user's file.
 
     Attributes:
         load: The call that downloads it with Keras.
-        imports_keras: Whether that call needs an import of Keras.
-        torchvision: The class that downloads it without Keras; empty if there is none.
+        imports_keras: Whether the function that calls ``load`` must import Keras.
+        torchvision: The torchvision class that downloads it; empty if there is none.
         read: The function that reads it from a file.
-        pad: The function that brings texts to one length; empty if it is no set of texts.
-        length: Arguments of `pad` after the texts.
-        num_words: From this number on, words are left out; None keeps them all.
+        pad: The function that pads texts to one length; empty if the set has no texts.
+        length: The arguments of ``pad`` after the texts.
+        num_words: Words with this index or above are left out; None keeps all words.
     """
 
     load: str
@@ -77,22 +78,22 @@ class KerasSet:
 
 @dataclass(frozen=True)
 class Source:
-    """How a source is loaded.
+    """How a data source is loaded.
 
     Attributes:
-        arrays: Variables, as they stand before ``=``, and what they are; together they give
-            ``x`` and ``y``, or with ``presplit`` ``x_train``, ``y_train``, ``x_test`` and
-            ``y_test``; dicts where there are several inputs or outputs; with ``weighted`` also
-            ``weight`` or ``weight_train``.
-        imports: Import lines that they need.
-        path: The file that is read by default; None if none is.
-        keras_set: What is loaded instead of ``arrays``.
-        rows: The rows of a table, which the arrays are made of; empty if it is no table.
-        numbered: Columns that hold class numbers and must not hold names.
-        draws: Whether it makes ``rng`` from ``seed``.
+        arrays: Assignments: (target, expression).  Together they define ``x`` and ``y``, or if
+            ``presplit``, ``x_train``, ``y_train``, ``x_test`` and ``y_test``; these are dicts if
+            there are several inputs or outputs.  If ``weighted``, they also define ``weight`` or
+            ``weight_train``.
+        imports: The import lines that the expressions need.
+        path: The default data file; None if no file is read.
+        keras_set: The data set to load instead of ``arrays``.
+        rows: The expression for the rows of a table; empty if the source is not a table.
+        numbered: Columns that must have class numbers, not class names.
+        draws: Whether the expressions use ``rng``, which is created from ``seed``.
         presplit: Whether the source has its own test part.
         weighted: Whether it has sample weights.
-        helpers: Names of functions in ``templates/common/data`` that it calls.
+        helpers: The functions from ``templates/common/data`` that it calls.
     """
 
     arrays: Sequence[tuple[str, str]] = ()
@@ -112,9 +113,10 @@ def source_code(graph: Graph, data: Data, classes: frozenset[str], loader: str) 
 
     Args:
         graph: The model.
-        data: The checked data section.
-        classes: Outputs that tell classes apart.
-        loader: Who loads `keras.datasets`: ``keras``, or ``torchvision`` for torch scripts.
+        data: The data section, already checked.
+        classes: The outputs that are classifications.
+        loader: The package that loads `keras.datasets`: ``keras``, or ``torchvision`` for torch
+            scripts.
     """
     named = classes if data.classes else frozenset()
     return WRITERS[type(data)](_Context(graph, classes, named, loader), data)
@@ -132,7 +134,7 @@ def _sklearn(_context: _Context, data: SklearnData) -> Source:
     loader = f"load_{data.name}"
     loaded = f"{loader}(return_X_y=True)"
     if data.name == "diabetes":
-        # scikit-learn has no types, and what checkers infer of this function is not so.
+        # scikit-learn has no type hints, and checkers infer a wrong type for this function.
         loaded = f"map(np.asarray, {loaded})"
     return Source([("x, y", loaded)], frozenset((f"from sklearn.datasets import {loader}",)))
 
@@ -164,9 +166,15 @@ def _keras(context: _Context, data: KerasData) -> Source:
 
 
 def by_name(given: Any, names: dict[str, Any], *, lists: bool = True) -> Any:
-    """A mapping with one key for each tensor; the item alone where there is one tensor.
+    """The entries of a data field by tensor name.
 
-    Lists follow the order of the tensors, unless ``lists`` says that they are no lists of items.
+    Args:
+        given: The field's value.
+        names: The inputs or outputs.
+        lists: Whether a list has one item per tensor, in order.
+
+    Returns:
+        A mapping with one key per tensor, or the entry itself if there is only one tensor.
     """
     if lists and isinstance(given, tuple) and len(names) > 1:
         given = dict(zip(names, given, strict=True))
@@ -176,7 +184,7 @@ def by_name(given: Any, names: dict[str, Any], *, lists: bool = True) -> Any:
 
 
 def _each(items: Any, write: Callable[[Any], str]) -> str:
-    """One expression, or a dict of them."""
+    """The source of one item, or of a dict of items."""
     if not isinstance(items, dict):
         return write(items)
     return mapping({name: write(item) for name, item in items.items()})
@@ -345,7 +353,7 @@ def _total(expression: str, name: str, shape: Shape) -> str:
 
 
 def _vocabulary(graph: Graph, name: str) -> int:
-    """How many different tokens an integer input takes: the embedding that reads it knows."""
+    """The number of different tokens in an integer input: ``input_dim`` of its `Embedding`."""
     value = graph.inputs[name]
     for node in graph.nodes:
         if value in node.inputs() and node.unit.graph is None:
@@ -366,14 +374,14 @@ WRITERS: dict[type[Data], Callable[[_Context, Any], Source]] = {
 
 
 def sample_shape(data: Data) -> tuple[int, ...] | None:
-    """The shape of one sample as the source gives it, if that is known."""
+    """The shape of one sample in the source; None if it is unknown."""
     if isinstance(data, InlineData):
         return None if isinstance(data.x, dict) else list_shape(data.x)[1:]
     return SAMPLE_SHAPES.get(getattr(data, "name", ""))
 
 
 def list_shape(value: Any) -> tuple[int, ...]:
-    """The shape of nested lists, going by the first item of each."""
+    """The shape of nested lists, from the first item of each list."""
     shape = []
     while isinstance(value, tuple):
         shape.append(len(value))

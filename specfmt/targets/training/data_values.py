@@ -1,4 +1,4 @@
-"""What the data hold, where that is known before a script runs: columns, labels, sizes."""
+"""Checks of the data's columns, labels and sizes, where the spec alone tells them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def problem(message: str, path: Path, hint: str) -> Diagnostic:
 
 
 def columns(graph: Graph, data: Data) -> Iterator[Diagnostic]:
-    """Columns of a table fill the inputs."""
+    """Each input gets as many columns of the table as it has elements."""
     if not isinstance(data, CsvData):
         return
     for name, value in graph.inputs.items():
@@ -51,7 +51,7 @@ def columns(graph: Graph, data: Data) -> Iterator[Diagnostic]:
 
 
 def labels(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]:
-    """Class numbers that are known here are whole and have a unit each."""
+    """Class numbers given in the spec are whole numbers from 0 to the number of classes - 1."""
     for name, value in graph.outputs.items():
         kind = output_kind(graph, train, name)
         takes = takes_class_numbers(graph, train, name) or (data.one_hot and kind == "classes")
@@ -76,9 +76,9 @@ def labels(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]:
             low, high = min([low, *found]), max([high, *found])
         if low < 0 or high >= count:
             yield problem(
-                f"expected classes from 0 to {count - 1} for {name}, the data have {low} to {high}",
+                f"expected classes from 0 to {count - 1} for {name}, received {low} to {high}",
                 DATA,
-                f"give {name} a unit for each class, counted from 0",
+                f"count the classes from 0 and give {name} one unit per class",
             )
 
 
@@ -92,7 +92,7 @@ def _numbers(value: Any) -> Iterator[float]:
 
 
 def sizes(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]:
-    """Splits of as many samples as are known here leave some for each part."""
+    """The splits leave at least one sample for each part, where the number of samples is known."""
     count = SAMPLE_COUNTS.get(getattr(data, "name", ""))
     if isinstance(data, SyntheticData):
         count = data.samples
@@ -117,9 +117,9 @@ def sizes(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]:
         if not 0 < kept < left:
             yield problem(
                 f"expected samples for training and for {path[-1]}, "
-                f"received {left}, of which it takes {kept}",
+                f"received {left}, of which {path[-1]} takes {kept}",
                 path,
-                "give more samples, or change the split",
+                "use more samples or change the split",
             )
             return
         left -= kept

@@ -1,4 +1,4 @@
-"""What a training section says of each output: loss, targets, metrics, names in logs."""
+"""The loss, targets, metrics and log names of each output in a training section."""
 
 from __future__ import annotations
 
@@ -22,11 +22,17 @@ CLASS_LOSSES = frozenset(
         "CategoricalHinge",
     )
 )
-"""Losses of one class of several."""
+"""Losses for multi-class classification."""
 
 
 def item_of(given: Any, graph: Graph, output: str) -> Any:
-    """What a section says of one output: a mapping, a list in order, or one item for all."""
+    """The entry for one output.
+
+    Args:
+        given: A mapping by output name, a list in the order of the outputs, or one value for all.
+        graph: The model.
+        output: The output's name.
+    """
     if isinstance(given, dict):
         return given.get(output)
     if isinstance(given, tuple):
@@ -36,13 +42,13 @@ def item_of(given: Any, graph: Graph, output: str) -> Any:
 
 
 def loss_term(train: TrainSpec, graph: Graph, output: str) -> Term | None:
-    """The loss of one output, however the document writes it."""
+    """The loss of one output; None if it has none."""
     loss = item_of(train.loss, graph, output)
     return loss if isinstance(loss, Term) else None
 
 
 def resolved_loss(graph: Graph, train: TrainSpec, name: str) -> Term | None:
-    """The loss of an output, ``crossentropy`` resolved by the shapes."""
+    """The loss of an output; ``crossentropy`` is resolved from the shapes."""
     loss = loss_term(train, graph, name)
     if loss is None:
         return None
@@ -50,7 +56,7 @@ def resolved_loss(graph: Graph, train: TrainSpec, name: str) -> Term | None:
 
 
 def takes_class_numbers(graph: Graph, train: TrainSpec, name: str) -> bool:
-    """Whether the targets of an output are class numbers rather than values or one-hot rows."""
+    """Whether the targets of an output are class numbers, not values or one-hot rows."""
     loss = loss_term(train, graph, name)
     shape = graph.outputs[name].shape or ()
     if loss is None:
@@ -61,7 +67,7 @@ def takes_class_numbers(graph: Graph, train: TrainSpec, name: str) -> bool:
 
 
 def _wide(graph: Graph, train: TrainSpec, name: str) -> bool:
-    """Whether the data give one element for each class."""
+    """Whether the targets in the data have one element per class."""
     data = train.data
     if data is None or data.one_hot:
         return True
@@ -73,18 +79,18 @@ def _wide(graph: Graph, train: TrainSpec, name: str) -> bool:
 
 
 def target_shape(graph: Graph, train: TrainSpec, name: str) -> Shape:
-    """The shape of an output's targets, as ``load_data`` gives them, in Keras's order."""
+    """The shape of an output's targets as ``load_data`` returns them, in Keras's axis order."""
     shape = graph.outputs[name].shape or ()
     return shape[:-1] if takes_class_numbers(graph, train, name) else shape
 
 
 def is_classes(graph: Graph, train: TrainSpec, name: str) -> bool:
-    """Whether an output tells classes apart: one of several, or yes and no."""
+    """Whether an output is a classification, multi-class or binary."""
     return output_kind(graph, train, name) in ("classes", "binary")
 
 
 def output_kind(graph: Graph, train: TrainSpec, name: str) -> str:
-    """How to read an output: ``classes``, ``binary`` or ``value``."""
+    """The meaning of an output: ``classes``, ``binary`` or ``value``."""
     shape = graph.outputs[name].shape or ()
     units = shape[-1] if len(shape) == 2 else None
     loss = resolved_loss(graph, train, name)
@@ -97,19 +103,19 @@ def output_kind(graph: Graph, train: TrainSpec, name: str) -> str:
 
 
 def gives_logits(graph: Graph, train: TrainSpec, name: str) -> bool:
-    """Whether an output is no probability, because its loss says ``from_logits``."""
+    """Whether an output is logits: its loss has ``from_logits``."""
     loss = resolved_loss(graph, train, name)
     return loss is not None and bool(getattr(loss.spec, "from_logits", False))
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One thing that is measured besides the loss.
+    """A metric of one output.
 
     Attributes:
-        key: Its name in logs; several outputs put their name before it.
-        term: The metric, ``accuracy`` resolved by the shapes.
-        weighted: Whether sample and class weights count.
+        key: Its name in logs; with several outputs, it starts with the output's name.
+        term: The metric; ``accuracy`` is resolved from the shapes.
+        weighted: Whether sample and class weights apply to it.
     """
 
     key: str
@@ -118,7 +124,10 @@ class Metric:
 
 
 def metrics_of(graph: Graph, train: TrainSpec, name: str) -> list[Metric]:
-    """The metrics of one output; those of weighted ones that are there already say so."""
+    """The metrics of one output.
+
+    The key of a weighted metric that is also measured unweighted starts with ``weighted_``.
+    """
     found: dict[str, Metric] = {}
     prefix = "" if len(graph.outputs) == 1 else f"{name}_"
     shapes = graph.outputs[name].shape or (), target_shape(graph, train, name)
@@ -150,7 +159,7 @@ def all_metrics(graph: Graph, train: TrainSpec) -> list[Metric]:
 
 
 def has_many_values(metric: Term) -> bool:
-    """Whether a metric is a list of numbers, one for each class, output or threshold."""
+    """Whether a metric has several values: one per class, output or threshold."""
     spec = metric.spec
     if metric.type in ("F1Score", "FBetaScore"):
         return spec.average is None
@@ -161,13 +170,13 @@ def has_many_values(metric: Term) -> bool:
 
 
 def has_validation(train: TrainSpec) -> bool:
-    """Whether a part of the training data is held out for validation."""
+    """Whether part of the training data is held out for validation."""
     first = train.data is not None and train.data.validation_first is not None
     return first or bool(train.validation_split)
 
 
 def log_names(graph: Graph, train: TrainSpec) -> list[str]:
-    """What every epoch logs, as callbacks name it."""
+    """The names of the values logged every epoch, as callbacks see them."""
     names = ["loss"]
     trained = [name for name in graph.outputs if loss_term(train, graph, name) is not None]
     if len(trained) > 1:

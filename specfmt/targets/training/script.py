@@ -1,4 +1,4 @@
-"""What the training scripts of all targets share: samples, predictions, answers, arguments."""
+"""The parts of a training script that all targets share: samples, predictions, arguments."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FUNCTIONS = (
     "export", "read_arrays", "read_texts", "read_rows", "read_number", "read_class", "refuse_names",
     "as_samples", "as_open_samples", "as_classes", "as_binary", "check_split",
 )  # fmt: skip
-"""Functions of training scripts, whose names no variable may hide."""
+"""Functions of training scripts, which no variable may shadow."""
 
 MODULES = (
     "argparse", "csv", "keras", "layers", "math", "nn", "np", "plt", "sys", "torch", "tqdm",
@@ -40,26 +40,30 @@ MODULES = (
 
 
 def script_scope(taken: Iterable[str] = ()) -> Scope:
-    """Names for variables of a training script."""
+    """A scope for variables of a training script.
+
+    Args:
+        taken: Further names in use.
+    """
     return Scope((*FUNCTIONS, *MODULES, *taken))
 
 
 class Script:
-    """A training script as templates read it: what those of all targets share.
+    """The values that the templates of training scripts need, for all targets.
 
     Args:
         graph: The model.
-        loader: Who loads `keras.datasets`, see `DataCode`.
+        loader: The package that loads `keras.datasets`; see `DataCode`.
 
     Attributes:
         train: The training section.
-        data: The data loading.
-        sample: How one sample is read.
-        variables: Output -> the variable that holds its answer or prediction where they are
-            printed; empty if there is one output.
+        data: The ``load_data`` function.
+        sample: How ``--predict`` reads a sample.
+        variables: Output -> the variable for its target or prediction where these are printed;
+            empty if there is one output.
 
     Raises:
-        SpecError: The training section cannot feed this model.
+        SpecError: The training section or its data does not fit the model.
     """
 
     def __init__(self, graph: Graph, loader: str = "keras") -> None:
@@ -83,17 +87,17 @@ class Script:
 
     @property
     def context(self) -> dict[str, Any]:
-        """What the template of a script reads besides the model."""
+        """The variables of the template besides those of the model."""
         return {"train": self, "data": self.data, "sample": self.sample}
 
     @property
     def title(self) -> str:
-        """The description of the script's arguments, in which argparse fills in ``%(prog)``."""
+        """The description for argparse, which would replace ``%(prog)``."""
         return string(f"Train {comment(self.graph.name)}.".replace("%(prog)", "% (prog)"))
 
     @property
     def path_help(self) -> str:
-        """The help of ``--data``; argparse fills in ``%``, so it is doubled."""
+        """The help text of ``--data``; ``%`` is doubled because argparse interpolates it."""
         if isinstance(self.train.data, KerasData):
             return "an .npz file with x_train, y_train, x_test, y_test instead of the download"
         kind = ".csv" if isinstance(self.train.data, CsvData) else ".npz"
@@ -113,27 +117,27 @@ class Script:
 
     @property
     def validation_split(self) -> str:
-        """The share of the training data that is split off to validate; empty if none is."""
+        """The fraction of the training data used for validation; empty if there is none."""
         return number(self.train.validation_split) if self.train.validation_split else ""
 
     @property
     def many_values(self) -> bool:
-        """Whether a metric is a list of numbers."""
+        """Whether a metric has several values, such as one per class."""
         return any(has_many_values(m.term) for m in all_metrics(self.graph, self.train))
 
     @property
     def shown(self) -> str:
-        """How a logged value is printed: a placeholder of an f-string."""
+        """The f-string placeholder that prints a logged value."""
         return "{np.round(value, 4)}" if self.many_values else "{value:.4f}"
 
     @property
     def part(self) -> str:
-        """The part of the data that a few predictions are printed of."""
+        """The part of the data for which some predictions are printed."""
         return "test" if self.data.has_test else "train"
 
     @property
     def description(self) -> str:
-        """How one sample's prediction is put into words: an expression."""
+        """The expression that describes the prediction for one sample."""
         if self.variables:
             return formatted(self._each(self._phrase))
         (name,) = self.graph.outputs
@@ -142,20 +146,25 @@ class Script:
 
     @property
     def answer(self) -> str:
-        """How the right answers are printed: placeholders of an f-string."""
+        """The f-string placeholders that print the targets of one sample."""
         if self.variables:
             return self._each(self._answer)
         (name,) = self.graph.outputs
         return self._answer(name, "answer")
 
     def _each(self, write: Callable[[str, str], str]) -> str:
-        """What is said of each output, with its name before it."""
+        """Text for every output, preceded by the output's name."""
         return ", ".join(
             f"{embedded(name)} {write(name, variable)}" for name, variable in self.variables.items()
         )
 
     def _phrase(self, name: str, p: str) -> str:
-        """One output's prediction ``p`` as placeholders of an f-string."""
+        """The f-string text that describes one output's prediction.
+
+        Args:
+            name: The output.
+            p: The variable that holds the prediction.
+        """
         kind = output_kind(self.graph, self.train, name)
         logits = gives_logits(self.graph, self.train, name)
         if kind == "classes":
@@ -172,7 +181,7 @@ class Script:
         return f"{{CLASSES[int({p}[0] > 0.5)]}} ({{{p}[0]:.0%}})"
 
     def _answer(self, name: str, target: str) -> str:
-        """The right answer for an output as placeholders of an f-string."""
+        """The f-string text that prints one output's target."""
         kind = output_kind(self.graph, self.train, name)
         if kind == "classes":
             numbers = takes_class_numbers(self.graph, self.train, name)
@@ -189,17 +198,18 @@ class Script:
 
 
 class Sample:
-    """How ``--predict FILE`` reads one sample: what ``common/read_sample.j2`` says in Python.
+    """How ``--predict FILE`` reads one sample, for the template ``common/read_sample.j2``.
 
     Args:
         graph: The model.
         train: Its training section.
 
     Attributes:
-        inputs: Several inputs: name -> dtype; empty if there is one.
-        scale: What follows an array to bring it to the scale of the data.
+        inputs: Input -> dtype if there are several inputs; empty if there is one.
+        scale: The division by the data's ``scale``; see `scaled`.
+        shape: The shape of the only input, without the batch axis.
         dtype: The dtype of the only input.
-        picture: Height, width (and channels) if the only input is a picture, else None.
+        picture: (height, width) or (height, width, channels) if the only input is an image.
     """
 
     def __init__(self, graph: Graph, train: TrainSpec) -> None:
@@ -216,23 +226,23 @@ class Sample:
 
     @property
     def names(self) -> str:
-        """The names of several inputs: a list."""
+        """The input names, as source of a list."""
         return literal(list(self.inputs))
 
     @property
     def mode(self) -> str:
-        """What pictures are converted to."""
+        """The Pillow mode to which images are converted."""
         return "RGB" if self.picture and self.picture[2:] == (3,) else "L"
 
     @property
     def channels_first(self) -> bool:
-        """Whether the model reads pictures with their colours first."""
+        """Whether the model takes channels-first images."""
         shape = self.shape
         return len(shape) == 3 and self.mode == "RGB" and shape[0] == 3 != shape[-1]
 
     @property
     def misfit(self) -> str:
-        """The condition under which a sample does not fill the input; empty if all do."""
+        """The condition under which a sample does not fit the input; empty if every sample fits."""
         known = prod(size for size in self.shape if size is not None)
         if self.shape.count(None) > 1 or (None in self.shape and known == 1):
             return ""
@@ -240,7 +250,7 @@ class Sample:
 
     @property
     def wanted(self) -> str:
-        """The shape of one sample in words."""
+        """The expected shape of a sample, as text inside an f-string."""
         return embedded(str(self.shape))
 
     @property
@@ -253,7 +263,11 @@ class Sample:
 
 
 def picture_shape(shape: Shape, train: TrainSpec) -> tuple[int, ...] | None:
-    """Height, width (and channels) if samples of this shape are pictures, else None."""
+    """The size of images of this shape.
+
+    Returns:
+        (height, width) or (height, width, channels); None if the samples are not images.
+    """
     sizes = tuple(size or 0 for size in shape)
     if len(sizes) == 3 and 0 not in sizes:
         if sizes[-1] in (1, 3):
