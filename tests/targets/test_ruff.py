@@ -162,7 +162,7 @@ def test_wide_characters_take_two_columns() -> None:
 
 
 def test_text_that_is_no_python() -> None:
-    with pytest.raises(SyntaxError, match="ruff cannot read"):
+    with pytest.raises(SyntaxError, match="ruff cannot parse"):
         format_python("x = (\n")
 
 
