@@ -178,7 +178,7 @@ def migrate(
         warnings=tuple(warnings),
         todo=tuple(
             f"{files['source']}: {task} (layer {', '.join(names)})"
-            for _, names, task in program.builder.stubs.written
+            for _, names, task in program.builder.stubs.unfinished
         ),
         axes=axes,
         fidelity=fidelity,

@@ -134,7 +134,7 @@ def test_an_operation_of_constants_alone(op: str) -> None:
         "[2]", f"{{op: {op}, name: a, inputs: {constant}}}, {{op: add, inputs: [x, a]}}"
     )
     assert travel(text).faults == []
-    with pytest.raises(SpecError, match=r"SF301.*constants alone"):
+    with pytest.raises(SpecError, match=r"SF301.*constants only"):
         generate(specfmt.loads(text), "torch")
 
 

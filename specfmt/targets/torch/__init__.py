@@ -24,7 +24,7 @@ from specfmt.targets.user_objects import with_distinct_names
 
 @dataclass(frozen=True, kw_only=True)
 class TorchOptions(TargetOptions):
-    """How to write PyTorch code; see the types of the fields."""
+    """Options of the PyTorch target; the types of the fields are documented with them."""
 
     style: Style = "auto"
     axes: Axes = "torch"
@@ -50,10 +50,10 @@ class Torch(Target[TorchOptions]):
 
 
 def program_options(*, axes: Axes | None = None, fidelity: Fidelity | None = None) -> Options:
-    """What weights and comparisons have to know of how the program is written.
+    """The options that determine the layout of parameters, inputs and outputs.
 
     Raises:
-        OptionError: An option is none of those offered.
+        OptionError: A value is not allowed.
     """
     read = read_options(TorchOptions, {"axes": axes, "fidelity": fidelity}, Torch.name)
     return Options(axes=read.axes, fidelity=read.fidelity)
@@ -63,17 +63,18 @@ def program_options(*, axes: Axes | None = None, fidelity: Fidelity | None = Non
 def generate_model(
     graph: Graph, *, style: str = "auto", options: Options | None = None, source: str = ""
 ) -> str:
-    """A stand-alone file with the model.
+    """Generate a stand-alone file with the model.
 
     Args:
         graph: A graph without errors.
-        style: ``auto`` and ``sequential`` give an `nn.Sequential` where the model is a chain
-            of stock modules, ``functional`` and ``subclass`` always a class.
+        style: ``auto`` writes an `nn.Sequential` if the model is a chain of stock modules, and
+            otherwise a class; ``sequential`` requires such a chain; ``functional`` and
+            ``subclass`` always write a class.
         options: Axis order and fidelity.
         source: The spec file's name, for the header.
 
     Raises:
-        SpecError: PyTorch cannot express the model as asked.
+        SpecError: PyTorch cannot express the model with these options.
     """
     program = lower_graph(graph, options or Options())
     return format_python(fill("torch/model.py.j2", **model_context(program, style, source)))
@@ -88,18 +89,18 @@ def generate_training(
     source: str = "",
     script: str = "",
 ) -> str:
-    """A stand-alone script that trains, evaluates, saves and predicts.
+    """Generate a stand-alone script that trains, evaluates, saves and predicts.
 
-    A final softmax or sigmoid under a cross-entropy is left out of the model: it trains on
-    logits, and ``predict`` gives the probabilities.
+    If the loss is a cross-entropy, the model's final softmax or sigmoid is left out: the model
+    trains on logits, and ``predict`` returns probabilities.
 
     Args:
-        graph: A graph without errors whose document has a ``train:`` section.
+        graph: A graph without errors whose spec has a ``train:`` section.
         style, options, source: As for `generate_model`.
         script: The script's own file name, for its usage line.
 
     Raises:
-        SpecError: PyTorch cannot express the model or its training as asked.
+        SpecError: PyTorch cannot express the model or its training with these options.
     """
     from specfmt.targets.torch.training.script import TorchScript, logit_outputs
 
@@ -120,7 +121,17 @@ def model_context(
     extra_helpers: Iterable[str] = (),
     extra_functions: Mapping[str, UserFunction] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Everything that ``torch/model.py.j2`` reads."""
+    """The variables of the template ``torch/model.py.j2``.
+
+    Args:
+        program: The lowered model.
+        style, source: As for `generate_model`.
+        extra_helpers: Names of further helper functions and classes.
+        extra_functions: Further functions that the user has to write, by name.
+
+    Raises:
+        SpecError: SF302 if ``style`` is ``sequential`` and the model is not a chain.
+    """
     sequential = emit.sequential_context(program) if style in ("auto", "sequential") else None
     if style == "sequential" and sequential is None:
         raise not_sequential(program)

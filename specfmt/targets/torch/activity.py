@@ -1,8 +1,8 @@
-"""Activity regularizers: what the layers' outputs add to the training loss.
+"""Activity regularizers: penalties on layer outputs that are added to the training loss.
 
-As in Keras (keras/src/layers/layer.py, ``Layer.__call__``), every output of every call counts,
-its penalty divided by the batch size.  The model of a training script keeps the sum of its
-last forward pass as ``activity_penalty``.
+As in Keras (keras/src/layers/layer.py, ``Layer.__call__``), every output of every call is
+penalized, and the penalty is divided by the batch size.  The model in a training script stores
+the sum of the last forward pass as ``activity_penalty``.
 """
 
 from __future__ import annotations
@@ -19,23 +19,31 @@ from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM, Term
 
 PENALTY = "activity_penalty"
-"""The attribute of the generated class."""
+"""The attribute of the generated class that stores the sum."""
 
 
 def add_penalties(
     class_builder: ClassBuilder, node: Node, outputs: Sequence[Tensor]
 ) -> list[Tensor]:
-    """Steps for the penalties of one call's outputs; returns them, as scalars.
+    """Add steps for the penalties of one call's outputs.
+
+    Args:
+        class_builder: The class.
+        node: The call.
+        outputs: Its outputs.
+
+    Returns:
+        The penalties, as scalar tensors.
 
     Raises:
-        TargetError: A penalty that PyTorch code cannot express (SF304).
+        TargetError: PyTorch code cannot express a penalty (SF304).
     """
     term = node.layer.output_penalty()
     inner = any(part.output_penalty() is not None for part in held_layers(node.layer))
     if inner or (term is not None and node.layer.penalizes_parts):
         raise TargetError(
-            f"a penalty on an output inside {node.layer.type_name} has no PyTorch form",
-            "give the activity_regularizer to a layer that stands in the model itself",
+            f"an activity regularizer inside {node.layer.type_name} has no PyTorch form",
+            "set activity_regularizer on a layer of the model itself",
             code="SF304",
         )
     if term is None:
@@ -50,7 +58,7 @@ def add_penalties(
 
 
 def nested_penalty(class_builder: ClassBuilder, node: Node) -> Tensor:
-    """A step that takes the penalty of a nested model's call just made."""
+    """Add a step that reads the penalty of the nested model that was just called."""
     call = class_builder.steps[-1].expr
     assert isinstance(call, Call)
     penalty = Tensor((), "float32", f"{node.name}_penalty")
@@ -59,7 +67,7 @@ def nested_penalty(class_builder: ClassBuilder, node: Node) -> Tensor:
 
 
 def sum_of(class_builder: ClassBuilder, penalties: Sequence[Tensor]) -> Tensor | None:
-    """All penalties of a class as one tensor, made right after the last of them."""
+    """The sum of all penalties, computed right after the last one; None if there are none."""
     if len(penalties) < 2:
         return penalties[0] if penalties else None
     total: Expr | Tensor = penalties[0]
@@ -76,12 +84,12 @@ def _penalty(term: Term, x: Tensor) -> Expr | None:
         return Binary("/", Call(python_name(term), (x,)), Call("len", (x,)))
     if term.type == "OrthogonalRegularizer":
         raise TargetError(
-            f"{term.name} of a layer's output has no PyTorch form",
+            f"{term.name} as activity regularizer has no PyTorch form",
             "use L1, L2 or L1L2",
             "activity_regularizer",
             "SF304",
         )
-    # Keras has the factor in the output's dtype: of whole numbers, only the whole part counts.
+    # Keras casts the factor to the output's dtype; for integers this truncates it.
     exact = float if is_floating(x.dtype) else int
     parts = [
         Binary("*", factor, Method(Method(x, function), "sum"))

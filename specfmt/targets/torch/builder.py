@@ -1,7 +1,7 @@
-"""What a lowering talks to: it asks for modules, calls and parameters, and gets tensors.
+"""The interface through which lowerings create modules, parameters and steps.
 
-A lowering is a function of a layer, a `LayerBuilder` and the call's tensors (bound as the layer's
-`output_shape` is).  It returns the output tensor, or a tuple of them.
+A lowering is a function of a layer, a `LayerBuilder` and the call's tensors (with the same
+parameters as the layer's `output_shape`).  It returns the output tensor, or a tuple of them.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
 
 
 def parameter_dtype(unit: Unit) -> str:
-    """The dtype of a layer's parameters where it is not float32, else nothing.
+    """The dtype of a layer's parameters; empty if it is float32.
 
     Raises:
-        TargetError: Mixed precision: Keras casts float32 weights at every use.
+        TargetError: The policy is mixed precision, in which Keras casts float32 weights at
+            every use.
     """
     policy = unit.policy
     dtype = compute_dtype(policy)
@@ -49,7 +50,7 @@ def parameter_dtype(unit: Unit) -> str:
     name = str(config.get("name", "")) if isinstance(config, dict) else ""
     if name.startswith("mixed_"):
         raise TargetError(
-            f"PyTorch layers have one dtype, the policy {name} has two",
+            f"expected one dtype for parameters and computation, received the policy {name}",
             "use float32 and train under torch.autocast",
             "dtype",
         )
@@ -57,12 +58,21 @@ def parameter_dtype(unit: Unit) -> str:
 
 
 class LayerBuilder:
-    """The builder as one call of one unit sees it.
+    """Builds the code of one call of a layer.
+
+    Args:
+        class_builder: The class to which modules, parameters and steps are added.
+        node: The call.
+        without_activation: Whether to leave out the final softmax or sigmoid (training on
+            logits).
+        weights: The layer's Keras weights; by default those of the call's unit.
+        part: A suffix for the attribute names of the layer's modules.
+        trainable: Whether the weights are trained; by default as in the graph.
 
     Attributes:
-        weights: The unit's Keras weights, as expressions (`params.Weights`).
-        without_activation: Leave out the final softmax or sigmoid (training on logits).
-        trainable: Whether the unit's weights are trained.
+        unit: The graph unit that is called.
+        weights: The layer's Keras weights, as expressions.
+        dtype: The parameters' dtype if it is not float32, else empty.
     """
 
     def __init__(
@@ -85,12 +95,12 @@ class LayerBuilder:
         self.dtype = parameter_dtype(node.unit) if node.unit.graph is None else ""
 
     def inner(self, layer: Layer, part: str, prefix: str = "") -> LayerBuilder:
-        """The builder for a layer held inside this one (wrappers).
+        """The builder for a layer inside this one (wrappers).
 
         Args:
             layer: The inner layer.
-            part: A suffix for the names of its attributes; empty for none.
-            prefix: Where its weights stand below this layer's.
+            part: A suffix for its attribute names; empty for none.
+            prefix: The path of its weights below this layer's.
         """
         return LayerBuilder(
             self.class_builder,
@@ -101,7 +111,11 @@ class LayerBuilder:
         )
 
     def lower(self, layer: Layer, *args: Any, **kwargs: Any) -> Any:
-        """Lower an inner layer: ``builder.inner(layer, "cell", "lstm_cell").lower(layer, x)``."""
+        """Lower an inner layer: ``builder.inner(layer, "cell", "lstm_cell").lower(layer, x)``.
+
+        Raises:
+            TargetError: The layer has no PyTorch lowering (SF300).
+        """
         lowering = find_lowering(type(layer))
         if lowering is None:
             raise TargetError(f"{layer.type_name} has no PyTorch lowering", code="SF300")
@@ -123,22 +137,22 @@ class LayerBuilder:
         buffers: tuple[str, ...] = (),
         stays_eval: bool = False,
         comment: str = "",
-        starts_itself: bool = False,
+        initializes_itself: bool = False,
         **kwargs: Any,
     ) -> ModuleDef:
-        """A module that the class holds; asked for again (a shared layer) it is the same one.
+        """A submodule of the class; calls of a shared layer get the same one.
 
         Args:
             ctor: ``nn.Linear`` or a helper's name.
-            args, kwargs: Constructor arguments, finished Python values or expressions.
-            params: torch parameter (and buffer) name -> how it is made from Keras weights.
-            suffix: Added to the layer's name where one layer needs several modules.
-            heavy: Whether it gets a line of its own (default: it has a matrix).
-            frozen: Those of ``params`` that training leaves alone.
-            buffers: Those of ``params`` that are buffers, besides ``running_...``.
+            args, kwargs: Constructor arguments: Python values or expressions.
+            params: PyTorch parameter (or buffer) name -> expression over Keras weights.
+            suffix: A suffix to the layer's name, if one layer needs several modules.
+            heavy: Whether it multiplies by a matrix (default: whether it has a weight matrix).
+            frozen: The names in ``params`` that are not trained.
+            buffers: The names in ``params`` that are buffers, besides ``running_...``.
             stays_eval: Whether it stays in evaluation mode while the model trains.
-            comment: A remark for the reader, above its definition; said once in a class.
-            starts_itself: Whether nothing outside of it says how its parameters start.
+            comment: A comment above its definition; written once per class.
+            initializes_itself: Whether the module initializes its own parameters.
         """
         suffix = self._suffix(suffix)
         key = (self.unit, suffix)
@@ -159,7 +173,7 @@ class LayerBuilder:
                 stays_eval,
                 comment,
                 self.dtype,
-                starts_itself,
+                initializes_itself,
             )
             self.class_builder.modules[key] = known
         return known
@@ -167,7 +181,13 @@ class LayerBuilder:
     def parameter(
         self, value: WeightExpr | ByLayout, suffix: str, *, trainable: bool = True
     ) -> SelfAttr:
-        """A parameter (a buffer, if not trainable) of the class itself, as an expression."""
+        """A parameter (or a buffer, if not trainable) of the class itself, as an expression.
+
+        Args:
+            value: Its value as an expression over Keras weights.
+            suffix: The suffix of its name.
+            trainable: Whether it is a parameter.
+        """
         suffix = self._suffix(suffix)
         key = (self.unit, suffix)
         known = self.class_builder.parameters.get(key)
@@ -180,19 +200,19 @@ class LayerBuilder:
     def constant(
         self, values: Sequence[float], shape: tuple[int, ...], x: Tensor, suffix: str
     ) -> SelfAttr:
-        """Numbers that the spec itself gives, as a buffer that broadcasts against ``x``.
+        """Numbers from the spec as a buffer that broadcasts against ``x``.
 
         Args:
             values: The numbers, row-major.
-            shape: Their shape, in Keras's order, along the last axes of ``x``.
-            x: The output of the step that uses them, in whichever layout.
-            suffix: Of the buffer's name.
+            shape: Their shape along the last axes of ``x``, in Keras's axis order.
+            x: The output of the step that uses them, in either layout.
+            suffix: The suffix of the buffer's name.
         """
         literal = LiteralExpr(shape, tuple(float(value) for value in values))
         return self.parameter(self.aligned(literal, x), suffix, trainable=False)
 
     def table(self, values: Sequence[Any], suffix: str) -> Any:
-        """A table as an argument: the list itself, or the name of a constant where it is long."""
+        """A table as an argument: a list, or the name of a constant if it is long."""
         if not is_long(values):
             return list(values)
         suffix = self._suffix(suffix)
@@ -205,7 +225,7 @@ class LayerBuilder:
         return Name(name)
 
     def table_buffer(self, values: Sequence[float], suffix: str) -> SelfAttr:
-        """A row of numbers of the spec as a buffer of their own, whatever reads them."""
+        """A vector of numbers from the spec as a buffer, in the given order."""
         listed = self.table(values, suffix)
         constant = listed.text if isinstance(listed, Name) else ""
         numbers = tuple(float(value) for value in values)
@@ -213,9 +233,11 @@ class LayerBuilder:
         return self.parameter(literal, suffix, trainable=False)
 
     def aligned(self, expr: WeightExpr, x: Tensor) -> WeightExpr | ByLayout:
-        """A weight that broadcasts against ``x`` from the last axis, in whichever layout.
+        """A weight that broadcasts against the last axes of ``x``, in either layout.
 
-        Give the output of the step that uses it: an input may be permuted just before.
+        Args:
+            expr: The weight.
+            x: The output of the step that uses it (an input may be permuted before the step).
         """
         rank = len(expr.shape)
         if not x.has_layout or x.rank < 3:
@@ -225,14 +247,14 @@ class LayerBuilder:
         return ByLayout(x, expr, moved)
 
     def helper(self, name: str) -> str:
-        """Ask for a function or class of ``templates/torch/helpers``; returns its name."""
+        """Use a function or class from ``templates/torch/helpers``; returns its name."""
         self.class_builder.helpers[name] = None
         return name
 
     # -- computation -----------------------------------------------------------------------
 
     def tensor(self, shape: Shape, dtype: str = "float32", **kwargs: Any) -> Tensor:
-        """A new value, named after the call."""
+        """A new tensor, named after the call; ``shape`` is in Keras's axis order."""
         return Tensor(tuple(shape), dtype, self.node.name, **kwargs)
 
     def step(
@@ -243,7 +265,15 @@ class LayerBuilder:
         output_layout: OutputLayout | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Add a computation; returns its output, or the tuple of them."""
+        """Add a step; returns its output, or a tuple if there are several.
+
+        Args:
+            expr: The expression.
+            outputs: The tensors that it computes.
+            layout: The layout of its inputs.
+            output_layout: The layout of its outputs; None if it is the inputs' layout.
+            kwargs: Further attributes of the `Step`.
+        """
         self.class_builder.steps.append(
             Step(outputs, expr, layout, output_layout, node=self.node, **kwargs)
         )
@@ -265,11 +295,11 @@ class LayerBuilder:
         Args:
             module: The module.
             x: Its main operand.
-            args, kwargs: What else it is called with.
-            shape: The output's shape in Keras's order, where it is not that of ``x``.
-            layout: The axis order that it reads.
-            dtype: The output's dtype, where it is not that of ``x``.
-            into: The output; where it is flat, the module's weights alone decide its order.
+            args, kwargs: Its other arguments.
+            shape: The output's shape in Keras's axis order; by default that of ``x``.
+            layout: The layout of its inputs.
+            dtype: The output's dtype; by default that of ``x``.
+            into: The output tensor; if it has ``flat``, its features can be in either order.
         """
         y = into or self.tensor(x.shape if shape is None else shape, dtype or x.dtype)
         if into is None and y.shape == x.shape:
@@ -298,7 +328,18 @@ class LayerBuilder:
         comment: str = "",
         **kwargs: Any,
     ) -> Tensor:
-        """``func(x, *args, **kwargs)``; ``module`` is the stock module that does the same."""
+        """Call a function: ``func(x, *args, **kwargs)``.
+
+        Args:
+            func: ``F.relu`` or a helper's name.
+            x: Its main operand.
+            args, kwargs: Its other arguments.
+            shape: The output's shape in Keras's axis order; by default that of ``x``.
+            layout: The layout of its inputs.
+            dtype: The output's dtype; by default that of ``x``.
+            module: The equivalent `torch.nn` module, for `nn.Sequential`.
+            comment: A comment on the line above.
+        """
         return self._apply(Call(func, (x, *args), kwargs), x, shape, layout, dtype, module, comment)
 
     def method(
@@ -313,7 +354,7 @@ class LayerBuilder:
         comment: str = "",
         **kwargs: Any,
     ) -> Tensor:
-        """``x.name(*args, **kwargs)``."""
+        """Call a method: ``x.name(*args, **kwargs)``; see `call`."""
         return self._apply(Method(x, name, args, kwargs), x, shape, layout, dtype, module, comment)
 
     def expr(
@@ -327,7 +368,7 @@ class LayerBuilder:
         module: Stock | None = None,
         comment: str = "",
     ) -> Tensor:
-        """Any expression; ``x`` is its main operand, whose shape is the output's unless given."""
+        """Add any expression with the main operand ``x``; see `call`."""
         return self._apply(expr, x, shape, layout, dtype, module, comment)
 
     def _apply(
@@ -350,7 +391,12 @@ class LayerBuilder:
         return result
 
     def flatten(self, x: Tensor, shape: Shape) -> Tensor:
-        """All axes but the batch into one; their order stays open for what follows."""
+        """Flatten all axes but the batch; the order of the features is left open.
+
+        Args:
+            x: The tensor.
+            shape: The output's shape.
+        """
         known = all(size is not None for size in x.shape[1:])
         y = self.tensor(shape, x.dtype)
         if x.rank >= 3 and known and not one_order(x.shape):

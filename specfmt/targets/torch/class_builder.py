@@ -1,4 +1,4 @@
-"""What one generated class collects while the calls of its graph are lowered."""
+"""The modules, parameters and steps of one generated class, collected during lowering."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
 from specfmt.targets.torch.stubs import Stubs
 from specfmt.targets.torch.user_objects import UserFunction
 
-# Attributes of nn.Module that a layer's name must not hide.
 RESERVED = frozenset(
     "T T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
     "eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half "
@@ -24,20 +23,29 @@ RESERVED = frozenset(
     "requires_grad_ reset_parameters predict self set_extra_state set_submodule share_memory state_dict "
     "to to_empty train training type xpu zero_grad torch nn F math x".split()
 )
+"""Attributes of `nn.Module` and names in its methods that no layer's name may shadow."""
 
 
 class ClassBuilder:
-    """Everything that one generated `nn.Module` class holds.
+    """The content of one generated `nn.Module` class.
 
     Attributes:
-        data: What the outermost model is called with: no gradient of a weight passes there.
-        unfolds: Calls that give vectors -> the image (Keras's order, without batch) that a
-            `Reshape` makes of them.
+        model_inputs: The inputs of the outermost model, for which no gradient is needed.
+        feature_shapes: Call that returns vectors -> the shape (without batch, Keras's axis
+            order) into which a `Reshape` turns them.
         held: Attribute of a model that a layer holds -> its program, and the prefix of its
-            weights among those of the layer.
-        lower_model: Makes the program of such a model, once.
-        stubs: Calls of layers that specfmt does not know, in all classes of the file.
-        tables: Constants of the file that its modules read, by name.
+            weights below the layer.
+        lower_model: Returns the program of such a model; each model is lowered once.
+        stubs: Calls of layers that specfmt does not define, in all classes of the file.
+        tables: Name -> values of the constants that its modules use.
+        table_names: Unit and suffix -> the constant's name.
+        steps: The steps of forward.
+        modules: Unit and suffix -> module.
+        parameters: Unit and suffix -> parameter or buffer of the class itself.
+        helpers: The helper functions and classes in use.
+        user_functions: Functions that the user has to write, by name.
+        scope: Attribute names in use.
+        memo: Results that several calls share.
     """
 
     def __init__(
@@ -51,8 +59,8 @@ class ClassBuilder:
         self.file_scope = file_scope or Scope(())
         self.tables: dict[str, Sequence[Any]] = {}
         self.table_names: dict[tuple[Unit, str], str] = {}
-        self.data: set[Tensor] = set()
-        self.unfolds: dict[Node, tuple[int, ...]] = {}
+        self.model_inputs: set[Tensor] = set()
+        self.feature_shapes: dict[Node, tuple[int, ...]] = {}
         self.steps: list[Step] = []
         self.modules: dict[tuple[Unit, str], ModuleDef] = {}
         self.parameters: dict[tuple[Unit, str], ParamDef] = {}
@@ -66,7 +74,7 @@ class ClassBuilder:
         self.lower_model: Callable[[Graph], Any]
 
     def attr(self, unit: Unit, suffix: str) -> str:
-        """The attribute name of a unit's part, the same at every call."""
+        """The attribute name for a unit and suffix; the same at every call."""
         key = (unit, suffix)
         if key not in self.attrs:
             name = f"{unit.name}_{suffix}" if suffix else unit.name

@@ -1,4 +1,4 @@
-"""Constant arrays among the operands of operations, as buffers of the generated class."""
+"""Constant array operands of operations, as buffers of the generated class."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from specfmt.targets.torch.expr import SelfAttr, Tensor
 from specfmt.targets.torch.params import Literal
 
 WRITTEN_OUT: Final = 256
-"""Up to so many numbers stand in the code; more come with the weights."""
+"""The largest array, in elements, that is written in the code; larger ones are in the weights."""
 
 
 def buffer(builder: LayerBuilder, array: Array, like: Tensor | None, dtype: str) -> SelfAttr:
     """An array as a buffer of the class.
 
     Args:
-        builder: The call that reads it.
-        array: The numbers.
-        like: The value against which it broadcasts, whose layout it follows; None for Keras's
-            own order.
-        dtype: The dtype in which it is kept.
+        builder: The builder of the call that uses it.
+        array: The array.
+        like: The tensor that it broadcasts against, whose layout it gets; None for Keras's axis
+            order.
+        dtype: The dtype of the buffer.
     """
     values = tuple(_cast(number, dtype) for number in _leaves(array.value))
     numbers = Literal(array.shape, values, dtype)
@@ -74,7 +74,7 @@ def literal_buffer(attr: str, value: Literal) -> list[str]:
 
 
 def pattern(value: Literal) -> str | None:
-    """The torch call that makes these numbers, where there is one that a person would write."""
+    """The PyTorch call that creates these numbers (`torch.arange`, `torch.eye`, ...), if any."""
     numbers, shape = value.values, value.shape
     typed = "" if value.dtype == "float32" else f", dtype=torch.{value.dtype}"
     if len(numbers) < 4 or not all(isfinite(number) for number in numbers):

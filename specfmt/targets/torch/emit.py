@@ -1,4 +1,4 @@
-"""Torch program -> template context: classes, imports, docstrings."""
+"""The template variables of a PyTorch program: classes, imports, docstrings."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from specfmt.targets.torch.static_types import attribute
 from specfmt.targets.torch.steps import ModuleDef, ParamDef
 
 STRING: Final = "string"
-"""Keras's dtype of texts, which come as lists or NumPy arrays: PyTorch has no such tensors."""
+"""Keras's dtype of texts; PyTorch has no string tensors, so texts are lists or NumPy arrays."""
 
 
 @dataclass(frozen=True)
 class ClassContext:
-    """What the template needs of one class; every value is finished Python source."""
+    """The template's variables for one class; every value is Python source."""
 
     name: str
     doc: str
@@ -44,7 +44,7 @@ class ClassContext:
 
 @dataclass(frozen=True)
 class SequentialContext:
-    """What the template needs of a model that is a plain `nn.Sequential`."""
+    """The template's variables for a model that is an `nn.Sequential`."""
 
     doc: str
     modules: list[str]
@@ -88,7 +88,7 @@ def frozen_names(item: ModuleDef, program: ClassProgram) -> list[str]:
 
 
 def class_context(program: ClassProgram) -> ClassContext:
-    """One class, ready for the template."""
+    """The template's variables for one class."""
     forward = Forward(program)
     definitions, frozen = [], []
     remarks = Remarks()
@@ -114,17 +114,17 @@ def class_context(program: ClassProgram) -> ClassContext:
 
 
 class Remarks:
-    """Comments above definitions, each said once."""
+    """Comments above definitions, each written once per class."""
 
     def __init__(self) -> None:
-        self.said: set[str] = set()
+        self.written: set[str] = set()
 
     def before(self, item: ModuleDef | ParamDef) -> list[str]:
-        """The comment lines that stand above a definition."""
+        """The comment lines above a definition."""
         text = item.comment if isinstance(item, ModuleDef) else ""
-        if not text or text in self.said:
+        if not text or text in self.written:
             return []
-        self.said.add(text)
+        self.written.add(text)
         return [remark(line) for line in textwrap.wrap(text, 72)]
 
 
@@ -139,7 +139,7 @@ def returns(program: ClassProgram) -> str:
 
 
 def sequential_context(program: ClassProgram) -> SequentialContext | None:
-    """The model as an `nn.Sequential`, or None where it is not a chain of stock modules."""
+    """The model as an `nn.Sequential`; None if it is not a chain of stock modules."""
     if len(program.inputs) != 1 or program.graph.output_form != "single" or program.penalty:
         return None
     (previous,) = program.inputs.values()
@@ -184,7 +184,7 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
 
 
 def model_doc(program: ClassProgram) -> str:
-    """``Maps image (N, 3, 32, 32) to label (N, 10); 19,898 parameters.``"""
+    """A class's docstring: ``Maps image (N, 3, 32, 32) to label (N, 10); 19,898 parameters.``"""
 
     def describe(tensors: dict[str, Any]) -> str:
         return ", ".join(
@@ -200,7 +200,7 @@ def model_doc(program: ClassProgram) -> str:
 
 
 def count_text(graph: Graph, trainable: int) -> str:
-    """``1,873 parameters``, with the trainable ones where some are not."""
+    """The number of parameters: ``1,873 parameters``, or ``..., 1,500 trainable`` if not all are."""
     total = graph.count()
     if total == trainable:
         return f"{total:,} parameters"
@@ -218,9 +218,9 @@ IMPORTS = (
     "from numpy.typing import ArrayLike",
     "from torch import nn",
 )
-"""What generated modules may use."""
+"""Imports that generated files may need."""
 
 
 def import_block(extra: Iterable[str] = ()) -> str:
-    """Every import that a file may need; ruff takes away those that it does not."""
+    """Every import that a file may need; ruff removes the unused ones."""
     return import_lines([*IMPORTS, *extra])

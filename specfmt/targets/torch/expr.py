@@ -1,7 +1,7 @@
-"""Torch expressions as data: what a step computes, before names and layout are known.
+"""PyTorch expressions as data, before variable names and layouts are chosen.
 
-Shapes and axes are Keras's everywhere (batch first, channels last).  An `Axis` or `PerAxis`
-turns into torch numbers when the layout of its step is decided.
+Shapes and axes are in Keras's order everywhere (batch first, channels last).  `Axis` and `PerAxis`
+are converted to PyTorch's axis numbers once the layout of their step is known.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 Shape = tuple[int | None, ...]
 Layout = Literal["any", "keras", "channels"]
-"""The axis order a step needs: Keras's order, channels moved to axis 1, or either."""
+"""The layout that a step reads: Keras's axis order, channels moved to axis 1, or either."""
 OutputLayout = Literal["any", "keras", "channels", "free"]
-"""The order a step gives; ``free`` if it can give either, whatever it reads."""
+"""The layout of a step's outputs; ``free`` if it can be either, independent of the inputs'."""
 
 
 @dataclass(eq=False)
@@ -22,15 +22,15 @@ class Tensor:
     """A value in the generated forward pass.
 
     Attributes:
-        shape: In Keras's order.
+        shape: Its shape in Keras's axis order; None for an unknown size.
         dtype: Keras's dtype name.
-        name: What to call it if it needs a name.
-        flat: The axes (Keras order, without batch) that were flattened into the last one,
-            where their order may still be chosen.
-        mask: Keras's mask (N, T) that travels along, if any.
-        batch_axis: Where the batch stands; torch puts states of layers before it.
-        rows: The same value with axis 1 folded into the batch, and the size of that axis.
-        keeps_name: Whether it is called ``name`` even where a chain would thread ``x`` through.
+        name: The preferred name of its variable.
+        flat: The sizes (Keras's axis order, without batch) that were flattened into the last
+            axis, if the order of the features is still open.
+        mask: Keras's mask (N, T) of this value, if any.
+        batch_axis: The batch axis; states of recurrent modules have a layer axis before it.
+        rows: The same value with axis 1 merged into the batch, and the size of that axis.
+        keeps_name: Whether its variable is ``name`` even in a chain of ``x = ...`` statements.
     """
 
     shape: Shape
@@ -48,21 +48,21 @@ class Tensor:
 
     @property
     def has_layout(self) -> bool:
-        """Whether there are two orders it can stand in."""
+        """Whether it can have either layout."""
         return self.rank >= 3 or self.flat is not None
 
 
 class Expr:
-    """Base of expression nodes; plain Python values stand for themselves."""
+    """Base class of expressions; plain Python values are expressions too."""
 
     def parts(self) -> Iterable[Any]:
-        """The expressions that it is made of, in the order of its text."""
+        """Its subexpressions, in the order of the source text."""
         return ()
 
 
 @dataclass(frozen=True)
 class Name(Expr):
-    """Source text that is an identifier or a dotted name: ``torch.float32``."""
+    """An identifier or dotted name: ``torch.float32``."""
 
     text: str
 
@@ -135,7 +135,7 @@ class Unary(Expr):
 
 @dataclass(frozen=True)
 class Subscript(Expr):
-    """``obj[items]``, items in torch's order: ints, slices, None, Ellipsis or expressions."""
+    """``obj[items]``, by PyTorch axis: integers, slices, None, Ellipsis or expressions."""
 
     obj: Any
     items: tuple[Any, ...]
@@ -146,7 +146,7 @@ class Subscript(Expr):
 
 @dataclass(frozen=True)
 class AxisSubscript(Expr):
-    """``obj[...]`` with items by Keras axis; other axes are taken whole."""
+    """``obj[...]`` with items by Keras axis; ``:`` for the other axes."""
 
     obj: Any
     items: dict[int, Any]
@@ -158,7 +158,7 @@ class AxisSubscript(Expr):
 
 @dataclass(frozen=True)
 class Axis(Expr):
-    """A Keras axis of a value of ``rank`` axes; prints torch's number for it."""
+    """An axis of a value with ``rank`` axes, by Keras's number; written as PyTorch's number."""
 
     axis: int
     rank: int
@@ -166,7 +166,7 @@ class Axis(Expr):
 
 @dataclass(frozen=True)
 class PerAxis(Expr):
-    """A tuple with one item for each Keras axis, printed in torch's order."""
+    """A tuple with one item per Keras axis; written in PyTorch's axis order."""
 
     items: tuple[Any, ...]
 
@@ -176,7 +176,7 @@ class PerAxis(Expr):
 
 @dataclass(frozen=True)
 class Spread(Expr):
-    """The items of a `PerAxis` as arguments of their own: ``x.expand(-1, 4, -1)``."""
+    """The items of a `PerAxis` as separate arguments: ``x.expand(-1, 4, -1)``."""
 
     items: PerAxis
 
@@ -186,7 +186,7 @@ class Spread(Expr):
 
 @dataclass(frozen=True)
 class ByOrder(Expr):
-    """One of two expressions, by the order in which the step's values stand."""
+    """One of two expressions, depending on the layout of the step."""
 
     keras: Any
     channels: Any
@@ -195,17 +195,17 @@ class ByOrder(Expr):
         return (self.keras, self.channels)
 
     def pick(self, channels_first: bool | None) -> Any:
-        """The one that fits; it may be None."""
+        """The expression for a layout; it may be None."""
         return self.channels if channels_first else self.keras
 
 
 @dataclass(frozen=True)
 class Relabel(Expr):
-    """The same memory under other axes: nothing to compute.
+    """The same tensor with its axes reinterpreted, so that nothing is computed.
 
-    Moving the last axis to the front in Keras's order gives what stands channels-first
-    already, and the other way round; the step's ``layout`` and ``output_layout`` differ.  ``either``
-    says that both ways are right (two axes swapped), so that the layout pass may choose.
+    Moving the last axis to the front in Keras's order gives the channels-first tensor, and vice
+    versa; the step's ``layout`` and ``output_layout`` differ.  ``either`` means that both
+    directions are correct (two axes are swapped) and the layout pass may choose.
     """
 
     tensor: Tensor
@@ -217,7 +217,7 @@ class Relabel(Expr):
 
 @dataclass(frozen=True)
 class Rearrange(Expr):
-    """Keras's Permute: ``dims`` counts axes from 1; one `permute` between any two orders."""
+    """Keras's `Permute`, with ``dims`` counted from 1; one `permute` for any pair of layouts."""
 
     tensor: Tensor
     dims: tuple[int, ...]
@@ -228,7 +228,7 @@ class Rearrange(Expr):
 
 @dataclass(frozen=True)
 class Subscripts(Expr):
-    """The subscripts of `torch.einsum`: a letter for each Keras axis, in torch's order."""
+    """The subscripts of `torch.einsum`: one letter per Keras axis; written in PyTorch's order."""
 
     inputs: tuple[str, ...]
     output: str
@@ -236,7 +236,7 @@ class Subscripts(Expr):
 
 @dataclass(frozen=True)
 class Pads(Expr):
-    """(before, after) by Keras axis of a value of ``rank`` axes, printed as `F.pad` takes it."""
+    """Padding (before, after) by Keras axis; written in the form that `F.pad` takes."""
 
     widths: dict[int, tuple[Any, Any]]
     rank: int
@@ -247,7 +247,7 @@ class Pads(Expr):
 
 @dataclass(frozen=True)
 class Size(Expr):
-    """The run-time size of a Keras axis: ``x.shape[2]``."""
+    """The size of a Keras axis at run time: ``x.shape[2]``."""
 
     tensor: Tensor
     axis: int
@@ -258,7 +258,7 @@ class Size(Expr):
 
 @dataclass(frozen=True)
 class FlattenFrom(Expr):
-    """``x.flatten(1)``; the features' order follows the layout."""
+    """``x.flatten(1)``; the order of the features depends on the layout."""
 
     tensor: Tensor
 
@@ -268,17 +268,17 @@ class FlattenFrom(Expr):
 
 @dataclass(frozen=True)
 class Chain(Expr):
-    """Several stock modules, one after the other."""
+    """Several stock modules in sequence."""
 
     modules: tuple[Call, ...]
 
 
 Stock = Call | Chain | ByOrder
-"""A stock module, a chain of them, or one for each order (None where there is none)."""
+"""A `torch.nn` module, a chain of them, or one for each layout (None where there is none)."""
 
 
 def tensors_in(expr: Any) -> list[Tensor]:
-    """Every tensor that an expression reads, as often as its text would name it."""
+    """Every tensor that an expression reads, once for each occurrence in its source text."""
     found: list[Tensor] = []
     _gather(expr, found)
     return found
@@ -300,7 +300,7 @@ def _gather(item: Any, found: list[Tensor]) -> None:
 
 
 def substitute(expr: Any, table: Mapping[Tensor, Tensor]) -> Any:
-    """The same expression over other tensors."""
+    """The expression with tensors replaced."""
     if isinstance(expr, Tensor):
         return table.get(expr, expr)
     if isinstance(expr, (tuple, list)):
@@ -315,7 +315,7 @@ def substitute(expr: Any, table: Mapping[Tensor, Tensor]) -> Any:
 
 
 def torch_axis(axis: int, rank: int, channels_first: bool) -> int:
-    """Where a Keras axis stands in torch: the last axis moves to 1 under channels-first."""
+    """PyTorch's number of a Keras axis: channels-first moves the last axis to 1."""
     axis %= rank
     if not channels_first or axis == 0:
         return axis
@@ -323,19 +323,19 @@ def torch_axis(axis: int, rank: int, channels_first: bool) -> int:
 
 
 def torch_order(items: tuple[Any, ...], channels_first: bool) -> tuple[Any, ...]:
-    """Items by Keras axis, in torch's order."""
+    """Reorder items from Keras's to PyTorch's axis order."""
     if not channels_first or len(items) < 3:
         return items
     return (items[0], items[-1], *items[1:-1])
 
 
 def axis(k: int, x: Tensor) -> Axis:
-    """A Keras axis of ``x``, to be printed as torch's."""
+    """A Keras axis of ``x`` as an expression for PyTorch's number."""
     return Axis(k % x.rank, x.rank)
 
 
 def one_order(shape: Shape) -> bool:
-    """Whether the elements stand in the same order channels-last and channels-first."""
+    """Whether both layouts have the elements in the same order in memory."""
     return len(shape) < 3 or shape[-1] == 1 or all(size == 1 for size in shape[1:-1])
 
 
@@ -343,7 +343,7 @@ SIZE_NAMES = {2: "", 3: "T", 4: "HW", 5: "DHW"}
 
 
 def shape_text(tensor: Tensor, channels_first: bool) -> str:
-    """A tensor's shape as torch sees it: ``(N, 16, 32, 32)``; unknown sizes by a letter."""
+    """A tensor's shape in PyTorch's axis order: ``(N, 16, 32, 32)``; unknown sizes are letters."""
     letters = SIZE_NAMES.get(tensor.rank, "")
     sizes: list[str] = []
     for axis, size in enumerate(tensor.shape):

@@ -1,8 +1,8 @@
-"""Vectors that become images: `Dense` layers in front of a `Reshape`.
+"""The feature order of `Dense` layers whose output is reshaped to an image.
 
-Keras's `Reshape` reads features as height, width, channels.  A PyTorch program that goes on
-channels-first gets them as channels, height, width from the `Dense` itself, whose weights are
-put in that order, and needs no permute.
+Keras's `Reshape` takes features in the order height, width, channels.  If the PyTorch program
+continues channels-first, the weights of the `Dense` are reordered so that it returns channels,
+height, width, and no permute is needed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from specfmt.layers.reshaping import Reshape
 from specfmt.targets.torch.expr import one_order
 
 
-def unfolded(graph: Graph) -> dict[Node, tuple[int, ...]]:
-    """Calls of `Dense` whose features go into a `Reshape` alone, and the shape it gives them.
+def feature_shapes(graph: Graph) -> dict[Node, tuple[int, ...]]:
+    """Calls of `Dense` whose features are only used by a `Reshape`.
 
-    The shapes are Keras's, without the batch.  Layers between the two must treat features one
-    by one as far as shapes tell; what needs Keras's order asks for it in the layout pass.
+    Layers between the two must keep the shape; one that depends on the order of the features
+    requires Keras's order in the layout pass.
+
+    Returns:
+        Call -> the shape after the `Reshape`, without the batch axis, in Keras's axis order.
     """
     readers = Counter(value for node in graph.nodes for value in node.inputs())
     readers.update(graph.outputs.values())
@@ -36,7 +39,7 @@ def unfolded(graph: Graph) -> dict[Node, tuple[int, ...]]:
 
 
 def _dense_before(value: Value, readers: Counter[Value]) -> Node | None:
-    """The `Dense` that gives a vector, through layers that keep its shape."""
+    """The `Dense` that computes a vector, possibly followed by layers that keep its shape."""
     while readers[value] == 1 and value.node is not None and len(value.shape or ()) == 2:
         node = value.node
         spec, inputs = node.unit.spec, node.inputs()

@@ -1,7 +1,7 @@
-"""Steps -> the lines of ``forward``: what joins a line, what gets a name, shape comments.
+"""The lines of ``forward``: which steps share a line, and shape comments.
 
-A line holds at most one module with a matrix, and what belongs around it; `local_names` says
-what its value is called.  A blank line stands where the graph branches or joins.
+A line has at most one module with a weight matrix, together with the functions around it;
+`local_names` chooses its variable.  Blank lines are put where the graph branches or joins.
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ from specfmt.targets.torch.steps import Step
 WIDTH = 88
 INDENT = 8
 SHORT = 3
-"""Convolution, normalization, activation: worth one line, even if its comment goes above."""
+"""This many steps (convolution, normalization, activation) share a line even if the shape comment
+then moves above it."""
 
 
 class Forward:
-    """The body of one class's forward, as lines of source without indentation.
+    """The body of one class's forward.
+
+    Args:
+        program: The class.
+        owner: The variable of the module.
 
     Attributes:
-        arguments: Parameter names of forward, in order.
-        lines: Statements, comments and blank lines.
+        arguments: The names of forward's parameters, in order.
+        lines: Statements, comments and blank lines, without indentation.
     """
 
     def __init__(self, program: ClassProgram, owner: str = "self") -> None:
@@ -40,14 +45,14 @@ class Forward:
         self.locals = LocalNames(program, {"self", "torch", "nn", "F", "math", owner})
         self.arguments = self.locals.arguments
         self.lines: list[str] = []
-        self.said: set[str] = set()
+        self.comments: set[str] = set()
         self.declared = set(self.arguments)
-        # Names -> whether a type checker knows them to be tensors, by their values so far.
+        # Variable -> whether a type checker knows that its current value is a tensor.
         self.typed: dict[str, bool] = {}
         self._write(self._group())
 
     def _group(self) -> list[Line]:
-        """Steps into statements."""
+        """Group the steps into statements."""
         uses: Counter[Tensor] = Counter()
         for step in self.program.steps:
             uses.update(step.reads)
@@ -61,7 +66,7 @@ class Forward:
         return lines
 
     def _joined(self, line: Line, step: Step, uses: Counter[Tensor]) -> Line | None:
-        """The line with one step more, where that belongs on it."""
+        """The line with one more step; None if the step starts a new line."""
         previous = line.last
         if len(previous.outputs) != 1 or step.comment:
             return None
@@ -101,9 +106,9 @@ class Forward:
         return text
 
     def _comment(self, line: Line) -> str:
-        """The shapes that a line gives, where they are not those that it reads."""
-        told = [t for t in line.last.outputs if t.shape and t in self.locals.needed]
-        shapes = dict.fromkeys(self._shape(tensor) for tensor in told)
+        """A comment with the shapes of a line's outputs, unless its inputs have the same."""
+        shown = [t for t in line.last.outputs if t.shape and t in self.locals.needed]
+        shapes = dict.fromkeys(self._shape(tensor) for tensor in shown)
         if all(shape in map(self._shape, line.reads) for shape in shapes):
             return ""
         return "  # " + ", ".join(shapes)
@@ -112,8 +117,8 @@ class Forward:
         return shape_text(tensor, self.program.channels.get(tensor, False))
 
     def _write(self, lines: list[Line]) -> None:
-        self.locals.settle(lines)
-        # A penalty is no branch of the graph.
+        self.locals.set_lines(lines)
+        # The computation of a penalty is not a branch of the graph.
         reads = [
             read
             for read, line in zip(self.locals.reads, lines, strict=True)
@@ -127,14 +132,14 @@ class Forward:
             step = line.last
             text = self._text(line, self.locals.named)
             for part in line.steps:
-                if part.comment and part.comment not in self.said:
-                    self.said.add(part.comment)
+                if part.comment and part.comment not in self.comments:
+                    self.comments.add(part.comment)
                     self.lines.append(remark(part.comment))
             known = self._known(line)
             if single and index == len(lines) - 1 and step.outputs == returned:
                 self._return(text, self._comment(line), known=returned[0] in known)
                 return
-            self.locals.give(index, step.outputs)
+            self.locals.assign(index, step.outputs)
             target = self._target(step.target or step.outputs)
             if self.program.penalty in step.outputs:
                 target = f"{self.owner}.{PENALTY}"
@@ -156,7 +161,7 @@ class Forward:
         return known_outputs(line.steps, known, self.program.builder.helpers)
 
     def _return(self, text: str, comment: str, *, known: bool) -> None:
-        """What forward gives: by a name whose type is known where the text does not say it."""
+        """Return a value, through a variable with a declared type if a type checker needs it."""
         if known:
             self.lines.append(f"return {text}{comment}")
             return
@@ -166,13 +171,13 @@ class Forward:
         else:
             (tensor,) = self.program.outputs.values()
             name = tensor.name
-            if name != LETTERS[0] or name in self.typed:  # a letter is taken without a claim
+            if name != LETTERS[0] or name in self.typed:  # letters are assigned without a claim
                 name = self.locals.scope.claim(identifier(name))
             target = f"{name}: torch.Tensor"
         self.lines += [f"{target} = {text}{comment}", f"return {name}"]
 
     def _declare(self, tensor: Tensor, target: str) -> str:
-        """The target that says the type of a value that forward returns."""
+        """The assignment's target, with the declared type of a value that forward returns."""
         name = self.locals.named[tensor]
         if name in self.declared:
             return target
@@ -183,7 +188,7 @@ class Forward:
         return target
 
     def _target(self, outputs: tuple[Any, ...]) -> str:
-        """What stands before ``=``: names, nested as the call's result is; ``_`` for the unread."""
+        """The assignment's target, nested like the call's result; ``_`` for unused values."""
         parts = []
         for item in outputs:
             if isinstance(item, tuple):

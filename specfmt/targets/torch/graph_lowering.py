@@ -1,4 +1,4 @@
-"""Graph -> torch program: every call of every graph lowered, nested models included."""
+"""Lowering of a graph, nested models included, to a PyTorch program."""
 
 from __future__ import annotations
 
@@ -19,23 +19,31 @@ from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Call, Layout, Method, Name, SelfAttr, Subscript, Tensor
-from specfmt.targets.torch.feature_order import unfolded
+from specfmt.targets.torch.feature_order import feature_shapes
 from specfmt.targets.torch.layout import CHANNELS, KERAS
-from specfmt.targets.torch.passes import settle
+from specfmt.targets.torch.passes import run_passes
 from specfmt.targets.torch.program import ClassProgram, Options
 from specfmt.targets.torch.registry import TargetError, find_lowering
 from specfmt.targets.torch.steps import Step
 from specfmt.targets.torch.stubs import Stubs
 
 IMPORTED = ("nn", "F", "torch", "math", "OrderedDict", "Self", "Sequence", "Path")
-"""Names that a generated file imports."""
+"""Names that generated files import."""
 
 
 def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> ClassProgram:
-    """Lower a whole graph; the program's own is the same with a shape for every value.
+    """Lower a graph.
+
+    Args:
+        graph: A graph without errors; unknown shapes are inferred from the layers that follow.
+        options: Axis order, fidelity and what training needs.
+        scope: Module-level names in use in the generated file.
+
+    Returns:
+        The program of the outermost class.
 
     Raises:
-        SpecError: With a 3xx finding for every layer that PyTorch cannot express as asked.
+        SpecError: With a 3xx finding for every layer that PyTorch cannot express.
     """
     problems: list[Diagnostic] = []
     graph = completed(graph)
@@ -44,12 +52,12 @@ def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> C
     program = _lower(graph, options, names, problems, stubs, outermost=True)
     if problems:
         raise SpecError(problems)
-    stubs.settle(names, graph.assumed)
+    stubs.define_classes(names, graph.assumed)
     return program
 
 
 def free_class_name(name: str) -> str:
-    """A class name for a model that no helper of the file can have."""
+    """A class name for a model that differs from every helper's name."""
     wish = class_name(name)
     helpers = (data_folder("templates") / "torch" / "helpers").iterdir()
     taken = {path.stem.replace("_", "") for path in helpers}
@@ -88,8 +96,8 @@ def _lower(
         tensors[value] = Tensor(value.shape or (), value.dtype, name)
         program.inputs[name] = tensors[value]
     if outermost:
-        class_builder.data.update(program.inputs.values())
-    class_builder.unfolds = unfolded(graph)
+        class_builder.model_inputs.update(program.inputs.values())
+    class_builder.feature_shapes = feature_shapes(graph)
     final = {value: name for name, value in graph.outputs.items()}
     penalties: list[Tensor] = []
     for node in graph.nodes:
@@ -117,12 +125,12 @@ def _lower(
     }
     program.penalty = sum_of(class_builder, penalties)
     if not problems:
-        settle(program, options, graph)
+        run_passes(program, options, graph)
     return program
 
 
 def _as_declared(class_builder: ClassBuilder, tensor: Tensor, value: Value) -> Tensor:
-    """An output in Keras's dtype: places are int64 inside a PyTorch program, int32 in Keras."""
+    """An output in Keras's dtype: indices are int64 in PyTorch and int32 in Keras."""
     if (tensor.dtype, value.dtype) != ("int64", "int32"):
         return tensor
     same = Tensor(tensor.shape, "int32", tensor.name, tensor.flat)
@@ -133,7 +141,7 @@ def _as_declared(class_builder: ClassBuilder, tensor: Tensor, value: Value) -> T
 def _penalties(
     node: Node, class_builder: ClassBuilder, nested: dict[Unit, ClassProgram], result: Any
 ) -> list[Tensor]:
-    """What the outputs of a call add to the training loss."""
+    """The penalties that a call's outputs add to the training loss."""
     if node.unit in nested:
         return [nested_penalty(class_builder, node)] if nested[node.unit].penalty else []
     if node.layer.is_operation:
@@ -142,7 +150,7 @@ def _penalties(
 
 
 def alias(class_builder: ClassBuilder, tensor: Tensor) -> Tensor:
-    """The same value under a tensor of its own, which may carry another mask."""
+    """A second tensor for the same value, which can have another mask."""
     same = Tensor(tensor.shape, tensor.dtype, tensor.name, tensor.flat)
     class_builder.steps.append(Step((same,), tensor))
     return same
@@ -156,8 +164,8 @@ def _lower_node(
     *,
     without_activation: bool,
 ) -> Any:
-    bare = {value: alias(class_builder, tensors[value]) for value in node.unmasked}
-    args = map_values(node.args, lambda value: bare.get(value) or tensors[value])
+    unmasked = {value: alias(class_builder, tensors[value]) for value in node.unmasked}
+    args = map_values(node.args, lambda value: unmasked.get(value) or tensors[value])
     builder = LayerBuilder(class_builder, node, without_activation=without_activation)
     if node.unit in nested:
         return _call_model(builder, nested[node.unit], args)
@@ -181,7 +189,7 @@ def _lower_node(
 
 
 def _require_tensor(args: dict[str, Any]) -> None:
-    """An operation of constants alone is a constant, which Keras does not record either."""
+    """Refuse an operation with constant operands only; Keras does not record those either."""
     stack, constants = list(args.values()), 0
     while stack:
         item = stack.pop()
@@ -192,13 +200,13 @@ def _require_tensor(args: dict[str, Any]) -> None:
         constants += isinstance(item, Array)
     if constants:
         raise TargetError(
-            "expected a tensor among the operands, received constants alone",
-            "write the result of the operation as `{const: ...}` where it is read",
+            "expected a tensor among the operands, received constants only",
+            "write the result of the operation as `{const: ...}` where it is used",
         )
 
 
 def autocast(builder: LayerBuilder, tensor: Tensor) -> Tensor:
-    """A floating input in the dtype that the layer computes in, as Keras casts it."""
+    """Cast a floating-point input to the layer's compute dtype, as Keras does."""
     wanted = compute_dtype(builder.unit.policy)
     if not is_floating(tensor.dtype) or tensor.dtype == wanted:
         return tensor
@@ -208,7 +216,7 @@ def autocast(builder: LayerBuilder, tensor: Tensor) -> Tensor:
 
 
 def map_nest(args: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same nest with ``change`` applied to every tensor."""
+    """Apply ``change`` to every tensor in nested lists, tuples and dicts."""
     if isinstance(args, Tensor):
         return change(args)
     if isinstance(args, dict):
@@ -222,8 +230,8 @@ def _call_model(builder: LayerBuilder, inner: ClassProgram, args: dict[str, Any]
     inputs = tuple(args[name] for name in inner.inputs if name in args)
     if any(tensor.mask for tensor in inputs) or any(value.masked for value in builder.node.outputs):
         raise TargetError(
-            "a mask crosses the border of a nested model, which a module's forward cannot carry",
-            "put the layers that make and read the mask into one model",
+            "a mask passes into or out of a nested model, which a module's forward cannot express",
+            "put the layers that create and use the mask into the same model",
         )
     module = builder.module(inner.name, heavy=True)
     outputs = tuple(

@@ -1,6 +1,6 @@
-"""How a fresh PyTorch model starts: the distributions and fans that Keras starts from.
+"""Initialization of a new PyTorch model with Keras's distributions and fans.
 
-Seeds of single initializers have no effect here: PyTorch code draws from one generator.
+Seeds of individual initializers have no effect: PyTorch code draws from one generator.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ STOCK_VALUES: dict[str, dict[str, float]] = {
     "nn.RMSNorm": NORM,
     "nn.PReLU": {"weight": 0.25},
 }
-"""What stock modules already start from; nothing is said where Keras starts so too."""
+"""Initial values of stock modules; nothing is generated where Keras's are the same."""
 
 COMPOSITE = ("nn.MultiheadAttention", "nn.Transformer")
-"""Stock modules that hold other stock modules."""
+"""Stock modules that contain other stock modules."""
 
 MANY = 4
-"""Above so many modules of a kind, one loop over all modules says it."""
+"""With more modules of one class than this, one loop over all modules initializes them."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What starts one module or parameter.
+    """The initialization of one module or parameter.
 
     Attributes:
-        attr: Its name in the class.
+        attr: Its attribute name in the class.
         ctor: The module's constructor; empty for a parameter of the class itself.
-        lines: (parameter name, statements) for what does not start right by itself.
-        buffers: The names among them that are buffers.
+        lines: (parameter name, statements) for each parameter whose default differs from Keras's.
+        buffers: The parameter names that are buffers.
     """
 
     attr: str
@@ -60,23 +60,22 @@ class Entry:
 
 
 def reset_lines(program: ClassProgram, owner: str) -> tuple[list[str], str]:
-    """Statements that initialize every parameter of one class (nested ones do it themselves).
+    """Statements that initialize the parameters of one class; nested classes have their own.
 
     Args:
         program: The class.
         owner: ``self`` in a method, ``model`` in a function.
 
     Returns:
-        The statements (none if all starts right by itself) and the docstring that says whose
-        convention they follow.
+        The statements (none if PyTorch's defaults are right) and the docstring.
 
     Raises:
-        SpecError: PyTorch has no such start (3xx).
+        SpecError: PyTorch has no such initializer (3xx).
     """
     entries = []
     drawn: list[Weight] = []
     for item in program.definitions():
-        if item.unit in program.nested or getattr(item, "starts_itself", False):
+        if item.unit in program.nested or getattr(item, "initializes_itself", False):
             continue
         entry = _entry(item, program, drawn)
         if entry.lines:
@@ -113,7 +112,7 @@ LOW_PRECISION = ("float16", "bfloat16")
 
 
 def _in_float32(lines: list[str]) -> list[str]:
-    """The statements by way of a float32 tensor, where PyTorch cannot draw in half precision."""
+    """The statements on a float32 copy if PyTorch's initializer does not take half precision."""
     if not any("orthogonal_({}" in line for line in lines):
         return lines
     return [
@@ -126,7 +125,7 @@ def _in_float32(lines: list[str]) -> list[str]:
 
 
 def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[str]:
-    """Statements for all entries: those that start alike share a loop."""
+    """Statements for all entries; entries with equal statements share a loop."""
     lines: list[str] = []
     modules = _by_kind(entries, program, owner)
     for kinds, body in modules:
@@ -146,7 +145,7 @@ def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[st
         elif len(group) == 1:
             lines += _of_parts(first, partial(_path, first.attr))
         elif owner == "self":
-            # A checker takes a variable for what its first loop makes it.
+            # To a type checker, a loop variable has the type from its first loop.
             alone = len(looped) == 1 or len(ctors) > 1
             variable = "layer" if alone else _variable(ctors[0])
             names = ", ".join(f"self.{entry.attr}" for entry in group)
@@ -159,12 +158,12 @@ def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[st
 
 
 def _variable(ctor: str) -> str:
-    """``linear`` for one `nn.Linear` after the other."""
+    """The loop variable for modules of one class: ``linear`` for `nn.Linear`."""
     return to_snake_case(ctor.rpartition(".")[2])
 
 
 def _body(group: list[Entry], target: str) -> list[str]:
-    """The statements for an entry that stands at ``target``, as all of its group do."""
+    """The statements for the module ``target``, which has the constructors of a group."""
 
     def place(name: str) -> str:
         if not name:
@@ -177,7 +176,7 @@ def _body(group: list[Entry], target: str) -> list[str]:
 
 
 def _of_parts(entry: Entry, path: Callable[[str], str]) -> list[str]:
-    """The statements for a part of an `nn.Sequential`, of which no checker knows the class."""
+    """The statements for a part of an `nn.Sequential`, whose class no type checker knows."""
     lines = []
     for name, text in entry.lines:
         look = "get_buffer" if name in entry.buffers else "get_parameter"
@@ -186,12 +185,12 @@ def _of_parts(entry: Entry, path: Callable[[str], str]) -> list[str]:
 
 
 def _path(attr: str, rest: str) -> str:
-    """``"dense.weight"``"""
+    """A parameter's path as a string: ``"dense.weight"``."""
     return string(attr + rest)
 
 
 def _in_loop(rest: str) -> str:
-    """``f"{name}.weight"``"""
+    """A parameter's path with the loop variable: ``f"{name}.weight"``."""
     return formatted("{name}" + embedded(rest))
 
 
@@ -201,9 +200,12 @@ Body = dict[str, tuple[str, ...]]
 def _by_kind(
     entries: list[Entry], program: ClassProgram, owner: str
 ) -> list[tuple[list[str], Body]]:
-    """Kinds of stock modules that all start alike, where a loop over modules says it best.
+    """Classes of stock modules whose instances are all initialized alike in one loop.
 
-    That is where there are many, or where only such a loop tells a type checker what they are.
+    A loop is used if there are many instances, or if a type checker needs its ``isinstance``.
+
+    Returns:
+        The class names and the statements for each parameter.
     """
     total: dict[str, int] = defaultdict(int)
     for item in program.definitions():
@@ -237,7 +239,7 @@ def _by_kind(
 
 
 def _for_kinds(kinds: list[str], body: Body, program: ClassProgram, owner: str) -> list[str]:
-    """``for module in self.modules(): if isinstance(module, (nn.Conv2d, nn.Linear)): ...``"""
+    """A loop: ``for module in self.modules(): if isinstance(module, (nn.Conv2d, ...)): ...``."""
     ctors = [str(i.ctor.func) for i in program.definitions() if isinstance(i, ModuleDef)]
     flat = all(ctor.startswith("nn.") and not ctor.startswith(COMPOSITE) for ctor in ctors)
     test = kinds[0] if len(kinds) == 1 else f"({', '.join(sorted(kinds))})"
@@ -289,18 +291,18 @@ NOUNS = (
 )
 
 
-def _start(weight: Weight) -> Term:
-    """What PyTorch code starts a weight from."""
+def _initializer(weight: Weight) -> Term:
+    """The initializer that PyTorch code uses for a weight."""
     return stand_in(weight) if weight.init.type == CUSTOM else weight.init
 
 
 def describe(weights: list[Weight]) -> str:
-    """``Glorot uniform kernels and zero biases, as Keras starts.``"""
+    """The docstring of the initialization: ``Glorot uniform kernels and zero biases, ...``."""
     found: dict[str, set[str]] = {}
     for weight in weights:
         last = weight.name.rpartition("/")[2]
         noun = next((noun for end, noun in NOUNS if last.endswith(end)), "")
-        found.setdefault(noun, set()).add(WORDS[_start(weight).type])
+        found.setdefault(noun, set()).add(WORDS[_initializer(weight).type])
     nouns = [noun for _, noun in (NOUNS[1], NOUNS[0], *NOUNS[2:]) if noun in found]
     if not nouns or any(len(found[noun]) > 1 for noun in nouns):
         return "The distributions that Keras starts from."

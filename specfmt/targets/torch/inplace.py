@@ -1,7 +1,7 @@
-"""Activations of feature maps that overwrite their input, as in hand-written models.
+"""In-place activations of feature maps, as in hand-written models.
 
-A new tensor for every activation costs a tenth of the time of a network like MobileNetV2.
-Only a value that nothing else reads is overwritten, and only where the module that made it
+Allocating a new tensor for every activation takes a tenth of the time of a network such as
+MobileNetV2.  A value is only overwritten if nothing else reads it and the module that computed it
 does not need it for its gradient.
 """
 
@@ -15,17 +15,17 @@ from specfmt.targets.torch.expr import Binary, Call, Tensor
 from specfmt.targets.torch.steps import Step
 
 FUNCTIONS: Final = frozenset(["F.relu", "F.relu6", "F.silu", "F.hardswish"])
-"""Those that hand-written models apply in place."""
+"""Functions that hand-written models apply in place."""
 
 MAKERS: Final = ("nn.Conv", "nn.BatchNorm", "nn.Linear")
-"""Modules that give a new tensor and do not look at it in the backward pass."""
+"""Modules that return a new tensor and do not need it in the backward pass."""
 
 FEATURE_MAP: Final = 4
-"""Tensors of fewer axes are too small for it to matter."""
+"""The smallest rank for which it is worthwhile."""
 
 
 def work_in_place(steps: list[Step], outputs: list[Tensor]) -> None:
-    """Add ``inplace=True`` wherever it is safe."""
+    """Add ``inplace=True`` to activations wherever it is safe."""
     returned = frozenset(outputs)
     reads = Counter(tensor for step in steps for tensor in step.reads)
     makers = {tensor: step for step in steps for tensor in step.outputs}
@@ -42,7 +42,7 @@ def work_in_place(steps: list[Step], outputs: list[Tensor]) -> None:
 
 
 def is_fresh(step: Step) -> bool:
-    """Whether a step gives a tensor of its own that its backward pass does not need."""
+    """Whether a step returns a new tensor that its backward pass does not need."""
     if step.module_def is not None:
         return str(step.module_def.ctor.func).startswith(MAKERS)
     return isinstance(step.expr, Binary) and step.expr.op in ("+", "-")

@@ -1,6 +1,6 @@
-"""Axes that a reduction drops and the next step puts back: ``x.mean(dim=(2, 3), keepdim=True)``.
+"""``keepdim=True`` for reductions whose axes the next step adds again.
 
-Keras models written before pooling layers had ``keepdims`` pool and reshape to (1, 1, C).
+Keras models from before pooling layers had ``keepdims`` pool and then reshape to (1, 1, C).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REDUCTIONS: Final = frozenset({"amax", "amin", "mean", "sum"})
 
 
 def keep_dimensions(steps: Sequence[Step], outputs: Sequence[Tensor]) -> list[Step]:
-    """The same steps, with one in place of a reduction and the index that adds its axes again."""
+    """Replace a reduction and the indexing that adds its axes again by one step."""
     reads = Counter(tensor for step in steps for tensor in step.reads)
     reads.update(outputs)
     makers = {tensor: step for step in steps for tensor in step.outputs}
@@ -53,7 +53,7 @@ def keep_dimensions(steps: Sequence[Step], outputs: Sequence[Tensor]) -> list[St
 
 
 def _without_flatten(module: Stock | None) -> Stock | None:
-    """``nn.AdaptiveAvgPool2d(1)`` of the stock modules that a global pooling is."""
+    """The modules of a global pooling without `nn.Flatten`: ``nn.AdaptiveAvgPool2d(1)``."""
     if isinstance(module, ByOrder):
         return ByOrder(_without_flatten(module.keras), _without_flatten(module.channels))
     return module.modules[0] if isinstance(module, Chain) else module

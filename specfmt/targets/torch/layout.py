@@ -1,10 +1,9 @@
-"""The layout pass: where values stand channels-first, with the fewest permutes.
+"""The layout pass: chooses channels-first or channels-last for every value, with few permutes.
 
-Every value with three or more axes (and every flattened one) stands either in Keras's order
-or with the channels moved to axis 1.  Some steps need one order, the others take either as
-long as their inputs and outputs agree.  Choosing for the latter so that the fewest values
-must be permuted is a minimum cut between the two orders; a value that several steps read in
-the other order is permuted once.
+Every value with three or more axes (and every flattened one) has either Keras's axis order or
+its channels at axis 1.  Some steps require one layout; the others take either, as long as their
+inputs and outputs agree.  Choosing theirs with the fewest permuted values is a minimum cut between
+the two layouts; a value that several steps read in the other layout is permuted once.
 """
 
 from __future__ import annotations
@@ -40,15 +39,15 @@ def choose(
     inputs: dict[Tensor, str],
     outputs: dict[Tensor, str],
 ) -> dict[Tensor, bool]:
-    """Decide every tensor's layout.
+    """Choose the layout of every tensor.
 
     Args:
-        steps: In order.
-        inputs, outputs: The layout (``keras`` or ``channels``) that each model input and
-            output must have.
+        steps: The steps in order.
+        inputs, outputs: The required layout (``keras`` or ``channels``) of each model input and
+            output.
 
     Returns:
-        For each tensor with a layout, whether it stands channels-first.
+        Tensor -> whether it is channels-first, for each tensor that has a layout.
     """
     swaps = [step for step in steps if isinstance(step.expr, Relabel) and step.expr.either]
     if swaps:
@@ -61,7 +60,7 @@ def choose(
 
 
 class _Regions:
-    """Which steps a step's layout has a say in: those joined to it by steps that take either."""
+    """The steps that a step's layout can affect: those connected by steps that take either."""
 
     def __init__(self, steps: list[Step]) -> None:
         self.places = {step: place for place, step in enumerate(steps)}
@@ -92,7 +91,7 @@ class _Regions:
 def _turn(
     step: Step, region: list[Step], inputs: dict[Tensor, str], outputs: dict[Tensor, str]
 ) -> None:
-    """Choose which way a swap of two axes is free, by the number of permutes it leaves."""
+    """Choose in which direction a swap of two axes is free: the one with fewer permutes."""
     costs: dict[tuple[Layout, OutputLayout], int] = {}
     ways: tuple[tuple[Layout, OutputLayout], ...] = (("channels", "keras"), ("keras", "channels"))
     for way in ways:
@@ -109,7 +108,7 @@ def _turn(
 def _edges(
     steps: list[Step], inputs: dict[Tensor, str], outputs: dict[Tensor, str]
 ) -> tuple[dict[Tensor, Node], dict[Tensor, list[Node]]]:
-    """For each tensor with a layout, what decides it and what decides how it is read."""
+    """Tensor -> the node that decides its layout, and the nodes that decide its readers'."""
     node_of: dict[Tensor, Node] = {t: layout for t, layout in inputs.items() if t.has_layout}
     readers: dict[Tensor, list[Node]] = defaultdict(list)
     shared: dict[object, Node] = {}
@@ -134,7 +133,7 @@ Capacities = dict[Node, dict[Node, int]]
 
 
 def _channels_side(node_of: dict[Tensor, Node], readers: dict[Tensor, list[Node]]) -> set[Node]:
-    """The nodes of the minimum cut that stand channels-first: as few as can be."""
+    """The nodes on the channels-first side of the minimum cut; the smallest such set."""
     capacity: Capacities = defaultdict(lambda: defaultdict(int))
     for tensor, producer in node_of.items():
         consumers = [node for node in dict.fromkeys(readers[tensor]) if node is not producer]
@@ -149,14 +148,14 @@ def _channels_side(node_of: dict[Tensor, Node], readers: dict[Tensor, list[Node]
             capacity[producer][forth] = capacity[back][producer] = 1
             for consumer in consumers:
                 capacity[forth][consumer] = capacity[consumer][back] = INFINITE
-    # The maximum flow from one order to the other, after Dinic: many short paths at once.
+    # The maximum flow from one layout to the other, by Dinic's algorithm.
     while KERAS in (distances := _distances(capacity)):
         _saturate(capacity, distances)
     return set(distances)
 
 
 def _distances(capacity: Capacities) -> dict[Node, int]:
-    """How many edges with capacity left lie between a node and ``channels``, where any way leads."""
+    """Reachable node -> the number of edges from ``channels``, along edges with capacity left."""
     distances: dict[Node, int] = {CHANNELS: 0}
     queue: deque[Node] = deque([CHANNELS])
     while queue:
@@ -169,7 +168,7 @@ def _distances(capacity: Capacities) -> dict[Node, int]:
 
 
 def _saturate(capacity: Capacities, distances: dict[Node, int]) -> None:
-    """Send flow along shortest paths until none is left that leads straight to ``keras``."""
+    """Send flow along shortest paths to ``keras`` until none has capacity left."""
     ahead: dict[Node, list[Node]] = {}
     path: list[Node] = [CHANNELS]
     while path:
@@ -198,11 +197,15 @@ def _saturate(capacity: Capacities, distances: dict[Node, int]) -> None:
 def insert_permutes(
     steps: list[Step], channels: dict[Tensor, bool], outputs: dict[Tensor, str]
 ) -> tuple[list[Step], dict[Tensor, Tensor]]:
-    """Put in the permutes that the choice needs, each just before its first reader.
+    """Insert the permutes that the chosen layouts need, each just before its first reader.
+
+    Args:
+        steps: The steps in order.
+        channels: Tensor -> whether it is channels-first; permuted tensors are added.
+        outputs: The required layout of each model output.
 
     Returns:
-        The steps, and for each output the tensor that stands in the wanted order.  Tensors
-        made here are added to ``channels``.
+        The steps, and output -> the tensor with the required layout.
     """
     converted: dict[tuple[Tensor, bool], Tensor] = {}
     result: list[Step] = []
@@ -240,7 +243,7 @@ def insert_permutes(
 
 
 def step_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
-    """Whether a step reads channels-first values; None if nothing it touches has a layout."""
+    """Whether a step reads channels-first values; None if none of its tensors has a layout."""
     if step.layout != "any":
         return step.layout == CHANNELS
     if step.output_layout is None:
@@ -254,10 +257,10 @@ def step_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
 
 
 def written_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
-    """Whether a step's axes are written channels-first.
+    """Whether the axis numbers in a step's source are channels-first.
 
-    As it gives, where that may differ from what it reads; but as it reads where both are
-    fixed (a reduction over the channels, whose axes are the input's).
+    They follow the output's layout if it can differ from the inputs', and the inputs' if both
+    are fixed (a reduction over the channels, whose axes are the input's).
     """
     fixed = step.layout != "any" and step.output_layout in (KERAS, CHANNELS)
     if step.output_layout is not None and len(step.outputs) == 1 and not fixed:
@@ -266,7 +269,7 @@ def written_layout(step: Step, channels: dict[Tensor, bool]) -> bool | None:
 
 
 def _rearranged(expr: Rearrange, output: Tensor, channels: dict[Tensor, bool]) -> Expr:
-    """The torch call that a Permute comes to between the orders chosen for it."""
+    """The PyTorch call for Keras's `Permute` between the chosen layouts."""
     source = expr.tensor
     first, rank = channels.get(source, False), source.rank
     wanted = torch_order((0, *expr.dims), channels.get(output, False))
@@ -280,7 +283,7 @@ def _rearranged(expr: Rearrange, output: Tensor, channels: dict[Tensor, bool]) -
 
 
 def _subscripted(step: Step, channels: dict[Tensor, bool]) -> Call:
-    """An einsum with its letters in the orders chosen for its operands and its result."""
+    """An einsum with its letters in the layouts of its operands and its result."""
     call: Call = step.expr
     names = call.args[0]
     if not isinstance(names, Subscripts):

@@ -1,10 +1,10 @@
-"""What the values of forward are called.
+"""The local variables of forward.
 
-A local name holds its value until forward returns or the name is given to another value.
-Memory that is held for nothing slows a deep network down, so names are handed on as in code
-written by hand: a chain is threaded through ``x``, a branch beside it through ``y``, and the
-statement that reads a value for the last time gives its name to what it makes.  A model with
-few values that live longer calls them as the spec does.
+A variable keeps its tensor in memory until forward returns or the variable is reassigned, which
+slows a deep network down.  Variables are therefore reused as in hand-written code: a chain of
+layers reassigns ``x``, a parallel branch ``y``, and a statement that is the last to read a value
+assigns its result to the same variable.  If only a few values live longer, their variables are
+named as in the spec.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.steps import Step
 
 LETTERS: Final = tuple("xyzwvutsrqp")
-"""The names that are handed on, in the order in which they are taken."""
+"""The variables that are reused, in order of preference."""
 
 FEW: Final = 6
-"""So many values a reader keeps apart by names of their own, and memory can hold."""
+"""Up to this number of longer-lived values, variables are named as in the spec."""
 
 
 class Line:
-    """One statement: consecutive steps, the last of which gives the line's value.
+    """One statement: consecutive steps, of which the last one computes the assigned value.
 
     Attributes:
         steps: The steps.
-        last: The last of them.
-        reads: Tensors from other lines, with how often they are read.
+        last: The last step.
+        reads: Tensor from another line -> how often it is read.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -45,7 +45,7 @@ class Line:
 
 
 def automatic_names(program: ClassProgram) -> frozenset[str]:
-    """Names of calls that say no more than the layer's type: ``add``, ``activation_7``."""
+    """Default names of calls, made from the layer's type alone: ``add``, ``activation_7``."""
     found = set()
     for node in program.graph.nodes:
         unwritten = node.unit.spec.name is None and node.call_index == 0
@@ -60,15 +60,15 @@ def _is_numbered(name: str, start: str) -> bool:
 
 
 class LocalNames:
-    """Names of the tensors of one forward, given line by line.
+    """Assigns variables to the tensors of one forward, line by line.
 
     Args:
         program: The class.
-        reserved: Names that stand for something else in its forward.
+        reserved: Names with another meaning in its forward.
 
     Attributes:
-        arguments: What forward's parameters are called.
-        named: Tensor -> its name, as far as lines have been written.
+        arguments: The names of forward's parameters.
+        named: Tensor -> its variable, for the lines so far.
     """
 
     def __init__(self, program: ClassProgram, reserved: Iterable[str]) -> None:
@@ -79,10 +79,10 @@ class LocalNames:
         self.named = dict(zip(program.inputs.values(), self.arguments, strict=True))
         self.scope.used.update(LETTERS)
         self.free = [letter for letter in LETTERS if letter not in self.arguments]
-        self.settle([Line([step]) for step in program.steps])
+        self.set_lines([Line([step]) for step in program.steps])
 
-    def settle(self, lines: Sequence[Line]) -> None:
-        """Take the lines as they will stand; until then every step counts as one."""
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Set the final lines; before, each step counts as one line."""
         self.reads = [line.reads for line in lines]
         self.last = {tensor: index for index, read in enumerate(self.reads) for tensor in read}
         self.needed = self.returned | frozenset(self.last)
@@ -93,18 +93,21 @@ class LocalNames:
         )
         self.few = lasting <= FEW
 
-    def _speaks(self, tensor: Tensor) -> bool:
+    def _is_descriptive(self, tensor: Tensor) -> bool:
         return tensor.name not in self.automatic
 
     def expected(self, tensor: Tensor, reads: int) -> str:
-        """What a tensor that is read so often will be called, before `give` says it."""
+        """The likely variable of a tensor that is read ``reads`` times, before `assign`."""
         if tensor in self.named:
             return self.named[tensor]
-        own = tensor in self.returned or (reads > 1 and self.few and self._speaks(tensor))
+        own = tensor in self.returned or (reads > 1 and self.few and self._is_descriptive(tensor))
         return tensor.name if own else LETTERS[0]
 
-    def give(self, index: int, outputs: Sequence[Tensor]) -> None:
-        """Name what line ``index`` makes, by a letter that it reads last if there is one."""
+    def assign(self, index: int, outputs: Sequence[Tensor]) -> None:
+        """Choose variables for the outputs of line ``index``.
+
+        A reusable variable that the line is the last to read is preferred.
+        """
         reads = self.reads[index]
         held = {self.named[tensor] for tensor in reads if self.named[tensor] in LETTERS}
         released = {
@@ -115,7 +118,7 @@ class LocalNames:
         self.free = [letter for letter in LETTERS if letter in released or letter in self.free]
         needed = [tensor for tensor in outputs if tensor in self.needed]
         for tensor in outputs:
-            own = len(needed) > 1 or self._keeps_its_own(tensor, index, alone=not held)
+            own = len(needed) > 1 or self._needs_own_name(tensor, index, alone=not held)
             if tensor not in self.needed:
                 self.named[tensor] = "_"
             elif own or not self.free:
@@ -125,12 +128,12 @@ class LocalNames:
                 self.free.remove(letter)
                 self.named[tensor] = letter
 
-    def _keeps_its_own(self, tensor: Tensor, index: int, *, alone: bool) -> bool:
+    def _needs_own_name(self, tensor: Tensor, index: int, *, alone: bool) -> bool:
         if tensor in self.returned or tensor.keeps_name:
             return True
-        if tensor not in self.needed or not self.few or not self._speaks(tensor):
+        if tensor not in self.needed or not self.few or not self._is_descriptive(tensor):
             return False
         if self.last[tensor] > index + 1:
             return True
-        # A branch of one line, beside others: torch.cat([narrow, wide, small], dim=-1).
+        # A one-line branch among several: torch.cat([narrow, wide, small], dim=-1).
         return alone and len(self.reads[index + 1]) > 1

@@ -1,11 +1,11 @@
-"""How a torch parameter is made from Keras weights, as an expression that runs both ways.
+"""PyTorch parameters as invertible expressions over Keras weights.
 
-``W.kernel.T`` is data: `WeightExpr.forward` computes the torch array from the Keras arrays,
-`WeightExpr.scatter` puts a torch array back into Keras arrays.  Arrays are numpy's (or
-anything with its methods), and nothing here imports numpy before one is made.
+``weights.kernel.T`` is data: `WeightExpr.forward` computes the PyTorch array from the Keras
+arrays, and `WeightExpr.scatter` writes a PyTorch array back into the Keras arrays.  Arrays are
+NumPy arrays or have the same methods; NumPy is imported only when an array is created.
 
-A reshape at either end changes no element's place in row-major order.  It is left to whoever
-writes the elements, for in memory it would copy what a permutation before it only views.
+A reshape does not change the row-major order of the elements.  At either end of an expression it
+is left to the code that writes the elements, because in memory it would copy a permuted view.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class WeightExpr(ABC):
-    """A value made from Keras weights; ``shape`` is the result's shape."""
+    """An expression over Keras weights; ``shape`` is the shape of its value."""
 
     shape: Shape
 
     @property
     def T(self) -> WeightExpr:  # noqa: N802 (numpy's and torch's name)
-        """Axes reversed."""
+        """The transpose: all axes reversed."""
         return self.permute(*reversed(range(len(self.shape))))
 
     def permute(self, *axes: int) -> WeightExpr:
-        """Axes in a new order."""
+        """Permute the axes, as `torch.permute` does."""
         if axes == tuple(range(len(self.shape))):
             return self
         return Permute(tuple(self.shape[axis] for axis in axes), self, axes)
 
     def reshape(self, *shape: int) -> WeightExpr:
-        """The same elements in row-major order under another shape; one -1 is worked out."""
+        """The same elements in row-major order with another shape; one size may be -1."""
         if -1 in shape:
             known = prod(size for size in shape if size != -1)
             shape = tuple(prod(self.shape) // known if size == -1 else size for size in shape)
@@ -47,34 +47,40 @@ class WeightExpr(ABC):
         return self if shape == self.shape else Reshape(shape, self)
 
     def blocks(self, order: tuple[int, ...], axis: int = 0) -> WeightExpr:
-        """``axis`` cut into ``len(order)`` equal blocks, put in a new order (gates)."""
+        """Split ``axis`` into ``len(order)`` equal blocks and reorder them (gates)."""
         assert self.shape[axis] % len(order) == 0
         return Blocks(self.shape, self, order, axis)
 
     @abstractmethod
     def sources(self) -> Iterator[str]:
-        """The Keras weights that this value is made of."""
+        """The names of the Keras weights in the expression."""
 
     @abstractmethod
     def forward(self, read: Callable[[str], Any]) -> Any:
-        """The torch array, given a function from weight name to Keras array."""
+        """Compute the PyTorch array.
+
+        Args:
+            read: Returns the Keras array of a weight name.
+        """
 
     def elements(self, read: Callable[[str], Any]) -> Any:
-        """The torch array's elements in row-major order, in whatever shape costs no copy."""
+        """The elements of the PyTorch array in row-major order, in any shape that avoids a copy."""
         return self.forward(read)
 
     @abstractmethod
     def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
-        """Give back a torch array: ``write(name, index, array)`` sets part of a Keras weight.
+        """Write a PyTorch array back into Keras weights.
 
-        The array given to ``write`` holds that part's elements in row-major order; its shape may
-        be another.
+        Args:
+            value: The PyTorch array.
+            write: Called as ``write(name, index, array)`` for each part of a Keras weight; the
+                array has the part's elements in row-major order, but maybe another shape.
         """
 
 
 @dataclass(frozen=True)
 class Source(WeightExpr):
-    """A Keras weight, or the part of it at ``index``."""
+    """A Keras weight, or its part at ``index``."""
 
     name: str
     index: Any = ...
@@ -105,7 +111,7 @@ class Source(WeightExpr):
 
 @dataclass(frozen=True)
 class Below(WeightExpr):
-    """A value made from weights that stand below a layer, by their names there."""
+    """An expression over the weights of an inner model; their names are relative to ``prefix``."""
 
     inner: WeightExpr
     prefix: str
@@ -128,7 +134,7 @@ class Below(WeightExpr):
 
 @dataclass(frozen=True)
 class Permute(WeightExpr):
-    """Axes in a new order."""
+    """A permutation of axes."""
 
     inner: WeightExpr
     axes: tuple[int, ...]
@@ -146,7 +152,7 @@ class Permute(WeightExpr):
 
 @dataclass(frozen=True)
 class Reshape(WeightExpr):
-    """Another shape, row-major."""
+    """A row-major reshape."""
 
     inner: WeightExpr
 
@@ -154,7 +160,7 @@ class Reshape(WeightExpr):
         return self.inner.sources()
 
     def permute(self, *axes: int) -> WeightExpr:
-        """Axes in a new order, before those that are joined here are joined."""
+        """Permute the axes; if the reshape only merges axes, permute before it."""
         groups = joined_axes(self.inner.shape, self.shape)
         if groups is None:
             return super().permute(*axes)
@@ -173,7 +179,7 @@ class Reshape(WeightExpr):
 
 
 def joined_axes(inner: Shape, outer: Shape) -> list[tuple[int, ...]] | None:
-    """The axes of ``inner`` that each axis of ``outer`` joins; None where one is cut."""
+    """For each axis of ``outer``, the axes of ``inner`` that it merges; None if one is split."""
     groups = []
     start = 0
     for size in outer:
@@ -189,7 +195,7 @@ def joined_axes(inner: Shape, outer: Shape) -> list[tuple[int, ...]] | None:
 
 @dataclass(frozen=True)
 class Blocks(WeightExpr):
-    """Equal blocks along an axis in a new order."""
+    """Equal blocks along an axis, reordered."""
 
     inner: WeightExpr
     order: tuple[int, ...]
@@ -213,7 +219,7 @@ class Blocks(WeightExpr):
 
 @dataclass(frozen=True)
 class Join(WeightExpr):
-    """Several values one after the other along an axis."""
+    """A concatenation along an axis."""
 
     parts: tuple[WeightExpr, ...]
     axis: int
@@ -238,7 +244,7 @@ class Join(WeightExpr):
 
 
 def join(*parts: WeightExpr, axis: int = 0) -> WeightExpr:
-    """Several values one after the other along ``axis``."""
+    """Concatenate values along ``axis``."""
     shape = list(parts[0].shape)
     shape[axis] = sum(part.shape[axis] for part in parts)
     return Join(tuple(shape), parts, axis)
@@ -246,7 +252,7 @@ def join(*parts: WeightExpr, axis: int = 0) -> WeightExpr:
 
 @dataclass(frozen=True)
 class Constant(WeightExpr):
-    """A parameter that torch has and Keras has not: always this value, frozen in training."""
+    """A parameter that PyTorch has and Keras does not: a constant that is not trained."""
 
     value: float = 0.0
 
@@ -259,17 +265,17 @@ class Constant(WeightExpr):
         return np.full(self.shape, self.value, "float32")
 
     def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
-        """Nothing to give back."""
+        """Keras has no weight for it."""
 
 
 def constant(value: float, *shape: int) -> WeightExpr:
-    """A frozen constant of a shape."""
+    """A constant of a shape that is not trained."""
     return Constant(shape, value)
 
 
 @dataclass(frozen=True)
 class Counter(WeightExpr):
-    """A count that torch keeps for itself (``num_batches_tracked``) and Keras has not."""
+    """A counter that PyTorch has and Keras does not (``num_batches_tracked``)."""
 
     def sources(self) -> Iterator[str]:
         yield from ()
@@ -280,18 +286,18 @@ class Counter(WeightExpr):
         return np.zeros(self.shape, "int64")
 
     def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
-        """Nothing to give back."""
+        """Keras has no weight for it."""
 
 
 @dataclass(frozen=True)
 class Literal(WeightExpr):
-    """Numbers of the spec itself, row-major: no weight of Keras.
+    """Numbers from the spec, not from Keras weights.
 
     Attributes:
-        values: The numbers.
-        dtype: Torch's name of their dtype.
-        stored: Whether they stand in the `state_dict` instead of in the code.
-        constant: The name of the file's constant that holds them, if one does.
+        values: The numbers, row-major.
+        dtype: PyTorch's name of their dtype.
+        stored: Whether they are in the `state_dict` and not in the code.
+        constant: The name of the file's constant with these values; empty if there is none.
     """
 
     values: tuple[float, ...]
@@ -321,12 +327,12 @@ class Literal(WeightExpr):
         return np.array(self.values, dtype).reshape(self.shape)
 
     def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
-        """Nothing to give back."""
+        """Keras has no weight for it."""
 
 
 @dataclass(frozen=True)
 class ByLayout:
-    """An expression that depends on the layout that a tensor ends up in."""
+    """An expression that depends on the layout chosen for a tensor."""
 
     tensor: Tensor
     keras: WeightExpr | ByLayout
@@ -334,7 +340,7 @@ class ByLayout:
 
     @property
     def shape(self) -> Shape:
-        """The same in both orders."""
+        """The shape, which is the same in both layouts."""
         return self.keras.shape
 
 
@@ -357,19 +363,23 @@ class Weights:
 
     @property
     def prefix(self) -> str:
-        """Where these weights stand below their layer: ``encoder/``, or nothing."""
+        """The path of these weights below their layer: ``encoder/``, or empty."""
         return self._prefix
 
     def under(self, prefix: str) -> Weights:
-        """The weights below ``prefix``, by their names there."""
+        """The weights below ``prefix``, by their names relative to it."""
         return Weights(self._shapes, f"{self._prefix}{prefix}/")
 
 
 def flat_rows(x: Tensor, expr: WeightExpr) -> WeightExpr | ByLayout:
-    """A weight whose first axis runs over the features of ``x``, in the order they come.
+    """Reorder the rows of a weight to the order of the features of ``x``.
 
-    Keras flattens height, width, channels; a value flattened channels-first gives channels,
-    height, width, and the weight's rows are put in that order instead.
+    Keras flattens in the order height, width, channels, a channels-first program in the order
+    channels, height, width.
+
+    Args:
+        x: The tensor (N, features) that is multiplied by the weight.
+        expr: The weight, whose first axis is the features.
     """
     if x.flat is None:
         return expr
@@ -383,7 +393,7 @@ def flat_rows(x: Tensor, expr: WeightExpr) -> WeightExpr | ByLayout:
 def map_layout(
     value: WeightExpr | ByLayout, change: Callable[[WeightExpr], WeightExpr | ByLayout]
 ) -> WeightExpr | ByLayout:
-    """Apply ``change`` to an expression, in either layout."""
+    """Apply ``change`` to an expression for each layout."""
     if isinstance(value, ByLayout):
         first, second = (map_layout(each, change) for each in (value.keras, value.channels))
         return ByLayout(value.tensor, first, second)

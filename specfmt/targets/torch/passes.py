@@ -1,4 +1,4 @@
-"""What is done to a lowered program as a whole: dead steps, layouts, permutes, work in place."""
+"""The passes over a lowered program: dead steps, layouts, permutes, in-place activations."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from specfmt.targets.torch.program import ClassProgram, Options, is_channels_fir
 from specfmt.targets.torch.steps import Step
 
 
-def settle(program: ClassProgram, options: Options, graph: Graph) -> None:
-    """Drop what nobody reads, decide layouts, put in permutes."""
+def run_passes(program: ClassProgram, options: Options, graph: Graph) -> None:
+    """Remove unused steps, choose layouts, insert permutes, mark in-place activations."""
     steps, aliases = _without_aliases(program.builder.steps, program.outputs)
     penalties = [program.penalty] if program.penalty else []
     steps = _live(steps, [*program.outputs.values(), *penalties])
     steps = keep_dimensions(steps, list(program.outputs.values()))
-    stays = options.axes == "keras" or is_channels_first(graph)
+    keeps_order = options.axes == "keras" or is_channels_first(graph)
     inputs = {
-        t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.inputs.values()
+        t: KERAS if keeps_order or t.rank not in (4, 5) else CHANNELS
+        for t in program.inputs.values()
     }
     outputs = {
-        t: KERAS if stays or t.rank not in (4, 5) else CHANNELS for t in program.outputs.values()
+        t: KERAS if keeps_order or t.rank not in (4, 5) else CHANNELS
+        for t in program.outputs.values()
     }
     program.channels = choose(steps, inputs, outputs)
     for tensor, layout in inputs.items():
         program.channels.setdefault(tensor, layout == CHANNELS)
-    for same, tensor in aliases.items():
-        program.channels[same] = program.channels.get(tensor, False)
+    for alias, tensor in aliases.items():
+        program.channels[alias] = program.channels.get(tensor, False)
     program.steps, final = insert_permutes(steps, program.channels, outputs)
     program.outputs = {name: final[tensor] for name, tensor in program.outputs.items()}
     work_in_place(program.steps, list(program.outputs.values()))
@@ -37,7 +39,11 @@ def settle(program: ClassProgram, options: Options, graph: Graph) -> None:
 def _without_aliases(
     steps: list[Step], outputs: dict[str, Tensor]
 ) -> tuple[list[Step], dict[Tensor, Tensor]]:
-    """Steps that compute something, every alias read as what it stands for."""
+    """The steps without those that only alias a tensor; readers of an alias read the tensor.
+
+    Returns:
+        The other steps, and alias -> tensor.
+    """
     table: dict[Tensor, Tensor] = {}
     kept = []
     for step in steps:

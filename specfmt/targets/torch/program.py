@@ -1,4 +1,4 @@
-"""Graph -> torch program: every class with its modules, parameters and ordered steps."""
+"""The PyTorch program of a graph: classes with their modules, parameters and steps."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
 
 @dataclass(frozen=True)
 class Options:
-    """How to write the PyTorch program.
+    """Options of the lowering.
 
     Attributes:
-        axes: ``torch``: inputs and outputs of rank 4 and 5 are channels-first; ``keras``:
-            they stand in Keras's order.
-        fidelity: ``idiomatic`` or ``exact`` (DESIGN section 5).
-        logits: Names of outputs that leave out their final softmax or sigmoid.
-        trains: Whether a training loop reads what the layers' outputs add to its loss.
+        axes: ``torch``: model inputs and outputs of rank 4 and 5 are channels-first; ``keras``:
+            they have the spec's axis order.
+        fidelity: ``idiomatic`` (PyTorch's own layers and optimizers) or ``exact`` (ones that
+            train as Keras's do).
+        logits: Names of outputs whose final softmax or sigmoid is left out.
+        trains: Whether to compute the penalties of activity regularizers for a training loop.
     """
 
     axes: Axes = "torch"
@@ -37,11 +38,11 @@ class TorchParam:
 
     Attributes:
         key: Its key.
-        value: How it is made from the Keras weights of ``unit``.
-        unit: The graph unit (layer) that owns those weights.
+        value: Its value as an expression over the Keras weights of ``unit``.
+        unit: The graph unit (layer) that has these weights.
         trainable: False for buffers and frozen parameters.
         buffer: Whether it is a buffer.
-        owners: Names of the nested models around the unit, outermost first.
+        owners: Names of the nested models that contain the unit, outermost first.
     """
 
     key: str
@@ -52,7 +53,12 @@ class TorchParam:
     owners: tuple[str, ...] = ()
 
     def of_layer(self, unit: Unit, prefix: str) -> TorchParam:
-        """The same as a parameter of a layer that holds the model it is in."""
+        """The parameter as one of a layer that holds this model.
+
+        Args:
+            unit: The layer.
+            prefix: The path of the model's weights below the layer.
+        """
         value, prefix = self.value, f"{prefix}{'/'.join((*self.owners, self.unit.name))}/"
         if any(True for _ in value.sources()):
             value = Below(value.shape, value, prefix)
@@ -65,14 +71,14 @@ class ClassProgram:
 
     Attributes:
         name: The class's name.
-        graph: What it computes.
+        graph: The model that it computes.
         builder: Its modules and parameters.
-        steps: In order, layouts settled, permutes in place, dead steps gone.
+        steps: The steps of forward in order, after all passes.
         inputs: Input name -> tensor.
         outputs: Output name -> tensor.
-        channels: Tensor -> whether it stands channels-first.
-        nested: Classes of nested models, by unit.
-        penalty: What its layers' outputs add to the training loss, if anything.
+        channels: Tensor -> whether it is channels-first.
+        nested: Unit -> the class of the nested model.
+        penalty: The sum of the penalties of activity regularizers; None if there are none.
     """
 
     name: str
@@ -86,7 +92,7 @@ class ClassProgram:
     penalty: Tensor | None = None
 
     def classes(self) -> Iterator[ClassProgram]:
-        """This class and the nested ones, those that others need first."""
+        """This class and those of nested and held models; each follows those it depends on."""
         for inner in self.nested.values():
             yield from inner.classes()
         for held, _ in self.builder.held.values():
@@ -94,13 +100,13 @@ class ClassProgram:
         yield self
 
     def resolve(self, value: WeightExpr | ByLayout) -> WeightExpr:
-        """A parameter expression with its layout decided."""
+        """The expression of a parameter for the chosen layouts."""
         while isinstance(value, ByLayout):
             value = value.channels if self.channels[value.tensor] else value.keras
         return value
 
     def definitions(self) -> Iterator[ModuleDef | ParamDef]:
-        """Modules and parameters in the order in which the layers stand."""
+        """Modules and parameters in the order of the layers."""
         rank = self._rank
         items: list[ModuleDef | ParamDef] = [*self.builder.modules.values()]
         items += self.builder.parameters.values()
@@ -111,7 +117,11 @@ class ClassProgram:
         return {attr: i for i, attr in enumerate(self.builder.attrs.values())}
 
     def parameters(self, prefix: str = "") -> Iterator[TorchParam]:
-        """Every parameter and buffer that is made from Keras weights, nested classes included."""
+        """Every entry of the `state_dict`, those of nested classes included.
+
+        Args:
+            prefix: A prefix for the keys.
+        """
         for item in self.definitions():
             if isinstance(item, ParamDef):
                 value = self.resolve(item.value)
@@ -141,6 +151,6 @@ class ClassProgram:
 
 
 def is_channels_first(graph: Graph) -> bool:
-    """Whether the spec's own layers say that images stand channels-first."""
+    """Whether the spec's layers set ``data_format`` to channels-first, and none to channels-last."""
     formats = {getattr(unit.spec, "data_format", None) for unit in graph.walk_units()}
     return "channels_first" in formats and "channels_last" not in formats

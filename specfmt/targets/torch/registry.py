@@ -1,4 +1,4 @@
-"""The lowering of each layer class, and what it raises where PyTorch has no form for a layer."""
+"""The registry of lowerings by layer class, and the error that they raise."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from specfmt.graph.model import Node
 from specfmt.layers.base import Layer
 
 Lowering = Callable[..., Any]
-
+"""``lowering(layer, builder, *inputs, **arguments)``: returns the output tensor or tensors."""
 
 LOWERINGS: dict[type[Layer], Lowering] = {}
-"""By class, since a layer and an operation may share a name (Add)."""
+"""Layer class -> lowering; not by name, since a layer and an operation may share one (`Add`)."""
 
 
 def lower(cls: type[Layer]) -> Callable[[Lowering], Lowering]:
-    """Decorator: registers the PyTorch lowering of a layer class."""
+    """Decorator that registers the PyTorch lowering of a layer class."""
 
     def register(function: Lowering) -> Lowering:
         LOWERINGS[cls] = function
@@ -29,7 +29,10 @@ def lower(cls: type[Layer]) -> Callable[[Lowering], Lowering]:
 
 
 def find_lowering(cls: type[Layer]) -> Lowering | None:
-    """The lowering of a layer class, importing the module that mirrors the layer's family."""
+    """The lowering of a layer class; None if there is none.
+
+    The module of the layer's family is imported when it is first needed.
+    """
     if cls not in LOWERINGS:
         name = f"specfmt.targets.torch.lowerings.{cls.family}"
         if find_spec(name) is not None:
@@ -38,12 +41,13 @@ def find_lowering(cls: type[Layer]) -> Lowering | None:
 
 
 class TargetError(Exception):
-    """PyTorch cannot express this layer as asked.
+    """PyTorch cannot express a layer with these arguments.
 
     Args:
         message: What cannot be expressed.
         hint: What to do instead.
-        field: The field to point at.
+        field: The field that causes it; empty for the whole layer.
+        code: The diagnostic's code.
     """
 
     def __init__(self, message: str, hint: str = "", field: str = "", code: str = "SF301") -> None:
@@ -51,6 +55,6 @@ class TargetError(Exception):
         super().__init__(message)
 
     def diagnostic(self, node: Node) -> Diagnostic:
-        """The finding, placed at the call."""
+        """The finding, located at the layer or the field."""
         path = (*node.unit.path, self.field) if self.field else node.unit.path
         return Diagnostic(self.code, f"{node.name}: {self.message}", path, self.hint)

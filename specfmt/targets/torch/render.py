@@ -1,4 +1,4 @@
-"""Torch expressions -> Python source, once names and layout are known."""
+"""Python source of PyTorch expressions, once variable names and layouts are known."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ UNARY = 11
 
 
 class Renderer:
-    """Writes expressions of one step.
+    """Writes the expressions of one step as source.
 
     Args:
-        names: What each tensor is called (or its source and precedence, if it is inlined).
-        channels_first: Whether the step's values stand channels-first.
+        names: Tensor -> source and precedence: a variable, or the expression to inline.
+        channels_first: Whether the step's layout is channels-first.
+        owner: The variable of the module whose attributes are used.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Renderer:
         return self.write(expr)[0]
 
     def at(self, expr: Any, precedence: int) -> str:
-        """The source, in parentheses if it binds less tightly than ``precedence``."""
+        """The source, in parentheses if its precedence is lower than ``precedence``."""
         text, own = self.write(expr)
         return text if own >= precedence else f"({text})"
 
@@ -149,7 +150,7 @@ class Renderer:
 
     def _axis(self, expr: Axis) -> tuple[str, int]:
         if not self._moved(expr.rank):
-            # Negative numbers read better where nothing moved: dim=-1 is the features.
+            # dim=-1 is the usual way to write the feature axis.
             return ("-1", UNARY) if expr.axis == expr.rank - 1 else (str(expr.axis), ATOM)
         return str(torch_axis(expr.axis, expr.rank, True)), ATOM
 

@@ -1,9 +1,9 @@
-"""What a static type checker knows of generated code, and how to write what it can follow.
+"""Static types of generated code, and how to write code that passes a strict type checker.
 
-Calling a module gives ``Any``, as `nn.Module.__call__` is declared, and so does what is made of
-that; torch declares what functions and methods of tensors give.  A module's attributes that no
-class declares (parameters of an `nn.LSTM`, parts of an `nn.Sequential`) are ``Tensor | Module``,
-and a convolution's bias may be None: `get_parameter` has the type that they have.
+`nn.Module.__call__` is declared to return ``Any``, so everything computed from it is ``Any`` too,
+while functions and methods of tensors have declared types.  Undeclared attributes of a module
+(parameters of an `nn.LSTM`, parts of an `nn.Sequential`) have the type ``Tensor | Module``, and
+the bias of a convolution may be None; `get_parameter` returns the right type for all of them.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from specfmt.targets.torch.expr import (
 from specfmt.targets.torch.steps import Step
 
 UNDECLARED: Final = ("nn.GRU", "nn.LSTM", "nn.RNN")
-"""Modules none of whose parameters a class declares."""
+"""Modules whose class declares none of their parameters."""
 
 UNTYPED: Final = ("F.max_pool", "F.adaptive_max_pool", "torch.linalg.", "torch.tensordot")
-"""Beginnings of functions for which torch declares no result."""
+"""Prefixes of functions for which PyTorch declares no return type."""
 
 
 def is_declared(ctor: str, name: str) -> bool:
-    """Whether a parameter or buffer of a module has the type of a tensor in torch's own code."""
+    """Whether PyTorch's type hints declare a parameter or buffer of a module as a tensor."""
     if ctor in UNDECLARED:
         return False
     held, _, last = f"{ctor}.{name}".rpartition(".")
@@ -50,19 +50,19 @@ def is_declared(ctor: str, name: str) -> bool:
 
 
 def attribute(owner: str, ctor: str, name: str, *, buffer: bool = False) -> str:
-    """How a statement names a module's parameter: ``self.dense.weight``.
+    """The expression for a module's parameter: ``self.dense.weight``.
 
     Args:
-        owner: The module's place.
-        ctor: What made it.
-        name: The parameter's name below the module.
+        owner: The expression for the module.
+        ctor: The module's constructor.
+        name: The parameter's name in the module.
         buffer: Whether it is a buffer.
     """
     return f"{owner}.{name}" if is_declared(ctor, name) else looked_up(owner, name, buffer=buffer)
 
 
 def looked_up(owner: str, name: str, *, buffer: bool = False) -> str:
-    """``model.get_parameter("dense.weight")``"""
+    """A parameter or buffer by its path: ``model.get_parameter("dense.weight")``."""
     return f"{owner}.{'get_buffer' if buffer else 'get_parameter'}({string(name)})"
 
 
@@ -70,9 +70,9 @@ def is_known(expr: Any, known: Collection[Tensor], helpers: Collection[str]) -> 
     """Whether a type checker knows that an expression is a tensor.
 
     Args:
-        expr: What is computed.
-        known: The values of which it is known.
-        helpers: Functions that the file defines.
+        expr: The expression.
+        known: Tensors of known type.
+        helpers: Functions defined in the file.
     """
     match expr:
         case Tensor():
@@ -103,11 +103,11 @@ def is_known(expr: Any, known: Collection[Tensor], helpers: Collection[str]) -> 
 def known_outputs(
     steps: Sequence[Step], known: Collection[Tensor], helpers: Collection[str]
 ) -> set[Tensor]:
-    """The values of a line that a type checker knows to be tensors."""
+    """The outputs of a line that a type checker knows to be tensors."""
     found: set[Tensor] = set()
     for step in steps:
         if is_known(step.expr, {*known, *found}, helpers):
-            # Helpers that give states too say no more of them than PyTorch does.
+            # A helper that also returns states declares no type for them, as in PyTorch.
             own = isinstance(step.expr, Call) and step.expr.func in helpers
             found.update(step.outputs[:1] if own else step.outputs)
     return found

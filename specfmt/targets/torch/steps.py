@@ -1,4 +1,4 @@
-"""What a generated class is made of: its modules, its parameters and the steps of its forward."""
+"""The parts of a generated class: modules, parameters and the steps of forward."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from specfmt.targets.torch.expr import (
 
 @dataclass(eq=False)
 class ModuleDef:
-    """A module that the class holds.
+    """A submodule of the class.
 
     Attributes:
-        attr: Attribute name.
+        attr: Its attribute name.
         ctor: The constructor call.
-        params: torch parameter name -> expression over the unit's Keras weights.
-        unit: The graph unit whose weights these are.
-        heavy: Whether it stands on a line of its own in forward.
-        frozen: Those of ``params`` that training leaves alone.
-        buffers: Those of ``params`` that are buffers, besides ``running_...``.
+        params: PyTorch parameter name -> expression over the unit's Keras weights.
+        unit: The graph unit that has these weights.
+        heavy: Whether it multiplies by a matrix (convolution, linear, recurrent); a line of
+            forward has at most one such module.
+        frozen: The names in ``params`` that are not trained.
+        buffers: The names in ``params`` that are buffers, besides ``running_...``.
         stays_eval: Whether it stays in evaluation mode while the model trains.
-        comment: A remark for the reader, above its definition.
-        dtype: Its parameters' dtype where that is not float32.
-        starts_itself: Whether nothing outside of it says how its parameters start.
+        comment: A comment above its definition.
+        dtype: Its parameters' dtype if it is not float32, else empty.
+        initializes_itself: Whether the module initializes its own parameters.
     """
 
     attr: str
@@ -45,11 +46,11 @@ class ModuleDef:
     stays_eval: bool = False
     comment: str = ""
     dtype: str = ""
-    starts_itself: bool = False
+    initializes_itself: bool = False
 
     @property
     def creation(self) -> Call | Method:
-        """The constructor call, brought to the dtype."""
+        """The constructor call, converted to the dtype."""
         return Method(self.ctor, "to", (Name(f"torch.{self.dtype}"),)) if self.dtype else self.ctor
 
     def is_buffer(self, name: str) -> bool:
@@ -58,13 +59,13 @@ class ModuleDef:
 
     @property
     def counts_batches(self) -> bool:
-        """Whether PyTorch's own module keeps a count beside its running statistics."""
+        """Whether it is a PyTorch module with a `num_batches_tracked` buffer."""
         return str(self.ctor.func).startswith("nn.") and "running_mean" in self.params
 
 
 @dataclass(eq=False)
 class ParamDef:
-    """An `nn.Parameter` (or a buffer, if not trainable) that the class itself holds."""
+    """An `nn.Parameter` (or a buffer, if not trainable) of the class itself."""
 
     attr: str
     value: Any
@@ -75,20 +76,23 @@ class ParamDef:
 
 @dataclass(eq=False)
 class Step:
-    """One computation of forward: ``outputs = expr``.
+    """One computation in forward: ``outputs = expr``.
 
     Attributes:
-        outputs: The values it gives (several for a tuple).
-        expr: What it computes.
-        layout: The axis order it needs of every input that has one.
-        output_layout: The order its outputs stand in (default: as ``layout``); ``free`` if it can
-            give either, whatever it reads; then the expression follows the output's order.
+        outputs: The resulting values; several if the result is a tuple.
+        expr: The expression.
+        layout: The layout of all inputs that have one.
+        output_layout: The layout of the outputs; None if it is the inputs' layout.  ``free``:
+            either layout, whatever the inputs'; the expression then follows the output's.
         node: The graph node it belongs to.
-        module: The stock module (or chain of them) that does the same, for `nn.Sequential`;
-            None if there is none.
-        same_line: Whether it may join the line of the step before it (element-wise, norms).
-        comment: A remark for the reader, on a line above.
-        target: The nest of ``outputs`` that the call returns, where it is not a flat tuple:
+        module: The equivalent `torch.nn` module (or chain), for `nn.Sequential`; None if there
+            is none.
+        module_def: The submodule that it calls, if any.
+        same_line: Whether it may be written on the line of the previous step (element-wise
+            functions, normalizations).
+        heavy: Whether it multiplies by a matrix; a line has at most one such step.
+        comment: A comment on the line above.
+        target: ``outputs`` nested as in the call's result, if that is not a flat tuple:
             ``(out, (h, c))``.
     """
 

@@ -1,7 +1,7 @@
-"""Classes for layers that specfmt does not know: weights and shapes are there, forward is to be written.
+"""Stub classes for layers that specfmt does not define: weights and shapes, but no forward.
 
-Layers of one class share a generated class; what differs between them is an argument of its
-constructor.  A layer with a PyTorch class of the user's own (``torch:``) imports that instead.
+Layers of the same Keras class share a stub class, whose constructor takes the arguments in which
+they differ.  A layer with a user-defined PyTorch class (``torch:``) imports that class instead.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from specfmt.targets.unknown import (
 )
 
 WIDTH = 84
-"""Of a line of a docstring, without its indentation."""
+"""The width of a docstring line, without its indentation."""
 
 ANNOTATIONS = {bool: "bool", int: "int", float: "float", str: "str"}
 
 
 @dataclass(eq=False)
 class Stub:
-    """One call of a layer that specfmt does not know.
+    """One call of a layer that specfmt does not define.
 
     Attributes:
-        layer: The entry.
-        unit: The layer in the graph, or the wrapper that holds it.
-        module: The module that stands for it.
-        args, kwargs: What it is called with.
-        outputs: What it gives.
+        layer: The layer's definition.
+        unit: The layer in the graph, or the wrapper around it.
+        module: The module that replaces it.
+        args, kwargs: The arguments of the call.
+        outputs: The outputs of the call.
     """
 
     layer: Custom
@@ -60,7 +60,7 @@ class Stub:
 
 @dataclass(frozen=True)
 class StubContext:
-    """What the template needs of one class; every value is finished Python source."""
+    """The template's variables for one stub class; every value is Python source."""
 
     name: str
     doc: str
@@ -76,26 +76,31 @@ class Stubs:
     """All calls of unknown layers in one file.
 
     Attributes:
-        contexts: The classes that the file defines, once `settle` has run.
-        imports: Import lines of the classes that it takes from elsewhere.
-        written: For each class that is to be written: its name, the layers that it stands for,
-            and what is to be written.
+        contexts: The stub classes, after `define_classes`.
+        imports: The import lines of the user-defined PyTorch classes.
+        unfinished: For each stub class: its name, the layers that it replaces, and what the user
+            has to write.
     """
 
     def __init__(self) -> None:
         self.calls: dict[ModuleDef, Stub] = {}
         self.contexts: list[StubContext] = []
         self.imports: dict[str, None] = {}
-        self.written: list[tuple[str, list[str], str]] = []
+        self.unfinished: list[tuple[str, list[str], str]] = []
 
     def add(self, stub: Stub) -> None:
-        """Take a call; the first of a shared layer says how it is called."""
+        """Add a call; of a shared layer, the call with the most arguments is kept."""
         known = self.calls.setdefault(stub.module, stub)
         if len(stub.args) > len(known.args) or len(stub.kwargs) > len(known.kwargs):
             self.calls[stub.module] = stub
 
-    def settle(self, scope: Scope, assumed: frozenset[Unit]) -> None:
-        """Name the classes and give every module its constructor call."""
+    def define_classes(self, scope: Scope, assumed: frozenset[Unit]) -> None:
+        """Define the stub classes and set the constructor call of every module.
+
+        Args:
+            scope: Module-level names in use in the file.
+            assumed: Units whose output shape is inferred from the layers that follow.
+        """
         groups: dict[Any, list[Stub]] = {}
         for stub in self.calls.values():
             groups.setdefault(_kind(stub), []).append(stub)
@@ -108,7 +113,7 @@ class Stubs:
                 context = _define(_claim(scope, wish), group, assumed)
                 self.contexts.append(context)
                 names = [stub.unit.name for stub in group]
-                self.written.append((context.name, names, _task(context.name, group[0])))
+                self.unfinished.append((context.name, names, _task(context.name, group[0])))
 
     def _imported(self, dotted: str, group: list[Stub], scope: Scope) -> None:
         module, _, name = dotted.rpartition(".")
@@ -123,7 +128,7 @@ class Stubs:
 
 
 def _kind(stub: Stub) -> Any:
-    """What layers of one generated class have in common."""
+    """A key that is equal for layers that share a class."""
     layer = stub.layer
     if layer.torch is not None:
         return layer.torch
@@ -131,7 +136,7 @@ def _kind(stub: Stub) -> Any:
         (name, as_weight(item).trainable, as_weight(item).dtype)
         for name, item in layer.weights_.items()
     )
-    # Every Lambda computes something else, and so does every function of TensorFlow.
+    # Each Lambda and each TensorFlow function computes something different.
     own = wished_class(layer, stub.unit)
     call = (len(stub.args), tuple(stub.kwargs), len(stub.outputs))
     return layer.class_, own, names, call
@@ -148,7 +153,7 @@ def _claim(scope: Scope, wish: str) -> str:
 
 
 def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubContext:
-    """The class of a group of layers, and the constructor call of each."""
+    """Define the class of a group of layers and set the constructor call of each."""
     first = group[0]
     attrs = attribute_names(list(first.shapes))
     configs = [own_config(stub.layer) for stub in group]
@@ -157,9 +162,9 @@ def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubConte
     init = [f"{key}: {_annotation([config[key] for config in configs])}" for key in plain]
     init += [f"{attrs[key]}_shape: tuple[int, ...]" for key in shaped]
     for stub, config in zip(group, configs, strict=True):
-        said = {key: config[key] for key in plain}
-        said |= {f"{attrs[key]}_shape": stub.shapes[key] for key in shaped}
-        stub.module.ctor = Call(name, (), said)
+        arguments = {key: config[key] for key in plain}
+        arguments |= {f"{attrs[key]}_shape": stub.shapes[key] for key in shaped}
+        stub.module.ctor = Call(name, (), arguments)
     definitions = [f"self.{key} = {key}" for key in plain]
     for key, attr in attrs.items():
         weight = as_weight(first.layer.weights_[key])
@@ -184,7 +189,7 @@ def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubConte
 
 
 def _task(name: str, stub: Stub) -> str:
-    """What is to be written."""
+    """What the user has to write."""
     reads = ", ".join(map(_shown, _tensors((*stub.args, stub.kwargs))))
     return f"write what {name} computes: {reads} -> {', '.join(map(_shown, stub.outputs))}"
 
@@ -231,7 +236,7 @@ def _notes(
 
 
 def _varies_plainly(key: str, configs: list[dict[str, Any]]) -> bool:
-    """Whether a config value is a plain one that layers of the class do not agree on."""
+    """Whether a config entry is a plain value that differs between layers of the class."""
     if not is_keyword(key) or not all(key in config for config in configs):
         return False
     values = [config[key] for config in configs]
@@ -293,5 +298,5 @@ def _tensors(nest: Any) -> list[Tensor]:
 
 
 def _shown(tensor: Tensor) -> str:
-    """``(N, H, W, 3)``: a shape in Keras's order."""
+    """A shape in Keras's axis order: ``(N, H, W, 3)``."""
     return shape_text(tensor, channels_first=False) if tensor.shape else "a tensor"

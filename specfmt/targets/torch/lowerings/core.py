@@ -39,7 +39,9 @@ def dense(layer: Dense, builder: LayerBuilder, x: Tensor, training: object = Non
         x = builder.method(x, "to", Name(f"torch.{wanted}"), dtype=wanted)
     features = x.shape[-1]
     y = builder.tensor(
-        (*x.shape[:-1], layer.units), x.dtype, flat=builder.class_builder.unfolds.get(builder.node)
+        (*x.shape[:-1], layer.units),
+        x.dtype,
+        flat=builder.class_builder.feature_shapes.get(builder.node),
     )
     kernel = map_layout(flat_rows(x, builder.weights.kernel), lambda kernel: flat_rows(y, kernel.T))
     params: dict[str, WeightExpr | ByLayout] = {"weight": kernel}
@@ -92,7 +94,9 @@ def masking(layer: Masking, builder: LayerBuilder, x: Tensor) -> Tensor:
     mask = Tensor(x.shape[:-1], "bool", f"{builder.node.name}_mask")
     builder.step(differs, mask, layout="keras")
     y = builder.tensor(x.shape, x.dtype, flat=x.flat)
-    if value == 0 and x in builder.class_builder.data:  # they are zero, and need no gradient to be
+    if (
+        value == 0 and x in builder.class_builder.model_inputs
+    ):  # they are zero, and need no gradient to be
         builder.step(x, y)
     else:
         hidden = Unary("~", Method(mask, "unsqueeze", (-1,)))

@@ -28,7 +28,7 @@ def custom(layer: Custom, builder: LayerBuilder, /, *args: Any, **kwargs: Any) -
         params={attr: builder.weights[name] for name, attr in names.items()},
         buffers=tuple(names[n] for n, weight in weights.items() if not weight.trainable),
         heavy=True,
-        starts_itself=True,
+        initializes_itself=True,
     )
     outputs = _outputs(layer, builder, args, kwargs)
     builder.class_builder.stubs.add(

@@ -36,7 +36,7 @@ def held_model(
             "inputs",
         )
     inner = builder.class_builder.lower_model(layer.graph)
-    module = builder.module(inner.name, heavy=True, starts_itself=True)
+    module = builder.module(inner.name, heavy=True, initializes_itself=True)
     builder.class_builder.held[module.attr] = (inner, builder.weights.prefix)
     (value,) = layer.graph.outputs.values()
     (read,) = inner.inputs.values()

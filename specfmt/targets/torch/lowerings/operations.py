@@ -222,7 +222,7 @@ def floor_divide(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
         Method(written, "detach")
         if isinstance(item, Tensor)
         and is_floating(item.dtype)
-        and item not in builder.class_builder.data
+        and item not in builder.class_builder.model_inputs
         else written
         for item, written in zip(operands.items, operands.promoted(), strict=True)
     ]
