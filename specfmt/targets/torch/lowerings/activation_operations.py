@@ -1,4 +1,4 @@
-"""PyTorch lowerings of activations as operations: the vocabulary's, by the same names."""
+"""PyTorch lowerings of activation operations, which are the activations of the same names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specfmt.targets.torch.registry import lower
 from specfmt.vocab.base import Term
 
 
-def _word(name: str) -> Callable[..., Tensor]:
+def _activation(name: str) -> Callable[..., Tensor]:
     """An activation whose arguments are the operation's fields."""
 
     def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ for _class in (
     ops.Squareplus,
     ops.Threshold,
 ):
-    lower(_class)(_word(_class.type_name))
+    lower(_class)(_activation(_class.type_name))
 
 
 @lower(ops.Softmax)

@@ -13,11 +13,11 @@ from specfmt.targets.torch.registry import lower
 from specfmt.vocab.base import Term
 
 HIDDEN = -1e9
-"""What Keras puts in place of masked elements before a softmax (`_large_negative_number`)."""
+"""The value of masked elements before a softmax in Keras (`_large_negative_number`)."""
 
 
-def apply_word(builder: LayerBuilder, name: str, x: Tensor, **arguments: Any) -> Tensor:
-    """An activation of the vocabulary, by its type name."""
+def apply_activation(builder: LayerBuilder, name: str, x: Tensor, **arguments: Any) -> Tensor:
+    """Apply an activation by its type name in the vocabulary."""
     return activation(builder, Term("activation", name, arguments), x)
 
 
@@ -28,22 +28,22 @@ def relu(layer: ReLU, builder: LayerBuilder, x: Tensor) -> Tensor:
         "max_value": layer.max_value,
         "threshold": layer.threshold,
     }
-    return apply_word(builder, "Relu", x, **arguments)
+    return apply_activation(builder, "Relu", x, **arguments)
 
 
 @lower(LeakyReLU)
 def leaky_relu(layer: LeakyReLU, builder: LayerBuilder, x: Tensor) -> Tensor:
-    return apply_word(builder, "LeakyRelu", x, negative_slope=layer.negative_slope)
+    return apply_activation(builder, "LeakyRelu", x, negative_slope=layer.negative_slope)
 
 
 @lower(ELU)
 def elu(layer: ELU, builder: LayerBuilder, x: Tensor) -> Tensor:
-    return apply_word(builder, "Elu", x, alpha=layer.alpha)
+    return apply_activation(builder, "Elu", x, alpha=layer.alpha)
 
 
 @lower(PReLU)
 def prelu(layer: PReLU, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`nn.PReLU` where alpha is one number or one a channel, else a parameter that broadcasts."""
+    """`nn.PReLU` if alpha is one number or one per channel, else a parameter that broadcasts."""
     alpha = builder.weights.alpha
     channels = alpha.shape[-1]
     if alpha.shape == (1,) * len(alpha.shape):
@@ -66,7 +66,7 @@ def _prelu_module(builder: LayerBuilder, count: int, weight: Any) -> Any:
 
 @lower(Softmax)
 def softmax(layer: Softmax, builder: LayerBuilder, x: Tensor, mask: Tensor | None = None) -> Tensor:
-    """A softmax over one axis or several; Keras reads the mask that travels along as well."""
+    """A softmax over one or several axes; the input's own mask is applied too, as in Keras."""
     given, mask = mask, mask or x.mask
     axes = as_axes(layer.axis)
     if mask is None:
@@ -84,14 +84,14 @@ def softmax(layer: Softmax, builder: LayerBuilder, x: Tensor, mask: Tensor | Non
 
 
 def softmax_over(
-    builder: LayerBuilder, x: Tensor, axis: int | tuple[int, ...] | None, word: str = "Softmax"
+    builder: LayerBuilder, x: Tensor, axis: int | tuple[int, ...] | None, name: str = "Softmax"
 ) -> Tensor:
-    """A softmax (or ``LogSoftmax``) over one axis, several, or (None) all."""
+    """A softmax or log-softmax over one axis, several axes, or all axes (None)."""
     axes = tuple(range(x.rank)) if axis is None else as_axes(axis)
     if len(axes) == 1:
-        return apply_word(builder, word, x, axis=axes[0])
+        return apply_activation(builder, name, x, axis=axes[0])
     value = _softmax(x, axes, x)
-    return builder.expr(value if word == "Softmax" else value.obj, x)
+    return builder.expr(value if name == "Softmax" else value.obj, x)
 
 
 def _softmax(value: Any, axes: tuple[int, ...], x: Tensor) -> Method:

@@ -11,7 +11,7 @@ from specfmt.targets.torch.registry import lower
 
 @lower(LayerScale)
 def layer_scale(layer: LayerScale, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """``x * self.scale``, the factors along the channels wherever those stand."""
+    """``x * self.gamma``, with one factor per channel."""
     y = builder.tensor((*x.shape[:-1], layer.projection_dim), x.dtype)
     gamma = builder.parameter(builder.aligned(builder.weights.variable, y), "gamma")
     result: Tensor = builder.step(Binary("*", x, gamma), y)

@@ -1,4 +1,4 @@
-"""PyTorch lowerings of operations that move, join and cut arrays."""
+"""PyTorch lowerings of operations that rearrange, join and split arrays."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def moved(
     layout: Layout,
     output_layout: OutputLayout | None = None,
 ) -> Tensor:
-    """A step that only moves elements of ``x``."""
+    """Add a step that only rearranges the elements of ``x``."""
     shape = layer.output_shape(as_operand(x))
     y = builder.tensor(shape, x.dtype)
     layout = layout if x.flat is None else "keras"
@@ -47,7 +47,7 @@ def reshape(layer: ops.Reshape, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 
 def permuted(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`permute`, or `transpose` where just two axes change places."""
+    """`permute`, or `transpose` if only two axes are swapped."""
     order = layer.order(x.rank)
     changed = [k for k, axis_ in enumerate(order) if k != axis_]
     if not changed:
@@ -83,7 +83,7 @@ def squeeze(layer: ops.Squeeze, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(ops.ExpandDims)
 def expand_dims(layer: ops.ExpandDims, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """New axes between the batch and the channels leave the order open."""
+    """New axes between the batch and the channels work in either layout."""
     places = layer.places(x.shape)
     rank = x.rank + len(places)
     if 0 in places or rank - 1 in places or x.rank < 2:
@@ -95,7 +95,7 @@ def expand_dims(layer: ops.ExpandDims, builder: LayerBuilder, x: Tensor) -> Tens
 
 
 def _together(tensors: tuple[Tensor, ...], dtype: str) -> list[Any]:
-    """Tensors in one dtype, so that they can be joined."""
+    """The tensors cast to one dtype, so that they can be joined."""
     return [x if x.dtype == dtype else to_dtype(x, dtype) for x in tensors]
 
 
@@ -137,7 +137,7 @@ def flip(layer: ops.Flip, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(ops.Roll)
 def roll(layer: ops.Roll, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """Without axes elements move on in Keras's order."""
+    """`Tensor.roll`; without an axis, the elements are shifted in Keras's order."""
     if layer.axis is None:
         return moved(builder, layer, x, Method(x, "roll", (layer.shift,)), "keras")
     dims = tuple(axis(k, x) for k in reduced_axes(layer.axis, x.rank))
@@ -174,7 +174,7 @@ def broadcast_to(layer: ops.BroadcastTo, builder: LayerBuilder, x: Tensor) -> Te
 
 @lower(ops.Pad)
 def pad(layer: ops.Pad, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`F.pad`; it mirrors only along the axes after batch and channels, and never the edge."""
+    """`F.pad`, or a helper where it cannot mirror: other than spatial axes, mode symmetric."""
     widths = layer.widths(x.rank)
     if layer.mode == "constant":
         value = {} if not layer.constant_values else {"value": layer.constant_values}
@@ -192,7 +192,7 @@ def pad(layer: ops.Pad, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(ops.Split)
 def split(layer: ops.Split, builder: LayerBuilder, x: Tensor) -> Any:
-    """`chunk` into equal parts, `tensor_split` at given places."""
+    """`chunk` into equal parts, or `tensor_split` at given indices."""
     shapes = layer.output_shape(as_operand(x))
     if len(shapes) == 1:
         return (x,)

@@ -1,4 +1,4 @@
-"""PyTorch lowerings of the attention layers that read a list; heads have a module of their own."""
+"""PyTorch lowerings of `Attention` and `AdditiveAttention`, which take a list of inputs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from specfmt.targets.torch.lowerings.attention_heads import boolean, step
 from specfmt.targets.torch.registry import lower
 
 FAR = 1e9
-"""What Keras's Attention takes from the scores of masked positions."""
+"""Keras's `Attention` subtracts this from the scores of masked positions."""
 
 
 def visible_keys(
     builder: LayerBuilder, query: Tensor, key: Tensor, mask: Tensor | None, *, causal: bool
 ) -> Any:
-    """Where a query may attend to a key, broadcast to (..., T, S); None for everywhere."""
+    """Which keys each query may attend to, broadcast to (..., T, S); None for all."""
     allowed = None if mask is None else boolean(mask)
     if mask is not None and (causal or mask.rank == 2):
         allowed = Method(allowed, "unsqueeze", (-2,))
@@ -41,20 +41,23 @@ def list_attention(
     """Attention over ``[query, value, key]``.
 
     Args:
-        builder: The builder.
-        inputs: Query, value and perhaps key.
-        dot: The query as it is multiplied with the keys; None where ``scores`` are no product.
-        scores: The scores as an expression.
-        rate: Dropout of the attention weights.
-        mask: Query's and value's masks (default: those that travel along).
-        training: Without effect, as for `batch_normalization`.
-        return_attention_scores, use_causal_mask: As Keras's.
+        builder: The layer's builder.
+        inputs: Query (..., T, features), value (..., S, features) and perhaps key.
+        dot: The (scaled) query for dot-product attention; None for other scores.
+        scores: The scores (..., T, S), as an expression.
+        rate: The dropout rate of the attention weights.
+        mask: The masks of query and value; by default the tensors' own.
+        training: Has no effect; see `batch_normalization`.
+        return_attention_scores, use_causal_mask: As in Keras.
+
+    Returns:
+        The output (..., T, features), with the attention weights if they are requested.
     """
     query, value, key = inputs[0], inputs[1], inputs[-1]
     masks = [x.mask for x in inputs] if mask is None else mask
     visible = visible_keys(builder, query, key, masks[1], causal=use_causal_mask)
     y = builder.tensor((*query.shape[:-1], value.shape[-1]))
-    # With a mask, the fused kernels give wrong gradients to a query without any key.
+    # With a mask, the fused kernels compute wrong gradients for a query without any key.
     if dot is not None and masks[1] is None and not return_attention_scores:
         kwargs: dict[str, Any] = {"is_causal": True} if use_causal_mask else {}
         if rate:
@@ -91,7 +94,7 @@ def hidden(builder: LayerBuilder, x: Tensor, mask: Tensor | None) -> Tensor:
 
 @lower(Attention)
 def attention(layer: Attention, builder: LayerBuilder, inputs: list[Tensor], **call: Any) -> Any:
-    """`F.scaled_dot_product_attention`, unscaled; written out with a mask or for the scores."""
+    """`F.scaled_dot_product_attention`, or its formula if there is a mask or scores are returned."""
     query, key = inputs[0], inputs[-1]
     scale = builder.parameter(builder.weights.scale, "scale") if layer.use_scale else None
     if layer.score_mode == "dot":

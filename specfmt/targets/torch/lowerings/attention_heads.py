@@ -1,4 +1,5 @@
-"""PyTorch lowerings of attention by several heads: helper modules around SDPA."""
+"""PyTorch lowerings of multi-head attention: helper modules around
+`F.scaled_dot_product_attention`."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ def boolean(mask: Tensor) -> Any:
 def step(
     builder: LayerBuilder, expr: Any, shape: tuple[int | None, ...], dtype: str, name: str
 ) -> Tensor:
-    """A computation in Keras's order, under a name of its own."""
+    """Add a step in Keras's axis order, whose output has its own variable ``name``."""
     y: Tensor = builder.tensor(shape, dtype, keeps_name=True)
     y.name = name
     builder.step(expr, y, layout="keras")
@@ -34,7 +35,7 @@ def step(
 def linear(
     builder: LayerBuilder, keras: str, name: str, rows: int
 ) -> dict[str, WeightExpr | ByLayout]:
-    """The parameters of a projection as an `nn.Linear` that reads ``rows`` features."""
+    """The parameters of a projection as an `nn.Linear` with ``rows`` input features."""
     params: dict[str, WeightExpr | ByLayout] = {
         f"{name}.weight": builder.weights[f"{keras}/kernel"].reshape(rows, -1).T
     }
@@ -53,15 +54,18 @@ def head_mask(
     causal: bool,
     window: int | None,
 ) -> Tensor | None:
-    """The mask (N, heads, T, S) that Keras makes of all masks; None if there is none.
+    """Combine all masks to one of shape (N, 1, T, S), as Keras does; None if there are none.
 
     Args:
-        builder: The builder.
-        query, key: What attends to what, (N, T, ...) and (N, S, ...).
-        masks: Those of query, value and key.
-        attention_mask: The call's own.
-        causal: Whether steps attend to earlier ones only.
+        builder: The layer's builder.
+        query, key: The query (N, T, ...) and the key (N, S, ...).
+        masks: The masks of query, value and key.
+        attention_mask: The call's ``attention_mask``.
+        causal: Whether steps only attend to earlier steps.
         window: Keras's ``sliding_window``.
+
+    Raises:
+        TargetError: Keras cannot combine the masks either.
     """
     lengths = (query.shape[1], key.shape[1])
     known: Any = (query, key) if None in lengths else lengths
@@ -74,8 +78,9 @@ def head_mask(
             continue
         if mask.rank != 2 or (attention_mask is not None and attention_mask.rank != 3):
             raise TargetError(
-                "masks whose axes Keras does not line up",
-                "stop the mask before this layer, or give an attention mask of shape (N, T, S)",
+                "expected masks of shape (N, T) and an attention mask of shape (N, T, S), "
+                "received other ranks, which Keras cannot combine",
+                "remove the mask before this layer, or use an attention mask of shape (N, T, S)",
             )
         where = (ALL, None, ALL, None) if index == 0 else (ALL, None, None, ALL)
         terms.append(Subscript(boolean(mask), where))
@@ -94,20 +99,23 @@ def head_mask(
 
 
 def over_heads(mask: Tensor, axes: int, others: int) -> Any:
-    """An attention mask (N, T..., S...) with its attention axes as one and an axis for heads.
+    """Merge the attention axes of a mask (N, T..., S...) and add an axis for the heads.
 
     Args:
         mask: Keras's mask.
-        axes: How many axes attend.
-        others: How many axes besides the batch do not.
+        axes: The number of attention axes.
+        others: The number of other axes besides the batch.
+
+    Raises:
+        TargetError: The mask has too few or too many axes.
     """
     given = mask.rank - 2 * axes
     missing = 2 + others - given
     if given < 1 or missing < 0:
         raise TargetError(
             f"expected an attention mask of {1 + 2 * axes} to {2 + others + 2 * axes} axes, "
-            f"received one of {mask.rank}",
-            "give it the shape (N, T, S)",
+            f"received {mask.rank}",
+            "use a mask of shape (N, T, S)",
         )
     result = boolean(mask)
     if axes > 1:
@@ -130,7 +138,7 @@ def call_heads(
     scored: bool,
     causal: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """Call a helper module; the second value is the attention weights, if it gives them."""
+    """Call a helper module; returns the output, and the attention weights if ``scored``."""
     kwargs: dict[str, Any] = {}
     if mask is not None:
         kwargs["mask"] = mask
@@ -148,7 +156,7 @@ def call_heads(
 
 
 def options(layer: HeadsAttention, *, bias: bool) -> dict[str, Any]:
-    """Constructor arguments that all helper modules take."""
+    """The constructor arguments that all helper modules take."""
     kwargs: dict[str, Any] = {}
     if layer.dropout:
         kwargs["dropout"] = layer.dropout
@@ -156,7 +164,7 @@ def options(layer: HeadsAttention, *, bias: bool) -> dict[str, Any]:
 
 
 def variant(name: str, *, gate: bool, scored: bool) -> str:
-    """The helper class with a gate or returned weights."""
+    """The name of a helper class with a gate or with returned attention weights."""
     return f"{'Gated' if gate else ''}{'Scored' if scored else ''}{name}"
 
 
@@ -177,7 +185,7 @@ def multi_head_attention(
 ) -> Any:
     """A helper module: projections around `F.scaled_dot_product_attention`.
 
-    Keras overwrites ``query_mask`` by the mask that travels with the query.
+    Keras overwrites ``query_mask`` with the query's own mask.
     """
     key_mask = key_mask or (key.mask if key is not None else None)
     key = value if key is None else key
@@ -195,15 +203,15 @@ def multi_head_attention(
     else:
         if causal or window is not None or any(masks):
             raise TargetError(
-                f"masks of steps for inputs of {query.rank} axes",
-                "give an `attention_mask`, or stop the mask before this layer",
+                f"expected no mask of steps for inputs of {query.rank} axes, received one",
+                "use an `attention_mask`, or remove the mask before this layer",
             )
         mask = None
         if attention_mask is not None:
             others = query.rank - 2 - len(axes)
             over = over_heads(attention_mask, len(axes), others)
             mask = step(builder, over, (None,) * (4 + others), "bool", "mask")
-            # Beyond three axes Keras takes the path where a query without keys gives zeros.
+            # With more than three axes, Keras's output for a query without keys is zero.
             scored = scored or not layer.dropout
     sizes = layer.out(query.shape)
     module = heads_module(layer, builder, query, key, value, prod(sizes), scored=scored)
@@ -229,7 +237,9 @@ def multi_head_attention(
     if len(axes) > 1:
         if tuple(sorted(axes)) != axes:
             raise TargetError(
-                "attention scores over axes out of order", "sort them", "attention_axes"
+                f"expected sorted attention_axes to return scores, received {list(axes)}",
+                "sort the axes",
+                "attention_axes",
             )
         weights = spread(builder, weights, query, key, axes)
     return y, weights
@@ -245,7 +255,7 @@ def heads_module(
     *,
     scored: bool,
 ) -> ModuleDef:
-    """The helper module of a layer, its arguments where they differ from the defaults."""
+    """The helper module of a layer."""
     dim, kdim, vdim = (x.shape[-1] or 0 for x in (query, key, value))
     kwargs: dict[str, Any] = {}
     if layer.value_size != layer.key_dim:
@@ -267,7 +277,7 @@ def heads_module(
 
 
 def arranged(builder: LayerBuilder, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """``x`` with the axes that attend as one, just before the features."""
+    """``x`` with the attention axes merged to one, just before the features."""
     others = [k for k in range(1, x.rank - 1) if k not in axes]
     order = (0, *others, *axes, x.rank - 1)
     if len(axes) == 1 and order == tuple(range(x.rank)):
@@ -284,7 +294,7 @@ def arranged(builder: LayerBuilder, x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def restored(builder: LayerBuilder, y: Tensor, query: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """The reverse of `arranged`, features aside."""
+    """The inverse of `arranged`; the number of features may differ."""
     rank = query.rank
     others = [k for k in range(1, rank - 1) if k not in axes]
     order = (0, *others, *axes, rank - 1)
@@ -301,14 +311,14 @@ def restored(builder: LayerBuilder, y: Tensor, query: Tensor, axes: tuple[int, .
 
 
 def sizes_of(x: Tensor, axes: tuple[int, ...]) -> tuple[Any, ...]:
-    """The sizes of some axes, those not known until run time as expressions."""
+    """The sizes of some axes; sizes that are only known at run time are expressions."""
     return tuple(Size(x, k) if x.shape[k] is None else x.shape[k] for k in axes)
 
 
 def spread(
     builder: LayerBuilder, weights: Tensor | None, query: Tensor, key: Tensor, axes: tuple[int, ...]
 ) -> Tensor:
-    """Attention weights with the axes that attend apart again."""
+    """The attention weights with the attention axes split again."""
     assert weights is not None
     expr = Method(weights, "unflatten", (-1, sizes_of(key, axes)))
     expr = Method(expr, "unflatten", (-1 - len(axes), sizes_of(query, axes)))
@@ -331,7 +341,7 @@ def group_query_attention(
     training: bool | None = None,
     use_causal_mask: bool = False,
 ) -> Any:
-    """A helper module whose heads of keys and values serve groups of query heads."""
+    """A helper module in which a group of query heads shares a key and value head."""
     key_mask = key_mask or (key.mask if key is not None else None)
     key = value if key is None else key
     masks = [query_mask or query.mask, value_mask or value.mask, key_mask]

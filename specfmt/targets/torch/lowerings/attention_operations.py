@@ -38,7 +38,7 @@ def dot_product_attention(
     mask: Any = None,
     scale: Any = None,
 ) -> Tensor:
-    """`F.scaled_dot_product_attention`, which wants the heads before the time."""
+    """`F.scaled_dot_product_attention`, which takes the heads axis before the time axis."""
     dtype = layer.result_dtype(*(as_operand(item) for item in (query, key, value)))
     read = [
         Method(item if item.dtype == dtype else to_dtype(item, dtype), "transpose", (1, 2))

@@ -1,6 +1,6 @@
 """PyTorch lowerings of the convolutions.
 
-Keras's kernels stand (*window, in, out), PyTorch's (out, in, *window).
+Keras's kernels have the shape (*window, in, out), PyTorch's (out, in, *window).
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ Params = dict[str, WeightExpr | ByLayout]
 
 
 def bias_option(use_bias: bool) -> dict[str, Any]:
-    """``bias=False``, where it is."""
+    """``bias=False`` if there is no bias, else nothing."""
     return {} if use_bias else {"bias": False}
 
 
 def channels_first_kernel(kernel: WeightExpr) -> WeightExpr:
-    """A kernel (*window, a, b) as (b, a, *window)."""
+    """Permute a kernel from (*window, a, b) to (b, a, *window)."""
     rank = len(kernel.shape) - 2
     return kernel.permute(rank + 1, rank, *range(rank))
 
 
 def depthwise_kernel(kernel: WeightExpr) -> WeightExpr:
-    """A depthwise kernel (*window, in, multiplier) as (in * multiplier, 1, *window)."""
+    """Reshape a depthwise kernel (*window, in, multiplier) to (in * multiplier, 1, *window)."""
     rank = len(kernel.shape) - 2
     moved = kernel.permute(rank, rank + 1, *range(rank))
     return moved.reshape(-1, 1, *kernel.shape[:rank])
@@ -62,7 +62,7 @@ def depthwise_kernel(kernel: WeightExpr) -> WeightExpr:
 @lower(Conv2D)
 @lower(Conv3D)
 def convolution(layer: Convolution, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
-    """`nn.Conv1d` and its like."""
+    """`nn.Conv1d` to `nn.Conv3d`."""
     kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
     dilation = layer.sized("dilation_rate")
     source, padding = conv_padding(builder, layer, x, kernel, strides, dilation)
@@ -154,11 +154,11 @@ def _depthwise(
 def transposed(
     layer: TransposedConvolution, builder: LayerBuilder, x: Tensor, **_: object
 ) -> Tensor:
-    """`nn.ConvTranspose1d` and its like.
+    """`nn.ConvTranspose1d` to `nn.ConvTranspose3d`.
 
-    TensorFlow cuts ``before`` and ``after`` off the full result.  PyTorch's ``padding`` cuts
-    both ends alike and ``output_padding`` gives some of the end back; where TensorFlow cuts
-    more off the end than off the start, the rest is sliced away.
+    TensorFlow crops the full result by ``before`` and ``after``.  PyTorch's ``padding`` crops both
+    ends equally and ``output_padding`` extends the end; if TensorFlow crops more at the end than
+    at the start, the rest is sliced off.
     """
     kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
     dilation = layer.sized("dilation_rate")

@@ -1,8 +1,8 @@
 """PyTorch lowerings of the convolutional LSTMs.
 
-The class ``ConvLSTM`` of the generated file holds two stock convolutions: one for the inputs
-of all steps at once, one for the state.  Channels-last sequences (N, T, ..., C) come to it as
-(N, C, T, ...), in the order of `nn.Conv3d`; channels-first ones as they are.
+The class ``ConvLSTM`` of the generated file has two stock convolutions: one for the inputs of all
+time steps at once, one for the state.  Channels-last sequences (N, T, ..., C) are passed as
+(N, C, T, ...), the layout of `nn.Conv3d`; channels-first ones are passed unchanged.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
     """Run one convolutional LSTM over the sequence.
 
     Raises:
-        TargetError: PyTorch cannot express the layer as asked.
+        TargetError: PyTorch cannot express the layer with these arguments.
     """
     check_stateful(layer)
     x, mask = call.x, call.mask
     if mask is not None:
-        mask = over_places(builder, layer, x, mask)
+        mask = expand_mask(builder, layer, x, mask)
     if layer.go_backwards:
         x = builder.method(x, "flip", axis(1, x))
         if mask is not None:
@@ -85,26 +85,26 @@ def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
     if layer.return_sequences:
         out.mask = call.carried
         return Result(out, states)
-    # Where the last steps are masked, the last output need not be the last state.
+    # If the last steps are masked, the last output may differ from the last state.
     if mask is not None and (layer.zero_output_for_mask or call.states):
         last = builder.expr(AxisSubscript(out, {1: -1}, out.rank), out, shape=shape)
         return Result(last, states)
     return Result(states[0], states)
 
 
-def over_places(builder: LayerBuilder, layer: ConvLSTM, x: Tensor, mask: Tensor) -> Tensor:
-    """A mask that differs from place to place, with all axes of the sequence.
+def expand_mask(builder: LayerBuilder, layer: ConvLSTM, x: Tensor, mask: Tensor) -> Tensor:
+    """A mask with spatial axes, expanded to the rank of the sequence.
 
     Raises:
-        TargetError: Keras cannot run the layer with this mask either.
+        TargetError: The mask does not fit; Keras cannot run the layer with it either.
     """
     own = layer.state_shape(x.shape)[1:]
     places = mask.shape[2:]
     fits = all(size in (None, 1, wanted) for size, wanted in zip(places, own, strict=False))
     if len(places) > len(own) or not fits or (layer.unroll and any(n != 1 for n in places)):
         raise TargetError(
-            f"a mask of shape {mask.shape} does not fit steps that give {own}, in Keras neither",
-            "mask whole steps: (batch, time)",
+            f"expected a mask that broadcasts to steps of shape {own}, received {mask.shape}",
+            "use a mask of whole steps: (batch, time)",
             "inputs",
         )
     missing = x.rank - mask.rank
@@ -118,7 +118,7 @@ def over_places(builder: LayerBuilder, layer: ConvLSTM, x: Tensor, mask: Tensor)
 
 
 def input_padding(builder: LayerBuilder, layer: ConvLSTM, x: Tensor) -> tuple[Tensor, Any]:
-    """The sequence as it enters the input's convolution, and that one's ``padding=``."""
+    """The argument of the input convolution, padded if needed, and its ``padding=``."""
     kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
     dilation = layer.sized("dilation_rate")
     if layer.padding == "valid":
@@ -148,12 +148,12 @@ def conv_lstm_module(
     """``ConvLSTM(nn.Conv2d(3, 32, 3), nn.Conv2d(8, 32, 3, padding=1, bias=False))``.
 
     Args:
-        builder: The builder.
+        builder: The layer's builder.
         layer: The layer.
-        x: The sequence as it enters the input's convolution.
+        x: The argument of the input convolution.
         state: The shape of a state.
-        padding: The input's convolution's own padding.
-        dropped: The rates of dropout and recurrent dropout that have an effect.
+        padding: ``padding=`` of the input convolution.
+        dropped: The effective rates of dropout and recurrent dropout.
     """
     kernel, columns = layer.sized("kernel_size"), 4 * layer.filters
     conv = f"nn.Conv{layer.rank}d"

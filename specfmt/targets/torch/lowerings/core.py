@@ -16,21 +16,25 @@ INDEX_DTYPES = ("int32", "int64")
 
 
 def check_quantized(dtype: Any) -> None:
-    """Refuse Keras's quantized dtype policies, whose kernels are packed integers."""
+    """Refuse Keras's quantized dtype policies, whose kernels are packed integers.
+
+    Raises:
+        TargetError: The policy is quantized.
+    """
     config = dtype.get("config") if isinstance(dtype, dict) else None
     if isinstance(config, dict) and "mode" in config:
         raise TargetError(
-            f"PyTorch has no counterpart of the dtype policy {config['mode']}",
-            "give the layer a floating dtype",
+            f"the dtype policy {config['mode']} has no PyTorch form",
+            "use a floating dtype",
             "dtype",
         )
 
 
 @lower(Dense)
 def dense(layer: Dense, builder: LayerBuilder, x: Tensor, training: object = None) -> Tensor:
-    """`nn.Linear` over the last axis; after a Flatten the kernel's rows follow its order.
+    """`nn.Linear` over the last axis; after a `Flatten` the kernel's rows are reordered with it.
 
-    Keras 3.15 builds LoRA with ``lora_alpha`` equal to the rank whatever the constructor got
+    Keras 3.15 sets ``lora_alpha`` to the rank, whatever the constructor's argument
     (`Dense.build`), so the low-rank product is added unscaled.
     """
     check_quantized(layer.dtype)
@@ -64,7 +68,7 @@ def dense(layer: Dense, builder: LayerBuilder, x: Tensor, training: object = Non
 
 @lower(Embedding)
 def embedding(layer: Embedding, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`nn.Embedding`; row 0 is an ordinary row, as in Keras, and the mask says what is padding."""
+    """`nn.Embedding`; as in Keras, row 0 is an ordinary row and the mask marks the padding."""
     check_quantized(layer.dtype)
     out = (*x.shape, layer.output_dim)
     ids = x if x.dtype in INDEX_DTYPES else builder.method(x, "int", layout="keras", dtype="int32")
@@ -88,16 +92,14 @@ def embedding(layer: Embedding, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(Masking)
 def masking(layer: Masking, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """The mask of steps that are not all ``mask_value``; such steps become zero."""
+    """Steps that are all ``mask_value`` are masked and set to zero."""
     value = int(layer.mask_value) if layer.mask_value.is_integer() else layer.mask_value
     differs = Method(Binary("!=", x, value), "any", (), {"dim": axis(-1, x)})
     mask = Tensor(x.shape[:-1], "bool", f"{builder.node.name}_mask")
     builder.step(differs, mask, layout="keras")
     y = builder.tensor(x.shape, x.dtype, flat=x.flat)
-    if (
-        value == 0 and x in builder.class_builder.model_inputs
-    ):  # they are zero, and need no gradient to be
-        builder.step(x, y)
+    if value == 0 and x in builder.class_builder.model_inputs:
+        builder.step(x, y)  # masked steps are zero already, and no gradient passes
     else:
         hidden = Unary("~", Method(mask, "unsqueeze", (-1,)))
         builder.step(Method(x, "masked_fill", (hidden, 0)), y, layout="keras")

@@ -1,4 +1,4 @@
-"""Layers that specfmt does not know: a module of the user's, or one whose forward is to be written."""
+"""Layers that specfmt does not define: a user-defined module, or a stub with no forward."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from specfmt.targets.unknown import attribute_names, is_keyword
 
 @lower(Custom)
 def custom(layer: Custom, builder: LayerBuilder, /, *args: Any, **kwargs: Any) -> Any:
-    """A call of a module that stands for the layer; it reads and gives Keras's axis order."""
+    """A call of the replacing module, whose inputs and outputs have Keras's axis order."""
     positional = [*args, *(kwargs.pop(key) for key in list(kwargs) if key.startswith("*"))]
-    said = {
+    arguments = {
         key: value
         for key, value in kwargs.items()
         if is_keyword(key) and key != "training" and value is not None
@@ -32,21 +32,21 @@ def custom(layer: Custom, builder: LayerBuilder, /, *args: Any, **kwargs: Any) -
     )
     outputs = _outputs(layer, builder, args, kwargs)
     builder.class_builder.stubs.add(
-        Stub(layer, builder.unit, module, tuple(positional), said, outputs)
+        Stub(layer, builder.unit, module, tuple(positional), arguments, outputs)
     )
     first, *others = positional or (None,)
     return builder.step(
-        Call(SelfAttr(module.attr), (first, *others), said),
+        Call(SelfAttr(module.attr), (first, *others), arguments),
         *outputs,
         layout="keras",
-        module=module.ctor if len(positional) == 1 and not said else None,
+        module=module.ctor if len(positional) == 1 and not arguments else None,
         module_def=module,
         heavy=True,
     )
 
 
 def _outputs(layer: Custom, builder: LayerBuilder, args: Any, kwargs: Any) -> tuple[Tensor, ...]:
-    """What the call gives: as many tensors as others read, or as the entry says."""
+    """The outputs of the call: those of the graph, or inside a wrapper those that are specified."""
     shapes = layer.output_shape(*_shape_of(args), **_shape_of(kwargs))
     dtype = layer.output_dtype_
     if builder.unit.spec is layer:

@@ -29,7 +29,7 @@ for _class, _function in _FLOATING.items():
 
 @lower(ops.Cbrt)
 def cbrt(layer: ops.Cbrt, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """PyTorch has no cube root: the power of the absolute value, with the sign."""
+    """PyTorch has no cube root: the power 1/3 of the absolute value, with the sign."""
     operands = Operands(layer, (x,), builder)
     (value,) = operands.promoted()
     root = Binary("**", Method(value, "abs"), Binary("/", 1, 3))
@@ -69,9 +69,9 @@ lower(ops.Hypot)(pairwise("torch.hypot"))
 
 @lower(ops.DivideNoNan)
 def divide_no_nan(layer: ops.DivideNoNan, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
-    """The quotient where it is one; the divisor 1 elsewhere keeps the gradient finite."""
+    """The quotient, or 0 where the divisor is 0; dividing by 1 there keeps the gradient finite."""
     operands = Operands(layer, (x1, x2), builder)
-    left, right = operands.written(operands.dtype)
+    left, right = operands.expressions(operands.dtype)
     if isinstance(x2, (int, float)):
         return operands.finish(builder, Binary("/", left, right) if x2 else Binary("*", left, 0.0))
     safe = Call("torch.where", (Binary("==", right, 0), 1.0, right))

@@ -1,4 +1,4 @@
-"""Activations as torch expressions, registered by the vocabulary's type name."""
+"""Activations as PyTorch expressions, registered by the vocabulary's type name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACTIVATIONS: dict[str, Function] = {}
 
 
 def activation_lowering(type_name: str) -> Callable[[Function], Function]:
-    """Decorator: registers how an activation is computed in PyTorch."""
+    """Decorator that registers the PyTorch lowering of an activation."""
 
     def register(function: Function) -> Function:
         ACTIVATIONS[type_name] = function
@@ -29,7 +29,16 @@ def activation_lowering(type_name: str) -> Callable[[Function], Function]:
 
 
 def activation(builder: LayerBuilder, term: Term, x: Tensor) -> Tensor:
-    """Apply an activation; a final softmax or sigmoid is left out where training is on logits."""
+    """Apply an activation; a final softmax or sigmoid is left out if training is on logits.
+
+    Args:
+        builder: The layer's builder.
+        term: The activation.
+        x: The tensor that it is applied to.
+
+    Raises:
+        TargetError: specfmt does not define the activation, or PyTorch cannot express it.
+    """
     if builder.without_activation and term.type in ("Softmax", "Sigmoid"):
         return x
     if term.type == CUSTOM:
@@ -37,15 +46,15 @@ def activation(builder: LayerBuilder, term: Term, x: Tensor) -> Tensor:
         return builder.call(python_name(term), x)
     if term.type not in ACTIVATIONS:
         raise TargetError(
-            f"the activation {term.name} is not one that specfmt knows",
-            "generate the Keras target, or use an activation of Keras 3",
+            f"the activation {term.name} has no PyTorch form",
+            "use an activation of Keras 3, or generate the Keras target",
             "activation",
         )
     return ACTIVATIONS[term.type](term.spec, builder, x)
 
 
 def _stock(function: str, module: str, **renamed: str) -> Function:
-    """A torch function with its stock module; ``torch_argument=field`` hands on a field."""
+    """A lowering to a PyTorch function and module; ``torch_argument=field`` passes on a field."""
 
     def lowering(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         kwargs = {theirs: getattr(spec, ours) for theirs, ours in renamed.items()}
@@ -57,7 +66,7 @@ def _stock(function: str, module: str, **renamed: str) -> Function:
 
 
 def _shrink(function: str, module: str) -> Function:
-    """Keras and torch share the default of 0.5."""
+    """A lowering with ``threshold``, whose default is 0.5 in Keras and PyTorch."""
 
     def lowering(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         kwargs = {} if spec.threshold == 0.5 else {"lambd": spec.threshold}
@@ -72,7 +81,7 @@ def _linear(_spec: Any, _builder: LayerBuilder, x: Tensor) -> Tensor:
 
 
 ACTIVATIONS |= {
-    # Keras's and torch's default slopes differ (0.2, 0.3, 0.01): always written.
+    # The default slopes of Keras and PyTorch differ, so the slope is always written.
     "LeakyRelu": _stock("F.leaky_relu", "nn.LeakyReLU", negative_slope="negative_slope"),
     "Relu6": _stock("F.relu6", "nn.ReLU6"),
     "Selu": _stock("F.selu", "nn.SELU"),
@@ -201,10 +210,12 @@ def _glu(spec: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     k = spec.axis % x.rank
     size = x.shape[k]
     if size is not None and size % 2:
-        raise TargetError(f"glu halves axis {k}, whose size {size} is odd", field="activation")
+        raise TargetError(
+            f"expected an even size of axis {k} for glu, received {size}", field="activation"
+        )
     out = tuple(n // 2 if i == k and n is not None else n for i, n in enumerate(x.shape))
     dim = axis(k, x)
-    # Halves of flattened features depend on their order, so it must be Keras's.
+    # Which features are in which half depends on their order, so it must be Keras's.
     layout: Layout = "any" if x.flat is None else "keras"
     return builder.call(
         "F.glu", x, dim=dim, shape=out, layout=layout, module=Call("nn.GLU", (), {"dim": dim})

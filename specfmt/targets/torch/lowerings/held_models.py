@@ -1,4 +1,4 @@
-"""PyTorch lowering of a model that a layer holds: a class of its own, as for any nested model."""
+"""PyTorch lowering of a model inside a layer: a separate class, as for any nested model."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def held_model(
     """``self.encoder(x)``.
 
     Raises:
-        TargetError: The model's forward cannot take what it would be called with.
+        TargetError: The call has a mask or a training mode, which forward does not take.
     """
     if x.mask is not None:
         raise TargetError(
-            "a mask crosses the border of a nested model, which a module's forward cannot carry",
-            "put the layers that make and read the mask into one model",
+            "a mask passes into or out of a nested model, which a module's forward cannot express",
+            "put the layers that create and use the mask into the same model",
             "layer",
         )
     if training is not None:

@@ -24,12 +24,12 @@ from specfmt.targets.torch.lowerings.padding import layout_of, pad
 from specfmt.targets.torch.registry import TargetError, lower
 
 LUMA: Final = (0.2989, 0.587, 0.114)
-"""How bright red, green and blue look: the weights of TensorFlow's `rgb_to_grayscale`."""
+"""The weights of red, green and blue in TensorFlow's `rgb_to_grayscale`."""
 
 
 @lower(ops.DepthToSpace)
 def depth_to_space(layer: ops.DepthToSpace, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`F.pixel_shuffle`; its channels run over the pixels of a block first, TensorFlow's last."""
+    """`F.pixel_shuffle`; PyTorch's channels are ordered (channel, pixel), TensorFlow's reversed."""
     size, out = layer.block_size, layer.output_shape(as_operand(x))
     channels = layer.sizes(out)[1]
     layout = layout_of(layer)
@@ -60,9 +60,13 @@ def space_to_depth(layer: ops.SpaceToDepth, builder: LayerBuilder, x: Tensor) ->
 
 @lower(ops.Resize)
 def resize(layer: ops.Resize, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`F.interpolate` where it computes what TensorFlow does, else a helper."""
+    """`F.interpolate` where it computes the same as TensorFlow, else a helper."""
     if x.rank != 4:
-        raise TargetError("an image without a batch axis", "put a batch axis in front", "inputs")
+        raise TargetError(
+            f"expected images with a batch axis, received {x.rank} axes",
+            "add a batch axis in front",
+            "inputs",
+        )
     x = _aspect(layer, builder, x)
     out = layer.output_shape(as_operand(x))
     layout = layout_of(layer)
@@ -96,8 +100,8 @@ def _aspect(layer: ops.Resize, builder: LayerBuilder, x: Tensor) -> Tensor:
     height, width = spatial_sizes(x.shape, layer.data_format)
     if height is None or width is None:
         raise TargetError(
-            "an image of unknown size brought to an aspect ratio",
-            "give the image a height and a width",
+            "expected images of known size to change the aspect ratio, received an unknown size",
+            "set the height and width of the images",
             "size",
         )
     wanted = (
@@ -148,7 +152,7 @@ def rgb_to_grayscale(layer: ops.RGBToGrayscale, builder: LayerBuilder, images: T
 
 @lower(ops.ExtractPatches)
 def extract_patches(layer: ops.ExtractPatches, builder: LayerBuilder, images: Tensor) -> Tensor:
-    """Windows along both axes (`Tensor.unfold`), their pixels in front of the channels."""
+    """Windows along both axes (`Tensor.unfold`), with the pixels before the channels."""
     size, strides, dilation = layer.windows()
     x, out = images, layer.output_shape(as_operand(images))
     if layer.padding == "same":
@@ -160,8 +164,8 @@ def extract_patches(layer: ops.ExtractPatches, builder: LayerBuilder, images: Te
         known = {k: side for k, side in sides.items() if side is not None}
         if len(known) < len(sides):
             raise TargetError(
-                "patches of an image of unknown size with padding same",
-                "give the image a height and a width, or use padding valid",
+                "expected images of known size for padding same, received an unknown size",
+                "set the height and width of the images, or use padding valid",
                 "padding",
             )
         if any(any(side) for side in known.values()):
@@ -172,7 +176,7 @@ def extract_patches(layer: ops.ExtractPatches, builder: LayerBuilder, images: Te
     if max(dilation) > 1:
         steps = tuple(slice(None, None, d if d > 1 else None) for d in dilation)
         windows = Subscript(windows, (Ellipsis, *steps))
-    # Windows share pixels: a copy first keeps the size open in `torch.export`.
+    # The windows share memory: without a copy, `torch.export` fixes the size.
     order = Method(Method(windows, "permute", (0, 4, 5, 1, 2, 3)), "contiguous")
     y = builder.tensor(out, images.dtype)
     result: Tensor = builder.step(Method(order, "flatten", (1, 3)), y, layout=layout_of(layer))

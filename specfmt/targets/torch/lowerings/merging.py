@@ -1,4 +1,4 @@
-"""PyTorch lowerings of the layers that make one tensor of several."""
+"""PyTorch lowerings of the merging layers."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ EPSILON = 1e-7
 
 
 def common_layout(tensors: list[Tensor]) -> Layout:
-    """Either order, unless features flattened in one order meet others."""
+    """Either layout, unless flattened features are combined with features in another order."""
     flats = {tensor.flat for tensor in tensors}
     return "any" if len(flats) == 1 or flats == {None} else "keras"
 
 
 def expanded(x: Tensor, rank: int) -> Any:
-    """``x`` with new axes of size 1 after the batch, up to ``rank`` axes."""
+    """``x`` with axes of size 1 inserted after the batch, up to ``rank`` axes."""
     new = rank - x.rank
     return AxisSubscript(x, dict.fromkeys(range(1, new + 1)), rank) if new else x
 
@@ -53,7 +53,7 @@ def result(
     expr: Any,
     layout: Layout | None = None,
 ) -> Tensor:
-    """The step of a merge layer, its mask joined from its inputs'."""
+    """Add the step of a merging layer; its mask is combined from its inputs' masks."""
     shape = layer.output_shape([tensor.shape for tensor in tensors])
     layout = layout or common_layout(tensors)
     y = builder.tensor(shape, tensors[0].dtype)
@@ -64,14 +64,14 @@ def result(
 
 
 def mask_tensor(builder: LayerBuilder, shape: Any, expr: Any) -> Tensor:
-    """A mask as a value of its own; Keras's masks follow Keras's axes."""
+    """A new tensor for a mask; masks have Keras's axis order."""
     mask = Tensor(tuple(shape), "bool", f"{builder.node.name}_mask")
     builder.step(expr, mask, layout="keras")
     return mask
 
 
 def joined_mask(builder: LayerBuilder, tensors: list[Tensor]) -> Tensor | None:
-    """`or` of all masks; None if an input has none."""
+    """The logical or of all masks; None if an input has no mask."""
     masks = [tensor.mask for tensor in tensors if tensor.mask is not None]
     if len(masks) < len(tensors):
         return None
@@ -83,10 +83,10 @@ def joined_mask(builder: LayerBuilder, tensors: list[Tensor]) -> Tensor | None:
 
 
 def masked_inputs(builder: LayerBuilder, tensors: list[Tensor]) -> list[Tensor | None]:
-    """The masks that act on values: those of inputs that get no new axes.
+    """The masks that are applied to values: those of inputs that are not expanded.
 
     Raises:
-        TargetError: Keras itself cannot broadcast the mask to the input.
+        TargetError: Keras cannot broadcast a mask to its input.
     """
     rank = max(tensor.rank for tensor in tensors)
     masks = [tensor.mask if tensor.rank == rank else None for tensor in tensors]
@@ -96,12 +96,12 @@ def masked_inputs(builder: LayerBuilder, tensors: list[Tensor]) -> list[Tensor |
 
 
 def column(mask: Tensor) -> Method:
-    """A mask with an axis for the features."""
+    """A mask with an additional feature axis."""
     return Method(mask, "unsqueeze", (-1,))
 
 
 def folded(operator: str) -> Callable[..., Tensor]:
-    """A lowering that joins all inputs by a Python operator."""
+    """A lowering that combines all inputs with a Python operator."""
 
     def lowering(layer: Any, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
         rank = max(tensor.rank for tensor in tensors)
@@ -121,7 +121,7 @@ lower(Subtract)(folded("-"))
 
 @lower(Multiply)
 def multiply(layer: Multiply, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
-    """Masked steps count as 1; where all inputs are masked the result is 0."""
+    """Masked steps are multiplied as 1; where all inputs are masked, the result is 0."""
     rank = max(tensor.rank for tensor in tensors)
     masks = masked_inputs(builder, tensors)
     if not any(masks):
@@ -153,7 +153,7 @@ def average(layer: Average, builder: LayerBuilder, tensors: list[Tensor]) -> Ten
 
 
 def extreme(function: str) -> Callable[..., Tensor]:
-    """The larger or smaller; a masked step gives way to the other input's."""
+    """A lowering to `torch.maximum` or `torch.minimum`; masked steps take the other input."""
 
     def lowering(layer: Any, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
         if len(tensors) == 1:
@@ -167,7 +167,7 @@ def extreme(function: str) -> Callable[..., Tensor]:
         for count, (tensor, mask) in enumerate(zip(tensors[1:], masks[1:], strict=True), 1):
             other: Any = expanded(tensor, rank)
             if mask is not None or known is not None:
-                # Each side is read twice: it becomes a value of its own.
+                # Each side is read twice, so it is assigned to a variable.
                 best, other = (
                     _named(builder, best, tensors[:count]),
                     _named(builder, other, [tensor]),
@@ -190,7 +190,7 @@ def extreme(function: str) -> Callable[..., Tensor]:
 
 
 def _named(builder: LayerBuilder, expr: Any, tensors: list[Tensor]) -> Tensor:
-    """An expression over ``tensors`` as a value that can be read more than once."""
+    """Assign an expression over ``tensors`` to a variable, so that it can be read twice."""
     if isinstance(expr, Tensor):
         return expr
     from specfmt.layers.merging import Merge
@@ -206,7 +206,7 @@ lower(Minimum)(extreme("torch.minimum"))
 
 @lower(Concatenate)
 def concatenate(layer: Concatenate, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
-    """`torch.cat`; flattened features are put in Keras's order first, so that rows keep it."""
+    """`torch.cat`; flattened features are brought to Keras's order first."""
     if len(tensors) == 1:
         return tensors[0]
     x = tensors[0]
@@ -259,7 +259,7 @@ def _torch(dtype: str) -> Any:
 
 @lower(Dot)
 def dot(layer: Dot, builder: LayerBuilder, tensors: list[Tensor]) -> Tensor:
-    """One `torch.einsum`: its letters follow the layout, so nothing is permuted."""
+    """One `torch.einsum`, whose letters depend on the layouts, so that nothing is permuted."""
     x, y = tensors
     i, j = layer.axis_pair([x.shape, y.shape])
     layout = common_layout(tensors)

@@ -40,14 +40,14 @@ Params = dict[str, WeightExpr | ByLayout]
 
 
 def affine(builder: LayerBuilder, x: Tensor, size: int) -> tuple[Params, dict[str, Any]]:
-    """``weight`` and ``bias`` of a stock module whose ``affine`` has both or neither.
+    """``weight`` and ``bias`` of a stock module, which has both or neither (``affine``).
 
-    Where Keras has only one, the other is a frozen constant.
+    If Keras has only one of them, the other is a frozen constant.
 
     Args:
-        builder: The builder.
-        x: The input, whose flattened features the vectors follow.
-        size: How many features there are.
+        builder: The layer's builder.
+        x: The input, whose feature order the vectors get.
+        size: The number of features.
 
     Returns:
         The parameters, and ``affine=False`` if there are none.
@@ -66,22 +66,22 @@ def affine(builder: LayerBuilder, x: Tensor, size: int) -> tuple[Params, dict[st
 def per_channel(
     builder: LayerBuilder, module: ModuleDef, x: Tensor, k: int, rank: int | None, *args: Any
 ) -> Tensor:
-    """Call a module that takes its channels at axis 1, where they are Keras's axis ``k``.
+    """Call a module that takes its channels at axis 1.
 
     Args:
-        builder: The builder.
+        builder: The layer's builder.
         module: The module.
         x: Its input.
-        k: The channels' axis, from 0 on.
-        rank: How many axes the module takes; None for any number.
-        args: Further arguments of the call, in the order in which ``x`` stands.
+        k: Keras's number of the channel axis, from 0.
+        rank: The number of axes that the module takes; None for any number.
+        args: Further arguments of the call, in the layout of ``x``.
     """
     fits = rank in (None, x.rank)
     if x.rank == 2 and k == 1:
         return builder.apply(module, x, *args)
     if k in (1, x.rank - 1) and fits:
         return builder.apply(module, x, *args, layout="keras" if k == 1 else "channels")
-    # Elsewhere the channels trade places with axis 1: the other axes are all treated alike.
+    # The channels are swapped with axis 1, since all other axes are treated alike.
     inside: Expr | Tensor = x if k in (1, x.rank - 1) else Method(x, "transpose", (1, k))
     whole = inside if fits else Method(inside, "flatten", (2,))
     result: Expr = Call(SelfAttr(module.attr), (whole, *args))
@@ -103,10 +103,10 @@ def batch_normalization(
     training: bool | None = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """`nn.BatchNorm1d`, `2d` or `3d`; a helper where training needs masks, renorm or exactness.
+    """`nn.BatchNorm1d`, `2d` or `3d`, or a helper for masks, renorm and exact training.
 
-    ``training`` in a recorded call has no effect: Keras's `operation_fn` overwrites it by the
-    mode in which the model runs.
+    ``training`` in a recorded call has no effect: Keras's `operation_fn` overwrites it with the
+    mode of the model.
     """
     (features,) = sized_axes(layer.axis, x.shape)
     (k,) = normal_axes(layer.axis, x.shape)
@@ -142,24 +142,26 @@ def batch_normalization(
 
 
 def rounded(value: float) -> float:
-    """1 - 0.99 as 0.01."""
+    """Remove rounding errors: 1 - 0.99 becomes 0.01."""
     return float(f"{value:.12g}")
 
 
 def expanded(builder: LayerBuilder, mask: Tensor, x: Tensor, k: int) -> Tensor:
-    """A mask of all axes but the last, with that axis as size 1.
+    """A mask without the last axis, with an axis of size 1 added.
 
     Raises:
-        TargetError: Keras would refuse it.
+        TargetError: The mask does not fit; Keras would refuse it too.
     """
     if mask.rank != x.rank - 1:
         raise TargetError(
-            f"expected a mask of {x.rank - 1} axes, received one of {mask.rank}",
-            "stop the mask before this layer",
+            f"expected a mask of {x.rank - 1} axes, received {mask.rank}",
+            "remove the mask before this layer",
         )
     if k not in (1, x.rank - 1):
         raise TargetError(
-            f"a mask together with axis {k} of {x.rank}", "normalize the last axis", "axis"
+            f"expected the last axis for a masked input, received axis {k} of {x.rank}",
+            "normalize the last axis",
+            "axis",
         )
     m = builder.tensor((*mask.shape, 1), "bool")
     m.name = "mask"
@@ -197,16 +199,20 @@ def renormalize(
 
 
 def check_floating(x: Tensor) -> None:
-    """Refuse whole numbers, to whose dtype Keras truncates the result."""
+    """Refuse integers, for which Keras truncates the result to integers.
+
+    Raises:
+        TargetError: The input is not floating-point.
+    """
     if not is_floating(x.dtype):
         raise TargetError(
-            f"expected floating numbers to normalize, received {x.dtype}",
+            f"expected a floating-point input, received {x.dtype}",
             "cast the input first, for example by a Rescaling layer",
         )
 
 
 def trailing(builder: LayerBuilder, module: ModuleDef, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Call a module that normalizes the last axes, where they are Keras's ``axes``."""
+    """Call a module that normalizes the last axes; Keras's ``axes`` are moved there."""
     if x.rank == 2 and axes == (1,):
         return builder.apply(module, x)
     last = tuple(range(x.rank - len(axes), x.rank))
@@ -224,10 +230,10 @@ def trailing(builder: LayerBuilder, module: ModuleDef, x: Tensor, axes: tuple[in
 def along(
     builder: LayerBuilder, name: str, x: Tensor, axes: tuple[int, ...]
 ) -> WeightExpr | ByLayout:
-    """A weight that runs along the axes in their order, a vector by the features' order.
+    """A weight along the given axes.
 
-    Keras lays the weight out by the axes as they are written, and uses it row-major in the
-    order in which they stand.
+    Keras's weight has the axes as they are listed, but is used, row-major, in ascending order of
+    the axes.  A vector gets the feature order of ``x``.
     """
     sizes = tuple(x.shape[k] or 1 for k in sorted(axes))
     return (
@@ -266,14 +272,14 @@ def layer_normalization(layer: LayerNormalization, builder: LayerBuilder, x: Ten
 
 
 def dims(x: Tensor, axes: tuple[int, ...]) -> Any:
-    """Axes as torch's ``dim`` argument."""
+    """Axes as PyTorch's ``dim`` argument."""
     return axis(axes[0], x) if len(axes) == 1 else tuple(axis(k, x) for k in axes)
 
 
 def normalize_unknown(
     layer: LayerNormalization, builder: LayerBuilder, x: Tensor, axes: tuple[int, ...]
 ) -> Tensor:
-    """Layer normalization without weights over axes whose sizes are not known."""
+    """Layer normalization without weights over axes of unknown size."""
     where = {"dim": dims(x, axes), "keepdim": True}
     centered = builder.expr(Binary("-", x, Method(x, "mean", (), where)), x)
     spread = Method(centered, "var", (), {**where, "correction": 0})
@@ -284,7 +290,7 @@ def normalize_unknown(
 def scale_by_deviation(
     layer: LayerNormalization, builder: LayerBuilder, x: Tensor, axes: tuple[int, ...]
 ) -> Tensor:
-    """Keras's deprecated ``rms_scaling``: by the standard deviation, without centring."""
+    """Keras's deprecated ``rms_scaling``: division by the standard deviation, without centering."""
     spread = Method(x, "var", (), {"dim": dims(x, axes), "correction": 0, "keepdim": True})
     inverse = Call("torch.rsqrt", (Binary("+", spread, layer.epsilon),))
     y = builder.tensor(x.shape, x.dtype, flat=x.flat)
@@ -311,14 +317,14 @@ def group_normalization(layer: GroupNormalization, builder: LayerBuilder, x: Ten
     kind = builder.helper("AnyGroupNorm") if single else "nn.GroupNorm"
     module = builder.module(kind, groups, channels, params=params, eps=layer.epsilon, **switch)
     if x.rank == 2:
-        # Groups are of neighbours in Keras's order.
+        # A group is adjacent features in Keras's order.
         return builder.apply(module, x, layout="keras")
     return per_channel(builder, module, x, k, None)
 
 
 @lower(RMSNormalization)
 def rms_normalization(layer: RMSNormalization, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`nn.RMSNorm` over the last axes; Keras's scale runs along the last axes in any case."""
+    """`nn.RMSNorm` over the last axes; Keras's scale always applies to the last axes."""
     check_floating(x)
     axes = tuple(sorted(normal_axes(layer.axis, x.shape)))
     weight = builder.weights.scale
@@ -337,7 +343,7 @@ def rms_normalization(layer: RMSNormalization, builder: LayerBuilder, x: Tensor)
 
 @lower(UnitNormalization)
 def unit_normalization(layer: UnitNormalization, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`F.normalize`, which is declared for one axis, or what it computes over several."""
+    """`F.normalize` for one axis, its formula for several."""
     check_floating(x)
     axes = tuple(sorted(set(normal_axes(layer.axis, x.shape))))
     if len(axes) == 1:

@@ -45,7 +45,7 @@ TORCH_DTYPES: Final = frozenset(
 
 
 def torch_dtype(dtype: str) -> Name:
-    """``torch.int32``.
+    """A dtype as an expression: ``torch.int32``.
 
     Raises:
         TargetError: PyTorch does not compute in this dtype.
@@ -56,7 +56,7 @@ def torch_dtype(dtype: str) -> Name:
 
 
 def to_dtype(value: Any, dtype: str) -> Any:
-    """A tensor expression in another dtype; written in the short form where there is one."""
+    """Cast a tensor expression: ``x.float()`` or ``x.to(torch.int32)``."""
     short = {"float32": "float", "int64": "long", "bool": "bool"}.get(dtype)
     if short is not None:
         return Method(value, short)
@@ -64,7 +64,7 @@ def to_dtype(value: Any, dtype: str) -> Any:
 
 
 def as_operand(item: Any) -> Any:
-    """A tensor or array as the layer's rules see it; numbers and lists as they are."""
+    """Shape and dtype of a tensor or array, for the layer's rules; numbers stay as they are."""
     if isinstance(item, (Tensor, Array)):
         return Operand(item.shape, item.dtype)
     if isinstance(item, tuple):
@@ -78,7 +78,7 @@ def tensors_of(items: Iterable[Any]) -> list[Tensor]:
 
 
 def joint_layout(tensors: list[Tensor], rank: int) -> Layout:
-    """The order in which tensors can broadcast: any if each has ``rank`` axes or is a number."""
+    """The layout for broadcasting: either if every tensor has ``rank`` axes or is a scalar."""
     flats = {tensor.flat for tensor in tensors}
     if len(flats) > 1 or any(tensor.rank not in (0, rank) for tensor in tensors):
         return "keras"
@@ -86,27 +86,34 @@ def joint_layout(tensors: list[Tensor], rank: int) -> Layout:
 
 
 def as_array(item: Any) -> Any:
-    """A list of numbers as an array of the dtype that NumPy would give it."""
+    """A list of numbers as an array, with the dtype that NumPy chooses."""
     if not isinstance(item, tuple) or tensors_of(item) or not item:
         return item
     return Array(item, operand_dtype(item))
 
 
 def weakened(item: Any) -> Any:
-    """An operand as PyTorch's promotion sees it: an array without axes is written as a number."""
+    """An operand for PyTorch's type promotion: an array without axes becomes a number."""
     if isinstance(item, Array) and not item.shape:
         return item.value
     return as_operand(item)
 
 
 class Operands:
-    """The operands of an element-wise operation, ready to be written.
+    """The operands of an operation as PyTorch expressions.
+
+    Args:
+        layer: The operation.
+        items: Its operands: tensors, arrays, numbers.
+        builder: Its builder.
+        elementwise: Whether the operands are broadcast against each other.
 
     Attributes:
-        tensors: The tensors among them.
-        shape, dtype: Of the result, as Keras declares them.
-        is_below_zero: Whether a number that uint8 does not hold stands beside tensors of it.
-        layout: The order in which they can meet.
+        tensors: The tensors among the operands.
+        shape, dtype: Shape (Keras's axis order) and dtype of the result in Keras.
+        natural: The dtype of the result in PyTorch without casts.
+        is_below_zero: Whether a negative number is combined with uint8 tensors.
+        layout: The layout of the operands.
     """
 
     def __init__(
@@ -132,21 +139,21 @@ class Operands:
             self.y.flat = self.tensors[0].flat
 
     def _follows(self, array: Array, rank: int) -> bool:
-        """Whether the places of an array's elements can follow the layout of the result."""
+        """Whether an array can have either layout."""
         flat = next((x.flat for x in self.tensors if x.flat is not None), None)
         if flat is not None:
             return array.shape in ((), (prod(flat),))
         return len(array.shape) < rank or rank < 3 or array.shape[:1] == (1,)
 
-    def written(self, dtype: str | None = None) -> list[Any]:
-        """The operands as expressions, tensors and arrays in ``dtype`` if it is given."""
-        return [self._written(item, dtype) for item in self.items]
+    def expressions(self, dtype: str | None = None) -> list[Any]:
+        """The operands as expressions; tensors and arrays are cast to ``dtype`` if it is given."""
+        return [self._expression(item, dtype) for item in self.items]
 
-    def _written(self, item: Any, dtype: str | None) -> Any:
+    def _expression(self, item: Any, dtype: str | None) -> Any:
         if isinstance(item, Tensor):
             return item if dtype in (None, item.dtype) else to_dtype(item, dtype or "")
         if type(item) is int and item < 0 and self.is_below_zero and dtype != "int32":
-            return item % 256  # what Keras makes of it as a uint8
+            return item % 256  # Keras converts it to uint8
         if not isinstance(item, Array):
             return item
         if not item.shape:
@@ -158,19 +165,19 @@ class Operands:
         return buffer(self.builder, item, like, dtype or item.dtype)
 
     def promoted(self) -> list[Any]:
-        """The operands in Keras's dtype, where PyTorch would choose another."""
+        """The operands, cast to Keras's result dtype if PyTorch would choose another one."""
         torch_dtype(self.dtype)
-        return self.written(self.dtype if self.natural != self.dtype else None)
+        return self.expressions(self.dtype if self.natural != self.dtype else None)
 
     def joined(self) -> list[Any]:
-        """The operands in Keras's dtype, all of them: products promote nothing in PyTorch."""
+        """The operands, all cast to Keras's result dtype: PyTorch's products do not promote."""
         torch_dtype(self.dtype)
-        return self.written(self.dtype)
+        return self.expressions(self.dtype)
 
     def finish(
         self, builder: LayerBuilder, expr: Any, output_layout: OutputLayout | None = None
     ) -> Tensor:
-        """The step."""
+        """Add the step; returns its output."""
         same = tuple(self.shape) == self.tensors[0].shape
         result: Tensor = builder.step(
             expr, self.y, layout=self.layout, output_layout=output_layout, same_line=same
@@ -179,22 +186,22 @@ class Operands:
 
 
 def _register(make: Callable[[str], Lowering], names: Mapping[type[Op], str]) -> None:
-    """The same lowering for several classes, each with its own torch name."""
+    """Register the same lowering for several classes, each with its PyTorch name."""
     for cls, name in names.items():
         lower(cls)(make(name))
 
 
 def _infix(operator: str, *, floating: bool = False) -> Callable[..., Tensor]:
-    """A Python operator; where PyTorch promotes otherwise the operands are cast first."""
+    """A Python operator; the operands are cast first if PyTorch's type promotion differs."""
 
     def lowering(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
         operands = Operands(layer, (x1, x2), builder)
         if operator == "%" and operands.is_below_zero:
-            left, right = operands.written("int32")  # where Keras computes it, too
+            left, right = operands.expressions("int32")  # as in Keras
         elif floating and operands.natural in ("int", "int32", "int64", "bool"):
-            left, right = operands.written()  # true division makes float32 of integers
+            left, right = operands.expressions()  # true division of integers is float32
         elif operator == "-" and any(x.dtype == "bool" for x in operands.tensors):
-            left, right = operands.written(operands.dtype)  # PyTorch subtracts no bool
+            left, right = operands.expressions(operands.dtype)  # PyTorch does not subtract bool
         else:
             left, right = operands.promoted()
         return operands.finish(builder, Binary(operator, left, right))
@@ -216,15 +223,15 @@ _register(
 
 @lower(ops.FloorDivide)
 def floor_divide(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
-    """``x1 // x2``, of which PyTorch knows no gradient; it is zero."""
+    """``x1 // x2`` without gradient: it is zero, but PyTorch does not define it."""
     operands = Operands(layer, (x1, x2), builder)
     fixed = [
-        Method(written, "detach")
+        Method(value, "detach")
         if isinstance(item, Tensor)
         and is_floating(item.dtype)
         and item not in builder.class_builder.model_inputs
-        else written
-        for item, written in zip(operands.items, operands.promoted(), strict=True)
+        else value
+        for item, value in zip(operands.items, operands.promoted(), strict=True)
     ]
     return operands.finish(builder, Binary("//", *fixed))
 
@@ -236,7 +243,7 @@ for _divide in (ops.Divide, ops.TrueDivide):
 def _comparison(operator: str) -> Callable[..., Tensor]:
     def lowering(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
         operands = Operands(layer, (x1, x2), builder)
-        left, right = operands.written("int32" if operands.is_below_zero else None)
+        left, right = operands.expressions("int32" if operands.is_below_zero else None)
         return operands.finish(builder, Binary(operator, left, right))
 
     return lowering
@@ -260,7 +267,7 @@ def _logical(operator: str) -> Callable[..., Tensor]:
         operands = Operands(layer, (x1, x2), builder)
         left, right = (
             bool(item) if not isinstance(item, (Tensor, Array)) else value
-            for item, value in zip(operands.items, operands.written("bool"), strict=True)
+            for item, value in zip(operands.items, operands.expressions("bool"), strict=True)
         )
         return operands.finish(builder, Binary(operator, left, right))
 
@@ -271,7 +278,7 @@ _register(_logical, {ops.LogicalAnd: "&", ops.LogicalOr: "|", ops.LogicalXor: "^
 
 
 def _extreme(function: str, bound: str) -> Callable[..., Tensor]:
-    """`torch.maximum`, or a clamp where one operand is a number."""
+    """`torch.maximum`, or `clamp` if one operand is a number."""
 
     def lowering(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
         operands = Operands(layer, (x1, x2), builder)
@@ -290,7 +297,7 @@ lower(ops.Minimum)(_extreme("torch.minimum", "max"))
 
 
 def pairwise(function: str) -> Callable[..., Tensor]:
-    """A torch function of two tensors; a number stands beside the tensor as one of its shape."""
+    """A PyTorch function of two tensors; a number is expanded to a tensor of the same shape."""
 
     def lowering(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
         operands = Operands(layer, (x1, x2), builder)
@@ -300,7 +307,9 @@ def pairwise(function: str) -> Callable[..., Tensor]:
             Call("torch.full_like", (like, item), typed)
             if isinstance(item, (int, float))
             else value
-            for item, value in zip(operands.items, operands.written(operands.dtype), strict=True)
+            for item, value in zip(
+                operands.items, operands.expressions(operands.dtype), strict=True
+            )
         )
         return operands.finish(builder, Call(function, (left, right)))
 
@@ -315,23 +324,28 @@ def arctan2(layer: Any, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
 @lower(ops.Where)
 def where(layer: Any, builder: LayerBuilder, condition: Any, x1: Any, x2: Any) -> Tensor:
     operands = Operands(layer, (condition, x1, x2), builder)
-    test, left, right = operands.written()
+    test, left, right = operands.expressions()
     natural = torch_result_type(*(operand_dtype(weakened(as_array(item))) for item in (x1, x2)))
     if natural != operands.dtype:
-        _, left, right = operands.written(operands.dtype)
+        _, left, right = operands.expressions(operands.dtype)
     if isinstance(condition, Tensor) and condition.dtype != "bool":
         test = Method(condition, "bool")
     return operands.finish(builder, Call("torch.where", (test, left, right)))
 
 
 def named(function: str, *, floating: bool = False) -> Callable[..., Tensor]:
-    """A torch function of one tensor; PyTorch's make float32 of integers by themselves."""
+    """A PyTorch function of one tensor.
+
+    Args:
+        function: ``torch.sqrt``.
+        floating: Whether the function itself converts integers to float32.
+    """
 
     def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         operands = Operands(layer, (x,), builder)
         value: Any = x if operands.dtype == x.dtype or floating else to_dtype(x, operands.dtype)
         if x.dtype == operands.dtype == "bool":
-            return x  # of truth values PyTorch takes neither an absolute value nor a sign
+            return x  # PyTorch has no absolute value or sign of bool
         return operands.finish(builder, Call(function, (value,)))
 
     return lowering

@@ -1,4 +1,4 @@
-"""PyTorch lowerings of operations that order elements, and that pick parts of arrays."""
+"""PyTorch lowerings of operations that sort elements and that select parts of arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from specfmt.targets.torch.registry import lower
 
 @lower(ops.Sort)
 def sort(layer: ops.Sort, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """Sorting gives values and places; the values."""
+    """The values of `Tensor.sort`, which returns values and indices."""
     if layer.axis is None:
         flat = Method(x, "flatten") if x.rank > 1 else x
         return moved(builder, layer, x, Attr(Method(flat, "sort"), "values"), "keras")
@@ -28,7 +28,7 @@ def sort(layer: ops.Sort, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(ops.Argsort)
 def argsort(layer: ops.Argsort, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """Equal elements keep their order, as in TensorFlow; places are int64 in PyTorch."""
+    """A stable sort, as in TensorFlow; indices are int64 in PyTorch."""
     y = builder.tensor(layer.output_shape(as_operand(x)), "int64")
     if layer.axis is None:
         flat = Method(x, "flatten") if x.rank > 1 else x
@@ -45,7 +45,10 @@ def argsort(layer: ops.Argsort, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(ops.TopK)
 def top_k(layer: ops.TopK, builder: LayerBuilder, x: Tensor) -> Any:
-    """`torch.topk`, which leaves open which of equal elements it takes; TensorFlow the first."""
+    """The values by `torch.topk`, the indices by a stable sort.
+
+    Of equal elements TensorFlow takes the first ones; `torch.topk` may take any.
+    """
     shapes = layer.output_shape(as_operand(x))
     last = axis(-1, x)
     kwargs: dict[str, Any] = {"dim": last} if x.rank > 2 else {}
@@ -64,7 +67,7 @@ def top_k(layer: ops.TopK, builder: LayerBuilder, x: Tensor) -> Any:
 def take_along_axis(
     layer: ops.TakeAlongAxis, builder: LayerBuilder, x: Tensor, indices: Any
 ) -> Tensor:
-    """`gather`, or `torch.take_along_dim` to broadcast as Keras does; negative places count back."""
+    """`gather`, or `torch.take_along_dim` if indices broadcast; negative indices are allowed."""
     places = as_array(indices)
     y = builder.tensor(layer.output_shape(as_operand(x), as_operand(places)), x.dtype)
     read: Any = buffer(builder, places, None, "int64") if not isinstance(places, Tensor) else places
@@ -84,7 +87,7 @@ def take_along_axis(
 
 
 def _gathers(x: Tensor, places: Shape, along: int) -> bool:
-    """Whether two values agree in every axis but one; the first axis is the batch of both."""
+    """Whether two shapes are equal in every axis but one, and the first axis is the batch."""
     if along % x.rank == 0 or len(places) != x.rank or places[0] is not None:
         return False
     others = [k for k in range(1, x.rank) if k != along % x.rank]

@@ -1,4 +1,4 @@
-"""Padding, window and layout arithmetic that convolutions and poolings share in PyTorch."""
+"""Padding and layouts, shared by the lowerings of convolutions and poolings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from specfmt.targets.torch.steps import Step
 
 Sides = tuple[int, int]
 NEVER_NEGATIVE = ("F.relu", "F.relu6", "torch.sigmoid")
+"""Activations without negative values."""
 
 
 def layout_of(layer: Layer) -> Layout:
-    """The order in which the layer's channels stand at torch's axis 1."""
+    """The layout in which the layer's channels are at PyTorch's axis 1."""
     return "keras" if data_format(layer) == "channels_first" else "channels"
 
 
@@ -26,25 +27,36 @@ def data_format(layer: Layer) -> str:
 
 
 def when_channels(layer: Layer, module: Call | Chain) -> ByOrder:
-    """A stock module that is right only where the channels stand at torch's axis 1."""
+    """A stock module that is only right if the channels are at PyTorch's axis 1."""
     if layout_of(layer) == "keras":
         return ByOrder(module, None)
     return ByOrder(None, module)
 
 
 def compact(sizes: tuple[int, ...]) -> int | tuple[int, ...]:
-    """One number where all axes agree: ``nn.Conv2d(3, 16, 3)``."""
+    """One number if all sizes are equal, as in ``nn.Conv2d(3, 16, 3)``."""
     return sizes[0] if len(set(sizes)) == 1 else sizes
 
 
 def non_defaults(**options: tuple[tuple[int, ...], int]) -> dict[str, Any]:
-    """``name=(sizes, default)`` -> the keyword arguments that are worth writing."""
+    """The keyword arguments that differ from their defaults.
+
+    Args:
+        options: ``name=(sizes, default)``.
+    """
     values = {name: (compact(sizes), default) for name, (sizes, default) in options.items()}
     return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def pad(builder: LayerBuilder, x: Tensor, widths: dict[int, Sides], comment: str = "") -> Tensor:
-    """Zeros before and after Keras axes, in whichever layout."""
+    """Pad with zeros.
+
+    Args:
+        builder: The layer's builder.
+        x: The tensor.
+        widths: Keras axis -> padding before and after.
+        comment: A comment on the line above.
+    """
     out = list(x.shape)
     for axis, (before, after) in widths.items():
         size = out[axis]
@@ -57,7 +69,7 @@ def pad(builder: LayerBuilder, x: Tensor, widths: dict[int, Sides], comment: str
 
 
 def _pad_module(widths: dict[int, Sides], rank: int, channels_first: bool) -> Call | None:
-    """The module that pads the last one to three axes, if that is all that ``widths`` touch."""
+    """`nn.ZeroPad1d` to `nn.ZeroPad3d`, if only the last one to three axes are padded."""
     places = [torch_axis(axis, rank, channels_first) for axis, w in widths.items() if any(w)]
     count = rank - min(places, default=rank)
     return Call(f"nn.ZeroPad{count}d", (Pads(widths, rank),)) if 1 <= count <= 3 else None
@@ -71,10 +83,13 @@ def conv_padding(
     strides: tuple[int, ...],
     dilation: tuple[int, ...],
 ) -> tuple[Tensor, Any]:
-    """Where a convolution's padding goes: the input as it enters, and ``padding=`` (0 for none).
+    """A convolution's padding.
 
-    A padding that every call shares and that is the same at both sides is the module's; one
-    that is not is put around the input, by sizes where they are known, else at run time.
+    A padding that is equal on both sides, and for every call, is the module's ``padding=``.
+    Otherwise the input is padded, at run time if its size is unknown.
+
+    Returns:
+        The (padded) input and ``padding=``, 0 for none.
     """
     padding: str = getattr(layer, "padding")  # noqa: B009 (declared by the subclasses)
     axes = spatial_axes(len(kernel), data_format(layer))
@@ -113,14 +128,14 @@ def conv_padding(
 
 
 def same_option(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
-    """``padding=`` of a convolution of stride 1 that keeps the size."""
+    """``padding=`` of a convolution with stride 1 that keeps the size."""
     totals = tuple((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
     halves = tuple(total // 2 for total in totals)
     return "same" if any(total % 2 for total in totals) else compact(halves)
 
 
 def end_comment(strides: tuple[int, ...], sides: tuple[Sides, ...]) -> str:
-    """Why a padding is not ``padding=``, unless both sides agree."""
+    """A comment on why the padding is not ``padding=``; empty if both sides are equal."""
     if all(before == after for before, after in sides):
         return ""
     if set(strides) == {2} and set(sides) == {(0, 1)}:
@@ -129,7 +144,7 @@ def end_comment(strides: tuple[int, ...], sides: tuple[Sides, ...]) -> str:
 
 
 def call_shapes(builder: LayerBuilder, layer: Layer, x: Tensor) -> list[Shape]:
-    """The shapes that a (shared) layer is called with; inside a wrapper sizes may differ."""
+    """The input shapes of all calls of a layer; inside a shared wrapper, sizes are unknown."""
     calls = builder.unit.calls
     if len(calls) == 1:
         return [x.shape]
@@ -140,10 +155,12 @@ def call_shapes(builder: LayerBuilder, layer: Layer, x: Tensor) -> list[Shape]:
 
 
 def unpadded(builder: LayerBuilder, layer: Layer, x: Tensor, axes: range) -> tuple[Tensor, Any]:
-    """The input of a symmetric ZeroPadding before this layer, and its width; else ``x`` and 0.
+    """Replace a symmetric `ZeroPadding` before this layer by the layer's ``padding=``.
 
-    The padding becomes the convolution's (or pooling's) own; the ZeroPadding's step stays
-    where something else reads it.
+    The step of the `ZeroPadding` is kept if something else reads it.
+
+    Returns:
+        The input of the `ZeroPadding` and its width; ``x`` and 0 if there is none.
     """
     if builder.unit.spec is not layer or len(builder.unit.calls) != 1:
         return x, 0
@@ -160,12 +177,12 @@ def unpadded(builder: LayerBuilder, layer: Layer, x: Tensor, axes: range) -> tup
 
 
 def maker(builder: LayerBuilder, x: Tensor) -> Step | None:
-    """The step that gives a value."""
+    """The step that computes a tensor; None for an input of the model."""
     return next((step for step in reversed(builder.class_builder.steps) if x in step.outputs), None)
 
 
 def is_never_negative(builder: LayerBuilder, x: Tensor) -> bool:
-    """Whether a value comes straight from an activation without negative values."""
+    """Whether a tensor is the output of an activation without negative values."""
     step = maker(builder, x)
     return step is not None and isinstance(step.expr, Call) and step.expr.func in NEVER_NEGATIVE
 

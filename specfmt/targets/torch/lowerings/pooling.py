@@ -1,4 +1,4 @@
-"""PyTorch lowerings of the poolings."""
+"""PyTorch lowerings of the pooling layers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from specfmt.targets.torch.registry import lower
 @lower(MaxPooling2D)
 @lower(MaxPooling3D)
 def max_pool(layer: Pool, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
-    """`F.max_pool1d` and its like; what ``same`` adds is minus infinity in both frameworks."""
+    """`F.max_pool1d` and the like; both frameworks pad with minus infinity."""
     plan = SamePlan(layer, x)
     window = layer.window()
     if not plan.known:
@@ -74,9 +74,13 @@ def max_pool(layer: Pool, builder: LayerBuilder, x: Tensor, **_: object) -> Tens
 def zeros_as_padding(
     layer: Pool, builder: LayerBuilder, x: Tensor
 ) -> tuple[Tensor, dict[str, Any]]:
-    """The input before a ZeroPadding2D, and ``padding=`` for it, where that is the same.
+    """A `ZeroPadding` before the pooling as the pooling's ``padding=``, if it is equivalent.
 
-    Beside values that are never negative, zeros count as little as minus infinity does.
+    It is if the values are never negative: padding with zeros then has the same maximum as
+    padding with minus infinity.
+
+    Returns:
+        The input before the `ZeroPadding`, or ``x``, and the options of the pooling.
     """
     pool, _ = layer.window()
     axes = spatial_axes(layer.rank, data_format(layer))
@@ -91,7 +95,7 @@ def zeros_as_padding(
 @lower(AveragePooling2D)
 @lower(AveragePooling3D)
 def average_pool(layer: Pool, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
-    """`F.avg_pool1d` and its like; what ``same`` adds does not count."""
+    """`F.avg_pool1d` and the like; the padding is not counted in the mean."""
     plan = SamePlan(layer, x)
     if not plan.known:
         out = layer.output_shape(x.shape)
@@ -113,7 +117,17 @@ def windowed(
     operand: Any = None,
     out: tuple[int | None, ...] | None = None,
 ) -> Tensor:
-    """``F.max_pool2d(x, 2)``; the stride is written where it is not the window's size."""
+    """The call ``F.max_pool2d(x, 2)``.
+
+    Args:
+        layer: The layer.
+        builder: Its builder.
+        x: The input.
+        kind: ``max`` or ``avg``.
+        options: Further keyword arguments.
+        operand: The argument of the call, if it is not ``x``.
+        out: The output's shape, if it is not the layer's.
+    """
     pool, strides = layer.window()
     stride = {} if strides == pool else {"stride": compact(strides)}
     name = {"max": "nn.MaxPool", "avg": "nn.AvgPool"}[kind]
@@ -133,11 +147,11 @@ def windowed(
 
 
 class SamePlan:
-    """How ``padding="same"`` is said in PyTorch's pooling arguments.
+    """``padding="same"`` as arguments of PyTorch's poolings.
 
-    PyTorch pads both ends alike, up to half the window.  Under a stride above 1 the end's
-    surplus is what ``ceil_mode`` allows for.  Under stride 1 an even window gets one element
-    more at the start, and the first output is dropped.
+    PyTorch pads both ends equally, by up to half the window.  With a stride above 1, more padding
+    at the end is expressed by ``ceil_mode``.  With stride 1, an even window is padded by one more
+    element at the start, and the first output is dropped.
 
     Attributes:
         known: Whether the padding is known before run time.
@@ -164,7 +178,7 @@ class SamePlan:
                     pooled = out[place]
                     out[place] = None if pooled is None else pooled + 1
                 continue
-            if size is None:  # every total from the least to the most, as the size goes up
+            if size is None:  # the padding for all possible sizes
                 totals = range(max(width - stride, 0), width)
                 least, most = totals[0], totals[-1]
             else:
@@ -184,7 +198,7 @@ class SamePlan:
         return options
 
     def crop(self, builder: LayerBuilder, y: Tensor) -> Tensor:
-        """The pooled value without what was added to the start."""
+        """Drop the outputs that the additional padding at the start caused."""
         if not self.crops:
             return y
         return builder.expr(AxisSubscript(y, self.crops, y.rank), y, shape=self.shape)
@@ -209,7 +223,7 @@ def global_average_pool(layer: GlobalPool, builder: LayerBuilder, x: Tensor, **_
 def global_average_pool_1d(
     layer: GlobalPool, builder: LayerBuilder, x: Tensor, mask: Tensor | None = None, **_: object
 ) -> Tensor:
-    """The mean of the steps that the mask keeps, nan where it keeps none, as in Keras."""
+    """The mean of the unmasked steps; nan if all steps are masked, as in Keras."""
     mask = x.mask if mask is None else mask
     if mask is None:
         return reduced(layer, builder, x, "mean", "Avg")
@@ -230,7 +244,7 @@ def global_average_pool_1d(
 
 
 def reduced(layer: GlobalPool, builder: LayerBuilder, x: Tensor, method: str, kind: str) -> Tensor:
-    """``x.mean(dim=(2, 3))``, in whichever layout."""
+    """``x.mean(dim=(2, 3))``, in either layout."""
     dims = tuple(axis(place, x) for place in spatial_axes(layer.rank, data_format(layer)))
     options: dict[str, Any] = {"keepdim": True} if layer.keepdims else {}
     if method == "mean" and not is_floating(x.dtype):
@@ -250,7 +264,7 @@ def reduced(layer: GlobalPool, builder: LayerBuilder, x: Tensor, method: str, ki
 @lower(AdaptiveMaxPooling2D)
 @lower(AdaptiveMaxPooling3D)
 def adaptive_max_pool(layer: AdaptivePool, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """``F.adaptive_max_pool2d(x, 7)``; both frameworks lay the windows alike."""
+    """``F.adaptive_max_pool2d(x, 7)``; both frameworks use the same windows."""
     return adaptive(layer, builder, x, "Max")
 
 

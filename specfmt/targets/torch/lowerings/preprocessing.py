@@ -1,4 +1,4 @@
-"""PyTorch lowerings of the preprocessing layers that compute with numbers."""
+"""PyTorch lowerings of `Rescaling` and `Normalization`."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from specfmt.targets.torch.params import ByLayout, WeightExpr, flat_rows
 from specfmt.targets.torch.registry import TargetError, lower
 
 EPSILON = 1e-7
-"""Keras's `backend.epsilon()`, the least standard deviation."""
+"""`keras.backend.epsilon()`, the least standard deviation."""
 
 
 def number_or_buffer(
     builder: LayerBuilder, values: tuple[float, ...], shape: tuple[int, ...], y: Tensor, suffix: str
 ) -> Any:
-    """Numbers of the spec: one that stands for itself, or a buffer aligned with ``y``."""
+    """Numbers from the spec: one number if all are equal, else a buffer aligned with ``y``."""
     if len(set(values)) == 1:
         return values[0]
     if y.flat is not None and shape != (y.shape[-1],):
-        raise TargetError("an array over several axes of flattened features", field=suffix)
+        raise TargetError(
+            "expected one value per feature after flattening, received several axes", field=suffix
+        )
     while shape and shape[0] == 1:
         shape = shape[1:]
     return builder.constant(values, shape, y, suffix)
 
 
 def scaled(x: Any, factor: Any) -> Any:
-    """``x * factor``; ``x / 255`` where the factor is one over a whole number."""
+    """``x * factor``, or ``x / 255`` if the factor is one over an integer."""
     if isinstance(factor, float) and 0 < abs(factor) < 1:
         whole = round(1 / factor)
         if 1 / whole == factor and len(repr(factor)) > 8:
@@ -39,7 +41,7 @@ def scaled(x: Any, factor: Any) -> Any:
 
 
 def placed(builder: LayerBuilder, x: Tensor, expr: Any, y: Tensor) -> Tensor:
-    """``y`` as what ``expr`` computes, or ``x`` where there is nothing to compute."""
+    """Add a step that computes ``y``; returns ``x`` if there is nothing to compute."""
     if isinstance(expr, Tensor):
         return x
     builder.step(expr, y, same_line=True)
@@ -48,7 +50,7 @@ def placed(builder: LayerBuilder, x: Tensor, expr: Any, y: Tensor) -> Tensor:
 
 @lower(Rescaling)
 def rescaling(layer: Rescaling, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """``x / 255`` and the like."""
+    """``x / 255``, ``x * scale + offset``."""
     y = builder.tensor(x.shape, flat=x.flat)
     scale = number_or_buffer(builder, flat(layer.scale), shape_of(layer.scale), y, "scale")
     offset = number_or_buffer(builder, flat(layer.offset), shape_of(layer.offset), y, "offset")
@@ -62,7 +64,7 @@ def rescaling(layer: Rescaling, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(Normalization)
 def normalization(layer: Normalization, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """Mean and variance as constants where the spec gives them, else as buffers."""
+    """Mean and variance are constants if the spec has them, else buffers."""
     y = builder.tensor(x.shape, flat=x.flat)
     kept = layer.kept(x.shape)
     if layer.mean is None:
@@ -102,7 +104,7 @@ def given(
 ) -> tuple[Any, Any]:
     """Mean and standard deviation from the numbers in the spec."""
     shape = shape_of(layer.mean)
-    # Keras lays the numbers along the last of the kept axes.
+    # The numbers belong to the last of the kept axes.
     sizes = dict(zip(kept[len(kept) - len(shape) :], shape, strict=True))
     full = tuple(sizes.get(k, 1) for k in range(min(sizes, default=y.rank), y.rank))
     deviations = tuple(max(sqrt(value), EPSILON) for value in flat(layer.variance))

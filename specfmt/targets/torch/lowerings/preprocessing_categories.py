@@ -1,7 +1,7 @@
-"""PyTorch lowerings of the layers that give category numbers or vectors made of them.
+"""PyTorch lowerings of the layers that return category numbers or encode them as vectors.
 
-Texts come as lists or NumPy arrays of strings; the module that looks them up makes the first
-tensor of the model.
+Texts are lists or NumPy arrays of strings; the lookup module returns the first tensor of the
+model.
 """
 
 from __future__ import annotations
@@ -26,41 +26,56 @@ from specfmt.targets.torch.registry import TargetError, lower
 
 STRING = "string"
 LARGEST_RANK = 3
-"""Strings of more axes would stand channels-first, as images do."""
+"""Strings with more axes would have to be channels-first, like images."""
 
 
-def refuse(layer: Any) -> None:
-    """What no PyTorch tensor can hold."""
+def refuse_unsupported(layer: Any) -> None:
+    """Refuse outputs that a PyTorch tensor cannot represent.
+
+    Raises:
+        TargetError: The layer's output is sparse or ragged, or its encoding is not UTF-8.
+    """
     for field, kind in (("sparse", "sparse vectors"), ("ragged", "rows of different lengths")):
         if getattr(layer, field, False):
             raise TargetError(
-                f"the layers that follow cannot read {kind}", f"leave `{field}` out", field
+                f"the layers that follow cannot take {kind}", f"remove `{field}`", field
             )
     if getattr(layer, "encoding", "utf-8").lower().replace("_", "-") not in ("utf-8", "utf8"):
-        raise TargetError("Python's strings have no encoding", "leave `encoding` out", "encoding")
+        raise TargetError("Python's strings have no encoding", "remove `encoding`", "encoding")
 
 
 def vocabulary(layer: Lookup, builder: LayerBuilder) -> Any:
-    """The vocabulary as an argument."""
-    refuse(layer)
+    """The vocabulary as a constructor argument.
+
+    Raises:
+        TargetError: The vocabulary is unknown.
+    """
+    refuse_unsupported(layer)
     if layer.table is None:
         raise TargetError(
-            "the vocabulary is not known before `adapt()` has run in Keras",
-            "give `vocabulary`, or import the .keras file that was saved after `adapt()`",
+            "the vocabulary is unknown until `adapt()` has run in Keras",
+            "set `vocabulary`, or import the .keras file that was saved after `adapt()`",
             "vocabulary",
         )
     return builder.table(layer.table, "vocabulary")
 
 
 def check_strings(x: Tensor, wanted: bool) -> None:
-    """Whether the input holds strings, as the layer needs it or cannot take it."""
+    """Check whether the input is strings.
+
+    Raises:
+        TargetError: The input is not strings and should be, or the reverse.
+    """
     if (x.dtype == STRING) != wanted:
         kind = "strings" if wanted else "numbers"
         raise TargetError(
-            f"it reads {kind}, received {x.dtype}", "set the input's `dtype`", "inputs"
+            f"expected {kind}, received {x.dtype}", "set the input's `dtype`", "inputs"
         )
     if wanted and x.rank > LARGEST_RANK:
-        raise TargetError(f"strings of {x.rank} axes", "give each sample a list of strings")
+        raise TargetError(
+            f"expected strings of at most {LARGEST_RANK} axes, received {x.rank}",
+            "use a list of strings per sample",
+        )
 
 
 def vectors(
@@ -73,16 +88,19 @@ def vectors(
     weights: tuple[float, ...] = (),
     counted: Tensor | None = None,
 ) -> Tensor:
-    """Category numbers as what ``output_mode`` says.
+    """Encode category numbers in the layer's ``output_mode``.
 
     Args:
-        builder: The builder.
-        mode: A layer's ``output_mode``.
-        x: The numbers.
+        builder: The layer's builder.
+        mode: The layer's ``output_mode``.
+        x: The category numbers.
         depth: The length of the vectors.
-        inside: Whether all numbers are from 0 to ``depth - 1``.
-        weights: One for each number, for ``tf_idf``.
-        counted: What each element counts for; 1 if not given.
+        inside: Whether all numbers are surely from 0 to ``depth - 1``.
+        weights: For ``tf_idf``, the weight of each category.
+        counted: The count of each element; None for 1.
+
+    Raises:
+        TargetError: Keras does not encode each sample separately.
     """
     if mode == "int":
         return x
@@ -97,8 +115,8 @@ def vectors(
         return placed(builder, Call(builder.helper("count_categories"), (listed, depth)), out)
     if x.rank != 2:
         raise TargetError(
-            f"Keras adds up the vectors of {mode} along axis 1, or those of a whole batch",
-            "give each sample one list of categories: shape [n]",
+            f"expected one list of categories per sample for {mode}, received {x.rank} axes",
+            "use one list of categories per sample: shape [n]",
             "output_mode",
         )
     args = (x, depth) if counted is None else (x, depth, counted)
@@ -114,13 +132,13 @@ def vectors(
 
 
 def placed(builder: LayerBuilder, expr: Any, out: Shape) -> Tensor:
-    """A new value of floats in Keras's order of axes."""
+    """Add a step whose output is float32 in Keras's axis order."""
     result: Tensor = builder.step(expr, builder.tensor(out, "float32"), layout="keras")
     return result
 
 
 def lookup_arguments(layer: IndexLookup) -> dict[str, Any]:
-    """How numbers are given: the first, how many for the unknown, the mask's."""
+    """The constructor arguments of a lookup: first number, numbers for unknown values, mask."""
     found: dict[str, Any] = {}
     if layer.masked:
         found["first"] = 1
@@ -135,7 +153,7 @@ def lookup_arguments(layer: IndexLookup) -> dict[str, Any]:
 def looked_up(
     layer: IndexLookup, builder: LayerBuilder, x: Tensor, ctor: str, **kwargs: Any
 ) -> Tensor:
-    """The module that looks up, and what becomes of its numbers."""
+    """Look up category numbers with a module and encode them."""
     table = vocabulary(layer, builder)
     arguments = {**lookup_arguments(layer), **kwargs}
     module = builder.module(ctor, table, heavy=True, **arguments)
@@ -146,7 +164,7 @@ def looked_up(
 
 
 def hasher(builder: LayerBuilder, salt: int | tuple[int, int] | None) -> Any:
-    """The function that hashes strings: FarmHash, or SipHash under a key."""
+    """The function that hashes strings: FarmHash, or SipHash with a key."""
     if salt is None:
         return Name(builder.helper("fingerprint"))
     key = (salt, salt) if isinstance(salt, int) else tuple(salt)
@@ -157,8 +175,8 @@ def hasher(builder: LayerBuilder, salt: int | tuple[int, int] | None) -> Any:
 def string_lookup(layer: StringLookup, builder: LayerBuilder, x: Tensor) -> Tensor:
     if layer.invert:
         raise TargetError(
-            "it returns strings, which PyTorch's tensors cannot hold",
-            "leave it out of the model and index a list of the vocabulary",
+            "it returns strings, which a PyTorch tensor cannot contain",
+            "remove it from the model and index a list of the vocabulary",
             "invert",
         )
     check_strings(x, wanted=True)
@@ -175,16 +193,18 @@ def integer_lookup(layer: IntegerLookup, builder: LayerBuilder, x: Tensor) -> Te
         return integer_table(layer, builder, x)
     if layer.unknown > 1 and layer.oov_method == "farmhash":
         raise TargetError(
-            "tensors cannot hash numbers as strings", "use `oov_method: floormod`", "oov_method"
+            "hashing integers as strings has no PyTorch form",
+            "use `oov_method: floormod`",
+            "oov_method",
         )
     return looked_up(layer, builder, x, builder.helper("IntegerLookup"))
 
 
 def integer_table(layer: IntegerLookup, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """The inverse: places into the numbers that stand there."""
+    """The inverse lookup: from indices to the integers of the vocabulary."""
     vocabulary(layer, builder)
     if layer.oov_token is None:
-        raise TargetError("no number for unknown places", "give `oov_token`", "oov_token")
+        raise TargetError("no number is set for unknown indices", "set `oov_token`", "oov_token")
     values = (*layer.special_tokens, *(layer.table or ()))
     table = Call("torch.tensor", (builder.table(values, "vocabulary"),))
     module = builder.module(builder.helper("TableEntries"), table, layer.oov_token, heavy=True)
@@ -198,13 +218,15 @@ def text_vectorization(layer: TextVectorization, builder: LayerBuilder, x: Tenso
     rank = 1 if layer.split is None else 0
     if not rank < x.rank <= 2:
         raise TargetError(
-            f"Keras cuts texts of shape {list(x.shape[1:])} elsewhere than it says",
-            "give each sample one text: shape [1]",
+            f"expected one text per sample, received shape {list(x.shape[1:])}",
+            "use one text per sample: shape [1]",
             "split",
         )
     if layer.mode == "one_hot" and layer.split is not None:
         raise TargetError(
-            "one-hot rows of as many tokens as each text has", "use `multi_hot`", "output_mode"
+            "one-hot rows for each token of a text have no fixed shape",
+            "use `multi_hot`",
+            "output_mode",
         )
     arguments: dict[str, Any] = {}
     if layer.standardize != "lower_and_strip_punctuation":
@@ -228,14 +250,14 @@ def text_vectorization(layer: TextVectorization, builder: LayerBuilder, x: Tenso
 
 @lower(Discretization)
 def discretization(layer: Discretization, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`torch.bucketize`; a number on a boundary is in the bin above it."""
-    refuse(layer)
+    """`torch.bucketize`; a number equal to a boundary is in the bin above it."""
+    refuse_unsupported(layer)
     check_strings(x, wanted=False)
     bounds = layer.bin_boundaries
     if bounds is None:
         raise TargetError(
-            "the boundaries are not known before `adapt()` has run in Keras",
-            "give `bin_boundaries` in place of `num_bins`",
+            "the boundaries are unknown until `adapt()` has run in Keras",
+            "set `bin_boundaries` instead of `num_bins`",
             "num_bins",
         )
     y = builder.tensor(x.shape, "int64" if layer.output_mode != "int" else "int32")
@@ -251,7 +273,7 @@ def discretization(layer: Discretization, builder: LayerBuilder, x: Tensor) -> T
 def category_encoding(
     layer: CategoryEncoding, builder: LayerBuilder, x: Tensor, count_weights: Tensor | None = None
 ) -> Tensor:
-    refuse(layer)
+    refuse_unsupported(layer)
     check_strings(x, wanted=False)
     return vectors(
         builder, layer.output_mode, x, layer.num_tokens, inside=False, counted=count_weights
@@ -260,9 +282,13 @@ def category_encoding(
 
 @lower(Hashing)
 def hashing(layer: Hashing, builder: LayerBuilder, x: Tensor) -> Tensor:
-    refuse(layer)
+    refuse_unsupported(layer)
     if x.dtype.startswith(("float", "bfloat", "bool")):
-        raise TargetError(f"a hash of {x.dtype}", "give it whole numbers or strings", "inputs")
+        raise TargetError(
+            f"expected integers or strings, received {x.dtype}",
+            "cast the input to an integer dtype",
+            "inputs",
+        )
     check_strings(x, wanted=x.dtype == STRING)
     args: tuple[Any, ...] = (x, layer.num_bins, hasher(builder, layer.salt))
     if layer.mask_value is not None:
@@ -277,6 +303,6 @@ def hashing(layer: Hashing, builder: LayerBuilder, x: Tensor) -> Tensor:
 @lower(HashedCrossing)
 def hashed_crossing(layer: HashedCrossing, builder: LayerBuilder, x: list[Tensor]) -> Tensor:
     raise TargetError(
-        "TensorFlow's hash of crossed categories has no counterpart",
+        "TensorFlow's hash of crossed categories has no PyTorch form",
         "join the categories to one string and use Hashing",
     )

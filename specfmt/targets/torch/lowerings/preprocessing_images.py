@@ -1,6 +1,6 @@
-"""PyTorch lowerings of the layers that preprocess images.
+"""PyTorch lowerings of the image preprocessing layers.
 
-At inference the random ones are the identity.  In training they draw from Keras's distribution.
+Random layers are the identity at inference.  In training they draw from Keras's distribution.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FILLING = {"fill_mode": "reflect", "interpolation": "bilinear", "fill_value": 0.
 
 
 def floating(builder: LayerBuilder, x: Tensor) -> Tensor:
-    """Images of whole numbers as floats."""
+    """Cast integer images to float32."""
     if is_floating(x.dtype):
         return x
     return builder.method(x, "float", dtype="float32")
@@ -42,12 +42,12 @@ def floating(builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(Resizing)
 def resizing(layer: Resizing, builder: LayerBuilder, x: Tensor, training: object = None) -> Tensor:
-    """`keras.ops.image.resize`; whole numbers stay whole, as in Keras."""
+    """`keras.ops.image.resize`; integer images are rounded, as in Keras."""
     whole = not is_floating(x.dtype)
     if whole and x.dtype != "uint8" and layer.interpolation in ("bicubic", "lanczos3", "lanczos5"):
         raise TargetError(
-            f"Keras cuts off what goes beyond the range of {x.dtype}",
-            "put Rescaling before it",
+            f"expected a float or uint8 image for {layer.interpolation}, received {x.dtype}",
+            "add a Rescaling layer before it",
             "interpolation",
         )
     operation = Resize(
@@ -76,8 +76,8 @@ def center_crop(
     height, width = spatial_sizes(x.shape, data_format(layer))
     if height is None or width is None:
         raise TargetError(
-            "an image of unknown size, which may have to be enlarged",
-            "give the image a height and a width",
+            "expected images of known size, received an unknown size",
+            "set the height and width of the images",
         )
     if height < layer.height or width < layer.width:
         operation = Resize(
@@ -105,7 +105,7 @@ def changed(
     *args: Any,
     training: bool | None,
 ) -> Tensor:
-    """A call of a helper that changes images at random."""
+    """Call a helper that changes images at random; the identity if there is nothing random."""
     x = floating(builder, x)
     if training is False or not (layer.noise_fields() or hasattr(layer, "value_range")):
         return x
@@ -119,7 +119,7 @@ def changed(
 
 
 def kept(layer: ImageLayer, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """What a layer that changes nothing returns."""
+    """The result of a layer that does not change its input."""
     return floating(builder, x)
 
 
@@ -128,7 +128,7 @@ def random_flip(
     layer: RandomFlip, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
     dims = tuple(dim for word, dim in (("vertical", -2), ("horizontal", -1)) if word in layer.mode)
-    if not dims:  # a comparison of two programs has turned it off
+    if not dims:  # a comparison of two programs has disabled it
         return kept(layer, builder, x)
     return changed(layer, builder, x, "random_flip", dims, training=training)
 

@@ -1,4 +1,4 @@
-"""PyTorch lowerings of operations that pick elements and that multiply arrays."""
+"""PyTorch lowerings of indexing operations and of products of arrays."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from specfmt.targets.torch.registry import TargetError, lower
 
 @lower(ops.GetItem)
 def getitem(layer: ops.GetItem, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """A subscript; PyTorch has no negative steps, so those axes are flipped afterwards."""
+    """Indexing; PyTorch has no negative steps, so those axes are flipped afterwards."""
     items = layer.items(x.shape)
     flips: list[int] = []
     sizes = iter(enumerate(x.shape))
@@ -65,12 +65,14 @@ def getitem(layer: ops.GetItem, builder: LayerBuilder, x: Tensor) -> Tensor:
         layout = output_layout = "keras"
     if flips:
         if len(shape) != x.rank:
-            # The axes that are flipped have moved: count them in the result.
+            # The numbers of the flipped axes have changed: use those in the result.
             layout, output_layout = "keras", None
             expr = AxisSubscript(x, {k: i for k, i in enumerate(ready) if i != slice(None)}, x.rank)
             left = [k for k, item in enumerate(ready) if not isinstance(item, int)]
             if None in ready:
-                raise TargetError("a new axis and a negative step in one subscript", field="key")
+                raise TargetError(
+                    "expected a subscript without both a new axis and a negative step", field="key"
+                )
             expr = Method(expr, "flip", tuple(left.index(k) for k in flips))
         else:
             expr = Method(expr, "flip", tuple(axis(k, x) for k in flips))
@@ -81,7 +83,7 @@ def getitem(layer: ops.GetItem, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 
 def _trimmed(items: list[Any]) -> tuple[Any, ...]:
-    """Without the whole axes at the end."""
+    """The items without trailing ``:``."""
     while items and items[-1] == slice(None):
         items = items[:-1]
     return tuple(items)
@@ -91,14 +93,14 @@ def _forwards(item: slice, size: int | None) -> slice:
     """The slice with the same elements in ascending order.
 
     Raises:
-        TargetError: Which they are depends on a size not known.
+        TargetError: The elements depend on an unknown size.
     """
     if item.start is None and item.stop is None and item.step == -1:
         return slice(None)
     if size is None:
         raise TargetError(
-            "a slice with a negative step over an axis of unknown size",
-            "give the axis a size, or use the operation flip",
+            "expected an axis of known size for a negative step, received an unknown size",
+            "set the size of the axis, or use the operation flip",
             "key",
         )
     places = range(*item.indices(size))
@@ -110,7 +112,7 @@ def _forwards(item: slice, size: int | None) -> slice:
 
 @lower(ops.Take)
 def take(layer: ops.Take, builder: LayerBuilder, x: Tensor | Array, indices: Any) -> Tensor:
-    """Indexing along one axis; negative indices count from the end in both."""
+    """Indexing along one axis; negative indices count from the end in both frameworks."""
     shape = layer.output_shape(as_operand(x), as_operand(indices))
     y = builder.tensor(shape, x.dtype)
     if isinstance(indices, Tensor) and indices.dtype not in ("int32", "int64"):
@@ -148,8 +150,8 @@ def _lists(item: Any) -> Any:
     return [_lists(inner) for inner in item] if isinstance(item, (tuple, list)) else item
 
 
-def _are_places(builder: LayerBuilder, x: Tensor, count: int) -> bool:
-    """Whether ``x`` holds places along an axis of at most ``count`` elements."""
+def _are_indices(builder: LayerBuilder, x: Tensor, count: int) -> bool:
+    """Whether ``x`` is surely indices below ``count``: those of a largest or smallest element."""
     node = next(iter(builder.node.inputs())).node
     if node is None or getattr(node.unit.spec, "function", "") not in ("argmax", "argmin"):
         return False
@@ -160,13 +162,13 @@ def _are_places(builder: LayerBuilder, x: Tensor, count: int) -> bool:
 
 @lower(ops.OneHot)
 def one_hot(layer: ops.OneHot, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """A comparison with every class: zeros for an index that is none, where `F.one_hot` stops.
+    """`F.one_hot` if all indices are surely classes, else a comparison with every class.
 
-    Places that are surely classes (those of a largest element) take `F.one_hot`.
+    For an index out of range Keras returns zeros, while `F.one_hot` raises an error.
     """
     dtype = layer.result_dtype(as_operand(x))
     y = builder.tensor(layer.output_shape(as_operand(x)), dtype)
-    if _are_places(builder, x, layer.num_classes):
+    if _are_indices(builder, x, layer.num_classes):
         ids: Any = x if x.dtype == "int64" else to_dtype(x, "int64")
         expr: Any = Call("F.one_hot", (ids, layer.num_classes))
         natural = "int64"
@@ -195,15 +197,17 @@ def matmul(layer: ops.Matmul, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor
 def contracted(
     operands: tuple[Any, Any], ranks: Sequence[int], pairs: tuple[Sequence[int], Sequence[int]]
 ) -> Call:
-    """The sum of products over pairs of axes: what `torch.tensordot` takes, which has no types.
+    """The sum of products over pairs of axes, by `torch.einsum`.
+
+    `torch.tensordot` would do the same but has no type hints.
 
     Args:
-        operands: What is multiplied, in Keras's order.
-        ranks: How many axes each has.
-        pairs: The axes of the first operand, and those of the second that belong to them.
+        operands: The factors, in Keras's axis order.
+        ranks: Their numbers of axes.
+        pairs: The axes of the first operand, and the corresponding axes of the second.
 
     Raises:
-        TargetError: More axes than there are letters.
+        TargetError: There are more axes than letters.
     """
     if sum(ranks) > len(ascii_letters):
         raise TargetError(f"expected at most {len(ascii_letters)} axes, received {sum(ranks)}")
@@ -218,7 +222,7 @@ def contracted(
 
 @lower(ops.Dot)
 def dot(layer: ops.Dot, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
-    """NumPy's dot: the product of matrices, or over the last axis and the last but one."""
+    """NumPy's dot: a matrix product, or a sum over the last axis and the second-to-last."""
     operands = Operands(layer, (x1, x2), builder, elementwise=False)
     left, right = operands.joined()
     operands.layout = "keras"
@@ -236,7 +240,7 @@ def dot(layer: ops.Dot, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
 
 @lower(ops.Einsum)
 def einsum(layer: ops.Einsum, builder: LayerBuilder, *operands: Any) -> Tensor:
-    """`torch.einsum`; its letters follow the layout unless an ellipsis hides axes."""
+    """`torch.einsum`; its letters depend on the layouts unless there is an ellipsis."""
     held = Operands(layer, operands, builder, elementwise=False)
     terms, output = layer.terms(len(operands))
     names: Any = Subscripts(tuple(terms), output)

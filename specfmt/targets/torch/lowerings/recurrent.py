@@ -1,8 +1,8 @@
 """PyTorch lowerings of the recurrent layers.
 
-`nn.LSTM`, `nn.GRU` and `nn.RNN` wherever they compute the same, with the mask handled around
-them by the helper ``masked_rnn``; a small class of the generated file for the options that
-they lack (other activations, GRU's reset before the product, recurrent dropout).
+`nn.LSTM`, `nn.GRU` and `nn.RNN` are used wherever they compute the same; the helper ``masked_rnn``
+applies masks.  For options that they do not have (other activations, a GRU with ``reset_after``
+false, recurrent dropout), the generated file defines a small class.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from specfmt.vocab.base import Term
 
 STOCK = {"SimpleRNN": "nn.RNN", "LSTM": "nn.LSTM", "GRU": "nn.GRU"}
 FLEXIBLE = {"SimpleRNN": "FlexibleRNN", "LSTM": "FlexibleLSTM", "GRU": "FlexibleGRU"}
-# Keras's gates z, r, h stand in torch's order r, z, n.
 GRU_ORDER = (1, 0, 2)
+"""Keras's gates z, r, h in PyTorch's order r, z, n."""
 
 
 @dataclass
 class Context:
-    """What a call of a recurrent layer is given, ready for PyTorch.
+    """The arguments of a call of a recurrent layer.
 
     Attributes:
-        x: The sequences, floating.
-        states: Initial states (N, units); empty for zeros.
-        mask: Which steps count (N, T), if any applies.
-        carried: The mask that the output sequence carries on.
-        training: True or False where the call fixes it.
+        x: The sequences, floating-point.
+        states: The initial states, each (N, units); empty for zeros.
+        mask: The mask (N, T) that applies, if any.
+        carried: The mask of the output sequence.
+        training: The training mode, if the call sets it.
     """
 
     x: Tensor
@@ -65,26 +65,26 @@ def context(
     mask: Tensor | None,
     training: Any,
 ) -> Context:
-    """Read a call's arguments as Keras does."""
+    """Process a call's arguments as Keras does."""
     if mask is not None and mask.dtype != "bool":
         mask = builder.method(mask, "bool", layout="keras", dtype="bool")
-    # With further tensor arguments Keras does not hand an attached mask to the layer
-    # (keras/src/layers/layer.py, "Populate mask argument(s)"), though it passes it on.
-    heeded = x.mask if mask is None and not initial_state else mask
+    # If there are further tensor arguments, Keras does not apply the input's own mask
+    # (keras/src/layers/layer.py, "Populate mask argument(s)"), but the output still has it.
+    applied = x.mask if mask is None and not initial_state else mask
     carried = mask or x.mask
-    if heeded is not None:
-        heeded.keeps_name = True
+    if applied is not None:
+        applied.keeps_name = True
     if not is_floating(x.dtype):
         x = builder.method(x, "float", layout="keras", dtype="float32")
-    return Context(x, list(initial_state or ()), heeded, carried, training)
+    return Context(x, list(initial_state or ()), applied, carried, training)
 
 
 @dataclass
 class Result:
-    """What a run over the sequence gives.
+    """The result of a recurrent layer.
 
     Attributes:
-        output: The sequence (N, T, units), or the last output (N, units).
+        output: The sequence (N, T, units) or the last output (N, units).
         states: The last states, each (N, units).
     """
 
@@ -93,16 +93,20 @@ class Result:
 
 
 def rates(layer: Recurrent, training: bool | None) -> tuple[float, float]:
-    """The dropout rates of inputs and states that have an effect."""
+    """The effective dropout rates of inputs and states.
+
+    Raises:
+        TargetError: The call has ``training`` true and the layer has dropout.
+    """
     dropout, recurrent = layer.dropout, layer.recurrent_dropout
     if not isinstance(layer, SimpleRNN):
-        # Cells with gates pass over a rate of 1.
+        # Cells with gates ignore a rate of 1.
         dropout, recurrent = (rate if rate < 1 else 0.0 for rate in (dropout, recurrent))
     if training is False:
         return 0.0, 0.0
     if training and (dropout or recurrent):
         raise TargetError(
-            "dropout of a recurrent layer cannot stay on when the model is evaluated",
+            "dropout of a recurrent layer cannot stay active in evaluation mode",
             "leave `training` out of its `inputs`",
             "inputs",
         )
@@ -110,7 +114,7 @@ def rates(layer: Recurrent, training: bool | None) -> tuple[float, float]:
 
 
 def is_stock(layer: Recurrent, training: bool | None = None) -> bool:
-    """Whether PyTorch's own module computes the same (masks and input dropout aside)."""
+    """Whether PyTorch's module computes the same, apart from masks and input dropout."""
     if rates(layer, training)[1] or layer.activation.args:  # type: ignore[attr-defined]
         return False
     name = layer.activation.type  # type: ignore[attr-defined]
@@ -129,14 +133,14 @@ def stock_module(
     loop: bool = True,
     **kwargs: Any,
 ) -> ModuleDef:
-    """``nn.LSTM(features, units, batch_first=True)`` and its like.
+    """``nn.LSTM(features, units, batch_first=True)`` and the like.
 
     Args:
-        builder: The builder.
-        layers: Suffix of the parameters' names (none, ``_reverse``) -> layer and its cell's
+        builder: The layer's builder.
+        layers: Suffix of the parameters' names (empty, ``_reverse``) -> layer and its cell's
             weights.
-        features: Size of the input's last axis.
-        loop: Whether it runs over time; else it makes one step (``nn.LSTMCell``).
+        features: The number of input features.
+        loop: Whether it runs over time; otherwise it computes one step (``nn.LSTMCell``).
         kwargs: Further constructor arguments.
     """
     layer, _ = layers[""]
@@ -164,8 +168,8 @@ SECOND_BIAS = "Keras has one bias where torch adds two: the second one stays zer
 
 
 def stock_params(layer: Recurrent, cell: Weights) -> dict[str, WeightExpr]:
-    """Parameters of torch's module (and of a flexible GRU), made from the cell's weights."""
-    ordered = _in_torch_order(layer)
+    """The parameters of PyTorch's module (and of a flexible GRU) from the cell's weights."""
+    ordered = _gate_order(layer)
     params = {
         "weight_ih": ordered(cell.kernel.T),
         "weight_hh": ordered(cell.recurrent_kernel.T),
@@ -180,8 +184,8 @@ def stock_params(layer: Recurrent, cell: Weights) -> dict[str, WeightExpr]:
     return params
 
 
-def _in_torch_order(layer: Recurrent) -> Any:
-    """A function that puts a weight's rows in torch's order of gates."""
+def _gate_order(layer: Recurrent) -> Any:
+    """A function that brings a weight's rows to PyTorch's order of gates."""
     if isinstance(layer, GRU):
         return lambda value: value.blocks(GRU_ORDER)
     return lambda value: value
@@ -190,7 +194,7 @@ def _in_torch_order(layer: Recurrent) -> Any:
 def flexible_module(
     builder: LayerBuilder, layer: Recurrent, features: int, dropout: float
 ) -> ModuleDef:
-    """The generated file's own class with every option of Keras's cell."""
+    """The class of the generated file with every option of Keras's cell."""
     activation = layer.activation  # type: ignore[attr-defined]
     kwargs: dict[str, Any] = {"activation": function(builder, activation, (None, layer.units))}
     if not isinstance(layer, SimpleRNN):
@@ -217,10 +221,10 @@ def function(builder: LayerBuilder, term: Term, shape: Shape, channels_first: bo
     """An activation as a callable expression: ``torch.tanh``, ``nn.LeakyReLU(0.2)``, a lambda.
 
     Args:
-        builder: The builder.
+        builder: The layer's builder.
         term: The activation.
-        shape: Of what it is applied to.
-        channels_first: Whether that stands channels-first in PyTorch.
+        shape: The shape of the tensor that it is applied to, in Keras's axis order.
+        channels_first: Whether that tensor is channels-first in PyTorch.
     """
     scratch = LayerBuilder(ClassBuilder(), builder.node)
     x = Tensor(shape, name="x")
@@ -245,7 +249,7 @@ def run(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
     """Run one recurrent layer over the sequence.
 
     Raises:
-        TargetError: PyTorch cannot express the layer as asked.
+        TargetError: PyTorch cannot express the layer with these arguments.
     """
     check_stateful(layer)
     if layer.go_backwards:
@@ -254,7 +258,7 @@ def run(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
 
 
 def backwards(builder: LayerBuilder, call: Context) -> Context:
-    """The same call over the turned sequence."""
+    """The same call with the sequence reversed in time."""
     x = builder.method(call.x, "flip", 1, layout="keras")
     mask = call.mask
     if mask is not None:
@@ -264,7 +268,7 @@ def backwards(builder: LayerBuilder, call: Context) -> Context:
 
 
 def run_cell(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
-    """Run one recurrent layer forwards; the builder's weights are those of its cell."""
+    """Run one recurrent layer forwards in time; the builder's weights are those of its cell."""
     dropout, recurrent = rates(layer, call.training)
     stock = is_stock(layer, call.training)
     inside = bool(recurrent) and not isinstance(layer, SimpleRNN)
@@ -291,7 +295,7 @@ def run_cell(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
 
 
 def training_is_off(layer: Recurrent, training: bool | None) -> bool:
-    """Whether a recurrent dropout rate is without effect."""
+    """Whether the layer's recurrent dropout has no effect."""
     return bool(layer.recurrent_dropout) and not rates(layer, training)[1]
 
 
@@ -301,14 +305,14 @@ def state(builder: LayerBuilder, layer: Recurrent, index: int) -> Tensor:
 
 
 def state_name(builder: LayerBuilder, index: int) -> str:
-    """What a last state is called."""
+    """The name of a last state: ``encoder_h``, ``encoder_c``."""
     return "_".join(filter(None, (builder.node.name, builder.part, "hc"[index])))
 
 
 def run_stock(
     builder: LayerBuilder, layer: Recurrent, module: ModuleDef, call: Context, directions: int = 1
 ) -> tuple[Tensor, list[Tensor]]:
-    """Call torch's module: the sequence, and the last states (directions, N, units)."""
+    """Call PyTorch's module; returns the sequence and the last states (directions, N, units)."""
     x, units = call.x, layer.units
     out = builder.tensor((*x.shape[:2], directions * units))
     shape = (directions, x.shape[0], units)
@@ -324,7 +328,7 @@ def run_stock(
             kwargs["zero_masked"] = True
     if call.states:
         size = layer.states
-        # One state for each direction, stacked as torch has them.
+        # The states of the directions are stacked along the first axis.
         pairs = [tuple(call.states[i::size]) for i in range(size)]
         stacked = [Call("torch.stack", (pair,)) for pair in pairs]
         args = (*args, tuple(stacked) if size > 1 else stacked[0])
@@ -345,7 +349,7 @@ def run_stock(
 def run_flexible(
     builder: LayerBuilder, layer: Recurrent, module: ModuleDef, call: Context
 ) -> tuple[Tensor, list[Tensor]]:
-    """Call the generated file's own class: the sequence, and the last states (N, units)."""
+    """Call the class of the generated file; returns the sequence and the last states (N, units)."""
     x = call.x
     out = builder.tensor((*x.shape[:2], layer.units))
     last = [state(builder, layer, i) for i in range(layer.states)]
@@ -372,28 +376,32 @@ def run_flexible(
 def last_output(
     builder: LayerBuilder, layer: Recurrent, h: Tensor, states: list[Tensor], mask: Tensor | None
 ) -> Tensor:
-    """The last output: the last state, or zeros where Keras's masking gives those instead."""
+    """The last output: the last state, or zeros where Keras's masking returns zeros."""
     if mask is not None and layer.zero_output_for_mask:
         last = Subscript(mask, (slice(None), slice(-1, None)))
         return builder.expr(Binary("*", h, last), h)
     if mask is not None and states:
-        # A sequence without any step has put nothing out yet, though it has a state.
+        # The last output of a sequence with all steps masked is zero, but its state is not.
         some = Method(mask, "any", (), {"dim": 1, "keepdim": True})
         return builder.expr(Binary("*", h, some), h)
     return h
 
 
 def variational_dropout(builder: LayerBuilder, x: Tensor, rate: float) -> Tensor:
-    """Keras's input dropout: whole features are dropped, the same ones at every step."""
+    """Keras's input dropout: the same features are dropped at every time step."""
     module = builder.module("nn.Dropout1d", rate, suffix="dropout", params={}, heavy=False)
     return builder.apply(module, x, layout="channels")
 
 
 def check_stateful(layer: Recurrent) -> None:
-    """Refuse what carries state from one batch to the next."""
+    """Refuse a stateful layer, which keeps its state from one batch to the next.
+
+    Raises:
+        TargetError: The layer is stateful.
+    """
     if layer.stateful:
         raise TargetError(
-            "the state of a stateful layer stays from call to call; a PyTorch module has none",
+            "a stateful layer, which keeps its state between calls, has no PyTorch form",
             "use `return_state` and `initial_state`, or generate the Keras target",
             "stateful",
         )
@@ -402,7 +410,7 @@ def check_stateful(layer: Recurrent) -> None:
 def lower_by(
     run: Callable[[LayerBuilder, Any, Context], Result], *classes: type[Recurrent]
 ) -> None:
-    """Register lowerings that give the output, and the last states where the layer does."""
+    """Register a lowering that returns the output, and the last states with ``return_state``."""
 
     def lowering(
         layer: Recurrent,

@@ -1,4 +1,4 @@
-"""PyTorch lowerings of `RNN`: the layers with the same cells, one upon another."""
+"""PyTorch lowerings of `RNN`: the recurrent layers with the same cells, stacked."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from specfmt.targets.torch.registry import TargetError, lower
 
 
 def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
-    """Run the cells over the sequence, each over the whole of what the one before gives.
+    """Run each cell over the whole output sequence of the previous one.
 
-    In Keras all cells make a step before the next step begins; the numbers are the same.
+    Keras runs all cells for one time step before the next; the results are the same.
 
     Raises:
-        TargetError: PyTorch cannot express the layer as asked.
+        TargetError: PyTorch cannot express the layer with these arguments.
     """
     check_stateful(layer)
     if layer.go_backwards:
@@ -56,7 +56,7 @@ def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
         own, given = given[:count], given[count:]
         part = builder.inner(cell, "_".join(path[1:]), "/".join(path))
         if result is not None:
-            # What a masked step gives is not read: the next cell leaves the same steps out.
+            # The outputs of masked steps are not read: the next cell skips the same steps.
             call = replace(call, x=result.output)
         result = run_cell(part, one, replace(call, states=own))
         states += result.states
@@ -74,16 +74,16 @@ def one_step(
     states: list[Tensor] | None = None,
     training: Any = None,
 ) -> Any:
-    """A cell called by itself: `nn.LSTMCell` and its like.
+    """A cell outside of a recurrent layer: `nn.LSTMCell` and the like.
 
     Raises:
-        TargetError: The cell has options that those lack.
+        TargetError: The cell has options that PyTorch's cells do not have.
     """
     layer = cell.over_time()
     if not is_stock(layer, training) or any(rates(layer, training)):
         raise TargetError(
-            f"a {cell.type_name} of its own with these options has no counterpart",
-            "put it into an RNN, or leave dropout and activations at their defaults",
+            f"a {cell.type_name} outside of an RNN with these options has no PyTorch form",
+            "put it into an RNN, or use the default dropout and activations",
         )
     given = list(states or ())
     module = stock_module(builder, {"": (layer, builder.weights)}, x.shape[-1] or 0, loop=False)
@@ -106,5 +106,5 @@ for cls in (SimpleRNNCell, LSTMCell, GRUCell):
 @lower(StackedRNNCells)
 def stacked(cell: StackedRNNCells, builder: LayerBuilder, *args: Any, **kwargs: Any) -> Any:
     raise TargetError(
-        "stacked cells of their own have no counterpart", "put them into an RNN", "cells"
+        "stacked cells outside of an RNN have no PyTorch form", "put them into an RNN", "cells"
     )

@@ -1,6 +1,6 @@
 """PyTorch lowerings of reductions.
 
-Axes are resolved by layout, so that a reduction in a convolutional trunk moves nothing.
+Axis numbers depend on the layout, so that a reduction between convolutions needs no permute.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from specfmt.targets.torch.registry import lower
 
 
 def layouts_dropping(x: Tensor, gone: tuple[int, ...]) -> tuple[Layout, OutputLayout | None]:
-    """The order in which axes can be dropped, and the order of what is left.
+    """The layouts of the input and output of a step that removes axes.
 
-    As long as the batch stays and the channels stay, what is left stands in the order of
-    what was.  Without its channels a channels-first image is in Keras's order.
+    If the batch and the channels remain, the output has the input's layout.  A channels-first
+    image without its channels has Keras's axis order.
+
+    Args:
+        x: The input.
+        gone: The removed axes, by Keras's numbers.
     """
     left = x.rank - len(gone)
     if x.flat is not None:
@@ -32,11 +36,22 @@ def layouts_dropping(x: Tensor, gone: tuple[int, ...]) -> tuple[Layout, OutputLa
 
 
 OWN: Final = object()
-"""The axes are those of the layer."""
+"""The default of `Reducer`'s axes: the layer's."""
 
 
 class Reducer:
-    """What every reduction needs: axes, torch's arguments, and the step."""
+    """Writes the step of a reduction.
+
+    Args:
+        layer: The operation.
+        builder: Its builder.
+        x: The tensor to reduce.
+        axes: The axes by Keras's numbers; by default the layer's ``axis``.
+
+    Attributes:
+        value: The operand as an expression.
+        dtype: The dtype of the result.
+    """
 
     def __init__(self, layer: Any, builder: LayerBuilder, x: Tensor, axes: Any = OWN) -> None:
         self.layer, self.builder, self.x = layer, builder, x
@@ -46,12 +61,17 @@ class Reducer:
         self.value: Any = x
 
     def as_floating(self) -> None:
-        """Read whole numbers as the floating dtype of the result."""
+        """Cast an integer operand to the floating dtype of the result."""
         if ops.is_whole(self.x.dtype):
             self.value = to_dtype(self.x, self.dtype)
 
     def kwargs(self, *, several: bool = True, always: bool = False) -> dict[str, Any]:
-        """``dim`` and ``keepdim``; no ``dim`` where all axes go and it may be left out."""
+        """``dim`` and ``keepdim``.
+
+        Args:
+            several: Whether ``dim`` may be a tuple.
+            always: Whether to write ``dim`` even if all axes are reduced.
+        """
         kwargs: dict[str, Any] = {}
         if always or self.keepdims or len(self.axes) < self.x.rank:
             dims = tuple(axis(k, self.x) for k in self.axes)
@@ -61,7 +81,7 @@ class Reducer:
         return kwargs
 
     def finish(self, expr: Any, dtype: str | None = None) -> Tensor:
-        """The step."""
+        """Add the step; returns its output."""
         layout, output_layout = (
             ("any", None) if self.keepdims else layouts_dropping(self.x, self.axes)
         )
@@ -76,7 +96,7 @@ class Reducer:
 
 
 def _typed(name: str) -> Callable[..., Tensor]:
-    """Sums and means; PyTorch would sum small integers in int64 and not average any."""
+    """Sums and means with Keras's dtype (PyTorch sums integers in int64 and averages none)."""
 
     def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         r = Reducer(layer, builder, x)
@@ -95,7 +115,7 @@ lower(ops.Mean)(_typed("mean"))
 
 
 def extreme(name: str, bound: str = "") -> Callable[..., Tensor]:
-    """The largest or smallest element; PyTorch finds none of a bool."""
+    """The largest or smallest element, bounded by ``initial``."""
 
     def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         r = Reducer(layer, builder, x)
@@ -113,7 +133,7 @@ lower(ops.Min)(extreme("amin", "max"))
 
 @lower(ops.Prod)
 def prod(layer: ops.Prod, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """PyTorch multiplies along one axis at a time; the last first, so that numbers hold."""
+    """`Tensor.prod`, which takes one axis at a time."""
     r = Reducer(layer, builder, x)
     if r.dtype == "uint32":
         r.dtype = "int64"
@@ -132,7 +152,7 @@ def prod(layer: ops.Prod, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 
 def _spread(name: str) -> Callable[..., Tensor]:
-    """Keras divides by the number of elements, PyTorch by one less."""
+    """The biased standard deviation or variance, as in Keras."""
 
     def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         r = Reducer(layer, builder, x)
@@ -160,7 +180,7 @@ lower(ops.All)(_logical("all"))
 
 
 def _place(name: str) -> Callable[..., Tensor]:
-    """Places are int64 in PyTorch; over all elements in a row they follow Keras's order."""
+    """Indices, int64 in PyTorch; over all elements, they count in Keras's axis order."""
 
     def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
         r = Reducer(layer, builder, x)
@@ -191,7 +211,7 @@ def logsumexp(layer: ops.Logsumexp, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(ops.Norm)
 def norm(layer: ops.Norm, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """Vectors along one axis (or everything, by default), matrices along two."""
+    """A vector norm along one axis (by default over all elements), a matrix norm along two."""
     r = Reducer(layer, builder, x)
     r.as_floating()
     order: Any = layer.ord
@@ -203,7 +223,7 @@ def norm(layer: ops.Norm, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 
 def running(name: str) -> Callable[..., Tensor]:
-    """Running sums and products."""
+    """Cumulative sums and products."""
 
     def lowering(layer: ops.Cumsum, builder: LayerBuilder, x: Tensor) -> Tensor:
         dtype = layer.result_dtype(as_operand(x))

@@ -1,4 +1,4 @@
-"""PyTorch lowerings of dropout and noise layers; at inference all of them are the identity."""
+"""PyTorch lowerings of dropout and noise layers, which are the identity at inference."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from specfmt.targets.torch.registry import TargetError, lower
 
 
 def training_flag(training: bool | None) -> Any:
-    """Whether noise is on: as the call says, else as the module is."""
+    """Whether noise is added: the call's ``training``, or the module's mode if it is None."""
     return SelfAttr("training") if training is None else bool(training)
 
 
 def stock(name: str, training: bool | None, *args: Any) -> Call | None:
-    """The stock module, where the call leaves it to the module's mode."""
+    """The stock module, unless the call sets ``training``."""
     return Call(name, args) if training is None else None
 
 
@@ -49,7 +49,7 @@ def shared_dropout(
     noise_shape: tuple[int | None, ...],
     training: bool | None,
 ) -> Tensor:
-    """Dropout whose decisions are shared along the axes of size 1 in ``noise_shape``."""
+    """Dropout with one mask along each axis that has size 1 in ``noise_shape``."""
     return _shared(builder, "shared_dropout", x, rate, noise_shape, training)
 
 
@@ -61,7 +61,7 @@ def _shared(
     noise_shape: tuple[int | None, ...],
     training: bool | None,
 ) -> Tensor:
-    """A call of a helper that takes the shape of its noise."""
+    """Call a helper that takes the shape of the dropout mask."""
     sizes = tuple(
         1 if noise == 1 else size if size is not None else Size(x, k)
         for k, (noise, size) in enumerate(zip(noise_shape, x.shape, strict=True))
@@ -75,7 +75,7 @@ def _shared(
 def spatial_dropout1d(
     layer: SpatialDropout1D, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
-    """Shared along time; `F.dropout1d` would need the features at axis 1."""
+    """One mask for all time steps; `F.dropout1d` would need the features at axis 1."""
     if layer.rate == 0 or training is False:
         return x
     return shared_dropout(builder, x, layer.rate, (None, 1, None), training)
@@ -113,7 +113,9 @@ def gaussian_dropout(
 ) -> Tensor:
     if layer.rate == 1:
         raise TargetError(
-            "noise of a rate of 1 has an infinite variance", "choose a rate below 1", "rate"
+            "expected a rate below 1, received 1, at which the noise has infinite variance",
+            "choose a rate below 1",
+            "rate",
         )
     if layer.rate == 0 or training is False:
         return x
@@ -125,10 +127,10 @@ def gaussian_dropout(
 def alpha_dropout(
     layer: AlphaDropout, builder: LayerBuilder, x: Tensor, training: bool | None = None
 ) -> Tensor:
-    """PyTorch's has the same constants (`aten/src/ATen/native/Dropout.cpp`)."""
+    """`F.alpha_dropout` has the same constants (`aten/src/ATen/native/Dropout.cpp`)."""
     if layer.rate == 1:
         raise TargetError(
-            "nothing is left of a rate of 1, which Keras cannot train with either",
+            "expected a rate below 1, received 1, with which Keras cannot train either",
             "choose a rate below 1",
             "rate",
         )
@@ -144,5 +146,5 @@ def alpha_dropout(
 def activity_regularization(
     _layer: ActivityRegularization, _builder: LayerBuilder, x: Tensor
 ) -> Tensor:
-    """The input itself; `activity` adds the penalty where the model is trained."""
+    """The input itself; the module `activity` adds the penalty in training scripts."""
     return x

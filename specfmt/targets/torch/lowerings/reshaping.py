@@ -1,4 +1,4 @@
-"""PyTorch lowerings of the layers that move, repeat, pad and cut elements."""
+"""PyTorch lowerings of the layers that reshape, permute, repeat, pad and crop."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ from specfmt.targets.torch.lowerings.padding import (
 from specfmt.targets.torch.registry import lower
 
 NEAREST_LIMIT = 40
-"""Up to this factor `F.interpolate` finds the nearest element exactly.
+"""The largest factor for which `F.interpolate` is exact in mode nearest.
 
-It multiplies an index by ``1 / factor`` in float32 and cuts; 41 is the first factor where
-that lands below a whole number.
+It multiplies an index by ``1 / factor`` in float32 and truncates; 41 is the first factor for which
+a product is rounded to below an integer.
 """
 
 
 @lower(Flatten)
 def flatten(layer: Flatten, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
-    """``x.flatten(1)``; what follows takes the order in which the features come."""
+    """``x.flatten(1)``; the weights of the layers that follow adapt to the order of the features."""
     if x.rank == 2:
         return x
     if x.rank == 1:
@@ -72,7 +72,7 @@ def flatten(layer: Flatten, builder: LayerBuilder, x: Tensor, **_: object) -> Te
 
 @lower(Reshape)
 def reshape(layer: Reshape, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
-    """`Tensor.reshape`; without permutes where the channels stay what they are."""
+    """`Tensor.reshape`; it needs no permutes if the channels stay the same."""
     out = layer.output_shape(x.shape)
     if len(out) == 2 and x.rank == 2:
         return x
@@ -93,7 +93,7 @@ def reshape(layer: Reshape, builder: LayerBuilder, x: Tensor, **_: object) -> Te
 
 
 def _reshaped(x: Tensor, out: Shape) -> Expr:
-    """``x.reshape(-1, 4, 4, 8)``, or an index that adds axes of size 1."""
+    """``x.reshape(-1, 4, 4, 8)``, or indexing that adds axes of size 1."""
     wide = [place for place, size in enumerate(out) if place and size != 1]
     if x.rank == 2 and len(wide) == 1 and out[wide[0]] == x.shape[1]:
         ones = {place: None for place in range(1, len(out)) if place not in wide}
@@ -105,7 +105,7 @@ def _reshaped(x: Tensor, out: Shape) -> Expr:
 
 
 def _unflatten(x: Tensor, out: Shape) -> ByOrder | None:
-    """The stock module for a vector that becomes an image or a sequence."""
+    """`nn.Unflatten`, if a vector is reshaped to an image or a sequence."""
     if x.rank != 2 or len(out) < 3 or x.flat not in (None, out[1:]) or None in out[1:]:
         return None
     sizes = (torch_order(out, first)[1:] for first in (False, True))
@@ -114,7 +114,7 @@ def _unflatten(x: Tensor, out: Shape) -> ByOrder | None:
 
 @lower(Permute)
 def permute(layer: Permute, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
-    """`Tensor.permute`; moving the channels to the front or back costs nothing in a trunk."""
+    """`Tensor.permute`; moving the channels to the front or back may only change the layout."""
     out = layer.output_shape(x.shape)
     last = x.rank - 1
     if layer.dims == tuple(range(1, x.rank)):
@@ -128,7 +128,7 @@ def permute(layer: Permute, builder: LayerBuilder, x: Tensor, **_: object) -> Te
 
 
 def relabelled(builder: LayerBuilder, x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """The axes as ``dims`` (from 1) says, which moves the last to the front or back."""
+    """Permute by ``dims`` (counted from 1), which moves the channels to the front or back."""
     y = builder.tensor((x.shape[0], *(x.shape[dim] for dim in dims)), x.dtype)
     to_front = dims[0] == x.rank - 1
     result: Tensor = builder.step(
@@ -158,7 +158,7 @@ def repeat_vector(layer: RepeatVector, builder: LayerBuilder, x: Tensor, **_: ob
 @lower(ZeroPadding2D)
 @lower(ZeroPadding3D)
 def zero_padding(layer: ZeroPadding, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
-    """`F.pad`, which counts axes from the last."""
+    """`F.pad`."""
     axes = spatial_axes(layer.rank, data_format(layer))
     widths = {place: w for place, w in zip(axes, layer.sides(), strict=True) if any(w)}
     return pad(builder, x, widths) if widths else x
@@ -182,7 +182,7 @@ def cropping(layer: Cropping, builder: LayerBuilder, x: Tensor, **_: object) -> 
 
 @lower(UpSampling1D)
 def up_sampling_1d(layer: UpSampling1D, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
-    """`Tensor.repeat_interleave` over the steps."""
+    """`Tensor.repeat_interleave` along the time axis."""
     if layer.size == 1:
         return x
     module = Call("nn.Upsample", (), {"scale_factor": layer.size})
@@ -199,7 +199,7 @@ def up_sampling_1d(layer: UpSampling1D, builder: LayerBuilder, x: Tensor, **_: o
 @lower(UpSampling2D)
 @lower(UpSampling3D)
 def up_sampling(layer: UpSampling, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
-    """`F.interpolate`; its bilinear mode with ``align_corners=False`` is TensorFlow's."""
+    """`F.interpolate`; its bilinear mode with ``align_corners=False`` equals TensorFlow's."""
     factors = layer.factors()
     mode: str = getattr(layer, "interpolation", "nearest")
     if set(factors) == {1}:

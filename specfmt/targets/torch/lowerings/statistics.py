@@ -15,7 +15,7 @@ from specfmt.targets.torch.lowerings.reductions import Reducer, extreme, layouts
 from specfmt.targets.torch.registry import lower
 
 KERAS_EPSILON = 1e-7
-"""`keras.backend.epsilon()`: what Keras takes where ``epsilon`` is null."""
+"""`keras.backend.epsilon()`, which Keras uses if ``epsilon`` is null."""
 
 lower(ops.Amax)(extreme("amax"))
 lower(ops.Amin)(extreme("amin"))
@@ -23,7 +23,7 @@ lower(ops.Amin)(extreme("amin"))
 
 @lower(ops.Average)
 def average(layer: ops.Average, builder: LayerBuilder, x: Tensor, weights: Any = None) -> Tensor:
-    """A mean, or sums of products by the sum of the weights."""
+    """A mean, or a weighted mean: the sum of products divided by the sum of the weights."""
     axes = reduced_axes(layer.axis, x.rank)
     seen = (as_operand(x),) if weights is None else (as_operand(x), as_operand(weights))
     dtype = layer.result_dtype(*seen)
@@ -53,7 +53,7 @@ def average(layer: ops.Average, builder: LayerBuilder, x: Tensor, weights: Any =
 
 @lower(ops.Moments)
 def moments(layer: ops.Moments, builder: LayerBuilder, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean, and the variance that divides by the number of elements."""
+    """The mean and the biased variance (divided by the number of elements)."""
     r = Reducer(layer, builder, x, layer.axes)
     mean = r.finish(Method(x, "mean", (), r.kwargs()))
     variance = r.finish(Method(x, "var", (), {**r.kwargs(), "correction": 0}))
@@ -69,9 +69,9 @@ def count_nonzero(layer: ops.CountNonzero, builder: LayerBuilder, x: Tensor) -> 
 
 @lower(ops.Median)
 def median(layer: ops.Median, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`torch.quantile` takes the mean of the two in the middle; `torch.median` the smaller."""
+    """`torch.quantile`, since `torch.median` returns the smaller of two middle elements."""
     y = _median(layer, builder, x)
-    half = x.dtype in ("float16", "bfloat16")  # which `torch.quantile` does not compute in
+    half = x.dtype in ("float16", "bfloat16")  # not supported by `torch.quantile`
     return builder.expr(to_dtype(y, x.dtype), y, dtype=x.dtype) if half else y
 
 
@@ -82,7 +82,7 @@ def _median(layer: ops.Median, builder: LayerBuilder, x: Tensor) -> Tensor:
     if x.dtype in ("float16", "bfloat16"):
         value, r.dtype = to_dtype(x, "float32"), "float32"
     if len(r.axes) == x.rank:
-        # Over everything: keepdim needs the axes, one after the other would not be the median.
+        # `torch.quantile` takes one axis only, and medians of medians would be wrong.
         expr: Any = Method(Method(value, "flatten"), "quantile", (0.5,))
         if layer.keepdims:
             expr = Method(expr, "view", ((1,) * x.rank,))
@@ -111,7 +111,7 @@ def ptp(layer: ops.Ptp, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(ops.Normalize)
 def normalize(layer: ops.Normalize, builder: LayerBuilder, x: Tensor) -> Tensor:
-    """`F.normalize` along an axis, whose ``eps`` bounds the norm as Keras's ``epsilon`` does."""
+    """`F.normalize` along an axis; ``eps`` is the least norm, like Keras's ``epsilon``."""
     axes = reduced_axes(layer.axis, x.rank)
     epsilon = KERAS_EPSILON if layer.epsilon is None else layer.epsilon
     value: Any = to_dtype(x, "float32") if is_whole(x.dtype) else x

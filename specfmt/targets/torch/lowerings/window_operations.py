@@ -1,4 +1,4 @@
-"""PyTorch lowerings of poolings as operations: those of the layers."""
+"""PyTorch lowerings of pooling operations, which are those of the pooling layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def _pooling(kind: str) -> Any:
     def lowering(layer: ops.Pool, builder: LayerBuilder, x: Tensor) -> Tensor:
         cls = layer_class(f"{kind}Pooling{x.rank - 2}D")
         if cls is None:
-            raise TargetError("a pooling over more than three axes", field="pool_size")
+            raise TargetError(
+                f"expected at most 3 spatial axes, received {x.rank - 2}", field="pool_size"
+            )
         fields = {key: getattr(layer, key) for key in type(layer).own_fields()}
         size, strides = layer.windows(x.rank - 2)
         result: Tensor = builder.lower(cls(**{**fields, "pool_size": size, "strides": strides}), x)

@@ -1,4 +1,4 @@
-"""PyTorch lowerings of the layers that hold a layer."""
+"""PyTorch lowerings of the wrapper layers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def bidirectional(
     mask: Tensor | None = None,
     training: Any = None,
 ) -> Any:
-    """One bidirectional module where both directions are alike, else one for each."""
+    """One bidirectional module if both directions have the same options, else one for each."""
     forward, backward = layer.directions()
     check_stateful(forward)
     call = context(builder, x, initial_state, mask, training)
@@ -71,8 +71,8 @@ Pair = tuple[tuple[Recurrent, Weights], tuple[Recurrent, Weights]]
 def one_module(
     builder: LayerBuilder, ahead: Recurrent, back: Recurrent, training: bool | None
 ) -> Pair | None:
-    """Both directions with their cells' weights, if one torch module with
-    ``bidirectional=True`` computes them."""
+    """Both directions with their cells' weights, if one PyTorch module with
+    ``bidirectional=True`` can compute them."""
     found = [(each, each.one_layer()) for each in (ahead, back)]
     pairs = []
     for outer, one in found:
@@ -98,7 +98,7 @@ def one_module(
 def both_ways(
     builder: LayerBuilder, mode: str | None, pair: Pair, call: Context
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Outputs and states of both directions by one module."""
+    """Run both directions in one module; returns outputs and states."""
     layers = {"": pair[0], "_reverse": pair[1]}
     forward = pair[0][0]
     features = call.x.shape[2] or 0
@@ -132,7 +132,7 @@ def both_ways(
 def each_way(
     builder: LayerBuilder, mode: str | None, forward: Recurrent, backward: Recurrent, call: Context
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Outputs and states of both directions by a module for each."""
+    """Run each direction in a separate module; returns outputs and states."""
     half = len(call.states) // 2
     results = []
     for part, layer, states in (
@@ -144,18 +144,18 @@ def each_way(
         results.append(one.lower(layer, call.x, states, call.mask, call.training))
     (ahead, *first), (back, *second) = results
     if forward.return_sequences:
-        back = builder.method(back, "flip", axis(1, back), layout=any_order(back))
+        back = builder.method(back, "flip", axis(1, back), layout=sequence_layout(back))
     return merged(builder, mode, ahead, back), [*first, *second]
 
 
 def merged(builder: LayerBuilder, mode: str | None, ahead: Tensor, back: Tensor) -> list[Tensor]:
-    """Both directions' outputs, in one where a mode is given."""
+    """The outputs of both directions, merged if there is a ``merge_mode``."""
     return [ahead, back] if mode is None else [merge(builder, mode, ahead, back)]
 
 
 def merge(builder: LayerBuilder, mode: str, ahead: Tensor, back: Tensor) -> Tensor:
-    """Both directions' outputs in one."""
-    layout = any_order(ahead)
+    """Merge the outputs of both directions."""
+    layout = sequence_layout(ahead)
     if mode == "concat":
         shape = (*ahead.shape[:-1], 2 * (ahead.shape[-1] or 0))
         joined = Call("torch.cat", ((ahead, back),), {"dim": axis(-1, ahead)})
@@ -165,8 +165,8 @@ def merge(builder: LayerBuilder, mode: str, ahead: Tensor, back: Tensor) -> Tens
     return builder.expr(Binary(MERGES[mode], ahead, back), ahead, layout=layout)
 
 
-def any_order(x: Tensor) -> Layout:
-    """Sequences of features stay in Keras's order, those of images stand in either."""
+def sequence_layout(x: Tensor) -> Layout:
+    """Keras's axis order for sequences of vectors, either layout for sequences of images."""
     return "any" if x.rank > 3 else "keras"
 
 
@@ -178,20 +178,20 @@ def time_distributed(
     training: Any = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Time folded into the batch, or the layer as it is where it treats positions alone."""
+    """The layer over (batch * time, ...), or unchanged if it treats every position separately."""
     inner: Layer = layer.layer
     mask = mask or x.mask
     part = builder.inner(inner, "", inner_name(inner))
     part.without_activation = builder.without_activation
-    said: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     if training is not None and any(a.name == "training" for a in inner.call_arguments):
-        said["training"] = training
+        arguments["training"] = training
     if takes_batch_statistics(inner, part.trainable, training):
-        y = step_by_step(part, inner, x, mask, said)
+        y = step_by_step(part, inner, x, mask, arguments)
     elif is_positionwise(inner) and x.rows is None:
-        y = part.lower(inner, x, **said)
+        y = part.lower(inner, x, **arguments)
     else:
-        y = folded(part, inner, x, mask, said)
+        y = folded(part, inner, x, mask, arguments)
     if y is x:
         return x
     y.mask = mask
@@ -199,26 +199,26 @@ def time_distributed(
 
 
 def takes_batch_statistics(inner: Layer, trainable: bool, training: Any) -> bool:
-    """Whether folding would change what the layer sees as a batch in training."""
+    """Whether the layer uses batch statistics in training, which merging time would change."""
     return inner.has_statistics and trainable and training is not False
 
 
 def is_positionwise(inner: Layer) -> bool:
-    """Whether the layer treats every position on its own (or every element)."""
+    """Whether the layer treats every position (or every element) separately."""
     term = getattr(inner, "activation", None)
     over_axis = term is not None and getattr(term.spec, "axis", -1) != -1
-    shared = getattr(inner, "noise_shape", None) is not None  # among positions
+    shared = getattr(inner, "noise_shape", None) is not None  # one mask for several positions
     return inner.positionwise and not over_axis and not shared
 
 
 def step_by_step(
-    builder: LayerBuilder, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]
+    builder: LayerBuilder, inner: Layer, x: Tensor, mask: Tensor | None, arguments: dict[str, Any]
 ) -> Tensor:
-    """The module called for every step, so that the statistics are those of one step."""
+    """Call the module for every time step, so that it takes the statistics of one step."""
     one = Tensor((x.shape[0], *x.shape[2:]), x.dtype, x.name)
     steps = builder.class_builder.steps
     before = len(steps)
-    y = builder.lower(inner, one, **said)
+    y = builder.lower(inner, one, **arguments)
     made = steps[before:]
     del steps[before:]
     module = made[0].module_def if len(made) == 1 else None
@@ -230,15 +230,15 @@ def step_by_step(
         or any(isinstance(value, ByLayout) for value in module.params.values())
     ):
         raise TargetError(
-            "the statistics of single time steps cannot be taken with this layer's options",
-            "leave the mask and unusual axes out, freeze the layer, or generate the Keras target",
+            "batch statistics for each time step have no PyTorch form with this layer's options",
+            "remove the mask and unusual axes, freeze the layer, or generate the Keras target",
             "layer",
         )
     out = (y.shape[0], x.shape[1], *y.shape[1:])
     layout = made[0].layout if one.rank > 2 else "keras"
     places: dict[str, Any] = {"dim": Axis(1, x.rank)}
     output_layout = made[0].output_layout
-    if len(out) == 3 and x.rank > 3:  # time comes first again behind the batch
+    if len(out) == 3 and x.rank > 3:  # the output has its time axis right after the batch
         places["out_dim"], output_layout = 1, "keras"
     call = Call(builder.helper("each_step"), (SelfAttr(module.attr), x), places)
     result: Tensor = builder.step(
@@ -253,11 +253,12 @@ def step_by_step(
 
 
 def folded(
-    builder: LayerBuilder, inner: Layer, x: Tensor, mask: Tensor | None, said: dict[str, Any]
+    builder: LayerBuilder, inner: Layer, x: Tensor, mask: Tensor | None, arguments: dict[str, Any]
 ) -> Tensor:
-    """``(batch, time, ...)`` as ``(batch * time, ...)`` through the layer, and back.
+    """Apply the layer to ``(batch * time, ...)`` and reshape back to ``(batch, time, ...)``.
 
-    The fold is kept with the result, so that another layer over time goes on from there.
+    The result keeps the merged tensor, so that another `TimeDistributed` layer can continue
+    from it.
     """
     rows, time = x.rows or fold(builder, x)
     rows.mask = None
@@ -267,12 +268,12 @@ def folded(
         rows.mask = builder.step(Method(mask, "flatten", (0, 1)), flat, layout="keras")
     elif mask is not None and isinstance(inner, (Recurrent, Bidirectional)):
         raise TargetError(
-            f"a mask of shape (batch, time) says nothing about the steps that the inner "
-            f"{inner.type_name} runs over",
+            f"expected a mask of shape (batch, time, steps) for the inner {inner.type_name}, "
+            "received (batch, time)",
             "mask the inner sequences: (batch, time, steps)",
             "layer",
         )
-    y: Tensor = builder.lower(inner, rows, **said)
+    y: Tensor = builder.lower(inner, rows, **arguments)
     result = builder.tensor((x.shape[0], x.shape[1], *y.shape[1:]), y.dtype, rows=(y, time))
     layout: Any = "any" if y.rank > 2 else "keras"
     apart = Method(y, "unflatten", (0, (-1, time)))
@@ -281,7 +282,7 @@ def folded(
 
 
 def fold(builder: LayerBuilder, x: Tensor) -> tuple[Tensor, Any]:
-    """The folded value, and how many time steps are in it."""
+    """Merge time into the batch; returns the merged tensor and the number of time steps."""
     time: Any = x.shape[1]
     if time is None:
         time = builder.step(Size(x, 1), Tensor((), "int64", "steps", keeps_name=True))
@@ -292,5 +293,5 @@ def fold(builder: LayerBuilder, x: Tensor) -> tuple[Tensor, Any]:
 
 
 def _aside(value: Any) -> Method:
-    """Channels-first they stand between batch and time: time and channels swapped."""
+    """Swap axes 1 and 2: in the channels-first layout, the channels are before the time."""
     return Method(value, "transpose", (1, 2))
