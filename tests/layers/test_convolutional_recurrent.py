@@ -164,16 +164,16 @@ def test_mistakes_are_found(
     ("layers", "shapes", "text"),
     [
         # Keras attaches a mask of places, which fits no step of another size.
-        ([{"type": "Masking"}, CONV], [FILM], "does not fit steps that give (3, 4, 3)"),
+        ([{"type": "Masking"}, CONV], [FILM], "broadcasts to steps of shape (3, 4, 3)"),
         (
             [{"type": "Masking"}, CONV | {"padding": "same", "unroll": True}],
             [FILM],
-            "does not fit steps",
+            "broadcasts to steps",
         ),
         (
             CONV | {"dropout": 0.2, "inputs": {"sequences": "in0", "training": True}},
             [FILM],
-            "cannot stay on",
+            "cannot stay active",
         ),
         (
             {
@@ -182,7 +182,7 @@ def test_mistakes_are_found(
                 "inputs": {"inputs": "in0", "mask": "in1"},
             },
             [(3, *FILM), (3,)],
-            "says nothing about the steps",
+            "mask of shape (batch, time, steps)",
         ),
     ],
 )

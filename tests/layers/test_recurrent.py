@@ -242,12 +242,12 @@ def test_mistakes_are_found(
                 "inputs": {"inputs": "in0", "mask": "in1"},
             },
             [(4, 5, 3), (4,)],
-            "says nothing about the steps",
+            "mask of shape (batch, time, steps)",
         ),
         (
             LSTM | {"dropout": 0.2, "inputs": {"sequences": "in0", "training": True}},
             [(5, 3)],
-            "cannot stay on",
+            "cannot stay active",
         ),
         (
             {
@@ -256,7 +256,7 @@ def test_mistakes_are_found(
                 "inputs": {"inputs": "in0", "mask": "in1"},
             },
             [(5, 3), (5,)],
-            "the statistics of single time steps",
+            "batch statistics for each time step",
         ),
     ],
 )

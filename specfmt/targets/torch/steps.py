@@ -111,7 +111,7 @@ class Step:
 
     @property
     def reads(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads, as often as its text names them."""
+        """The tensors in the expression, once for each occurrence in its source text."""
         expr, tensors = self._gathered
         if expr is not self.expr:
             tensors = tuple(tensors_in(self.expr))
