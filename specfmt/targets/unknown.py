@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from specfmt.graph.model import Unit
 from specfmt.layers.custom import Custom
 from specfmt.layers.index import INDEX
 from specfmt.layers.naming import is_identifier
-from specfmt.targets.naming import class_name, identifier
+from specfmt.targets.naming import Scope, class_name, identifier
 from specfmt.targets.source import comment, literal
 
 COMMON = ("name", "trainable", "dtype", "batch_input_shape", "batch_shape")
@@ -18,6 +19,15 @@ COMMON = ("name", "trainable", "dtype", "batch_input_shape", "batch_shape")
 
 TENSORFLOW = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod")
 """Classes of tf.keras that wrap a TensorFlow function."""
+
+WIDTH = 84
+"""The width of a docstring line, without its indentation."""
+
+ASSUMED = (
+    "That it gives this shape is assumed from what follows; where it is wrong, say "
+    "`shape:` in the spec and generate again."
+)
+"""What a docstring says where a shape was found from the layers that read it."""
 
 LONGEST = 60
 """How many characters of a config value are shown."""
@@ -83,9 +93,40 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def paragraph(text: str, width: int) -> list[str]:
-    """Wrap text into docstring lines of at most ``width`` columns."""
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+def paragraph(text: str) -> list[str]:
+    """Wrap text into docstring lines of at most `WIDTH` columns."""
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def claim_class(scope: Scope, wish: str) -> str:
+    """A free name of a class: ``Scale``, ``Scale2``."""
+    name, number = wish, 1
+    while name in scope.used:
+        number += 1
+        name = f"{wish}{number}"
+    scope.used.add(name)
+    return name
+
+
+@dataclass(frozen=True)
+class StubWeight:
+    """A weight of a layer that is to be written.
+
+    Attributes:
+        owner: Source of the layer that holds it: ``self``, or a part of it.
+        attribute: Its attribute there.
+        name: Keras's name of it there.
+        shape: Source of its shape.
+        dtype: Empty for the layer's.
+        trainable: Whether training changes it.
+    """
+
+    owner: str
+    attribute: str
+    name: str
+    shape: str
+    dtype: str
+    trainable: bool
 
 
 def is_keyword(key: Any) -> bool:
@@ -95,8 +136,6 @@ def is_keyword(key: Any) -> bool:
 
 def attribute_names(names: Iterator[str] | list[str]) -> dict[str, str]:
     """The attribute name of each weight: ``dense/kernel`` -> ``dense_kernel``."""
-    from specfmt.targets.naming import Scope
-
     scope = Scope(RESERVED)
     return {name: scope.claim(identifier(name, "weight")) for name in names}
 

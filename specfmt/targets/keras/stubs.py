@@ -20,6 +20,9 @@ from specfmt.targets.keras.custom import KERAS_MODULES, is_importable
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import literal, string
 from specfmt.targets.unknown import (
+    ASSUMED,
+    StubWeight,
+    claim_class,
     config_text,
     describe_layer,
     is_keyword,
@@ -28,23 +31,33 @@ from specfmt.targets.unknown import (
     wished_class,
 )
 
-WIDTH = 84
-
 
 @dataclass(frozen=True)
 class StubContext:
-    """What the template needs of one class; every value is finished Python source."""
+    """The template's variables for one stub class.
+
+    Attributes:
+        name: Its name.
+        package: Under which Keras has it registered; empty for the default.
+        doc, notes: What its docstring says.
+        parameters: What its constructor takes and its config holds.
+        parts: Layers below it that hold weights: the place of each, and its name.
+        weights: Its weights.
+        arguments: What ``call`` takes.
+        task: What is to be written.
+        outputs: Sizes and dtype of each output, as source.
+    """
 
     name: str
-    register: str
+    package: str
     doc: str
     notes: list[str]
-    init: str
-    definitions: list[str]
-    call: str
-    message: str
-    spec: str
-    config: str
+    parameters: list[str]
+    parts: list[tuple[str, str]]
+    weights: list[StubWeight]
+    arguments: list[str]
+    task: str
+    outputs: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -119,7 +132,7 @@ def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]
     scope = Scope(taken)
     for group in groups.values():
         first = group[0]
-        name = _claim(scope, wished_class(first.layer, first.unit))
+        name = claim_class(scope, wished_class(first.layer, first.unit))
         context, arguments = _define(name, group, whole.assumed)
         contexts.append(context)
         for item, said in zip(group, arguments, strict=True):
@@ -127,15 +140,6 @@ def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]
     taken.update(scope.used)
     assert isinstance(spec, ModelSpec)
     return build(spec)[0], contexts
-
-
-def _claim(scope: Scope, wish: str) -> str:
-    name, number = wish, 1
-    while name in scope.used:
-        number += 1
-        name = f"{wish}{number}"
-    scope.used.add(name)
-    return name
 
 
 def _unknown(unit: Unit, path: Path, layer: Custom) -> Unknown:
@@ -172,48 +176,49 @@ def _define(
         said |= _common(item.layer)
         arguments.append(said)
     parameters = [*keys, *(f"{attrs[key]}_shape" for key in shaped), *(["gives"] if gives else [])]
-    holders = [f"self.{key} = {key}" for key in parameters]
     stores = dict.fromkeys(
         "/".join(key.split("/")[:depth]) for key in attrs for depth in range(1, key.count("/") + 1)
     )
-    for store in stores:
-        owner = "self." + ".".join(identifier(part) for part in store.split("/"))
-        holders.append(f"{owner} = layers.Layer(name={string(store.rpartition('/')[2])})")
-        holders.append(f"{owner}.built = True")
+    parts = [
+        (".".join(["self", *map(identifier, store.split("/"))]), store.rpartition("/")[2])
+        for store in stores
+    ]
+    weights = []
     for key, attr in attrs.items():
         *above, last = [identifier(part, "weight") for part in key.split("/")]
-        owner = ".".join(["self", *above])
         weight = as_weight(first.layer.weights_[key])
-        size = f"{attr}_shape" if key in shaped else literal(weight.shape)
-        parts = [f"name={string(key.rpartition('/')[2])}", f"shape={size}"]
-        if weight.dtype:
-            parts.append(f"dtype={string(weight.dtype)}")
-        if not weight.trainable:
-            parts += ['initializer="zeros"', "trainable=False"]
-        holders.append(f"{owner}.{last} = {owner}.add_weight({', '.join(parts)})")
+        weights.append(
+            StubWeight(
+                owner=".".join(["self", *above]),
+                attribute=last,
+                name=key.rpartition("/")[2],
+                shape=f"{attr}_shape" if key in shaped else literal(weight.shape),
+                dtype=weight.dtype or "",
+                trainable=weight.trainable,
+            )
+        )
     tensors = list(values_in(first.reads))
     positional = _parameters(first.reads)
     batch = f"{positional[0]}.shape[0]" if _is_tensor_first(first.reads) else "None"
-    specs = []
+    outputs = []
     for index, (shape, dtype) in enumerate(first.gives):
         sizes = f"{batch}, *self.gives[{index}]" if gives else _sizes(batch, shape)
         kind = "self.compute_dtype" if dtype == "float32" else string(dtype)
-        specs.append(f"keras.KerasTensor(({sizes}), dtype={kind})")
-    kept = [f"{string(key)}: self.{key}" for key in parameters]
+        outputs.append((sizes, kind))
     reads = ", ".join(show_shape(value.shape) for value in tensors if value.shape)
     given = ", ".join(show_shape(shape) for shape, _ in first.gives)
     return (
         StubContext(
             name=name,
-            register=_registration(first.layer),
+            package=_package(first.layer),
             doc=f"Stands for {describe_layer(first.layer, first.unit)}: `call` is to be written.",
             notes=_notes(group, configs, reads, given, assumed),
-            init=", ".join(["self", *(["*", *parameters] if parameters else []), "**kwargs"]),
-            definitions=holders,
-            call=", ".join(["self", *positional]),
-            message=string(f"write what {name} computes: {reads} -> {given}"),
-            spec=specs[0] if len(specs) == 1 else f"({', '.join(specs)})",
-            config=", ".join(["**super().get_config()", *kept]) if kept else "",
+            parameters=parameters,
+            parts=parts,
+            weights=weights,
+            arguments=positional,
+            task=f"write what {name} computes: {reads} -> {given}",
+            outputs=outputs,
         ),
         arguments,
     )
@@ -248,11 +253,11 @@ def _common(layer: Custom) -> dict[str, Any]:
     return said
 
 
-def _registration(layer: Custom) -> str:
-    """The package under which Keras has the class registered, as arguments."""
+def _package(layer: Custom) -> str:
+    """The package under which Keras has the class registered; empty for the default."""
     full = layer.registered_name or layer.class_
     package, found, _ = full.rpartition(".")[2].rpartition(">")
-    return f"package={string(package)}" if found and package != "Custom" else ""
+    return package if found and package != "Custom" else ""
 
 
 def _notes(
@@ -264,12 +269,8 @@ def _notes(
 ) -> list[str]:
     lines = []
     if len(group) == 1 and configs[0]:
-        lines += paragraph(f"Config: {config_text(configs[0])}.", WIDTH)
-    lines += paragraph(f"Takes {reads or 'nothing'} and gives {given}.", WIDTH)
+        lines += paragraph(f"Config: {config_text(configs[0])}.")
+    lines += paragraph(f"Takes {reads or 'nothing'} and gives {given}.")
     if any(item.unit in assumed for item in group):
-        lines += paragraph(
-            "That it gives this shape is assumed from what follows; where it is wrong, say "
-            "`shape:` in the spec and generate again.",
-            WIDTH,
-        )
+        lines += paragraph(ASSUMED)
     return lines

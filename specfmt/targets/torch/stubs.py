@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.graph.model import Unit
+from specfmt.layers.base import is_floating
 from specfmt.layers.custom import Custom
 from specfmt.layers.custom_weights import as_weight
 from specfmt.targets.naming import Scope
-from specfmt.targets.source import comment, literal, string
+from specfmt.targets.source import comment, literal
 from specfmt.targets.torch.expr import Call, Name, Tensor, shape_text
 from specfmt.targets.torch.steps import ModuleDef
 from specfmt.targets.unknown import (
+    ASSUMED,
+    StubWeight,
     attribute_names,
+    claim_class,
     config_text,
     describe_layer,
     is_keyword,
@@ -26,9 +30,6 @@ from specfmt.targets.unknown import (
     paragraph,
     wished_class,
 )
-
-WIDTH = 84
-"""The width of a docstring line, without its indentation."""
 
 ANNOTATIONS = {bool: "bool", int: "int", float: "float", str: "str"}
 
@@ -60,16 +61,27 @@ class Stub:
 
 @dataclass(frozen=True)
 class StubContext:
-    """The template's variables for one stub class; every value is Python source."""
+    """The template's variables for one stub class.
+
+    Attributes:
+        name: Its name.
+        doc, notes: What its docstring says.
+        parameters: What its constructor takes, with the type of each.
+        attributes: Those of the parameters that it keeps.
+        weights: Its weights.
+        arguments, returns: The signature of ``forward``.
+        task: What is to be written.
+    """
 
     name: str
     doc: str
     notes: list[str]
-    init: str
-    definitions: list[str]
-    arguments: str
+    parameters: list[tuple[str, str]]
+    attributes: list[str]
+    weights: list[StubWeight]
+    arguments: list[tuple[str, str]]
     returns: str
-    message: str
+    task: str
 
 
 class Stubs:
@@ -110,14 +122,14 @@ class Stubs:
                 self._imported(first.torch, group, scope)
             else:
                 wish = wished_class(first, group[0].unit)
-                context = _define(_claim(scope, wish), group, assumed)
+                context = _define(claim_class(scope, wish), group, assumed)
                 self.contexts.append(context)
                 names = [stub.unit.name for stub in group]
                 self.unfinished.append((context.name, names, _task(context.name, group[0])))
 
     def _imported(self, dotted: str, group: list[Stub], scope: Scope) -> None:
         module, _, name = dotted.rpartition(".")
-        own = _claim(scope, name)
+        own = claim_class(scope, name)
         self.imports[f"from {module} import {name if own == name else f'{name} as {own}'}"] = None
         for stub in group:
             config = own_config(stub.layer)
@@ -142,16 +154,6 @@ def _kind(stub: Stub) -> Any:
     return layer.class_, own, names, call
 
 
-def _claim(scope: Scope, wish: str) -> str:
-    """A free class name: ``Scale``, ``Scale2``."""
-    name, number = wish, 1
-    while name in scope.used:
-        number += 1
-        name = f"{wish}{number}"
-    scope.used.add(name)
-    return name
-
-
 def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubContext:
     """Define the class of a group of layers and set the constructor call of each."""
     first = group[0]
@@ -159,32 +161,37 @@ def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubConte
     configs = [own_config(stub.layer) for stub in group]
     plain = [key for key in configs[0] if _varies_plainly(key, configs)]
     shaped = [key for key in attrs if len({stub.shapes[key] for stub in group}) > 1]
-    init = [f"{key}: {_annotation([config[key] for config in configs])}" for key in plain]
-    init += [f"{attrs[key]}_shape: tuple[int, ...]" for key in shaped]
+    parameters = [(key, _annotation([config[key] for config in configs])) for key in plain]
+    parameters += [(f"{attrs[key]}_shape", "tuple[int, ...]") for key in shaped]
     for stub, config in zip(group, configs, strict=True):
         arguments = {key: config[key] for key in plain}
         arguments |= {f"{attrs[key]}_shape": stub.shapes[key] for key in shaped}
         stub.module.ctor = Call(name, (), arguments)
-    definitions = [f"self.{key} = {key}" for key in plain]
+    weights = []
     for key, attr in attrs.items():
         weight = as_weight(first.layer.weights_[key])
-        size = f"{attr}_shape" if key in shaped else literal(weight.shape)
-        dtype = f", dtype=torch.{weight.dtype}" if weight.dtype else ""
-        zeros = f"torch.zeros({size}{dtype})"
-        if weight.trainable and (weight.dtype or "float").startswith(("float", "bfloat")):
-            definitions.append(f"self.{attr} = nn.Parameter({zeros})")
-        else:
-            definitions.append(f"self.{attr} = nn.Buffer({zeros})")
+        floating = is_floating(weight.dtype or "float32")
+        weights.append(
+            StubWeight(
+                owner="self",
+                attribute=attr,
+                name=key,
+                shape=f"{attr}_shape" if key in shaped else literal(weight.shape),
+                dtype=weight.dtype or "",
+                trainable=weight.trainable and floating,
+            )
+        )
     signature = _signature(first)
     return StubContext(
         name=name,
         doc=f"Stands for {describe_layer(first.layer, first.unit)}: `forward` is to be written.",
         notes=_notes(group, configs, plain, signature, assumed),
-        init=", ".join(["self", *(["*", *init] if init else [])]),
-        definitions=definitions,
-        arguments=", ".join(["self", *(f"{key}: {kind}" for key, kind in signature)]),
+        parameters=parameters,
+        attributes=plain,
+        weights=weights,
+        arguments=signature,
         returns=_returned(first),
-        message=string(_task(name, first)),
+        task=_task(name, first),
     )
 
 
@@ -206,32 +213,27 @@ def _notes(
     kept = [{k: v for k, v in config.items() if k not in plain} for config in configs]
     if len({config_text(config) for config in kept}) == 1:
         if kept[0]:
-            lines += paragraph(f"Config: {config_text(kept[0])}.", WIDTH)
+            lines += paragraph(f"Config: {config_text(kept[0])}.")
     else:
         for stub, config in zip(group, kept, strict=True):
             text = f"Config of {comment(stub.unit.name)}: {config_text(config)}."
-            lines += paragraph(text, WIDTH)
+            lines += paragraph(text)
     if group[0].shapes:
         named = not all("weight_" in name for name in group[0].shapes)
         what = "names, shapes and order" if named else "shapes and order"
-        lines += paragraph(f"Its weights have Keras's {what}.", WIDTH)
+        lines += paragraph(f"Its weights have Keras's {what}.")
     for stub in group[:3]:
         who = f"{comment(stub.unit.name)}: takes" if len(group) > 1 else "Takes"
         tensors = _tensors((*stub.args, stub.kwargs))
         lines += paragraph(
             f"{who} {', '.join(map(_shown, tensors)) or 'nothing'} and gives "
             f"{', '.join(map(_shown, stub.outputs))}.",
-            WIDTH,
         )
     reads = _tensors((*group[0].args, group[0].kwargs))
     if any(value.rank > 3 for value in (*reads, *group[0].outputs)):
-        lines += paragraph("Axes stand in Keras's order: channels last.", WIDTH)
+        lines += paragraph("Axes stand in Keras's order: channels last.")
     if any(stub.unit in assumed for stub in group):
-        lines += paragraph(
-            "That it gives this shape is assumed from what follows; where it is wrong, say "
-            "`shape:` in the spec and generate again.",
-            WIDTH,
-        )
+        lines += paragraph(ASSUMED)
     return lines
 
 
