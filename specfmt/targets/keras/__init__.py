@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from specfmt.diagnostics import Diagnostic, SpecError
@@ -10,7 +11,7 @@ from specfmt.fields.errors import show
 from specfmt.graph.held import HeldModel
 from specfmt.graph.infer import show_shape
 from specfmt.graph.keras_order import refuse_taken_names
-from specfmt.graph.model import Graph, Unit, Value
+from specfmt.graph.model import Graph, Value
 from specfmt.graph.tracing import traced
 from specfmt.layers.base import held_layers
 from specfmt.lint.rules import ROOT_SCOPE
@@ -18,9 +19,11 @@ from specfmt.spec.train import train_section
 from specfmt.targets.imports import import_lines
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
+    Functional,
     ModelClass,
-    functional_lines,
-    sequential_lines,
+    Sequential,
+    functional,
+    sequential,
     subclass,
 )
 from specfmt.targets.keras.file_scope import RESERVED, FileScope
@@ -32,7 +35,7 @@ from specfmt.targets.naming import identifier
 from specfmt.targets.options import Flavor, Style, TargetOptions
 from specfmt.targets.registry import Target
 from specfmt.targets.ruff import format_python
-from specfmt.targets.source import comment, document_line
+from specfmt.targets.source import comment, document_line, literal
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill
 from specfmt.targets.user_objects import (
@@ -68,12 +71,24 @@ class Keras(Target[KerasOptions]):
 
 
 @dataclass(frozen=True)
-class Function:
-    """One ``build_...`` function; every value is finished Python source."""
+class Builder:
+    """A ``build_...`` function.
+
+    Attributes:
+        name: What it is called.
+        doc: What its docstring says.
+        model_name: What the model is called, as source.
+        trainable: Whether the model is trained.
+        model_class, sequential, functional: How it makes the model: one of the three.
+    """
 
     name: str
     doc: str
-    lines: list[str]
+    model_name: str
+    trainable: bool
+    model_class: ModelClass | None = None
+    sequential: Sequential | None = None
+    functional: Functional | None = None
 
 
 @with_distinct_names
@@ -155,16 +170,8 @@ def model_context(
     unwritten = to_be_written(words, activity=penalties)
     file.scope.used.update(python_name(term) for term in words)
     file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
-    functions = nested_functions(graph, file)
-    model_class: ModelClass | None = None
-    if style == "subclass":
-        model_class = subclass(graph, file)
-        lines = model_class.build
-    elif style == "sequential" or (style == "auto" and graph.is_sequential):
-        lines = sequential_lines(graph, file)
-    else:
-        lines = functional_lines(graph, file)
-    functions.append(Function("build_model", model_doc(graph), lines))
+    builders = nested_builders(graph, file)
+    builders.append(_builder("build_model", graph, file, style))
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
@@ -173,9 +180,7 @@ def model_context(
         "user_objects": unwritten,
         "file": file,
         "stubs": layer_classes,
-        "model_class": model_class,
-        "model_doc": model_doc(graph),
-        "functions": functions,
+        "builders": builders,
     }
     context["imports"] = import_block(flavor, list(file.imports))
     return context
@@ -202,32 +207,31 @@ def refuse_scopes(graph: Graph) -> None:
         raise SpecError(problems)
 
 
-def nested_functions(graph: Graph, file: FileScope) -> list[Function]:
+def nested_builders(graph: Graph, file: FileScope) -> list[Builder]:
     """A builder function for every nested model, those that others need first."""
-    functions = []
+    builders = []
     for unit in graph.units:
         if unit.graph is not None:
-            functions += nested_functions(unit.graph, file)
-            functions.append(_nested_function(unit, unit.graph, file))
+            builders += nested_builders(unit.graph, file)
+            file.builders[unit] = name = file.scope.claim(f"build_{identifier(unit.name, 'model')}")
+            builders.append(_builder(name, unit.graph, file))
             continue
         for part in held_layers(unit.layer):
             if isinstance(part, HeldModel):
-                graph_of = part.graph
-                functions += nested_functions(graph_of, file)
-                name = file.scope.claim(f"build_{identifier(graph_of.name, 'model')}")
-                file.held[graph_of] = name
-                functions.append(_function(name, graph_of, file))
-    return functions
+                held = part.graph
+                builders += nested_builders(held, file)
+                file.held[held] = name = file.scope.claim(f"build_{identifier(held.name, 'model')}")
+                builders.append(_builder(name, held, file))
+    return builders
 
 
-def _nested_function(unit: Unit, graph: Graph, file: FileScope) -> Function:
-    file.builders[unit] = name = file.scope.claim(f"build_{identifier(unit.name, 'model')}")
-    return _function(name, graph, file)
-
-
-def _function(name: str, graph: Graph, file: FileScope) -> Function:
-    write = sequential_lines if graph.is_sequential else functional_lines
-    return Function(name, model_doc(graph), write(graph, file))
+def _builder(name: str, graph: Graph, file: FileScope, style: str = "auto") -> Builder:
+    make = partial(Builder, name, model_doc(graph), literal(graph.name), graph.spec.trainable)
+    if style == "subclass":
+        return make(model_class=subclass(graph, file))
+    if style == "sequential" or (style == "auto" and graph.is_sequential):
+        return make(sequential=sequential(graph, file))
+    return make(functional=functional(graph, file))
 
 
 def import_block(flavor: str, extra: list[str]) -> str:

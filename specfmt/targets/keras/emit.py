@@ -31,17 +31,17 @@ def input_source(graph: Graph, name: str) -> str:
     return f"keras.Input({', '.join(parts)}, name={literal(name)})"
 
 
-def statement(head: str, args: list[str], tail: str | None, indent: int) -> list[str]:
-    """A call as lines without indentation: one line if it fits, else an argument a line.
+def statement(head: str, args: list[str], tail: str | None, indent: int) -> str:
+    """A call; where it does not fit on a line, a comma at its end makes ruff give each argument one.
 
     Where ``tail`` is None, ``head`` is a whole expression already.
     """
     if tail is None:
-        return [head]
-    line = f"{head}({', '.join(args)}){tail}"
-    if not args or ("\n" not in line and indent + text_width(line) <= WIDTH):
-        return line.split("\n")
-    return [f"{head}(", *(f"    {arg}," for arg in args), f"){tail}"]
+        return head
+    arguments = ", ".join(args)
+    line = f"{head}({arguments}){tail}"
+    fits = not args or ("\n" not in line and indent + text_width(line) <= WIDTH)
+    return line if fits else f"{head}({arguments},){tail}"
 
 
 class Body:
@@ -78,7 +78,8 @@ class Body:
         else:
             self.held[unit] = self.scope.claim(identifier(unit.name))
         head, args = self.creation(unit)
-        self.lines += statement(f"{self.held[unit]} = {head}", args, "", 8 if self.owner else 4)
+        indent = 8 if self.owner else 4
+        self.lines.append(statement(f"{self.held[unit]} = {head}", args, "", indent))
 
     def calls(self, indent: int) -> None:
         """Statements for every node."""
@@ -110,7 +111,7 @@ class Body:
                 targets.append(self.names[value])
             head, args, tail = right
             target, after = self._targets(node, targets)
-            self.lines += statement(f"{target} = {head}", args, tail, indent)
+            self.lines.append(statement(f"{target} = {head}", args, tail, indent))
             self.lines += after
             if any(readers.get(v, 0) > 1 for v in node.outputs) and index < len(nodes) - 1:
                 self.lines.append("")
@@ -176,62 +177,68 @@ class Body:
         return self.source(self.graph.output_nest)
 
 
-def model_arguments(graph: Graph) -> list[str]:
-    """Keywords that `keras.Model` and `keras.Sequential` take besides the layers."""
-    return [f"name={literal(graph.name)}"]
+@dataclass(frozen=True)
+class Sequential:
+    """The layers of a `keras.Sequential`, as source."""
+
+    layers: list[str]
 
 
-def frozen_lines(graph: Graph, lines: list[str]) -> list[str]:
-    """A builder's body; a model that is not trained freezes what is in it after it is made."""
-    if graph.spec.trainable:
-        return lines
-    start = next(i for i, line in enumerate(lines) if line.startswith("return "))
-    made = [f"model = {lines[start].removeprefix('return ')}", *lines[start + 1 :]]
-    return [*lines[:start], *made, "model.trainable = False", "return model"]
+@dataclass(frozen=True)
+class Functional:
+    """A model that is built layer by layer, as source.
 
+    Attributes:
+        inputs: The variable of each input, and the call that makes it.
+        calls: The statements that call the layers.
+        model: The call of `keras.Model`, behind ``return``.
+    """
 
-def functional_lines(graph: Graph, file: FileScope) -> list[str]:
-    """The body of a function that builds the model layer by layer."""
-    body = Body(graph, file)
-    for name, value in graph.inputs.items():
-        body.names[value] = body.scope.claim(identifier(name, "inputs"))
-        body.lines.append(f"{body.names[value]} = {input_source(graph, name)}")
-    body.lines.append("")
-    body.calls(indent=4)
-    into = body.source(graph.input_nest)
-    body.lines += statement(
-        "return keras.Model", [into, body.returned(), *model_arguments(graph)], "", 4
-    )
-    return frozen_lines(graph, body.lines)
-
-
-def sequential_lines(graph: Graph, file: FileScope) -> list[str]:
-    """The body of a function that builds a `keras.Sequential`."""
-    items: list[list[str]] = []
-    if graph.input_specs:
-        items.append([input_source(graph, next(iter(graph.inputs)))])
-    body = Body(graph, file)
-    for node in graph.nodes:
-        head, args = body.creation(node.unit)
-        items.append(statement(head, args, "", 12))
-    lines = ["return keras.Sequential(", "    ["]
-    for item in items:
-        lines += [f"        {line}" for line in item[:-1]]
-        lines.append(f"        {item[-1]},")
-    lines += ["    ],", *(f"    {part}," for part in model_arguments(graph)), ")"]
-    return frozen_lines(graph, lines)
+    inputs: list[tuple[str, str]]
+    calls: list[str]
+    model: str
 
 
 @dataclass(frozen=True)
 class ModelClass:
-    """A `keras.Model` subclass; every value is finished Python source."""
+    """A `keras.Model` subclass, as source.
+
+    Attributes:
+        name: Its name.
+        definitions: The statements that create its layers.
+        calls: The statements of ``call``.
+        example: Inputs with which it is called once, so that it is built.
+    """
 
     name: str
-    keyword: str
     definitions: list[str]
     calls: list[str]
-    inputs: str
-    build: list[str]
+    example: str
+
+
+def functional(graph: Graph, file: FileScope) -> Functional:
+    """The model, built layer by layer."""
+    body = Body(graph, file)
+    inputs = []
+    for name, value in graph.inputs.items():
+        body.names[value] = body.scope.claim(identifier(name, "inputs"))
+        inputs.append((body.names[value], input_source(graph, name)))
+    body.calls(indent=4)
+    arguments = [
+        body.source(graph.input_nest),
+        body.returned(),
+        argument("name", literal(graph.name)),
+    ]
+    model = statement("return keras.Model", arguments, "", 4).removeprefix("return ")
+    return Functional(inputs, body.lines, model)
+
+
+def sequential(graph: Graph, file: FileScope) -> Sequential:
+    """The model as a `keras.Sequential`."""
+    body = Body(graph, file)
+    inputs = [input_source(graph, next(iter(graph.inputs)))] if graph.input_specs else []
+    layers = [statement(*body.creation(node.unit), "", 12) for node in graph.nodes]
+    return Sequential([*inputs, *layers])
 
 
 def subclass(graph: Graph, file: FileScope) -> ModelClass:
@@ -253,23 +260,10 @@ def subclass(graph: Graph, file: FileScope) -> ModelClass:
         body.lines += unpacking(graph.input_nest, "inputs", body.names)
     body.calls(indent=8)
     body.lines.append(f"return {body.returned()}")
-    sources = {value: input_source(graph, name) for name, value in graph.inputs.items()}
     name = file.scope.claim(class_name(graph.name))
     example = Body(graph, file, owner="self")
-    example.names = sources
-    return ModelClass(
-        name=name,
-        keyword=", ".join(model_arguments(graph)),
-        definitions=definitions,
-        calls=body.lines,
-        inputs="inputs",
-        build=[
-            f"model = {name}()",
-            f"model({example.source(graph.input_nest)})",
-            *([] if graph.spec.trainable else ["model.trainable = False"]),
-            "return model",
-        ],
-    )
+    example.names = {value: input_source(graph, name) for name, value in graph.inputs.items()}
+    return ModelClass(name, definitions, body.lines, example.source(graph.input_nest))
 
 
 def paths_of(nest: Any, source: str) -> Iterator[str]:
