@@ -1,1 +1,1 @@
-"""Foreign formats: Keras JSON of every generation, .keras and .h5 configs, tf.js."""
+"""Keras's file formats: architecture JSON of every Keras version, .keras, .h5 and tf.js files."""

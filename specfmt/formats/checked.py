@@ -1,6 +1,6 @@
-"""An imported document is checked like a spec that a person wrote, before it is handed out.
+"""Validation of an imported document, like that of any spec.
 
-What a check finds is said of the source: the layer, and the place in the JSON where it stands.
+Diagnostics refer to the source file: they name the layer and its place in the JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from specfmt.targets.training.data_checks import training_problems
 
 NO_INPUT: Final = "SF207"
 INPUT_HINT: Final = (
-    "the file does not say the shape of the model's input: give it, for example "
+    "the file does not contain the input shape of the model: give it, for example "
     "`--input-shape 4` or `--input-shape 28,28,1` (`?` for any size)"
 )
 
@@ -32,14 +32,14 @@ def checked(
     """The spec of an imported document, and the warnings about it.
 
     Args:
-        document: What the reader made of a source.
-        warnings: What it said of it.
-        located: Which layer each entry is, and where it stands in the source, by its identity.
-        complete: Whether the spec must be one that `validate` accepts; else a model without
-            inputs, as Keras writes one that is not built, is taken.
+        document: The imported document.
+        warnings: The warnings of the reader.
+        located: Identity of an entry -> the entry, its layer, and its path in the source.
+        complete: Whether the spec must be valid; if not, a model without inputs is accepted, as
+            Keras writes one that is not built.
 
     Raises:
-        SpecError: It is no spec; each finding with its place in the source.
+        SpecError: It is not a valid spec; diagnostics have their places in the source.
     """
     while True:
         spec, problems = parse_document(document)
@@ -56,7 +56,7 @@ def checked(
         training = [error for error in errors if error.path[:1] == ("train",)]
         if not training:
             raise SpecError([in_source(error, document, located) for error in errors])
-        # How a model was compiled is never worth its import.
+        # Mistakes in the training configuration must not prevent the import of the model.
         train = dict(document["train"])
         for error in training:
             key = error.path[1] if len(error.path) > 1 else next(iter(train), "")
@@ -81,7 +81,7 @@ def checked(
 def in_source(
     error: Diagnostic, document: Json, located: dict[int, tuple[Json, str, Path]]
 ) -> Diagnostic:
-    """A finding about a document as one about the source that it was made of."""
+    """A diagnostic about an imported document as one about its source."""
     if error.code == NO_INPUT:
         return replace(error, path=(), hint=INPUT_HINT)
     value: Any = document
@@ -102,5 +102,5 @@ def in_source(
 
 
 def of_file(error: SpecError, file: str) -> SpecError:
-    """The same findings, said of a file."""
+    """The same diagnostics with the name of a file."""
     return SpecError([replace(item, file=item.file or file) for item in error.diagnostics])

@@ -31,13 +31,13 @@ def export_text(graph: Graph, form: str = "keras3") -> str:
 
 
 def _not_json(value: Any, path: Path) -> Iterator[Diagnostic]:
-    """A finding for every number that JSON cannot write."""
+    """A diagnostic for every number that JSON cannot represent."""
     if isinstance(value, float) and not math.isfinite(value):
         yield Diagnostic(
             "SF310",
-            f"expected numbers that JSON has, received {value} at {json_pointer(path)}",
+            f"expected finite numbers, received {value} at {json_pointer(path)}, which JSON cannot represent",
             (),
-            "leave it out, or give a large finite number",
+            "leave it out, or use a large finite number",
         )
     if isinstance(value, dict):
         for key, item in value.items():
@@ -52,12 +52,12 @@ def export_data(graph: Graph, form: str = "keras3") -> Json:
 
     Args:
         graph: A graph without errors.
-        form: ``keras3``: what Keras 3.15's `to_json` writes.  ``keras2``: what Keras 2 (tf_keras)
-            loads; it holds no ``train:`` section.
+        form: ``keras3``, as `to_json` of Keras 3.15 writes it, or ``keras2``, as Keras 2
+            (tf_keras) loads it, without the ``train:`` section.
 
     Raises:
         SpecError: The format cannot express the model.
-        ValueError: ``form`` is none of `FORMATS`.
+        ValueError: ``form`` is not in `FORMATS`.
     """
     if form not in FORMATS:
         raise ValueError(f"expected one of {', '.join(FORMATS)}, received {form!r}")

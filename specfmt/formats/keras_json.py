@@ -1,8 +1,8 @@
-"""Keras architecture JSON of every generation as a spec document.
+"""Importing Keras architecture JSON of every Keras version as a spec document.
 
     document, warnings = document_from_keras_json(model.to_json())
 
-The document is plain data, to be validated by the reader of specs like one that a person wrote.
+The document is plain data; it is validated like any other spec.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ def document_from_keras_json(text: str | bytes | Json) -> tuple[Json, list[Diagn
     """Read an architecture.
 
     Args:
-        text: JSON text, JSON text inside a JSON string, or parsed JSON: what `to_json()` gave in
-            any Keras from 0.2 to 3.15, a tf.js ``model.json``, or an object that holds one.
+        text: JSON text, JSON text inside a JSON string, or parsed JSON: the result of `to_json()`
+            in any Keras version from 0.2 to 3.15, a tf.js ``model.json``, or an object that
+            contains one.
 
     Returns:
-        The document, and warnings about what was kept opaque or left out.
+        The document, and warnings about what was kept as custom, changed or left out.
 
     Raises:
-        SpecError: With SF4xx findings; each path leads to its place in the JSON.
+        SpecError: With diagnostics from SF400 on; their paths are those in the JSON.
     """
     if isinstance(text, (str, bytes)):
         raw = parse_json(text)
@@ -50,7 +51,7 @@ def document_from_located(source: Located) -> tuple[Json, list[Diagnostic]]:
     """Read an architecture that was found in a source (see `specfmt.formats.source.sources`).
 
     Raises:
-        SpecError: With SF4xx findings.
+        SpecError: With diagnostics from SF400 on.
     """
     context = Context(
         detect_generation(source),
@@ -78,7 +79,7 @@ def _document(source: Located, context: Context) -> Json:
         fail(
             "SF402",
             f"expected a Sequential or Functional model, received {show(class_name)}, a class "
-            "whose file holds no layers",
+            "whose file contains no layers",
             path,
             SUBCLASSED,
         )
@@ -106,7 +107,7 @@ def _document(source: Located, context: Context) -> Json:
 
 
 def _train(source: Located, topology: Any, context: Context) -> Json:
-    """The ``train:`` section from whatever says how the model was compiled."""
+    """The ``train:`` section, from the training configuration of the source."""
     if topology.get("compile_config"):
         return read_compile_config(
             topology["compile_config"], (*source.path, "compile_config"), context

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final
 
 from specfmt.diagnostics import SpecError
 from specfmt.formats.config.reading import parse_json
-from specfmt.formats.source.hdf5 import DamagedError, look_through
+from specfmt.formats.source.hdf5 import DamagedError, check_file
 from specfmt.formats.source.sources import CONFIG, archive_names, read_member
 from specfmt.formats.source.survey import Window
 from specfmt.weights.hdf5 import BOMB_FLOOR, BOMB_RATIO, h5py_module, readable
@@ -80,7 +80,7 @@ def _root(
     h5py = h5py_module()
     with readable(file, "an HDF5 file"):
         try:
-            look_through(stream, start, size)
+            check_file(stream, start, size)
         except DamagedError as error:
             unreadable(file, "an HDF5 file", error)
         return stack.enter_context(h5py.File(inside, "r"))

@@ -673,7 +673,7 @@ QUANTIZED = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}
         (
             {"type": "Bidirectional", "layer": {"type": "LSTM", "units": 3}, "trainable": False},
             ("trainable",),
-            "which Keras 3 does not hand on",
+            "which in Keras 3 does not freeze its inner layers",
         ),
         (
             {"type": "Dropout", "rate": 0.5, "inputs": {"inputs": "x", "training": True}},
@@ -685,7 +685,7 @@ QUANTIZED = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}
             ("inputs",),
             "argument 1 by position",
         ),
-        ({"op": "log2"}, (), "a function of TensorFlow"),
+        ({"op": "log2"}, (), "a TensorFlow function"),
         ({"op": "argmax"}, ("axis",), "axis to be given"),
         ({"op": "round", "decimals": 2}, ("decimals",), "received 2"),
         ({"op": "add", "inputs": ["x", [1, 2.5, 3]]}, None, ""),

@@ -458,7 +458,7 @@ def test_a_layer_that_says_what_keras_3_cannot_costs_only_itself(name, config, c
     document, (found,) = document_from_keras_json(sequential(*layers, version=version))
     assert (found.code, found.severity) == (code, "warning")
     assert found.pointer == "/config/0/config" + (f"/{key}" if key else "")
-    assert found.message.startswith(f"kept {name} as it is: expected ")
+    assert found.message.startswith(f"kept {name} as a custom layer: expected ")
     kept, dense = document["layers"]
     assert (kept["type"], kept["class"]) == ("Custom", name)
     assert {key: kept["config"][key] for key in config} == config
@@ -608,7 +608,7 @@ BATCH_NORM = {"name": "n", "axis": -1, "trainable": True}
         (("BatchNormalization", {**BATCH_NORM, "trainable": False}), False, ""),
     ],
 )
-def test_a_fixed_training_mode_that_keras_3_overrules_is_told(layer, training, told):
+def test_a_fixed_training_mode_that_keras_3_overrides_is_reported(layer, training, told):
     class_name, config = layer
     shape = {"batch_input_shape": [None, 4], "name": "x", "dtype": "float32"}
     call = [[["x", 0, 0, {} if training is None else {"training": training}]]]

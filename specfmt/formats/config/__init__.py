@@ -1,1 +1,1 @@
-"""What every reader and writer of Keras's JSON needs: typed access, defaults, context."""
+"""Helpers of all readers and writers of Keras's JSON: typed access, defaults, context."""

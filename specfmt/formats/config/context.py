@@ -1,4 +1,4 @@
-"""What one import carries along: the generation of the source, and the warnings so far."""
+"""The state of an import: the Keras version of the source, and the warnings so far."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ KERAS_0, KERAS_1, KERAS_2, KERAS_3 = 0, 1, 2, 3
 
 @dataclass(slots=True)
 class Context:
-    """State of one import.
+    """The state of an import.
 
     Attributes:
-        generation: Keras's major version whose spellings and defaults hold in the source.
-        version: Keras's version where the source says it.
+        generation: The major version of Keras (0 to 3) whose names and defaults the source uses.
+        version: The full version of Keras, if the source contains it.
         tfjs: The source is a tf.js ``model.json``.
         dim_ordering: Keras 1's global setting, for layers that do not repeat it.
-        warnings: What was kept opaque or could not be carried over.
+        warnings: The warnings so far.
         plan: Which masks are left out (see `specfmt.formats.read.recorded_masks`).
-        kept: Words (kind and name) that were kept as the user's own: each is said once.
-        located: Entry of a spec (by its identity) -> itself, its layer, the place in the source.
-        input_shape: Of a Sequential that does not say it, without the batch axis.
+        kept: Objects (kind and name) that were kept as user-defined; each gets one warning.
+        located: Identity of an entry -> the entry, its layer, and its path in the source.
+        input_shape: The input shape, without the batch axis, of a Sequential that has none.
     """
 
     generation: int
@@ -39,9 +39,9 @@ class Context:
 
     @property
     def legacy(self) -> bool:
-        """The source is older than Keras 3."""
+        """Whether the source is older than Keras 3."""
         return self.generation < KERAS_3
 
     def warn(self, code: str, message: str, path: Path, hint: str = "") -> None:
-        """Note a finding that does not stop the import."""
+        """Add a warning."""
         self.warnings.append(Diagnostic(code, message, path, hint, "warning"))

@@ -1,7 +1,7 @@
-"""Keras 3's defaults, asked of the definitions in `specfmt.layers` and `specfmt.vocab`.
+"""Keras 3's defaults, from the classes in `specfmt.layers` and `specfmt.vocab`.
 
-One place leaves out what a person would not write.  Values are compared in the form that
-the spec writes them, so that ``[1, 1]`` and ``1`` or ``Zeros`` and ``zeros`` are the same.
+Arguments that have their default value are left out of an imported spec.  Values are compared in
+the form of the spec, so that ``[1, 1]`` equals ``1`` and ``Zeros`` equals ``zeros``.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def known_layer(type_name: str) -> type[Layer] | None:
-    """The class of a layer that specfmt (or a plugin) defines; None for one of the user's own."""
+    """The class of a layer that specfmt or a plugin defines; None for a user-defined layer."""
     return None if type_name == CUSTOM else layer_class(type_name)
 
 
 def unreadable(type_name: str, config: Json) -> str:
-    """What of a layer's config its definition cannot say; empty if nothing."""
+    """Why a layer's config cannot be expressed by its class; empty if it can."""
     cls = layer_class(type_name)
     return "" if cls is None else cls.unreadable(config)
 
 
 @cache
 def layer_defaults(type_name: str) -> Json:
-    """Field -> default as data, in the class's order; `MISSING` where a field is required."""
+    """Field -> default as data, in the class's order; `MISSING` for a required field."""
     cls = layer_class(type_name)
     if cls is None:
         return {}
@@ -58,7 +58,7 @@ def _defaults(cls: Any, names: tuple[str, ...]) -> Json:
 
 @cache
 def word_defaults(kind: str, type_name: str) -> Json:
-    """Argument -> default of a word of the vocabulary; empty if specfmt does not define it."""
+    """Argument -> default of an object of the vocabulary; empty if specfmt does not define it."""
     canonical_name = WORDS.get(kind, {}).get(type_name)
     if canonical_name is None:
         return {}
@@ -68,14 +68,14 @@ def word_defaults(kind: str, type_name: str) -> Json:
 
 @cache
 def word_name(kind: str, spelling: str) -> str | None:
-    """The bare name of a word (``GlorotUniform`` -> ``glorot_uniform``), or None if unknown."""
+    """The lower-case name of an object (``GlorotUniform`` -> ``glorot_uniform``), or None if unknown."""
     type_name = WORDS.get(kind, {}).get(spelling)
     return None if type_name is None else bare_names(kind)[type_name]
 
 
 @cache
 def activation_defaults(cls: type[Layer]) -> Json:
-    """Where a layer that applies an activation function has other defaults than it."""
+    """The defaults of a layer that applies an activation, where they differ from the function's."""
     of_layer = layer_defaults(cls.type_name)
     return {
         name: of_layer[name]
@@ -85,9 +85,9 @@ def activation_defaults(cls: type[Layer]) -> Json:
 
 
 def word_type(kind: str, spelling: str) -> str:
-    """What stands as ``type`` of a word: its class name, for an activation its bare name.
+    """The value of ``type`` for an object: its class name, for an activation its function name.
 
-    An unknown word stays as it is.
+    An unknown name is returned unchanged.
     """
     if kind == "activation":
         return word_name(kind, spelling) or spelling
@@ -118,7 +118,7 @@ def same(value: Any, default: Any) -> bool:
 def drop_defaults(type_name: str, config: Json) -> Json:
     """The fields of ``config`` that differ from the layer's defaults, in the class's order.
 
-    Fields that the class does not have come last, and not at all where they are switched off.
+    Fields that the class does not have come last; those that are off (None, False) are left out.
     """
     defaults = layer_defaults(type_name)
     kept = {

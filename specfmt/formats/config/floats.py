@@ -1,4 +1,4 @@
-"""Floats as a person would write them, and back as Keras stores them."""
+"""Rounding of floats to the shortest decimal, and back to the float32 value that Keras stores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FLOAT32 = struct.Struct("f")
 
 
 def clean_float(value: float) -> float:
-    """Free a double of float32 noise: 0.30000001192092896 -> 0.3.
+    """Remove float32 rounding noise: 0.30000001192092896 -> 0.3.
 
     A double that equals a float32 and takes many digits to print becomes the shortest decimal
     that rounds to the same float32; every other value stays as it is.

@@ -1,4 +1,4 @@
-"""Arguments of Keras 0 to 2 in today's names, by what the classes say of them."""
+"""Conversion of arguments of Keras 0 to 2 to their current names, as declared on the classes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from specfmt.formats.config.context import Context
 from specfmt.formats.config.reading import Json, fail, show
 
 
-def todays_arguments(cls: type[BaseModel], config: Json, path: Path, context: Context) -> Json:
-    """A config with today's argument names and values.
+def current_arguments(cls: type[BaseModel], config: Json, path: Path, context: Context) -> Json:
+    """A config with the current argument names and values.
 
-    What depends on more than the value of an argument (see `Former.values`) stays as it is.
+    Arguments whose meaning depends on more than their value are unchanged (see `Former.values`).
 
     Raises:
-        SpecError: SF420 for a value that today's Keras cannot say.
+        SpecError: SF420 for a value without an equivalent in Keras 3.
     """
     formers = former_arguments(cls)
     result: Json = {}
@@ -58,7 +58,7 @@ def _without_equivalent(
 
 
 def with_former_defaults(cls: Any, config: Json, generation: int) -> None:
-    """Add, in place, what a source leaves to defaults that are no longer today's."""
+    """Add, in place, arguments that a source leaves to defaults that have changed since."""
     keys = keys_of(cls)
     for last, defaults in cls.former_defaults.items():
         for key, value in defaults.items():
@@ -67,6 +67,6 @@ def with_former_defaults(cls: Any, config: Json, generation: int) -> None:
 
 
 def keras_2_names(cls: type[BaseModel]) -> dict[str, str]:
-    """Today's arguments that all of Keras 2 takes by another name, and that name."""
+    """Current argument name -> the name that all releases of Keras 2 use."""
     formers = former_arguments(cls).items()
     return {former.today: key for key, former in formers if former.keras_2}

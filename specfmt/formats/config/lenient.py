@@ -1,7 +1,7 @@
-"""Values as Keras itself took them: 1 for true, "0.5" for 0.5, null for a default.
+"""Conversion of values that Keras accepts: 1 for true, "0.5" for 0.5, null for a default.
 
-Keras checks few of its arguments, so files hold what a program passed: numbers for booleans,
-text for numbers, NumPy arrays, tuples as objects of their own.
+Keras checks few of its arguments, so files contain what a program passed: numbers for booleans, text
+for numbers, NumPy arrays, and tuples serialized as objects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from specfmt.fields.validation import required_keys, rules_of
 from specfmt.formats.config.reading import Json, as_map
 
 MISSING: Final[Any] = object()
-"""What stands for an argument that is better left out: null where the default is not null."""
+"""Marks an argument to leave out: it is null but its default is not."""
 
 _NUMBER: Final = re.compile(
     r"[+-]?(?:\d{1,300}(?:\.\d{0,300})?|\.\d{1,300})(?:[eE][+-]?\d{1,4})?\Z"
@@ -29,10 +29,10 @@ _BOXES: Final = frozenset(
 
 
 def unboxed(value: Any, path: Path = ()) -> Any:
-    """A value without the objects that Keras wraps around tuples, arrays and the like.
+    """A value without the objects into which Keras serializes tuples, arrays and similar values.
 
     Raises:
-        SpecError: SF403 for such an object that holds nothing.
+        SpecError: SF403 for such an object without a value.
     """
     if isinstance(value, (list, tuple)):
         return [unboxed(item, (*path, i)) for i, item in enumerate(value)]
@@ -52,10 +52,10 @@ def unboxed(value: Any, path: Path = ()) -> Any:
 
 
 def fitted(rule: Rule, value: Any) -> Any:
-    """A value in the form that a field's rule takes, or `MISSING` for a null it does not.
+    """A value converted to what a field's rule accepts, or `MISSING` for a null to leave out.
 
     Raises:
-        FieldError, NestedError: No form of it is one.
+        FieldError, NestedError: The value cannot be converted.
     """
     try:
         rule.check(value)
@@ -73,7 +73,7 @@ def fitted(rule: Rule, value: Any) -> Any:
 
 
 def _candidates(value: Any) -> Iterator[Any]:
-    """What else a value may mean."""
+    """Other values that a value may mean."""
     if isinstance(value, str):
         text = value.strip()
         if text.lower() in _TRUE:
@@ -107,15 +107,15 @@ def _candidates(value: Any) -> Iterator[Any]:
 
 
 def fit_arguments(cls: Any, given: Json) -> tuple[Json, list[str]]:
-    """The arguments of a class, each in the form that its field takes.
+    """Convert arguments to the values that the fields of a class accept.
 
     Args:
-        cls: A layer or word class.
+        cls: The class of a layer or a vocabulary object.
         given: Its arguments by the keys of a spec.
 
     Returns:
-        Those that fit (keys that the class does not have among them), and the keys of those
-        that do not.
+        The converted arguments, including keys that the class does not have, and the keys of
+        arguments that cannot be converted.
     """
     rules = rules_of(cls)
     kept: Json = {}

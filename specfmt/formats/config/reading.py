@@ -1,4 +1,4 @@
-"""Hostile JSON: parsing within bounds, and typed access that fails with a JSON pointer."""
+"""Parsing of untrusted JSON within limits, and typed access whose errors have a JSON pointer."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from specfmt.diagnostics import Diagnostic, Path, SpecError
 from specfmt.text.scalars import holds
 
 MAX_BYTES: Final = 512 * 2**20
-"""Largest architecture accepted: a hundred thousand layers, which take 1 to 4 KB each.
+"""The largest accepted architecture: a hundred thousand layers of 1 to 4 KB each.
 
 The largest model of `keras.applications` has 1.5 MB.
 """
 
 MAX_BRACKETS: Final = 8_000_000
-"""Most objects and lists, which Keras writes 5 to 40 of for a layer, and 4 for what it reads."""
+"""The most objects and lists; Keras writes 5 to 40 of them per layer, and 4 per input of a call."""
 
 DENSE_BRACKETS: Final = 500_000
-"""As many may stand as close as they like; Python takes up to a hundred bytes for a byte of them."""
+"""This many are always accepted; Python needs up to a hundred bytes of memory per byte of them."""
 
 BRACKET_BYTES: Final = 8
-"""Beyond that there is one for so many bytes at most; Keras writes one for 17 or more."""
+"""Beyond that, at most one per this many bytes of JSON; Keras writes one per 17 bytes or more."""
 
 MAX_DEPTH: Final = 200
-"""Deepest nesting accepted: what a spec of the deepest nesting is exported to."""
+"""The deepest accepted nesting: that of the export of the most deeply nested spec."""
 
 MAX_WORD: Final = 200
-"""Longest word of a message: a name in a zip or HDF5 file may have 64 KB."""
+"""The longest name in a message, in characters; a name in a zip or HDF5 file may have 64 KB."""
 
 Json = dict[str, Any]
 
 
 def fail(code: str, message: str, path: Path = (), hint: str = "") -> NoReturn:
-    """Raise a `SpecError` with one finding."""
+    """Raise a `SpecError` with one diagnostic."""
     raise SpecError([Diagnostic(code, message, path, hint)])
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse JSON; a string that itself holds a JSON object is unpacked.
+    """Parse JSON; a string that contains a JSON object is parsed too.
 
     Raises:
-        SpecError: SF400 if it is no JSON, SF401 if it is too large or nested too deeply.
+        SpecError: SF400 if it is not JSON, SF401 if it is too large or nested too deeply.
     """
     value: Any = text
     for _ in range(4):
@@ -55,14 +55,14 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _may_hold_surrogates(text: str | bytes) -> bool:
-    """Whether JSON text could give half a surrogate pair: only through an escape."""
+    """Whether parsed JSON text may contain half a surrogate pair, which takes an escape."""
     if isinstance(text, bytes):
         return b"\\" in text and (b"\\ud" in text or b"\\uD" in text)
     return not text.isascii() or ("\\" in text and ("\\ud" in text or "\\uD" in text))
 
 
 def size_problem(text: str | bytes) -> str:
-    """What makes the text of an architecture too large to import, or nothing."""
+    """Why the text of an architecture is too large to import; empty if it is not."""
     if len(text) > MAX_BYTES:
         return f"expected at most {MAX_BYTES // 2**20} MiB of JSON, received {len(text)} bytes"
     if isinstance(text, bytes):
@@ -77,7 +77,7 @@ def size_problem(text: str | bytes) -> str:
 
 def _parse_once(text: str | bytes) -> Any:
     if problem := size_problem(text):
-        hint = "import the architecture alone: `to_json()` or `config.json`, without weights"
+        hint = "import only the architecture: `to_json()` or `config.json`, without weights"
         fail("SF401", problem, hint=hint)
     try:
         if isinstance(text, bytes):
@@ -100,7 +100,7 @@ def _parse_once(text: str | bytes) -> Any:
 
 
 def _whole(digits: str) -> int | float:
-    """An integer; as a float what is beyond 64 bits, since no spec can hold it otherwise."""
+    """An integer, or a float if it has more than 64 bits, which a spec does not allow."""
     value = int(digits)
     if not holds(value):
         try:
@@ -128,22 +128,22 @@ def _fail_syntax(text: str, error: json.JSONDecodeError) -> NoReturn:
     if error.pos >= len(text.rstrip()):
         fail(
             "SF400",
-            f"expected JSON, received text that ends too early at {where}",
+            f"expected JSON, received text that is truncated at {where}",
             (),
-            "the file is cut off; " + _SAVE_AGAIN,
+            "the file is truncated; " + _SAVE_AGAIN,
         )
     fail(
         "SF400",
-        f"expected JSON, received text that is not, at {where}: {error.msg}",
+        f"expected JSON, received invalid text at {where}: {error.msg}",
         (),
         _SAVE_AGAIN,
     )
 
 
 def check_bounds(value: Any, *, check_text: bool = True) -> None:
-    """Refuse values nested deeper than `MAX_DEPTH` and strings that are no Unicode text.
+    """Refuse values nested deeper than `MAX_DEPTH` and strings that are not valid Unicode.
 
-    Level by level, so that depth costs no stack; linear in the size of the value.
+    The check is not recursive, so deep nesting cannot overflow the stack; its time is linear.
     """
     level: list[Any] = [value] if type(value) in _CONTAINERS else []
     if check_text and type(value) is str:
@@ -192,7 +192,7 @@ def _check_text(text: str) -> None:
 
 
 def show(value: object) -> str:
-    """A received value in a message, cut short."""
+    """A received value for a message, shortened."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, (list, tuple)):
@@ -205,34 +205,34 @@ _LONG: Final = re.compile(rf"\S{{{MAX_WORD + 1},}}")
 
 
 def cut_words(text: str) -> str:
-    """A text in which no word (a name or path of a file) is longer than `MAX_WORD`."""
+    """A text with words (names, paths) longer than `MAX_WORD` shortened."""
     half = MAX_WORD // 2
     return _LONG.sub(lambda word: f"{word[0][:half]}...{word[0][-half:]}", text)
 
 
 def as_map(value: Any, path: Path, what: str) -> Json:
-    """``value`` as an object, or SF403."""
+    """``value`` if it is an object; else raise SF403."""
     if not isinstance(value, dict):
         fail("SF403", f"expected {what} as an object, received {show(value)}", path)
     return value
 
 
 def as_list(value: Any, path: Path, what: str) -> list[Any]:
-    """``value`` as a list, or SF403."""
+    """``value`` if it is a list; else raise SF403."""
     if not isinstance(value, (list, tuple)):
         fail("SF403", f"expected {what} as a list, received {show(value)}", path)
     return list(value)
 
 
 def as_text(value: Any, path: Path, what: str) -> str:
-    """``value`` as a string that is not empty, or SF403."""
+    """``value`` if it is a non-empty string; else raise SF403."""
     if not isinstance(value, str) or not value:
         fail("SF403", f"expected {what} as text, received {show(value)}", path)
     return value
 
 
 def as_index(value: Any, path: Path, what: str) -> int:
-    """``value`` as an integer from 0, or SF403 (tf.js writes whole floats)."""
+    """``value`` as a non-negative integer (tf.js writes whole floats); else raise SF403."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -241,7 +241,7 @@ def as_index(value: Any, path: Path, what: str) -> int:
 
 
 def need(mapping: Json, key: str, path: Path, what: str) -> Any:
-    """``mapping[key]``, or SF404."""
+    """``mapping[key]``; raise SF404 if it is missing."""
     if key not in mapping:
         fail("SF404", f"{what} is missing the required key `{key}`", path)
     return mapping[key]

@@ -1,1 +1,1 @@
-"""Keras 2's JSON, written."""
+"""Writing architecture JSON for Keras 2."""

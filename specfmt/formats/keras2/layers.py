@@ -1,8 +1,8 @@
 """A layer as Keras 2 reads it: the inverse of `specfmt.formats.read.keras2`.
 
-An option that early releases of 2.x do not know is written only where it is set, so that a
-model without it loads in all of them.  What no release of Keras 2 has is refused where it is
-set: the layers say what that is (`Layer.keras_2_lacks` and what stands beside it).
+An option that early releases of Keras 2 do not have is written only if it is set, so that a model
+without it loads in all of them.  An option that no release of Keras 2 has is an error if it is set;
+the layer classes declare these (`Layer.keras_2_lacks` and similar class variables).
 
 Sources: the constructors and `get_config` of tf_keras 2.21 (`tf_keras.src.layers`).
 """
@@ -32,20 +32,20 @@ from specfmt.layers.wrappers import TimeDistributed
 from specfmt.vocab.base import Term
 
 APPLICATIONS: Final = "keras.src.applications."
-"""Where models of `keras.applications` keep their own layers; `tf_keras` has the same modules."""
+"""The package of layers that `keras.applications` defines; `tf_keras` has the same modules."""
 
 IDLE: Final[dict[str, tuple[str, ...]]] = {
     "lora_alpha": ("lora_rank",),
     "seed": ("dropout", "recurrent_dropout"),
 }
-"""Options that Keras 2 may do without as long as these others are off."""
+"""Option that Keras 2 lacks -> options without which it has no effect."""
 
 IDLE_EVERYWHERE: Final = ("lora_alpha",)
 
 LACKING_DEFAULTS: Final = {"data_format": "channels_last"}
-"""What an option that Keras 2 lacks may say besides its default."""
+"""Values, besides the default, at which an option that Keras 2 lacks has no effect."""
 
-_FREEZE_AROUND: Final = "put it into a model with `trainable: false`"
+_FREEZE_AROUND: Final = "put it into a nested model with `trainable: false`"
 
 KERAS_3_POLICY: Final = "DTypePolicy"
 
@@ -55,8 +55,8 @@ class Keras2LayerWriter:
 
     Args:
         policy: The model's dtype policy.
-        refusals: Takes what Keras 2 does not have.
-        write_model: Writes a model that a layer holds, given whether it is trained.
+        refusals: Collects errors about what Keras 2 does not have.
+        write_model: Writes a model inside a layer, given whether it is trainable.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class Keras2LayerWriter:
             layer: Its definition.
             name: Its name.
             args: The arguments of its first call (values, or shapes); None if it is not built.
-            path: Where it stands in the document.
-            around_is_trained: Whether the model around it is trained.
+            path: Its path in the document.
+            around_is_trained: Whether the model that contains it is trainable.
         """
         if isinstance(layer, HeldModel):
             return self.write_model(layer, around_is_trained)
@@ -108,7 +108,7 @@ class Keras2LayerWriter:
         path: Path,
         around_is_trained: bool,
     ) -> Json:
-        """A layer's config with the arguments of all releases, and the later ones that are set."""
+        """A layer's config: the arguments that all releases have, and later ones if they are set."""
         type_name = layer.type_name
         owner = f"{name} ({type_name})"
         dtype = self._dtype(layer.dtype or layer.keras_2_dtype() or self.policy, name, path)
@@ -127,7 +127,7 @@ class Keras2LayerWriter:
             values[key] = self._value(key, value, name, around_is_trained, dtype, path)
         resolve(type(layer), values)
         if isinstance(values.get("factor"), list):
-            low, high = values["factor"]  # one number that Keras 2 makes the same pair of
+            low, high = values["factor"]  # Keras 2 turns one number into the same pair
             mirrored = low if layer.factor_from == "zero" else -low
             values["factor"] = high if mirrored == high else [low, high]
         if isinstance(layer, MultiHeadAttention):
@@ -152,16 +152,16 @@ class Keras2LayerWriter:
         return None
 
     def _check_trainable(self, layer: Layer, owner: str, path: Path) -> None:
-        """In Keras 2 a layer that is not trained freezes its parts too."""
+        """Refuse a frozen layer with inner layers that are not frozen: Keras 2 would freeze them too."""
         parts = [part for part in vars(layer).values() if isinstance(part, Layer)]
         frozen = bool(parts) and not any(part.trainable for part in parts)
         if layer.trainable or layer.trainable_reaches_parts or frozen:
             return
         self.refusals.add(
             f"trainable of {owner} to be true",
-            "false, which Keras 3 does not hand on to its parts",
+            "false, which in Keras 3 does not freeze its inner layers",
             (*path, "trainable"),
-            "freeze the layer that it holds, or a model around it" if parts else _FREEZE_AROUND,
+            "freeze the inner layer, or a model that contains it" if parts else _FREEZE_AROUND,
         )
 
     def _is_idle(self, layer: Layer, key: str) -> bool:
@@ -190,7 +190,7 @@ class Keras2LayerWriter:
         return plain(value)
 
     def _custom(self, layer: Custom, name: str, path: Path) -> Json:
-        """A layer of the user's own, as it came; only a dtype policy takes Keras 2's form."""
+        """A user-defined layer, unchanged except for its dtype policy, which has Keras 2's form."""
         module, _, class_name = layer.class_.rpartition(".")
         config = {**layer.config, "name": name}
         policy = config.get("dtype")
@@ -224,22 +224,22 @@ class Keras2LayerWriter:
         )
 
     def _check_values(self, layer: Any, owner: str, path: Path) -> None:
-        """Values that Keras 3 takes, and Keras 2 does not or reads in another way."""
+        """Refuse values that Keras 2 does not accept or interprets differently."""
 
         def refuse(field: str, expected: str) -> None:
             said = show(plain(getattr(layer, field)))
             self.refusals.add(f"{field} of {owner} to be {expected}", said, (*path, field))
 
         if isinstance(layer, Normalization) and layer.axis is None and layer.mean is None:
-            refuse("axis", "given where there is no mean")
+            refuse("axis", "given if there is no mean")
         if isinstance(layer, LayerNormalization) and not _rising(layer.axis):
-            refuse("axis", "counted from one end and in rising order")
+            refuse("axis", "all non-negative or all negative, in ascending order")
         strides, dilation = getattr(layer, "strides", 1), getattr(layer, "dilation_rate", 1)
         if _largest(strides) > 1 and _largest(dilation) > 1:
-            refuse("dilation_rate", "1 where strides are larger")
+            refuse("dilation_rate", "1 if strides are larger")
 
     def check_inputs(self, layer: Layer, node: Node) -> None:
-        """Refuse inputs that a layer of Keras 2 does not take or computes with in another way."""
+        """Refuse inputs that a layer of Keras 2 does not accept or handles differently."""
         if isinstance(layer, Custom):
             return
         tensors = [
@@ -258,37 +258,37 @@ class Keras2LayerWriter:
         wide = [value.shape for value in tensors if len(value.shape or ()) > 1]
         if mode == "one_hot" and any(shape[-1] != 1 for shape in wide if shape):
             self.refusals.add(
-                f"one category for each sample of {node.name} ({layer.type_name})",
-                "several, whose one-hot vectors Keras 2 does not make",
+                f"one category per sample of {node.name} ({layer.type_name})",
+                "several, which Keras 2 does not one-hot encode",
                 (*node.path, "output_mode"),
             )
         dtypes = sorted({value.dtype for value in tensors})
-        casts = all(map(is_floating, dtypes))  # Keras 2 casts floating inputs alone
+        casts = all(map(is_floating, dtypes))  # Keras 2 casts only floating-point inputs
         if isinstance(layer, Merge) and len(dtypes) > 1 and not casts:
             self.refusals.add(
                 f"inputs of one dtype for {node.name} ({layer.type_name})",
                 " and ".join(dtypes),
                 (*node.path, "inputs"),
-                "put an operation in front: {op: cast, dtype: float32}",
+                "insert an operation before it: {op: cast, dtype: float32}",
             )
             return
         inner: Any = layer
         while isinstance(inner, TimeDistributed):
             inner = inner.layer
         if isinstance(inner, HeldModel):
-            return  # its own inputs say what they are
+            return  # the dtypes of its own inputs are explicit
         for dtype in dict.fromkeys(v.dtype for v in tensors if "float" not in v.dtype):
             if ("bool" if dtype == "bool" else "int") not in inner.keras_2_inputs:
                 self.refusals.add(
-                    f"inputs of {node.name} ({layer.type_name}) that are floating",
+                    f"floating-point inputs of {node.name} ({layer.type_name})",
                     dtype,
                     (*node.path, "inputs"),
-                    "put an operation in front: {op: cast, dtype: float32}",
+                    "insert an operation before it: {op: cast, dtype: float32}",
                 )
 
 
 def _rising(axes: int | tuple[int, ...]) -> bool:
-    """Whether axes stand in the order of the tensor's own, whatever its rank."""
+    """Whether axes are in ascending order for any rank of the tensor."""
     if isinstance(axes, int):
         return True
     return list(axes) == sorted(axes) and not min(axes) < 0 <= max(axes)
@@ -299,7 +299,7 @@ def _largest(sizes: int | tuple[int, ...] | None) -> int:
 
 
 def _from_the_front(axes: Any, args: dict[str, Any] | None) -> Any:
-    """Axes of attention counted from the front; Keras 2 reads negative ones wrongly."""
+    """Attention axes as non-negative numbers; Keras 2 interprets negative ones incorrectly."""
     query = (args or {}).get("query")
     shape = shapes(query) if query is not None else None
     if axes is None or shape is None:
@@ -308,7 +308,7 @@ def _from_the_front(axes: Any, args: dict[str, Any] | None) -> Any:
 
 
 def built_shapes(args: dict[str, Any] | None) -> Json:
-    """The shapes that Keras 2's MultiHeadAttention repeats in its config."""
+    """The input shapes that MultiHeadAttention of Keras 2 writes into its config."""
     found = {key: shapes(value) for key, value in (args or {}).items()}
     value = found.get("value")
     return {

@@ -1,9 +1,9 @@
-"""Masks of a Keras 2 model that Keras 3 would join, drop or lose: written out as arguments.
+"""Keeping the masks of a Keras 2 model in Keras 3, by passing them as arguments.
 
-Both generations carry masks along with tensors, by rules that differ (`write_keras2_masks`).
-Where a layer would see another mask than in Keras 2, its call is given the mask of Keras 2 as an
-argument, worked out by operations of the spec; what leaves masked steps out in Keras 3 alone
-becomes an operation, which knows no masks.  The spec then means in both targets what the file did.
+Keras 2 and 3 propagate masks with tensors by different rules (`specfmt.formats.keras2.masks`).
+Where a layer would get another mask in Keras 3, its call gets the mask of Keras 2 as an argument,
+computed by operations of the spec.  A layer that skips masked steps only in Keras 3 becomes an
+operation, which ignores masks.  Both targets then compute what the imported model computes.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ AND: Final = "logical_and"
 
 
 def keep_masks(document: dict[str, Any], graph: Graph) -> tuple[dict[str, Any], list[Change]]:
-    """A document that means in Keras 3 what it meant in Keras 2, as far as masks go.
+    """A document whose masks in Keras 3 are those of Keras 2.
 
     Args:
         document: A spec as imported from Keras 1 or 2.
         graph: Its graph.
 
     Returns:
-        The document, and the changes that could not be kept.
+        The document, and the differences that remain.
     """
     found: list[Change] = []
     keeper = _Keeper(found, _Names(graph))
@@ -40,7 +40,7 @@ def keep_masks(document: dict[str, Any], graph: Graph) -> tuple[dict[str, Any], 
     if not keeper.edits:
         return document, found
     document = deepcopy(document)
-    # The last first: places before it stay what they are.
+    # From last to first, so that earlier paths stay valid.
     for path, edit in sorted(keeper.edits.items(), key=lambda item: item[0], reverse=True):
         entries: Any = document
         for part in path[:-1]:
@@ -56,9 +56,9 @@ class _Mask:
     """A mask of Keras 2 as an operation of the spec.
 
     Attributes:
-        name: What its entry is called.
-        function: The operation; empty for a value that the document names already.
-        operands: Names of values, masks, numbers, or lists of them.
+        name: The name of its entry.
+        function: The operation; empty for a tensor that the document already has.
+        operands: Names of tensors, masks, numbers, or lists of them.
         fields: Fields of the operation.
     """
 
@@ -70,11 +70,11 @@ class _Mask:
 
 @dataclass
 class _Edit:
-    """What becomes of an entry.
+    """The change of an entry.
 
     Attributes:
-        before: Entries that come before it.
-        fields: Fields that it gets; None where it goes.
+        before: Entries to insert before it.
+        fields: Fields to set; None to remove the entry.
     """
 
     before: list[Entry]
@@ -82,7 +82,7 @@ class _Edit:
 
 
 class _Names:
-    """Names for new entries that no entry has."""
+    """Unused names for new entries."""
 
     def __init__(self, graph: Graph) -> None:
         self.taken = {*graph.inputs, *(node.name for node in graph.nodes)}
@@ -97,10 +97,10 @@ class _Names:
 
 
 class _Keeper(Follower):
-    """Follows both generations, and gives each call that differs the mask of Keras 2.
+    """Tracks masks of both versions, and passes the mask of Keras 2 to each call that differs.
 
     Attributes:
-        edits: Path of an entry -> what becomes of it.
+        edits: Path of an entry -> its change.
     """
 
     def __init__(self, found: list[Change], names: _Names) -> None:
@@ -139,10 +139,10 @@ class _Keeper(Follower):
         if node.path not in self.edits and not self._keep(node):
             super().refuse(node)
 
-    # -- what the masks of Keras 2 are ---------------------------------------------------------
+    # -- the masks of Keras 2 ------------------------------------------------------------------
 
     def _mask_of(self, node: Node) -> _Mask | None:
-        """The mask that a call's outputs carry in Keras 2; None where it cannot be written."""
+        """The mask of a call's outputs in Keras 2; None if it cannot be expressed."""
         layer = node.layer
         given = node.args.get("mask")
         if isinstance(given, Value):
@@ -177,10 +177,10 @@ class _Keeper(Follower):
         made.name = name
         return made
 
-    # -- what is written -----------------------------------------------------------------------
+    # -- the entries ---------------------------------------------------------------------------
 
     def _keep(self, node: Node) -> bool:
-        """Write a call that means what it did, if there is a way."""
+        """Change a call so that it behaves as in Keras 2; returns whether that was possible."""
         if node.unit.graph is not None or self.reads_otherwise(node):
             return False
         if isinstance(node.layer, Merge):
@@ -198,7 +198,7 @@ class _Keeper(Follower):
                 if not is_floating(value.dtype):
                     return False
                 inputs[name] = self.names.claim(f"{value.name}_unmasked")
-                # The result of an operation carries no mask.
+                # The result of an operation has no mask.
                 entry = {"op": "multiply", "name": inputs[name], "inputs": [value.name, 1]}
                 before.append(entry)
             elif mask in names and value in self.masks:
@@ -211,7 +211,7 @@ class _Keeper(Follower):
         return True
 
     def _as_operation(self, node: Node, layer: Merge) -> bool:
-        """A merge that leaves masked steps out in Keras 3 alone, as an operation."""
+        """Replace a merging layer that skips masked steps only in Keras 3 by an operation."""
         values = list(node.inputs())
         alone = len(node.unit.calls) == 1 and not layer.model_fields_set - {"name", "inputs"}
         ranks = {len(value.shape or ()) for value in values}
@@ -230,7 +230,7 @@ class _Keeper(Follower):
         return True
 
     def _write(self, mask: _Mask, entries: list[Entry]) -> None:
-        """The entries of a mask that are not written yet, operands first."""
+        """Add the entries of a mask that do not exist yet, operands first."""
         if not mask.function or mask in self.written:
             return
         self.written.add(mask)
@@ -244,5 +244,5 @@ class _Keeper(Follower):
 
 
 def _reference(item: Any) -> Any:
-    """How an entry refers to a value or a mask; anything else stands for itself."""
+    """The name by which an entry refers to a tensor or a mask; anything else is unchanged."""
     return item.name if isinstance(item, (Value, _Mask)) else item

@@ -1,23 +1,24 @@
-"""Where a mask is not the same in Keras 2: found before it changes a value.
+"""Finding the places where a mask differs between Keras 2 and Keras 3.
 
-Both generations are followed through the graph with a token for each mask: where it was made,
-and how it was joined with others.  What differs:
+Masks of both versions are tracked through the graph as tokens, which describe where a mask is
+created and how it is combined with others.  The differences are:
 
-- `Add` and its like join masks by `or` in Keras 3, and give none if an input has none; in Keras
-  2 they join those that there are by `and` (`tf_keras.src.layers.merging.base_merge`).
-- `Multiply`, `Maximum` and `Minimum` leave masked steps out in Keras 3 only.
+- `Add` and similar layers combine masks by `or` in Keras 3, and the result has none if an input
+  has none; in Keras 2 they combine the existing masks by `and`
+  (`tf_keras.src.layers.merging.base_merge`).
+- `Multiply`, `Maximum` and `Minimum` skip masked steps in Keras 3 only.
 - `Identity`, `Normalization` and `Rescaling` drop the mask in Keras 2.
-- `GroupNormalization` leaves masked steps out of its statistics in Keras 2 only.
-- `Concatenate` joins masks along the last axis by `or` in Keras 3, by `and` in Keras 2.
-- `Softmax` makes zeros of a row that is masked throughout in Keras 3, equal shares in Keras 2;
-  so does a `MultiHeadAttention` that drops scores out or returns them.
+- `GroupNormalization` excludes masked steps from its statistics in Keras 2 only.
+- `Concatenate` along the last axis combines masks by `or` in Keras 3, by `and` in Keras 2.
+- `Softmax` returns zeros for a completely masked row in Keras 3, equal probabilities in Keras 2;
+  so does a `MultiHeadAttention` with dropout or with returned scores.
 - A recurrent layer with initial states applies the mask of its sequences in Keras 2 only.
-- A convolutional recurrent layer inside a `Bidirectional` gives zeros at masked steps in Keras 3
+- A convolutional recurrent layer inside a `Bidirectional` returns zeros at masked steps in Keras 3
   only.
-- `MultiHeadAttention` takes masks off what it reads in Keras 3 only (`specfmt.graph.masks`).
+- `MultiHeadAttention` removes the masks of its inputs in Keras 3 only (`specfmt.graph.masks`).
 
-A difference is refused where a layer looks at the mask, and at the model's outputs, whose masks
-weigh the loss.
+A difference is reported if a layer uses the mask, and at the model's outputs, whose masks weight
+the loss.
 """
 
 from __future__ import annotations
@@ -39,18 +40,18 @@ from specfmt.layers.merging import Concatenate, Merge
 STATES: Final = "initial_state"
 
 Token = Any
-"""What a mask is made of; None for no mask.  Equal tokens are equal masks."""
+"""How a mask is computed; None for no mask.  Equal tokens are equal masks."""
 
-_HINT: Final = "give the mask as an argument of the call, or export to keras3"
+_HINT: Final = "pass the mask as an argument of the call, or export to keras3"
 
 
 class Change(NamedTuple):
-    """A place where the two generations see another mask.
+    """A place where the masks of the two versions differ.
 
     Attributes:
         label: The call with its type, or the output.
-        path: Where the call stands.
-        is_output: It is an output of the model, whose mask weighs the loss.
+        path: The path of the call.
+        is_output: Whether it is an output of the model, whose mask weights the loss.
     """
 
     label: str
@@ -59,29 +60,31 @@ class Change(NamedTuple):
 
 
 def check_masks(graph: Graph, refusals: Refusals) -> None:
-    """Note every call, those in nested models included, that meets another mask in Keras 2."""
+    """Add an error for every call, also in nested models, that gets another mask in Keras 2."""
     for change in changed_masks(graph):
         if change.is_output:
             expected = f"the mask of the output {change.label} to be the same in Keras 2"
-            refusals.add(expected, "one that Keras 2 joins or drops", change.path, _HINT)
+            refusals.add(
+                expected, "one that Keras 2 combines differently or drops", change.path, _HINT
+            )
             continue
         refusals.add(
-            f"{change.label} to see the same masks in Keras 2",
-            "inputs whose mask Keras 2 joins, drops or reads in another way",
+            f"{change.label} to get the same masks in Keras 2",
+            "inputs whose mask Keras 2 combines, drops or uses differently",
             (*change.path, "inputs"),
             _HINT,
         )
 
 
 def changed_masks(graph: Graph) -> list[Change]:
-    """Where Keras 2 and Keras 3 would not see the same masks."""
+    """All places where the masks of Keras 2 and Keras 3 differ."""
     found: list[Change] = []
     follow(Follower(found), graph)
     return found
 
 
 def follow(follower: Follower, graph: Graph) -> None:
-    """Let a follower note the changes of a model, those of its outputs' masks last."""
+    """Collect the differences in a model, those of its outputs' masks last."""
     if not carries_masks(graph):
         return
     for node in graph.nodes:
@@ -92,7 +95,7 @@ def follow(follower: Follower, graph: Graph) -> None:
 
 
 class Follower:
-    """The masks of a graph's values in both generations."""
+    """The masks of a graph's tensors in both versions."""
 
     def __init__(self, found: list[Change]) -> None:
         self.found = found
@@ -100,7 +103,7 @@ class Follower:
         self.keras_3: dict[Value, Token] = {}
 
     def differs(self, value: Value, node: Node | None = None) -> bool:
-        """Whether a tensor's mask, as a call sees it, is not the same in both."""
+        """Whether a tensor's mask, as a call gets it, differs between the versions."""
         lost = node is not None and value in node.unmasked
         now = None if lost else self.keras_3.get(value)
         return bool(self.keras_2.get(value) != now)
@@ -131,21 +134,21 @@ class Follower:
             self.refuse(node)
 
     def reads_otherwise(self, node: Node) -> bool:
-        """Whether equal masks give other values in Keras 3, or only Keras 2 reads them."""
+        """Whether the versions compute different outputs with equal masks."""
         layer: Any = node.layer
         if isinstance(layer, MultiHeadAttention):
             return _keeps_scores(node, layer)
         return isinstance(layer, Softmax) or layer.keras_2_reads_masks or _forces_zeros(layer)
 
     def differs_in(self, argument: Any, node: Node) -> bool:
-        """Whether a call sees other masks on an argument, given no mask for it."""
+        """Whether the mask of an argument, not passed explicitly, differs for a call."""
         values = [v for v in values_in(argument) if self.keras_2.get(v) or self.keras_3.get(v)]
         if STATES in node.args and argument is not node.args[STATES]:
-            return bool(values)  # of its sequences, which Keras 3 does not look at then
+            return bool(values)  # the mask of its sequences, which Keras 3 then ignores
         return any(self.differs(value, node) for value in values)
 
     def _seen(self, node: Node) -> list[Value]:
-        """The tensors with a mask that a call looks at, where it is not given as an argument."""
+        """The tensors whose mask a call uses because no mask is passed as an argument."""
         given = {name for name in node.args if name.endswith("mask")}
         seen: list[Value] = []
         for index, (name, item) in enumerate(node.args.items()):
@@ -175,7 +178,7 @@ class Follower:
                 tokens[value] = token
 
     def _model(self, node: Node, graph: Graph) -> None:
-        """A nested model: refused if a mask comes in and anything inside may look at it."""
+        """A nested model: reported if an input has a mask that a layer inside may use."""
         inner = self.inside(graph)
         for call in graph.nodes:
             inner.follow(call)
@@ -194,34 +197,34 @@ class Follower:
                 self.keras_2[value] = ("through", node)
 
     def inside(self, graph: Graph) -> Follower:
-        """The follower of a nested model."""
+        """A follower for a nested model."""
         return Follower(self.found)
 
     def refuse(self, node: Node) -> None:
-        """Note that a call sees another mask."""
+        """Record that a call gets another mask."""
         self.found.append(Change(f"{node.name} ({node.unit.type_name})", node.path))
 
 
 def _given_masks(node: Node) -> list[str]:
-    """The masks that a call is given as arguments; a causal one masks no row throughout."""
+    """The masks that are passed to a call as arguments; a causal mask never masks a whole row."""
     return [name for name in node.args if name.endswith("mask") and name != "use_causal_mask"]
 
 
 def _keeps_scores(node: Node, layer: Any) -> bool:
-    """Whether Keras 3 computes the scores of a `MultiHeadAttention` one by one."""
+    """Whether Keras 3 computes the scores of a `MultiHeadAttention` explicitly."""
     query = node.args.get("query")
     rank = len(query.shape or ()) if isinstance(query, Value) else 0
     return bool(layer.dropout) or rank != 3 or bool(node.args.get("return_attention_scores"))
 
 
 def _forces_zeros(layer: Any) -> bool:
-    """Whether a `Bidirectional` makes a convolutional layer give zeros at masked steps."""
+    """Whether a `Bidirectional` makes a convolutional layer return zeros at masked steps."""
     inner: Any = getattr(layer, "layer", None)
     return isinstance(inner, ConvLSTM) and bool(inner.return_sequences)
 
 
 def _joined(found: list[Token], *, of_keras_2: bool) -> Token:
-    """The mask of a sum and its like."""
+    """The mask of the output of `Add` and similar layers."""
     given = [token for token in found if token is not None]
     if not given or (len(given) < len(found) and not of_keras_2):
         return None
@@ -232,8 +235,8 @@ def _joined(found: list[Token], *, of_keras_2: bool) -> Token:
 
 
 def _side_by_side(layer: Any, node: Node, found: list[Token], *, of_keras_2: bool) -> Token:
-    """The mask of a `Concatenate`: along the last axis a step counts if it does in all of the
-    inputs in Keras 2, in any of them in Keras 3."""
+    """The mask of the output of `Concatenate`; along the last axis, masks are combined by `and` in
+    Keras 2 and by `or` in Keras 3."""
     last = is_along_last_axis(layer, node)
     if None in found or (last and any(token != found[0] for token in found)):
         return ("all" if of_keras_2 else "any", node)
@@ -241,7 +244,7 @@ def _side_by_side(layer: Any, node: Node, found: list[Token], *, of_keras_2: boo
 
 
 def is_along_last_axis(layer: Concatenate, node: Node) -> bool:
-    """Whether a `Concatenate` joins features, not steps."""
+    """Whether a `Concatenate` concatenates features, not time steps."""
     rank = len(node.outputs[0].shape or ())
     return rank == 0 or layer.axis % rank == rank - 1
 
@@ -255,7 +258,7 @@ def _looks_at_masks(layer: Layer) -> bool:
 
 
 def _may_look(graph: Graph) -> bool:
-    """Whether anything in a model, or in one inside it, may look at a mask that comes in."""
+    """Whether any layer in a model, including nested ones, may use the mask of a model input."""
     return any(
         _may_look(unit.graph)
         if unit.graph is not None

@@ -1,8 +1,8 @@
-"""Graphs as Keras 2 reads models: layers, and the calls between them as nested lists.
+"""Writing models for Keras 2: layers, and the calls between them as nested lists.
 
-A call is ``[layer, node, tensor, keywords]`` for each tensor of its first argument, the same
-keywords in all of them.  A model inside a model counts the call with which it was born, so that
-its first call is number 1.  Source: `tf_keras.src.engine.functional` (`get_network_config`,
+A call is a list of ``[layer, node, tensor, keywords]`` for each tensor of its first argument, with
+the same keywords in all of them.  Building a nested model counts as its call 0, so that its first
+use is call 1.  Source: `tf_keras.src.engine.functional` (`get_network_config`,
 `reconstruct_from_config`) and `tf_keras.src.engine.node` of 2.21.
 """
 
@@ -29,7 +29,7 @@ from specfmt.layers.op import Op
 from specfmt.lint.rules import ROOT_SCOPE, SCOPE
 
 KERAS_VERSION: Final = "2.15.0"
-"""The last release of Keras 2 under the name Keras; later ones are called tf_keras."""
+"""The last release of Keras 2 named Keras; later ones are called tf_keras."""
 
 LACKING_ARGUMENTS: Final = ("query_mask", "value_mask", "key_mask")
 """Arguments of a call that Keras 2 does not have."""
@@ -38,10 +38,10 @@ STATES: Final = "initial_state"
 
 
 def keras2_model(graph: Graph) -> Json:
-    """A model as `to_json` of Keras 2 writes it: without how it was compiled.
+    """A model as `to_json` of Keras 2 writes it, without the training configuration.
 
     Raises:
-        SpecError: SF306, with everything in it that Keras 2 cannot express.
+        SpecError: SF306 for everything that Keras 2 cannot express.
     """
     refusals = Refusals()
     check_masks(graph, refusals)
@@ -51,13 +51,13 @@ def keras2_model(graph: Graph) -> Json:
 
 
 class Keras2ModelWriter:
-    """Writes a model and those inside it.
+    """Writes a model and its nested models.
 
     Args:
         graph: A graph without errors.
-        refusals: Takes what Keras 2 cannot express.
-        policy: The dtype policy of the model around it.
-        trainable: Whether the model around it is trained.
+        refusals: Collects errors about what Keras 2 cannot express.
+        policy: The dtype policy of the model that contains it.
+        trainable: Whether the model that contains it is trainable.
     """
 
     def __init__(
@@ -139,10 +139,10 @@ class Keras2ModelWriter:
     def _check_name(self, name: str, path: Path, pattern: Any) -> None:
         if not pattern.fullmatch(name):
             self.refusals.add(
-                "a name that TensorFlow takes",
+                "a name that TensorFlow accepts",
                 repr(name),
                 path,
-                "use letters (A-Z, a-z), digits and _ . - only, a letter or digit first",
+                "use only letters (A-Z, a-z), digits and _ . -, beginning with a letter or digit",
             )
 
     def _operation(self, unit: Unit, op: Op) -> tuple[Json, list[Any]]:
@@ -159,8 +159,8 @@ class Keras2ModelWriter:
         unit = node.unit
         if node.args.get("training") is True and (draws(unit) or normalizes(unit)):
             self.refusals.add(
-                f"training of {node.name} ({unit.type_name}) not to be fixed at true",
-                "true, which Keras 2 keeps in `predict` and Keras 3 does not",
+                f"training of {node.name} ({unit.type_name}) not to be fixed to true",
+                "true, which Keras 2 keeps in `predict`, unlike Keras 3",
                 (*node.path, "inputs" if unit.graph is None else "call"),
                 "leave it out: `fit` sets it",
             )
@@ -175,7 +175,7 @@ class Keras2ModelWriter:
             }
             return _tensors(self._leaves(first, self._keywords(rest)))
         self.layers.check_inputs(node.layer, node)
-        # An argument that is null is one that is not given: Keras 2 lacks some of Keras 3's.
+        # Arguments that are null are left out: Keras 2 does not have all of Keras 3's.
         is_known = not isinstance(unit.layer, Custom)
         rest = {k: v for k, v in node.args.items() if not (v is None and is_known)}
         for key in LACKING_ARGUMENTS if isinstance(unit.layer, MultiHeadAttention) else ():
@@ -184,7 +184,7 @@ class Keras2ModelWriter:
                     f"arguments of {node.name} ({unit.type_name}) that Keras 2 has",
                     key,
                     (*node.path, "inputs"),
-                    "join the masks into one attention_mask",
+                    "combine the masks into one attention_mask",
                 )
         names = [argument.name for argument in node.layer.call_arguments]
         name = names[0] if names[0] in rest else next(iter(rest))
@@ -194,18 +194,18 @@ class Keras2ModelWriter:
             del rest[STATES]
             if any(isinstance(item, list) for item in node.layer.input_nest(STATES) or ()):
                 self.refusals.add(
-                    f"initial states of {node.name} in one list, as Keras 2 records them",
+                    f"the initial states of {node.name} in one list, as in Keras 2",
                     "a list for each of its cells",
                     (*node.path, "inputs"),
-                    "export to keras3, or let the states start from zeros",
+                    "export to keras3, or leave the initial states at zero",
                 )
             first = [first, *(states if isinstance(states, (list, tuple)) else [states])]
         for key in [key for key in rest if key.startswith("*")]:
             self.refusals.add(
-                f"arguments of {unit.name} by name, but for the first",
+                f"all arguments of {unit.name} except the first by name",
                 f"argument {key[1:]} by position",
                 (*node.path, "inputs"),
-                "Keras 2 keeps the names of all arguments but the first: write them as a mapping",
+                "Keras 2 records all arguments but the first by name: write them as a mapping",
             )
             del rest[key]
         leaves = self._leaves(first, self._keywords(rest))
@@ -234,7 +234,7 @@ class Keras2ModelWriter:
         return item
 
     def _leaves(self, first: Any, keywords: Json) -> Any:
-        """The first argument of a call, each tensor and constant with the keywords beside it."""
+        """The first argument of a call, with the keywords added to each tensor and constant."""
         if isinstance(first, Value):
             return [*self._history(first), keywords]
         if isinstance(first, Array):

@@ -1,8 +1,8 @@
-"""Operations of `keras.ops` as the functions of TensorFlow that Keras 2 records in a graph.
+"""Writing operations of `keras.ops` as the TensorFlow functions that Keras 2 records in a graph.
 
-The table of functions is that of the import, `specfmt.formats.read.tensorflow.tables`, read backwards.
-TensorFlow converts no dtypes on its own: an operation that Keras 3 computes in another dtype
-than all of its operands have is refused.
+The functions are found by inverting the table of the import,
+`specfmt.formats.read.tensorflow.tables`.  TensorFlow does not convert dtypes: an operation that Keras
+3 computes in another dtype than that of all its operands is an error.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from specfmt.layers.op import Op, Operand
 from specfmt.layers.promotion import operand_dtype, result_type
 
 Written = tuple[Json, Any, dict[str, Any]]
-"""A layer without its name's edges, its first argument, and its keywords."""
+"""A layer without its connections, its first argument, and its keywords."""
 
 BY_OPERATION: Final[dict[str, tuple[str, Row]]] = {
     row.op: (function, row)
     for function, row in reversed(FUNCTIONS.items())
     if not function.startswith(("compat.", "__operators__."))
 }
-"""Operation -> function of TensorFlow and its row; the first one of the table where several."""
+"""Operation -> TensorFlow function and its row; the first one in the table if there are several."""
 
 ALIKE: Final = {"divide": "true_divide", "amax": "max", "amin": "min"}
-"""Operations with the meaning of another one."""
+"""Operation -> an equivalent operation."""
 
 SLICING: Final = ("SlicingOpLambda", "__operators__.getitem")
 ANY_DTYPE: Final = frozenset(
@@ -51,13 +51,13 @@ WHOLE: Final = frozenset(
         "bitwise_xor"
     ).split()
 )
-"""Operations that TensorFlow computes in whole numbers as Keras 3 does."""
+"""Operations that TensorFlow computes for integers as Keras 3 does."""
 
 OWN_RESULT: Final = frozenset(
     "cast one_hot argmax argmin where zeros_like ones_like isnan isinf isfinite "
     "count_nonzero".split()
 )
-"""Operations whose result has a dtype of its own."""
+"""Operations whose result dtype does not follow from the operands."""
 
 
 class OperationWriter:
@@ -65,7 +65,7 @@ class OperationWriter:
 
     Args:
         policy: The model's dtype policy.
-        refusals: Takes what Keras 2 cannot express.
+        refusals: Collects errors about what Keras 2 cannot express.
     """
 
     def __init__(self, policy: Any, refusals: Refusals) -> None:
@@ -95,7 +95,7 @@ class OperationWriter:
 
     def _function(self, node: Node, op: Op, operands: list[Any]) -> tuple[str, dict[str, Any]]:
         if not node.inputs():
-            self._refuse(node, "a tensor among the operands", "constants alone", "inputs")
+            self._refuse(node, "a tensor among the operands", "only constants", "inputs")
             return op.function, {}
         self._check_dtypes(node, op.function)
         if op.function in _AS_TRANSPOSE:
@@ -105,7 +105,7 @@ class OperationWriter:
             return _AS_BAND_FUNCTION, self._band(node, op)
         found = BY_OPERATION.get(ALIKE.get(op.function, op.function))
         if found is None:
-            self._refuse(node, "an operation that is a function of TensorFlow", op.function)
+            self._refuse(node, "an operation with a TensorFlow function", op.function)
             return op.function, {}
         function, row = found
         dtype = _number_dtype(node)
@@ -132,11 +132,13 @@ class OperationWriter:
         return function, {**keywords, **row.written}
 
     def _band(self, node: Node, op: Op) -> dict[str, Any]:
-        """A triangle as the band around the diagonal, which it has to hold."""
+        """A triangle as a band around the diagonal, which it must include."""
         side, sign = _AS_BAND[op.function]
         width = sign * op.k  # type: ignore[attr-defined]
         if width < 0:
-            self._refuse(node, "k of a triangle that holds the diagonal", show(sign * width), "k")
+            self._refuse(
+                node, "k of a triangle that includes the diagonal", show(sign * width), "k"
+            )
         return {"num_lower": -1, "num_upper": -1, side: width}
 
     def _check_dtypes(self, node: Node, name: str) -> None:
@@ -163,7 +165,7 @@ class OperationWriter:
         elif name not in OWN_RESULT and dtypes != {result}:
             expected = f"operands of dtype {result}"
         elif "float" not in next(iter(dtypes)) and (name not in WHOLE or dtypes == {"bool"}):
-            expected = "operands that are floating"
+            expected = "floating-point operands"
         first = next(iter(node.args.values()), None)
         is_number = type(first) in (int, float) or isinstance(first, (Array, tuple, list))
         if not expected and is_number and not any(_flat_values(first)):
@@ -177,7 +179,7 @@ class OperationWriter:
 
 
 class _Refused:
-    """An option without a counterpart: what it should be."""
+    """An option without an equivalent in TensorFlow, and its allowed values."""
 
     def __init__(self, expected: str) -> None:
         self.expected = expected
@@ -213,7 +215,7 @@ def _number_dtype(node: Node) -> str:
 
 
 def _settled(operand: Any, dtype: str) -> Any:
-    """A constant operand in the dtype of the tensors; a list as an array, no nest of tensors."""
+    """A constant operand in the dtype of the tensors; a list becomes an array."""
     if isinstance(operand, Array):
         return Array(_numbers(operand.value, dtype), operand.dtype)
     if isinstance(operand, (list, tuple)):
@@ -232,7 +234,7 @@ def _key(key: Any) -> Any:
 
 
 def _value(op: Op, field: str, value: Any, node: Node) -> Any:
-    """An option as TensorFlow takes it; `_Refused` where it has no such value."""
+    """An option's value for TensorFlow; `_Refused` if it has no such value."""
     change = _CHANGES.get((op.function, field))
     if change is not None:
         return change(value, node)
@@ -261,7 +263,7 @@ def _pad_width(_: Any, node: Node) -> Any:
 def _multiples(value: Any, node: Node) -> Any:
     counts = list(value) if _is_list(value) else [value]
     missing = len(_shape(node)) - len(counts)
-    return [1] * missing + counts if missing >= 0 else _Refused("at most one number an axis")
+    return [1] * missing + counts if missing >= 0 else _Refused("at most one number per axis")
 
 
 def _reversed_axes(value: Any, node: Node) -> Any:
@@ -277,7 +279,7 @@ def _sizes(value: Any, node: Node) -> Any:
     total = _shape(node)[axis]
     sizes = [output.shape[axis] for output in node.outputs if output.shape is not None]
     if total is None or None in sizes or sum(size or 0 for size in sizes) != total:
-        return _Refused("places in rising order along an axis of known size")
+        return _Refused("indices in ascending order along an axis of known size")
     return sizes
 
 
@@ -294,10 +296,10 @@ _CHANGES: Final[dict[tuple[str, str], Callable[[Any, Node], Any]]] = {
     ("flip", "axis"): _reversed_axes,
     ("split", "indices_or_sections"): _sizes,
     ("norm", "axis"): _norm_axis,
-    # TensorFlow bounds the square of the norm; without a bound Keras 3 takes its own epsilon.
+    # TensorFlow's epsilon bounds the squared norm; without one, Keras 3 uses its default epsilon.
     ("normalize", "epsilon"): lambda value, _: (value or KERAS_EPSILON) ** 2,
 }
-"""Options that TensorFlow spells in another way, or has for some values only."""
+"""Options that TensorFlow writes differently, or supports only for some values."""
 
 _AS_TRANSPOSE: Final = frozenset({"swapaxes", "moveaxis"})
 """Operations that are a `tf.transpose`."""

@@ -1,7 +1,7 @@
-"""Words of the vocabulary as Keras 2 reads them: ``{"class_name", "config"}`` without a module.
+"""Writing activations, initializers etc. for Keras 2: ``{"class_name", "config"}`` without a module.
 
-The form is the one that `tf_keras` reads in all of 2.x: from 2.13 on it also writes ``module``
-and ``registered_name``, but needs them of classes of the user's own only.
+All releases of Keras 2 read this form; from 2.13 on it also writes ``module`` and
+``registered_name``, but needs them only for user-defined classes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ACTIVATIONS: Final = {
     "Softsign": "softsign",
     "Tanh": "tanh",
 }
-"""Activations without arguments that mean the same in Keras 2, by Keras 2's names."""
+"""Activations without arguments that are the same in Keras 2, by Keras 2's names."""
 
 INITIALIZERS: Final = frozenset(
     (
@@ -49,27 +49,27 @@ KNOWN: Final = {
     "regularizer": frozenset({"L1", "L2", "L1L2", "OrthogonalRegularizer"}),
     "constraint": frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),
 }
-"""Words that both generations have under one name and with the same arguments."""
+"""Objects that have the same name and arguments in both versions."""
 
 LACKING: Final = frozenset({"input_axes", "output_axes"})
 """Arguments of initializers that Keras 2 does not have."""
 
 CODE: Final = "SF306"
-_HINT: Final = "export to keras3, or use what both generations have"
+_HINT: Final = "export to keras3, or use something that Keras 2 also has"
 
 
 class Refusals:
-    """What Keras 2 cannot express, collected so that one export names all of it."""
+    """Collects everything that Keras 2 cannot express, so that an export reports all of it at once."""
 
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
 
     def add(self, expected: str, received: str, path: Path, hint: str = _HINT) -> None:
-        """Note one finding; ``expected`` and ``received`` end the two halves of its message."""
+        """Add an error; its message is "expected ..., received ..."."""
         self.found.append(Diagnostic(CODE, f"expected {expected}, received {received}", path, hint))
 
     def check(self) -> None:
-        """Raise a `SpecError` with all findings, if there are any."""
+        """Raise a `SpecError` with all errors, if there are any."""
         if self.found:
             raise SpecError(self.found)
 
@@ -78,19 +78,19 @@ class WordWriter:
     """Writes activations, initializers, regularizers and constraints.
 
     Args:
-        refusals: Takes what Keras 2 does not have.
+        refusals: Collects errors about what Keras 2 does not have.
     """
 
     def __init__(self, refusals: Refusals) -> None:
         self.refusals = refusals
 
     def write(self, term: Term | None, owner: str, path: Path, dtype: Any) -> Any:
-        """A word of a layer's field; None stays None.
+        """An object in a layer's field; None stays None.
 
         Args:
-            term: The word.
+            term: The object.
             owner: The layer, for messages.
-            path: Where the word stands.
+            path: Its path in the document.
             dtype: The layer's dtype, as Keras 2 writes it.
         """
         if term is None:
@@ -128,7 +128,7 @@ class WordWriter:
 
     @staticmethod
     def _numbers(term: Term) -> list[Any]:
-        """The arguments of `relu`, which Keras 2 takes from 0 only."""
+        """The arguments of `relu`, which Keras 2 accepts only from 0 on."""
         return list(term.args.values()) if term.type == "Relu" else []
 
     def _as_layer(self, term: Term, dtype: Any) -> Json | None:
@@ -145,7 +145,7 @@ class WordWriter:
         own = {key: getattr(term.spec, key, None) for key in activation_defaults(cls)}
         config = {names.get(key, key): plain(v) for key, v in {**own, **arguments}.items()}
         name = term.layer or to_snake_case(class_name)
-        policy = "float32" if term.layer else dtype  # a layer that was given computes in its own
+        policy = "float32" if term.layer else dtype  # an activation layer computes in its own dtype
         return {
             "class_name": class_name,
             "config": {"name": name, "trainable": True, "dtype": policy, **config},
@@ -169,18 +169,18 @@ class WordWriter:
 
 
 def dtype_policy(policy: str) -> Any:
-    """A dtype policy as Keras 2 writes it: a name, or an object where it is a mixed one."""
+    """A dtype policy as Keras 2 writes it: a name, or an object for a mixed policy."""
     if policy == compute_dtype(policy):
         return policy
     return {"class_name": "Policy", "config": {"name": policy}}
 
 
 def custom_word(term: Term) -> Any:
-    """A word of the user's own, as it came."""
+    """A user-defined object, unchanged."""
     spec = term.spec
     module, _, class_name = spec.class_.rpartition(".")
     if class_name == "function" and not module:
-        return spec.config  # Keras 2 wrote a function by its name alone
+        return spec.config  # Keras 2 writes a function as its name
     item: Json = {"class_name": class_name, "config": spec.config}
     if module:
         item = {"module": module, **item, "registered_name": spec.registered_name or class_name}

@@ -1,1 +1,1 @@
-"""Keras 3's JSON, written."""
+"""Writing architecture JSON as Keras 3 does."""

@@ -1,4 +1,4 @@
-"""``build_config``: the shapes with which Keras 3 records that a layer was built."""
+"""``build_config``: the input shapes that Keras 3 records for a built layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def build_config(layer: Layer, args: dict[str, Any]) -> Json | None:
     """The ``build_config`` of a layer from the arguments of its first call; None if it has none.
 
     Args:
-        layer: Its definition.
+        layer: The layer.
         args: Call argument -> `Value`, a list of values, or a constant.
     """
     if layer.built_at_creation:
@@ -30,7 +30,7 @@ def build_config(layer: Layer, args: dict[str, Any]) -> Json | None:
 
 
 def shapes(item: Any) -> Any:
-    """A nest of values (or of plain shapes) as a nest of shapes."""
+    """The shapes of nested values (or plain shapes), in the same structure."""
     if isinstance(item, Value):
         return None if item.shape is None else list(item.shape)
     if isinstance(item, dict):

@@ -1,4 +1,4 @@
-"""A layer as Keras 3 serializes it: every constructor argument, resolved as Keras resolves it."""
+"""Writing layers as Keras 3 does: every constructor argument, normalized as Keras normalizes it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LayerWriter:
 
     Args:
         policy: The model's dtype policy.
-        write_model: Writes a model that a layer holds, given whether it is trained.
+        write_model: Writes a model inside a layer, given whether it is trainable.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class LayerWriter:
         """A serialized layer.
 
         Args:
-            layer: Its definition.
+            layer: The layer.
             name: Its name.
-            trainable: Whether it is trained, the model around it included.
+            trainable: Whether it and the model that contains it are trainable.
             args: The arguments of its first call (values, or shapes); None if it is not built.
         """
         if isinstance(layer, HeldModel) and self.write_model is not None:
@@ -89,7 +89,7 @@ class LayerWriter:
         config.update(values)
         config.update(layer.written_besides())
         complete(type(layer), config, args)
-        if not layer.takes_trainable:  # it writes the dtype of its variables, not its policy
+        if not layer.takes_trainable:  # it writes the dtype of its variables instead of its policy
             del config["trainable"]
             if config["dtype"].get("class_name") == "DTypePolicy":
                 policy = config["dtype"]["config"]["name"]
@@ -101,12 +101,14 @@ class LayerWriter:
             return self.write(value, inner_name(value), trainable and value.trainable, inner)
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], Layer):
             return self._cells(value, trainable, inner)
-        if isinstance(value, Term) and value.layer:  # an activation that Keras was given as a layer
+        if (
+            isinstance(value, Term) and value.layer
+        ):  # an activation that was given to Keras as a layer
             return LayerWriter(None).write(activation_layer(value), value.layer)
         return plain(value)
 
     def _cells(self, cells: Any, trainable: bool, inner: dict[str, Any] | None) -> list[Json]:
-        """Stacked cells, each built for what the one before gives."""
+        """Stacked cells, each built for the output of the one before."""
         items = []
         for cell, name in zip(cells, inner_names(cells), strict=True):
             items.append(self.write(cell, name, trainable and cell.trainable, inner))
@@ -133,7 +135,7 @@ def attribute_of(layer: Layer, field: str) -> str:
 
 
 def inner_arguments(layer: Layer, args: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The arguments with which a wrapper builds the layer that it holds, as shapes."""
+    """The input shapes with which a wrapper builds its inner layer."""
     if args is None:
         return None
     shape = shapes(next(iter(args.values())))

@@ -1,4 +1,4 @@
-"""Graphs as Keras 3 serializes models: layers in its order, and the calls between them."""
+"""Writing models as Keras 3 does: layers in its order, and the calls between them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ WRITES_DTYPE: Final = frozenset(
         "full_like",
     }
 )
-"""Operations that write a ``dtype``."""
+"""Operations whose config has a ``dtype``."""
 
 ALWAYS_GIVEN: Final = frozenset({"constant_values"})
-"""Arguments of an operation's call that `keras.ops` passes on even where they are None."""
+"""Arguments of an operation's call that `keras.ops` passes on even if they are None."""
 
 FUNCTIONAL: Final = ("keras.src.models.functional", "Functional")
 SEQUENTIAL: Final = ("keras", "Sequential")
@@ -47,12 +47,12 @@ def nested(unit: Unit, args: dict[str, Any]) -> dict[str, Any]:
 
 
 class ModelWriter:
-    """Writes a model and those inside it.
+    """Writes a model and its nested models.
 
     Args:
         graph: A graph without errors, as Keras traces it (`specfmt.graph.tracing`).
-        policy: The dtype policy of the model around it.
-        trainable: Whether the model around it is trained.
+        policy: The dtype policy of the model that contains it.
+        trainable: Whether the model that contains it is trainable.
     """
 
     def __init__(self, graph: Graph, policy: Any = None, *, trainable: bool = True) -> None:
@@ -63,7 +63,7 @@ class ModelWriter:
         self.input_names = {value: name for name, value in graph.inputs.items()}
 
     def model(self) -> Json:
-        """The serialized model, without how it was compiled."""
+        """The serialized model, without its training configuration."""
         if self.graph.is_sequential:
             return self._sequential()
         layers = [
@@ -169,7 +169,7 @@ class ModelWriter:
             passed = ALWAYS_GIVEN if is_automatic(unit.name, unit.type_name) else frozenset()
             given = {k: v for k, v in called.items() if v is not None or k in passed}
             optional = unit.spec.optional_operands
-            if optional:  # Keras hands them on by keyword, given or not
+            if optional:  # Keras passes them by keyword, given or not
                 first = len(unit.spec.operands)
                 more = [*items[first:], *(None,) * (first + len(optional) - len(items))]
                 items, given = items[:first], {**dict(zip(optional, more, strict=True)), **given}
@@ -222,7 +222,7 @@ class ModelWriter:
         return [node.unit.name, node.unit.calls.index(node), index]
 
     def _output(self, value: Value) -> list[Any]:
-        """A model's output; a functional model counts the call with which it was born."""
+        """A model's output; building a functional model counts as its first call."""
         name, index, tensor = self._history(value)
         inner = None if value.node is None else value.node.unit.graph
         born = inner is not None and not inner.is_sequential
@@ -230,11 +230,11 @@ class ModelWriter:
 
 
 def unknown_shape(value: Value) -> Diagnostic:
-    """What to say of a tensor whose shape only a custom layer knows."""
+    """The error for a tensor whose shape is unknown because of a custom layer."""
     path = value.node.path if value.node is not None else ()
     return Diagnostic(
         "SF305",
-        f"expected the shape of {value.name}, which Keras JSON repeats; it is not known",
+        f"expected the shape of {value.name} to be known, since Keras JSON contains it",
         path,
-        "give the custom layer in front of it its output's `shape:`",
+        "give the custom layer before it `shape:`, its output shape",
     )

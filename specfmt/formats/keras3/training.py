@@ -1,4 +1,4 @@
-"""``compile_config``: how a model is compiled, as Keras 3 serializes it."""
+"""``compile_config``: the training configuration, as Keras 3 serializes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from specfmt.spec.train import TrainSpec
 from specfmt.vocab.base import CUSTOM, Term
 
 JIT_COMPILE: Final = False
-"""What ``auto`` becomes on a machine without an accelerator."""
+"""The value of ``auto`` on a machine without an accelerator."""
 
 LOSS_CONFIGS: Final[dict[str, tuple[str, ...]]] = {
     "BinaryCrossentropy": ("from_logits", "label_smoothing", "axis"),
@@ -35,7 +35,7 @@ LOSS_CONFIGS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def compile_config(train: TrainSpec | None) -> Json:
-    """The ``compile_config`` of a ``train:`` section; empty where there is none to compile."""
+    """The ``compile_config`` of a ``train:`` section; empty if there is none."""
     if train is None:
         return {}
     jit = JIT_COMPILE if train.jit_compile == "auto" else train.jit_compile
@@ -52,7 +52,7 @@ def compile_config(train: TrainSpec | None) -> Json:
 
 
 def words(value: Any) -> Any:
-    """Losses or metrics: names as they were spelled, objects where they were constructed."""
+    """Losses or metrics: a name as it was written, an object if it was given with arguments."""
     if isinstance(value, Term):
         if value.type == CUSTOM:
             return write_custom(value)

@@ -1,4 +1,4 @@
-"""Words of the vocabulary as Keras 3 serializes them."""
+"""Writing activations, initializers, regularizers and constraints as Keras 3 does."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ MODULES: Final = {
     "optimizer": "keras.optimizers",
     "schedule": "keras.optimizers.schedules",
 }
-"""Where Keras 3 keeps each kind of word."""
+"""The module of each kind of objects in Keras 3."""
 
 NAMED_ONLY: Final = frozenset({"activation"})
-"""Kinds that Keras writes as a name alone where the word is its own."""
+"""Kinds of which Keras writes its own objects as a name."""
 
 FLOAT32_ARGUMENTS: Final = ("learning_rate", "l1", "l2")
-"""Arguments that Keras keeps in float32."""
+"""Arguments that Keras stores in float32."""
 
 UNWRITTEN: Final = {("initializer", "Identity"): ("gain",)}
-"""Arguments that a word's class does not write (`Identity` has no `get_config`)."""
+"""Arguments that a class does not write (`Identity` has no `get_config`)."""
 
 
 def write_word(term: Term | None) -> Any:
-    """A word of a layer's field, none that is written as a layer; None stays None."""
+    """An object in a layer's field, except activations that are layers; None stays None."""
     if term is None:
         return None
     if term.type == CUSTOM:
@@ -42,7 +42,7 @@ def write_word(term: Term | None) -> Any:
 
 
 def write_object(term: Term) -> Json:
-    """A word as an object with all its arguments."""
+    """An object with all its arguments."""
     spec = term.spec
     config = {
         field.alias or name: plain(getattr(spec, name))
@@ -66,7 +66,7 @@ def write_function(term: Term) -> Json:
 
 
 def write_custom(term: Term) -> Json:
-    """A word of the user's own, as it came."""
+    """A user-defined object, unchanged."""
     spec = term.spec
     module, _, class_name = spec.class_.rpartition(".")
     return {
@@ -90,7 +90,7 @@ def serialized(
 
 
 def plain(value: Any) -> Any:
-    """A field's value as JSON: tuples as lists, words as objects."""
+    """A field's value as JSON: tuples as lists, vocabulary objects as serialized objects."""
     if isinstance(value, Term):
         return write_word(value)
     if isinstance(value, (list, tuple)):
@@ -101,5 +101,5 @@ def plain(value: Any) -> Any:
 
 
 def float32(value: Any) -> Any:
-    """A number as a float32 variable gives it back."""
+    """A number after conversion to float32 and back."""
     return to_float32(value) if isinstance(value, (int, float)) else value

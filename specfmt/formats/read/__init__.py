@@ -1,1 +1,1 @@
-"""Keras's JSON of every generation as a spec."""
+"""Reading architecture JSON of every Keras version as a spec."""

@@ -1,4 +1,4 @@
-"""From layers and their calls to the entries of a spec: order, names and edges."""
+"""Assembling layers and their calls to the entries of a spec: order, names and connections."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Record:
 
     Attributes:
         name: Its name in the source, to which calls refer.
-        entry: The entry without edges.
-        calls: In the order in which the source numbers them.
-        path: Where it stands.
-        keep_name: The name matters to the reader of the model (it names an output).
+        entry: The entry without connections.
+        calls: Its calls, in the order in which the source numbers them.
+        path: Its path in the source.
+        keep_name: Keep the name because it is that of an output.
         class_name: Its class in the source.
-        pin_name: The name is written even where it is the automatic one.
+        pin_name: Write the name even if it is the automatic one.
     """
 
     name: str
@@ -43,23 +43,23 @@ class Record:
 
 
 NO_INPUT = Ref("", 0, 0)
-"""What the first layer of a model of unknown input reads."""
+"""The name of the input of a model without a known input."""
 
 Step = tuple[int, int]
 """A call: the index of its record, and of the call within it."""
 
 
 class Assembler:
-    """Puts calls in order and writes them as entries.
+    """Sorts calls and writes them as entries.
 
     Args:
         inputs: The names of the model's inputs.
-        records: The model's layers; every `Ref` in them leads to an input or a call.
-        before: Place of a call -> places of calls that must come before it.
-        located: Is told of each entry (by its identity) which layer it is, and its place.
+        records: The model's layers; every `Ref` in them refers to an input or a call.
+        before: Path of a call -> paths of calls that must come before it.
+        located: Filled in: identity of an entry -> the entry, its layer, and its path.
 
     Attributes:
-        calls: For each entry its record, and which of the record's calls it is.
+        calls: For each entry, its record and the index of the record's call.
         last: The name of the last entry, once there are entries.
     """
 
@@ -82,10 +82,10 @@ class Assembler:
             self.tensors[NO_INPUT.layer, NO_INPUT.node] = NO_INPUT.layer
 
     def entries(self) -> list[Json]:
-        """The entries, in an order in which each reads what stands above it.
+        """The entries, in topological order.
 
         Raises:
-            SpecError: SF412 if the calls go in a circle.
+            SpecError: SF412 if the calls form a cycle.
         """
         steps = self._order()
         automatic = automatic_names([self._naming(step) for step in steps])
@@ -117,7 +117,7 @@ class Assembler:
         return f"{name}:{ref.tensor}" if ref.tensor else name
 
     def _order(self) -> list[Step]:
-        """A topological order that follows chains to their end before it starts another."""
+        """A topological order that follows a chain of calls to its end before it starts another."""
         waits: dict[Step, int] = {}
         readers: dict[Step, list[Step]] = {}
         ready: list[Step] = []
@@ -176,7 +176,10 @@ class Assembler:
             if k:
                 needs.append((i, k - 1))
             if self.before:
-                fail("SF412", "expected an order that the names of masks ask for, found none")
+                fail(
+                    "SF412",
+                    "expected an order of the calls that gives masks their names, found none",
+                )
             step = next(need for need in needs if need in stuck)
         seen = list(walk)
         cycle = [self.records[i].name for i, _ in seen[seen.index(step) :]]
@@ -185,11 +188,11 @@ class Assembler:
             "expected layers that can be put in order, received a cycle: "
             + " <- ".join([*cycle, cycle[0]]),
             self.records[step[0]].path,
-            "a layer cannot read what is computed from it; the file is damaged",
+            "a layer cannot depend on its own output; the file is damaged",
         )
 
     def _names(self, steps: list[Step], automatic: list[str]) -> list[str]:
-        """The name of every step, and of its tensor; operations may lose theirs for a shorter."""
+        """The name of every call and its output; operations may get a shorter name."""
         taken = {record.name for record in self.records} | set(self.inputs)
         names = []
         for (i, k), auto in zip(steps, automatic, strict=True):
@@ -241,7 +244,7 @@ class Assembler:
         args = map_refs(call.args, self.tensor)
         kwargs = map_refs(call.kwargs, self.tensor)
         signature = call_names(record.entry)
-        # The states of stacked cells: one list for each cell.
+        # The states of stacked cells: one list per cell.
         lists = {name for name, kind, _ in signature if kind == "tensors"}
         kwargs = {key: _flat(item) if key in lists else item for key, item in kwargs.items()}
         takes_list = signature[0][1] == "tensors"
@@ -253,7 +256,7 @@ class Assembler:
         names = [name for name, _, _ in signature]
         if len(args) > len(names) or (len(args) > 1 and kwargs):
             return {"args": args, **kwargs}
-        if not args and names[0] in kwargs:  # a first argument in front would be a positional one
+        if not args and names[0] in kwargs:  # the first argument would become positional
             kwargs[names[0]] = kwargs.pop(names[0])
             if len(kwargs) == 1:
                 return {"args": [], **kwargs}
@@ -277,7 +280,7 @@ class Assembler:
 def _drop_names(
     entries: list[Json], names: list[str], automatic: list[str], pinned: list[bool]
 ) -> None:
-    """Leave out the names that specfmt gives by itself; set the others, second in the entry."""
+    """Leave out automatic names; put other names after the type in their entry."""
     for entry, name, auto, pin in zip(entries, names, automatic, pinned, strict=True):
         entry.pop("name", None)
         if name == auto and not (pin and "reuse" not in entry):
@@ -288,7 +291,7 @@ def _drop_names(
 
 
 def _flat(value: Any) -> Any:
-    """A nest of names as one list; anything else as it is."""
+    """Nested lists of names as a flat list; anything else unchanged."""
     if not isinstance(value, list) or _all_names(value):
         return value
     return [leaf for item in value for leaf in (_flat(item) if isinstance(item, list) else [item])]

@@ -1,4 +1,4 @@
-"""What `keras.layers.Bidirectional` adds to the layers that it runs, taken back."""
+"""Undoing what `keras.layers.Bidirectional` changes in the configs of its two layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from specfmt.layers.wrappers import Bidirectional
 from specfmt.vocab.base import CUSTOM
 
 FORWARD, BACKWARD = "forward_", "backward_"
-"""Prefixes that `Bidirectional` puts before the names of its two layers."""
+"""Prefixes that `Bidirectional` adds to the names of its two layers."""
 
 
 def without_forced_zeros(layer: Any) -> Any:
@@ -26,8 +26,8 @@ def without_forced_zeros(layer: Any) -> Any:
 
 
 def holds_known(entry: Json) -> bool:
-    """Whether a Bidirectional runs layers that specfmt knows; a class of the user's own in it
-    makes the whole of it one that specfmt does not know."""
+    """Whether specfmt knows the layers of a Bidirectional; if one is user-defined, the whole
+    Bidirectional is kept as a custom layer."""
     held = (entry.get("layer"), entry.get("backward_layer"))
     return entry["type"] != Bidirectional.type_name or not any(
         isinstance(layer, dict) and layer.get("type") == CUSTOM for layer in held
@@ -35,7 +35,7 @@ def holds_known(entry: Json) -> bool:
 
 
 def undo_bidirectional(values: Json) -> None:
-    """Take back what `keras.layers.Bidirectional` does to its layer."""
+    """Undo, in place, what `keras.layers.Bidirectional` changes in its layers."""
     forward = values.get("layer")
     if not isinstance(forward, dict):
         return

@@ -1,4 +1,4 @@
-"""Where generations start to count the calls of a model inside a model."""
+"""The index of the first call of a nested model, which differs between Keras versions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from specfmt.formats.read.nodes import Ref
 def offsets(
     records: list[Record], outputs: list[Ref], generation: int
 ) -> dict[str, tuple[int, int]]:
-    """Where the source starts to count the calls of each nested model: (in calls, in outputs).
+    """The index of the first call of each nested model: (as used by calls, as used by outputs).
 
-    A model is born with a call of its own.  Keras 3 counts it in outputs only, Keras 2 counts
-    it everywhere; earlier releases, a Sequential in Keras 3, and models without an input shape
-    do not count it.
+    Building a model is itself a call.  Keras 2 always counts it, Keras 3 only in outputs; earlier
+    releases, a Sequential in Keras 3, and models without an input shape do not count it.
     """
     models = {r.name: r for r in records if r.entry.get("type") == "Model"}
     if not models:
@@ -41,7 +40,7 @@ def offsets(
 
 
 def _offset(indices: list[int], count: int, usual: int) -> int:
-    """0 or 1, by the indices used where they tell, else what is usual."""
+    """0 or 1, as the indices used imply; if they fit both, the usual value."""
     if not indices or 0 in indices:
         return 0
     if max(indices) >= count:

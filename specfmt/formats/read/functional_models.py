@@ -1,4 +1,4 @@
-"""Models with an explicit graph: Functional of any generation, and Keras 0's Graph."""
+"""Reading models with an explicit graph: Functional of any Keras version, and Graph of Keras 0."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from specfmt.formats.read.operations import (
 )
 from specfmt.formats.read.recorded_masks import drop_model_masks, drop_recorded
 from specfmt.formats.read.serialized_layers import layer_parts, output_rank
-from specfmt.formats.read.tensor_shapes import say_shapes
+from specfmt.formats.read.tensor_shapes import add_output_shapes
 from specfmt.formats.read.tensorflow.graph_sizes import Sizes
 from specfmt.formats.read.tensorflow.operations import CLASSES as TF_OPERATIONS
 from specfmt.formats.read.tensorflow.operations import convert_function
@@ -27,11 +27,11 @@ from specfmt.formats.read.tensorflow.steps import Helper, LostOperandError, Unsu
 from specfmt.vocab.base import CUSTOM
 
 TF_PREFIXES: Final = ("tf.", "tf_op_layer_", "TensorFlowOpLayer")
-"""How TensorFlow's operations are called where nobody named them."""
+"""The pattern of automatic names of TensorFlow operations."""
 
 
 def einsum_equation(config: Json, calls: list[Call]) -> str | None:
-    """The equation of a `tf.einsum` that is called once, and with nothing else."""
+    """The equation of a `tf.einsum` that is called once and without other arguments."""
     if config.get("function") != "einsum" or len(calls) != 1 or calls[0].kwargs:
         return None
     args = calls[0].args
@@ -74,14 +74,14 @@ class FunctionalReader(GraphReader):
         if not self.context.legacy:
             returned: list[Ref] = []
             collect_refs(outputs, returned)
-            say_shapes(self.records, layers, self.policy, returned)
+            add_output_shapes(self.records, layers, self.policy, returned)
         self.take_inputs(inputs, pending, (*config_path, "input_layers"))
         self.check_names()
         self.settle(outputs, (*config_path, "output_layers"))
         return self.body(inputs, outputs)
 
     def layer_names(self, layers: list[Any], path: Path) -> list[str]:
-        """Every layer's name; calls refer to layers by it."""
+        """The name of every layer; calls refer to layers by name."""
         names = []
         for i, item in enumerate(layers):
             mapping = as_map(item, (*path, i), "a layer")
@@ -150,7 +150,7 @@ class FunctionalReader(GraphReader):
         calls: list[Call],
         where: Path,
     ) -> Record:
-        """An operation that tf.keras recorded; an opaque layer if `keras.ops` cannot say it."""
+        """An operation that tf.keras recorded; a custom layer if `keras.ops` has no equivalent."""
         config = as_map(config, config_path, "the config of an operation")
         entry: Json = {}
         helpers: list[Helper] = []
@@ -169,7 +169,7 @@ class FunctionalReader(GraphReader):
                         Record(helper.name, helper.entry, where, [helper.call], keep_name=False)
                     )
             if not calls:
-                raise UnsupportedError("it reads nothing")
+                raise UnsupportedError("it has no input tensors")
         except UnsupportedError as reason:
             if name in sizes.values:
                 self.unsaid[name] = str(reason)
@@ -182,7 +182,9 @@ class FunctionalReader(GraphReader):
                 return Record(name, entry, where, [Call([], {}, kept[0].path)], keep_name=False)
             if not any(call.refs() for call in kept):
                 self.lost_operand(name, where)
-            self.context.warn("SF433", f"kept the operation {name} as it is: {reason}", where)
+            self.context.warn(
+                "SF433", f"kept the operation {name} as a custom layer: {reason}", where
+            )
             entry = {"type": CUSTOM, "name": name, "class": class_name, "config": config}
             return Record(name, entry, where, kept)
         except LostOperandError:
@@ -191,7 +193,7 @@ class FunctionalReader(GraphReader):
         return Record(name, {**entry, "name": name}, where, calls, keep_name=not automatic)
 
     def drop_sizes(self, outputs: Any) -> None:
-        """Leave out operations on sizes whose results stand where they were read."""
+        """Leave out operations on sizes whose results have been substituted."""
         if not self.sizes.values:
             return
         returned: list[Ref] = []
@@ -207,15 +209,17 @@ class FunctionalReader(GraphReader):
             if record.name in self.unsaid:
                 reason = self.unsaid[record.name]
                 self.context.warn(
-                    "SF433", f"kept the operation {record.name} as it is: {reason}", record.path
+                    "SF433",
+                    f"kept the operation {record.name} as a custom layer: {reason}",
+                    record.path,
                 )
         self.records = left[::-1]
 
     def find_operands(self, names: list[str]) -> None:
-        """Give a `tf.einsum`, whose operands tf.keras does not write, what nobody else reads.
+        """Connect a `tf.einsum`, whose operands tf.keras does not save, to the tensors nothing else uses.
 
         Raises:
-            SpecError: SF423 where that is not as many tensors as its equation has terms.
+            SpecError: SF423 if their number differs from that of the equation's terms.
         """
         records = {record.name: record for record in self.records}
         for name, equation, where in self.lost:
@@ -230,7 +234,7 @@ class FunctionalReader(GraphReader):
             records[name].calls[0].args = [Ref(other, 0, 0) for other in free]
             self.context.warn(
                 "SF433",
-                f"tf.keras did not write what {name} reads; took what nothing else reads: "
+                f"tf.keras did not save the inputs of {name}; took the tensors that nothing else uses: "
                 f"{', '.join(free)}",
                 where,
                 "check `inputs:`, and their order, against the code that built the model",
@@ -241,7 +245,7 @@ class FunctionalReader(GraphReader):
             "SF423",
             f"expected the operands of {name}, received a call without them",
             (*where, "inbound_nodes"),
-            "tf.keras did not write them; rebuild this operation in Keras 3",
+            "tf.keras did not save them; rebuild this operation in Keras 3",
         )
 
     def input_tensors(self, config: Json, path: Path) -> Any:
@@ -249,7 +253,7 @@ class FunctionalReader(GraphReader):
         return read_tensors(need(config, "input_layers", path, "a model"), where)
 
     def take_inputs(self, tensors: Any, pending: dict[str, Json], path: Path) -> None:
-        """Order the inputs as the model takes them."""
+        """Put the inputs into the order of the model's arguments."""
         refs: list[Ref] = []
         collect_refs(tensors, refs)
         if not refs:
@@ -264,7 +268,7 @@ class FunctionalReader(GraphReader):
             self.inputs[ref.layer] = pending[ref.layer]
 
     def keras_0_graph(self, config: Json, path: Path) -> Json:
-        """The body of Keras 0's Graph: nodes that name what they read."""
+        """The body of a Graph of Keras 0: nodes that name their inputs."""
         self.is_plain = False
         for i, item in enumerate(
             as_list(config.get("input_config"), (*path, "input_config"), "the inputs")
@@ -298,10 +302,10 @@ class FunctionalReader(GraphReader):
         return self.body([Ref(name, 0, 0) for name in self.inputs], self.outputs)
 
     def graph_reads(self, node: Json, name: str, where: Path) -> Ref:
-        """What a node of a Graph reads; several inputs are merged first."""
+        """The input of a node of a Graph; several inputs are merged first."""
         if node.get("input"):
             return Ref(as_text(node["input"], (*where, "input"), "the name of a node"), 0, 0)
-        sources = as_list(node.get("inputs"), (*where, "inputs"), "what a node reads")
+        sources = as_list(node.get("inputs"), (*where, "inputs"), "the inputs of a node")
         refs = [
             Ref(as_text(s, (*where, "inputs", i), "the name of a node"), 0, 0)
             for i, s in enumerate(sources)

@@ -1,4 +1,4 @@
-"""What reading a chain of layers and reading a graph of layers have in common."""
+"""The common base of the readers of Sequential and Functional models."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SEVERAL_OUTPUTS: Final = frozenset(
         "frexp",
     ]
 )
-"""Operations that give several tensors."""
+"""Operations with several outputs."""
 
 
 class GraphReader:
@@ -60,7 +60,7 @@ class GraphReader:
         frozen: The model is not trainable.
 
     Attributes:
-        is_plain: The model is a chain of layers, as a Sequential should be.
+        is_plain: The model is a chain of layers, as required for a Sequential.
     """
 
     def __init__(self, context: Context, layers: LayerReader, policy: Any, *, frozen: bool) -> None:
@@ -103,7 +103,7 @@ class GraphReader:
         return Ref(name, 0, 0), rank
 
     def input_of_model(self, name: str, entry: Json | None, where: Path) -> tuple[Ref, int | None]:
-        """The input of a Sequential that starts with a model: that model's own input."""
+        """The input of a Sequential that starts with a nested model: that model's input."""
         inner = (entry or {}).get("inputs")
         if not isinstance(inner, dict) or len(inner) != 1:
             return NO_INPUT, None
@@ -117,7 +117,7 @@ class GraphReader:
             return None
 
     def finish_reading(self) -> None:
-        """Raise what was found in the layers, all of it."""
+        """Raise all errors found in the layers."""
         if self.problems:
             raise SpecError(self.problems)
 
@@ -133,7 +133,7 @@ class GraphReader:
             seen.add(record.name)
 
     def settle(self, outputs: Any, path: Path) -> None:
-        """Bring call indices to one convention, and leave out layers that nothing reads."""
+        """Normalize call indices, and leave out unused layers."""
         index = {record.name: record for record in self.records}
         wanted: list[Ref] = []
         collect_refs(outputs, wanted)
@@ -148,7 +148,11 @@ class GraphReader:
             node = ref.node - (starts.get(ref.layer, (0, 0))[side] if record else 0)
             if not 0 <= node < count:
                 if count == 0 and record is not None:
-                    fail("SF411", f"expected {ref.layer} to be called, it never is", where)
+                    fail(
+                        "SF411",
+                        f"expected {ref.layer} to be called, received a layer without calls",
+                        where,
+                    )
                 fail(
                     "SF411",
                     f"expected a call of {ref.layer} from 0 to {count - 1}, received {ref.node}",
@@ -176,7 +180,7 @@ class GraphReader:
         if plan is not None:
             plan.models[self.place] = index
             if any(call.dropped_mask for record in self.records for call in record.calls):
-                self.drop_unread(keeps_names=bool(plan.kept))
+                self.drop_unused(keeps_names=bool(plan.kept))
             if plan.kept is None:
                 self.pin_names()
         named: list[Ref] = []
@@ -187,10 +191,11 @@ class GraphReader:
             if ref.layer in index:
                 index[ref.layer].keep_name = True
 
-    def drop_unread(self, *, keeps_names: bool) -> None:
-        """Leave out operations that only masks needed, which are left out as well.
+    def drop_unused(self, *, keeps_names: bool) -> None:
+        """Leave out operations that only served to compute masks that are left out.
 
-        Operations of the same classes get names by what Keras counts, so those it gave go too.
+        Keras numbers operations of a class, so automatic names of others in these classes are left
+        out too.
         """
         index = {record.name: record for record in self.records}
         waiting: list[Ref] = []
@@ -211,7 +216,7 @@ class GraphReader:
                 record.keep_name = False
 
     def pin_names(self) -> None:
-        """Write the names of operations whose classes Keras uses for masks, even automatic ones."""
+        """Keep even automatic names of operations in the classes that Keras uses for masks."""
         classes = {operation_class(r.entry["op"]) for r in self.records if r.is_operation}
         for record in self.records:
             kind = operation_class(record.entry["op"]) if record.is_operation else record.class_name
@@ -241,14 +246,14 @@ class GraphReader:
         return body
 
     def structure(self, value: Any, name: Any) -> Any:
-        """Tensors of a model by name; Keras 2 wrote a single one as a list of one."""
+        """Tensors of a model by name; Keras 2 writes a single one as a list."""
         if self.context.generation < KERAS_3 and isinstance(value, list) and len(value) == 1:
             value = value[0]
         return map_refs(value, name)
 
 
 def _several_outputs(entry: Json) -> bool:
-    """Whether the last entry may give several tensors, so that the output must be named."""
+    """Whether the last entry may have several outputs, so that the model's output must be named."""
     edges = entry.get("inputs")
     return (
         entry.get("op") in SEVERAL_OUTPUTS

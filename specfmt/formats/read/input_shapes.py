@@ -1,4 +1,4 @@
-"""Inputs of models: from an InputLayer, or (before Keras 3) from what the first layer says."""
+"""Inputs of models: from an InputLayer, or (before Keras 3) from the config of the first layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from specfmt.layers.former_types import todays_type
 from specfmt.layers.registry import layer_class
 
 TIMED = "TimeDistributedDense"
-"""A Dense of Keras 0 whose ``input_dim`` is the size of a step."""
+"""The class of a Keras 0 Dense whose ``input_dim`` is the feature size of a time step."""
 
 OLD_DTYPES = {"float": "float32", "double": "float64", "half": "float16", "int": "int32"}
 """Names of dtypes in files of Keras 1 and 2."""
@@ -21,7 +21,7 @@ def input_spec(batch_shape: Any, dtype: Any, path: Path) -> Json:
     """An input from its shape with the batch axis.
 
     Raises:
-        SpecError: SF403 if the shape is none.
+        SpecError: SF403 if the shape is invalid.
     """
     sizes = as_list(batch_shape, path, "a shape")
     if not sizes:
@@ -50,7 +50,7 @@ def _size(size: Any, path: Path) -> int | None:
 def layer_input(
     class_name: str, config: Any, path: Path, context: Context, build_shape: Any
 ) -> Json | None:
-    """The input of a Sequential whose first layer is this one, or None if nothing says it."""
+    """The input of a Sequential whose first layer is this one; None if it has no input shape."""
     if not isinstance(config, dict):
         return None
     dtype = _input_dtype(config)
@@ -76,7 +76,7 @@ def layer_input(
 
 
 def _input_dtype(config: Json) -> Any:
-    """A layer's input dtype; a policy such as mixed_float16 is none."""
+    """A layer's input dtype; None for a policy such as mixed_float16."""
     dtype = config.get("input_dtype", config.get("dtype"))
     if not isinstance(dtype, str) or dtype.startswith("mixed_"):
         return None

@@ -1,4 +1,4 @@
-"""Keras 0 and 1: what their layers mean that a name alone does not tell.
+"""Layers of Keras 0 and 1: conversions beyond renaming.
 
 Sources: keras/layers of releases 0.3.3, 1.0.8 and 1.2.2, and keras/legacy/interfaces.py of
 2.0, in which Keras itself converted the old arguments.
@@ -20,10 +20,10 @@ _HINT: Final = "rebuild this part of the model in Keras 3"
 
 
 def checked(class_name: str, config: Json, path: Path) -> Json:
-    """The config of a layer without what only says how it was computed.
+    """The config of a layer without arguments that do not affect the result.
 
     Raises:
-        SpecError: SF420 or SF422 where Keras 3 has nothing with the same meaning.
+        SpecError: SF420 or SF422 if Keras 3 has no equivalent.
     """
     if class_name in WITHOUT_SUCCESSOR:
         fail("SF422", lost(class_name), path, _HINT)
@@ -44,12 +44,12 @@ def checked(class_name: str, config: Json, path: Path) -> Json:
     return config
 
 
-# Keras 1 kept the kernels of 'th' convolutions as (out, in, rows, columns).
+# Keras 1 stored the kernels of 'th' convolutions as (out, in, rows, columns).
 _TH_AXES: Final = {0: 3, 1: 2, 2: 0, 3: 1}
 
 
 def settle_axes(cls: type[Layer], config: Json, context: Context) -> None:
-    """Say, in place, the order of axes of a layer with today's arguments."""
+    """Convert, in place, the axis order of a layer to current arguments."""
     if cls.rank > 1 and "data_format" in keys_of(cls):
         order = "channels_first" if context.dim_ordering == "th" else "channels_last"
         config.setdefault("data_format", order)

@@ -1,7 +1,7 @@
-"""Keras 0 to 2 (and tf.keras 1.4 to 2.15): layers in Keras 3's class and argument names.
+"""Converting layers of Keras 0 to 2 (and tf.keras 1.4 to 2.15) to Keras 3's names.
 
-Sources: tf_keras 2.21 (`tf_keras.src.layers`) for what the arguments mean, and the config keys
-of 2.0 to 2.15 as files of those years hold them.
+Sources: tf_keras 2.21 (`tf_keras.src.layers`) for the meaning of the arguments, and files of 2.0 to
+2.15 for the config keys.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 from specfmt.diagnostics import Path
 from specfmt.fields.validation import keys_of
 from specfmt.formats.config.context import KERAS_1, Context
-from specfmt.formats.config.former_arguments import todays_arguments, with_former_defaults
+from specfmt.formats.config.former_arguments import current_arguments, with_former_defaults
 from specfmt.formats.config.reading import Json
 from specfmt.formats.read import keras1
 from specfmt.layers.base import Layer
@@ -22,7 +22,7 @@ from specfmt.layers.preprocessing_categories import Discretization
 from specfmt.layers.registry import layer_class
 
 OUTPUT_MODES: Final = {"binary": "multi_hot", "tf-idf": "tf_idf"}
-"""What the first preprocessing layers called what they give."""
+"""Names of output modes in the first releases of the preprocessing layers."""
 
 DERIVED: Final = frozenset(
     [
@@ -36,14 +36,14 @@ DERIVED: Final = frozenset(
         "_output_shape",
     ]
 )
-"""What a config says that is no argument; Keras 3 finds it out by itself."""
+"""Config keys that are not arguments; Keras 3 determines their values itself."""
 
 
-def modernise(class_name: str, config: Json, context: Context, path: Path) -> tuple[str, Json]:
+def to_keras_3(class_name: str, config: Json, context: Context, path: Path) -> tuple[str, Json]:
     """A layer of Keras 0 to 2 with Keras 3's class and argument names.
 
     Raises:
-        SpecError: SF420 or SF422 where Keras 3 has nothing with the same meaning.
+        SpecError: SF420 or SF422 if Keras 3 has no equivalent.
     """
     type_name = FORMER_TYPES.get(class_name, class_name)
     if context.generation <= KERAS_1:
@@ -57,7 +57,7 @@ def modernise(class_name: str, config: Json, context: Context, path: Path) -> tu
         for key, value in config.items()
         if key not in DERIVED and not _belongs_elsewhere(cls, keys, key)
     }
-    result = todays_arguments(cls, fields, path, context)
+    result = current_arguments(cls, fields, path, context)
     for key, value in FORMER_TYPE_ARGUMENTS.get(class_name, {}).items():
         result.setdefault(key, value)
     with_former_defaults(cls, result, context.generation)
@@ -68,7 +68,7 @@ def modernise(class_name: str, config: Json, context: Context, path: Path) -> tu
         result["axis"] = axis[0]
     factor = result.get("factor")
     if cls.factor_from == "zero" and isinstance(factor, int | float):
-        result["factor"] = [factor, factor]  # Keras 3 takes one number for the upper limit alone
+        result["factor"] = [factor, factor]  # in Keras 3 a single number is only the upper limit
     mode = result.get("output_mode")
     if isinstance(mode, str):
         result["output_mode"] = OUTPUT_MODES.get(mode, mode)
@@ -76,8 +76,8 @@ def modernise(class_name: str, config: Json, context: Context, path: Path) -> tu
 
 
 def _belongs_elsewhere(cls: type[Layer], keys: Mapping[str, str], key: str) -> bool:
-    """Whether a class only inherited an argument, or Keras 2 wrote something else there."""
-    if key == "dtype":  # Keras 2 gave these layers the dtype of what they read or give
+    """Whether a class only inherits an argument, or Keras 2 wrote something else under its name."""
+    if key == "dtype":  # Keras 2 wrote the dtype of these layers' input or output
         return issubclass(cls, Lookup | Discretization)
     if key.startswith("kernel_") or key == "noise_shape":
         return key not in keys and ("depthwise_initializer" in keys or key == "noise_shape")

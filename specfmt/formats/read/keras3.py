@@ -1,8 +1,8 @@
-"""What Keras 3 adds to a layer's config beyond what its author wrote, field by field.
+"""Simplifying configs of Keras 3 layers, and the inverse.
 
-Keras resolves arguments before it writes them: a kernel size of 3 becomes ``[3, 3]``, strides
-left out become the pool size, a factor of 0.1 becomes ``[-0.1, 0.1]``.  Each rule here takes
-one such resolution back; the rules are tables, so that they can be read in both directions.
+Keras normalizes arguments before it writes them: a kernel size of 3 becomes ``[3, 3]``, omitted
+strides become the pool size, a factor of 0.1 becomes ``[-0.1, 0.1]``.  `simplify` undoes this for an
+import; `complete` does it for an export.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ SIZE_FIELDS: Final = frozenset(
         "output_size",
     ]
 )
-"""One number an axis (or a pair); a single number stands for all axes."""
+"""Fields with one number (or pair) per axis, for which a single number means all axes."""
 
 POOL_STRIDES: Final = ("strides", "pool_size")
-"""Strides of a pooling layer are its pool size unless said otherwise."""
+"""Fields of pooling layers: the default of the strides is the pool size."""
 
 RESOLVED_DATA_FORMAT: Final = "channels_last"
 
 NOT_ARGUMENTS: Final = frozenset({"vocabulary_size", "bounding_box_format"})
-"""Keys that Keras 3 writes for the reader's information, or for inputs beside the images."""
+"""Keys that Keras 3 writes for information, or for inputs other than images."""
 
 HIDDEN_DEFAULTS: Final[dict[str, Any]] = {"oov_method": "floormod"}
-"""Arguments that a class passes on to its base without naming them, at their defaults."""
+"""Arguments at their defaults that a class only passes on to its base class."""
 
 LAYER_FIELDS: Final = ("layer", "backward_layer", "cell")
 LAYER_LIST_FIELDS: Final = ("cells",)
-"""Fields that hold layers."""
+"""Fields that contain layers."""
 
 
 def simplify(cls: type[Layer], config: Json, query: int | None = None) -> Json:
-    """A layer's config as its author may have written it.
+    """A layer's config in its shortest form, as an author would write it.
 
     Args:
         cls: The layer's class.
-        config: The fields, words of the vocabulary already read.
-        query: The rank of an attention's query, where the source has it (see `query_rank`).
+        config: The fields, with activations, initializers etc. already read.
+        query: The rank of an attention layer's query, if the source has it (see `query_rank`).
     """
     result: Json = {}
     for key, value in config.items():
@@ -74,7 +74,7 @@ def simplify(cls: type[Layer], config: Json, query: int | None = None) -> Json:
 
 
 def shortest_size(value: Any) -> Any:
-    """``[3, 3]`` as ``3``, ``[[1, 1], [2, 2]]`` as ``[1, 2]``; anything else as it is."""
+    """``[3, 3]`` as ``3``, ``[[1, 1], [2, 2]]`` as ``[1, 2]``; anything else unchanged."""
     if not isinstance(value, (list, tuple)) or not value:
         return value
     items = list(value)
@@ -88,7 +88,7 @@ def shortest_size(value: Any) -> Any:
 
 
 def single_factor(value: Any, low: str) -> Any:
-    """``[-0.1, 0.1]`` as ``0.1`` where Keras makes the former of the latter."""
+    """``[-0.1, 0.1]`` as ``0.1`` if Keras expands the latter to the former."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         return value
     first, last = value
@@ -98,7 +98,7 @@ def single_factor(value: Any, low: str) -> Any:
 
 
 def _drop_derived(config: Json, query: int | None) -> None:
-    """Arguments that Keras fills in from other arguments or from the input's shape."""
+    """Remove arguments that Keras fills in from other arguments or from the input shape."""
     if "key_dim" in config and config.get("value_dim") == config["key_dim"]:
         del config["value_dim"]
     if query is not None and config.get("attention_axes") == list(range(1, query - 1)):
@@ -106,7 +106,7 @@ def _drop_derived(config: Json, query: int | None) -> None:
 
 
 def query_rank(build_config: Any) -> int | None:
-    """The rank of an attention's query, by the shapes that the layer was built with."""
+    """The rank of an attention layer's query, from the shapes that the layer was built with."""
     if not isinstance(build_config, dict):
         return None
     shapes = build_config.get("shapes_dict")
@@ -115,7 +115,7 @@ def query_rank(build_config: Any) -> int | None:
 
 
 def resolve(cls: type[Layer], config: Json) -> None:
-    """Arguments that every Keras resolves alike, in place: sizes, factors, strides, formats."""
+    """Normalize, in place, arguments as all Keras versions do: sizes, factors, strides, formats."""
     rank = cls.rank
     for key, value in config.items():
         if key == "data_format" and value is None:
@@ -137,17 +137,17 @@ def resolve(cls: type[Layer], config: Json) -> None:
 
 
 def _is_size(cls: type[Layer], key: str, value: Any) -> bool:
-    """Whether a field of this name holds a size for each axis: no mode, and not one number."""
+    """Whether the value of a field is a size per axis, not a mode or a single number."""
     is_number = key in cls.model_fields and cls.model_fields[key].annotation is int
     return value is not None and not isinstance(value, str) and not is_number
 
 
 def complete(cls: type[Layer], config: Json, args: dict[str, Any] | None) -> None:
-    """A layer's config as Keras resolves it: the inverse of `simplify`, in place.
+    """Normalize, in place, a layer's config as Keras does: the inverse of `simplify`.
 
     Args:
         cls: The layer's class.
-        config: Every argument, as the spec has it.
+        config: All arguments, in the form of the spec.
         args: The arguments of the layer's first call; None if it is not built.
     """
     resolve(cls, config)
@@ -172,7 +172,7 @@ def complete(cls: type[Layer], config: Json, args: dict[str, Any] | None) -> Non
 
 
 def per_axis(value: Any, rank: int, *, pairs: bool) -> Any:
-    """One number as one for each axis; as (before, after) for each axis where sizes are pairs."""
+    """A single number as a list with one number per axis, or one (before, after) pair per axis."""
     items = list(value) if isinstance(value, (list, tuple)) else [value] * rank
     if not pairs:
         return items
@@ -180,7 +180,7 @@ def per_axis(value: Any, rank: int, *, pairs: bool) -> Any:
 
 
 AXES: Final = ("shared_axes", "attention_axes", "output_shape")
-"""Fields of which one number is written as a list."""
+"""Fields of which a single number is written as a list."""
 
 WRITTEN_WHERE_SET: Final = frozenset({"lora_rank", "lora_alpha"})
-"""Arguments that are written only where they have a value."""
+"""Arguments that are written only if they are not None."""

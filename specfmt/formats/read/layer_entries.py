@@ -1,4 +1,4 @@
-"""One layer of any generation as an entry of a spec, its edges left to the graph."""
+"""Reading a layer of any Keras version as an entry of a spec, without its connections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ from specfmt.formats.read.keras3 import (
 )
 from specfmt.formats.read.policies import is_default_quantization, read_policy
 from specfmt.formats.read.serialized_layers import MODELS, layer_parts
-from specfmt.formats.read.unknown_layers import LAMBDA, beyond_entry, custom_entry, lambda_entry
+from specfmt.formats.read.unknown_layers import (
+    LAMBDA,
+    custom_entry,
+    lambda_entry,
+    unsupported_entry,
+)
 from specfmt.formats.read.words import field_kind, plain_word, read_word
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.former_arguments import INPUT_KEYS
@@ -45,19 +50,19 @@ from specfmt.layers.registry import layer_class
 from specfmt.layers.wrappers import Bidirectional
 
 RELU6_LIMIT: Final = 6.0
-"""The ``max_value`` at which a `ReLU` is the function `relu6`."""
+"""The ``max_value`` for which a `ReLU` is the function `relu6`."""
 
 LAYER_KEYS: Final = frozenset((*LAYER_FIELDS, *LAYER_LIST_FIELDS))
-"""Fields that hold layers, which are always read where they stand."""
+"""Fields that contain layers."""
 
 FEEDING: Final = frozenset((*INPUT_KEYS, "weights", "sparse", "ragged", "rng_type"))
-"""What a layer was once told of its input or its computation, where it has no such field."""
+"""Arguments of earlier versions about a layer's input or computation, ignored by classes without them."""
 
 WRONG: Final = "SF403"
-"""The code of a value that is none of its field."""
+"""The code for a wrong value of a field."""
 
 BEYOND_KERAS_3: Final = frozenset({"SF420", "SF421", "SF422"})
-"""Codes of a layer that is sound, but says something that Keras 3 cannot."""
+"""Codes of valid layers that Keras 3 cannot express; they are kept as custom layers."""
 
 KERAS_MODULES: Final = ("keras.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
 
@@ -66,7 +71,7 @@ ReadModel = Callable[[str, Any, Path, Any, bool], Json]
 
 
 class LayerReader:
-    """Reads layers, those inside wrappers and models inside layers included.
+    """Reads layers, including those inside wrappers and models inside layers.
 
     Args:
         context: The import.
@@ -76,7 +81,7 @@ class LayerReader:
     def __init__(self, context: Context, read_model: ReadModel) -> None:
         self.context = context
         self.read_model = read_model
-        self.known: dict[bytes, Json] = {}  # layers as they were read, without their names
+        self.known: dict[bytes, Json] = {}  # serialized layer -> its entry, both without the name
 
     def read(
         self,
@@ -87,7 +92,7 @@ class LayerReader:
         *,
         frozen: bool = False,
     ) -> Json:
-        """A serialized layer as an entry without edges; ``name`` is always given where known.
+        """A serialized layer as an entry without connections, with its name if it has one.
 
         Args:
             item: The serialized layer.
@@ -97,7 +102,7 @@ class LayerReader:
             frozen: The model around it is not trainable, so that a layer says if it is.
 
         Raises:
-            SpecError: The layer is damaged, or Keras 3 has nothing with its meaning.
+            SpecError: The layer is damaged, or Keras 3 has no equivalent.
         """
         class_name, config, config_path = layer_parts(item, path)
         if class_name in MODELS:
@@ -117,14 +122,14 @@ class LayerReader:
         if class_name == "CuDNNLSTM":
             self.context.warn(
                 "SF432",
-                "CuDNNLSTM keeps two biases that are added up; LSTM has one, their sum",
+                "CuDNNLSTM has two biases; LSTM has one, their sum",
                 path,
             )
         query = query_rank(build_config)
         if not self.context.legacy:
             rank = None  # Keras 3 counts axes from the end
         source = (class_name, item.get("module"), fields, policy, rank, query, frozen)
-        # Most layers of a model are like one before them; marshal tells 1 from 1.0 and from True.
+        # Most layers of a model equal an earlier one; marshal distinguishes 1, 1.0 and True.
         key = marshal.dumps(source, 2) if LAYER_KEYS.isdisjoint(fields) else b""
         entry = self.known.get(key)
         if entry is None:
@@ -133,7 +138,7 @@ class LayerReader:
                 entry = self._layer(*source, config_path)
             except SpecError as error:
                 if {found.code for found in error.diagnostics} <= BEYOND_KERAS_3:
-                    return beyond_entry(self.context, item, class_name, config, path, error)
+                    return unsupported_entry(self.context, item, class_name, config, path, error)
                 raise of_layer(error, name, class_name) from None
             if entry is not None and not holds_known(entry):
                 item = {**item, "module": KERAS_LAYERS}
@@ -158,7 +163,7 @@ class LayerReader:
         frozen: bool,
         path: Path,
     ) -> Json | None:
-        """A layer of Keras's own, without its name; None if specfmt does not know it.
+        """A built-in layer of Keras, without its name; None if specfmt does not know it.
 
         Args:
             class_name: Its class.
@@ -168,7 +173,7 @@ class LayerReader:
             query: The rank of an attention's query, where the source says it.
             path: Where the config stands.
         """
-        type_name, fields = self._modernise(class_name, config, path)
+        type_name, fields = self._to_keras_3(class_name, config, path)
         cls = known_layer(type_name)
         if cls is None or not _stands_in(cls.keras_module, module) or cls.unreadable(fields):
             return None
@@ -209,19 +214,19 @@ class LayerReader:
         return entry
 
     def _is_keras(self, item: Any) -> bool:
-        """Whether the class is Keras's own, as far as the source says."""
+        """Whether the class is one of Keras's own, as far as the source tells."""
         module = item.get("module") if isinstance(item, dict) else None
         if module is None:
-            # Before 2.13 a layer does not say where its class is from.
+            # Before 2.13 a layer has no module.
             return not (isinstance(item, dict) and item.get("registered_name"))
         return isinstance(module, str) and module.startswith(KERAS_MODULES)
 
-    def _modernise(self, class_name: str, config: Json, path: Path) -> tuple[str, Json]:
+    def _to_keras_3(self, class_name: str, config: Json, path: Path) -> tuple[str, Json]:
         fields = dict(config)
         if self.context.tfjs:
             fields = {snake_key(key): value for key, value in fields.items()}
         if self.context.legacy:
-            return keras2.modernise(class_name, fields, self.context, path)
+            return keras2.to_keras_3(class_name, fields, self.context, path)
         return class_name, fields
 
     def _value(self, key: str, value: Any, path: Path, policy: Any, *, frozen: bool) -> Any:
@@ -274,15 +279,15 @@ class LayerReader:
         return plain_word("activation", function, arguments)
 
     def _nested(self, value: Any, path: Path, policy: Any, *, frozen: bool) -> Json:
-        """A layer in a field; its name is left out where it is the type's own."""
+        """A layer in a field, without its name if that is the automatic one."""
         entry = self.read(value, path, policy, frozen=frozen)
         if entry.get("name") == to_snake_case(entry["type"]):
             del entry["name"]
         return entry
 
     def _fitted(self, type_name: str, values: Json, config: Json, path: Path) -> Json:
-        """The fields, each in the form that it takes; what is no value of its field is refused
-        with its place in the source."""
+        """The fields, converted to what their rules accept; wrong values are errors with their place
+        in the source."""
         known = layer_defaults(type_name)
         cls = layer_class(type_name)
         given = {
@@ -319,9 +324,9 @@ class LayerReader:
             if key == "weights" and values[key] is not None:
                 self.context.warn(
                     "SF432",
-                    f"left out the weights that stand in the config of a {type_name}",
+                    f"left out the weights in the config of a {type_name}",
                     (*path, key),
-                    "`specfmt weights` carries those of the file",
+                    "`specfmt weights` converts the weights of the file",
                 )
             del values[key]
         for key, value in values.items():
@@ -335,7 +340,7 @@ class LayerReader:
 
 
 def _without_automatic_names(entries: list[Json]) -> list[Json]:
-    """Layers of a list without the names that they get there by themselves."""
+    """Layers of a list, without names that equal their automatic ones."""
     counts: dict[str, int] = {}
     for entry in entries:
         base = to_snake_case(entry["type"])
@@ -347,14 +352,14 @@ def _without_automatic_names(entries: list[Json]) -> list[Json]:
 
 
 def _holds_unknown(values: Json) -> bool:
-    """Whether a layer over cells holds one of the user's own: how it steps is not known."""
+    """Whether a recurrent layer has a user-defined cell, whose computation is unknown."""
     cell = values.get("cell")
     cells = cell if isinstance(cell, list) else [cell] if cell else values.get("cells") or []
     return any(item.get("type") not in CELLS for item in cells if isinstance(item, dict))
 
 
 def of_layer(error: SpecError, name: Any, class_name: str) -> SpecError:
-    """The same findings, each with the layer that it is about."""
+    """The same diagnostics, each with the name of its layer."""
     label = f"layer {name}, a {class_name}" if isinstance(name, str) else f"a {class_name}"
     return SpecError(
         [
@@ -367,7 +372,7 @@ def of_layer(error: SpecError, name: Any, class_name: str) -> SpecError:
 
 
 def _stands_in(module: str, said: Any) -> bool:
-    """Whether a class may be that of ``module``; one of an application must say so."""
+    """Whether a class may be defined in ``module``; classes of applications must have their module."""
     return module == KERAS_LAYERS or (
         isinstance(said, str) and said.rpartition(".")[2] == module.rpartition(".")[2]
     )
@@ -377,17 +382,17 @@ _TFJS_WORDS: Final = frozenset(["data_format", "padding", "merge_mode", "interpo
 
 
 def snake_key(key: str) -> str:
-    """``dataFormat`` -> ``data_format``; tf.js before 1.0 wrote such keys."""
+    """``dataFormat`` -> ``data_format``, for keys that tf.js before 1.0 wrote."""
     return re.sub("([a-z0-9])([A-Z])", r"\1_\2", key).lower()
 
 
 def _source_key(config: Json, key: str, value: Any) -> str:
-    """The key under which the source holds what is now ``key``."""
+    """The key of the source from which the current ``key`` comes."""
     if key in config:
         return key
     return next((old for old, item in config.items() if item is value), key)
 
 
 def _as_import(found: Diagnostic) -> Diagnostic:
-    """A finding about a field as one about a file; a class that is refused keeps its own code."""
+    """A diagnostic about a field with the code for imports; refused classes (SF129) keep their code."""
     return found if found.code == "SF129" else replace(found, code=WRONG)

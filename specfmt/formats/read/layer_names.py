@@ -1,7 +1,7 @@
-"""Names with a slash, which Keras 2 takes and Keras 3 refuses: ``conv1/bn`` becomes ``conv1_bn``.
+"""Replacing slashes in names, which Keras 3 does not allow: ``conv1/bn`` becomes ``conv1_bn``.
 
-Models of `keras.applications` had them (DenseNet, MobileNetV3).  A name is rewritten where a
-layer has it and where calls, inputs and outputs of models refer to it.
+In Keras 2, models of `keras.applications` have them (DenseNet, MobileNetV3).  A name is replaced in
+its layer and where calls, inputs and outputs of models refer to it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from specfmt.formats.config.reading import Json, show
 
 SLASH: Final = "/"
 REFERENCES: Final = frozenset({"inbound_nodes", "input_layers", "output_layers"})
-"""Keys under which tensors are named by their layers: ``[layer, node, tensor, ...]``."""
+"""Keys whose values refer to tensors by layer: ``[layer, node, tensor, ...]``."""
 
 
 def without_slashes(topology: Json, context: Context) -> Json:
-    """A model of Keras 1 or 2 with names that Keras 3 takes; itself where it has them."""
+    """A model of Keras 1 or 2 with names that Keras 3 allows; unchanged if all are allowed."""
     names = list(dict.fromkeys(_names(topology)))
     if not any(SLASH in name for name in names):
         return topology
@@ -34,16 +34,16 @@ def without_slashes(topology: Json, context: Context) -> Json:
     old, new = next(iter(renamed.items()))
     context.warn(
         "SF434",
-        f"renamed {len(renamed)} of the model's names, such as {show(old)} to {show(new)}",
+        f"renamed {len(renamed)} layers, such as {show(old)} to {show(new)}",
         (),
-        "Keras 3 takes no name with a slash",
+        "Keras 3 allows no slash in a name",
     )
     found: Json = _rewritten(topology, renamed)
     return found
 
 
 def _names(topology: Any) -> Iterator[str]:
-    """The names of layers and models: what a serialized object and its config call ``name``."""
+    """The names of layers and models: ``name`` in a serialized object and in its config."""
     stack = [topology]
     while stack:
         value = stack.pop()
@@ -74,7 +74,7 @@ def _rewritten(value: Any, renamed: dict[str, str]) -> Any:
 
 
 def _references(value: Any, renamed: dict[str, str]) -> Any:
-    """Tensors in a nest, those among the keywords of a call included."""
+    """Rename references to tensors in nested lists, including the keywords of calls."""
     if isinstance(value, dict):
         return {key: _references(item, renamed) for key, item in value.items()}
     if not isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What models of Keras 0 to 2 had besides layers: Merge, the Graph model, states as inputs."""
+"""Features of models of Keras 0 to 2: Merge layers, the Graph model, initial states as inputs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from specfmt.layers.registry import layer_class
 
 
 def merge_entry(config: Any, path: Path, name: str) -> Json:
-    """Keras 1's ``Merge(mode, concat_axis, dot_axes)`` as the layer that computes the same.
+    """The layer equivalent to ``Merge(mode, concat_axis, dot_axes)`` of Keras 1.
 
     Raises:
-        SpecError: SF420 for a mode without one: a function, or ``cos``.
+        SpecError: SF420 for a mode without an equivalent: a function, or ``cos``.
     """
     config = as_map(config, path, "the config of Merge")
     mode = config.get("mode", "sum")
     type_name = MERGE_MODES.get(mode) if isinstance(mode, str) else None
-    if type_name is None or mode == "cos":  # whose output has an axis more than Dot's
+    if type_name is None or mode == "cos":  # its output has one axis more than that of Dot
         modes = ", ".join(name for name in MERGE_MODES if name != "cos")
         fail(
             "SF420",
@@ -48,7 +48,7 @@ def merge_entry(config: Any, path: Path, name: str) -> Json:
 
 
 def graph_input(item: Any, path: Path) -> tuple[str, Json]:
-    """An input of Keras 0's Graph."""
+    """An input of a Graph of Keras 0."""
     config = as_map(item, path, "an input")
     name = as_text(config.get("name"), (*path, "name"), "the name of an input")
     shape = as_list(config.get("input_shape"), (*path, "input_shape"), "a shape")
@@ -70,7 +70,7 @@ def bind_states(record: Record) -> None:
 
 
 def place_required(record: Record) -> None:
-    """Keras 2 writes every argument but the first by name; required ones go by position."""
+    """Pass required arguments by position; Keras 2 writes all but the first by name."""
     required = [name for name, _, required in call_names(record.entry) if required]
     for call in record.calls:
         for name in required[len(call.args) :]:

@@ -1,4 +1,4 @@
-"""Whole models of any generation, nested ones included, as the fields of a spec."""
+"""Reading models of any Keras version, including nested ones, as the fields of a spec."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from specfmt.formats.read.sequential_models import SequentialReader
 
 DEFAULT_POLICY: Final = "float32"
 FLOATING: Final = ("float", "bfloat", "mixed")
-"""How the policies begin that a whole model may have; the others are of single layers."""
+"""Prefixes of dtype policies that a whole model may have; others are those of single layers."""
 
 
 class ModelReader:
-    """Reads models; one for an import.
+    """Reads the models of one import.
 
     Args:
         context: The import.
@@ -33,17 +33,17 @@ class ModelReader:
     def read(
         self, class_name: str, config: Any, path: Path, policy: Any = None, frozen: bool = False
     ) -> Json:
-        """The fields of a model: name, inputs, layers, outputs and what differs from defaults.
+        """The fields of a model: name, inputs, layers, outputs, and those that differ from the defaults.
 
         Args:
             class_name: The model's class.
             config: Its config, or the list of its layers.
             path: Where the config stands.
-            policy: The dtype policy around it; None for the outermost model.
-            frozen: The model around it is not trainable.
+            policy: The dtype policy of the model that contains it; None for the outermost model.
+            frozen: The model that contains it is not trainable.
 
         Raises:
-            SpecError: With every finding in its layers.
+            SpecError: With all errors in its layers.
         """
         if isinstance(config, list):
             config, path, layers_path = {"layers": config}, path, path
@@ -91,7 +91,7 @@ class ModelReader:
         return fields
 
     def _common_policy(self, layers: list[Any]) -> Any:
-        """The policy that most layers have; plain dtypes of inputs do not count."""
+        """The most common dtype policy of the layers; dtypes of inputs do not count."""
         found: Counter[str] = Counter()
         for item in layers:
             config = item.get("config") if isinstance(item, dict) else None
@@ -106,7 +106,7 @@ class ModelReader:
 
 
 def default_style(body: Json) -> str:
-    """The style that a spec has without saying so: sequential for a chain of layers."""
+    """The default style of a spec: sequential for a chain of layers."""
     inputs = body.get("inputs")
     chain = (
         (inputs is None or len(inputs) == 1)

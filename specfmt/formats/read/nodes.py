@@ -1,8 +1,8 @@
-"""Calls of layers as every generation writes them, as one form.
+"""Reading calls of layers (``inbound_nodes``) of all Keras versions into a common form.
 
 Keras 1 and 2 write a call as lists, ``[["a", 0, 0, {kwargs}], ...]``; Keras 3 as
 ``{"args": [...], "kwargs": {...}}`` with tensors as objects.  Both become a `Call`: values in
-the form that the spec writes them, with a `Ref` wherever a tensor stands.
+the form of the spec, with a `Ref` for each tensor.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from specfmt.diagnostics import Path
 from specfmt.formats.config.reading import as_index, as_list, as_map, as_text, fail, need, show
 
 CONSTANT: Final = "_CONSTANT_VALUE"
-"""tf.keras's mark for a first argument that is no tensor: ``[mark, -1, value, {}]``."""
+"""tf.keras's marker for a first argument that is not a tensor: ``[marker, -1, value, {}]``."""
 
 
 class Ref(NamedTuple):
@@ -27,7 +27,7 @@ class Ref(NamedTuple):
 
 @dataclass(slots=True)
 class Call:
-    """One call of a layer; its arguments may nest lists and mappings around `Ref`.
+    """A call of a layer; its arguments may contain `Ref` in nested lists and mappings.
 
     Attributes:
         dropped_mask: The mask that was left out of ``kwargs`` (see
@@ -61,13 +61,13 @@ def collect_refs(value: Any, found: list[Ref]) -> None:
 
 
 def read_call(node: Any, names: set[str], path: Path, *, keep_list: bool = False) -> Call:
-    """One element of a layer's ``inbound_nodes``.
+    """Read an element of a layer's ``inbound_nodes``.
 
     Args:
         node: The element.
         names: The names of the model's layers.
         path: Where it stands.
-        keep_list: A list of one tensor stays a list (tf.keras's operations).
+        keep_list: Keep a list of one tensor as a list (for operations of tf.keras).
 
     Raises:
         SpecError: SF403 or SF404 for any other form.
@@ -91,7 +91,7 @@ def read_call(node: Any, names: set[str], path: Path, *, keep_list: bool = False
 
 
 class _LegacyNode:
-    """Reads one node of Keras 1 or 2; the leaves of the first argument carry the keywords."""
+    """Reads a node of Keras 1 or 2; each tensor of the first argument also has the keywords."""
 
     def __init__(self, names: set[str]) -> None:
         self.names = names
@@ -142,7 +142,7 @@ class _LegacyNode:
 
 
 def constant(value: Any) -> Any:
-    """A constant argument as the spec writes it: text as ``{const: text}``."""
+    """A constant argument in the form of the spec: text as ``{const: text}``."""
     if isinstance(value, str):
         return {"const": value}
     if isinstance(value, list):
@@ -163,7 +163,7 @@ def slice_form(value: dict[str, Any], path: Path) -> dict[str, Any] | None:
 
 
 def read_value(value: Any, path: Path) -> Any:
-    """An argument as Keras 3 writes it."""
+    """Read an argument that Keras 3 wrote."""
     if isinstance(value, str):
         return {"const": value}
     if isinstance(value, list):
@@ -189,7 +189,7 @@ def read_value(value: Any, path: Path) -> Any:
 
 
 def intact_tensor(value: Any) -> Ref | None:
-    """A tensor that Keras 3 wrote; None if it is something else, or damaged."""
+    """Read a tensor that Keras 3 wrote; None if it is something else or damaged."""
     if not isinstance(value, dict) or value.get("class_name") != "__keras_tensor__":
         return None
     config = value.get("config")
@@ -201,7 +201,7 @@ def intact_tensor(value: Any) -> Ref | None:
 
 
 def _keras_tensor(value: dict[str, Any], path: Path) -> Ref:
-    """A tensor that Keras 3 wrote; SF403 or SF404 says what is wrong with a damaged one."""
+    """Read a tensor that Keras 3 wrote; raises SF403 or SF404 if it is damaged."""
     config = as_map(value.get("config"), (*path, "config"), "a tensor")
     where = (*path, "config", "keras_history")
     history = as_list(

@@ -1,4 +1,4 @@
-"""Operations of `keras.ops` as Keras 3 records them in a graph."""
+"""Reading operations of `keras.ops` that Keras 3 recorded in a graph."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ IRREGULAR: Final = {
     "PSNR": "psnr",
     "SSIM": "ssim",
 }
-"""Keras's class -> the function of `keras.ops`, where it is not the class in snake case."""
+"""Class -> function of `keras.ops`, where that is not the class name in snake case."""
 
 FLOAT_DTYPE: Final = frozenset({"one_hot"})
 """Operations whose functions in `keras.ops` fill in the default float dtype."""
@@ -43,7 +43,7 @@ BINARY: Final = 2
 """Operands of arithmetic."""
 
 KEY: Final = "getitem"
-"""The operation whose second argument is a key, not an operand."""
+"""The operation whose second argument is an index, not an operand."""
 
 
 def is_operation(item: Any) -> bool:
@@ -57,10 +57,10 @@ def is_operation(item: Any) -> bool:
 
 
 def _is_called_as_one(item: Json) -> bool:
-    """Whether an ``.h5`` of Keras 3, which names no modules, has an operation here.
+    """Whether an object in an ``.h5`` file of Keras 3, which has no modules, is an operation.
 
-    Several share their class with a layer: ``Multiply`` the layer takes a list, the operation
-    two operands.
+    Several operations have the class name of a layer: the layer ``Multiply`` takes a list, the
+    operation two operands.
     """
     class_name, nodes = item.get("class_name"), item.get("inbound_nodes")
     if not isinstance(class_name, str) or not isinstance(nodes, list) or not nodes:
@@ -85,14 +85,14 @@ def operation_name(class_name: str) -> str:
 
 
 def operation_class(name: str) -> str:
-    """The class by which an operation without a name is named."""
+    """The class name from which the automatic name of an operation is formed."""
     return OPERATIONS.get(name) or next(
         (class_name for class_name, function in IRREGULAR.items() if function == name), name
     )
 
 
 def operation_entry(class_name: str, config: Json) -> Json:
-    """The entry of an operation without edges: its name and what its constructor took."""
+    """The entry of an operation without connections: its name and constructor arguments."""
     name = operation_name(class_name)
     arguments = {key: value for key, value in config.items() if key not in ("name", "dtype")}
     if "dtype" in config and not isinstance(config["dtype"], dict):
@@ -113,7 +113,7 @@ def drop_op_defaults(name: str, arguments: Json) -> Json:
 
 
 def settle_call(name: str, call: Call) -> None:
-    """Move what is no operand out of the operands, and drop what was not given."""
+    """Move positional arguments that are not operands to keywords, and drop those not given."""
     if name == KEY and len(call.args) == 2:
         call.kwargs["key"] = call.args.pop()
     cls = op_class(name)

@@ -9,7 +9,7 @@ from specfmt.formats.config.reading import Json, as_map, as_text
 
 
 def is_default_quantization(value: Any) -> bool:
-    """Whether a quantization is the one that a layer takes by itself: int8, by largest value."""
+    """Whether a quantization config is Keras's default: int8, scaled by the largest absolute value."""
     config = value.get("config") if isinstance(value, dict) else None
     if not isinstance(config, dict) or value.get("class_name") != "Int8QuantizationConfig":
         return False
@@ -31,11 +31,11 @@ ABS_MAX: Final[Json] = {
     "epsilon": 1e-7,
     "output_dtype": "int8",
 }
-"""What `keras.quantizers.AbsMaxQuantizer` takes by default."""
+"""The default arguments of `keras.quantizers.AbsMaxQuantizer`."""
 
 
 def read_policy(dtype: Any, path: Path) -> Any:
-    """A layer's dtype: a name, or the config of a policy that is no plain one."""
+    """A layer's dtype: a name, or the config of a quantized dtype policy."""
     if dtype is None or isinstance(dtype, str):
         return dtype or None
     mapping = as_map(dtype, path, "a dtype")

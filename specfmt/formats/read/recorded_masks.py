@@ -1,10 +1,10 @@
-"""Leaving out what Keras 3 records of calls that nobody wrote: masks, and ``training`` defaults.
+"""Leaving out what Keras 3 itself adds to recorded calls: masks, and defaults of ``training``.
 
-Keras 3 keeps the operations with which it worked out masks in the model, and the masks in the
-calls.  A person would write neither, so a model with such masks is read without them.  That is
-right where Keras, tracing the model that was read, works out the same masks with operations of
-the same names.  Names are numbered in the order of the calls, so the entries of the spec may
-have to stand in another order; where no order gives the names of the source, its masks stay.
+Keras 3 records the operations with which it computes masks in the model, and the masks in the calls.
+An author would write neither, so a model is read without them.  This is correct if Keras, tracing the
+resulting model, records the same masks by operations of the same names.  Names are numbered in the
+order of the calls, so the entries of the spec may have to be reordered; if no order gives the names of
+the source, its masks are kept.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from specfmt.spec.document import parse_document
 
 @dataclass(slots=True)
 class Plan:
-    """How a source is read: which masks stay, and what that reading found.
+    """How a source is read: which masks are kept; and the results of reading it so.
 
     Attributes:
-        kept: Calls whose masks stay, by their places; None for all calls.
-        before: Place of a call -> places of calls that come before it in the spec.
-        dropped: The places of calls whose masks were left out.
-        models: Place of a model's layers -> its layers by their names.
-        calls: Entry (by its identity) -> its layer, and which of the layer's calls it is.
+        kept: The paths of calls whose masks are kept; None for all calls.
+        before: Path of a call -> paths of calls that must come before it in the spec.
+        dropped: The paths of calls whose masks were left out.
+        models: Path of a model's layers -> its layers by name.
+        calls: Identity of an entry -> its layer, and the index of the layer's call.
     """
 
     kept: set[Path] | None = field(default_factory=set)
@@ -54,7 +54,7 @@ def drop_recorded(plan: Plan, type_name: str, item: Json, calls: list[Call]) -> 
     """Leave out the keywords that Keras 3 adds to the calls of a layer.
 
     Args:
-        plan: Which masks are left out.
+        plan: The plan.
         type_name: The layer's type.
         item: The serialized layer.
         calls: Its calls, read from ``item``.
@@ -82,7 +82,7 @@ def drop_model_masks(plan: Plan, calls: list[Call]) -> None:
 
 
 def _may_go(plan: Plan, call: Call) -> bool:
-    """Whether the mask of a call is left out; none at all always is."""
+    """Whether the mask of a call is left out; a mask of None always is."""
     mask = call.kwargs.get("mask")
     refs: list[Ref] = []
     collect_refs(mask, refs)
@@ -96,7 +96,7 @@ def _may_go(plan: Plan, call: Call) -> bool:
 
 
 def single_dtype(node: Any) -> Any:
-    """The dtype of the one tensor that a call reads by position; None for any other call."""
+    """The dtype of the only positional tensor of a call; None for any other call."""
     args = node.get("args") if isinstance(node, dict) else None
     if not isinstance(args, list) or len(args) != 1 or not isinstance(args[0], dict):
         return None
@@ -107,14 +107,14 @@ def single_dtype(node: Any) -> Any:
 
 
 def read_plainly(context: Context, read: Callable[[], Json]) -> Json:
-    """The fields of a model, without masks that Keras would record again.
+    """Read a model without the masks that Keras would record again.
 
     Args:
-        context: The import; its plan is set for each reading.
-        read: Reads the model.
+        context: The import; its plan is set for each attempt.
+        read: Reads the model and returns its fields.
 
     Raises:
-        SpecError: With every finding.
+        SpecError: With all errors.
     """
     warnings = list(context.warnings)
     plan: Plan | None = Plan()
@@ -127,14 +127,14 @@ def read_plainly(context: Context, read: Callable[[], Json]) -> Json:
         except SpecError:
             if not plan.before:
                 raise
-            plan = Plan(None)  # the order that the names ask for goes in a circle
+            plan = Plan(None)  # the order that the names require is cyclic
         else:
             plan = _better_plan(context, fields)
     return fields
 
 
 def _better_plan(context: Context, fields: Json) -> Plan | None:
-    """How to read the source again; None if it was read well: Keras gives its masks and names."""
+    """A plan for another attempt; None if Keras would record the masks and names of the source."""
     plan: Plan = context.plan
     is_first = plan.kept == set() and not plan.before
     if plan.kept is None or (is_first and not plan.dropped):
@@ -151,7 +151,7 @@ def _better_plan(context: Context, fields: Json) -> Plan | None:
 
 
 def _trace_of(fields: Json) -> Trace | None:
-    """What Keras would record of a model that was read; None if shapes of it are unknown."""
+    """The trace of a model that was read: what Keras would record; None if shapes are unknown."""
     spec, problems = parse_document({"specfmt": 1, **fields})
     if spec is None or problems:
         return None
@@ -164,15 +164,15 @@ def _trace_of(fields: Json) -> Trace | None:
 
 
 class _Comparison:
-    """What Keras would record of a model that was read, held against its source.
+    """Compares the trace of a model that was read with its source.
 
     Args:
         context: The import.
         fields: The model that was read.
-        trace: What Keras would record of it.
+        trace: Its trace.
 
     Attributes:
-        twins: Operation for a mask -> the one of the source that computes the same.
+        twins: Operation for a mask -> the equivalent one of the source.
     """
 
     def __init__(self, context: Context, fields: Json, trace: Trace) -> None:
@@ -182,14 +182,14 @@ class _Comparison:
         self.twins: dict[Node, Record] = {}
 
     def units(self, graph: Graph | None = None) -> Iterator[Unit]:
-        """The units of the model, those of models inside it included."""
+        """The units of the model, including those of nested models."""
         for unit in (graph or self.trace.graph).units:
             yield unit
             if unit.graph is not None:
                 yield from self.units(unit.graph)
 
     def masks(self) -> set[Path]:
-        """The calls whose masks were left out though Keras would record other ones."""
+        """The calls whose masks were left out although Keras would record others."""
         different = set()
         for node in (node for unit in self.units() for node in unit.calls):
             found = self._call(node.path) if node in self.trace.calls else None
@@ -206,7 +206,7 @@ class _Comparison:
         return different
 
     def names(self) -> list[tuple[Unit, str, Path]]:
-        """Units that Keras names, their names in the source, and the calls they come from."""
+        """Units that Keras names, with their names in the source and the paths of their calls."""
         nodes = {node.unit: node for node in self.twins}
         found = []
         for unit, path in self.trace.named:
@@ -221,14 +221,14 @@ class _Comparison:
         return found
 
     def _call(self, path: Path) -> tuple[Record, int] | None:
-        """The layer and call of the source at a place of the spec; None in a Sequential."""
+        """The layer and call of the source for a path in the spec; None in a Sequential."""
         entry: Any = self.fields
         for step in path:
             entry = entry[step]
         return self.plan.calls.get(id(entry))
 
     def _is_same(self, ours: Any, theirs: Any, place: Path, twins: dict[Node, Record]) -> bool:
-        """Whether two masks are computed alike; ``twins`` is told by which operations."""
+        """Whether two masks are computed in the same way; adds their operations to ``twins``."""
         waiting = [(ours, theirs)]
         while waiting:
             ours, theirs = waiting.pop()
@@ -260,7 +260,7 @@ class _Comparison:
         return True
 
     def _is_tensor(self, ours: Value, theirs: Ref) -> bool:
-        """Whether a tensor that the spec names is one of the source."""
+        """Whether a tensor of the spec is this tensor of the source."""
         if ours.node is None:
             return ours.name == theirs.layer
         found = self._call(ours.node.path)
@@ -268,15 +268,14 @@ class _Comparison:
 
 
 def _order(named: list[tuple[Unit, str, Path]], counts: Counter[str]) -> dict[Path, list[Path]]:
-    """Which calls must come before which, so that Keras gives operations their names.
+    """The order constraints under which Keras gives operations their names in the source.
 
-    None does for a name that Keras does not give by itself.
-
-    A call inside a nested model has no place among those around it: the model is built at once.
+    Names that Keras would not give impose none.  Calls inside a nested model cannot be interleaved with
+    calls outside it, because the model is built at once.
 
     Args:
-        named: Units, their names in the source, and the calls they come from.
-        counts: How many units of each class there are; no order gives one a higher number.
+        named: Units, their names in the source, and the paths of their calls.
+        counts: Class -> the number of its units, which limits the numbers in names.
     """
     numbered: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for unit, name, cause in named:

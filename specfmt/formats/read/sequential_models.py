@@ -1,4 +1,4 @@
-"""Sequential models of any generation, those of Keras 0 and 1 that start with a Merge included."""
+"""Reading Sequential models of any Keras version, also those that start with a Merge of Keras 1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from specfmt.vocab.base import CUSTOM
 
 
 class SequentialReader(GraphReader):
-    """Reads layers that read each other in turn."""
+    """Reads a chain of layers."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -33,7 +33,7 @@ class SequentialReader(GraphReader):
         if not self.records:
             fail("SF402", "expected at least one layer, received none", path)
         if self.inputs and any(NO_INPUT in call.refs() for r in self.records for call in r.calls):
-            fail("SF413", "expected the shape of every input, received some without", path)
+            fail("SF413", "expected the shape of every input, received inputs without", path)
         assembler = Assembler(self.inputs, self.records, None, self.context.located)
         entries = assembler.entries()
         body: Json = {"inputs": self.inputs} if self.inputs else {}
@@ -45,7 +45,7 @@ class SequentialReader(GraphReader):
     def chain(
         self, layers: list[Any], path: Path, build_shape: Any, outer: Path
     ) -> tuple[Ref, int | None]:
-        """Add layers that read each other in turn; returns the last tensor and its rank."""
+        """Add a chain of layers; returns the last tensor and its rank."""
         current: Ref | None = None
         rank: int | None = None
         for i, item in enumerate(layers):
@@ -88,7 +88,7 @@ class SequentialReader(GraphReader):
         return current, rank
 
     def _built_shape(self, item: Any) -> Any:
-        """The shape with which a first layer was built, or that was given for the import."""
+        """The input shape with which the first layer was built, or the one given to the import."""
         built = item.get("build_config") if isinstance(item, dict) else None
         shape = built.get("input_shape") if isinstance(built, dict) else None
         if isinstance(shape, list) and shape and not isinstance(shape[0], (list, dict)):
@@ -97,7 +97,7 @@ class SequentialReader(GraphReader):
         return None if given is None else [None, *given]
 
     def merge(self, config: Json, path: Path) -> tuple[Ref, int | None]:
-        """Keras 1's Merge of whole models, as the first layer of a Sequential."""
+        """A Merge of whole models in Keras 1, as the first layer of a Sequential."""
         self.is_plain = False
         ends = []
         rank: int | None = None
@@ -128,7 +128,7 @@ class SequentialReader(GraphReader):
         return Ref(name, 0, 0), rank
 
     def new_name(self, class_name: str, config: Any) -> str:
-        """A layer's name, or (Keras 0) one made of its class."""
+        """A layer's name, or (for Keras 0) one formed from its class."""
         if isinstance(config, dict) and isinstance(config.get("name"), str) and config["name"]:
             name: str = config["name"]
             if self.context.generation > 0 or not self._is_taken(name):
@@ -141,7 +141,7 @@ class SequentialReader(GraphReader):
         return name
 
     def _is_taken(self, name: str) -> bool:
-        """Whether a layer or input has a name; each record is looked at once."""
+        """Whether a layer or input has this name."""
         self.taken.update(record.name for record in self.records[self.looked :])
         self.looked = len(self.records)
         return name in self.taken or name in self.inputs

@@ -1,4 +1,4 @@
-"""What Keras writes of a layer: its class and its config, in every generation."""
+"""The class and config of a serialized layer, in the format of any Keras version."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MODELS: Final = {"Model", *(old for old, today in FORMER_TYPES.items() if today 
 def layer_parts(item: Any, path: Path) -> tuple[str, Any, Path]:
     """The class name, config and config path of a serialized layer.
 
-    Keras 0 wrote a layer flat, with its class as ``name``; the config of a Sequential may be
-    the list of its layers.
+    Keras 0 wrote a layer as one flat object with its class as ``name``; the config of a Sequential
+    may be the list of its layers.
     """
     mapping = as_map(item, path, "a layer")
     if "class_name" not in mapping and "config" not in mapping and "name" in mapping:
@@ -32,7 +32,7 @@ def layer_parts(item: Any, path: Path) -> tuple[str, Any, Path]:
 
 
 def output_rank(entry: Json, rank: int | None) -> int | None:
-    """The rank of what an entry gives, from its input's; None where it is not known."""
+    """The rank of an entry's output, from that of its input; None if it is not known."""
     type_name = entry.get("type")
     cls = layer_class(type_name) if isinstance(type_name, str) else None
     return None if cls is None else cls.output_rank(entry, rank)

@@ -1,8 +1,8 @@
-"""Subclasses of Keras's models whose config is a whole functional or sequential model.
+"""Subclasses of Keras's models whose config is that of a functional or sequential model.
 
-A class derived from `keras.Model` that is built as `Model(inputs, outputs)` writes the config of
-a functional model under its own name, and Keras restores it as that.  It is read as the model
-that it is; what its methods add (a `train_step` of its own) is code, which no file holds.
+A subclass of `keras.Model` that is built as `Model(inputs, outputs)` is saved with the config of a
+functional model under its own class name.  It is imported as a functional model; what its methods add
+(such as a `train_step`) is code, which a model file does not contain.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from specfmt.formats.config.reading import Json, show
 from specfmt.formats.read.serialized_layers import MODELS
 
 SEQUENTIAL_KEYS: Final = frozenset({"name", "trainable", "dtype", "layers", "build_input_shape"})
-"""All that the config of a Sequential may hold."""
+"""All keys that the config of a Sequential may have."""
 
 
 def functional_class(item: Any) -> str:
-    """The class of the model that a subclass's config describes; empty where it is no such."""
+    """The model class that the config of a subclass describes; empty if it is not such a subclass."""
     if not isinstance(item, dict) or not isinstance(item.get("config"), dict):
         return ""
     class_name, config = item.get("class_name"), item["config"]
@@ -39,7 +39,7 @@ def functional_class(item: Any) -> str:
 
 
 def plain_models(value: Any, context: Context, path: Path) -> Any:
-    """A serialized model with every such subclass in it under the class that it is."""
+    """A serialized model in which all such subclasses have the class that their config describes."""
     if isinstance(value, list):
         items = [plain_models(item, context, (*path, i)) for i, item in enumerate(value)]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
@@ -60,11 +60,11 @@ def plain_models(value: Any, context: Context, path: Path) -> Any:
         "SF437",
         f"read {show(value['class_name'])} as the {plain} model that its config describes",
         (*path, "class_name"),
-        "what its own methods do beside the layers is not in the file",
+        "what its methods add is not in the file",
     )
     kept = {key: fields[key] for key in fields if key not in ("module", "registered_name")}
     return {**kept, "class_name": plain}
 
 
 _HOLDERS: Final = ("config", "layers", "layer", "backward_layer", "modelTopology")
-"""Keys below which models stand."""
+"""Keys whose values may contain models."""

@@ -1,4 +1,4 @@
-"""Shapes that Keras 3 writes beside every tensor, for layers that specfmt does not know."""
+"""Output shapes of unknown layers, from the shapes that Keras 3 writes with every tensor."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from specfmt.vocab.base import CUSTOM
 MOST_OUTPUTS: Final = 999
 
 
-def say_shapes(
+def add_output_shapes(
     records: list[Record], layers: list[Any], policy: Any, returned: Iterable[Ref] = ()
 ) -> None:
-    """Give custom layers the ``shape`` and ``output_dtype`` of what others read from them.
+    """Set ``shape`` and ``output_dtype`` of custom layers from the tensors that other layers read.
 
     Args:
         records: The layers that were read.
-        layers: Their source.
+        layers: The serialized layers.
         policy: The model's dtype policy.
-        returned: The model's outputs, of whose shapes the source says nothing.
+        returned: The model's outputs, whose shapes the source does not contain.
     """
     custom = {r.name: r.entry for r in records if r.entry.get("type") == CUSTOM}
     if not custom:
@@ -63,7 +63,7 @@ def say_shapes(
 
 
 def _common(tensors: list[Json]) -> list[Any] | None:
-    """The shape of an output, without the batch axis; a size that calls disagree on is None."""
+    """The shape of an output, without the batch axis; sizes that differ between calls are None."""
     shapes = [tensor.get("shape") for tensor in tensors]
     first = shapes[0] if shapes else None
     if not isinstance(first, list) or not first:
@@ -78,14 +78,14 @@ def _common(tensors: list[Json]) -> list[Any] | None:
 
 
 def _first(nodes: Any) -> Json:
-    """What the source says of the first tensor that a layer reads."""
+    """The source's description of the first input tensor of a layer."""
     read: dict[str, dict[int, list[Json]]] = {}
     _collect(nodes, read)
     return next((tensors[0] for outputs in read.values() for tensors in outputs.values()), {})
 
 
 def _collect(value: Any, found: dict[str, dict[int, list[Json]]]) -> None:
-    """The tensors in a nest: layer -> output -> what the source says of it."""
+    """Collect the tensors in a structure: layer -> output -> the source's descriptions of it."""
     stack = [value]
     while stack:
         item = stack.pop()

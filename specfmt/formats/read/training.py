@@ -1,4 +1,4 @@
-"""How a model was compiled, of every generation, as the ``train:`` section of a spec."""
+"""Reading training configurations of any Keras version as the ``train:`` section of a spec."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from specfmt.fields.validation import rules_of, validate
 from specfmt.formats.config.context import KERAS_1, KERAS_2, Context
 from specfmt.formats.config.defaults import same, word_defaults, word_name, word_type
 from specfmt.formats.config.floats import clean_float, clean_numbers
-from specfmt.formats.config.former_arguments import todays_arguments
+from specfmt.formats.config.former_arguments import current_arguments
 from specfmt.formats.config.lenient import fitted, unboxed
 from specfmt.formats.config.reading import Json, as_map, as_text, show
 from specfmt.formats.read.word_objects import (
     FUNCTION,
+    custom_function,
+    custom_object,
     known_name,
-    own_function,
-    own_object,
     plain_arguments,
     settled,
     wrapped_function,
@@ -29,8 +29,8 @@ from specfmt.vocab.history import inverse_time_decay
 from specfmt.vocab.index import CONSTRUCTED
 
 COMPILE_DEFAULTS: Final = {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": False}
-"""What Keras 3 writes for arguments of `compile` that were not given (``jit_compile`` as
-resolved on a machine without XLA)."""
+"""The values that Keras 3 writes for arguments of `compile` that were not given (``jit_compile``
+on a machine without XLA)."""
 
 ACCURACIES: Final = (
     "accuracy",
@@ -47,14 +47,14 @@ DYNAMIC_SCALE: Final = {
     "initial_loss_scale": "initial_scale",
     "increment_period": "dynamic_growth_steps",
 }
-"""What TensorFlow's DynamicLossScale called the arguments of today's LossScaleOptimizer."""
+"""Arguments of TensorFlow's DynamicLossScale -> those of the current LossScaleOptimizer."""
 
 
 def read_compile_config(value: Any, path: Path, context: Context) -> Json:
-    """Keras 3's ``compile_config`` (2.13 to 2.15: the same keys).
+    """Read a ``compile_config`` of Keras 3, or of Keras 2.13 to 2.15.
 
     Raises:
-        SpecError: SF4xx for anything that is no such configuration.
+        SpecError: SF403 or SF404 if it is not a valid configuration.
     """
     config = as_map(value, path, "compile_config")
     if not config.get("optimizer") and not config.get("loss"):
@@ -78,10 +78,10 @@ def read_compile_config(value: Any, path: Path, context: Context) -> Json:
 
 
 def read_training_config(value: Any, path: Path, context: Context) -> Json:
-    """Keras 1's and 2's ``training_config``, tf.js's the same; Keras 0 wrote it at the top.
+    """Read a ``training_config`` of Keras 1 or 2 or tf.js, or the top-level keys of Keras 0.
 
     Raises:
-        SpecError: SF4xx for anything that is no such configuration.
+        SpecError: SF403 or SF404 if it is not a valid configuration.
     """
     config = as_map(value, path, "the training configuration")
     key = "optimizer_config" if "optimizer_config" in config else "optimizer"
@@ -105,8 +105,8 @@ def _section(config: Json, optimizer: Any, path: Path, key: str, context: Contex
 
 
 def _fitting(train: Json, path: Path, context: Context) -> Json:
-    """The section without what is no value of its field: how a model was compiled is never
-    worth its import."""
+    """The section without invalid values: mistakes in the training configuration must not prevent
+    the import of the model."""
     for key in list(train):
         try:
             validate(TrainSpec, {key: train[key]}, "train")
@@ -145,7 +145,7 @@ def _metrics(value: Any, path: Path, context: Context) -> Any:
         and len(found) == 1
         and isinstance(found[0], list)
     ):
-        return found[0]  # Keras 2 wrote a list for each output, for a single one too
+        return found[0]  # Keras 2 wrote a list per output, even for a single output
     return found
 
 
@@ -166,26 +166,26 @@ def _metric(value: Any, path: Path, context: Context) -> Any:
 
 
 def _named(name: str, kind: str, path: Path, context: Context, module: Any = None) -> Any:
-    """A loss or metric by its name, which logs call it where today's Keras knows it."""
+    """A loss or metric given by name; the name is kept, since it is the one in logs."""
     if not name.strip():
         return None
     known = known_name(kind, name, module)
     if known is None:
-        return own_function(name, kind, path, context, module)
+        return custom_function(name, kind, path, context, module)
     if kind == "loss" and (kind, known) in CONSTRUCTED:
         known = {"type": known}
     return settled(known, kind, name, path, context)
 
 
 def _wrapped(mapping: Json, function: Any, kind: str, path: Path, context: Context) -> Any:
-    """A wrapper around a function: the function, or the ``accuracy`` it stood for."""
+    """A wrapper around a function: the function, or ``accuracy`` if Keras chose the function for it."""
     module = None
     if isinstance(function, dict):
         module, function = function.get("module"), function.get("config")
     if isinstance(function, dict):
         function = function.get("name")
     if not isinstance(function, str) or not function.strip():
-        return own_object(mapping, kind, path, context)
+        return custom_object(mapping, kind, path, context)
     name = as_map(mapping.get("config"), (*path, "config"), "a config").get("name")
     if (
         context.legacy
@@ -199,20 +199,20 @@ def _wrapped(mapping: Json, function: Any, kind: str, path: Path, context: Conte
 
 
 def _object(mapping: Json, kind: str, path: Path, context: Context) -> Any:
-    """``{class_name, config}`` as ``{type: Name, ...}`` with what differs from the defaults."""
+    """``{class_name, config}`` as ``{type: Name, ...}``, without default values."""
     type_name = as_text(mapping["class_name"], (*path, "class_name"), f"the class of a {kind}")
     config = mapping.get("config")
     module = mapping.get("module")
     if type_name == FUNCTION:
         if isinstance(config, str) and known_name(kind, config, module) is not None:
             return _named(config, kind, path, context, module)
-        return own_object(mapping, kind, path, context)
+        return custom_object(mapping, kind, path, context)
     function = wrapped_function(mapping)
     if function is not None:
         return _wrapped(mapping, function, kind, path, context)
     known = known_name(kind, type_name, module)
     if not isinstance(known, str) or not (config is None or isinstance(config, dict)):
-        return own_object(mapping, kind, path, context)
+        return custom_object(mapping, kind, path, context)
     type_name = word_type(kind, known)
     defaults = word_defaults(kind, type_name)
     kept: Json = {}
@@ -232,13 +232,13 @@ def _object(mapping: Json, kind: str, path: Path, context: Context) -> Any:
 
 
 def policy_name(value: Any) -> Any:
-    """The name of a dtype policy; a plain dtype as it is."""
+    """The name of a dtype policy; a dtype unchanged."""
     config = value.get("config") if isinstance(value, dict) else None
     return config.get("name") if isinstance(config, dict) else value
 
 
 def _automatic(name: str, type_name: str, context: Context) -> bool:
-    """Whether a loss or metric has the name that Keras gives it (Keras 2: with its output's)."""
+    """Whether a loss or metric has its automatic name (in Keras 2 prefixed by that of its output)."""
     own = to_snake_case(type_name)
     return name == own or (context.legacy and name.endswith("_" + own))
 
@@ -249,7 +249,7 @@ def _optimizer(value: Any, path: Path, context: Context) -> Any:
         if isinstance(known, str):
             bare = word_name("optimizer", known)
             return settled(bare or known, "optimizer", value, path, context)
-        return own_object({"class_name": value}, "optimizer", path, context)
+        return custom_object({"class_name": value}, "optimizer", path, context)
     mapping = as_map(value, path, "an optimizer")
     if "class_name" not in mapping and "name" in mapping:  # Keras 0 and 1.0
         config = {key: item for key, item in mapping.items() if key != "name"}
@@ -260,7 +260,7 @@ def _optimizer(value: Any, path: Path, context: Context) -> Any:
     known = known_name("optimizer", type_name, mapping.get("module"))
     raw = mapping.get("config")
     if not isinstance(known, str) or not (raw is None or isinstance(raw, dict)):
-        return own_object(mapping, "optimizer", path, context)
+        return custom_object(mapping, "optimizer", path, context)
     type_name = word_type("optimizer", known)
     config = plain_arguments(raw or {})
     if type_name == "LossScaleOptimizer":
@@ -268,7 +268,7 @@ def _optimizer(value: Any, path: Path, context: Context) -> Any:
         if found is not None:
             return found
     if context.legacy:
-        config = _modernise_optimizer(type_name, config, (*path, "config"), context)
+        config = _optimizer_to_keras_3(type_name, config, (*path, "config"), context)
     defaults = word_defaults("optimizer", type_name)
     kept: Json = {}
     for key, item in config.items():
@@ -288,9 +288,9 @@ def _optimizer(value: Any, path: Path, context: Context) -> Any:
 
 
 def _loss_scale(config: Json, path: Path, context: Context) -> Any:
-    """Keras 2's LossScaleOptimizer: today's, or the optimizer inside with a fixed scale.
+    """A LossScaleOptimizer of Keras 2 as the current one, or as its inner optimizer with a fixed scale.
 
-    Returns None where the config is one of Keras 3.
+    Returns None if the config is one of Keras 3.
     """
     inner = config.get("inner_optimizer", config.get("optimizer"))
     if not isinstance(inner, (dict, str)):
@@ -340,7 +340,7 @@ def _schedule(item: Json, path: Path, context: Context) -> Json:
     known = known_name("schedule", type_name, item.get("module"))
     raw = item.get("config")
     if not isinstance(known, str) or not isinstance(raw, dict):
-        return own_object(item, "schedule", path, context)
+        return custom_object(item, "schedule", path, context)
     type_name = word_type("schedule", known)
     config = plain_arguments(raw)
     defaults = word_defaults("schedule", type_name)
@@ -354,10 +354,10 @@ def _schedule(item: Json, path: Path, context: Context) -> Json:
     return found
 
 
-def _modernise_optimizer(type_name: str, config: Json, path: Path, context: Context) -> Json:
-    """An optimizer of Keras 0 to 2 in Keras 3's arguments."""
+def _optimizer_to_keras_3(type_name: str, config: Json, path: Path, context: Context) -> Json:
+    """The config of an optimizer of Keras 0 to 2, converted to Keras 3's arguments."""
     cls = word_class("optimizer", type_name)
-    result = todays_arguments(cls, config, path, context)
+    result = current_arguments(cls, config, path, context)
     for key in (*OPTIMIZER_DROPPED, "name"):
         result.pop(key, None)
     decay = result.pop("decay", 0)
@@ -379,7 +379,7 @@ def _modernise_optimizer(type_name: str, config: Json, path: Path, context: Cont
 
 
 def _before_tf_keras(context: Context) -> bool:
-    """Whether the multi-backend Keras wrote this, whose clipnorm is over all gradients."""
+    """Whether multi-backend Keras wrote the file, whose `clipnorm` clips the norm of all gradients."""
     if context.generation <= KERAS_1:
         return True
     version = context.version

@@ -1,4 +1,4 @@
-"""Entries of layers that specfmt does not know, or Keras 3 has not: kept as they are."""
+"""Custom entries for layers that specfmt does not know or that Keras 3 cannot express."""
 
 from __future__ import annotations
 
@@ -16,27 +16,25 @@ from specfmt.vocab.base import CUSTOM
 
 LAMBDA: Final = "Lambda"
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
-TO_BE_WRITTEN: Final = (
-    "generated code has a class for it; `torch:` or `define:` say what it computes"
-)
+TO_BE_WRITTEN: Final = "generated code has a class for it to complete; or set `torch:` or `define:`"
 
 
 def lambda_entry(context: Context, item: Any, class_name: str, config: Json, path: Path) -> Json:
-    """A Lambda, whose code is neither read nor run."""
+    """The entry of a Lambda, whose code is neither decoded nor run."""
     context.warn(
         "SF430",
-        f"kept the code of {show(config.get('name', class_name))} unread and not run",
+        f"kept {show(config.get('name', class_name))}, a Lambda, as a custom layer; its code is not read",
         path,
-        "replace it by operations of keras.ops or by a layer class of your own",
+        "replace it by operations of keras.ops, or by a layer class",
     )
     return _opaque(context, item, class_name, config, path)
 
 
 def custom_entry(context: Context, item: Any, class_name: str, config: Json, path: Path) -> Json:
-    """A layer of the user's own, or one of Keras's that specfmt does not know."""
+    """The entry of a user-defined layer, or of one of Keras's that specfmt does not know."""
     context.warn(
         "SF431",
-        f"kept {class_name} as it is: "
+        f"kept {class_name} as a custom layer: "
         f"{unreadable(class_name, config) or 'specfmt does not know this layer'}",
         path,
         TO_BE_WRITTEN,
@@ -44,16 +42,16 @@ def custom_entry(context: Context, item: Any, class_name: str, config: Json, pat
     return _opaque(context, item, class_name, config, path)
 
 
-def beyond_entry(
+def unsupported_entry(
     context: Context, item: Any, class_name: str, config: Json, path: Path, error: SpecError
 ) -> Json:
-    """A layer whose class Keras 3 has not in this form: kept as one that is to be written."""
+    """The entry of a layer with a class or option that Keras 3 does not have."""
     for found in error.diagnostics:
         context.warnings.append(
             replace(
                 found,
                 severity="warning",
-                message=f"kept {class_name} as it is: {found.message}",
+                message=f"kept {class_name} as a custom layer: {found.message}",
                 hint=TO_BE_WRITTEN,
             )
         )
@@ -69,7 +67,7 @@ def _opaque(
     *,
     importable: bool = True,
 ) -> Json:
-    """The entry: the class by its module, if it can be imported from there, and the config."""
+    """A custom entry with the class, by its module if it can be imported from there, and the config."""
     module = item.get("module") if isinstance(item, dict) else None
     if importable and not module and context.legacy and class_name in KNOWN_TO_KERAS:
         module = KERAS_LAYERS

@@ -1,7 +1,7 @@
-"""Serialized words of any kind: the one way from a file's name or object to a word of a spec.
+"""Reading serialized objects of the vocabulary: activations, initializers, losses, optimizers etc.
 
-A word that today's Keras has, under whatever name a release gave it, becomes that word; any
-other is kept as the user's own, with a warning, and never stops an import.
+An object that current Keras has is recognized under its name in any release; any other is kept as
+user-defined, with a warning, and does not prevent the import.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FUNCTION: Final = "function"
 """The class that Keras writes for functions."""
 
 KERAS_PACKAGES: Final = ("keras", "tf_keras", "tensorflow", "tensorflow_core")
-"""Whose words are Keras's own, as far as they are known."""
+"""Packages whose registered objects are Keras's own."""
 
 WRAPPERS: Final = (
     "MeanMetricWrapper",
@@ -31,26 +31,26 @@ WRAPPERS: Final = (
     "LossFunctionWrapper",
     "LossFunctionWrapperV2",
 )
-"""Objects around a function, which is what is meant."""
+"""Classes that only wrap a function."""
 
 CLASS_PATH: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 
 
 def is_keras_module(module: Any) -> bool:
-    """Whether a module is Keras's own, or the file does not say (as before 2.13)."""
+    """Whether a module is Keras's own, or not given (as before 2.13)."""
     if module is None or module == "builtins":
-        # A function of the user's own says `builtins` as well, and Keras too looks among its own.
+        # User-defined functions also have the module `builtins`; Keras too searches its own first.
         return True
     return isinstance(module, str) and module.partition(".")[0] in KERAS_PACKAGES
 
 
 def known_name(kind: str, name: str, module: Any = None) -> Any:
-    """Today's name of a word (or a mapping, where it takes arguments); None if it has none."""
+    """The current name of an object (or a mapping, if it has arguments); None if there is none."""
     return todays(kind, name, INDEX[kind]) if is_keras_module(module) else None
 
 
-def own_function(name: str, kind: str, path: Path, context: Context, module: Any = None) -> Json:
-    """A function that specfmt does not know, by its name."""
+def custom_function(name: str, kind: str, path: Path, context: Context, module: Any = None) -> Json:
+    """A custom entry for a function that specfmt does not know."""
     module = ELSEWHERE.get((kind, name)) or (module if module != "builtins" else None)
     where = f" of {module}" if module else ""
     _note(kind, name, where, path, context)
@@ -60,12 +60,12 @@ def own_function(name: str, kind: str, path: Path, context: Context, module: Any
     return {"type": CUSTOM, "class": dotted, "config": name}
 
 
-def own_object(mapping: Json, kind: str, path: Path, context: Context) -> Json:
-    """A word that specfmt does not know, kept whole."""
+def custom_object(mapping: Json, kind: str, path: Path, context: Context) -> Json:
+    """A custom entry for an object that specfmt does not know, with its config."""
     name, config = mapping["class_name"], mapping.get("config")
     module = ELSEWHERE.get((kind, name)) or mapping.get("module")
     if name == FUNCTION and isinstance(config, str) and config.strip():
-        return own_function(config, kind, path, context, module)
+        return custom_function(config, kind, path, context, module)
     _note(kind, name, f" of {module}" if module else "", path, context)
     dotted = f"{module}.{name}" if isinstance(module, str) and module else name
     if not CLASS_PATH.match(dotted):
@@ -87,19 +87,19 @@ def _note(kind: str, name: str, where: str, path: Path, context: Context) -> Non
     context.kept.add((kind, name))
     context.warn(
         "SF431",
-        f"kept the {kind} {show(name)}{where} as it is: it is not Keras's own",
+        f"kept the {kind} {show(name)}{where} as user-defined: it is not one of Keras's",
         path,
-        "trained weights do not need it; `specfmt explain SF431` says how to give its code",
+        "trained weights do not need it; `specfmt explain SF431` describes how to provide its code",
     )
 
 
 def settled(word: Any, kind: str, source: Json | str, path: Path, context: Context) -> Any:
-    """A word as the spec takes it: its arguments in the form of their fields, or else kept.
+    """An object with its arguments converted to what their fields accept; else it is kept as custom.
 
     Args:
-        word: What was made of the source: a name, or a mapping with ``type``.
-        kind: The kind of word.
-        source: The word as the file has it, to be kept where it is no word of today.
+        word: The object that was read: a name, or a mapping with ``type``.
+        kind: The kind of object.
+        source: The object in the file, to be kept if it is not valid in current Keras.
         path: Where it stands.
         context: The import.
     """
@@ -136,18 +136,18 @@ def settled(word: Any, kind: str, source: Json | str, path: Path, context: Conte
                 for key in unknown:
                     context.warn(
                         "SF432",
-                        f"left out {key}: {show(given[key])} of {type_name}, which today's "
-                        f"{type_name} does not take",
+                        f"left out {key}: {show(given[key])} of {type_name}, which the current "
+                        f"{type_name} does not accept",
                         path,
                     )
                 return fixed
     if isinstance(source, str):
-        return own_function(source, kind, path, context)
-    return own_object(source, kind, path, context)
+        return custom_function(source, kind, path, context)
+    return custom_object(source, kind, path, context)
 
 
 def plain_arguments(config: Json) -> Json:
-    """A config without the objects around tuples and arrays."""
+    """A config without the objects into which tuples and arrays are serialized."""
     return {key: unboxed(value) for key, value in config.items()}
 
 

@@ -1,7 +1,7 @@
-"""Vocabulary of every generation in today's words: activations, initializers and their like.
+"""Reading activations, initializers, regularizers and constraints of any Keras version.
 
-A word comes as a name, as ``{class_name, config}``, or (Keras 0 and 1) as ``{name, ...}``,
-and leaves as a bare name or as ``{type: Name, ...}`` with only what differs from the default.
+The source is a name, ``{class_name, config}``, or (Keras 0 and 1) ``{name, ...}``; the result is a
+name, or ``{type: Name, ...}`` without default values.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from specfmt.fields.errors import FieldError, NestedError
 from specfmt.formats.config.context import KERAS_1, Context
 from specfmt.formats.config.defaults import same, word_defaults, word_name, word_type
 from specfmt.formats.config.floats import clean_numbers
-from specfmt.formats.config.former_arguments import todays_arguments
+from specfmt.formats.config.former_arguments import current_arguments
 from specfmt.formats.config.lenient import unboxed
 from specfmt.formats.config.reading import Json, as_map, as_text
 from specfmt.formats.read.word_objects import (
     FUNCTION,
+    custom_function,
+    custom_object,
     known_name,
-    own_function,
-    own_object,
     plain_arguments,
     settled,
 )
@@ -60,23 +60,23 @@ SCALINGS: Final = {
     (2.0, "fan_in", "uniform"): "HeUniform",
     (2.0, "fan_in", "truncated_normal"): "HeNormal",
 }
-"""Keras 2 wrote most initializers as VarianceScaling; these are their names."""
+"""The names of initializers that Keras 2 wrote as VarianceScaling."""
 
 REGISTERED: Final = "Custom>"
-"""What Keras puts before the name of a function that is registered without a package."""
+"""The prefix of the name of a function that is registered without a package."""
 
 PLAIN_MODULES: Final = ("keras.initializers", "keras.regularizers", "keras.constraints")
-"""Where Keras 3 says that these words are from."""
+"""The modules of Keras 3 in which objects of each kind are defined."""
 
 
 @cache
 def field_kind(name: str) -> str | None:
-    """The kind of word that a layer's field holds, by its name."""
+    """The kind of object in a layer's field, by the field's name."""
     return FIELD_KINDS.get(name.rpartition("_")[2])
 
 
 def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
-    """A word as the spec writes it.
+    """Read an object in a layer's field.
 
     Args:
         value: The word as the source writes it; None stays None.
@@ -85,7 +85,7 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
         context: The import.
 
     Raises:
-        SpecError: SF403 if it is no word at all.
+        SpecError: SF403 if it is not a name or an object.
     """
     if value is None or (value is False and kind != "activation"):
         return None
@@ -107,14 +107,14 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
     known = known_name(kind, class_name, mapping.get("module"))
     raw = mapping.get("config")
     if known is None or not (raw is None or isinstance(raw, dict)):
-        return own_object(mapping, kind, path, context)
+        return custom_object(mapping, kind, path, context)
     if isinstance(known, dict):
         return known
     config = plain_arguments(raw or {})
     type_name = word_type(kind, known)
     if context.legacy:
-        config = todays_arguments(word_class(kind, INDEX[kind][known]), config, path, context)
-        type_name, config = _modernise(type_name, config)
+        config = current_arguments(word_class(kind, INDEX[kind][known]), config, path, context)
+        type_name, config = _to_keras_3(type_name, config)
         if type_name == "":
             return None
     arguments = {
@@ -126,9 +126,9 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
 
 
 def _plain_object(kind: str, value: Json) -> Any:
-    """A word of Keras 3 with numbers and names as arguments; None for any other.
+    """Read an object of Keras 3 whose arguments are numbers and names; None for any other.
 
-    A model says the same few words in every layer, so each is worked out once.
+    The same few objects occur in every layer of a model, so results are cached.
     """
     config = value.get("config")
     if not isinstance(config, dict):
@@ -154,7 +154,7 @@ def _plain_word(kind: str, class_name: Any, items: tuple[tuple[str, type, Any], 
 
 
 def plain_word(kind: str, type_name: str, arguments: Json) -> Any:
-    """``{type: Name, ...}`` without defaults, or the bare name where nothing is left."""
+    """``{type: Name, ...}`` without default values, or the name if no arguments are left."""
     name = word_name(kind, type_name)
     defaults = word_defaults(kind, type_name)
     kept = {
@@ -179,7 +179,7 @@ def _read_name(value: str, kind: str, path: Path, context: Context) -> Any:
     if context.generation <= KERAS_1 and kind == "initializer":
         known = KERAS_1_INITIALIZERS.get(value, known)
     if known is None:
-        return own_function(value, kind, path, context)
+        return custom_function(value, kind, path, context)
     if isinstance(known, str):
         known = word_name(kind, known)
     return settled(known, kind, value, path, context)
@@ -194,11 +194,11 @@ def _read_function(mapping: Json, kind: str, path: Path, context: Context) -> An
         known = _with_arguments(name.removeprefix(REGISTERED))
         if known is not None:
             return known
-    return own_object(mapping, kind, path, context)
+    return custom_object(mapping, kind, path, context)
 
 
 def _with_arguments(name: str) -> Any:
-    """An activation whose arguments its name tells, as generated code names it; else None."""
+    """An activation with arguments encoded in its name, as generated code names it; else None."""
     from specfmt.targets.keras.values import activation_name
 
     text = name.replace("minus_", "-")
@@ -221,8 +221,8 @@ def _with_arguments(name: str) -> Any:
     return None
 
 
-def _modernise(type_name: str, config: Json) -> tuple[str, Json]:
-    """A word of Keras 0 to 2 as Keras 3 says it; an empty class means none."""
+def _to_keras_3(type_name: str, config: Json) -> tuple[str, Json]:
+    """The Keras 3 class and config of an object of Keras 0 to 2; an empty class means none."""
     if type_name == "VarianceScaling":
         return _named_scaling(config)
     if type_name in ("L1L2", "L1", "L2"):

@@ -1,1 +1,1 @@
-"""What kind of file a source is, and where the architecture stands in it."""
+"""Recognizing the kind of a source file and locating the architecture in it."""

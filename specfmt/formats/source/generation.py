@@ -1,4 +1,4 @@
-"""Which Keras wrote a file: by its version if it says one, else by what it looks like."""
+"""Detecting the Keras version that wrote a file, by its version field or else by its structure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KERAS_1_KEYS: Final = frozenset(
 )
 KERAS_1_CLASSES: Final = frozenset(["Merge", "TimeDistributedDense", "Highway", "MaxoutDense"])
 MAX_LOOK: Final = 20_000
-"""How many mappings and lists are looked at before Keras 2 is assumed."""
+"""The most mappings and lists that are inspected before Keras 2 is assumed."""
 
 
 def detect_generation(source: Located) -> int:
@@ -52,7 +52,7 @@ def detect_generation(source: Located) -> int:
 
 
 def find_dim_ordering(source: Located, generation: int) -> str:
-    """Keras 1's global ``dim_ordering``, as the first layer that writes it says."""
+    """The global ``dim_ordering`` of Keras 1, from the first layer that has it."""
     for mapping in _mappings(source.topology):
         if mapping.get("dim_ordering") in ("th", "tf"):
             return str(mapping["dim_ordering"])
@@ -67,7 +67,7 @@ def _by_looks(topology: Any) -> int:
 
 
 def _starts_with_batch_shape(topology: Any) -> bool:
-    """Whether the first layer is an input of Keras 3, which settles it without a search."""
+    """Whether the first layer is an InputLayer of Keras 3, which makes a search unnecessary."""
     try:
         first = topology["config"]["layers"][0]
         return first["class_name"] == "InputLayer" and "batch_shape" in first["config"]
@@ -76,7 +76,7 @@ def _starts_with_batch_shape(topology: Any) -> bool:
 
 
 def _mappings(topology: Any) -> Iterator[dict[str, Any]]:
-    """Breadth first, so that the layers of the outermost model decide."""
+    """All mappings, breadth-first, so that the layers of the outermost model come first."""
     queue = deque([topology])
     for _ in range(MAX_LOOK):
         if not queue:

@@ -1,4 +1,4 @@
-"""HDF5 files, looked through in a process of its own before libhdf5 is trusted with them."""
+"""Checking HDF5 files in a separate process, before they are opened with libhdf5."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from specfmt.formats.source import survey as program
 SECONDS: Final = 1.0
 SECONDS_PER_MIB: Final = 1.0
 MAX_SECONDS: Final = 60.0
-"""Processor time for looking through a file: its headers, not its numbers."""
+"""Processor time for checking a file: seconds, and seconds per MiB up to a limit."""
 
 WAIT: Final = 20.0
-"""Times as long may pass on a clock, as other programs run too."""
+"""The limit of wall-clock time as a multiple of that of processor time."""
 
 MEMORY: Final = 256 * 2**20
 MAX_MEMORY: Final = 1024 * 2**20
 MEMORY_PER_BYTE: Final = 4
-"""Bytes that the process may take beyond those with which it started."""
+"""The limit of memory: bytes beyond those that the process needs to start."""
 
 
 class DamagedError(ValueError):
-    """The file cannot be read as HDF5 within the bounds."""
+    """The file cannot be read as HDF5 within the limits."""
 
 
-def look_through(stream: BinaryIO, start: int, size: int) -> dict[str, str]:
+def check_file(stream: BinaryIO, start: int, size: int) -> dict[str, str]:
     """Read the structure of an HDF5 file in another process.
 
     Args:
         stream: An open file with a descriptor.
-        start: Where the HDF5 file begins in it.
-        size: Its length in bytes.
+        start: The offset of the HDF5 file in it, in bytes.
+        size: The length of the HDF5 file in bytes.
 
     Returns:
-        The texts at its root that `survey.ATTRIBUTES` names.
+        The text attributes of its root that `survey.ATTRIBUTES` lists.
 
     Raises:
-        DamagedError: It cannot be read, or takes longer or more memory than a sound file.
+        DamagedError: It cannot be read, or needs more time or memory than an intact file.
         OSError: No process can be started.
     """
     mebibytes = size / 2**20
@@ -70,9 +70,9 @@ def look_through(stream: BinaryIO, start: int, size: int) -> dict[str, str]:
 
 
 Request = tuple[int, int, float, int, float]
-"""Start, size, seconds, memory, and seconds on the clock."""
+"""Offset, size, seconds of processor time, memory in bytes, and seconds of wall-clock time."""
 Answer = tuple[int | None, str, str]
-"""Exit code (None: ended by the clock), what was printed, and the last line of its complaint."""
+"""Exit code (None after a timeout), output, and the last line of the error output."""
 
 
 def _command() -> list[str]:
@@ -80,12 +80,12 @@ def _command() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # A thread of OpenBLAS costs address space, and it computes nothing.
+    # Threads of OpenBLAS take address space and are not needed.
     return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def _ask_process(stream: BinaryIO, request: Request) -> Answer:
-    """A process for this file alone, where processes cannot fork."""
+    """Check a file in a new process, on systems without fork."""
     command = [*_command(), *map(str, request[:4])]
     try:
         done = subprocess.run(
@@ -103,7 +103,7 @@ def _ask_process(stream: BinaryIO, request: Request) -> Answer:
 
 
 class _Server:
-    """A process that has h5py and forks for each file; it ends with this one."""
+    """A process that has loaded h5py and forks for each file; it ends with the current process."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
@@ -122,7 +122,7 @@ class _Server:
         socket.send_fds(self.socket, [json.dumps(request).encode()], [stream.fileno()])
         line = self.answers.readline()
         if not line.endswith(b"\n"):
-            raise OSError("the reader of HDF5 files ended")
+            raise OSError("the process that checks HDF5 files ended")
         code, text = json.loads(line)
         return code, text, ""
 
@@ -138,14 +138,14 @@ _one_at_a_time = threading.Lock()
 
 
 def _ask_server(stream: BinaryIO, request: Request) -> Answer:
-    """The server's answer; it is started at the first file, and again if it has ended."""
+    """Check a file in the server, which is started for the first file, and again if it has ended."""
     with _one_at_a_time:
         return _answer(stream, request)
 
 
 def _answer(stream: BinaryIO, request: Request) -> Answer:
     if _servers and _servers[0].owner != os.getpid():
-        _servers.clear()  # that of the process which this one was forked from
+        _servers.clear()  # the server of the process that this one was forked from
     for attempt in (1, 2):
         if not _servers:
             _servers.append(_Server())
@@ -164,10 +164,10 @@ def _end_server() -> None:
         _servers.pop().close()
 
 
-_ENDLESS: Final = "reading it does not come to an end"
+_ENDLESS: Final = "reading it takes too long"
 
 
 def _packages() -> list[str]:
-    """The folders of h5py and NumPy: the isolated process knows only those of the interpreter."""
+    """The folders of h5py and NumPy, which the isolated process does not search by default."""
     specs = [importlib.util.find_spec(name) for name in ("h5py", "numpy")]
     return sorted({str(Path(spec.origin).parents[1]) for spec in specs if spec and spec.origin})

@@ -1,4 +1,4 @@
-"""Where the architecture stands in a JSON document: found by what it looks like."""
+"""Finding the architecture in a JSON document, by its structure."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from specfmt.diagnostics import Path
 from specfmt.formats.config.reading import Json, check_bounds, fail, show
 
 MAX_SEARCH: Final = 5_000
-"""How many values are looked at for an architecture inside a wrapper."""
+"""The most values that are searched for an architecture inside another object."""
 
 SUBCLASSED: Final = (
-    "a model of a class of its own is Python code: where that code is at hand, build the same "
-    "layers once with the functional API (`keras.Model(x, model.call(x))` often does), set its "
-    "weights with `set_weights(model.get_weights())`, save that model and import it"
+    "a subclassed model is Python code: if you have that code, build the same layers with the "
+    "functional API (often `keras.Model(x, model.call(x))`), copy the weights with "
+    "`set_weights(model.get_weights())`, save that model and import it"
 )
-"""What can be done with a subclassed model."""
+"""How to convert a subclassed model."""
 
 
 @dataclass(slots=True)
 class Located:
-    """An architecture and what stands beside it.
+    """An architecture, with its version and training configuration.
 
     Attributes:
         topology: The serialized model.
-        path: Where it stands in the document.
-        version: Keras's version where the source says it, such as ``2.4.0``.
-        training: The training configuration beside it, if there is one.
-        training_path: Where that stands.
+        path: Its path in the document.
+        version: Keras's version, such as ``2.4.0``, if the source has it.
+        training: The training configuration, if there is one.
+        training_path: The path of the training configuration.
         tfjs: The source is a tf.js ``model.json``.
         located: As `Context.located`; filled in while it is read.
-        input_shape: The shape (without the batch axis) of a Sequential that does not say it.
+        input_shape: The input shape, without the batch axis, of a Sequential that has none.
     """
 
     topology: Json
@@ -70,20 +70,20 @@ def locate(document: Any) -> Located:
         holder = value if isinstance(value, dict) else parent
         for key, child in children:
             if len(queue) > MAX_SEARCH:
-                break  # no more of them are looked at
+                break  # the search limit is reached
             if isinstance(child, (dict, list, str)) and key != "weightsManifest":
                 queue.append((child, (*path, key), holder))
     _refuse_subclass(document)
-    return fail("SF402", "expected a Keras architecture, received JSON that holds none", (), _HINT)
+    return fail("SF402", "expected a Keras architecture, received JSON without one", (), _HINT)
 
 
 def _refuse_subclass(document: Any) -> None:
-    """Say of a model without layers that it is a class of the user's own."""
+    """Raise SF402 for a subclassed model, whose file has no layers."""
     if isinstance(document, dict) and isinstance(document.get("class_name"), str):
         fail(
             "SF402",
             f"expected a Sequential or Functional model, received {show(document['class_name'])},"
-            " a class of its own, whose file holds no layers",
+            " a subclass whose file contains no layers",
             ("class_name",),
             SUBCLASSED,
         )
@@ -93,7 +93,7 @@ _HINT = "export one with `model.to_json()`"
 
 
 def looks_like_model(value: Json) -> bool:
-    """Whether an object is a serialized model, of any generation."""
+    """Whether an object is a serialized model of any Keras version."""
     config = value.get("config")
     if isinstance(value.get("class_name"), str):
         if isinstance(config, list):
@@ -124,14 +124,14 @@ def _refuse_graph_model(document: Any) -> None:
     if isinstance(topology, dict) and "node" in topology and "class_name" not in topology:
         fail(
             "SF402",
-            "expected layers, received a tf.js graph model, which holds TensorFlow operations only",
+            "expected layers, received a tf.js graph model, which contains only TensorFlow operations",
             ("modelTopology",),
             "convert the Keras model again with `--output_format tfjs_layers_model`",
         )
 
 
 def _located(model: Json, path: Path, parent: Json | None, document: Any) -> Located:
-    """The model with the version and the training configuration that stand in or beside it."""
+    """The model with the version and the training configuration, from inside it or its parent."""
     found = Located(model, path)
     around: list[tuple[Json, Path]] = [(model, path)]
     if parent is not None:

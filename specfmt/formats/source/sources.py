@@ -1,4 +1,4 @@
-"""Files that hold an architecture, told apart by their content: JSON, zip or HDF5."""
+"""Reading the architecture from a file, recognized by its content: JSON, zip or HDF5."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from specfmt.extras import require
 from specfmt.formats.config.reading import MAX_BYTES, cut_words, fail, parse_json
-from specfmt.formats.source.hdf5 import DamagedError, look_through
+from specfmt.formats.source.hdf5 import DamagedError, check_file
 from specfmt.formats.source.locate import Located, locate
 from specfmt.formats.source.vocabularies import fill_vocabularies
 
@@ -22,22 +22,22 @@ CONFIG: Final = "config.json"
 METADATA: Final = "metadata.json"
 
 MAX_MEMBER: Final = 64 * 2**20
-"""Bytes of a member that is read whole: a vocabulary, the list of shards."""
+"""The size limit, in bytes, of a member that is read whole: a vocabulary, the list of shards."""
 
 BOMB_FLOOR: Final = 2**20
 BOMB_RATIO: Final = 100
-"""A member above the floor may unpack to so many times its size; JSON packs to a tenth or so."""
+"""A large member may unpack to at most this many times its size; JSON compresses to about a tenth."""
 
 
 def read_source(path: Path) -> Located:
-    """The architecture in a file, whatever its name says.
+    """The architecture in a file, whatever its name is.
 
     Args:
         path: JSON (`to_json()`, ``config.json``, tf.js ``model.json``, a wrapper around one),
             a ``.keras`` archive or an ``.h5`` file with the attribute ``model_config``.
 
     Raises:
-        SpecError: SF400 to SF402 if it holds none.
+        SpecError: SF400 to SF402 if it contains none.
         OSError: The file cannot be read.
     """
     with path.open("rb") as stream:
@@ -50,7 +50,7 @@ def read_source(path: Path) -> Located:
 
 
 def holds_weights(path: Path) -> bool:
-    """Whether a file that holds an architecture holds weights too: JSON does not."""
+    """Whether a file with an architecture also contains weights: JSON does not."""
     with path.open("rb") as stream:
         head = stream.read(8)
     return head.startswith(ZIP_MAGIC) or head == HDF5_MAGIC
@@ -99,7 +99,7 @@ def _from_zip(path: Path) -> Located:
 
 
 def archive_names(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Path of each member with plain slashes -> its name: Windows wrote the other ones."""
+    """Path of each member with slashes -> its name, which may have backslashes (from Windows)."""
     names: dict[str, str] = {}
     for name in archive.namelist():
         names.setdefault(name.replace("\\", "/").removeprefix("./"), name)
@@ -111,8 +111,8 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int = MAX_MEMBER) ->
 
     Args:
         archive: The archive.
-        name: The member, as the archive spells it.
-        limit: What it may have at most, however small it looks packed.
+        name: The name of the member.
+        limit: The largest allowed size in bytes.
 
     Raises:
         SpecError: SF401 for a member that is larger, or unpacks to far more than is stored.
@@ -128,18 +128,18 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int = MAX_MEMBER) ->
             "SF401",
             f"expected {name} to unpack to at most {BOMB_RATIO} times its size, received "
             f"{info.file_size} bytes from {info.compress_size}",
-            hint="such an archive is made to exhaust memory; do not open it",
+            hint="such an archive is made to exhaust memory; do not use it",
         )
     with archive.open(info) as stream:
         return stream.read(limit + 1)
 
 
 def _from_hdf5(path: Path) -> Located:
-    """An ``.h5`` file: the attribute ``model_config``, which TF-Keras and Keras 3 write alike."""
+    """An ``.h5`` file: its attribute ``model_config``, which Keras 2 and Keras 3 write."""
     require(["h5py"], "to read an .h5 file")
     try:
         with path.open("rb") as stream:
-            texts = look_through(stream, 0, path.stat().st_size)
+            texts = check_file(stream, 0, path.stat().st_size)
     except DamagedError as error:
         reason = cut_words(str(error))
         fail("SF400", f"expected an .h5 file, received one that cannot be read: {reason}")

@@ -1,8 +1,8 @@
-"""A program that looks through an HDF5 file, in a process with bounds on time and memory.
+"""A program that reads through an HDF5 file, in a process with limited time and memory.
 
-libhdf5 trusts what a file says of itself: a damaged one of 15 KB makes it loop for ever, or ask
-for all memory.  `specfmt.formats.source.hdf5` therefore runs this first; what the process survives, the
-library reads again in the same way.  It stands alone: it is started by its path, without specfmt.
+libhdf5 trusts the structure of a file: a damaged one of 15 KB can make it loop forever, or allocate
+all memory.  `specfmt.formats.source.hdf5` therefore runs this first; if it succeeds,
+the same library can read the file safely.  The program does not import specfmt; it is started by path.
 
     python -I survey.py PATHS START SIZE SECONDS MEMORY < FILE
 
@@ -19,20 +19,20 @@ import sys
 from typing import Any, BinaryIO, Final
 
 ATTRIBUTES: Final = ("model_config", "keras_version", "training_config")
-"""Texts at the root that say what the file holds."""
+"""Text attributes of the root that describe the content."""
 
 MAX_DEPTH: Final = 64
-"""Groups inside each other; a file with more is made to overflow something."""
+"""The deepest nesting of groups; files with more are malicious."""
 
 LARGE_CHUNK: Final = 2**28
-"""Chunks are read whole: larger ones are not read here, and refused by who reads the numbers."""
+"""Chunks are read whole: larger ones are skipped here and refused when their data are read."""
 
 RATIO: Final = 1000
-"""The same for data that unpack to so many times what is stored."""
+"""Data that unpack to more than this many times their stored size are treated likewise."""
 
 
 class Window(io.RawIOBase):
-    """A stretch of a file as a file of its own: a zip member that is stored as it is."""
+    """A range of a file as a file: an uncompressed zip member."""
 
     def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
         self.stream, self.start, self.size = stream, start, size
@@ -67,7 +67,7 @@ class Window(io.RawIOBase):
 
 
 def bound(seconds: float, memory: int) -> None:
-    """End this process when it has used so much processor time, and refuse it more memory."""
+    """Limit the processor time and the memory of this process."""
     import signal
 
     if hasattr(signal, "setitimer"):
@@ -81,11 +81,11 @@ def bound(seconds: float, memory: int) -> None:
             used = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData"))
         resource.setrlimit(resource.RLIMIT_DATA, (used + memory, used + memory))
     except (ImportError, OSError, ValueError, StopIteration):
-        return  # the time is bounded all the same
+        return  # the time is still limited
 
 
 def look(h5py: Any, group: Any, seen: set[int], depth: int = 0) -> None:
-    """Every attribute, group and header of a dataset below a group, each once; chunks are read."""
+    """Read all attributes, groups, and dataset headers and chunks below a group, each once."""
     _attributes(group)
     if depth > MAX_DEPTH:
         raise ValueError(f"groups nested deeper than {MAX_DEPTH}")
@@ -109,11 +109,11 @@ def _attributes(item: Any) -> None:
         try:
             item.attrs[name]
         except (OSError, RuntimeError, ValueError, TypeError, LookupError):
-            continue  # who needs it says so
+            continue  # reported when it is needed
 
 
 def _dataset(item: Any) -> None:
-    """Its header; the blocks of a chunked one too, as their index is read with the numbers."""
+    """Read the header of a dataset, and its chunks if it has some, to read their index."""
     try:
         shape, dtype, chunks = item.shape, item.dtype, item.chunks
         if shape is None or chunks is None or item.external or item.is_virtual:
@@ -128,11 +128,11 @@ def _dataset(item: Any) -> None:
             for part in item.iter_chunks():
                 item[part]
     except (OSError, RuntimeError, ValueError, TypeError, LookupError):
-        return  # who reads the numbers says so
+        return  # reported when the data are read
 
 
 def examine(stream: BinaryIO, start: int, size: int, seconds: float, memory: int) -> str:
-    """Look through a file within bounds; gives the texts at its root as JSON, or an ``error``."""
+    """Check a file within limits; returns the text attributes of its root as JSON, or an ``error``."""
     import h5py  # type: ignore[import-untyped]
 
     bound(seconds, memory)
@@ -145,7 +145,7 @@ def examine(stream: BinaryIO, start: int, size: int, seconds: float, memory: int
                     found[name] = _text(file.attrs[name])
             look(h5py, file, set())
     except MemoryError:
-        found["error"] = "it asks for far more memory than its size"
+        found["error"] = "it needs far more memory than its size"
     except Exception as error:
         found["error"] = str(error).partition("\n")[0] or type(error).__name__
     return json.dumps(found)
@@ -154,14 +154,14 @@ def examine(stream: BinaryIO, start: int, size: int, seconds: float, memory: int
 def serve() -> None:
     """Answer requests that come with an open file, each in a fork, until the socket closes.
 
-    A request is a line of JSON: start, size, seconds and memory as for `examine`, and the seconds
-    on the clock after which the fork is ended.  An answer is a line too: the fork's exit code and
-    what it printed.
+    A request is a line of JSON: start, size, seconds and memory as for `examine`, and the wall-clock
+    seconds after which the fork is ended.  An answer is a line too: the exit code and the output of
+    the fork.
     """
     import os
     import socket
 
-    import h5py  # noqa: F401 (the forks have it)
+    import h5py  # noqa: F401 (loaded for the forks)
 
     with socket.socket(fileno=os.dup(0)) as connection:
         while True:
@@ -184,7 +184,7 @@ def serve() -> None:
 
 
 def _result(child: int, reader: int, clock: float) -> tuple[str, int | None]:
-    """What a fork printed, and its exit code: None where it was ended by the clock."""
+    """The output of a fork and its exit code: None after a timeout."""
     import os
     import select
     import signal
@@ -210,7 +210,7 @@ def _result(child: int, reader: int, clock: float) -> tuple[str, int | None]:
 
 
 def main(arguments: list[str]) -> int:
-    """Serve, or look through the file at standard input and print the texts at its root."""
+    """Serve, or check the file on standard input and print the text attributes of its root."""
     sys.path += json.loads(arguments[0])
     if arguments[1:] == ["--serve"]:
         serve()
@@ -221,7 +221,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _text(value: Any) -> str:
-    """A text attribute; empty where it is none."""
+    """A text attribute; empty if it is not text."""
     if isinstance(value, str):
         return value
     if not isinstance(value, bytes):

@@ -1,7 +1,7 @@
-"""Vocabularies that a ``.keras`` archive keeps in its ``assets`` folder, put into the configs.
+"""Adding the vocabularies in the ``assets`` folder of a ``.keras`` archive to the configs.
 
-``adapt()`` leaves a vocabulary in the layer alone: its config says null, and
-``assets/layers/text_vectorization/vocabulary.txt`` has a token a line, the special ones first.
+A vocabulary that ``adapt()`` has found is not in the layer's config, where it is null, but in
+``assets/layers/text_vectorization/vocabulary.txt``: one token per line, special tokens first.
 Source: `save_assets` and `load_assets` of `keras/src/layers/preprocessing/index_lookup.py` (tf_keras
 has the same), `_save_container_state` of `keras/src/saving/saving_lib.py`.
 """
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from specfmt.extras import require
 from specfmt.formats.config.reading import Json
-from specfmt.formats.source.hdf5 import look_through
+from specfmt.formats.source.hdf5 import check_file
 from specfmt.layers.naming import to_snake_case
 from specfmt.layers.preprocessing_categories import IntegerLookup, TextVectorization
 
@@ -27,19 +27,19 @@ TABLE: Final = "/vocabulary.txt"
 WEIGHTS: Final = "model.weights.h5"
 
 Read = Callable[[str], bytes | None]
-"""The bytes of an archive's member, None if there is none."""
+"""Returns the bytes of a member of the archive, or None if there is none of this name."""
 
 
 def fill_vocabularies(topology: Any, names: list[str], read: Read) -> None:
-    """Give every lookup layer the vocabulary that the archive has for it.
+    """Add to every lookup layer the vocabulary that the archive has for it.
 
     Args:
         topology: The serialized model, changed in place.
-        names: The archive's members.
-        read: Reads one of them.
+        names: The members of the archive.
+        read: Reads a member.
 
     Raises:
-        SpecError: SF401 if a vocabulary is larger than any file may be.
+        SpecError: SF401 if a vocabulary is too large.
     """
     assets = {name.replace("\\", "/"): name for name in names if name.endswith("vocabulary.txt")}
     if not assets:
@@ -99,12 +99,12 @@ def _fill(class_name: str, config: Json, data: bytes, place: str, read: Read) ->
     special = _special_tokens(class_name, config)
     own = tokens[len(special) :] if tokens[: len(special)] == special else tokens
     if not own or len(set(own)) < len(own):
-        return  # Keras could not load it either
+        return  # Keras cannot load it either
     if config.get("output_mode") in ("tf_idf", "tf-idf"):
         weights = _idf_weights(place.removeprefix(FOLDER), read(WEIGHTS))
         if len(weights) < len(tokens):
             return
-        # Weights stand for the special tokens too.
+        # There are weights for the special tokens too.
         config["vocabulary"], config["idf_weights"] = tokens, weights[: len(tokens)]
     else:
         config["vocabulary"] = own
@@ -113,14 +113,13 @@ def _fill(class_name: str, config: Json, data: bytes, place: str, read: Read) ->
 def read_tokens(data: bytes, size: Any) -> list[str]:
     """The lines of a vocabulary file.
 
-    Keras 3 reads what Python takes for a line, and drops empty ones at the end; Keras 2 splits at
-    line feeds alone.  ``size``, which the config says, tells which of the two gives the vocabulary
-    that was saved.
+    Keras 3 splits lines as Python does, and drops empty ones at the end; Keras 2 splits only at line
+    feeds.  ``size``, from the config, determines which of the two gives the saved vocabulary.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")  # Python on Windows wrote files so
+        text = data.decode("cp1252", "replace")  # the encoding of Python on Windows
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     by_line = text.splitlines()
     while by_line and not by_line[-1]:
@@ -130,7 +129,7 @@ def read_tokens(data: bytes, size: Any) -> list[str]:
 
 
 def _special_tokens(class_name: str, config: Json) -> list[Any]:
-    """The mask token and the tokens for what is unknown, which the file has first."""
+    """The mask token and the out-of-vocabulary tokens, with which the file begins."""
     text = class_name == TextVectorization.type_name
     mask = "" if text else config.get("mask_token")
     unknown = "[UNK]" if text else config.get("oov_token")
@@ -142,7 +141,7 @@ def _special_tokens(class_name: str, config: Json) -> list[Any]:
 
 
 def _idf_weights(group: str, data: bytes | None) -> list[float]:
-    """What `adapt()` found for ``tf_idf``, from the weights inside the archive."""
+    """The IDF weights that `adapt()` found, from the weights in the archive."""
     if data is None:
         return []
     require(["h5py"], "to read the weights of a vocabulary")
@@ -152,7 +151,7 @@ def _idf_weights(group: str, data: bytes | None) -> list[float]:
         with tempfile.TemporaryFile() as copy:
             copy.write(data)
             copy.flush()
-            look_through(copy, 0, len(data))
+            check_file(copy, 0, len(data))
         with h5py.File(io.BytesIO(data), "r") as file:
             for path in (f"{group}/vars/idf_weights", f"{group}/_lookup_layer/vars/idf_weights"):
                 found = _own_data(h5py, file, path)
@@ -164,7 +163,7 @@ def _idf_weights(group: str, data: bytes | None) -> list[float]:
 
 
 def _own_data(h5py: Any, file: Any, path: str) -> Any:
-    """A dataset that the file itself holds, no links followed; else None."""
+    """A dataset in the file itself, without following links; else None."""
     item = file
     for part in path.split("/"):
         plain = isinstance(item, h5py.Group) and part in item
