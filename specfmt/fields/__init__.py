@@ -1,1 +1,1 @@
-"""What a field may hold: types, rules, findings, former spellings."""
+"""Field types, the rules that validate them, findings, and former spellings."""

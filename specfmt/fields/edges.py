@@ -1,10 +1,10 @@
-"""Edges: what an entry reads.
+"""Edges: the tensors that an entry is called on.
 
     inputs: a                                    one tensor
     inputs: [a, b]                               several, in call order
-    inputs: {query: a, value: [b, "c:1"]}        by call argument; constants stand as they are
+    inputs: {query: a, value: [b, "c:1"]}        by call argument; a value may be a constant
 
-A tensor is named by its layer (or call, or model input); ``name:1`` is the second output.
+A tensor has the name of its layer, call or model input; ``name:1`` is a second output.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Edges = Annotated[Any, Nullable(EdgesRule())]
 
 
 class OperandsRule(Rule):
-    """Positional arguments of an operation: one, or a list that may nest."""
+    """The positional arguments of an operation: one, or a list that may be nested."""
 
     def check(self, value: Any) -> Any:
         if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Broken rules: what was expected, what was received, and what was probably meant."""
+"""Errors about values that break a rule, and suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show(value: object, limit: int = 60) -> str:
-    """A received value as the user may have written it, cut to ``limit`` characters."""
+    """A received value as in YAML, cut to ``limit`` characters."""
     if value is None:
         text = "null"
     elif value is True or value is False:
@@ -37,7 +37,14 @@ def _show_mapping(value: Mapping[Any, Any]) -> str:
 
 
 class FieldError(ValueError):
-    """A value breaks its rule: what was expected, what was received, what to do."""
+    """A value breaks its rule.
+
+    Args:
+        expected: What the rule accepts, as the end of "expected ...".
+        received: The value.
+        hint: How to fix it.
+        code: The diagnostic's code.
+    """
 
     def __init__(
         self, expected: str, received: object, hint: str = "", code: str = "SF123"
@@ -57,7 +64,7 @@ class NestedError(ValueError):
 
 
 def close_matches(word: object, choices: Iterable[str]) -> tuple[str, ...]:
-    """The choice that a misspelt word probably means, or nothing."""
+    """The choice that a misspelt name probably means, if there is exactly one; else empty."""
     if not isinstance(word, str) or len(word) > 80:
         return ()
     return _close_matches(word, tuple(choices))
@@ -65,15 +72,15 @@ def close_matches(word: object, choices: Iterable[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _close_matches(word: str, choices: tuple[str, ...]) -> tuple[str, ...]:
-    """The one nearest choice that few slips turn the word into, or that the word abbreviates.
+    """The nearest choice that a few typing errors turn the word into, or that it abbreviates.
 
-    None is better than a wrong one: words that only share an ending are not close
-    ("TextVectorization", "BatchNormalization"), and of several equally near none is named.
+    No suggestion is better than a wrong one: words that only share an ending are not close
+    ("TextVectorization", "BatchNormalization"), and of several equally near none is returned.
     """
     import difflib
 
     table: dict[str, str] = {}
-    for choice in choices:  # of `Accuracy` and `accuracy` the one that is written as the word is
+    for choice in choices:  # of `Accuracy` and `accuracy` the one in the case of the word
         if choice.lower() not in table or choice.islower() == word.islower():
             table[choice.lower()] = choice
     folded = word.lower()
@@ -93,15 +100,15 @@ def _close_matches(word: str, choices: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _abbreviates(word: str, other: str) -> bool:
-    """Whether all letters of a word stand in another in this order, and more: Avg in Average."""
+    """Whether another word contains all letters of a word in this order, as Average does Avg."""
     letters = iter(other)
     return len(other) > len(word) and other[0] == word[0] and all(c in letters for c in word)
 
 
 def _slips(word: str, other: str) -> int:
-    """How many letters were added, left out, mistaken or exchanged with their neighbour.
+    """The number of letters that were added, left out, replaced or swapped with their neighbour.
 
-    The optimal string alignment distance (L. Boytsov, "Indexing methods for approximate
+    This is the optimal string alignment distance (L. Boytsov, "Indexing methods for approximate
     dictionary searching", 2011).
     """
     before: list[int] = []
@@ -117,11 +124,11 @@ def _slips(word: str, other: str) -> int:
 
 
 def did_you_mean(word: object, choices: Iterable[str]) -> str:
-    """A hint that names the closest choice, or nothing."""
+    """A hint with the closest choice; empty if there is none."""
     close = close_matches(word, choices)
     return f"did you mean {close[0]}?" if close else ""
 
 
 def error_to_diagnostic(error: FieldError, path: Path) -> Diagnostic:
-    """A broken rule as a finding at ``path``."""
+    """The finding at ``path`` about a value that breaks its rule."""
     return Diagnostic(error.code, error.message, path, error.hint)

@@ -1,8 +1,8 @@
-"""Classes and functions that a document names and Python would import: which may be named at all.
+"""Which classes and functions a document may refer to by their dotted path.
 
-Generated code imports and calls them, so a file could make it run anything that is installed.
-A dotted path may name the user's own code, or an extension of Keras; the standard library and
-other installed packages are refused where the document is read, whoever wrote it.
+Generated code imports and calls them, so without limits a file could make it run any installed
+code.  A path may be of a user-defined class or of an extension of Keras; the standard library
+and other installed packages are refused when the document is read.
 """
 
 from __future__ import annotations
@@ -26,23 +26,25 @@ KERAS_ROOTS: Final = (
     "tf.keras",
     "keras",
 )
-"""What Keras itself is imported as, today and formerly."""
+"""The names under which Keras is or was imported."""
 
 KERAS_PARTS: Final = frozenset(
     "activations callbacks constraints dtype_policies engine feature_column initializers layers "
     "legacy legacy_tf_layers losses metrics mixed_precision models ops optimizer_v2 optimizers "
     "premade premade_models quantizers regularizers".split()
 )
-"""Modules of Keras that hold what a model is made of; `keras.utils.get_file` downloads."""
+"""Modules of Keras whose objects a model may contain; others, such as `keras.utils`, may read files
+or download."""
 
 KERAS_INNER: Final = frozenset({"_tf_keras", "_v1", "_v2", "api", "keras", "src"})
-"""Modules on the way to them."""
+"""Modules that contain these modules."""
 
 KERAS_LOADS: Final = ("clone", "deserialize", "get", "load")
-"""Functions of Keras that make objects from files, or from names in their arguments."""
+"""Prefixes of Keras's functions that create objects from files, or from names in their
+arguments."""
 
 UNSAFE_IN_KERAS: Final = frozenset("Lambda TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer".split())
-"""Classes of Keras that run code from a file: Keras's own `safe_mode` refuses them."""
+"""Classes of Keras that run code from a file, which Keras's `safe_mode` refuses."""
 
 EXTENDS: Final = {
     "Keras": re.compile(
@@ -50,14 +52,14 @@ EXTENDS: Final = {
     ),
     "PyTorch": re.compile(r"torch(vision|audio)?$"),
 }
-"""Requirements that make an installed package an extension of a framework."""
+"""Framework -> the requirement by which an installed package counts as its extension."""
 
 _allowed: ContextVar[tuple[str, ...]] = ContextVar("allowed", default=())
 
 
 @contextmanager
 def allowing(names: Iterable[str]) -> Iterator[None]:
-    """Within the block, these classes may be named and run: dotted paths, or the start of them."""
+    """Within the block, allow these classes: dotted paths of classes, modules or packages."""
     token = _allowed.set((*_allowed.get(), *names))
     try:
         yield
@@ -66,7 +68,7 @@ def allowing(names: Iterable[str]) -> Iterator[None]:
 
 
 def is_allowed(dotted: str) -> bool:
-    """Whether a class was named by the user: itself, or a module that it is in."""
+    """Whether the user allowed a class, or a module or package that contains it."""
     starts = [name.removesuffix(".*") for name in _allowed.get()]
     return any(dotted == start or dotted.startswith(f"{start}.") for start in starts if start)
 
@@ -79,9 +81,9 @@ class ClassRule(Text):
         reason = refusal(text)
         if reason:
             raise FieldError(
-                "a class of your own or of an extension of Keras",
+                "a user-defined class or one of an extension of Keras",
                 text,
-                f"{reason}; write your own class around it and name that",
+                f"{reason}; wrap it in a class of your own",
                 "SF129",
             )
         return text
@@ -98,39 +100,39 @@ class TorchClassRule(Text):
         reason = _refusal_of_root(text, "PyTorch")
         if reason:
             raise FieldError(
-                "an nn.Module of your own or of an extension of PyTorch",
+                "a user-defined nn.Module or one of an extension of PyTorch",
                 text,
-                f"{reason}; write your own class around it and name that",
+                f"{reason}; wrap it in a class of your own",
                 "SF129",
             )
         return text
 
 
 def refusal(dotted: str) -> str:
-    """Why a document may not name this class; empty if it may."""
-    # Python reads names in this form: full-width letters name the module `os` too.
+    """Why a document may not refer to this class; empty if it may."""
+    # Python normalizes names to this form: `os` in full-width letters is the module `os` too.
     dotted = unicodedata.normalize("NFKC", dotted).rpartition(">")[2]
     module, _, name = dotted.rpartition(".")
     root = module.partition(".")[0]
     if not module or (root == "builtins" and name in ("function", "__lambda__")):
-        return ""  # a function whose place Keras did not write: nothing can be imported
+        return ""  # a function without a module, which cannot be imported
     keras = next((each for each in KERAS_ROOTS if f"{module}.".startswith(f"{each}.")), "")
     if keras:
         parts = (p for p in module.removeprefix(keras).split(".")[1:] if p not in KERAS_INNER)
         part = next(parts, "layers" if name[:1].isupper() else "")
         if part in KERAS_PARTS and not name.startswith(KERAS_LOADS):
             return ""
-        return f"{dotted} is nothing that a model is made of"
+        return f"{dotted} is not part of a model"
     return _refusal_of_root(dotted, "Keras")
 
 
 def _refusal_of_root(dotted: str, framework: str) -> str:
-    """Why a class may not be named because of the package that it is in."""
+    """Why a document may not refer to a class of this package; empty if it may."""
     root = dotted.partition(".")[0]
     if root in sys.stdlib_module_names or root == "builtins":
-        return f"{root} is a module of Python, not of {framework}"
+        return f"{root} belongs to Python's standard library"
     if root in ("specfmt", "tensorflow", "tf", *(["torch"] if framework == "PyTorch" else [])):
-        return f"{dotted} is no extension of {framework}"
+        return f"{dotted} is not an extension of {framework}"
     if is_allowed(dotted) or not _is_installed(root, framework):
         return ""
     return (
@@ -141,9 +143,9 @@ def _refusal_of_root(dotted: str, framework: str) -> str:
 
 @cache
 def _is_installed(root: str, framework: str) -> bool:
-    """Whether a module belongs to an installed package other than an extension of a framework.
+    """Whether a module belongs to an installed package that does not extend a framework.
 
-    What is installed from a folder of this machine is the user's own.
+    A package that is installed from a local folder counts as user-defined.
     """
     from importlib.metadata import packages_distributions
 
@@ -152,7 +154,7 @@ def _is_installed(root: str, framework: str) -> bool:
 
 
 def _is_trusted(name: str, framework: str) -> bool:
-    """Whether a distribution extends a framework, or was installed from the user's source."""
+    """Whether a distribution extends a framework, or was installed from a local folder."""
     import json
     from importlib.metadata import distribution
 

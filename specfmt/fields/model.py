@@ -1,4 +1,4 @@
-"""The base of everything that a spec is made of: Pydantic models that can be written back as data."""
+"""The base of all parts of a spec: Pydantic models that can be converted back to plain data."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 COMMON_FIELDS = ("name", "inputs", "activity_regularizer", "trainable", "dtype")
-"""Fields that every layer has; wherever a class has one of them, it comes after its own."""
+"""Fields that every layer has; in every class they come after the class's own fields."""
 
 
 class SpecModel(BaseModel):
-    """Base of layers, words, documents and their parts; frozen, and strict about unknown keys."""
+    """Base of layers, vocabulary entries, documents and their parts; frozen, without extra keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @classmethod
     def absent_fields(cls) -> tuple[str, ...]:
-        """Fields of a base class that a spec cannot give for this one."""
+        """Fields of a base class that this class does not have in a spec."""
         return ()
 
     def tag(self) -> dict[str, str]:
-        """The key that tells what it is, where it has one: ``{"type": "Dense"}``."""
+        """The key that identifies its class, such as ``{"type": "Dense"}``; empty if there is
+        none."""
         return {}
 
     def explicit_arguments(self) -> dict[str, Any]:
-        """The fields that differ from their defaults: its own in order, then the common."""
+        """The fields that differ from their defaults: the class's own, then the common ones."""
         given = {}
         fields = type(self).model_fields
         own = [name for name in fields if name not in COMMON_FIELDS]
@@ -36,15 +37,15 @@ class SpecModel(BaseModel):
         return given
 
     def to_data(self) -> Any:
-        """It as plain YAML/JSON data, defaults left out."""
+        """The model as plain YAML/JSON data, without fields that have their defaults."""
         fields = type(self).model_fields
         given = self.explicit_arguments().items()
         return {**self.tag(), **{fields[key].alias or key: to_data(item) for key, item in given}}
 
 
 def to_data(value: Any) -> Any:
-    """A field's value as plain YAML/JSON data, defaults left out."""
-    if hasattr(value, "to_data"):  # a model, or a word of the vocabulary
+    """A field's value as plain YAML/JSON data, without fields that have their defaults."""
+    if hasattr(value, "to_data"):  # a model, or a vocabulary entry
         return value.to_data()
     if isinstance(value, (list, tuple)):
         return [to_data(item) for item in value]

@@ -1,8 +1,8 @@
-"""Rules: what a value may be, said once for the reader and for the JSON Schema.
+"""Rules: which values a field accepts, for validation and for the JSON Schema.
 
-A `Rule` checks one value and knows its own JSON Schema, so what the one accepts the other
-accepts.  Rules are plain functions to Pydantic, which keeps the classes cheap to create.
-Checks that need more than the value itself (ranks, other fields) belong to the graph.
+A `Rule` checks one value and has a JSON Schema that accepts the same values.  To Pydantic rules
+are plain functions, which makes classes cheap to create.  Checks that need more than the value
+(ranks, other fields) are made on the graph.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LARGEST_INTEGER = 2**53 - 1
-"""What JSON readers, editors among them, hold exactly; far beyond any tensor's size."""
+"""The largest integer that JSON parsers represent exactly, far above the size of any tensor."""
 
 
 class Rule(ABC):
@@ -48,7 +48,7 @@ class Rule(ABC):
 
 
 def as_integer(value: object) -> int | None:
-    """The integer that JSON Schema would see in ``value``, or None: 3 and 3.0, never True."""
+    """``value`` as an integer, as JSON Schema defines it: 3 and 3.0, not True; else None."""
     if type(value) is int:
         return value
     if type(value) is float and value.is_integer():
@@ -57,13 +57,13 @@ def as_integer(value: object) -> int | None:
 
 
 def unquoted(value: object) -> str:
-    """A hint where a text is received that would be a number without its quotes."""
+    """A hint if ``value`` is a string that would be a number without its quotes; else empty."""
     plain = isinstance(value, str) and re.fullmatch(r"[-+]?\d{1,20}(\.\d{1,20})?", value)
     return "remove the quotes" if plain else ""
 
 
 class Integer(Rule):
-    """A whole number from ``minimum`` to ``maximum``; 3.0 counts as 3, as in JSON Schema."""
+    """An integer from ``minimum`` to ``maximum``; 3.0 counts as 3, as in JSON Schema."""
 
     def __init__(self, minimum: int | None = None, maximum: int | None = None) -> None:
         self.minimum, self.maximum = minimum, maximum
@@ -152,7 +152,7 @@ class Number(Rule):
 
 
 class Boolean(Rule):
-    """true or false, nothing that merely looks like it."""
+    """true or false; numbers and strings are not accepted."""
 
     def check(self, value: Any) -> bool:
         if value is not True and value is not False:
@@ -230,7 +230,7 @@ class Tuple(Rule):
         return tuple(items)
 
     def _in_brackets(self, value: Any) -> str:
-        """A hint where one item stands without a list around it."""
+        """A hint if the value would be accepted as the only item of a list; else empty."""
         try:
             self.item.check(value)
         except (FieldError, NestedError):
@@ -247,9 +247,9 @@ class Tuple(Rule):
 
 
 class Either(Rule):
-    """The first of several rules that accepts the value.
+    """A value that one of several rules accepts; the first that does converts it.
 
-    Where none does, what is wrong inside of the value tells more than that it fits no rule.
+    If none does, an error inside the value is reported rather than that it fits no rule.
     """
 
     def __init__(self, *rules: Rule, expected: str) -> None:
@@ -274,7 +274,7 @@ class Either(Rule):
 
 
 class Nullable(Rule):
-    """null, or what another rule accepts; messages are the other rule's."""
+    """null, or a value that another rule accepts; the messages are those of the other rule."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -287,7 +287,10 @@ class Nullable(Rule):
 
 
 class AnyMapping(Rule):
-    """Any mapping, kept as it is."""
+    """Any mapping.
+
+    It is kept unchanged.
+    """
 
     def check(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -299,9 +302,9 @@ class AnyMapping(Rule):
 
 
 class SizeRule(Rule):
-    """An integer for all axes or a list of one for each of ``rank`` axes.
+    """An integer for all axes, or a list of integers for ``rank`` axes.
 
-    The canonical form is an int where all axes agree, else a tuple; `expand` gives the tuple.
+    The canonical form is an int if all axes are equal, else a tuple; `expand` returns the tuple.
     """
 
     def __init__(self, rank: int, minimum: int = 1) -> None:
@@ -333,10 +336,10 @@ class SizeRule(Rule):
 
 
 class SidesRule(Rule):
-    """How much at each side of ``rank`` axes: an integer, or for each axis one or [before, after].
+    """A size at each side of ``rank`` axes: an integer, or for each axis one or [before, after].
 
-    The canonical form is an int where all sides agree, else a tuple with an int or a pair for
-    each axis; `expand_sides` gives the pairs.
+    The canonical form is an int if all sides are equal, else a tuple with an int or a pair for
+    each axis; `expand_sides` returns the pairs.
     """
 
     def __init__(self, rank: int) -> None:
@@ -370,10 +373,10 @@ class SidesRule(Rule):
 
 
 def choice_schema(tag: str, definitions: Mapping[str, str]) -> dict[str, Any]:
-    """The JSON Schema of an object whose ``tag`` decides which definition it follows.
+    """The JSON Schema of an object whose ``tag`` selects the definition that it follows.
 
-    Editors understand this form best: they complete the tags, offer the fields of the one
-    that is given, and name all tags in their message.
+    Editors support this form best: they complete the tags, offer the fields of the given one,
+    and list all tags in their message.
     """
     return {
         "type": "object",
@@ -384,7 +387,7 @@ def choice_schema(tag: str, definitions: Mapping[str, str]) -> dict[str, Any]:
 
 
 def branch_schema(tag: str, value: str, definition: str) -> dict[str, Any]:
-    """``definition`` holds where ``tag`` is ``value``."""
+    """The condition that an object follows ``definition`` if its ``tag`` is ``value``."""
     return {
         "if": {"properties": {tag: {"const": value}}, "required": [tag]},
         "then": {"$ref": f"#/$defs/{definition}"},

@@ -1,4 +1,4 @@
-"""Field types: the names by which a field says what it takes, each a Python type with its rule."""
+"""Field types: Python types annotated with the rules that validate them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 else:
 
     class Literal:
-        """``Literal["valid", "same"]``: typing's own, refused in our words."""
+        """``Literal["valid", "same"]``: typing's own, with specfmt's error messages."""
 
         def __class_getitem__(cls, options: str | tuple[str, ...]) -> Any:
             choices = (options,) if isinstance(options, str) else options
@@ -61,12 +61,12 @@ def expand_sides(
 
 
 def expand(size: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
-    """A `Size` as one number an axis: ``expand(2, 3) == (2, 2, 2)``."""
+    """A `Size` as one number per axis: ``expand(2, 3) == (2, 2, 2)``."""
     return (size,) * rank if isinstance(size, int) else size
 
 
 Size = int | tuple[int, ...]
-"""One number an axis, or one for all: see `expand`."""
+"""One number per axis, or one for all axes: see `expand`."""
 
 Sides = int | tuple[int | tuple[int, ...], ...]
 """(before, after) for each axis: see `expand_sides`."""
@@ -112,7 +112,7 @@ Padding = Literal["valid", "same"]
 CausalPadding = Literal["valid", "same", "causal"]
 
 NAME_PATTERN = r"^[^/\x00-\x1f\x7f]+$(?!\n)"
-"""Patterns mean the same in Python and in the editors' JavaScript: `$` alone would not."""
+"""The pattern means the same in Python and in JavaScript, in which `$` alone would differ."""
 
 
 class NameRule(Text):
@@ -129,7 +129,7 @@ OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES))]
 
 
 class DTypePolicyRule(Either):
-    """A dtype, a mixed policy, or any other Keras policy kept as its config."""
+    """A dtype, a mixed precision policy, or another Keras dtype policy as its config."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Plain data -> layer, word or document, with every finding at once."""
+"""Validation of plain data as a layer, vocabulary entry or document, with all findings at once."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
     """Build ``cls`` from plain data.
 
     Args:
-        cls: A layer, word or document class.
+        cls: The class of a layer, vocabulary entry, document or part of one.
         data: Its fields.
-        label: What to call it in messages, usually its type name.
+        label: Its name in messages, usually its type name.
 
     Raises:
         NestedError: With every finding, paths relative to ``data``.
@@ -45,7 +45,7 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
         return cls.model_validate(data)
     except ValidationError as error:
         raise NestedError(_pydantic_findings(error, cls, label)) from None
-    except UnicodeEncodeError:  # data made in Python: no text that was read has one
+    except UnicodeEncodeError:  # only in data made in Python, as reading a text refuses these
         message = f"expected {label} in Unicode, received half of a surrogate pair"
         raise NestedError([Diagnostic("SF123", message)]) from None
 
@@ -53,7 +53,7 @@ def validate(cls: type[M], data: Mapping[str, Any], label: str) -> M:
 def _pydantic_findings(
     error: ValidationError, cls: type[SpecModel], label: str
 ) -> Iterator[Diagnostic]:
-    """Pydantic's errors as diagnostics in our words."""
+    """Pydantic's errors as diagnostics with specfmt's messages."""
     missing: list[Path] = []
     unknown: list[Path] = []
     for item in error.errors(include_url=False):
@@ -73,7 +73,7 @@ def _pydantic_findings(
 
 
 def findings(rule: Rule, value: Any, path: Path) -> Iterator[Diagnostic]:
-    """What a rule finds in a value that it does not accept."""
+    """The findings of a rule in a value that it does not accept."""
     try:
         rule.check(value)
     except FieldError as error:
@@ -107,14 +107,14 @@ def _inner_rule(annotation: Any) -> Rule | None:
 
 @cache
 def rules_of(cls: type[SpecModel]) -> dict[str, Rule]:
-    """The rules behind the keys that a spec has for a class."""
+    """Key in a spec -> the rule that validates it."""
     found = {key: rule_of(cls, name) for key, name in keys_of(cls).items()}
     return {key: rule for key, rule in found.items() if rule is not None}
 
 
 @cache
 def required_keys(cls: type[SpecModel]) -> tuple[str, ...]:
-    """The keys that must be given."""
+    """The required keys."""
     keys = keys_of(cls).items()
     return tuple(key for key, name in keys if cls.model_fields[name].is_required())
 
@@ -122,7 +122,7 @@ def required_keys(cls: type[SpecModel]) -> tuple[str, ...]:
 def _key_findings(
     missing: list[Path], unknown: list[Path], cls: type[SpecModel], label: str
 ) -> Iterator[Diagnostic]:
-    """Findings about keys; a field missing because its key is misspelt is one, not two."""
+    """Findings about keys; a field that is missing because its key is misspelt is one finding."""
     meant = {name for path in unknown for name in _meant(str(path[-1]), cls)}
     for path in missing:
         if path[-1] not in meant:
@@ -134,14 +134,14 @@ def _key_findings(
 
 @cache
 def keys_of(cls: type[SpecModel]) -> dict[str, str]:
-    """The keys that a spec has for a class, in order, and the field behind each."""
+    """Key in a spec -> the field's name, in order."""
     absent = cls.absent_fields()
     fields = cls.model_fields.items()
     return {field.alias or name: name for name, field in fields if name not in absent}
 
 
 def _meant(key: str, cls: type[SpecModel]) -> tuple[str, ...]:
-    """The key that was probably meant by an unknown one, if any."""
+    """The key that an unknown one probably means, if there is one."""
     known = keys_of(cls)
     old = former_arguments(cls).get(key)
     if old is not None:
@@ -150,7 +150,8 @@ def _meant(key: str, cls: type[SpecModel]) -> tuple[str, ...]:
 
 
 def unknown_key(key: str, path: Path, cls: type[SpecModel], label: str) -> Diagnostic:
-    """A key that ``cls`` does not have: an old spelling, a typo, or nonsense."""
+    """The finding about a key that ``cls`` does not have, which may be a former spelling or a
+    typo."""
     known = keys_of(cls)
     old = former_arguments(cls).get(key)
     if old is not None:

@@ -31,7 +31,7 @@ def as_axes(axis: Axes) -> tuple[Axis, ...]:
 
 @layer
 class ReLU(FloatLayer):
-    """`max(x, 0)` by default; else `x` from ``threshold`` on, at most ``max_value``, and
+    """`max(x, 0)`; in general `x` from ``threshold`` on, limited to ``max_value``, and
     `negative_slope * (x - threshold)` below."""
 
     activation_function = "relu"

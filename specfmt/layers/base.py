@@ -1,10 +1,10 @@
-"""The base class of layers: what is true of a layer in any framework.
+"""The base class of layers, which defines what is true of a layer in every framework.
 
 A layer class declares its fields (Keras's constructor arguments, in Keras's order, with
-Keras's defaults) and up to five facts: output shape, weights, multiply-accumulates, dtype and
-mask behaviour.  Everything else (schema, reading, Keras code, Keras JSON, docs) is derived.
+Keras's defaults) and where needed its output shape, weights, multiply-accumulates, output dtype
+and mask behaviour.  Everything else (schema, reading, Keras code, Keras JSON, docs) is derived.
 
-Shapes are tuples with the batch axis first; None is a size not known until run time.
+Shapes are tuples with the batch axis first; None is a size that is not known until run time.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from specfmt.vocab.fields import Regularizer
 
 Shape = tuple[int | None, ...]
 Shapes = Shape | tuple[Shape, ...]
-"""What a layer returns: one shape, or a tuple of shapes for several outputs."""
+"""The shape of a layer's output, or a tuple of shapes for several outputs."""
 
 
 class ShapeError(Exception):
-    """A layer cannot take its inputs: what was expected, what was received, what to do.
+    """A layer cannot be applied to its inputs.
 
     Args:
-        expected: What the layer needs, as the end of "expected ...".
-        received: What it got, as the end of "received ...".
-        hint: What to do about it.
-        field: The field to point at; the whole entry if empty.
+        expected: What the layer requires, as the end of "expected ...".
+        received: What it was given, as the end of "received ...".
+        hint: How to fix it.
+        field: The field at which the finding is placed; the whole entry if empty.
         code: The diagnostic's code.
     """
 
@@ -50,7 +50,7 @@ _SHAPE = re.compile(r"\((?:None|\d+)(?:, (?:None|\d+))*,?\)")
 
 
 def _with_shapes(message: str) -> str:
-    """Shapes in a message as users know them: ``(None, None, 3)`` is ``(N, ?, 3)``."""
+    """A message with shapes as in the docs: ``(None, None, 3)`` becomes ``(N, ?, 3)``."""
     return _SHAPE.sub(lambda match: match[0].replace("(None", "(N").replace("None", "?"), message)
 
 
@@ -62,15 +62,15 @@ class Weight:
         name: Keras's path below the layer: ``kernel``, ``lstm_cell/recurrent_kernel``.
         shape: Keras's shape.
         init: The initializer.
-        trainable: Whether training changes it (batch statistics: False).
-        dtype: Empty for the layer's variable dtype.
-        regularizer, constraint: What training does to it besides.
-        store: The attribute path below the layer in a ``.weights.h5`` file where it differs
-            from the layer's own group, such as ``cell``, then the index within that group.
-        merged_into: The weight to which Keras adds this one when it saves, so that files do not
-            hold it: the two factors of LoRA, whose product is added.
-        pieces: (length, initializer) for each part along the first axis, where parts start
-            from initializers of their own; ``init`` is then that of most of it.
+        trainable: Whether training updates it; False for batch statistics.
+        dtype: Its dtype; empty for the layer's variable dtype.
+        regularizer, constraint: Its regularizer and constraint, if any.
+        store: The path of its group below the layer's in a ``.weights.h5`` file, such as
+            ``cell``; empty for the layer's own group.
+        merged_into: The weight into which Keras merges this one when it saves, so that files do
+            not contain it: true of LoRA's two factors, whose product is added to the kernel.
+        pieces: (length, initializer) for each part along the first axis, if parts have
+            different initializers; ``init`` is then the initializer of most of it.
     """
 
     name: str
@@ -98,9 +98,9 @@ class Argument:
     """An argument of a layer's ``call``.
 
     Attributes:
-        name: Keras's name of it.
+        name: Its name in Keras.
         kind: ``tensor``; ``tensors`` for a list of them; ``value`` for a plain constant.
-        required: Whether a call must give it.
+        required: Whether a call must have it.
     """
 
     name: str
@@ -111,7 +111,7 @@ class Argument:
 ONE_INPUT = (Argument("inputs"), Argument("training", "value", required=False))
 
 KERAS_LAYERS = "keras.layers"
-"""Where Keras keeps its layers; those of an application stand in the application's module."""
+"""The module of Keras's layers, except those that an application's module defines."""
 
 KERAS_2_LATER: Final = frozenset(
     {
@@ -128,10 +128,10 @@ KERAS_2_LATER: Final = frozenset(
         "zero_output_for_mask",
     }
 )
-"""Fields that most classes of Keras 2 have only since some release of 2.x, or not at all."""
+"""Fields that most classes of Keras 2 have only from some release of 2.x on, or not at all."""
 
 STRENGTHS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
-"""Fields that say how strong a layer's randomness is; none at zero."""
+"""Fields that set the strength of a layer's randomness; at zero a call draws nothing."""
 
 
 class Layer(SpecModel):
@@ -140,53 +140,58 @@ class Layer(SpecModel):
     Class attributes:
         type_name: Keras's class name, set by the registry.
         family: The module's name, set by the registry.
-        call_arguments: What ``call`` takes, in Keras's order.
-        supports_masking: Whether Keras lets a mask through (a layer without it drops the mask).
-        open_call: Whether a call takes arguments that `call_arguments` does not name.
-        keras_module: The module that holds Keras's class of the same name.
-        keras_class: The class's own name, where Keras exports it under another.
-        reads_masks: Whether the values depend on the masks that travel with its inputs, other
-            than as a ``..._mask`` argument.
-        takes_masks_of: Call arguments whose masks a call takes off, for all that run later.
-        trainable_reaches_parts: Whether ``trainable: false`` freezes all its weights.  Keras
-            gives some layers parts that the constructor's argument does not reach.
-        takes_trainable: Whether Keras's constructor takes ``trainable``.
+        call_arguments: The arguments of Keras's ``call``, in Keras's order.
+        supports_masking: Whether the output has the input's mask; otherwise the mask is dropped.
+        open_call: Whether a call may have arguments that are not in `call_arguments`.
+        keras_module: The module of Keras's class of the same name.
+        keras_class: The name of Keras's class, where Keras exports it under another name.
+        reads_masks: Whether the output's values depend on the masks of its inputs, apart from
+            ``..._mask`` arguments.
+        takes_masks_of: Call arguments from whose tensors a call removes the mask, which later
+            calls then do not see.
+        trainable_reaches_parts: Whether ``trainable: false`` freezes all its weights.  In Keras
+            the argument does not reach the inner layers of some layers.
+        takes_trainable: Whether Keras's constructor has the argument ``trainable``.
         training_default: The default of ``training`` in Keras's `call`, unless it is None.
-        casts_inputs: Whether Keras casts what the layer reads to its compute dtype.
-        automatic_parts: Classes of parts that Keras names by their class, in its order.
-        penalizes_parts: Whether Keras hands ``activity_regularizer`` on to parts of the layer.
-        tables: Fields that hold a table, which generated code keeps apart where it is long.
-        has_statistics: Whether it takes the statistics of a batch in training mode.
-        former_arguments: What its arguments were called, and what became of others.
-        former_defaults: What older files mean where they leave an argument out.
-        rank: How many spatial axes it works on; 0 where that is not fixed.
-        positionwise: Whether it treats every position on its own.
-        activation_function: The function that it applies, and may stand for where one is given.
-        reads_indices: Whether it reads the numbers of categories.
-        reads_sequences: Whether it reads (batch, time, features).
+        casts_inputs: Whether Keras casts the layer's inputs to its compute dtype.
+        automatic_parts: Classes of inner layers that Keras names automatically, in its order.
+        penalizes_parts: Whether Keras passes ``activity_regularizer`` on to inner layers.
+        tables: Fields whose value may be a long list, which generated code then defines apart.
+        has_statistics: Whether it computes batch statistics in training mode.
+        former_arguments: Former names of arguments, and what replaced each.
+        former_defaults: Defaults that arguments had in earlier generations of Keras.
+        rank: The number of spatial axes that it works on; 0 if that is not fixed.
+        positionwise: Whether each position of the output depends on the same position of the
+            input only.
+        activation_function: The activation function that it computes, in whose place it may be
+            given.
+        reads_indices: Whether its inputs are category indices.
+        reads_sequences: Whether its input has shape (batch, time, features).
 
-    What Keras writes into its files:
-        built_at_creation: Whether it is built when it is made, so that no shape is noted.
-        build_arguments: Call arguments whose shapes are noted; None for the first alone.
-        writes_activity_regularizer: Whether it stands in the config even where there is none.
-        unwritten: Fields that the config does not have.
-        lists_axes: Whether ``axis`` is written as a list, whatever was given.
+    Keras's files:
+        built_at_creation: Whether Keras builds it when it is created, so that files have no
+            build shape.
+        build_arguments: Call arguments whose shapes are saved; None for the first only.
+        writes_activity_regularizer: Whether the config contains it even if it is null.
+        unwritten: Fields that the config does not contain.
+        lists_axes: Whether ``axis`` is always written as a list.
         sorts_axes: Whether that list is sorted.
         paired_sizes: Size fields that are written as (before, after).
-        factor_from: Where the range starts that one number as ``factor`` stands for: ``zero``
-            or ``minus`` that number; empty if it stays a number.
+        factor_from: The lower end of the range that a single number x as ``factor`` is written
+            as: ``zero`` for 0, ``minus`` for -x; empty if it is written as a number.
 
-    Keras 2 (`tf_keras` 2.21), where it differs:
-        in_keras_2: Whether it has the layer, with the same meaning but for what follows.
-        keras_2_lacks: Fields that it does not have, or reads and does not apply.
-        keras_2_later: Fields that came in the course of 2.x: written only where they are set,
-            so that a model without them loads in all releases.
-        keras_2_inputs: The kinds of numbers (categories and strings are ``int``) with which it
-            computes as Keras 3 does.
-        keras_2_drops_masks: Whether it does not pass a mask on that Keras 3 does.
-        keras_2_reads_masks: Whether it looks at masks, as Keras 3 does not.
+    Differences in Keras 2 (`tf_keras` 2.21):
+        in_keras_2: Whether Keras 2 has the layer, with the same behaviour except for what
+            follows.
+        keras_2_lacks: Fields that it does not have, or ignores.
+        keras_2_later: Fields that were added during 2.x; they are written only where they are
+            set, so that models without them load in every release.
+        keras_2_inputs: The kinds of inputs (categories and strings are ``int``) for which it
+            computes the same as Keras 3.
+        keras_2_drops_masks: Whether it drops a mask that Keras 3 passes on.
+        keras_2_reads_masks: Whether its values depend on masks that Keras 3 ignores.
         keras_2_resolves_axis: Whether it writes ``axis`` counted from the front once it is built.
-        keras_1_gates: Where the gates stand today that Keras 1 kept an array each of.
+        keras_1_gates: The current positions of the gates, for which Keras 1 had separate arrays.
     """
 
     type_name: ClassVar[str] = ""
@@ -241,7 +246,7 @@ class Layer(SpecModel):
 
     @classmethod
     def unreadable(cls, config: dict[str, Any]) -> str:
-        """What of Keras's config of such a layer the fields cannot say; empty if nothing."""
+        """Why the fields cannot express a Keras config of this layer; empty if they can."""
         return ""
 
     @classmethod
@@ -257,61 +262,69 @@ class Layer(SpecModel):
         return {"type": self.type_name}
 
     def output_shape(self, *args: Any, **kwargs: Any) -> Shapes:
-        """The shape (or tuple of shapes) that a call returns.
+        """The shape (or tuple of shapes) of a call's output; by default the first input's.
 
-        Arguments are the shapes of the call's tensors, bound as `call_arguments` says: the
-        first by position, a ``tensors`` argument as a list of shapes, the others by keyword,
-        constants as they are, absent optional arguments left out.  The default is the first
-        input's shape.
+        The arguments are the shapes of the call's tensors, bound according to `call_arguments`:
+        the first by position, a ``tensors`` argument as a list of shapes, the others by keyword,
+        constants unchanged, optional arguments only where they are given.
 
         Returns:
-            None where the shape cannot be known (a custom layer that does not say it).
+            None if the shape is not known: of a custom layer without ``shape``.
 
         Raises:
-            ShapeError: The layer cannot take these shapes.
+            ShapeError: The layer cannot be applied to these shapes.
         """
         first = args[0]
         shape: Shape = first[0] if isinstance(first, list) else first
         return shape
 
     def weights(self, *args: Any, **kwargs: Any) -> Iterator[Weight]:
-        """The variables, in the order of Keras's `layer.weights`, given the same arguments as
+        """The variables in the order of Keras's `layer.weights`; arguments as for
         `output_shape`."""
         yield from ()
 
     def macs(self, output: Any, /, *args: Any, **kwargs: Any) -> int:
-        """Multiply-accumulates for one sample; a size not known counts as one."""
+        """Multiply-accumulates per sample; a size that is not known counts as 1.
+
+        Args:
+            output: The output's shape, or a tuple of shapes.
+            args, kwargs: As for `output_shape`.
+        """
         return 0
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
-        """The dtype that a call returns: the compute dtype, unless the input is not floating."""
+        """The dtype of a call's output: by default the compute dtype, or the input's if that is not
+        a floating-point dtype."""
         return dtypes[0] if dtypes and not is_floating(dtypes[0]) else compute_dtype
 
     def output_mask(self, *masked: Any, **kwargs: Any) -> bool | tuple[bool, ...]:
-        """Whether the outputs carry a Keras mask, given (bound like shapes) which inputs do."""
+        """Whether the output has a Keras mask; the arguments are whether the inputs have one, bound
+        as for `output_shape`."""
         first: Any = masked[0] if masked else False
         return self.supports_masking and (any(first) if isinstance(first, list) else bool(first))
 
     def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
-        """The mask of the outputs, by the operations with which Keras works it out.
+        """The mask of the output, computed by the operations that Keras uses.
 
         Args:
-            operation: Makes an operation of `keras.ops`: its name, operands and fields.
+            operation: Creates an operation of `keras.ops` from its name, operands and fields.
             inputs: The first call argument: a tensor, or a list of them.
             masks: Its mask, or a list of masks; None for a tensor without one.
         """
         return masks[0] if isinstance(masks, list) else masks
 
     def output_nest(self) -> Any:
-        """The outputs of a call as Keras nests them, as numbers in lists; None for a flat list."""
+        """The structure of Keras's outputs, as nested lists of output indices; None for a flat
+        list."""
         return None
 
     def input_nest(self, name: str) -> Any:
-        """The tensors of the argument ``name`` as Keras nests them; None for a flat list."""
+        """The structure of Keras's argument ``name``, as nested lists of tensor indices; None for a
+        flat list."""
         return None
 
     def parts(self) -> Iterator[Layer]:
-        """The layers in its fields."""
+        """The inner layers: those that are values of its fields."""
         for value in vars(self).values():
             if value is None or isinstance(value, (str, int, float)):  # most fields
                 continue
@@ -320,38 +333,40 @@ class Layer(SpecModel):
                     yield item
 
     def returns_input(self) -> bool:
-        """Whether a call at inference returns the very tensor it reads, mask and all."""
+        """Whether a call at inference returns its input tensor itself, with its mask."""
         return False
 
     @classmethod
     def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
-        """How many axes the output has, from those of the input; None where it is not known.
+        """The number of axes of the output; None if it is not known.
 
         Args:
-            fields: The fields of an entry, which need not be sound.
+            fields: The fields of an entry, which need not be valid.
             rank: The number of axes of the first input, if known.
         """
         return cls.rank + 2 if cls.rank else rank
 
     @classmethod
     def own_dtype(cls, fields: dict[str, Any]) -> str | None:
-        """The dtype of a layer with these fields that does not take its model's."""
+        """The dtype of a layer with these fields, if it does not use its model's; else None."""
         return None
 
     @classmethod
     def drop_derived(cls, config: dict[str, Any]) -> None:
-        """Take out of Keras's config, in place, what Keras fills in from other arguments."""
+        """Remove from a Keras config, in place, what Keras derives from other arguments."""
 
     @classmethod
     def resolve(cls, config: dict[str, Any]) -> None:
-        """Make of arguments, in place, what this class of Keras makes of them."""
+        """Convert arguments, in place, as Keras's constructor converts them."""
 
     def keras_2_dtype(self) -> str | None:
-        """The dtype that Keras 2 writes where none is given and it is not the model's."""
+        """The dtype that Keras 2 writes if none is given, where it is not the model's; else
+        None."""
         return None
 
     def noise_fields(self) -> tuple[str, ...]:
-        """The fields by which a call in training mode draws random numbers; none at zero."""
+        """The fields because of which a call in training mode draws random numbers; none at
+        zero."""
         fields = type(self).model_fields
         return tuple(n for n in STRENGTHS if n in fields and "seed" in fields and getattr(self, n))
 
@@ -360,23 +375,23 @@ class Layer(SpecModel):
         return dict.fromkeys(self.noise_fields(), 0.0)
 
     def written_besides(self) -> dict[str, Any]:
-        """What Keras's config of the layer says besides its constructor arguments."""
+        """The entries of Keras's config of the layer that are not constructor arguments."""
         return {}
 
     def is_frozen(self) -> bool:
-        """Whether ``trainable: false`` keeps training from its weights."""
+        """Whether training leaves its weights unchanged because of ``trainable: false``."""
         return not self.trainable and self.trainable_reaches_parts
 
     def output_penalty(self) -> Term | None:
-        """The regularizer of what a call returns; its mean over samples is added to the loss."""
+        """The regularizer of the output; the penalty's mean over the samples is added to the
+        loss."""
         return self.activity_regularizer
 
 
 class FloatLayer(Layer):
-    """A layer whose output Keras declares as its compute dtype, whatever it reads.
+    """A layer whose output Keras declares to have its compute dtype, for every input dtype.
 
-    Keras does so for every layer that has a `compute_output_shape` and no
-    `compute_output_spec`.
+    Keras does so for layers that define `compute_output_shape` and not `compute_output_spec`.
     """
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
@@ -389,7 +404,7 @@ def is_floating(dtype: str) -> bool:
 
 
 def held_layers(layer: Layer) -> Iterator[Layer]:
-    """The layers in a layer's fields, and those in theirs."""
+    """The inner layers of a layer, and all inner layers of these."""
     for item in layer.parts():
         yield item
         yield from held_layers(item)

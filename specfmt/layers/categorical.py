@@ -1,4 +1,4 @@
-"""What layers over categories share: vectors made of category numbers, and vocabularies."""
+"""Bases of the layers that compute category indices: encoding as vectors, and vocabularies."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Window(Layer):
 
 
 class Filters(Layer):
-    """How many kernels slide over two axes, and how; `Over1D` and `Over3D` are for others."""
+    """The fields of a kernel over two spatial axes; `Over1D` and `Over3D` change the number."""
 
     filters: PositiveInt
     kernel_size: Size2
@@ -89,7 +89,7 @@ class Filters(Layer):
 
 
 class Over1D(Layer):
-    """A kernel over one axis."""
+    """Fields of a kernel over one spatial axis."""
 
     rank: ClassVar[int] = 1
 
@@ -99,7 +99,7 @@ class Over1D(Layer):
 
 
 class Over3D(Layer):
-    """A kernel over three axes."""
+    """Fields of a kernel over three spatial axes."""
 
     rank: ClassVar[int] = 3
 
@@ -176,7 +176,7 @@ class TransposedConvolution(Window):
     former_arguments: ClassVar[FormerArguments] = {
         "output_shape": Former(
             values={},
-            message="expected no `{key}`, which today's {label} does not take",
+            message="expected no `{key}`, which {label} no longer takes",
             hint="`padding` and `output_padding` decide it",
         )
     }

@@ -1,4 +1,4 @@
-"""Recurrent layers over sequences of images: an LSTM whose products are convolutions."""
+"""Convolutional LSTM layers, which process sequences of images."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from specfmt.layers.sizes import (
 
 
 class ConvLSTMStep(Seeded, Regularized, ForgetBiased, Gated, Filters):
-    """The fields of one step of a convolutional LSTM."""
+    """The fields of a convolutional LSTM's step."""
 
 
 class ConvLSTM(Recurrent, ConvLSTMStep):
-    """What the convolutional LSTMs share; gates in the order input, forget, cell, output.
+    """Base of the convolutional LSTMs; gates in the order input, forget, cell, output.
 
     The input's convolution has the strides, padding and dilation; the state's has stride 1 and
-    pads so that the size stays (`ConvLSTMCell` of keras/src/layers/rnn/conv_lstm.py).
+    padding that keeps the size (`ConvLSTMCell` of keras/src/layers/rnn/conv_lstm.py).
     """
 
     cell_name = "conv_lstm_cell"
     gates = 4
     states = 2
     width = "filters"
-    # Keras does not tell the cell, which owns the weights.
+    # Keras does not set `trainable` of the cell, which owns the weights.
     trainable_reaches_parts: ClassVar[bool] = False
     rank: ClassVar[int] = 2
     writes_activity_regularizer: ClassVar[bool] = True
@@ -58,7 +58,7 @@ class ConvLSTM(Recurrent, ConvLSTMStep):
     zero_output_for_mask: Bool = False
 
     def sized(self, name: str) -> tuple[int, ...]:
-        """A size field as one number an axis."""
+        """The size field ``name`` as one number per axis."""
         size: Size = getattr(self, name)
         return expand(size, self.rank)
 
@@ -70,12 +70,12 @@ class ConvLSTM(Recurrent, ConvLSTMStep):
             raise ShapeError(
                 f"{self.rank + 3} axes (batch, time, {order})",
                 f"{len(sequences)}: shape {show(sequences)}",
-                "a ConvLSTM with `return_sequences: true`, or a Reshape, gives such a shape",
+                "a ConvLSTM with `return_sequences: true`, or a Reshape, returns such a shape",
             )
         step = _step(sequences)
         if None in spatial_sizes(step, self.data_format):
             raise ShapeError(
-                "spatial axes of known size, for the state has a size of its own",
+                "spatial axes of known size, on which the size of the state depends",
                 f"shape {show(sequences)}",
                 "give their sizes in the model's `inputs`",
             )
@@ -86,13 +86,13 @@ class ConvLSTM(Recurrent, ConvLSTMStep):
         return windows(self, _step(sequences), self.filters)
 
     def check_mask(self, mask: Shape, state: Shape) -> None:
-        """A mask says which steps count, or which places of each step (not where unrolled)."""
+        """Check a mask over time steps, or over the positions of each step unless unrolled."""
         places = dict(zip(mask[2:], state[1:], strict=False))
         fits = all(size in (None, 1, own) for size, own in places.items())
         if not 2 <= len(mask) <= len(state) + 1 or not fits:
             raise ShapeError(
-                "a mask of shape (batch, time), with the axes of one step's output after it if "
-                "it differs from place to place",
+                "a mask of shape (batch, time), followed by the axes of one step's output if it "
+                "differs between positions",
                 f"shape {mask} for an output of shape {state}",
                 field="inputs",
             )
@@ -127,14 +127,17 @@ def _step(sequences: Shape) -> Shape:
 
 @layer
 class ConvLSTM1D(Over1D, ConvLSTM):
-    """Convolutional LSTM over a sequence of rows."""
+    """1D convolutional LSTM: an LSTM over a sequence of rows whose matrix products are
+    convolutions."""
 
 
 @layer
 class ConvLSTM2D(ConvLSTM):
-    """Convolutional LSTM over a sequence of images."""
+    """2D convolutional LSTM: an LSTM over a sequence of images whose matrix products are
+    convolutions."""
 
 
 @layer
 class ConvLSTM3D(Over3D, ConvLSTM):
-    """Convolutional LSTM over a sequence of volumes."""
+    """3D convolutional LSTM: an LSTM over a sequence of volumes whose matrix products are
+    convolutions."""

@@ -55,7 +55,7 @@ class InputSpec(SpecModel):
 
 
 class InputsRule(Rule):
-    """A mapping from input name to `InputSpec`."""
+    """A mapping from input name to `{shape: [...]}`."""
 
     def check(self, value: Any) -> dict[str, InputSpec]:
         if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Arguments that layers of many families had in Keras 0 to 2; a class says what is its own."""
+"""Former names of arguments that layers of many families had in Keras 0 to 2."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INPUT_KEYS: Final = (
     "input_length",
     "input_dtype",
 )
-"""Arguments by which the first layer of an older Keras told the model's input."""
+"""Arguments of a first layer with which earlier generations of Keras declared the model's input."""
 
 FORMER_ARGUMENTS: Final[FormerArguments] = {
     **dict.fromkeys(
@@ -50,4 +50,4 @@ FORMER_ARGUMENTS: Final[FormerArguments] = {
     "nb_filter": "filters",
     "nb_filters": "filters",
 }
-"""What Keras 0 to 2 called arguments that layers of many families have."""
+"""Former argument -> what replaced it, for layers of all families."""

@@ -1,4 +1,4 @@
-"""The base class of tensor operations, and what they read: shapes with dtypes, and constants."""
+"""The base class of tensor operations, and their operands: shapes with dtypes, and constants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from specfmt.layers.former_arguments import FORMER_ARGUMENTS
 
 
 class Operand(tuple[int | None, ...]):
-    """The shape of an operation's tensor operand, with its dtype."""
+    """The shape and the dtype of a tensor that an operation is applied to."""
 
     dtype: str
 
@@ -26,21 +26,21 @@ class Operand(tuple[int | None, ...]):
 class Op(Layer):
     """Base class of tensor operations, the functions of `keras.ops`: ``{op: mean, inputs: x}``.
 
-    ``inputs`` holds the positional arguments in order: a string names a tensor, numbers and
-    lists stand for themselves, ``{const: text}`` is a string constant.  The rules get an
-    `Operand` (a shape with a dtype) for each tensor and the constant itself for each constant.
+    ``inputs`` holds the positional arguments in order: a string is the name of a tensor, numbers
+    and lists are constants, ``{const: text}`` is a string constant.  Methods such as
+    `output_shape` get an `Operand` for each tensor and the value of each constant.
 
     Class attributes:
         function: The name in `keras.ops`.
-        keras_module: The module that holds Keras's class of the same name.
-        leading_fields: Fields that the function takes before its operands.
-        call_fields: Fields that Keras's class takes in its call, not in its constructor.
-        operands: What it reads, in order: ``tensor``; ``any`` for a tensor or a constant;
-            ``tensors`` for a list; a last ``...`` for any number of tensors.
-        optional_operands: Keras's names of what it may read after these, by keyword; null
-            stands for one that is left out.
-        lists_are_arrays: Whether Keras reads a list of numbers among them only as an array.
-        keras_forgets_name: Whether Keras writes no name among its arguments.
+        keras_module: The module of Keras's class of the same name.
+        leading_fields: Fields that precede the operands among the function's arguments.
+        call_fields: Fields that are arguments of Keras's `call`, instead of its constructor.
+        operands: The kinds of its operands in order: ``tensor``; ``any`` for a tensor or a
+            constant; ``tensors`` for a list; a last ``...`` for any number of tensors.
+        optional_operands: Keras's names of further operands, which are passed by keyword; null
+            in ``inputs`` leaves one out.
+        lists_are_arrays: Whether Keras accepts a list of numbers as an operand only as an array.
+        keras_forgets_name: Whether Keras does not write the name among its arguments.
     """
 
     is_operation: ClassVar[bool] = True
@@ -58,19 +58,19 @@ class Op(Layer):
 
     @classmethod
     def keras_namespace(cls) -> str:
-        """Where Keras exports the function: `keras.ops`, for images `keras.ops.image`."""
+        """The module that exports the function: `keras.ops`, or `keras.ops.image` for images."""
         return "keras.ops.image" if cls.keras_module.endswith(".image") else "keras.ops"
 
     def tag(self) -> dict[str, str]:
         return {"op": self.function}
 
     def keras_arguments(self) -> dict[str, Any]:
-        """Fields that Keras writes in another form than it takes."""
+        """Fields that Keras writes in another form than that of its arguments."""
         return {}
 
     @classmethod
     def absent_fields(cls) -> tuple[str, ...]:
-        """Fields of layers that functions have not, unless they are arguments of their own."""
+        """Fields of layers that operations do not have, unless the class declares them itself."""
         from inspect import get_annotations
 
         own = cls.__mro__[: cls.__mro__.index(Op)]
@@ -79,10 +79,10 @@ class Op(Layer):
         return tuple(name for name in common if name not in declared)
 
     def check_operands(self, items: list[Any]) -> None:
-        """Hold the operands of a call against what the class reads.
+        """Check the number and the kinds of a call's operands.
 
         Raises:
-            ShapeError: One too many, one missing, or one of another kind.
+            ShapeError: There are too many or too few, or one is of another kind.
         """
         kinds = self.operands
         if kinds[-1] == "...":
@@ -114,13 +114,13 @@ class Op(Layer):
             )
 
     def result_dtype(self, *operands: Any, **kwargs: Any) -> str:
-        """The dtype that Keras declares: the first tensor's unless a class says otherwise."""
+        """The dtype that Keras declares for the result: by default that of the first tensor."""
         found: str = next(operand_dtypes(operands))
         return found
 
 
 def operand_dtypes(operands: Any) -> Iterator[str]:
-    """The dtype of every tensor in a nest of operands."""
+    """The dtype of each tensor among the operands, also within lists."""
     for item in operands:
         if isinstance(item, Operand):
             yield item.dtype

@@ -1,4 +1,4 @@
-"""Recurrent layers."""
+"""Recurrent layers: SimpleRNN, LSTM, GRU."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ FORMER_RECURRENT_DEFAULTS: FormerDefaults = {
 
 
 class Recurrent(Layer):
-    """What the recurrent layers share: the loop over time around a step.
+    """Base of the recurrent layers: the loop over time around a step.
 
-    A step's fields, which its cell has too, stand in classes of their own (`LSTMStep`).  Keras
-    has the loop's after them, so those are the last bases: Pydantic takes the fields of the last
-    base first.
+    The fields of a step, which its cell has too, are declared in separate classes (`LSTMStep`).
+    In Keras they precede the loop's, so these classes are the last bases: Pydantic puts the
+    fields of the last base first.
 
     Class attributes:
         cell_name: Keras's name of the cell, the first part of the weights' paths.
-        gates: How many blocks of ``units`` columns the kernels have.
-        states: How many state tensors a step hands to the next.
-        width: The field that says how many features a step gives.
+        gates: The number of gates, which is that of blocks of ``units`` columns in the kernels.
+        states: The number of state tensors that a step passes to the next.
+        width: The field that sets the number of features of a step's output.
     """
 
     call_arguments: ClassVar[tuple[Argument, ...]] = RNN_ARGUMENTS
@@ -107,7 +107,9 @@ class Recurrent(Layer):
     ) -> Shapes:
         self.check_sequences(sequences)
         self._check_time(sequences)
-        check_mask("a mask", mask[:2] if mask else None, sequences[1])  # places come after time
+        check_mask(
+            "a mask", mask[:2] if mask else None, sequences[1]
+        )  # axes of positions follow time
         state = self.state_shape(sequences)
         if initial_state is not None:
             self.check_states(initial_state, self.state_shapes(sequences))
@@ -117,33 +119,33 @@ class Recurrent(Layer):
         return (output, *self.state_shapes(sequences)) if self.return_state else output
 
     def check_sequences(self, sequences: Shape) -> None:
-        """Hold the sequences against what the layer reads.
+        """Check the shape of the sequences.
 
         Raises:
-            ShapeError: They have other axes, or one of a size that must be known.
+            ShapeError: It has other axes, or a size that must be known is not.
         """
         if len(sequences) != 3 or sequences[2] is None:
             raise ShapeError(
                 "sequences of shape (batch, time, features) with features of known size",
                 f"shape {sequences}",
-                "an Embedding or a Reshape gives such a shape",
+                "an Embedding or a Reshape returns such a shape",
             )
 
     def state_shape(self, sequences: Shape) -> Shape:
-        """The shape of one step's output, which is that of a state too."""
+        """The shape of one step's output, which is also that of a state."""
         return (sequences[0], self.units)
 
     def state_shapes(self, sequences: Shape) -> tuple[Shape, ...]:
-        """The shapes of the states that a step hands to the next."""
+        """The shapes of the states that a step passes to the next."""
         return (self.state_shape(sequences),) * self.states
 
     def one_layer(self) -> tuple[Recurrent, tuple[str, ...]] | None:
-        """The layer with a built-in cell that computes the same, and where its cell's weights
-        stand below this layer's; None where it takes several of them."""
+        """The LSTM, GRU or SimpleRNN that computes the same, and the path of its cell's weights
+        below this layer's; None if it needs several of them."""
         return self, (self.cell_name,)
 
     def _check_time(self, sequences: Shape) -> None:
-        """What needs a size that is known before run time."""
+        """Check the sizes that must be known before run time."""
         if self.unroll and sequences[1] is None:
             raise ShapeError(
                 "a known number of steps to unroll",
@@ -163,20 +165,20 @@ class Recurrent(Layer):
         """Check whether the layer can apply a given mask.
 
         Raises:
-            ShapeError: It says something else than which steps count.
+            ShapeError: It is not a mask over the time steps.
         """
         if len(mask) != 2:
             raise ShapeError("a mask of shape (batch, time)", f"shape {mask}", field="inputs")
 
     def check_states(self, states: list[Shape], wanted: tuple[Shape, ...]) -> None:
-        """Hold given initial states against those that the layer keeps.
+        """Check initial states.
 
         Args:
-            states: The shapes given.
-            wanted: The shapes that it keeps.
+            states: The given shapes.
+            wanted: The shapes of the layer's states.
 
         Raises:
-            ShapeError: There are more or fewer, or of another shape.
+            ShapeError: There are more or fewer states, or one has another shape.
         """
         fits = len(states) == len(wanted) and all(
             given[1:] == state[1:] for given, state in zip(states, wanted, strict=True)
@@ -185,11 +187,11 @@ class Recurrent(Layer):
             return
         sizes = [f"(batch, {', '.join(map(str, state[1:]))})" for state in wanted]
         several = "s" if len(wanted) > 1 else ""
-        alike = sizes[0] if len(set(sizes)) == 1 else f"{', '.join(sizes)}, one each"
+        alike = sizes[0] if len(set(sizes)) == 1 else f"{', '.join(sizes)}"
         raise ShapeError(
             f"{len(wanted)} initial state{several} of shape {alike}",
             f"{', '.join(map(str, states)) or 'none'}",
-            f"a layer with `return_state: true` and as many {self.width} gives them",
+            f"a layer with `return_state: true` and the same number of {self.width} returns them",
             field="inputs",
         )
 
@@ -206,7 +208,7 @@ class Recurrent(Layer):
         return replace(weight, name=f"{self.cell_name}/{name}", store="cell")
 
     def bias_weight(self, columns: int) -> Weight:
-        """The cell's bias; an LSTM's part for the forget gate starts from ones if it says so."""
+        """The cell's bias; with ``unit_forget_bias`` the forget gate's part is initialized to 1."""
         bias = self.cell_weight("bias", (columns,))
         if not getattr(self, "unit_forget_bias", False):
             return bias
@@ -219,7 +221,7 @@ class Recurrent(Layer):
         return steps * self.gates * self.units * ((sequences[2] or 1) + self.units)
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
-        """The compute dtype, whatever the sequences are."""
+        """The compute dtype, for sequences of any dtype."""
         return compute_dtype
 
     def output_mask(self, *masked: bool, **kwargs: Any) -> bool | tuple[bool, ...]:
@@ -234,31 +236,31 @@ def reads_mask(masked: tuple[bool, ...], kwargs: dict[str, Any]) -> bool:
 
 
 class Seeded(Layer):
-    """The seed of dropout, where Keras has it right after a step's fields."""
+    """The seed of dropout, where Keras has it directly after the step's fields."""
 
     seed: Seed = None
 
 
 class Units(Layer):
-    """How wide a step's output is."""
+    """The size of a step's output."""
 
     units: PositiveInt
 
 
 class Activated(Layer):
-    """The activation of a step's output."""
+    """The activation function of a step."""
 
     activation: Activation = TANH
 
 
 class Gated(Activated):
-    """The activation, and that of the gates."""
+    """The activation functions of a step with gates."""
 
     recurrent_activation: Activation = SIGMOID
 
 
 class Biased(Layer):
-    """Whether a step has a bias, and what its weights start from."""
+    """The bias and the initializers of a step."""
 
     use_bias: Bool = True
     kernel_initializer: Initializer = GLOROT_UNIFORM
@@ -267,13 +269,13 @@ class Biased(Layer):
 
 
 class ForgetBiased(Biased):
-    """The same of an LSTM."""
+    """The bias and the initializers of an LSTM's step."""
 
     unit_forget_bias: Bool = True
 
 
 class Regularized(Layer):
-    """What training does to a step's weights, inputs and states."""
+    """The regularizers, constraints and dropout of a step."""
 
     kernel_regularizer: Regularizer = None
     recurrent_regularizer: Regularizer = None
@@ -286,20 +288,21 @@ class Regularized(Layer):
 
 
 class SimpleRNNStep(Regularized, Biased, Activated, Units):
-    """The fields of one step of `SimpleRNN`."""
+    """The fields of `SimpleRNN`'s step."""
 
 
 class GRUStep(Regularized, Biased, Gated, Units):
-    """The fields of one step of `GRU`."""
+    """The fields of `GRU`'s step."""
 
 
 class LSTMStep(Regularized, ForgetBiased, Gated, Units):
-    """The fields of one step of `LSTM`."""
+    """The fields of `LSTM`'s step."""
 
 
 @layer
 class SimpleRNN(Recurrent, SimpleRNNStep):
-    """Fully connected recurrence: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
+    """Simple recurrent layer: `h = activation(x @ kernel + h @ recurrent_kernel + bias)` at each
+    step."""
 
     unwritten = ("seed",)
     writes_activity_regularizer = True
@@ -311,7 +314,8 @@ class SimpleRNN(Recurrent, SimpleRNNStep):
 
 @layer
 class LSTM(Recurrent, Seeded, LSTMStep):
-    """Long short-term memory; gates in the order input, forget, cell, output."""
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997); gates in the order input, forget,
+    cell, output."""
 
     unwritten = ("use_cudnn",)
     writes_activity_regularizer = True
@@ -326,7 +330,7 @@ class LSTM(Recurrent, Seeded, LSTMStep):
 
 @layer
 class GRU(Recurrent, Seeded, GRUStep):
-    """Gated recurrent unit; gates in the order update, reset, candidate."""
+    """Gated recurrent unit (Cho et al., 2014); gates in the order update, reset, candidate."""
 
     unwritten = ("use_cudnn",)
     writes_activity_regularizer = True

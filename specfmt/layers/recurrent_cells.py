@@ -1,4 +1,4 @@
-"""Recurrent cells, which make one step, and the layer that runs one over a sequence."""
+"""Recurrent cells, which compute one time step, and RNN, which runs cells over a sequence."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ CELL_ARGUMENTS = (Argument("inputs"), *STATE_ARGUMENTS)
 
 
 class Cell(Layer):
-    """What the cells share: one step from an input and the states to an output and new states.
+    """Base of the cells, which compute an output and new states from an input and states.
 
-    A cell is the layer of the same name without the loop over time: `over_time` gives that
-    layer, from which all facts about the cell come.
+    A cell is the layer of the same name without the loop over time: `over_time` returns that
+    layer, from which the cell's shapes and weights are derived.
 
     Class attributes:
-        layer_class: The layer that runs such a cell.
+        layer_class: The layer with such a cell.
     """
 
     call_arguments: ClassVar[tuple[Argument, ...]] = CELL_ARGUMENTS
@@ -53,7 +53,7 @@ class Cell(Layer):
     former_defaults: ClassVar[FormerDefaults] = FORMER_RECURRENT_DEFAULTS
 
     def over_time(self, **options: Any) -> Recurrent:
-        """The layer that runs this cell over a sequence, with ``options`` of its own."""
+        """The layer that runs this cell over a sequence, with the loop's fields ``options``."""
         fields = {name: getattr(self, name) for name in type(self).own_fields()}
         return self.layer_class.model_construct(**fields, **options)
 
@@ -85,7 +85,7 @@ class Cell(Layer):
             yield replace(weight, name=name, store="")
 
     def macs(self, output: Shapes, inputs: Shape, **kwargs: Any) -> int:
-        """Both kernels, once."""
+        """Both matrix products of one step."""
         return self.over_time().macs(output, (inputs[0], 1, inputs[-1]))
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
@@ -95,7 +95,7 @@ class Cell(Layer):
 
 @layer
 class SimpleRNNCell(Cell, Seeded, SimpleRNNStep):
-    """One step of `SimpleRNN`."""
+    """Computes one time step of `SimpleRNN`."""
 
     call_arguments: ClassVar[tuple[Argument, ...]] = (Argument("sequence"), *STATE_ARGUMENTS)
     layer_class: ClassVar[type[Recurrent]] = SimpleRNN
@@ -103,14 +103,14 @@ class SimpleRNNCell(Cell, Seeded, SimpleRNNStep):
 
 @layer
 class LSTMCell(Cell, Seeded, LSTMStep):
-    """One step of `LSTM`; gates in the order input, forget, cell, output."""
+    """Computes one time step of `LSTM`; gates in the order input, forget, cell, output."""
 
     layer_class: ClassVar[type[Recurrent]] = LSTM
 
 
 @layer
 class GRUCell(Cell, GRUStep):
-    """One step of `GRU`; gates in the order update, reset, candidate."""
+    """Computes one time step of `GRU`; gates in the order update, reset, candidate."""
 
     layer_class: ClassVar[type[Recurrent]] = GRU
 
@@ -124,7 +124,7 @@ CellRule = LayerRule(*CELLS)
 
 @layer
 class StackedRNNCells(Layer):
-    """Cells one upon another: each reads the output of the one before, in the same step."""
+    """Stacks cells: in each time step, a cell reads the output of the cell before it."""
 
     call_arguments: ClassVar[tuple[Argument, ...]] = CELL_ARGUMENTS
     training_default: ClassVar[bool | None] = False
@@ -134,22 +134,20 @@ class StackedRNNCells(Layer):
     cells: Annotated[tuple[Any, ...], Tuple(CellRule, 1)]
 
     def named_cells(self) -> dict[str, Layer]:
-        """The cells by the names that stand in the paths of their weights.
+        """The cells by the names in the paths of their weights.
 
         Raises:
-            ShapeError: Two of them have one name.
+            ShapeError: Two of them have the same name.
         """
         found: dict[str, Layer] = {}
         for name, cell in zip(inner_names(self.cells), self.cells, strict=True):
             if name in found:
-                raise ShapeError(
-                    "cells with names of their own", f"two called {name}", field="cells"
-                )
+                raise ShapeError("cells with different names", f"two called {name}", field="cells")
             found[name] = cell
         return found
 
     def plain_cells(self) -> Iterator[tuple[Cell, tuple[str, ...]]]:
-        """Every cell that makes a step, with the names on the way to it."""
+        """Every cell that is not a stack, with the names of the stacks around it and its own."""
         for name, cell in self.named_cells().items():
             if isinstance(cell, StackedRNNCells):
                 for inner, path in cell.plain_cells():
@@ -162,7 +160,7 @@ class StackedRNNCells(Layer):
         return tuple(size for cell, _ in self.plain_cells() for size in cell.state_sizes())
 
     def state_nest(self, start: int) -> Any:
-        """The states as Keras nests them, as numbers from ``start``."""
+        """The structure of Keras's states, as nested lists of indices counted from ``start``."""
         nest = []
         for cell in self.cells:
             if isinstance(cell, StackedRNNCells):
@@ -182,7 +180,7 @@ class StackedRNNCells(Layer):
     ) -> Shapes:
         raise ShapeError(
             "stacked cells inside an RNN",
-            "a call of their own",
+            "a separate call",
             "write {type: RNN, cell: {type: StackedRNNCells, cells: [...]}}",
         )
 
@@ -197,7 +195,7 @@ class StackedRNNCells(Layer):
             inputs = (inputs[0], output_size(cell))
 
     def macs(self, output: Shapes, inputs: Shape, **kwargs: Any) -> int:
-        """The sum of the cells' own."""
+        """The sum over the cells."""
         total = 0
         for cell in self.cells:
             total += cell.macs((), inputs)
@@ -229,16 +227,16 @@ class OneCellRule(Either):
 
 
 class Stepped(Layer):
-    """What `RNN` runs, which Keras has before the loop's fields."""
+    """The cell of `RNN`, which precedes the loop's fields in Keras."""
 
     cell: Annotated[Any, OneCellRule()]
 
 
 @layer
 class RNN(Recurrent, Stepped):
-    """Runs a cell, or several stacked ones, over a sequence."""
+    """Runs a cell, or several stacked cells, over a sequence."""
 
-    # Keras does not tell the cell, which owns the weights.
+    # Keras does not set `trainable` of the cell, which owns the weights.
     trainable_reaches_parts: ClassVar[bool] = False
 
     zero_output_for_mask: Bool = False
@@ -250,14 +248,14 @@ class RNN(Recurrent, Stepped):
 
     @property
     def states(self) -> int:  # type: ignore[override]
-        """The number of states that a step hands to the next."""
+        """The number of states that a step passes to the next."""
         return len(self.cell.state_sizes())
 
     def state_shapes(self, sequences: Shape) -> tuple[Shape, ...]:
         return tuple((sequences[0], size) for size in self.cell.state_sizes())
 
     def plain_cells(self) -> list[tuple[Cell, tuple[str, ...]]]:
-        """The cells in the order of a step, with the names on the way to each."""
+        """The cells in the order of a step; see `StackedRNNCells.plain_cells`."""
         cell = self.cell
         if isinstance(cell, Cell):
             return [(cell, (inner_name(cell),))]
@@ -285,7 +283,7 @@ class RNN(Recurrent, Stepped):
         yield from inner_weights(self.cell, inner_name(self.cell), "cell", step)
 
     def macs(self, output: Shapes, sequences: Shape, **kwargs: Any) -> int:
-        """The cell's own at every step."""
+        """The cell's multiply-accumulates times the number of time steps."""
         steps: int = sequences[1] or 1
         once: int = self.cell.macs((), (sequences[0], sequences[2]))
         return steps * once

@@ -58,8 +58,8 @@ def activation_with_logits(graph: Graph) -> Iterator[Diagnostic]:
         ):
             yield warning(
                 "SF601",
-                f"expected logits for {loss.type} with from_logits, received the {activation.lower()} "
-                f"of {value.name}",
+                f"expected logits for {loss.type} with from_logits, "
+                f"received the {activation.lower()} of {value.name}",
                 path_of_loss(graph, name),
                 "remove the layer's activation or `from_logits`",
             )
@@ -104,7 +104,8 @@ def sparse_loss_with_one_hot(graph: Graph) -> Iterator[Diagnostic]:
         if loss.type == "SparseCategoricalCrossentropy" and one_hot:
             yield warning(
                 "SF603",
-                "expected class indices for sparse_categorical_crossentropy, received one-hot labels",
+                "expected class indices for sparse_categorical_crossentropy, "
+                "received one-hot labels",
                 path_of_loss(graph, name),
                 "use categorical_crossentropy or remove `one_hot`",
             )
@@ -250,5 +251,6 @@ def name_for_tensorflow(graph: Graph) -> Iterator[Diagnostic]:
                 "SF609",
                 f"expected a name that TensorFlow accepts, received {show(name)}",
                 path,
-                f"write for example {re.sub(r'[^A-Za-z0-9.>-]+', '_', name).strip('_-') or 'layer'}",
+                "write for example "
+                + (re.sub(r"[^A-Za-z0-9.>-]+", "_", name).strip("_-") or "layer"),
             )

@@ -36,7 +36,7 @@ class Linear(ActivationWord):
 
 
 class Relu(LayerActivationWord):
-    """`max(x, 0)` by default; else `x` from ``threshold`` on, at most ``max_value``, and
+    """`max(x, 0)`; in general `x` from ``threshold`` on, limited to ``max_value``, and
     `negative_slope * (x - threshold)` below."""
 
     former_arguments: ClassVar[FormerArguments] = {"alpha": "negative_slope"}
