@@ -18,11 +18,11 @@ FIX_HINT: Final = "`specfmt fmt --fix` rewrites it"
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class Replacement:
     """What replaced a former argument.
 
     Attributes:
-        today: The argument that replaced it; empty if none did.
+        current: The argument that replaced it; empty if none did.
         values: Former value -> current value, or None if the argument is to be left out.  Other
             values have no equivalent; with an empty mapping the equivalent depends on more than
             the value.  None: every value is kept.
@@ -36,7 +36,7 @@ class Former:
         hint: The finding's hint.
     """
 
-    today: str = ""
+    current: str = ""
     values: Mapping[Any, Any] | None = None
     also: tuple[str, ...] = ()
     axis: int | None = None
@@ -55,47 +55,47 @@ class Former:
             return value
         return next(new for old, new in self.values.items() if old == value)
 
-    def told(self, key: str, label: str) -> tuple[str, str]:
+    def message_and_hint(self, key: str, label: str) -> tuple[str, str]:
         """The message and the hint of a finding about it."""
-        if self.today or self.message:
-            message = self.message or "expected `{today}`, received the old spelling `{key}`"
+        if self.current or self.message:
+            message = self.message or "expected `{current}`, received the old spelling `{key}`"
             hint = self.hint or FIX_HINT
         else:
             message = "expected no `{key}`, which {label} no longer takes"
             hint = self.hint or "remove it"
-        return message.format(today=self.today, key=key, label=label), hint
+        return message.format(current=self.current, key=key, label=label), hint
 
 
-FormerArguments = Mapping[str, str | Former | None]
+FormerArguments = Mapping[str, str | Replacement | None]
 """Former name -> current name, or what replaced it; None: not an argument of this class."""
 
 FormerDefaults = Mapping[int, Mapping[str, Any]]
 """Last major version of Keras -> the defaults until then of arguments that its files may leave
 out, as these files would contain them."""
 
-GONE: Final = Former()
+REMOVED: Final = Replacement()
 """An argument that was removed and had no effect, for any value."""
 
 
-def gone(*harmless: Any, left_out: str = "", hint: str = "") -> Former:
+def removed(*harmless: Any, left_out: str = "", hint: str = "") -> Replacement:
     """An argument that was removed; Keras now behaves as it did for the values ``harmless``."""
-    return Former(values=dict.fromkeys(harmless), left_out=left_out, hint=hint)
+    return Replacement(values=dict.fromkeys(harmless), left_out=left_out, hint=hint)
 
 
 @cache
-def former_arguments(cls: type[BaseModel]) -> dict[str, Former]:
+def former_arguments(cls: type[BaseModel]) -> dict[str, Replacement]:
     """The former arguments of a class and its bases whose replacements the class has."""
     fields = {field.alias or name for name, field in cls.model_fields.items()}
-    found: dict[str, str | Former | None] = {}
+    found: dict[str, str | Replacement | None] = {}
     for base in reversed(cls.__mro__):
         found |= vars(base).get("former_arguments", {})
-    formers = {
-        key: Former(item) if isinstance(item, str) else item
+    replacements = {
+        key: Replacement(item) if isinstance(item, str) else item
         for key, item in found.items()
         if item is not None
     }
     return {
-        key: former
-        for key, former in formers.items()
-        if key not in fields and (not former.today or former.today in fields)
+        key: replacement
+        for key, replacement in replacements.items()
+        if key not in fields and (not replacement.current or replacement.current in fields)
     }

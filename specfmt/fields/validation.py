@@ -145,7 +145,7 @@ def _meant(key: str, cls: type[SpecModel]) -> tuple[str, ...]:
     known = keys_of(cls)
     old = former_arguments(cls).get(key)
     if old is not None:
-        return (old.today, *old.also)
+        return (old.current, *old.also)
     return close_matches(key, known)
 
 
@@ -155,7 +155,7 @@ def unknown_key(key: str, path: Path, cls: type[SpecModel], label: str) -> Diagn
     known = keys_of(cls)
     old = former_arguments(cls).get(key)
     if old is not None:
-        message, hint = old.told(key, label)
+        message, hint = old.message_and_hint(key, label)
         return Diagnostic("SF124", message, path, hint, on_key=True)
     message = f"expected a field of {label}, received {show(key)}"
     own = [name for name in known if name not in COMMON_FIELDS]

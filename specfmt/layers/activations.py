@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, ClassVar, Final
 
 from specfmt.fields.rules import Either, Integer, Nullable, Number, Tuple
-from specfmt.fields.spellings import Former, FormerArguments, gone
+from specfmt.fields.spellings import FormerArguments, Replacement, removed
 from specfmt.fields.types import Axes, Axis, Float, NaturalFloat
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
 from specfmt.layers.registry import build_layer, layer
@@ -53,7 +53,9 @@ class LeakyReLU(FloatLayer):
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY
-    former_arguments: ClassVar[FormerArguments] = {"alpha": Former("negative_slope", keras_2=True)}
+    former_arguments: ClassVar[FormerArguments] = {
+        "alpha": Replacement("negative_slope", keras_2=True)
+    }
 
     negative_slope: NaturalFloat = DEFAULT_SLOPE
 
@@ -131,7 +133,7 @@ class Softmax(FloatLayer):
     activation_function = "softmax"
     built_at_creation = True
     call_arguments = (Argument("inputs"), Argument("mask", required=False))
-    former_arguments: ClassVar[FormerArguments] = {"robust_masking": gone(False)}
+    former_arguments: ClassVar[FormerArguments] = {"robust_masking": removed(False)}
 
     axis: Axes = -1
 

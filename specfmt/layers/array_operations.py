@@ -155,8 +155,8 @@ class Squeeze(Unary):
         return axes
 
     def output_shape(self, x: Operand) -> Shape:
-        gone = self.squeezed(x)
-        return tuple(size for k, size in enumerate(x) if k not in gone)
+        removed = self.squeezed(x)
+        return tuple(size for k, size in enumerate(x) if k not in removed)
 
 
 @operation("expand_dims")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from pydantic import Field
 
 from specfmt.fields.rules import Either, Integer, Nullable, Tuple
-from specfmt.fields.spellings import FormerArguments, gone
+from specfmt.fields.spellings import FormerArguments, removed
 from specfmt.fields.types import (
     Bool,
     Fraction,
@@ -88,7 +88,7 @@ class ListAttention(FloatLayer):
     call_arguments = LIST_CALL
     training_default = False
     former_arguments: ClassVar[FormerArguments] = {
-        "causal": gone(False, hint="set `use_causal_mask: true` in the call")
+        "causal": removed(False, hint="set `use_causal_mask: true` in the call")
     }
 
     def output_shape(
@@ -267,7 +267,7 @@ class MultiHeadAttention(HeadsAttention):
 
     takes_masks_of = ("query", "value", "key")
     keras_2_lacks = ("sliding_window", "use_gate", "seed")
-    former_arguments: ClassVar[FormerArguments] = {"softmax_robust_masking": gone(False)}
+    former_arguments: ClassVar[FormerArguments] = {"softmax_robust_masking": removed(False)}
 
     num_heads: PositiveInt
     key_dim: PositiveInt

@@ -245,7 +245,7 @@ class Layer(SpecModel):
     dtype: OptionalPolicy = None
 
     @classmethod
-    def unreadable(cls, config: dict[str, Any]) -> str:
+    def unsupported_config(cls, config: dict[str, Any]) -> str:
         """Why the fields cannot express a Keras config of this layer; empty if they can."""
         return ""
 
@@ -352,11 +352,11 @@ class Layer(SpecModel):
         return None
 
     @classmethod
-    def drop_derived(cls, config: dict[str, Any]) -> None:
+    def remove_derived(cls, config: dict[str, Any]) -> None:
         """Remove from a Keras config, in place, what Keras derives from other arguments."""
 
     @classmethod
-    def resolve(cls, config: dict[str, Any]) -> None:
+    def convert_arguments(cls, config: dict[str, Any]) -> None:
         """Convert arguments, in place, as Keras's constructor converts them."""
 
     def keras_2_dtype(self) -> str | None:
@@ -374,7 +374,7 @@ class Layer(SpecModel):
         """Values for `noise_fields` under which a call in training mode draws nothing."""
         return dict.fromkeys(self.noise_fields(), 0.0)
 
-    def written_besides(self) -> dict[str, Any]:
+    def extra_config(self) -> dict[str, Any]:
         """The entries of Keras's config of the layer that are not constructor arguments."""
         return {}
 

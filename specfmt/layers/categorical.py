@@ -53,7 +53,7 @@ class Lookup(Categorical):
     """Base of the layers with a vocabulary."""
 
     @classmethod
-    def unreadable(cls, config: dict[str, Any]) -> str:
+    def unsupported_config(cls, config: dict[str, Any]) -> str:
         sized = config.get("vocabulary") is not None or config.get("pad_to_max_tokens")
         if sized or config.get("output_mode", "int") == "int":
             return ""
@@ -181,5 +181,5 @@ class Lookup(Categorical):
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
         return "int64" if self.mode == "int" else "float32"
 
-    def written_besides(self) -> dict[str, Any]:
+    def extra_config(self) -> dict[str, Any]:
         return {"vocabulary_size": self.size}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, ClassVar
 
-from specfmt.fields.spellings import GONE, Former, FormerArguments, gone
+from specfmt.fields.spellings import REMOVED, FormerArguments, Replacement, removed
 from specfmt.fields.types import (
     Bool,
     CausalPadding,
@@ -30,12 +30,12 @@ from specfmt.layers.sizes import (
     check_rank,
     check_strides,
     count,
+    layer_weight,
     show,
     spatial_sizes,
     transposed_extent,
     transposed_size,
-    variable,
-    windows,
+    window_output_shape,
     with_spatial,
 )
 from specfmt.vocab.fields import (
@@ -49,7 +49,7 @@ from specfmt.vocab.fields import (
 )
 
 KERNEL_OF_3D: FormerArguments = {
-    f"kernel_dim{axis + 1}": Former("kernel_size", axis=axis) for axis in range(3)
+    f"kernel_dim{axis + 1}": Replacement("kernel_size", axis=axis) for axis in range(3)
 }
 """Keras 1's arguments for the size of a 3D kernel, one per axis."""
 
@@ -62,16 +62,16 @@ class Window(Layer):
     rank: ClassVar[int] = 2
     former_arguments: ClassVar[FormerArguments] = {
         "filter_length": "kernel_size",
-        "nb_row": Former("kernel_size", axis=0),
-        "nb_col": Former("kernel_size", axis=1),
+        "nb_row": Replacement("kernel_size", axis=0),
+        "nb_col": Replacement("kernel_size", axis=1),
         "subsample_length": "strides",
-        "groups": gone(1),
+        "groups": removed(1),
     }
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
         return compute_dtype
 
-    def sized(self, name: str) -> tuple[int, ...]:
+    def per_axis(self, name: str) -> tuple[int, ...]:
         """The size field ``name`` as one number per axis."""
         size: Size = getattr(self, name)
         return expand(size, self.rank)
@@ -136,17 +136,17 @@ class Convolution(Window, Filters):
                     f"choose groups that divide {self.filters} and {channels}",
                     field="groups",
                 )
-        return windows(self, x, self.filters)
+        return window_output_shape(self, x, self.filters)
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = (channels_of(x, self.data_format) or 0) // self.groups
-        yield variable(self, "kernel", (*self.sized("kernel_size"), channels, self.filters))
+        yield layer_weight(self, "kernel", (*self.per_axis("kernel_size"), channels, self.filters))
         if self.use_bias:
-            yield variable(self, "bias", (self.filters,))
+            yield layer_weight(self, "bias", (self.filters,))
 
     def macs(self, output: Any, x: Shape) -> int:
         channels = (channels_of(x, self.data_format) or 0) // self.groups
-        return count(output) * prod(self.sized("kernel_size")) * channels
+        return count(output) * prod(self.per_axis("kernel_size")) * channels
 
 
 @layer
@@ -174,7 +174,7 @@ class TransposedConvolution(Window):
     """The gradient of a convolution: each input element adds a scaled kernel to the output."""
 
     former_arguments: ClassVar[FormerArguments] = {
-        "output_shape": Former(
+        "output_shape": Replacement(
             values={},
             message="expected no `{key}`, which {label} no longer takes",
             hint="`padding` and `output_padding` decide it",
@@ -205,10 +205,10 @@ class TransposedConvolution(Window):
     def extents(self) -> Iterator[int]:
         """`transposed_extent` of each axis."""
         sizes = zip(
-            self.sized("kernel_size"),
-            self.sized("strides"),
+            self.per_axis("kernel_size"),
+            self.per_axis("strides"),
             self.output_paddings(),
-            self.sized("dilation_rate"),
+            self.per_axis("dilation_rate"),
             strict=True,
         )
         for kernel, stride, extra, dilation in sizes:
@@ -218,7 +218,7 @@ class TransposedConvolution(Window):
         check_rank(x, self.rank, self.data_format)
         check_strides(self)
         check_channels(x, self.data_format)
-        for extra, stride in zip(self.output_paddings(), self.sized("strides"), strict=True):
+        for extra, stride in zip(self.output_paddings(), self.per_axis("strides"), strict=True):
             if extra is not None and extra >= stride:
                 raise ShapeError(
                     "output_padding to be smaller than strides",
@@ -237,26 +237,26 @@ class TransposedConvolution(Window):
             transposed_size(size, kernel, stride, self.padding, extra, dilation)
             for size, kernel, stride, extra, dilation in zip(
                 spatial_sizes(x, self.data_format),
-                self.sized("kernel_size"),
-                self.sized("strides"),
+                self.per_axis("kernel_size"),
+                self.per_axis("strides"),
                 self.output_paddings(),
-                self.sized("dilation_rate"),
+                self.per_axis("dilation_rate"),
                 strict=True,
             )
         )
         return with_spatial(x, sizes, self.filters, self.data_format)
 
     def weights(self, x: Shape) -> Iterator[Weight]:
-        yield variable(
+        yield layer_weight(
             self,
             "kernel",
-            (*self.sized("kernel_size"), self.filters, channels_of(x, self.data_format) or 0),
+            (*self.per_axis("kernel_size"), self.filters, channels_of(x, self.data_format) or 0),
         )
         if self.use_bias:
-            yield variable(self, "bias", (self.filters,))
+            yield layer_weight(self, "bias", (self.filters,))
 
     def macs(self, output: Any, x: Shape) -> int:
-        return count(x) * prod(self.sized("kernel_size")) * self.filters
+        return count(x) * prod(self.per_axis("kernel_size")) * self.filters
 
 
 @layer
@@ -310,21 +310,21 @@ class Depthwise(Window):
     def output_shape(self, x: Shape) -> Shape:
         check_rank(x, self.rank, self.data_format)
         channels = check_channels(x, self.data_format)
-        return windows(self, x, channels * self.depth_multiplier)
+        return window_output_shape(self, x, channels * self.depth_multiplier)
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = channels_of(x, self.data_format) or 0
-        yield variable(
+        yield layer_weight(
             self,
             "kernel",
-            (*self.sized("kernel_size"), channels, self.depth_multiplier),
+            (*self.per_axis("kernel_size"), channels, self.depth_multiplier),
             "depthwise",
         )
         if self.use_bias:
-            yield variable(self, "bias", (channels * self.depth_multiplier,))
+            yield layer_weight(self, "bias", (channels * self.depth_multiplier,))
 
     def macs(self, output: Any, x: Shape) -> int:
-        return count(output) * prod(self.sized("kernel_size"))
+        return count(output) * prod(self.per_axis("kernel_size"))
 
 
 @layer
@@ -342,11 +342,11 @@ class Separable(Window, Filters):
 
     keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
     former_arguments: ClassVar[FormerArguments] = {
-        "init": Former("depthwise_initializer", also=("pointwise_initializer",)),
+        "init": Replacement("depthwise_initializer", also=("pointwise_initializer",)),
         "depthwise_init": "depthwise_initializer",
         "pointwise_init": "pointwise_initializer",
-        "W_regularizer": GONE,  # inherited from Keras 1's base class, without effect
-        "W_constraint": GONE,
+        "W_regularizer": REMOVED,  # inherited from Keras 1's base class, without effect
+        "W_constraint": REMOVED,
     }
 
     depth_multiplier: PositiveInt = 1
@@ -365,29 +365,29 @@ class Separable(Window, Filters):
     def output_shape(self, x: Shape) -> Shape:
         check_rank(x, self.rank, self.data_format)
         check_channels(x, self.data_format)
-        return windows(self, x, self.filters)
+        return window_output_shape(self, x, self.filters)
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = channels_of(x, self.data_format) or 0
-        yield variable(
+        yield layer_weight(
             self,
             "depthwise_kernel",
-            (*self.sized("kernel_size"), channels, self.depth_multiplier),
+            (*self.per_axis("kernel_size"), channels, self.depth_multiplier),
             "depthwise",
         )
-        yield variable(
+        yield layer_weight(
             self,
             "pointwise_kernel",
             (*(1,) * self.rank, channels * self.depth_multiplier, self.filters),
             "pointwise",
         )
         if self.use_bias:
-            yield variable(self, "bias", (self.filters,))
+            yield layer_weight(self, "bias", (self.filters,))
 
     def macs(self, output: Any, x: Shape) -> int:
         between = (channels_of(x, self.data_format) or 0) * self.depth_multiplier
         positions = count(spatial_sizes(output, self.data_format), skip=0)
-        return positions * between * (prod(self.sized("kernel_size")) + self.filters)
+        return positions * between * (prod(self.per_axis("kernel_size")) + self.filters)
 
 
 @layer

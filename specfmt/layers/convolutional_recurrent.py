@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, ClassVar
 
-from specfmt.fields.spellings import Former, FormerArguments
+from specfmt.fields.spellings import FormerArguments, Replacement
 from specfmt.fields.types import (
     Bool,
     Size,
@@ -24,7 +24,7 @@ from specfmt.layers.sizes import (
     count,
     show,
     spatial_sizes,
-    windows,
+    window_output_shape,
 )
 
 
@@ -51,13 +51,13 @@ class ConvLSTM(Recurrent, ConvLSTMStep):
     keras_2_later = KERAS_2_LATER - {"dilation_rate"}
     keras_1_gates = (0, 2, 1, 3)
     former_arguments: ClassVar[FormerArguments] = {
-        "nb_row": Former("kernel_size", axis=0),
-        "nb_col": Former("kernel_size", axis=1),
+        "nb_row": Replacement("kernel_size", axis=0),
+        "nb_col": Replacement("kernel_size", axis=1),
     }
 
     zero_output_for_mask: Bool = False
 
-    def sized(self, name: str) -> tuple[int, ...]:
+    def per_axis(self, name: str) -> tuple[int, ...]:
         """The size field ``name`` as one number per axis."""
         size: Size = getattr(self, name)
         return expand(size, self.rank)
@@ -83,7 +83,7 @@ class ConvLSTM(Recurrent, ConvLSTMStep):
         check_strides(self)
 
     def state_shape(self, sequences: Shape) -> Shape:
-        return windows(self, _step(sequences), self.filters)
+        return window_output_shape(self, _step(sequences), self.filters)
 
     def check_mask(self, mask: Shape, state: Shape) -> None:
         """Check a mask over time steps, or over the positions of each step unless unrolled."""
@@ -106,7 +106,7 @@ class ConvLSTM(Recurrent, ConvLSTMStep):
 
     def weights(self, sequences: Shape, **kwargs: Any) -> Iterator[Weight]:
         channels = channels_of(_step(sequences), self.data_format) or 0
-        columns, window = 4 * self.filters, self.sized("kernel_size")
+        columns, window = 4 * self.filters, self.per_axis("kernel_size")
         yield self.cell_weight("kernel", (*window, channels, columns))
         yield self.cell_weight("recurrent_kernel", (*window, self.filters, columns), "recurrent")
         if self.use_bias:
@@ -116,7 +116,7 @@ class ConvLSTM(Recurrent, ConvLSTMStep):
         """Both convolutions at every position of every step."""
         channels = channels_of(_step(sequences), self.data_format) or 0
         positions = count(spatial_sizes(self.state_shape(sequences), self.data_format), skip=0)
-        products = prod(self.sized("kernel_size")) * (channels + self.filters)
+        products = prod(self.per_axis("kernel_size")) * (channels + self.filters)
         return (sequences[1] or 1) * positions * products * 4 * self.filters
 
 

@@ -7,7 +7,7 @@ from math import prod
 from typing import Annotated, Any, ClassVar, Final
 
 from specfmt.fields.rules import AnyMapping, Nullable
-from specfmt.fields.spellings import GONE, FormerArguments, gone
+from specfmt.fields.spellings import REMOVED, FormerArguments, removed
 from specfmt.fields.types import Bool, Float, OptionalFloat, OptionalPositiveInt, PositiveInt
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
 from specfmt.layers.registry import layer
@@ -121,13 +121,13 @@ class Embedding(FloatLayer):
         "init": "embeddings_initializer",
         "W_regularizer": "embeddings_regularizer",
         "W_constraint": "embeddings_constraint",
-        "dropout": gone(
+        "dropout": removed(
             0,
             left_out="which dropped whole words in training; Keras 3 has no such option",
             hint="it has no effect at inference; a SpatialDropout1D after the layer is similar",
         ),
-        "sparse": GONE,
-        "use_one_hot_matmul": GONE,
+        "sparse": REMOVED,
+        "use_one_hot_matmul": REMOVED,
     }
 
     input_dim: PositiveInt
@@ -219,7 +219,7 @@ class Activation(FloatLayer):
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY
-    former_arguments: ClassVar[FormerArguments] = {"target": GONE, "beta": GONE}
+    former_arguments: ClassVar[FormerArguments] = {"target": REMOVED, "beta": REMOVED}
 
     activation: ActivationName
 

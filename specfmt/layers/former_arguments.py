@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from specfmt.fields.spellings import GONE, Former, FormerArguments
+from specfmt.fields.spellings import REMOVED, FormerArguments, Replacement
 
 INPUT_KEYS: Final = (
     "input_shape",
@@ -20,18 +20,18 @@ INPUT_KEYS: Final = (
 FORMER_ARGUMENTS: Final[FormerArguments] = {
     **dict.fromkeys(
         INPUT_KEYS,
-        Former(
+        Replacement(
             values={},
             message="expected the shape in the model's `inputs:`, received `{key}` on {label}",
         ),
     ),
-    "weights": Former(
+    "weights": Replacement(
         values={},
         message="expected no weights in {label}, received `{key}`",
         hint="remove it; `specfmt weights` carries trained weights",
     ),
     **dict.fromkeys(
-        ("implementation", "autocast", "dynamic", "cache_enabled", "create_input_layer"), GONE
+        ("implementation", "autocast", "dynamic", "cache_enabled", "create_input_layer"), REMOVED
     ),
     "init": "kernel_initializer",
     "bias": "use_bias",
@@ -40,10 +40,10 @@ FORMER_ARGUMENTS: Final[FormerArguments] = {
         for letter, weight in (("W", "kernel"), ("U", "recurrent"), ("b", "bias"))
         for word in ("regularizer", "constraint")
     },
-    "border_mode": Former("padding", {"valid": "valid", "same": "same"}),
+    "border_mode": Replacement("padding", {"valid": "valid", "same": "same"}),
     "subsample": "strides",
     "atrous_rate": "dilation_rate",
-    "dim_ordering": Former(
+    "dim_ordering": Replacement(
         "data_format", {"tf": "channels_last", "th": "channels_first", "default": None}
     ),
     "output_dim": "units",

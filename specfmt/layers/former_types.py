@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from specfmt.fields.spellings import Former
+from specfmt.fields.spellings import Replacement
 
 FORMER_TYPES: Final[dict[str, str]] = {
     **{f"Convolution{n}D": f"Conv{n}D" for n in (1, 2, 3)},
@@ -73,31 +73,36 @@ INPUT_TYPES: Final = ("Input", "InputLayer")
 _PATH: Final = re.compile(r"(?:tf|tensorflow|keras|tf_keras|layers)\.(?:\w+\.)*(\w+)\Z")
 
 
-def todays_type(type_name: str) -> str:
+def current_type(type_name: str) -> str:
     """The current name of a layer type, without its module."""
     path = _PATH.match(type_name)
     bare = path[1] if path else type_name
     return FORMER_TYPES.get(bare, bare)
 
 
-def former_type(type_name: object) -> Former | None:
+def former_type(type_name: object) -> Replacement | None:
     """What replaced a former layer type; None for a current or unknown type."""
     if not isinstance(type_name, str):
         return None
-    today = todays_type(type_name)
+    today = current_type(type_name)
     if today in INPUT_TYPES:
-        return Former(message=f"expected the model's `inputs:`, received a layer {today}")
+        return Replacement(message=f"expected the model's `inputs:`, received a layer {today}")
     if today in WITHOUT_SUCCESSOR:
-        return Former(
-            message=lost(today), hint="build it from current layers, or write {type: Custom, ...}"
+        return Replacement(
+            message=no_successor(today),
+            hint="build it from current layers, or write {type: Custom, ...}",
         )
     received = f'received the old spelling "{type_name}"'
     if today == "Merge":
-        return Former(message=f"expected Add, Concatenate or another merging layer, {received}")
-    return Former(today, message=f"expected {today}, {received}") if today != type_name else None
+        return Replacement(
+            message=f"expected Add, Concatenate or another merging layer, {received}"
+        )
+    return (
+        Replacement(today, message=f"expected {today}, {received}") if today != type_name else None
+    )
 
 
-def lost(type_name: str) -> str:
+def no_successor(type_name: str) -> str:
     """The message about a type that has no successor."""
     what = WITHOUT_SUCCESSOR[type_name]
     return f"expected a layer that Keras 3 has, received {type_name}, {what}"

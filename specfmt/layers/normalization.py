@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.errors import FieldError, did_you_mean
 from specfmt.fields.rules import Integer, Nullable, Number, Rule
-from specfmt.fields.spellings import GONE, FormerArguments, FormerDefaults, gone
+from specfmt.fields.spellings import REMOVED, FormerArguments, FormerDefaults, removed
 from specfmt.fields.types import Axes, Axis, Bool, Fraction, NaturalFloat
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
 from specfmt.layers.registry import layer
-from specfmt.layers.sizes import largest_divisors, variable
+from specfmt.layers.sizes import largest_divisors, layer_weight
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import ONES, ZEROS, Constraint, Initializer, Regularizer
 
@@ -110,7 +110,7 @@ class Affine(FloatLayer):
         """``gamma`` if ``scale`` is true, and ``beta`` if ``center`` is true."""
         for name, wanted in (("gamma", scale), ("beta", center)):
             if wanted:
-                yield variable(self, name, shape)
+                yield layer_weight(self, name, shape)
 
 
 def square_root(init: Term) -> Term:
@@ -132,11 +132,11 @@ class BatchNormalization(Affine):
     has_statistics = True
     keras_2_resolves_axis = True
     former_arguments: ClassVar[FormerArguments] = {
-        "fused": GONE,
-        "running_mean": GONE,
-        "virtual_batch_size": gone(None),
-        "adjustment": gone(None),
-        "mode": gone(0),  # 0: per-feature statistics, moving averages at inference
+        "fused": REMOVED,
+        "running_mean": REMOVED,
+        "virtual_batch_size": removed(None),
+        "adjustment": removed(None),
+        "mode": removed(0),  # 0: per-feature statistics, moving averages at inference
     }
     former_defaults: ClassVar[FormerDefaults] = {0: {"epsilon": 1e-6, "momentum": 0.9}}
 

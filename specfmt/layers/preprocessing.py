@@ -99,12 +99,12 @@ class Normalization(FloatLayer):
     invert: Bool = False
 
     @classmethod
-    def drop_derived(cls, config: dict[str, Any]) -> None:
+    def remove_derived(cls, config: dict[str, Any]) -> None:
         if config.get("axis") in ([-1], (-1,)):
             del config["axis"]
 
     @classmethod
-    def resolve(cls, config: dict[str, Any]) -> None:
+    def convert_arguments(cls, config: dict[str, Any]) -> None:
         if config["axis"] is None:
             config["axis"] = []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Final
 
 from specfmt.fields.rules import Either, Integer, Nullable, Number, SizeRule, Text, Tuple
-from specfmt.fields.spellings import Former, FormerArguments
+from specfmt.fields.spellings import FormerArguments, Replacement
 from specfmt.fields.types import (
     Bool,
     Float,
@@ -97,8 +97,8 @@ class StringLookup(IndexLookup):
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
         return super().output_dtype(compute_dtype, *dtypes)
 
-    def written_besides(self) -> dict[str, Any]:
-        return {**super().written_besides(), "oov_method": "floormod"}
+    def extra_config(self) -> dict[str, Any]:
+        return {**super().extra_config(), "oov_method": "floormod"}
 
 
 @layer
@@ -152,11 +152,11 @@ class TextVectorization(Lookup):
     encoding: Str = "utf-8"
 
     @classmethod
-    def unreadable(cls, config: dict[str, Any]) -> str:
+    def unsupported_config(cls, config: dict[str, Any]) -> str:
         own = [
             key for key in ("standardize", "split") if not isinstance(config.get(key), str | None)
         ]
-        return f"its `{own[0]}` is a function" if own else super().unreadable(config)
+        return f"its `{own[0]}` is a function" if own else super().unsupported_config(config)
 
     def keras_2_dtype(self) -> str:
         return "string"
@@ -197,7 +197,9 @@ class Discretization(Categorical):
 
     takes_trainable = False
     keras_2_inputs = ("float",)
-    former_arguments: ClassVar[FormerArguments] = {"bins": Former("bin_boundaries", keras_2=True)}
+    former_arguments: ClassVar[FormerArguments] = {
+        "bins": Replacement("bin_boundaries", keras_2=True)
+    }
 
     bin_boundaries: Annotated[tuple[float, ...] | None, Nullable(Tuple(Number()))] = None
     num_bins: Annotated[int | None, Nullable(Integer(0))] = None
@@ -206,7 +208,7 @@ class Discretization(Categorical):
     sparse: Bool = False
 
     @classmethod
-    def drop_derived(cls, config: dict[str, Any]) -> None:
+    def remove_derived(cls, config: dict[str, Any]) -> None:
         if config.get("bin_boundaries") is not None:
             config.pop("num_bins", None)  # after `adapt` the config has both
 
@@ -244,7 +246,9 @@ class CategoryEncoding(Categorical):
 
     call_arguments = (Argument("inputs"), Argument("count_weights", required=False))
     unwritten = ("sparse",)
-    former_arguments: ClassVar[FormerArguments] = {"max_tokens": Former("num_tokens", keras_2=True)}
+    former_arguments: ClassVar[FormerArguments] = {
+        "max_tokens": Replacement("num_tokens", keras_2=True)
+    }
 
     num_tokens: PositiveInt
     output_mode: VectorMode = "multi_hot"

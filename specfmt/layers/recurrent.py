@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from specfmt.fields.rules import Boolean, Either, OneOf
-from specfmt.fields.spellings import GONE, Former, FormerArguments, FormerDefaults, gone
+from specfmt.fields.spellings import REMOVED, FormerArguments, FormerDefaults, Replacement, removed
 from specfmt.fields.types import Bool, Fraction, PositiveInt, Seed
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.registry import layer
-from specfmt.layers.sizes import check_mask, variable
+from specfmt.layers.sizes import check_mask, layer_weight
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     ONES,
@@ -38,16 +38,16 @@ RNN_ARGUMENTS = (
 FORMER_RECURRENT: FormerArguments = {
     "inner_init": "recurrent_initializer",
     "inner_activation": "recurrent_activation",
-    "forget_bias_init": Former(
+    "forget_bias_init": Replacement(
         "unit_forget_bias", {"one": True, "ones": True, "zero": False, "zeros": False}
     ),
     "dropout_W": "dropout",
     "dropout_U": "recurrent_dropout",
-    "consume_less": GONE,
-    "truncate_gradient": GONE,
-    "enable_caching_device": GONE,
-    "return_runtime": gone(False),
-    "time_major": gone(False),
+    "consume_less": REMOVED,
+    "truncate_gradient": REMOVED,
+    "enable_caching_device": REMOVED,
+    "return_runtime": removed(False),
+    "time_major": removed(False),
 }
 FORMER_RECURRENT_DEFAULTS: FormerDefaults = {
     1: {"recurrent_initializer": "orthogonal"},
@@ -202,9 +202,9 @@ class Recurrent(Layer):
         if self.use_bias:
             yield self.bias_weight(columns)
 
-    def cell_weight(self, name: str, shape: tuple[int, ...], words: str = "") -> Weight:
+    def cell_weight(self, name: str, shape: tuple[int, ...], prefix: str = "") -> Weight:
         """A `variable` of the cell, as a weight of this layer."""
-        weight = variable(self, name, shape, words)
+        weight = layer_weight(self, name, shape, prefix)
         return replace(weight, name=f"{self.cell_name}/{name}", store="cell")
 
     def bias_weight(self, columns: int) -> Weight:

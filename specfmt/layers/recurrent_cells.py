@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.rules import Either, Tuple
-from specfmt.fields.spellings import FormerArguments, FormerDefaults, gone
+from specfmt.fields.spellings import FormerArguments, FormerDefaults, removed
 from specfmt.fields.types import Bool, Seed
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.entries import LayerRule
@@ -129,7 +129,7 @@ class StackedRNNCells(Layer):
     call_arguments: ClassVar[tuple[Argument, ...]] = CELL_ARGUMENTS
     training_default: ClassVar[bool | None] = False
     supports_masking: ClassVar[bool] = False
-    former_arguments: ClassVar[FormerArguments] = {"reverse_state_order": gone(False)}
+    former_arguments: ClassVar[FormerArguments] = {"reverse_state_order": removed(False)}
 
     cells: Annotated[tuple[Any, ...], Tuple(CellRule, 1)]
 

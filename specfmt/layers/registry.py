@@ -100,8 +100,8 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
         return
     type_name = data["type"]
     old = former_type(type_name)
-    cls = layer_class(old.today) if old is not None and old.today else None
-    if old is not None and (cls is not None or old.today in ("", "Model")):
+    cls = layer_class(old.current) if old is not None and old.current else None
+    if old is not None and (cls is not None or old.current in ("", "Model")):
         yield Diagnostic("SF124", old.message, ("type",), old.hint or FIX_HINT)
     else:
         known = [*layer_types(), "Model"]

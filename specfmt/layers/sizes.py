@@ -161,25 +161,25 @@ def show(x: Shape) -> str:
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def variable(layer: Any, name: str, shape: tuple[int, ...], words: str = "") -> Weight:
+def layer_weight(layer: Any, name: str, shape: tuple[int, ...], prefix: str = "") -> Weight:
     """A weight with the layer's ``{prefix}_initializer``, ``_regularizer`` and ``_constraint``; the
     prefix is ``name`` if it is empty."""
-    words = words or name
+    prefix = prefix or name
     return Weight(
         name,
         shape,
-        getattr(layer, f"{words}_initializer"),
-        regularizer=getattr(layer, f"{words}_regularizer"),
-        constraint=getattr(layer, f"{words}_constraint"),
+        getattr(layer, f"{prefix}_initializer"),
+        regularizer=getattr(layer, f"{prefix}_regularizer"),
+        constraint=getattr(layer, f"{prefix}_constraint"),
     )
 
 
-def windows(layer: Any, x: Shape, channels: int) -> Shape:
+def window_output_shape(layer: Any, x: Shape, channels: int) -> Shape:
     """The output shape of a layer whose window slides over ``x``.
 
     Args:
         layer: It has ``kernel_size``, ``strides`` and ``dilation_rate``, one number per axis by
-            its method ``sized``, and optionally ``padding`` and ``data_format``.
+            its method ``per_axis``, and optionally ``padding`` and ``data_format``.
         x: The input's shape.
         channels: The number of output channels.
 
@@ -187,14 +187,14 @@ def windows(layer: Any, x: Shape, channels: int) -> Shape:
         ShapeError: The input is too small for the window.
     """
     data_format: str | None = getattr(layer, "data_format", None)
-    kernel = layer.sized("kernel_size")
+    kernel = layer.per_axis("kernel_size")
     sizes = tuple(
         window_size(size, reach, stride, getattr(layer, "padding", "valid"), dilation)
         for size, reach, stride, dilation in zip(
             spatial_sizes(x, data_format),
             kernel,
-            layer.sized("strides"),
-            layer.sized("dilation_rate"),
+            layer.per_axis("strides"),
+            layer.per_axis("dilation_rate"),
             strict=True,
         )
     )
@@ -208,7 +208,7 @@ def check_strides(layer: Any) -> None:
     Raises:
         ShapeError: They are.
     """
-    strides, dilation = layer.sized("strides"), layer.sized("dilation_rate")
+    strides, dilation = layer.per_axis("strides"), layer.per_axis("dilation_rate")
     if max(strides) > 1 and max(dilation) > 1:
         raise ShapeError(
             "strides or dilation_rate to be 1",

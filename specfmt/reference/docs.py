@@ -24,7 +24,7 @@ from specfmt.spec.document import ModelSpec
 from specfmt.spec.train import SOURCES, TrainSpec
 from specfmt.targets.torch.training.optimizers import OPTIMIZERS
 from specfmt.targets.torch.training.schedules import SCHEDULES
-from specfmt.vocab.base import word_class
+from specfmt.vocab.base import term_class
 from specfmt.vocab.index import INDEX as WORDS
 
 NOTE = (
@@ -97,7 +97,7 @@ def vocabulary_page() -> str:
     for kind, table in WORDS.items():
         lines += ["", f"## {plural(kind).capitalize()}"]
         for type_name in dict.fromkeys(table.values()):
-            cls = word_class(kind, type_name)
+            cls = term_class(kind, type_name)
             names = [f"`{name}`" for name, other in table.items() if other == type_name]
             lines += ["", f"### {names[0].strip('`')}", ""]
             also = f" Also {', '.join(names[1:])}." if names[1:] else ""

@@ -24,7 +24,7 @@ from specfmt.reference.field_docs import class_doc, field_doc
 from specfmt.spec.document import ModelSpec
 from specfmt.spec.train import TrainSpec, schema_definitions
 from specfmt.targets.templates import data_folder
-from specfmt.vocab.base import CUSTOM, word_class
+from specfmt.vocab.base import CUSTOM, term_class
 from specfmt.vocab.index import INDEX as WORDS
 from specfmt.vocab.index import MODULES, REQUIRED
 
@@ -71,7 +71,7 @@ def json_schema() -> dict[str, Any]:
         defs[f"op_{name}"] = object_schema(operation, tag=("op", name))
     for kind in MODULES:
         defs |= _word_defs(kind)
-    defs["word_Custom"] = object_schema(word_class("", CUSTOM), tag=("type", CUSTOM))
+    defs["word_Custom"] = object_schema(term_class("", CUSTOM), tag=("type", CUSTOM))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "specfmt model spec, version 1",
@@ -209,7 +209,7 @@ def _word_defs(kind: str) -> dict[str, Any]:
     }
     for type_name in dict.fromkeys(table.values()):
         spellings = [name for name, cls in table.items() if cls == type_name]
-        schema = object_schema(word_class(kind, type_name))
+        schema = object_schema(term_class(kind, type_name))
         schema["properties"] = {
             "type": {"enum": spellings, "description": schema["description"]},
             **schema["properties"],

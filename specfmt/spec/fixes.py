@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from specfmt.fields.rules import Rule
-from specfmt.fields.spellings import Former, former_arguments
+from specfmt.fields.spellings import Replacement, former_arguments
 from specfmt.fields.validation import keys_of, rules_of
 from specfmt.layers.base import Layer
 from specfmt.layers.entries import LayerRule, Model
@@ -21,7 +21,7 @@ from specfmt.layers.former_types import (
     FORMER_TYPE_ARGUMENTS,
     INPUT_TYPES,
     MERGE_MODES,
-    todays_type,
+    current_type,
 )
 from specfmt.layers.registry import layer_class
 from specfmt.spec.document import ModelSpec, TrainRule
@@ -38,8 +38,8 @@ from specfmt.text.rewriting import (
     write_out_aliases,
 )
 from specfmt.text.written import Entry, Item, from_data
-from specfmt.vocab.base import TermRule, word_class
-from specfmt.vocab.history import inverse_time_decay, todays
+from specfmt.vocab.base import TermRule, term_class
+from specfmt.vocab.history import current_name, inverse_time_decay
 from specfmt.vocab.index import INDEX as WORDS
 
 
@@ -244,7 +244,7 @@ def _fix_layer(layer: Item) -> None:
     kind = find(layer, "type")
     if kind is None or kind.value.kind != "string":
         return
-    bare = todays_type(kind.value.text)
+    bare = current_type(kind.value.text)
     before = kind.value.text.rpartition(".")[2]
     if bare == "Merge":
         mode = find(layer, "mode")
@@ -271,11 +271,11 @@ def _fix_layer(layer: Item) -> None:
 
 def _fix_fields(item: Item, cls: type[BaseModel]) -> None:
     """Rewrite the keys of one mapping and the vocabulary entries in its values."""
-    keys, formers = keys_of(cls), former_arguments(cls)
+    keys, replacements = keys_of(cls), former_arguments(cls)
     for entry in list(item.entries):
-        if entry.key is not None and entry.name in formers:
-            _rewrite(entry, formers[entry.name])
-    _join_axes(item, formers)
+        if entry.key is not None and entry.name in replacements:
+            _rewrite(entry, replacements[entry.name])
+    _join_axes(item, replacements)
     if "learning_rate" in keys:
         _schedule_decay(item, cls)
     for entry in item.entries:
@@ -283,31 +283,32 @@ def _fix_fields(item: Item, cls: type[BaseModel]) -> None:
             _fix_value(entry.value, list(_rules(rules_of(cls)[entry.name])))
 
 
-def _rewrite(entry: Entry, former: Former) -> None:
+def _rewrite(entry: Entry, replacement: Replacement) -> None:
     """Replace a former argument by its current equivalent, if it has one."""
     assert entry.key is not None
     old = plain(entry.value)
-    if former.axis is not None or not former.accepts(old):
+    if replacement.axis is not None or not replacement.accepts(old):
         return
-    if former.today and find(entry.parent, former.today) is not None:
+    if replacement.current and find(entry.parent, replacement.current) is not None:
         return
-    new = former.convert(old)
-    if not former.today or (new is None and old is not None):
+    new = replacement.convert(old)
+    if not replacement.current or (new is None and old is not None):
         remove(entry)
         return
     if new is not old:
         put(entry, new)
-    entry.key.text = former.today
-    for name in former.also:
+    entry.key.text = replacement.current
+    for name in replacement.also:
         add(entry.parent, name, new)
 
 
-def _join_axes(layer: Item, formers: dict[str, Former]) -> None:
+def _join_axes(layer: Item, replacements: dict[str, Replacement]) -> None:
     """``nb_row: 3, nb_col: 5`` becomes ``kernel_size: [3, 5]``."""
     parts = {
-        former.axis: (entry, former.today)
+        replacement.axis: (entry, replacement.current)
         for entry in layer.entries
-        if (former := formers.get(entry.name)) is not None and former.axis is not None
+        if (replacement := replacements.get(entry.name)) is not None
+        and replacement.axis is not None
     }
     if len(parts) < 2 or sorted(parts) != list(range(len(parts))):
         return
@@ -395,7 +396,7 @@ def _fix_word(item: Item, rules: list[Rule]) -> None:
     kind.value.text = arguments.pop("type")
     for rule in rules:
         if isinstance(rule, TermRule) and kind.value.text in WORDS[rule.kind]:
-            _fix_fields(item, word_class(rule.kind, WORDS[rule.kind][kind.value.text]))
+            _fix_fields(item, term_class(rule.kind, WORDS[rule.kind][kind.value.text]))
             break
     for key, value in arguments.items():
         if find(item, key) is None:
@@ -406,7 +407,7 @@ def _today(rules: list[Rule], name: str) -> str | dict[str, Any]:
     """The current name of a vocabulary entry, with the arguments that the former name implied."""
     for rule in rules:
         if isinstance(rule, TermRule):
-            today = todays(rule.kind, name, WORDS[rule.kind])
+            today = current_name(rule.kind, name, WORDS[rule.kind])
             if today is not None:
                 return today
     return name

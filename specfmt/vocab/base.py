@@ -22,7 +22,7 @@ from specfmt.fields.validation import keys_of, validate
 from specfmt.vocab.index import CONSTRUCTED, INDEX, NAMED, REQUIRED, SPELLED, module_of
 
 
-class Word(SpecModel):
+class TermSpec(SpecModel):
     """Base of all vocabulary classes; field names, order and defaults are Keras 3's.
 
     Class attributes:
@@ -41,10 +41,10 @@ CUSTOM = "Custom"
 
 
 @cache
-def word_class(kind: str, type_name: str) -> type[Word]:
+def term_class(kind: str, type_name: str) -> type[TermSpec]:
     """The Pydantic class behind a canonical type name, importing its module."""
     module = "custom" if type_name == CUSTOM else module_of(kind, type_name)
-    cls: type[Word] = getattr(import_module(f"specfmt.vocab.{module}"), type_name)
+    cls: type[TermSpec] = getattr(import_module(f"specfmt.vocab.{module}"), type_name)
     return cls
 
 
@@ -110,7 +110,7 @@ class Term:
     @property
     def spec(self) -> Any:
         if self._spec is None:
-            self._spec = validate(word_class(self.kind, self.type), self.args, self.type)
+            self._spec = validate(term_class(self.kind, self.type), self.args, self.type)
         return self._spec
 
     def to_data(self) -> str | dict[str, Any]:
@@ -156,7 +156,7 @@ class TermRule(Rule):
         table = INDEX[self.kind]
         if isinstance(value, str):
             if value not in table:
-                raise unknown_word(self.kind, value)
+                raise unknown_term(self.kind, value)
             type_name = table[value]
             if required_arguments(self.kind, type_name):
                 needed = ", ".join(required_arguments(self.kind, type_name))
@@ -190,10 +190,10 @@ class TermRule(Rule):
         if spelling == CUSTOM:
             return self._custom(value)
         if spelling not in table:
-            raise NestedError([error_to_diagnostic(unknown_word(self.kind, spelling), ("type",))])
+            raise NestedError([error_to_diagnostic(unknown_term(self.kind, spelling), ("type",))])
         type_name = table[spelling]
         word = validate(
-            word_class(self.kind, type_name),
+            term_class(self.kind, type_name),
             {key: item for key, item in value.items() if key != "type"},
             written_type(self.kind, type_name),
         )
@@ -203,7 +203,7 @@ class TermRule(Rule):
         return Term(self.kind, type_name, given, constructed=self.kind in SPELLED)
 
     def _custom(self, value: dict[str, Any]) -> Term:
-        cls = word_class(self.kind, CUSTOM)
+        cls = term_class(self.kind, CUSTOM)
         given = {key: item for key, item in value.items() if key != "type"}
         keys = {field: key for key, field in keys_of(cls).items()}
         arguments = validate(cls, given, CUSTOM).explicit_arguments()
@@ -219,11 +219,11 @@ def required_arguments(kind: str, type_name: str) -> tuple[str, ...]:
     return REQUIRED.get((kind, type_name), ())
 
 
-def unknown_word(kind: str, name: str) -> FieldError:
+def unknown_term(kind: str, name: str) -> FieldError:
     """The error about an unknown name, which may be a former spelling or a typo."""
-    from specfmt.vocab.history import todays
+    from specfmt.vocab.history import current_name
 
-    today = todays(kind, name, INDEX[kind])
+    today = current_name(kind, name, INDEX[kind])
     if today is not None:
         current = today if isinstance(today, str) else today["type"]
         return FieldError(f"{kind} {current}", name, FIX_HINT, "SF124")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.rules import AnyMapping, Either, Integer, Nullable, OneOf, Text, Tuple
-from specfmt.fields.spellings import GONE, FormerArguments, gone
+from specfmt.fields.spellings import REMOVED, FormerArguments, removed
 from specfmt.fields.types import (
     Bool,
     Float,
@@ -16,7 +16,7 @@ from specfmt.fields.types import (
     PositiveFloat,
     Str,
 )
-from specfmt.vocab.base import Word
+from specfmt.vocab.base import TermSpec
 
 Mode = Literal["auto", "min", "max"]
 Frequency = Annotated[
@@ -30,13 +30,13 @@ BELOW = r"^(?![/\\]|[A-Za-z]:)(?!(?:.*[/\\])?\.\.(?:[/\\]|$))[^\x00]"
 PathBelow = Annotated[str, Text("a path below --out: not absolute and without ..", BELOW)]
 
 
-class CallbackWord(Word):
+class CallbackSpec(TermSpec):
     """Base of the callbacks."""
 
     kind: ClassVar[str] = "callback"
 
 
-class EarlyStopping(CallbackWord):
+class EarlyStopping(CallbackSpec):
     """Stops training when ``monitor`` has not improved by ``min_delta`` for ``patience`` epochs."""
 
     monitor: Str = "val_loss"
@@ -49,13 +49,13 @@ class EarlyStopping(CallbackWord):
     start_from_epoch: NaturalInt = 0
 
 
-class ModelCheckpoint(CallbackWord):
+class ModelCheckpoint(CallbackSpec):
     """Saves the model or its weights after every epoch, or only when ``monitor`` is the best so
     far."""
 
     former_arguments: ClassVar[FormerArguments] = {
-        "period": gone(1),
-        "load_weights_on_restart": gone(False),
+        "period": removed(1),
+        "load_weights_on_restart": removed(False),
     }
 
     filepath: Annotated[str, Text("a path below --out, in .keras or .weights.h5", BELOW)]
@@ -68,7 +68,7 @@ class ModelCheckpoint(CallbackWord):
     initial_value_threshold: OptionalFloat = None
 
 
-class ReduceLROnPlateau(CallbackWord):
+class ReduceLROnPlateau(CallbackSpec):
     """Multiplies the learning rate by ``factor`` when ``monitor`` has not improved for
     ``patience`` epochs."""
 
@@ -84,7 +84,7 @@ class ReduceLROnPlateau(CallbackWord):
     min_lr: Float = 0.0
 
 
-class CSVLogger(CallbackWord):
+class CSVLogger(CallbackSpec):
     """Writes the logged values of each epoch to a line of a CSV file."""
 
     filename: PathBelow
@@ -92,10 +92,10 @@ class CSVLogger(CallbackWord):
     append: Bool = False
 
 
-class TensorBoard(CallbackWord):
+class TensorBoard(CallbackSpec):
     """Writes logs for TensorBoard."""
 
-    former_arguments: ClassVar[FormerArguments] = {"write_grads": GONE, "batch_size": GONE}
+    former_arguments: ClassVar[FormerArguments] = {"write_grads": REMOVED, "batch_size": REMOVED}
 
     log_dir: PathBelow = "logs"
     histogram_freq: NaturalInt = 0
@@ -121,7 +121,7 @@ class TensorBoard(CallbackWord):
     ] = None
 
 
-class TerminateOnNaN(CallbackWord):
+class TerminateOnNaN(CallbackSpec):
     """Stops training when the loss is NaN or infinite."""
 
     raise_error: Bool = False

@@ -9,16 +9,16 @@ from typing import ClassVar
 
 from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import Axes, Fraction, NaturalFloat
-from specfmt.vocab.base import Word
+from specfmt.vocab.base import TermSpec
 
 
-class ConstraintWord(Word):
+class ConstraintSpec(TermSpec):
     """Base of the constraints, which project a weight after each optimizer step."""
 
     kind: ClassVar[str] = "constraint"
 
 
-class MaxNorm(ConstraintWord):
+class MaxNorm(ConstraintSpec):
     """Scales down norms over ``axis`` that are larger than ``max_value``."""
 
     former_arguments: ClassVar[FormerArguments] = {"m": "max_value"}
@@ -27,7 +27,7 @@ class MaxNorm(ConstraintWord):
     axis: Axes = 0
 
 
-class MinMaxNorm(ConstraintWord):
+class MinMaxNorm(ConstraintSpec):
     """Scales norms over ``axis`` towards the range from ``min_value`` to ``max_value``."""
 
     former_arguments: ClassVar[FormerArguments] = {"low": "min_value", "high": "max_value"}
@@ -38,11 +38,11 @@ class MinMaxNorm(ConstraintWord):
     axis: Axes = 0
 
 
-class NonNeg(ConstraintWord):
+class NonNeg(ConstraintSpec):
     """Sets negative elements to 0."""
 
 
-class UnitNorm(ConstraintWord):
+class UnitNorm(ConstraintSpec):
     """Scales norms over ``axis`` to 1."""
 
     axis: Axes = 0

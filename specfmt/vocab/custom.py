@@ -9,7 +9,7 @@ from pydantic import Field
 from specfmt.fields.foreign import ClassRule
 from specfmt.fields.rules import AnyMapping, Either, Nullable, Text
 from specfmt.fields.types import OptionalStr
-from specfmt.vocab.base import Word
+from specfmt.vocab.base import TermSpec
 
 ClassPath = Annotated[
     str, ClassRule("a dotted path: package.module.Class", r"^[A-Za-z_][\w.>]*$(?!\n)")
@@ -26,7 +26,7 @@ Config = Annotated[
 ]
 
 
-class Custom(Word):
+class Custom(TermSpec):
     """A user-defined object: an activation, initializer, loss, metric, optimizer, ...
 
     ``class`` is the dotted path of the class and ``config`` its arguments; for a function

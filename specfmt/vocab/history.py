@@ -186,7 +186,7 @@ _CAMEL: Final = re.compile("([a-z0-9])([A-Z])")
 _VERSION: Final = re.compile(r"(\w+?)_?V[1-4]\Z")
 
 
-def todays(kind: str, name: str, known: dict[str, str]) -> dict[str, Any] | str | None:
+def current_name(kind: str, name: str, known: dict[str, str]) -> dict[str, Any] | str | None:
     """The current name of a vocabulary entry of any release.
 
     Args:
@@ -204,14 +204,14 @@ def todays(kind: str, name: str, known: dict[str, str]) -> dict[str, Any] | str 
     package, mark, rest = name.rpartition(">")
     if mark:
         if f"{package}>" in _KERAS_PACKAGES and kind not in ("activation", "loss", "metric"):
-            return todays(kind, rest, known)
+            return current_name(kind, rest, known)
         if package != "Addons" or rest not in ADDONS.get(kind, ()):
             return None
         given = FORMER_WITH_ARGUMENTS.get((kind, name))
-        return dict(given) if given else todays(kind, rest, known)
+        return dict(given) if given else current_name(kind, rest, known)
     dotted = _DOTTED.match(name)
     if dotted:
-        return todays(kind, dotted[1], known)
+        return current_name(kind, dotted[1], known)
     if (kind, name) in FORMER_WITH_ARGUMENTS:
         return dict(FORMER_WITH_ARGUMENTS[kind, name])
     former = FORMER[kind].get(name)

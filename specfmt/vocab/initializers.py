@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.errors import FieldError
 from specfmt.fields.rules import Integer, Nullable, Number, Rule, Text, Tuple
-from specfmt.fields.spellings import GONE, FormerArguments
+from specfmt.fields.spellings import REMOVED, FormerArguments
 from specfmt.fields.types import Bool, Float, Literal, NaturalFloat, PositiveFloat, Seed
-from specfmt.vocab.base import Word
+from specfmt.vocab.base import TermSpec
 
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["uniform", "truncated_normal", "untruncated_normal", "normal"]
@@ -48,14 +48,14 @@ class NumberOrArray(Rule):
         return schema
 
 
-class InitializerWord(Word):
+class InitializerSpec(TermSpec):
     """Base of the initializers, which set a weight before training."""
 
     kind: ClassVar[str] = "initializer"
     former_arguments: ClassVar[FormerArguments] = {
-        "dtype": GONE,
-        "partition_info": GONE,
-        "verify_shape": GONE,
+        "dtype": REMOVED,
+        "partition_info": REMOVED,
+        "verify_shape": REMOVED,
     }
 
     def needs(self, shape: tuple[int, ...]) -> str:
@@ -63,21 +63,21 @@ class InitializerWord(Word):
         return ""
 
 
-class Zeros(InitializerWord):
+class Zeros(InitializerSpec):
     """Sets all elements to 0."""
 
 
-class Ones(InitializerWord):
+class Ones(InitializerSpec):
     """Sets all elements to 1."""
 
 
-class Constant(InitializerWord):
+class Constant(InitializerSpec):
     """Sets all elements to ``value``; an array is broadcast to the weight's shape."""
 
     value: Annotated[float | tuple[object, ...], NumberOrArray()] = 0.0
 
 
-class Identity(InitializerWord):
+class Identity(InitializerSpec):
     """``gain`` times the identity matrix, for weights with two axes only."""
 
     gain: Float = 1.0
@@ -86,7 +86,7 @@ class Identity(InitializerWord):
         return "" if len(shape) == 2 else "a weight with two axes"
 
 
-class RandomNormal(InitializerWord):
+class RandomNormal(InitializerSpec):
     """Draws from a normal distribution with ``mean`` and ``stddev``."""
 
     mean: Float = 0.0
@@ -94,7 +94,7 @@ class RandomNormal(InitializerWord):
     seed: Seed = None
 
 
-class RandomUniform(InitializerWord):
+class RandomUniform(InitializerSpec):
     """Draws from a uniform distribution from ``minval`` to ``maxval``."""
 
     minval: Float = -0.05
@@ -102,7 +102,7 @@ class RandomUniform(InitializerWord):
     seed: Seed = None
 
 
-class TruncatedNormal(InitializerWord):
+class TruncatedNormal(InitializerSpec):
     """Draws from a normal distribution truncated at two ``stddev`` from ``mean``."""
 
     mean: Float = 0.0
@@ -110,7 +110,7 @@ class TruncatedNormal(InitializerWord):
     seed: Seed = None
 
 
-class VarianceScaling(InitializerWord):
+class VarianceScaling(InitializerSpec):
     """Draws with variance `scale / n`, where n is ``fan_in``, ``fan_out`` or their mean
     (``mode``)."""
 
@@ -122,7 +122,7 @@ class VarianceScaling(InitializerWord):
     output_axes: FanAxes = None
 
 
-class _NamedScaling(InitializerWord):
+class _NamedScaling(InitializerSpec):
     """Base of the variance scalings whose scale, mode and distribution are fixed."""
 
     scale: ClassVar[float] = 1.0
@@ -171,7 +171,7 @@ class LecunNormal(_NamedScaling):
     """Truncated normal with variance `1 / fan_in`."""
 
 
-class Orthogonal(InitializerWord):
+class Orthogonal(InitializerSpec):
     """``gain`` times a random matrix with orthonormal rows or columns; all axes but the last
     are flattened to rows."""
 
@@ -182,7 +182,7 @@ class Orthogonal(InitializerWord):
         return "" if len(shape) > 1 else "a weight with two axes or more"
 
 
-class STFT(InitializerWord):
+class STFT(InitializerSpec):
     """The real or imaginary part of a windowed Fourier basis, for weights of shape (frame, 1, fft
     // 2 + 1)."""
 

@@ -18,7 +18,7 @@ from specfmt.fields.types import (
     OptionalInt,
     Str,
 )
-from specfmt.vocab.base import Word
+from specfmt.vocab.base import TermSpec
 
 Reduction = Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None
 OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES, *POLICIES))]
@@ -29,7 +29,7 @@ ClassWeights = Annotated[
 ]
 
 
-class LossWord(Word):
+class LossSpec(TermSpec):
     """Base of the losses.
 
     Class attributes:
@@ -44,7 +44,7 @@ class LossWord(Word):
     targets: ClassVar[str] = "values"
 
 
-class MeanSquaredError(LossWord):
+class MeanSquaredError(LossSpec):
     """`mean((y - p)^2)`."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -52,7 +52,7 @@ class MeanSquaredError(LossWord):
     dtype: OptionalDType = None
 
 
-class MeanAbsoluteError(LossWord):
+class MeanAbsoluteError(LossSpec):
     """`mean(|y - p|)`."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -60,7 +60,7 @@ class MeanAbsoluteError(LossWord):
     dtype: OptionalDType = None
 
 
-class MeanAbsolutePercentageError(LossWord):
+class MeanAbsolutePercentageError(LossSpec):
     """`100 * mean(|y - p| / max(|y|, 1e-7))`."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -68,7 +68,7 @@ class MeanAbsolutePercentageError(LossWord):
     dtype: OptionalDType = None
 
 
-class MeanSquaredLogarithmicError(LossWord):
+class MeanSquaredLogarithmicError(LossSpec):
     """`mean((log(1 + y) - log(1 + p))^2)`, with y and p clipped to at least 1e-7."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -76,7 +76,7 @@ class MeanSquaredLogarithmicError(LossWord):
     dtype: OptionalDType = None
 
 
-class Huber(LossWord):
+class Huber(LossSpec):
     """The mean of `(y - p)^2 / 2` where `|y - p| <= delta`, else `delta * (|y - p| - delta /
     2)`."""
 
@@ -86,7 +86,7 @@ class Huber(LossWord):
     dtype: OptionalDType = None
 
 
-class LogCosh(LossWord):
+class LogCosh(LossSpec):
     """`mean(log(cosh(p - y)))`."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -94,7 +94,7 @@ class LogCosh(LossWord):
     dtype: OptionalDType = None
 
 
-class CosineSimilarity(LossWord):
+class CosineSimilarity(LossSpec):
     """`-cos(y, p)` along ``axis``."""
 
     axis: Axis = -1
@@ -103,7 +103,7 @@ class CosineSimilarity(LossWord):
     dtype: OptionalDType = None
 
 
-class BinaryCrossentropy(LossWord):
+class BinaryCrossentropy(LossSpec):
     """`mean(-y log(p) - (1 - y) log(1 - p))`; ``label_smoothing`` moves y towards 1/2."""
 
     on_logits: ClassVar[str] = "Sigmoid"
@@ -116,7 +116,7 @@ class BinaryCrossentropy(LossWord):
     dtype: OptionalDType = None
 
 
-class BinaryFocalCrossentropy(LossWord):
+class BinaryFocalCrossentropy(LossSpec):
     """Binary cross-entropy times `(1 - q)^gamma`, where q is the probability that p gives to the
     true class; ``apply_class_balancing`` weights the classes by ``alpha`` and `1 - alpha`."""
 
@@ -133,7 +133,7 @@ class BinaryFocalCrossentropy(LossWord):
     dtype: OptionalDType = None
 
 
-class CategoricalCrossentropy(LossWord):
+class CategoricalCrossentropy(LossSpec):
     """`-sum(y log(p))` with one-hot y; ``label_smoothing`` moves y towards the uniform
     distribution."""
 
@@ -148,7 +148,7 @@ class CategoricalCrossentropy(LossWord):
     dtype: OptionalDType = None
 
 
-class CategoricalFocalCrossentropy(LossWord):
+class CategoricalFocalCrossentropy(LossSpec):
     """`-sum(alpha (1 - p)^gamma y log(p))` with one-hot y."""
 
     on_logits: ClassVar[str] = "Softmax"
@@ -164,7 +164,7 @@ class CategoricalFocalCrossentropy(LossWord):
     dtype: OptionalDType = None
 
 
-class SparseCategoricalCrossentropy(LossWord):
+class SparseCategoricalCrossentropy(LossSpec):
     """`-log(p[y])` with class indices y; samples of the class ``ignore_class`` do not count."""
 
     on_logits: ClassVar[str] = "Softmax"
@@ -178,12 +178,12 @@ class SparseCategoricalCrossentropy(LossWord):
     dtype: OptionalDType = None
 
 
-class CrossentropyByShape(LossWord):
+class CrossentropyByShape(LossSpec):
     """Binary, sparse categorical or categorical cross-entropy, by the shapes of output and
     target."""
 
 
-class CategoricalGeneralizedCrossEntropy(LossWord):
+class CategoricalGeneralizedCrossEntropy(LossSpec):
     """`(1 - p[y]^q) / q` with class indices y: between absolute error and cross-entropy."""
 
     targets: ClassVar[str] = "classes"
@@ -194,7 +194,7 @@ class CategoricalGeneralizedCrossEntropy(LossWord):
     dtype: OptionalDType = None
 
 
-class KLDivergence(LossWord):
+class KLDivergence(LossSpec):
     """`sum(y log(y / p))`, with y and p clipped to the range from 1e-7 to 1."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -202,7 +202,7 @@ class KLDivergence(LossWord):
     dtype: OptionalDType = None
 
 
-class Poisson(LossWord):
+class Poisson(LossSpec):
     """`mean(p - y log(p))`."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -210,7 +210,7 @@ class Poisson(LossWord):
     dtype: OptionalDType = None
 
 
-class Hinge(LossWord):
+class Hinge(LossSpec):
     """`mean(max(1 - y p, 0))` with y of -1 and 1 (0 counts as -1)."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -218,7 +218,7 @@ class Hinge(LossWord):
     dtype: OptionalDType = None
 
 
-class SquaredHinge(LossWord):
+class SquaredHinge(LossSpec):
     """`mean(max(1 - y p, 0)^2)` with y of -1 and 1 (0 counts as -1)."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -226,7 +226,7 @@ class SquaredHinge(LossWord):
     dtype: OptionalDType = None
 
 
-class CategoricalHinge(LossWord):
+class CategoricalHinge(LossSpec):
     """`max(max((1 - y) p) - sum(y p) + 1, 0)` with one-hot y."""
 
     targets: ClassVar[str] = "one_hot"
@@ -236,7 +236,7 @@ class CategoricalHinge(LossWord):
     dtype: OptionalDType = None
 
 
-class Dice(LossWord):
+class Dice(LossSpec):
     """`1 - 2 sum(y p) / (sum(y) + sum(p))` over ``axis``, by default over all axes."""
 
     reduction: Reduction = "sum_over_batch_size"
@@ -245,7 +245,7 @@ class Dice(LossWord):
     dtype: OptionalDType = None
 
 
-class Tversky(LossWord):
+class Tversky(LossSpec):
     """`1 - TP / (TP + alpha FP + beta FN)` over ``axis``, with soft counts such as `TP = sum(y
     p)`."""
 
@@ -257,7 +257,7 @@ class Tversky(LossWord):
     dtype: OptionalDType = None
 
 
-class Circle(LossWord):
+class Circle(LossSpec):
     """Circle loss over all pairs in a batch of normalized embeddings, with class indices y."""
 
     targets: ClassVar[str] = "classes"
@@ -270,7 +270,7 @@ class Circle(LossWord):
     dtype: OptionalDType = None
 
 
-class CTC(LossWord):
+class CTC(LossSpec):
     """Connectionist temporal classification; class 0 of the logits (N, T, C) is the blank."""
 
     targets: ClassVar[str] = "classes"

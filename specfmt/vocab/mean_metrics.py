@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from specfmt.fields.types import Axis, Bool, Fraction, Literal, NaturalInt, OptionalInt, Str
-from specfmt.vocab.metrics import MetricWord, OptionalDType
+from specfmt.vocab.metrics import MetricSpec, OptionalDType
 
 Aggregation = Literal["uniform_average", "variance_weighted_average"] | None
 
 
-class MeanSquaredError(MetricWord):
+class MeanSquaredError(MetricSpec):
     """`mean((y - p)^2)`."""
 
     better: ClassVar[str] = "down"
@@ -19,7 +19,7 @@ class MeanSquaredError(MetricWord):
     dtype: OptionalDType = None
 
 
-class RootMeanSquaredError(MetricWord):
+class RootMeanSquaredError(MetricSpec):
     """`sqrt(mean((y - p)^2))`."""
 
     better: ClassVar[str] = "down"
@@ -28,7 +28,7 @@ class RootMeanSquaredError(MetricWord):
     dtype: OptionalDType = None
 
 
-class MeanAbsoluteError(MetricWord):
+class MeanAbsoluteError(MetricSpec):
     """`mean(|y - p|)`."""
 
     better: ClassVar[str] = "down"
@@ -37,7 +37,7 @@ class MeanAbsoluteError(MetricWord):
     dtype: OptionalDType = None
 
 
-class MeanAbsolutePercentageError(MetricWord):
+class MeanAbsolutePercentageError(MetricSpec):
     """`100 * mean(|y - p| / max(|y|, 1e-7))`."""
 
     better: ClassVar[str] = "down"
@@ -46,7 +46,7 @@ class MeanAbsolutePercentageError(MetricWord):
     dtype: OptionalDType = None
 
 
-class MeanSquaredLogarithmicError(MetricWord):
+class MeanSquaredLogarithmicError(MetricSpec):
     """`mean((log(1 + y) - log(1 + p))^2)`."""
 
     better: ClassVar[str] = "down"
@@ -55,7 +55,7 @@ class MeanSquaredLogarithmicError(MetricWord):
     dtype: OptionalDType = None
 
 
-class CosineSimilarity(MetricWord):
+class CosineSimilarity(MetricSpec):
     """`cos(y, p)` along ``axis``."""
 
     better: ClassVar[str] = "up"
@@ -65,7 +65,7 @@ class CosineSimilarity(MetricWord):
     axis: Axis = -1
 
 
-class LogCoshError(MetricWord):
+class LogCoshError(MetricSpec):
     """`mean(log(cosh(p - y)))`."""
 
     better: ClassVar[str] = "down"
@@ -74,7 +74,7 @@ class LogCoshError(MetricWord):
     dtype: OptionalDType = None
 
 
-class R2Score(MetricWord):
+class R2Score(MetricSpec):
     """`1 - sum((y - p)^2) / sum((y - mean(y))^2)`, adjusted for ``num_regressors`` if it is not
     0."""
 
@@ -86,7 +86,7 @@ class R2Score(MetricWord):
     dtype: OptionalDType = None
 
 
-class PearsonCorrelation(MetricWord):
+class PearsonCorrelation(MetricSpec):
     """The Pearson correlation of y and p along ``axis``."""
 
     better: ClassVar[str] = "up"
@@ -96,7 +96,7 @@ class PearsonCorrelation(MetricWord):
     axis: Axis = -1
 
 
-class ConcordanceCorrelation(MetricWord):
+class ConcordanceCorrelation(MetricSpec):
     """Lin's concordance correlation of y and p along ``axis``, as Keras computes it."""
 
     better: ClassVar[str] = "up"
@@ -106,7 +106,7 @@ class ConcordanceCorrelation(MetricWord):
     axis: Axis = -1
 
 
-class KLDivergence(MetricWord):
+class KLDivergence(MetricSpec):
     """`sum(y log(y / p))`."""
 
     better: ClassVar[str] = "down"
@@ -115,7 +115,7 @@ class KLDivergence(MetricWord):
     dtype: OptionalDType = None
 
 
-class Poisson(MetricWord):
+class Poisson(MetricSpec):
     """`mean(p - y log(p))`."""
 
     better: ClassVar[str] = "down"
@@ -124,7 +124,7 @@ class Poisson(MetricWord):
     dtype: OptionalDType = None
 
 
-class BinaryCrossentropy(MetricWord):
+class BinaryCrossentropy(MetricSpec):
     """`mean(-y log(p) - (1 - y) log(1 - p))`."""
 
     better: ClassVar[str] = "down"
@@ -135,7 +135,7 @@ class BinaryCrossentropy(MetricWord):
     label_smoothing: Fraction = 0.0
 
 
-class CategoricalCrossentropy(MetricWord):
+class CategoricalCrossentropy(MetricSpec):
     """`-sum(y log(p))` with one-hot y."""
 
     better: ClassVar[str] = "down"
@@ -148,7 +148,7 @@ class CategoricalCrossentropy(MetricWord):
     axis: Axis = -1
 
 
-class SparseCategoricalCrossentropy(MetricWord):
+class SparseCategoricalCrossentropy(MetricSpec):
     """`-log(p[y])` with class indices y."""
 
     better: ClassVar[str] = "down"
@@ -161,7 +161,7 @@ class SparseCategoricalCrossentropy(MetricWord):
     axis: Axis = -1
 
 
-class Hinge(MetricWord):
+class Hinge(MetricSpec):
     """`mean(max(1 - y p, 0))` with y of -1 and 1 (0 counts as -1)."""
 
     better: ClassVar[str] = "down"
@@ -170,7 +170,7 @@ class Hinge(MetricWord):
     dtype: OptionalDType = None
 
 
-class SquaredHinge(MetricWord):
+class SquaredHinge(MetricSpec):
     """`mean(max(1 - y p, 0)^2)` with y of -1 and 1 (0 counts as -1)."""
 
     better: ClassVar[str] = "down"
@@ -179,7 +179,7 @@ class SquaredHinge(MetricWord):
     dtype: OptionalDType = None
 
 
-class CategoricalHinge(MetricWord):
+class CategoricalHinge(MetricSpec):
     """`max(max((1 - y) p) - sum(y p) + 1, 0)` with one-hot y."""
 
     better: ClassVar[str] = "down"

@@ -23,7 +23,7 @@ from specfmt.fields.types import (
     PositiveInt,
     Str,
 )
-from specfmt.vocab.base import Word
+from specfmt.vocab.base import TermSpec
 
 OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES, *POLICIES))]
 Thresholds = Annotated[
@@ -48,7 +48,7 @@ LabelWeights = Annotated[tuple[float, ...] | None, Nullable(Tuple(Number(), 1))]
 ThresholdCount = Annotated[int, Integer(2)]
 
 
-class MetricWord(Word):
+class MetricSpec(TermSpec):
     """Base of the metrics.
 
     Class attributes:
@@ -62,13 +62,13 @@ class MetricWord(Word):
     better: ClassVar[str] = ""
 
 
-class AccuracyByShape(MetricWord):
+class AccuracyByShape(MetricSpec):
     """Binary, sparse categorical or categorical accuracy, by the shapes of output and target."""
 
     better: ClassVar[str] = "up"
 
 
-class Accuracy(MetricWord):
+class Accuracy(MetricSpec):
     """How often `y == p`, where both are class indices."""
 
     better: ClassVar[str] = "up"
@@ -77,7 +77,7 @@ class Accuracy(MetricWord):
     dtype: OptionalDType = None
 
 
-class BinaryAccuracy(MetricWord):
+class BinaryAccuracy(MetricSpec):
     """How often `p > threshold` equals y, which is 0 or 1."""
 
     better: ClassVar[str] = "up"
@@ -87,7 +87,7 @@ class BinaryAccuracy(MetricWord):
     threshold: Float = 0.5
 
 
-class CategoricalAccuracy(MetricWord):
+class CategoricalAccuracy(MetricSpec):
     """How often `argmax(p) == argmax(y)` with one-hot y."""
 
     better: ClassVar[str] = "up"
@@ -97,7 +97,7 @@ class CategoricalAccuracy(MetricWord):
     dtype: OptionalDType = None
 
 
-class SparseCategoricalAccuracy(MetricWord):
+class SparseCategoricalAccuracy(MetricSpec):
     """How often `argmax(p) == y` with class indices y."""
 
     better: ClassVar[str] = "up"
@@ -107,7 +107,7 @@ class SparseCategoricalAccuracy(MetricWord):
     dtype: OptionalDType = None
 
 
-class TopKCategoricalAccuracy(MetricWord):
+class TopKCategoricalAccuracy(MetricSpec):
     """How often the class of one-hot y is among the ``k`` largest elements of p."""
 
     better: ClassVar[str] = "up"
@@ -118,7 +118,7 @@ class TopKCategoricalAccuracy(MetricWord):
     dtype: OptionalDType = None
 
 
-class SparseTopKCategoricalAccuracy(MetricWord):
+class SparseTopKCategoricalAccuracy(MetricSpec):
     """How often class index y is among the ``k`` largest elements of p, or with
     ``from_sorted_ids`` among the first ``k`` class indices in p."""
 
@@ -131,7 +131,7 @@ class SparseTopKCategoricalAccuracy(MetricWord):
     from_sorted_ids: Bool = False
 
 
-class AUC(MetricWord):
+class AUC(MetricSpec):
     """The area under the ROC or precision-recall curve, approximated at ``num_thresholds``
     thresholds."""
 
@@ -149,7 +149,7 @@ class AUC(MetricWord):
     from_logits: Bool = False
 
 
-class Precision(MetricWord):
+class Precision(MetricSpec):
     """True positives divided by predicted positives, which are those with `p > thresholds`."""
 
     better: ClassVar[str] = "up"
@@ -161,7 +161,7 @@ class Precision(MetricWord):
     dtype: OptionalDType = None
 
 
-class Recall(MetricWord):
+class Recall(MetricSpec):
     """True positives divided by actual positives; those with `p > thresholds` are predicted
     positive."""
 
@@ -174,7 +174,7 @@ class Recall(MetricWord):
     dtype: OptionalDType = None
 
 
-class PrecisionAtRecall(MetricWord):
+class PrecisionAtRecall(MetricSpec):
     """The best precision at a threshold where the recall is at least ``recall``."""
 
     better: ClassVar[str] = "up"
@@ -186,7 +186,7 @@ class PrecisionAtRecall(MetricWord):
     dtype: OptionalDType = None
 
 
-class RecallAtPrecision(MetricWord):
+class RecallAtPrecision(MetricSpec):
     """The best recall at a threshold where the precision is at least ``precision``."""
 
     better: ClassVar[str] = "up"
@@ -198,7 +198,7 @@ class RecallAtPrecision(MetricWord):
     dtype: OptionalDType = None
 
 
-class SensitivityAtSpecificity(MetricWord):
+class SensitivityAtSpecificity(MetricSpec):
     """The best sensitivity (recall) at a threshold where the specificity is at least
     ``specificity``."""
 
@@ -211,7 +211,7 @@ class SensitivityAtSpecificity(MetricWord):
     dtype: OptionalDType = None
 
 
-class SpecificityAtSensitivity(MetricWord):
+class SpecificityAtSensitivity(MetricSpec):
     """The best specificity at a threshold where the sensitivity (recall) is at least
     ``sensitivity``."""
 
@@ -224,7 +224,7 @@ class SpecificityAtSensitivity(MetricWord):
     dtype: OptionalDType = None
 
 
-class TruePositives(MetricWord):
+class TruePositives(MetricSpec):
     """The number of samples with `y = 1` and `p > thresholds`."""
 
     thresholds: Thresholds = None
@@ -232,7 +232,7 @@ class TruePositives(MetricWord):
     dtype: OptionalDType = None
 
 
-class TrueNegatives(MetricWord):
+class TrueNegatives(MetricSpec):
     """The number of samples with `y = 0` and `p <= thresholds`."""
 
     thresholds: Thresholds = None
@@ -240,7 +240,7 @@ class TrueNegatives(MetricWord):
     dtype: OptionalDType = None
 
 
-class FalsePositives(MetricWord):
+class FalsePositives(MetricSpec):
     """The number of samples with `y = 0` and `p > thresholds`."""
 
     thresholds: Thresholds = None
@@ -248,7 +248,7 @@ class FalsePositives(MetricWord):
     dtype: OptionalDType = None
 
 
-class FalseNegatives(MetricWord):
+class FalseNegatives(MetricSpec):
     """The number of samples with `y = 1` and `p <= thresholds`."""
 
     thresholds: Thresholds = None
@@ -256,7 +256,7 @@ class FalseNegatives(MetricWord):
     dtype: OptionalDType = None
 
 
-class FBetaScore(MetricWord):
+class FBetaScore(MetricSpec):
     """`(1 + beta^2) * precision * recall / (beta^2 * precision + recall)` for each class, or
     averaged; without ``threshold`` the largest element of p is the predicted class."""
 
@@ -270,7 +270,7 @@ class FBetaScore(MetricWord):
     dtype: OptionalDType = None
 
 
-class F1Score(MetricWord):
+class F1Score(MetricSpec):
     """`2 * precision * recall / (precision + recall)` for each class, or averaged; without
     ``threshold`` the largest element of p is the predicted class."""
 
@@ -283,7 +283,7 @@ class F1Score(MetricWord):
     dtype: OptionalDType = None
 
 
-class IoU(MetricWord):
+class IoU(MetricSpec):
     """Intersection over union of class indices, averaged over ``target_class_ids``."""
 
     better: ClassVar[str] = "up"
@@ -299,7 +299,7 @@ class IoU(MetricWord):
     axis: Axis = -1
 
 
-class BinaryIoU(MetricWord):
+class BinaryIoU(MetricSpec):
     """Intersection over union of y and `p >= threshold`, averaged over ``target_class_ids``."""
 
     better: ClassVar[str] = "up"
@@ -310,7 +310,7 @@ class BinaryIoU(MetricWord):
     dtype: OptionalDType = None
 
 
-class MeanIoU(MetricWord):
+class MeanIoU(MetricSpec):
     """Intersection over union of class indices, averaged over all classes."""
 
     better: ClassVar[str] = "up"
@@ -325,7 +325,7 @@ class MeanIoU(MetricWord):
     axis: Axis = -1
 
 
-class OneHotIoU(MetricWord):
+class OneHotIoU(MetricSpec):
     """Intersection over union of one-hot y and the largest elements of p, averaged over
     ``target_class_ids``."""
 
@@ -341,7 +341,7 @@ class OneHotIoU(MetricWord):
     axis: Axis = -1
 
 
-class OneHotMeanIoU(MetricWord):
+class OneHotMeanIoU(MetricSpec):
     """Intersection over union of one-hot y and the largest elements of p, averaged over all
     classes."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Final
 
 from specfmt.fields.rules import Integer, Nullable, Text, Tuple
-from specfmt.fields.spellings import GONE, Former, FormerArguments, gone
+from specfmt.fields.spellings import REMOVED, FormerArguments, Replacement, removed
 from specfmt.fields.types import (
     Bool,
     Float,
@@ -16,7 +16,7 @@ from specfmt.fields.types import (
     PositiveFloat,
     PositiveInt,
 )
-from specfmt.vocab.base import Word
+from specfmt.vocab.base import TermSpec
 from specfmt.vocab.fields import LearningRate, Optimizer
 
 OptionalNaturalFloat = Annotated[float | None, Nullable(NaturalFloat.__metadata__[0])]
@@ -37,7 +37,7 @@ COMMON: Final = (
 """Arguments of every optimizer in Keras's order; an optimizer's own come before them."""
 
 
-class OptimizerWord(Word):
+class OptimizerSpec(TermSpec):
     """Base of the optimizers.
 
     The common arguments: ``weight_decay`` subtracts `weight_decay * learning_rate * w` from each
@@ -53,12 +53,12 @@ class OptimizerWord(Word):
     in_torch: ClassVar[bool] = True
     former_arguments: ClassVar[FormerArguments] = {
         "lr": "learning_rate",
-        "decay": Former(
+        "decay": Replacement(
             values={},
             message="expected a schedule such as InverseTimeDecay as `learning_rate`, received "
             "the old spelling `{key}`",
         ),
-        "jit_compile": GONE,
+        "jit_compile": REMOVED,
     }
 
     weight_decay: OptionalNaturalFloat = None
@@ -81,7 +81,7 @@ class OptimizerWord(Word):
             fields[name] = fields.pop(name)
 
 
-class SGD(OptimizerWord):
+class SGD(OptimizerSpec):
     """`w -= learning_rate * g`; with momentum `v = momentum * v - learning_rate * g`, `w += v`
     (``nesterov``: `w += momentum * v - learning_rate * g`)."""
 
@@ -90,7 +90,7 @@ class SGD(OptimizerWord):
     nesterov: Bool = False
 
 
-class RMSprop(OptimizerWord):
+class RMSprop(OptimizerSpec):
     """`w -= learning_rate * g / sqrt(v + epsilon)`, where `v` is a moving average of `g^2`
     (``centered``: of the variance)."""
 
@@ -101,7 +101,7 @@ class RMSprop(OptimizerWord):
     centered: Bool = False
 
 
-class Adagrad(OptimizerWord):
+class Adagrad(OptimizerSpec):
     """`w -= learning_rate * g / sqrt(a + epsilon)`, where `a` is the sum of all `g^2` so far."""
 
     learning_rate: LearningRate = 0.001
@@ -109,7 +109,7 @@ class Adagrad(OptimizerWord):
     epsilon: NaturalFloat = 1e-7
 
 
-class Adadelta(OptimizerWord):
+class Adadelta(OptimizerSpec):
     """`w -= learning_rate * u`, `u = g * sqrt(d + epsilon) / sqrt(a + epsilon)`, where `a` and `d`
     are moving averages of `g^2` and `u^2`."""
 
@@ -118,7 +118,7 @@ class Adadelta(OptimizerWord):
     epsilon: NaturalFloat = 1e-7
 
 
-class Adam(OptimizerWord):
+class Adam(OptimizerSpec):
     """`w -= learning_rate * m / (sqrt(v) + epsilon)` with bias-corrected moving averages `m` of `g`
     and `v` of `g^2`."""
 
@@ -129,7 +129,7 @@ class Adam(OptimizerWord):
     amsgrad: Bool = False
 
 
-class AdamW(OptimizerWord):
+class AdamW(OptimizerSpec):
     """Adam with decoupled weight decay."""
 
     learning_rate: LearningRate = 0.001
@@ -140,7 +140,7 @@ class AdamW(OptimizerWord):
     amsgrad: Bool = False
 
 
-class Adamax(OptimizerWord):
+class Adamax(OptimizerSpec):
     """Adam with the infinity norm: the largest `|g|` so far, decayed by ``beta_2``, replaces
     `sqrt(v)`."""
 
@@ -150,11 +150,11 @@ class Adamax(OptimizerWord):
     epsilon: NaturalFloat = 1e-7
 
 
-class Nadam(OptimizerWord):
+class Nadam(OptimizerSpec):
     """Adam with Nesterov momentum."""
 
     former_arguments: ClassVar[FormerArguments] = {
-        "schedule_decay": gone(0.004, left_out="which Keras 3 fixes at 0.004"),
+        "schedule_decay": removed(0.004, left_out="which Keras 3 fixes at 0.004"),
     }
 
     learning_rate: LearningRate = 0.001
@@ -163,7 +163,7 @@ class Nadam(OptimizerWord):
     epsilon: NaturalFloat = 1e-7
 
 
-class Lion(OptimizerWord):
+class Lion(OptimizerSpec):
     """`w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)` with a moving average `m` of
     `g`."""
 
@@ -172,7 +172,7 @@ class Lion(OptimizerWord):
     beta_2: Fraction = 0.99
 
 
-class Adafactor(OptimizerWord):
+class Adafactor(OptimizerSpec):
     """Adam with less memory: of the second moment `v` of a matrix only row and column averages are
     kept."""
 
@@ -184,7 +184,7 @@ class Adafactor(OptimizerWord):
     relative_step: Bool = True
 
 
-class Ftrl(OptimizerWord):
+class Ftrl(OptimizerSpec):
     """FTRL (follow the regularized leader), for sparse linear models."""
 
     in_torch: ClassVar[bool] = False
@@ -198,7 +198,7 @@ class Ftrl(OptimizerWord):
     beta: Float = 0.0
 
 
-class Lamb(OptimizerWord):
+class Lamb(OptimizerSpec):
     """LAMB: Adam whose update is scaled by the norm of each weight, for large batches."""
 
     in_torch: ClassVar[bool] = False
@@ -209,7 +209,7 @@ class Lamb(OptimizerWord):
     epsilon: NaturalFloat = 1e-7
 
 
-class Muon(OptimizerWord):
+class Muon(OptimizerSpec):
     """Muon: momentum orthogonalized by a Newton-Schulz iteration for matrices, Adam for other
     weights."""
 
@@ -242,7 +242,7 @@ class Muon(OptimizerWord):
     rms_rate: Float = 0.2
 
 
-class ScheduleFreeAdamW(OptimizerWord):
+class ScheduleFreeAdamW(OptimizerSpec):
     """AdamW that averages its iterates instead of following a learning rate schedule."""
 
     in_torch: ClassVar[bool] = False
@@ -254,7 +254,7 @@ class ScheduleFreeAdamW(OptimizerWord):
     warmup_steps: Annotated[int, Integer(0)] = 0
 
 
-class LossScaleOptimizer(Word):
+class LossScaleOptimizer(TermSpec):
     """Applies another optimizer with dynamic loss scaling, for training in float16."""
 
     kind: ClassVar[str] = "optimizer"

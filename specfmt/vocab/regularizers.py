@@ -6,16 +6,16 @@ from typing import ClassVar
 
 from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import Literal, NaturalFloat
-from specfmt.vocab.base import Word
+from specfmt.vocab.base import TermSpec
 
 
-class RegularizerWord(Word):
+class RegularizerSpec(TermSpec):
     """Base of the regularizers, penalties on a weight or an output."""
 
     kind: ClassVar[str] = "regularizer"
 
 
-class L1(RegularizerWord):
+class L1(RegularizerSpec):
     """`l1 * sum(|x|)`."""
 
     former_arguments: ClassVar[FormerArguments] = {"l": "l1"}
@@ -23,7 +23,7 @@ class L1(RegularizerWord):
     l1: NaturalFloat = 0.01
 
 
-class L2(RegularizerWord):
+class L2(RegularizerSpec):
     """`l2 * sum(x^2)`; the gradient is `2 * l2 * x`."""
 
     former_arguments: ClassVar[FormerArguments] = {"l": "l2"}
@@ -31,14 +31,14 @@ class L2(RegularizerWord):
     l2: NaturalFloat = 0.01
 
 
-class L1L2(RegularizerWord):
+class L1L2(RegularizerSpec):
     """`l1 * sum(|x|) + l2 * sum(x^2)`."""
 
     l1: NaturalFloat = 0.0
     l2: NaturalFloat = 0.0
 
 
-class OrthogonalRegularizer(RegularizerWord):
+class OrthogonalRegularizer(RegularizerSpec):
     """`factor` times the mean absolute cosine between different rows (or columns)."""
 
     factor: NaturalFloat = 0.01

@@ -9,18 +9,18 @@ from typing import Annotated, ClassVar
 
 from specfmt.fields.rules import Number, Tuple
 from specfmt.fields.types import Bool, Float, OptionalFloat, PositiveFloat, Str
-from specfmt.vocab.base import Word
+from specfmt.vocab.base import TermSpec
 
 Steps = Annotated[float, Number(above=0)]
 
 
-class ScheduleWord(Word):
+class ScheduleSpec(TermSpec):
     """Base of the learning rate schedules."""
 
     kind: ClassVar[str] = "schedule"
 
 
-class ExponentialDecay(ScheduleWord):
+class ExponentialDecay(ScheduleSpec):
     """`initial_learning_rate * decay_rate ^ (step / decay_steps)`; ``staircase`` rounds the
     exponent down."""
 
@@ -31,7 +31,7 @@ class ExponentialDecay(ScheduleWord):
     name: Str = "ExponentialDecay"
 
 
-class PiecewiseConstantDecay(ScheduleWord):
+class PiecewiseConstantDecay(ScheduleSpec):
     """`values[i]` up to and including step `boundaries[i]`, the last value after the last
     boundary."""
 
@@ -40,7 +40,7 @@ class PiecewiseConstantDecay(ScheduleWord):
     name: Str = "PiecewiseConstant"
 
 
-class PolynomialDecay(ScheduleWord):
+class PolynomialDecay(ScheduleSpec):
     """`(initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ^ power +
     end_learning_rate`; ``cycle`` starts again with longer decays."""
 
@@ -52,7 +52,7 @@ class PolynomialDecay(ScheduleWord):
     name: Str = "PolynomialDecay"
 
 
-class InverseTimeDecay(ScheduleWord):
+class InverseTimeDecay(ScheduleSpec):
     """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`; ``staircase`` rounds
     `step / decay_steps` down."""
 
@@ -63,7 +63,7 @@ class InverseTimeDecay(ScheduleWord):
     name: Str = "InverseTimeDecay"
 
 
-class CosineDecay(ScheduleWord):
+class CosineDecay(ScheduleSpec):
     """Half a cosine wave from ``initial_learning_rate`` (or from ``warmup_target``, which is
     reached linearly in ``warmup_steps``) down to ``alpha`` times that value."""
 
@@ -75,7 +75,7 @@ class CosineDecay(ScheduleWord):
     warmup_steps: Annotated[float, Number(minimum=0)] = 0.0
 
 
-class CosineDecayRestarts(ScheduleWord):
+class CosineDecayRestarts(ScheduleSpec):
     """Repeated cosine decays, each ``t_mul`` times as long as the one before and starting at
     ``m_mul`` times its initial learning rate."""
 

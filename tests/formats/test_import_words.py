@@ -9,7 +9,7 @@ import pytest
 import specfmt
 from specfmt.diagnostics import SpecError
 from specfmt.formats.keras_json import document_from_keras_json
-from specfmt.vocab.history import ELSEWHERE, FORMER, KEPT, NO_WORDS, todays
+from specfmt.vocab.history import ELSEWHERE, FORMER, KEPT, NO_WORDS, current_name
 from specfmt.vocab.index import INDEX
 from tests.tools.imports import import_source
 
@@ -353,7 +353,7 @@ def test_every_exported_name_is_known_or_has_a_reason():
                 if name.startswith("_") or inspect.ismodule(value) or name in NO_WORDS:
                     continue
                 seen += 1
-                known = todays(kind, name, INDEX[kind]) is not None
+                known = current_name(kind, name, INDEX[kind]) is not None
                 kept = (kind, name) in KEPT or (kind, name) in ELSEWHERE
                 assert known != kept, (kind, name)
     assert seen > 650  # the loops have met something

@@ -27,7 +27,7 @@ from specfmt.reference.json_schema import json_schema, object_schema, schema_fil
 from specfmt.spec.document import ModelSpec, parse_document
 from specfmt.spec.train import SOURCES, TrainSpec
 from specfmt.text.reading import read
-from specfmt.vocab.base import word_class
+from specfmt.vocab.base import term_class
 from specfmt.vocab.index import INDEX as WORDS
 from tests.tools.documents import Documents
 
@@ -43,8 +43,8 @@ def classes() -> list[type[BaseModel]]:
     found: list[Any] = [InputSpec, Model, ModelSpec, Reuse, TrainSpec, *SOURCES.values()]
     found += [layer_class(name) for name in INDEX]
     found += [op_class(name) for name in OPERATIONS]
-    found += [word_class(kind, name) for kind, table in WORDS.items() for name in table.values()]
-    found.append(word_class("loss", "Custom"))
+    found += [term_class(kind, name) for kind, table in WORDS.items() for name in table.values()]
+    found.append(term_class("loss", "Custom"))
     return list(dict.fromkeys(found))
 
 

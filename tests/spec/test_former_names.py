@@ -16,7 +16,7 @@ from pydantic import BaseModel
 import specfmt
 from specfmt.api import check, format_spec
 from specfmt.diagnostics import Diagnostic, SpecError
-from specfmt.fields.spellings import Former, former_arguments
+from specfmt.fields.spellings import Replacement, former_arguments
 from specfmt.fields.validation import keys_of, required_keys
 from specfmt.formats.keras_json import document_from_keras_json
 from specfmt.formats.read.serialized_layers import MODELS
@@ -26,8 +26,8 @@ from specfmt.layers.former_types import FORMER_TYPE_ARGUMENTS, FORMER_TYPES, WIT
 from specfmt.layers.index import INDEX
 from specfmt.layers.registry import layer_class
 from specfmt.spec.train import TrainSpec
-from specfmt.vocab.base import bare_names, word_class
-from specfmt.vocab.history import FORMER, FORMER_WITH_ARGUMENTS, todays
+from specfmt.vocab.base import bare_names, term_class
+from specfmt.vocab.history import FORMER, FORMER_WITH_ARGUMENTS, current_name
 from specfmt.vocab.index import INDEX as WORDS
 
 TYPES = [name for name in INDEX if name != "Custom" and INDEX[name] != "applications"]
@@ -83,18 +83,18 @@ def as_keras(value: Any) -> Any:
     return value
 
 
-def samples(former: Former) -> list[tuple[Any, Any]]:
+def samples(former: Replacement) -> list[tuple[Any, Any]]:
     """Values of a former argument that are accepted, and today's of each."""
     if former.values:
         return list(former.values.items())
-    return [(value_of(former.today), value_of(former.today))]
+    return [(value_of(former.current), value_of(former.current))]
 
 
-def layer_entry(type_name: str, former: Former, given: dict[str, Any]) -> dict[str, Any]:
+def layer_entry(type_name: str, former: Replacement, given: dict[str, Any]) -> dict[str, Any]:
     """An entry with arguments and all that its type requires besides."""
     cls = layer_class(type_name)
     assert cls is not None
-    needed = [key for key in required_keys(cls) if key not in (former.today, *former.also)]
+    needed = [key for key in required_keys(cls) if key not in (former.current, *former.also)]
     return {"type": type_name, **{key: value_of(key) for key in needed}, **given}
 
 
@@ -131,11 +131,11 @@ def field(entry: dict[str, Any], name: str) -> Any:
     return "channels_last" if name == "data_format" and value is None else value
 
 
-def beside(formers: dict[str, Former], former: Former, key: str) -> dict[str, Any]:
+def beside(formers: dict[str, Replacement], former: Replacement, key: str) -> dict[str, Any]:
     """The arguments that say the other axes of what ``key`` says one axis of."""
     if former.axis is None:
         return {}
-    value = value_of(former.today)
+    value = value_of(former.current)
     return {name: value for name, f in formers.items() if f.axis is not None and name[0] == key[0]}
 
 
@@ -151,7 +151,7 @@ def test_every_former_argument_of_a_layer(type_name: str) -> None:
             by_hand = former.values == {}
 
             finding, *_ = told(document(entry), f"`{key}`")
-            assert f"`{former.today}`" in finding.message or not former.today
+            assert f"`{former.current}`" in finding.message or not former.current
 
             rewritten = fixed(document(entry))["layers"][1]
             assert by_hand or key not in rewritten, rewritten
@@ -166,10 +166,10 @@ def test_every_former_argument_of_a_layer(type_name: str) -> None:
                 assert [found.code for found in findings] == ["SF432"] * (key == "weights")
                 results.append(read)
 
-            for name in filter(None, (former.today, *former.also)):
-                want = layer_entry(type_name, former, {} if new is None else {former.today: new})
+            for name in filter(None, (former.current, *former.also)):
+                want = layer_entry(type_name, former, {} if new is None else {former.current: new})
                 for result in results:
-                    assert field(result, name) == field(want, former.today), (key, result)
+                    assert field(result, name) == field(want, former.current), (key, result)
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,13 @@ def word_cases() -> list[Any]:
         pytest.param(kind, type_name, key, id=f"{kind}-{type_name}-{key}")
         for kind in kinds
         for type_name in dict.fromkeys(WORDS[kind].values())
-        for key in former_arguments(word_class(kind, type_name))
+        for key in former_arguments(term_class(kind, type_name))
     ]
 
 
 @pytest.mark.parametrize(("kind", "type_name", "key"), word_cases())
 def test_every_former_argument_of_a_word(kind: str, type_name: str, key: str) -> None:
-    cls = word_class(kind, type_name)
+    cls = term_class(kind, type_name)
     former = former_arguments(cls)[key]
     needed = {name: WORD_VALUES[name] for name in required_keys(cls)}
     if type_name == "VarianceScaling":
@@ -215,12 +215,12 @@ def test_every_former_argument_of_a_word(kind: str, type_name: str, key: str) ->
     word = {"type": said, **needed, key: old}
     text = word_document(kind, word)
     finding, *_ = told(text, f"`{key}`")
-    assert f"`{former.today}`" in finding.message or not former.today
+    assert f"`{former.current}`" in finding.message or not former.current
     found = word_in(kind, fixed(text))
     if key == "decay":
         assert found["learning_rate"]["decay_rate"] == 2
         return
-    want = {"type": said, **needed, **({former.today: new} if former.today else {})}
+    want = {"type": said, **needed, **({former.current: new} if former.current else {})}
     assert found == want
     if kind not in ("initializer", "regularizer", "constraint"):
         return
@@ -264,7 +264,7 @@ def former_words() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("kind", "name"), former_words())
 def test_every_former_word(kind: str, name: str) -> None:
     """The import asks the same function."""
-    today = todays(kind, name, WORDS[kind])
+    today = current_name(kind, name, WORDS[kind])
     assert today is not None
     said = today if isinstance(today, str) else today["type"]
     text = word_document(kind, {"type": name} if kind == "schedule" else name)
@@ -283,7 +283,7 @@ def test_every_former_type(old: str) -> None:
         assert fixed(text)["layers"][1]["type"] == "Model"
         assert old in MODELS
         return
-    entry = layer_entry(type_name, Former(), {})
+    entry = layer_entry(type_name, Replacement(), {})
     (finding,) = told(document({**entry, "type": old}), f'"{old}"')
     assert finding.message == f'expected {type_name}, received the old spelling "{old}"'
     rewritten = fixed(document({**entry, "type": old}))["layers"][1]
@@ -406,7 +406,7 @@ INTERNAL = ("has_input_vocabulary", "vocabulary_size", "has_static_table")
 def test_every_entry_is_about_a_field_of_some_class() -> None:
     """An entry that no class can use would be dead."""
     layers = [found for name in INDEX if (found := layer_class(name)) is not None]
-    words = [word_class(kind, name) for kind, table in WORDS.items() for name in table.values()]
+    words = [term_class(kind, name) for kind, table in WORDS.items() for name in table.values()]
     used: dict[type, set[str]] = {}
     classes: list[type[BaseModel]] = [*layers, *words, TrainSpec]
     for cls in classes:
@@ -428,7 +428,7 @@ def test_former_and_todays_arguments_together(type_name: str) -> None:
     assert cls is not None
     for key, former in former_arguments(cls).items():
         for value, other in product(ODD_VALUES, (3, {}, "x")):
-            both = [(key, value), *([(former.today, other)] if former.today else [])]
+            both = [(key, value), *([(former.current, other)] if former.current else [])]
             for items in (both, both[::-1]):
                 config = {"name": "l", "batch_input_shape": [None, 8, 8, 3], **dict(items)}
                 layer = {"class_name": type_name, "config": config}

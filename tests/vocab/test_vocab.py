@@ -18,7 +18,7 @@ from specfmt.targets.keras.values import (
     terms_in,
 )
 from specfmt.targets.templates import fill
-from specfmt.vocab.base import Term, TermRule, Word, bare_names, word_class
+from specfmt.vocab.base import Term, TermRule, TermSpec, bare_names, term_class
 from specfmt.vocab.fields import LearningRateRule
 from specfmt.vocab.history import FORMER
 from specfmt.vocab.index import CONSTRUCTED, INDEX, REQUIRED, module_of
@@ -58,7 +58,7 @@ def example(kind: str, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("kind", "name"), WORDS)
 def test_every_word_has_a_class_with_the_required_fields_of_the_index(kind: str, name: str) -> None:
-    cls = word_class(kind, name)
+    cls = term_class(kind, name)
     assert cls.kind == kind
     assert cls.__doc__
     assert cls.__doc__.rstrip().endswith(".")
@@ -79,10 +79,10 @@ def test_every_class_is_in_the_index(kind: str) -> None:
         for module in modules
         for name, item in vars(module).items()
         if isinstance(item, type)
-        and issubclass(item, Word)
+        and issubclass(item, TermSpec)
         and item.__module__ == module.__name__
         and not name.startswith("_")
-        and not name.endswith("Word")
+        and not name.endswith("Spec")
     }
     assert classes == set(INDEX[kind].values())
 
@@ -227,7 +227,7 @@ def test_fields_order_and_defaults_are_those_of_keras(keras: Any) -> None:
     for kind, name in WORDS:
         if name.endswith("ByShape"):
             continue
-        cls = word_class(kind, name)
+        cls = term_class(kind, name)
         keras_name = bare_names(kind)[name] if kind == "activation" else name
         signature = inspect.signature(getattr(namespace(keras, kind), keras_name))
         parameters = {

@@ -13,7 +13,7 @@ from specfmt.fields.model import COMMON_FIELDS, to_data
 from specfmt.formats.config.reading import Json
 from specfmt.layers.base import Layer
 from specfmt.layers.registry import layer_class, op_class
-from specfmt.vocab.base import CUSTOM, bare_names, word_class
+from specfmt.vocab.base import CUSTOM, bare_names, term_class
 from specfmt.vocab.index import INDEX as WORDS
 
 MISSING: Any = object()
@@ -25,10 +25,10 @@ def known_layer(type_name: str) -> type[Layer] | None:
     return None if type_name == CUSTOM else layer_class(type_name)
 
 
-def unreadable(type_name: str, config: Json) -> str:
+def unsupported_config(type_name: str, config: Json) -> str:
     """Why a layer's config cannot be expressed by its class; empty if it can."""
     cls = layer_class(type_name)
-    return "" if cls is None else cls.unreadable(config)
+    return "" if cls is None else cls.unsupported_config(config)
 
 
 @cache
@@ -62,7 +62,7 @@ def word_defaults(kind: str, type_name: str) -> Json:
     canonical_name = WORDS.get(kind, {}).get(type_name)
     if canonical_name is None:
         return {}
-    cls = word_class(kind, canonical_name)
+    cls = term_class(kind, canonical_name)
     return _defaults(cls, tuple(cls.model_fields))
 
 

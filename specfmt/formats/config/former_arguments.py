@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from specfmt.diagnostics import Path
-from specfmt.fields.spellings import Former, former_arguments
+from specfmt.fields.spellings import Replacement, former_arguments
 from specfmt.fields.validation import keys_of
 from specfmt.formats.config.context import Context
 from specfmt.formats.config.reading import Json, fail, show
@@ -16,38 +16,38 @@ from specfmt.formats.config.reading import Json, fail, show
 def current_arguments(cls: type[BaseModel], config: Json, path: Path, context: Context) -> Json:
     """A config with the current argument names and values.
 
-    Arguments whose meaning depends on more than their value are unchanged (see `Former.values`).
+    Arguments whose meaning depends on more than their value are unchanged (see `Replacement.values`).
 
     Raises:
         SpecError: SF420 for a value without an equivalent in Keras 3.
     """
-    formers = former_arguments(cls)
+    replacements = former_arguments(cls)
     result: Json = {}
     sizes: dict[str, dict[int, Any]] = {}
     for key, value in config.items():
-        former = formers.get(key)
-        if former is None or former.values == {}:
+        replacement = replacements.get(key)
+        if replacement is None or replacement.values == {}:
             result[key] = value
-        elif not former.accepts(value):
-            _without_equivalent(key, value, former, cls.__name__, (*path, key), context)
-        elif former.axis is not None:
-            sizes.setdefault(former.today, {})[former.axis] = value
-        elif former.today:
-            for name in (former.today, *former.also):
-                result[name] = former.convert(value)
+        elif not replacement.accepts(value):
+            _without_equivalent(key, value, replacement, cls.__name__, (*path, key), context)
+        elif replacement.axis is not None:
+            sizes.setdefault(replacement.current, {})[replacement.axis] = value
+        elif replacement.current:
+            for name in (replacement.current, *replacement.also):
+                result[name] = replacement.convert(value)
     for name, by_axis in sizes.items():
         result.setdefault(name, [by_axis[axis] for axis in sorted(by_axis)])
     return result
 
 
 def _without_equivalent(
-    key: str, value: Any, former: Former, label: str, path: Path, context: Context
+    key: str, value: Any, replacement: Replacement, label: str, path: Path, context: Context
 ) -> None:
-    if former.left_out:
-        message = f"left out {key}: {show(value)} of {label}, {former.left_out}"
-        context.warn("SF432", message, path, former.hint)
+    if replacement.left_out:
+        message = f"left out {key}: {show(value)} of {label}, {replacement.left_out}"
+        context.warn("SF432", message, path, replacement.hint)
         return
-    values = (each if isinstance(each, str) else show(each) for each in former.values or ())
+    values = (each if isinstance(each, str) else show(each) for each in replacement.values or ())
     expected = " or ".join(values)
     fail(
         "SF420",
@@ -68,5 +68,5 @@ def with_former_defaults(cls: Any, config: Json, generation: int) -> None:
 
 def keras_2_names(cls: type[BaseModel]) -> dict[str, str]:
     """Current argument name -> the name that all releases of Keras 2 use."""
-    formers = former_arguments(cls).items()
-    return {former.today: key for key, former in formers if former.keras_2}
+    replacements = former_arguments(cls).items()
+    return {replacement.current: key for key, replacement in replacements if replacement.keras_2}

@@ -87,7 +87,7 @@ class LayerWriter:
         if layer.activity_regularizer is not None or layer.writes_activity_regularizer:
             values["activity_regularizer"] = plain(layer.activity_regularizer)
         config.update(values)
-        config.update(layer.written_besides())
+        config.update(layer.extra_config())
         complete(type(layer), config, args)
         if not layer.takes_trainable:  # it writes the dtype of its variables instead of its policy
             del config["trainable"]

@@ -7,7 +7,7 @@ from typing import Any
 from specfmt.diagnostics import Path
 from specfmt.formats.config.context import KERAS_1, Context
 from specfmt.formats.config.reading import Json, as_list, fail, show
-from specfmt.layers.former_types import todays_type
+from specfmt.layers.former_types import current_type
 from specfmt.layers.registry import layer_class
 
 TIMED = "TimeDistributedDense"
@@ -65,7 +65,7 @@ def layer_input(
     if context.generation > KERAS_1:
         return None
     length = config.get("input_length")
-    cls = layer_class(todays_type(class_name))
+    cls = layer_class(current_type(class_name))
     if cls is not None and cls.reads_indices:
         return input_spec([None, length], dtype, path)
     if config.get("input_dim") is not None:

@@ -14,7 +14,7 @@ from specfmt.formats.config.context import Context
 from specfmt.formats.config.reading import Json, fail, show
 from specfmt.layers.base import Layer
 from specfmt.layers.convolutional import Conv2D
-from specfmt.layers.former_types import WITHOUT_SUCCESSOR, lost
+from specfmt.layers.former_types import WITHOUT_SUCCESSOR, no_successor
 
 _HINT: Final = "rebuild this part of the model in Keras 3"
 
@@ -26,7 +26,7 @@ def checked(class_name: str, config: Json, path: Path) -> Json:
         SpecError: SF420 or SF422 if Keras 3 has no equivalent.
     """
     if class_name in WITHOUT_SUCCESSOR:
-        fail("SF422", lost(class_name), path, _HINT)
+        fail("SF422", no_successor(class_name), path, _HINT)
     config = dict(config)
     if class_name.startswith("Deconvolution"):
         config.pop("output_shape", None)

@@ -65,8 +65,8 @@ def simplify(cls: type[Layer], config: Json, query: int | None = None) -> Json:
     strides, pool = POOL_STRIDES
     if pool in result and result.get(strides) == result[pool]:
         result.pop(strides, None)
-    _drop_derived(result, query)
-    cls.drop_derived(result)
+    _remove_derived(result, query)
+    cls.remove_derived(result)
     for key in AXES:
         if isinstance(result.get(key), list) and len(result[key]) == 1:
             result[key] = result[key][0]
@@ -97,7 +97,7 @@ def single_factor(value: Any, low: str) -> Any:
     return last if first == (0 if low == "zero" else -last) else value
 
 
-def _drop_derived(config: Json, query: int | None) -> None:
+def _remove_derived(config: Json, query: int | None) -> None:
     """Remove arguments that Keras fills in from other arguments or from the input shape."""
     if "key_dim" in config and config.get("value_dim") == config["key_dim"]:
         del config["value_dim"]
@@ -130,7 +130,7 @@ def resolve(cls: type[Layer], config: Json) -> None:
             config[key] = per_axis(value, 2, pairs=False)
         elif key == "factor" and cls.factor_from and isinstance(value, (int, float)):
             config[key] = [0 if cls.factor_from == "zero" else -value, value]
-    cls.resolve(config)
+    cls.convert_arguments(config)
     strides, pool = POOL_STRIDES
     if pool in config and config.get(strides) is None:
         config[strides] = config[pool]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, Path, SpecError
-from specfmt.fields.spellings import GONE, former_arguments
+from specfmt.fields.spellings import REMOVED, former_arguments
 from specfmt.fields.types import NAME_PATTERN
 from specfmt.fields.validation import findings, required_keys, rules_of
 from specfmt.formats.config.context import Context
@@ -175,7 +175,11 @@ class LayerReader:
         """
         type_name, fields = self._to_keras_3(class_name, config, path)
         cls = known_layer(type_name)
-        if cls is None or not _stands_in(cls.keras_module, module) or cls.unreadable(fields):
+        if (
+            cls is None
+            or not _stands_in(cls.keras_module, module)
+            or cls.unsupported_config(fields)
+        ):
             return None
         trainable, dtype = fields.pop("trainable", None), fields.pop("dtype", None)
         if cls is Bidirectional:
@@ -317,7 +321,7 @@ class LayerReader:
     def _refuse_unknown(self, cls: type[Layer], values: Json, config: Json, path: Path) -> None:
         type_name, formers = cls.type_name, former_arguments(cls)
         known = layer_defaults(type_name)
-        unheeded = [key for key in values if key in FEEDING or formers.get(key) is GONE]
+        unheeded = [key for key in values if key in FEEDING or formers.get(key) is REMOVED]
         for key in unheeded:
             if key in known:
                 continue

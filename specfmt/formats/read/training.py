@@ -24,7 +24,7 @@ from specfmt.formats.read.word_objects import (
 )
 from specfmt.layers.naming import to_snake_case
 from specfmt.spec.train import TrainSpec
-from specfmt.vocab.base import word_class
+from specfmt.vocab.base import term_class
 from specfmt.vocab.history import inverse_time_decay
 from specfmt.vocab.index import CONSTRUCTED
 
@@ -356,7 +356,7 @@ def _schedule(item: Json, path: Path, context: Context) -> Json:
 
 def _optimizer_to_keras_3(type_name: str, config: Json, path: Path, context: Context) -> Json:
     """The config of an optimizer of Keras 0 to 2, converted to Keras 3's arguments."""
-    cls = word_class("optimizer", type_name)
+    cls = term_class("optimizer", type_name)
     result = current_arguments(cls, config, path, context)
     for key in (*OPTIMIZER_DROPPED, "name"):
         result.pop(key, None)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from specfmt.diagnostics import Path, SpecError
 from specfmt.formats.config.context import Context
-from specfmt.formats.config.defaults import unreadable
+from specfmt.formats.config.defaults import unsupported_config
 from specfmt.formats.config.reading import Json, as_text, fail, show
 from specfmt.layers.base import KERAS_LAYERS
 from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
@@ -35,7 +35,7 @@ def custom_entry(context: Context, item: Any, class_name: str, config: Json, pat
     context.warn(
         "SF431",
         f"kept {class_name} as a custom layer: "
-        f"{unreadable(class_name, config) or 'specfmt does not know this layer'}",
+        f"{unsupported_config(class_name, config) or 'specfmt does not know this layer'}",
         path,
         TO_BE_WRITTEN,
     )

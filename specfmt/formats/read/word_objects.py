@@ -15,8 +15,8 @@ from specfmt.formats.config.context import Context
 from specfmt.formats.config.defaults import same, word_defaults, word_name
 from specfmt.formats.config.lenient import fit_arguments, unboxed
 from specfmt.formats.config.reading import Json, show
-from specfmt.vocab.base import CUSTOM, TermRule, required_arguments, word_class
-from specfmt.vocab.history import ELSEWHERE, todays
+from specfmt.vocab.base import CUSTOM, TermRule, required_arguments, term_class
+from specfmt.vocab.history import ELSEWHERE, current_name
 from specfmt.vocab.index import INDEX
 
 FUNCTION: Final = "function"
@@ -46,7 +46,7 @@ def is_keras_module(module: Any) -> bool:
 
 def known_name(kind: str, name: str, module: Any = None) -> Any:
     """The current name of an object (or a mapping, if it has arguments); None if there is none."""
-    return todays(kind, name, INDEX[kind]) if is_keras_module(module) else None
+    return current_name(kind, name, INDEX[kind]) if is_keras_module(module) else None
 
 
 def custom_function(name: str, kind: str, path: Path, context: Context, module: Any = None) -> Json:
@@ -112,7 +112,7 @@ def settled(word: Any, kind: str, source: Json | str, path: Path, context: Conte
         return word
     if isinstance(word, dict) and word.get("type") in INDEX[kind]:
         type_name = INDEX[kind][word["type"]]
-        cls = word_class(kind, type_name)
+        cls = term_class(kind, type_name)
         given = {key: value for key, value in word.items() if key != "type"}
         fields = word_defaults(kind, word["type"])
         unknown = [key for key in given if key not in fields]

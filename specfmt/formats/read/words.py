@@ -26,7 +26,7 @@ from specfmt.formats.read.word_objects import (
     plain_arguments,
     settled,
 )
-from specfmt.vocab.base import Term, TermRule, word_class
+from specfmt.vocab.base import Term, TermRule, term_class
 from specfmt.vocab.index import INDEX
 
 FIELD_KINDS: Final = {
@@ -113,7 +113,7 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
     config = plain_arguments(raw or {})
     type_name = word_type(kind, known)
     if context.legacy:
-        config = current_arguments(word_class(kind, INDEX[kind][known]), config, path, context)
+        config = current_arguments(term_class(kind, INDEX[kind][known]), config, path, context)
         type_name, config = _to_keras_3(type_name, config)
         if type_name == "":
             return None
@@ -203,7 +203,7 @@ def _with_arguments(name: str) -> Any:
 
     text = name.replace("minus_", "-")
     for function, type_name in INDEX["activation"].items():
-        cls = word_class("activation", type_name)
+        cls = term_class("activation", type_name)
         fields = "|".join(cls.model_fields)
         if not fields or not text.startswith(f"{function}_"):
             continue

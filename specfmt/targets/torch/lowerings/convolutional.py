@@ -23,7 +23,7 @@ from specfmt.layers.convolutional import (
     SeparableConv2D,
     TransposedConvolution,
 )
-from specfmt.layers.sizes import channels_of, spatial_axes, transposed_crop, windows
+from specfmt.layers.sizes import channels_of, spatial_axes, transposed_crop, window_output_shape
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import AxisSubscript, Tensor
 from specfmt.targets.torch.lowerings.functions import activation
@@ -63,8 +63,8 @@ def depthwise_kernel(kernel: WeightExpr) -> WeightExpr:
 @lower(Conv3D)
 def convolution(layer: Convolution, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`nn.Conv1d` to `nn.Conv3d`."""
-    kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
-    dilation = layer.sized("dilation_rate")
+    kernel, strides = layer.per_axis("kernel_size"), layer.per_axis("strides")
+    dilation = layer.per_axis("dilation_rate")
     source, padding = conv_padding(builder, layer, x, kernel, strides, dilation)
     params: Params = {"weight": channels_first_kernel(builder.weights.kernel)}
     if layer.use_bias:
@@ -128,8 +128,8 @@ def _depthwise(
     bias: bool,
     suffix: str = "",
 ) -> Tensor:
-    kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
-    dilation = layer.sized("dilation_rate")
+    kernel, strides = layer.per_axis("kernel_size"), layer.per_axis("strides")
+    dilation = layer.per_axis("dilation_rate")
     channels = channels_of(x.shape, layer.data_format) or 0
     source, padding = conv_padding(builder, layer, x, kernel, strides, dilation)
     conv = builder.module(
@@ -144,7 +144,7 @@ def _depthwise(
         **non_defaults(dilation=(dilation, 1), groups=((channels,), 1)),
         **bias_option(bias),
     )
-    out = windows(layer, x.shape, channels * layer.depth_multiplier)
+    out = window_output_shape(layer, x.shape, channels * layer.depth_multiplier)
     return builder.apply(conv, source, shape=out, layout=layout_of(layer))
 
 
@@ -160,8 +160,8 @@ def transposed(
     ends equally and ``output_padding`` extends the end; if TensorFlow crops more at the end than
     at the start, the rest is sliced off.
     """
-    kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
-    dilation = layer.sized("dilation_rate")
+    kernel, strides = layer.per_axis("kernel_size"), layer.per_axis("strides")
+    dilation = layer.per_axis("dilation_rate")
     crops = [
         transposed_crop(k, s, layer.padding, extra, d)
         for k, s, extra, d in zip(kernel, strides, layer.output_paddings(), dilation, strict=True)

@@ -119,8 +119,8 @@ def expand_mask(builder: LayerBuilder, layer: ConvLSTM, x: Tensor, mask: Tensor)
 
 def input_padding(builder: LayerBuilder, layer: ConvLSTM, x: Tensor) -> tuple[Tensor, Any]:
     """The argument of the input convolution, padded if needed, and its ``padding=``."""
-    kernel, strides = layer.sized("kernel_size"), layer.sized("strides")
-    dilation = layer.sized("dilation_rate")
+    kernel, strides = layer.per_axis("kernel_size"), layer.per_axis("strides")
+    dilation = layer.per_axis("dilation_rate")
     if layer.padding == "valid":
         return x, 0
     if max(strides) == 1:
@@ -155,12 +155,12 @@ def conv_lstm_module(
         padding: ``padding=`` of the input convolution.
         dropped: The effective rates of dropout and recurrent dropout.
     """
-    kernel, columns = layer.sized("kernel_size"), 4 * layer.filters
+    kernel, columns = layer.per_axis("kernel_size"), 4 * layer.filters
     conv = f"nn.Conv{layer.rank}d"
     options = {
-        **non_defaults(stride=(layer.sized("strides"), 1)),
+        **non_defaults(stride=(layer.per_axis("strides"), 1)),
         **({"padding": padding} if padding else {}),
-        **non_defaults(dilation=(layer.sized("dilation_rate"), 1)),
+        **non_defaults(dilation=(layer.per_axis("dilation_rate"), 1)),
         **bias_option(layer.use_bias),
     }
     channels = channels_of((x.shape[0], *x.shape[2:]), layer.data_format)
