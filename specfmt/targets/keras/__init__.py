@@ -47,7 +47,7 @@ from specfmt.targets.user_objects import (
 
 @dataclass(frozen=True, kw_only=True)
 class KerasOptions(TargetOptions):
-    """How to write Keras code; see the types of the fields."""
+    """Options of the Keras target; the types of the fields are documented with them."""
 
     style: Style = "auto"
     flavor: Flavor = "tf.keras"
@@ -75,11 +75,11 @@ class Builder:
     """A ``build_...`` function.
 
     Attributes:
-        name: What it is called.
-        doc: What its docstring says.
-        model_name: What the model is called, as source.
+        name: The function's name.
+        doc: Its docstring.
+        model_name: The model's name, as source.
         trainable: Whether the model is trained.
-        model_class, sequential, functional: How it makes the model: one of the three.
+        model_class, sequential, functional: The body; exactly one of the three is set.
     """
 
     name: str
@@ -95,17 +95,17 @@ class Builder:
 def generate_model(
     graph: Graph, *, style: str = "auto", flavor: str = "tf.keras", source: str = ""
 ) -> str:
-    """A stand-alone file with the model.
+    """Generate a stand-alone file with the model.
 
     Args:
         graph: A graph without errors.
-        style: ``auto`` (Sequential where the spec is one, else functional), ``sequential``,
+        style: ``auto`` (sequential if the spec's model is, else functional), ``sequential``,
             ``functional`` or ``subclass``.
         flavor: ``tf.keras`` (``from tensorflow import keras``) or ``keras``.
         source: The spec file's name, for the header.
 
     Raises:
-        SpecError: The model cannot be written as asked.
+        SpecError: The model cannot be expressed with these options.
     """
     return format_python(fill("keras/model.py.j2", **model_context(graph, style, flavor, source)))
 
@@ -119,15 +119,15 @@ def generate_training(
     source: str = "",
     script: str = "",
 ) -> str:
-    """A stand-alone script that trains, evaluates, saves and predicts.
+    """Generate a stand-alone script that trains, evaluates, saves and predicts.
 
     Args:
-        graph: A graph without errors whose document has a ``train:`` section.
+        graph: A graph without errors whose spec has a ``train:`` section.
         style, flavor, source: As for `generate_model`.
         script: The script's own file name, for its usage line.
 
     Raises:
-        SpecError: The training section cannot feed this model.
+        SpecError: The training section or its data does not fit the model.
     """
     context = model_context(graph, style, flavor, source, training=True)
     file: FileScope = context["file"]
@@ -187,18 +187,18 @@ def model_context(
 
 
 def refuse_scopes(graph: Graph) -> None:
-    """Refuse names that TensorFlow cannot open a scope for: a class is traced when it is built.
+    """Refuse names that are not valid TensorFlow scopes, which a subclass model needs.
 
     Raises:
-        SpecError: SF302, with each of them.
+        SpecError: SF302, with a finding for each name.
     """
     names = [(graph.name, ("name",)), *((u.name, (*u.path, "name")) for u in graph.walk_units())]
     problems = [
         Diagnostic(
             "SF302",
-            f"expected names that TensorFlow takes for --style subclass, received {show(name)}",
+            f"expected a valid TensorFlow scope as name for --style subclass, received {show(name)}",
             path,
-            "begin with a letter and use letters, digits, _, - and . alone, or --style functional",
+            "begin with a letter and use only letters, digits, _, - and ., or --style functional",
         )
         for name, path in names
         if not ROOT_SCOPE.fullmatch(name)
@@ -208,7 +208,7 @@ def refuse_scopes(graph: Graph) -> None:
 
 
 def nested_builders(graph: Graph, file: FileScope) -> list[Builder]:
-    """A builder function for every nested model, those that others need first."""
+    """A builder function for every nested model; each follows those it calls."""
     builders = []
     for unit in graph.units:
         if unit.graph is not None:
@@ -235,14 +235,14 @@ def _builder(name: str, graph: Graph, file: FileScope, style: str = "auto") -> B
 
 
 def import_block(flavor: str, extra: list[str]) -> str:
-    """Every import that a file may need; ruff takes away those that it does not."""
+    """Every import that a file may need; ruff removes the unused ones."""
     package = "keras" if flavor == "keras" else "tensorflow.keras"
     keras = "import keras" if flavor == "keras" else "from tensorflow import keras"
     return import_lines([keras, f"from {package} import layers", *extra])
 
 
 def model_doc(graph: Graph) -> str:
-    """``image (N, 32, 32, 3) -> label (N, 10); 20,090 parameters``."""
+    """A builder's docstring: ``image (N, 32, 32, 3) -> label (N, 10); 20,090 parameters.``"""
 
     def side(values: dict[str, Value]) -> str:
         return ", ".join(

@@ -14,10 +14,14 @@ KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", 
 
 
 def custom_call(layer: Any, name: str | None) -> tuple[str, list[str]]:
-    """Callee and arguments that create a custom layer from its config.
+    """The callee and arguments that create a custom layer from its config.
 
-    A config of plain data becomes keyword arguments; one that holds serialized objects goes
-    through ``from_config``, which knows how to read them.
+    A config of plain data becomes keyword arguments; one with serialized Keras objects is passed
+    to ``from_config``, which deserializes them.
+
+    Args:
+        layer: The `Custom` layer.
+        name: Its name; None for the one in its config.
     """
     module, _, class_name = layer.class_.rpartition(".")
     callee = f"layers.{class_name}" if module.startswith(KERAS_MODULES) else class_name
@@ -30,14 +34,14 @@ def custom_call(layer: Any, name: str | None) -> tuple[str, list[str]]:
 
 
 def _is_serialized(value: Any) -> bool:
-    """Whether a config value is a Keras object, not plain data."""
+    """Whether a config value contains a serialized Keras object."""
     if isinstance(value, dict):
         return "class_name" in value or any(_is_serialized(item) for item in value.values())
     return isinstance(value, list) and any(_is_serialized(item) for item in value)
 
 
 def custom_imports(graph: Graph) -> list[str]:
-    """Import lines for every layer of a graph that is not in `keras.layers`."""
+    """The import lines for every layer of a graph that is not in `keras.layers`."""
     imports: dict[str, None] = {}
     for unit in graph.walk_units():
         for layer in (unit.layer, *held_layers(unit.layer)):
@@ -46,13 +50,13 @@ def custom_imports(graph: Graph) -> list[str]:
                 continue
             dotted: str = vars(layer).get("class_", "")
             module, _, class_name = dotted.rpartition(".")
-            if module and not module.startswith(KERAS_MODULES):  # else a class of the file
+            if module and not module.startswith(KERAS_MODULES):  # else a class in this file
                 imports[f"from {module} import {class_name}"] = None
     return list(imports)
 
 
 def is_importable(dotted: str) -> bool:
-    """Whether a path has a module, and names a class that an import line can name."""
+    """Whether a dotted path is a module and a class that can be imported."""
     module, _, name = dotted.rpartition(".")
     known = module not in ("", "builtins", "__main__")
     return known and is_identifier(name) and _is_module(module)

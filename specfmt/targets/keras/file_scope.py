@@ -1,4 +1,4 @@
-"""Names that the models of one generated Keras file share."""
+"""Names shared by the models of one generated Keras file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class FileScope:
 
     Attributes:
         scope: Module-level names in use.
-        imports: Import lines that layers need (custom classes, private operations).
+        imports: The import lines that layers need (custom classes, operation classes).
         builders: Nested model -> the name of the function that builds it.
-        tables: Constants that hold long tables of layers, by name.
-        table_names: Which constant holds a layer's field.
-        held: The graph of a model that a layer holds -> the name of that function.
-        automatic: Units that Keras names itself, just as the model is to name them.
+        tables: Name of a constant -> its values, a long table of a layer.
+        table_names: Unit and field -> the name of the constant.
+        held: Graph of a model inside a layer -> the name of the function that builds it.
+        automatic: Units whose name in the spec is the one that Keras gives them automatically.
     """
 
     scope: Scope = field(default_factory=lambda: Scope(RESERVED))
@@ -36,7 +36,7 @@ class FileScope:
     automatic: frozenset[Unit] = frozenset()
 
     def hold_tables(self, unit: Unit) -> dict[str, str]:
-        """The fields of a layer whose values are constants of the file -> the constants' names."""
+        """Define constants for the long tables of a layer; returns field -> constant's name."""
         held = {}
         for name in unit.layer.tables:
             values = getattr(unit.layer, name, None)

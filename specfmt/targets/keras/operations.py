@@ -1,4 +1,4 @@
-"""Tensor operations in Keras code: Python operators where they are what a person writes."""
+"""Tensor operations in Keras code: Python operators where they are usual, else functions."""
 
 from __future__ import annotations
 
@@ -25,20 +25,30 @@ OPERATORS = {
     "less": "<",
     "less_equal": "<=",
 }
-"""Functions that `KerasTensor` records for Python's operators."""
+"""Operation -> the Python operator for which `KerasTensor` records it."""
 
 # `/` is recorded as TrueDivide, so `divide` stays a function.
-# `a == b` on Keras tensors compares, but reads like a mistake; the function says what is meant.
+# `a == b` on Keras tensors works but looks like a mistake, so comparisons stay functions.
 WRITTEN = frozenset(("add", "subtract", "multiply", "true_divide", "power", "matmul"))
+"""Operations that are written as operators."""
 
 
 def operation_source(
     node: Node, names: dict[Value, str], file: FileScope
 ) -> tuple[str, list[str], str | None]:
-    """Head, arguments and tail of an operation's call; no tail where it is no call.
+    """The call of an operation.
 
-    An operation with a name of its own is created by its class, since the functions of
-    `keras.ops` take no name.
+    An operation with a given name is created by its class, since the functions of `keras.ops`
+    take no name.
+
+    Args:
+        node: The call.
+        names: Value -> variable.
+        file: Names shared by the file; imports are added.
+
+    Returns:
+        The head and the arguments of the call, and the tail after ``)``.  The tail is None if the
+        head is a whole expression.
     """
     layer: Any = node.layer
     function: str = layer.function
@@ -69,7 +79,7 @@ def operation_source(
         return layer.type_name, created, f"({', '.join((*operands, *called))})"
     if function == "getitem":
         return f"{operands[0]}[{subscript(layer.key)}]", [], None
-    # An array on the left would take the operator for its own, element by element.
+    # A NumPy array on the left would apply its own operator, element by element.
     if function in WRITTEN and not isinstance(items[0], (Array, tuple)) and not keywords:
         return binary(operands[0], OPERATORS[function], operands[1]), [], None
     return (
@@ -84,7 +94,7 @@ def operation_source(
 
 
 def call_field(key: str, value: Any) -> str:
-    """A field that Keras's class takes in its call; a key becomes slices."""
+    """The source of a field that Keras's class takes in its call; a key becomes slices."""
     if key != "key":
         return literal(value)
     items = value if isinstance(value, tuple) else (value,)
@@ -101,7 +111,14 @@ def call_field(key: str, value: Any) -> str:
 
 
 def operand(item: Any, names: dict[Value, str], file: FileScope, *, lists: bool = False) -> str:
-    """An operand of an operation; ``lists``: a list of numbers is written as an array."""
+    """The source of an operand.
+
+    Args:
+        item: A value, an array, a number, or a list of them.
+        names: Value -> variable.
+        file: Names shared by the file; imports are added.
+        lists: Whether a list of numbers is written as an array.
+    """
     if isinstance(item, Value):
         return names[item]
     if isinstance(item, Array):
@@ -117,7 +134,7 @@ def operand(item: Any, names: dict[Value, str], file: FileScope, *, lists: bool 
 
 
 def subscript(key: Any) -> str:
-    """``[null, {slice: [0, 3]}]`` as ``None, 0:3``."""
+    """The source of a subscript: ``[null, {slice: [0, 3]}]`` becomes ``None, 0:3``."""
     items = key if isinstance(key, (list, tuple)) else (key,)
     texts = []
     for item in items:
@@ -130,5 +147,5 @@ def subscript(key: Any) -> str:
         else:
             texts.append(literal(item))
     if len(items) == 1 and isinstance(items[0], dict) and "slice" in items[0]:
-        texts.append("...")  # Keras takes a slice in a tuple alone
+        texts.append("...")  # Keras only takes a slice inside a tuple
     return ", ".join(texts)

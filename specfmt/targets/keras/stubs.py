@@ -1,4 +1,4 @@
-"""Keras classes for layers that cannot be imported: weights and shapes are there, call is to be written."""
+"""Stub classes for Keras layers that cannot be imported: weights and shapes, but no call."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class StubContext:
     """The template's variables for one stub class.
 
     Attributes:
-        name: Its name.
-        package: Under which Keras has it registered; empty for the default.
-        doc, notes: What its docstring says.
-        parameters: What its constructor takes and its config holds.
-        parts: Layers below it that hold weights: the place of each, and its name.
+        name: The class's name.
+        package: The package under which it is registered in Keras; empty for the default.
+        doc, notes: The first line and the body of its docstring.
+        parameters: The parameters of its constructor, which are also in its config.
+        parts: Sublayers that only have weights: the attribute and the name of each.
         weights: Its weights.
-        arguments: What ``call`` takes.
-        task: What is to be written.
-        outputs: Sizes and dtype of each output, as source.
+        arguments: The parameters of ``call``.
+        task: What the user has to write.
+        outputs: The sizes and the dtype of each output, as source.
     """
 
     name: str
@@ -65,18 +65,18 @@ class Unknown:
     """A layer that cannot be imported.
 
     Attributes:
-        unit: The layer in the graph, or the wrapper that holds it.
-        path: Where it stands in the document.
-        layer: The entry.
-        reads: What it is called with.
-        gives: Shape and dtype of each output.
+        unit: The layer in the graph, or the wrapper around it.
+        path: Its path in the spec.
+        layer: Its definition.
+        reads: The arguments of its call.
+        outputs: Shape and dtype of each output.
     """
 
     unit: Unit
     path: Path
     layer: Custom
     reads: dict[str, Any]
-    gives: tuple[tuple[Shape, str], ...]
+    outputs: tuple[tuple[Shape, str], ...]
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -85,7 +85,7 @@ class Unknown:
 
 
 def needs_stub(layer: Custom) -> bool:
-    """Whether no module has the class, as far as the spec says, or nothing can make it anew."""
+    """Whether the class cannot be imported, or cannot be created from its config."""
     module, _, name = layer.class_.rpartition(".")
     if name == "Lambda":
         return True
@@ -95,7 +95,7 @@ def needs_stub(layer: Custom) -> bool:
 
 
 def _inner_classes(config: Any) -> Iterator[str]:
-    """Classes of layers inside a wrapper's config that do not say their module."""
+    """The classes of layers inside a wrapper's config that have no module."""
     for key in ("layer", "backward_layer", "cell"):
         inner = config.get(key) if isinstance(config, dict) else None
         if isinstance(inner, dict) and isinstance(inner.get("class_name"), str):
@@ -106,14 +106,17 @@ def _inner_classes(config: Any) -> Iterator[str]:
 
 
 def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]:
-    """The graph with such layers as classes of the file, and the classes.
+    """Replace layers that need a stub by classes of the file.
 
     Args:
         graph: A graph without errors.
-        taken: Names that the file uses already; those of the classes are added.
+        taken: Names in use in the file; those of the classes are added.
+
+    Returns:
+        The new graph, and the stub classes.
 
     Raises:
-        SpecError: SF307 where a layer has to say its shape.
+        SpecError: The output shape of a layer is unknown (SF307).
     """
     if not any(needs_stub(layer) for _, _, layer in unknown_layers(graph)):
         return graph, []
@@ -123,7 +126,7 @@ def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]
         if needs_stub(layer):
             found = _unknown(unit, path, layer)
             names = tuple(layer.weights_)
-            call = tuple(found.reads), len(found.gives)
+            call = tuple(found.reads), len(found.outputs)
             groups.setdefault((layer.class_, wished_class(layer, unit), names, call), []).append(
                 found
             )
@@ -135,8 +138,8 @@ def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]
         name = claim_class(scope, wished_class(first.layer, first.unit))
         context, arguments = _define(name, group, whole.assumed)
         contexts.append(context)
-        for item, said in zip(group, arguments, strict=True):
-            spec = with_layer(spec, item.path, {"class_": name, "config": said})
+        for item, config in zip(group, arguments, strict=True):
+            spec = with_layer(spec, item.path, {"class_": name, "config": config})
     taken.update(scope.used)
     assert isinstance(spec, ModelSpec)
     return build(spec)[0], contexts
@@ -145,19 +148,23 @@ def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]
 def _unknown(unit: Unit, path: Path, layer: Custom) -> Unknown:
     node = unit.calls[0]
     if unit.spec is layer:
-        gives = tuple((value.shape or (None,), value.dtype) for value in node.outputs)
-        return Unknown(unit, path, layer, node.args, gives)
+        outputs = tuple((value.shape or (None,), value.dtype) for value in node.outputs)
+        return Unknown(unit, path, layer, node.args, outputs)
     (value,) = node.inputs()[:1]
     shape = value.shape or (None,)
     step = Value(value.name, (shape[0], *shape[2:]), value.dtype)
-    said = layer.output_shape(step.shape)
-    return Unknown(unit, path, layer, {"inputs": step}, ((said, node.outputs[0].dtype),))
+    output = layer.output_shape(step.shape)
+    return Unknown(unit, path, layer, {"inputs": step}, ((output, node.outputs[0].dtype),))
 
 
 def _define(
     name: str, group: list[Unknown], assumed: frozenset[Unit]
 ) -> tuple[StubContext, list[dict[str, Any]]]:
-    """The class of a group of layers, and the constructor's arguments of each."""
+    """Define the class of a group of layers.
+
+    Returns:
+        The class, and the constructor arguments of each layer.
+    """
     first = group[0]
     configs = [
         {key: value for key, value in own_config(item.layer).items() if is_keyword(key)}
@@ -166,16 +173,16 @@ def _define(
     keys = list(dict.fromkeys(key for config in configs for key in config))
     attrs = {key: identifier(key.replace("/", "_")) for key in first.shapes}
     shaped = [key for key in attrs if len({item.shapes[key] for item in group}) > 1]
-    gives = any(item.gives != first.gives for item in group)
+    varies = any(item.outputs != first.outputs for item in group)
     arguments = []
     for item, config in zip(group, configs, strict=True):
-        said = {key: config[key] for key in keys if key in config}
-        said |= {f"{attrs[key]}_shape": item.shapes[key] for key in shaped}
-        if gives:
-            said["gives"] = [shape[1:] for shape, _ in item.gives]
-        said |= _common(item.layer)
-        arguments.append(said)
-    parameters = [*keys, *(f"{attrs[key]}_shape" for key in shaped), *(["gives"] if gives else [])]
+        own = {key: config[key] for key in keys if key in config}
+        own |= {f"{attrs[key]}_shape": item.shapes[key] for key in shaped}
+        if varies:
+            own["gives"] = [shape[1:] for shape, _ in item.outputs]
+        own |= _common(item.layer)
+        arguments.append(own)
+    parameters = [*keys, *(f"{attrs[key]}_shape" for key in shaped), *(["gives"] if varies else [])]
     stores = dict.fromkeys(
         "/".join(key.split("/")[:depth]) for key in attrs for depth in range(1, key.count("/") + 1)
     )
@@ -201,12 +208,12 @@ def _define(
     positional = _parameters(first.reads)
     batch = f"{positional[0]}.shape[0]" if _is_tensor_first(first.reads) else "None"
     outputs = []
-    for index, (shape, dtype) in enumerate(first.gives):
-        sizes = f"{batch}, *self.gives[{index}]" if gives else _sizes(batch, shape)
+    for index, (shape, dtype) in enumerate(first.outputs):
+        sizes = f"{batch}, *self.gives[{index}]" if varies else _sizes(batch, shape)
         kind = "self.compute_dtype" if dtype == "float32" else string(dtype)
         outputs.append((sizes, kind))
     reads = ", ".join(show_shape(value.shape) for value in tensors if value.shape)
-    given = ", ".join(show_shape(shape) for shape, _ in first.gives)
+    given = ", ".join(show_shape(shape) for shape, _ in first.outputs)
     return (
         StubContext(
             name=name,
@@ -233,7 +240,7 @@ def _is_tensor_first(reads: dict[str, Any]) -> bool:
 
 
 def _parameters(reads: dict[str, Any]) -> list[str]:
-    """What `call` takes, by name."""
+    """The names of the parameters of `call`."""
     scope = Scope(("self",))
     names = []
     for key in reads or {"inputs": None}:
@@ -242,19 +249,19 @@ def _parameters(reads: dict[str, Any]) -> list[str]:
 
 
 def _common(layer: Custom) -> dict[str, Any]:
-    """What every Keras layer takes, where it is not the default."""
-    said: dict[str, Any] = {}
+    """The arguments that every Keras layer takes, if they are not the defaults."""
+    arguments: dict[str, Any] = {}
     if layer.config.get("trainable") is False:
-        said["trainable"] = False
+        arguments["trainable"] = False
     dtype = layer.config.get("dtype")
     name = dtype if isinstance(dtype, str) else compute_dtype(dtype)
     if name != "float32":
-        said["dtype"] = name
-    return said
+        arguments["dtype"] = name
+    return arguments
 
 
 def _package(layer: Custom) -> str:
-    """The package under which Keras has the class registered; empty for the default."""
+    """The package under which the class is registered in Keras; empty for the default."""
     full = layer.registered_name or layer.class_
     package, found, _ = full.rpartition(".")[2].rpartition(">")
     return package if found and package != "Custom" else ""

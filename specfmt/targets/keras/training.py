@@ -14,29 +14,29 @@ from specfmt.targets.training.script import Script
 from specfmt.vocab.base import CUSTOM, Term
 
 PATH_ARGUMENTS = ("filepath", "filename", "log_dir")
-"""Arguments of callbacks that name a file; it goes below ``--out``."""
+"""Arguments of callbacks that are paths; they are placed below ``--out``."""
 
 MANY_EPOCHS = 50
-"""From here on, one progress bar over all epochs reads better than one for each."""
+"""With more epochs than this, one progress bar over all epochs is shown instead of one each."""
 
 
 class KerasScript(Script):
-    """A training script in Keras, as ``keras/train.py.j2`` reads it; see `Script`."""
+    """The values for the template ``keras/train.py.j2``; see `Script`."""
 
     @property
     def has_bar(self) -> bool:
-        """Whether one progress bar stands for all epochs."""
+        """Whether there is one progress bar over all epochs."""
         return self.epochs > MANY_EPOCHS
 
     @property
     def learning_rate(self) -> str:
-        """The optimizer's learning rate; empty where it is a schedule or has none."""
+        """The optimizer's learning rate; empty if it is a schedule or there is none."""
         rate = getattr(self.train.optimizer.spec, "learning_rate", None)
         return literal(rate) if isinstance(rate, (int, float)) else ""
 
     @property
     def schedule(self) -> str:
-        """The schedule of the learning rate; empty where it has none."""
+        """The learning rate schedule; empty if there is none."""
         spec = self.train.optimizer.spec
         if self.learning_rate or "learning_rate" not in type(spec).model_fields:
             return ""
@@ -44,7 +44,7 @@ class KerasScript(Script):
 
     @property
     def optimizer(self) -> str:
-        """The optimizer with its learning rate from the command line."""
+        """The call that creates the optimizer, with the learning rate from the command line."""
         term = self.train.optimizer
         if term.type == CUSTOM:
             return keras_call(term)
@@ -69,30 +69,36 @@ class KerasScript(Script):
         return options
 
     def targets(self, y: str, *, weighted: bool = False) -> str:
-        """Targets as ``fit`` takes them; beside sample weights, in the form of the outputs."""
+        """The targets as `fit` takes them.
+
+        Args:
+            y: The variable of the targets.
+            weighted: Whether there are sample weights, which need targets nested like the
+                outputs.
+        """
         form = self.graph.output_form
         as_list = not outputs_by_name(self.graph) or (weighted and form == "list")
         return f"list({y}.values())" if as_list else y
 
     @property
     def class_weight(self) -> str:
-        """The weights of classes; empty if there are none."""
+        """The class weights, as source of a dict; empty if there are none."""
         weights = self.train.class_weight
         return "" if weights is None else literal(weights)
 
     @property
     def callbacks(self) -> list[str]:
-        """The callbacks of the spec."""
+        """The calls that create the callbacks of the spec."""
         return [callback_source(term) for term in self.train.callbacks]
 
     @property
     def columns(self) -> str:
-        """What is logged, in the order of the model."""
+        """The names of the logged values in the order of the outputs, as source of a list."""
         return literal([*log_names(self.graph, self.train), "learning_rate"])
 
     @property
     def unpacked(self) -> str:
-        """The only one of ``predictions``, or a dict of them; empty if the model gives just that."""
+        """The conversion of ``predictions`` to one array or a dict; empty if none is needed."""
         form, names = self.graph.output_form, list(self.graph.outputs)
         if form == "single" or (form == "mapping" and len(names) > 1):
             return ""
@@ -102,10 +108,15 @@ class KerasScript(Script):
 
 
 def by_output(graph: Graph, train: TrainSpec, key: str) -> Any:
-    """An argument of ``compile`` as Keras takes it for several outputs.
+    """An argument of `compile` in the form that Keras takes for several outputs.
 
-    Keras wants losses and their weights for every output, and all in one form: dicts by output
-    name, or lists where an output's name is not what Keras calls it.
+    Keras needs losses and loss weights for every output, all as dicts by output name, or all as
+    lists if Keras does not know an output by its name in the spec.
+
+    Args:
+        graph: The model.
+        train: Its training section.
+        key: The argument's name.
     """
     value = getattr(train, key)
     names = list(graph.outputs)
@@ -137,7 +148,7 @@ def outputs_by_name(graph: Graph) -> bool:
 
 
 def nested_source(value: Any) -> str:
-    """A term, or lists and dicts of them."""
+    """The source of a term, or of lists and dicts of terms."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{literal(k)}: {nested_source(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
@@ -146,7 +157,7 @@ def nested_source(value: Any) -> str:
 
 
 def callback_source(term: Term) -> str:
-    """A callback; files it writes go below ``--out``."""
+    """The call that creates a callback; its files are placed below ``--out``."""
     if term.type == CUSTOM:
         return keras_call(term)
     fields = type(term.spec).model_fields

@@ -1,4 +1,4 @@
-"""Callbacks in the PyTorch loop, by Keras's rules."""
+"""Keras callbacks in the PyTorch training loop."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM
 
 DOWN = tuple("loss error entropy divergence hinge poisson logcosh mse mae mape msle".split())
-"""Parts of the names of values that are better when smaller."""
+"""Parts of the names of values for which smaller is better."""
 
 
 @dataclass(frozen=True)
 class Callback:
-    """A callback, as ``torch/callbacks.j2`` says it in Python.
+    """The values of a callback for the template ``torch/callbacks.j2``.
 
     Attributes:
-        type: Keras's name of it.
-        watched: The value that it watches: ``row["val_loss"]``.
-        arguments: Those of the object that it makes, or of its one call.
-        file: Where it writes, below ``args.out``.
-        saved: What a checkpoint holds.
-        better: The comparison by which a checkpoint is the best; empty if each one is kept.
-        before: What a checkpoint must be better than at first.
-        mode: The variable with the mode in which a file is opened; empty if it grows.
-        ends: Whether there is something to do after training, or an error to raise.
+        type: Its class in Keras.
+        watched: The monitored value: ``row["val_loss"]``.
+        arguments: The arguments of its constructor or of its only call.
+        file: The file that it writes, below ``args.out``.
+        saved: What a checkpoint contains.
+        better: The comparison for the best checkpoint; empty if every checkpoint is kept.
+        before: The initial value of the best; the first checkpoint must be better.
+        mode: The variable with the mode for opening a file; empty if it is appended to.
+        ends: Whether it does something after training or raises an error.
     """
 
     type: str
@@ -44,10 +44,10 @@ class Callback:
 
 
 def callbacks_of(train: TrainSpec) -> list[Callback]:
-    """Every callback of a training section.
+    """The callbacks of a training section.
 
     Raises:
-        SpecError: SF304, a callback or option that the loop cannot express.
+        SpecError: PyTorch code cannot express a callback or one of its options (SF304).
     """
     found = []
     for index, term in enumerate(train.callbacks):
@@ -67,7 +67,7 @@ def _refusal(index: int, what: str, hint: str = "generate the Keras target") -> 
 
 
 def direction(monitor: str, mode: str) -> int:
-    """1 where larger values of ``monitor`` are better, -1 where smaller ones are."""
+    """1 if larger values of ``monitor`` are better, -1 if smaller ones are."""
     if mode in ("min", "max"):
         return 1 if mode == "max" else -1
     name = monitor.removeprefix("val_").lower()
@@ -115,7 +115,7 @@ def _model_checkpoint(spec: Any, index: int) -> Callback:
 
 def _reduce_on_plateau(spec: Any, index: int) -> Callback:
     mode = "max" if direction(spec.monitor, spec.mode) > 0 else "min"
-    # torch counts the epochs after the first bad one, and ends its cooldown an epoch later.
+    # PyTorch counts from the epoch after the first bad one, and its cooldown is one epoch longer.
     arguments = [
         "optimizer",
         f"mode={string(mode)}",
@@ -132,7 +132,7 @@ def _reduce_on_plateau(spec: Any, index: int) -> Callback:
 
 def _csv_logger(spec: Any, index: int) -> Callback:
     delimiter = "" if spec.separator == "," else f", delimiter={string(spec.separator)}"
-    # An older file is replaced when there is a first line.
+    # An existing file is overwritten when the first line is written.
     mode = "" if spec.append else f"mode_{index}"
     return Callback("CSVLogger", arguments=delimiter, file=string(spec.filename), mode=mode)
 

@@ -1,4 +1,4 @@
-"""What ``train_epoch``, ``evaluate`` and ``predict`` do; ``torch/loop.j2`` says it in Python."""
+"""The values for ``train_epoch``, ``evaluate`` and ``predict`` in the template ``torch/loop.j2``."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ FUNCTIONAL = {
     "nn.MSELoss": "F.mse_loss",
     "nn.PoissonNLLLoss": "F.poisson_nll_loss",
 }
-"""Stock losses as functions, which read better where there are several."""
+"""Stock losses -> the equivalent functions, which are used if there are several outputs."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What is kept of the model's answer.
+    """How the outputs of the model's call are assigned to variables.
 
     Attributes:
-        names: The variables that take it, as they stand before ``=``.
-        item: What the answer is subscripted with, for one output of several.
-        picked: The outputs that are taken out of the mapping ``outputs`` instead.
+        names: The target of the assignment.
+        item: A subscript of the call, to select one output of several.
+        picked: The outputs that are read from the mapping ``outputs`` instead.
     """
 
     names: str = ""
@@ -40,16 +40,16 @@ class Predictions:
 
 
 class Loop:
-    """One training loop.
+    """The values for the training loop.
 
     Args:
         graph: The model.
-        inputs: Input -> the variable that holds its batch.
+        inputs: Input -> the variable of its batch.
         outputs: The model's outputs.
-        optimizer: How weights are updated.
+        optimizer: The optimizer.
         weighted: Whether batches have sample weights.
-        penalty: Whether regularizers of weights add to the loss.
-        activity: Whether regularizers of outputs do.
+        penalty: Whether there are weight regularizers.
+        activity: Whether there are activity regularizers.
         constrain: Whether weights have constraints.
         model_class: The model's class.
     """
@@ -70,7 +70,7 @@ class Loop:
         self.graph, self.inputs, self.outputs = graph, inputs, outputs
         self.optimizer = optimizer
         self.weighted, self.constrain = weighted, constrain
-        # Of a module of any class, no checker knows that it keeps a penalty.
+        # `nn.Module` does not declare the attribute with the penalty.
         self.model_type = model_class if activity else "nn.Module"
         self.penalties = ["penalty(model)"] * penalty + [f"model.{PENALTY}"] * activity
         self.trained = [output for output in outputs if output.loss is not None]
@@ -82,12 +82,12 @@ class Loop:
 
     @property
     def has_loss_fn(self) -> bool:
-        """Whether one loss object is handed to the loop."""
+        """Whether the loop takes one loss object as an argument."""
         return self.single and bool(self.create(self.outputs[0]))
 
     @property
     def helpers(self) -> list[str]:
-        """Helper functions and classes that the loop names."""
+        """The helper functions and classes that the loop uses."""
         losses = [name for output in self.trained if output.loss for name in output.loss.helpers]
         if self._hits:
             return losses
@@ -95,7 +95,7 @@ class Loop:
 
     @property
     def metrics(self) -> str:
-        """The metrics by their names in logs: a dict, or nothing where none needs an object."""
+        """The metrics by log name, as source of a dict; empty if no metric needs an object."""
         if self._hits:
             return ""
         items = ", ".join(f"{string(k)}: {c.create}" for k, c in self._codes.items())
@@ -103,7 +103,7 @@ class Loop:
 
     @property
     def metric_type(self) -> str:
-        """The classes of the metrics."""
+        """The classes of the metrics, as an annotation."""
         return " | ".join(dict.fromkeys(c.create.partition("(")[0] for c in self._codes.values()))
 
     @property
@@ -112,14 +112,14 @@ class Loop:
 
     @property
     def described(self) -> str:
-        """What an epoch gives, in words."""
+        """The results of an epoch in words, for a docstring."""
         if self._hits:
             return f"loss and {self.metric_name.replace('_', ' ')}"
         return "loss and the metrics" if self._codes else "loss"
 
     @property
     def _hits(self) -> MetricCode | None:
-        """The only metric, where right answers can be counted without further ado."""
+        """The only metric, if it is an accuracy that can be computed by counting."""
         if not (self.single and len(self._codes) == 1):
             return None
         ((key, code),) = self._codes.items()
@@ -127,17 +127,17 @@ class Loop:
 
     @property
     def counts_hits(self) -> bool:
-        """Whether right answers are counted instead of a metric kept."""
+        """Whether correct predictions are counted instead of using a metric object."""
         return self._hits is not None
 
     @property
     def metric_name(self) -> str:
-        """What the first metric is called in logs."""
+        """The log name of the first metric."""
         return next(iter(self._codes))
 
     @property
     def hits(self) -> str:
-        """How many right answers a batch has."""
+        """The number of correct predictions in a batch, as an expression."""
         assert self._hits is not None
         (output,) = self.outputs
         plain = output.prediction
@@ -153,7 +153,7 @@ class Loop:
 
     @property
     def trained_names(self) -> str:
-        """The names of the outputs that have a loss: a list."""
+        """The names of the outputs that have a loss, as source of a list."""
         return literal([output.name for output in self.trained])
 
     @property
@@ -163,12 +163,12 @@ class Loop:
 
     @property
     def measured_predictions(self) -> Predictions:
-        """What is kept of the model's answer for losses and metrics."""
+        """How the outputs with losses or metrics are assigned."""
         return self._predictions([o for o in self.outputs if o.loss is not None or o.metrics])
 
     @property
     def predictions(self) -> Predictions:
-        """All of the model's answer."""
+        """How all outputs are assigned."""
         return self._predictions(self.outputs)
 
     def _predictions(self, used: list[Output]) -> Predictions:
@@ -182,27 +182,33 @@ class Loop:
         return Predictions(", ".join(o.prediction if o in used else "_" for o in self.outputs))
 
     def backward(self, loss: str) -> str:
-        """The backward pass: the method has no types, which a known tensor's call would miss."""
+        """The backward pass; `Tensor.backward` has no type hints, so a known tensor cannot use it."""
         if not self.has_loss_fn:
             return f"torch.autograd.backward({loss})"
         return f"{loss}.backward()" if loss.isidentifier() else f"({loss}).backward()"
 
     def probabilities(self, output: Output) -> str:
-        """The variable for what several metrics read; empty if at most one does."""
+        """The variable for probabilities that several metrics read; empty if at most one does."""
         readers = [code for code in output.metrics.values() if not code.on_logits]
         if not output.activation or len(readers) < 2:
             return ""
         return "probabilities" if self.single else f"{output.prediction}_probabilities"
 
     def measured(self, output: Output, key: str, detach: str) -> str:
-        """What a metric reads."""
+        """The predictions that a metric takes, as an expression.
+
+        Args:
+            output: The output.
+            key: The metric's log name.
+            detach: ``.detach()`` or empty.
+        """
         plain = f"{output.prediction}{detach}"
         if output.metrics[key].on_logits:
             return plain
         return self.probabilities(output) or output.activated(plain)
 
     def weighs(self, output: Output, key: str) -> bool:
-        """Whether sample weights count in a metric."""
+        """Whether sample weights apply to a metric."""
         return self.weighted and key in output.weighted_metrics
 
     @property
@@ -225,7 +231,7 @@ class Loop:
         return "The prediction, in evaluation mode." if self.single else "The outputs by name."
 
     def create(self, output: Output) -> str:
-        """The expression that makes an output's loss object; empty if it needs none."""
+        """The expression that creates an output's loss object; empty if it needs none."""
         assert output.loss is not None
         return output.loss.create_weighted if self.weighted else output.loss.create
 
@@ -235,7 +241,7 @@ class Loop:
         text = output.loss.weighted_call if self.weighted else output.loss.call
         create = self.create(output)
         if create and not self.single:
-            text = in_place(text, create)
+            text = with_inline_loss(text, create)
         return text.format(
             prediction=output.prediction, target=self._target(output), weight="weight"
         )
@@ -243,17 +249,17 @@ class Loop:
     def _target(self, output: Output) -> str:
         """The target in the shape that the loss takes."""
         assert output.loss is not None
-        wanted = output.loss.target_shape
-        if len(output.given) == len(wanted):
+        shape = output.loss.target_shape
+        if len(output.given) == len(shape):
             return output.target
-        sizes = ", ".join("-1" if size is None else str(size) for size in wanted)
+        sizes = ", ".join("-1" if size is None else str(size) for size in shape)
         return f"{output.target}.reshape({sizes})"
 
 
-def in_place(call: str, create: str) -> str:
-    """A call of ``loss_fn`` with the loss said on the spot.
+def with_inline_loss(call: str, create: str) -> str:
+    """Replace ``loss_fn`` in a call by the loss itself, as a function if there is one.
 
-    ``loss_fn(p, t).mean()`` and ``nn.MSELoss(reduction="none")`` give
+    ``loss_fn(p, t).mean()`` with ``nn.MSELoss(reduction="none")`` becomes
     ``F.mse_loss(p, t, reduction="none").mean()``.
     """
     name, _, arguments = create.removesuffix(")").partition("(")

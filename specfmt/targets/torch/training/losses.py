@@ -1,7 +1,7 @@
 """Keras losses as PyTorch training code.
 
-Values, reductions and sample weights are Keras's (keras/src/losses/losses.py and loss.py);
-stock `torch.nn` losses stand where they compute the same, small helper functions elsewhere.
+Values, reductions and sample weights are Keras's (keras/src/losses/losses.py and loss.py).
+`torch.nn` losses are used where they compute the same, otherwise small helper functions.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ Activation = Literal["Softmax", "Sigmoid"]
 TargetKind = Literal["values", "classes", "one_hot"]
 
 LOGIT_LOSSES = ("BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy")
-"""Losses that Keras computes from the inputs of a final softmax or sigmoid, whichever it is."""
+"""Losses that Keras computes from logits if the final activation is a softmax or sigmoid."""
 
 CLIP = "clamp(1e-7, 1 - 1e-7)"
 
 
 @dataclass(frozen=True)
 class LossCode:
-    """How a training script computes one output's loss.
+    """The loss of one output in a training script.
 
     Attributes:
-        create: The expression that makes ``loss_fn``; empty if `call` needs no object.
+        create: The expression that creates ``loss_fn``; empty if ``call`` needs no object.
         call: A scalar expression over ``loss_fn``, ``{prediction}`` and ``{target}``.
-        create_weighted: As ``create``, for `weighted_call`.
-        weighted_call: A scalar expression, over ``{weight}`` too: one weight for each of the
-            loss's values, so (N,), or all axes of the output but the last (but the one that
-            the loss takes together), in the output's axis order.
-        helpers: Helper functions that the expressions name.
-        on_logits: Whether ``{prediction}`` stands before the final softmax or sigmoid.
-        target: What the target holds: ``values``, ``classes`` or ``one_hot``.
+        create_weighted: ``create`` for ``weighted_call``.
+        weighted_call: A scalar expression that also has ``{weight}``, with one weight per value
+            of the unreduced loss: (N,), or the output's shape without the axis that the loss
+            reduces, in the output's axis order.
+        helpers: The helper functions in the expressions.
+        on_logits: Whether ``{prediction}`` is the input of the final softmax or sigmoid.
+        target: The kind of targets: ``values``, ``classes`` or ``one_hot``.
         target_dtype: ``torch.float32`` or ``torch.int64``.
-        target_shape: The target's shape in Keras's axis order; another shape with as many
-            elements is reshaped to it before.
+        target_shape: The shape of the targets in Keras's axis order; targets of another shape
+            with as many elements must be reshaped to it.
     """
 
     create: str
@@ -58,7 +58,14 @@ class LossCode:
 
 @dataclass(frozen=True)
 class _Request:
-    """What a loss is asked for, and what follows from it."""
+    """A loss and its arguments.
+
+    Attributes:
+        shape: The output's shape in Keras's axis order.
+        kind: The kind of targets.
+        dim: PyTorch's number of the class axis.
+        p, t: The expressions for predictions and targets.
+    """
 
     term: Term
     spec: Any
@@ -85,13 +92,13 @@ class _Values:
     """A loss before reduction.
 
     Attributes:
-        stock: ``nn.MSELoss``: its constructor, whose mean over everything is Keras's.
-        arguments: Of the constructor.
-        call: One value for each of Keras's, (N, ...); with ``loss_fn`` if it is stock.
-        mean: The call that gives the mean of all values at once; empty if only the stock
-            loss with its own reduction does.
-        helpers: Helpers that ``call`` names.
-        count: An expression for the number of values that count, where not all do.
+        call: The expression for the unreduced values (N, ...); over ``loss_fn`` if it is stock.
+        stock: The `torch.nn` class, whose mean over all elements equals Keras's.
+        arguments: The arguments of its constructor.
+        mean: The expression for the mean of all values; empty if ``call`` with the stock loss's
+            own reduction is the mean.
+        helpers: The helper functions in ``call``.
+        count: The expression for the number of values in the mean, if some are ignored.
     """
 
     call: str
@@ -105,7 +112,7 @@ class _Values:
 def trains_on_logits(loss: Term, activation: Term | None) -> bool:
     """Whether a model with this final activation trains on its inputs (logits).
 
-    Keras's TensorFlow backend does so by itself for cross-entropies.
+    Keras's TensorFlow backend does so for cross-entropies.
     """
     if activation is None or activation.type not in ("Softmax", "Sigmoid"):
         return False
@@ -127,16 +134,16 @@ def loss_code(
     """The code of one output's loss.
 
     Args:
-        term: The loss; ``CrossentropyByShape`` must be resolved before (`vocab.by_shape`).
-        from_logits_of: The final activation that the model leaves out while it trains, see
-            `trains_on_logits`; None if predictions are what the spec says.
+        term: The loss; ``CrossentropyByShape`` must have been resolved (`vocab.by_shape`).
+        from_logits_of: The final activation that the model leaves out while it trains (see
+            `trains_on_logits`); None if none is left out.
         output_shape: The output's shape in Keras's axis order, batch first.
-        target_kind: What the data hold, where the loss could take either: class numbers are
-            used as they are by `nn.CrossEntropyLoss`, whichever categorical loss it is.
-        channels_first: Whether outputs of rank 4 and 5 stand channels-first.
+        target_kind: The kind of targets in the data; `nn.CrossEntropyLoss` can take class numbers
+            even for a categorical cross-entropy.  By default, the loss's own.
+        channels_first: Whether outputs of rank 4 and 5 are channels-first.
 
     Raises:
-        TargetError: PyTorch code cannot express this loss (SF304).
+        TargetError: PyTorch code cannot express the loss (SF304).
     """
     if term.type == CUSTOM:
         call = f"{python_name(term)}({{prediction}}, {{target}})"
@@ -202,7 +209,7 @@ def _create(values: _Values, reduction: str) -> str:
 def _check_reduction(reduction: str | None) -> None:
     if reduction in (None, "none"):
         raise TargetError(
-            "a loss without reduction is no single number to train on",
+            "expected a loss with a reduction, received none",
             "use reduction: sum or sum_over_batch_size",
             "reduction",
             code="SF304",
@@ -221,7 +228,7 @@ def _reduced(values: _Values, reduction: str | None) -> tuple[str, str]:
 
 
 def _weighted(values: _Values, reduction: str | None) -> tuple[str, str]:
-    """Keras multiplies values and weights, and divides by the number of values."""
+    """The weighted mean as in Keras: the weighted sum divided by the number of values."""
     create = _create(values, "none")
     product = f"({values.call} * {{weight}})"
     if reduction == "sum":
@@ -237,7 +244,7 @@ LOSSES: Registry[Callable[[_Request], _Values]] = Registry()
 
 
 def _elementwise(r: _Request, stock: str, *arguments: str, target: str = "") -> _Values:
-    """A stock loss whose mean over all elements is the mean of Keras's values."""
+    """A `torch.nn` loss whose mean over all elements equals Keras's mean."""
     call = f"loss_fn({r.p}, {target or r.t})"
     return _Values(f"{call}.mean(dim={r.dim})", stock, arguments, mean=call)
 
@@ -274,7 +281,7 @@ def _bce(r: _Request) -> _Values:
 
 @LOSSES("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 def _crossentropy(r: _Request) -> _Values:
-    """`nn.CrossEntropyLoss` wants classes on axis 1; Keras has them last."""
+    """`nn.CrossEntropyLoss`, which takes the classes on axis 1; in Keras they are last."""
     ignored = getattr(r.spec, "ignore_class", None)
     arguments = []
     if ignored is not None:
@@ -286,14 +293,15 @@ def _crossentropy(r: _Request) -> _Values:
     if not r.logits and not sparse:
         if r.kind == "classes":
             raise TargetError(
-                "categorical_crossentropy of probabilities needs one-hot targets",
+                "expected one-hot targets for categorical_crossentropy of probabilities, "
+                "received class numbers",
                 "use sparse_categorical_crossentropy",
                 code="SF304",
             )
         helper = "probability_crossentropy"
         call = f"{helper}({r.p}, {r.smoothed(r.shape[-1] or 1)}{r.dim_argument()})"
         return _Values(call, helpers=(helper,))
-    # Keras renormalizes clipped probabilities, which is what the softmax of their log does.
+    # Keras renormalizes the clipped probabilities, as the softmax of their logarithm does.
     p = r.p if r.logits else f"{r.p}.{CLIP}.log()"
     t = r.t
     if r.dim != 1 and len(r.shape) > 2:
@@ -325,11 +333,11 @@ HELPERS: dict[str, tuple[str, dict[str, Any]]] = {
     "CategoricalHinge": ("categorical_hinge", {}),
     "CategoricalGeneralizedCrossEntropy": ("generalized_crossentropy", {"q": 0.5}),
 }
-"""Losses that are a helper function, and the defaults of its arguments."""
+"""Loss -> helper function and the defaults of its arguments."""
 
 
 def _call(r: _Request, name: str, *given: str, **defaults: Any) -> str:
-    """The open call of a helper function with those arguments that differ from its defaults."""
+    """The call of a helper function, without ``)``, with the arguments that are not defaults."""
     changed = changed_arguments(**{k: (getattr(r.spec, k), v) for k, v in defaults.items()})
     return f"{name}({', '.join([*given, *changed])}"
 
@@ -347,7 +355,7 @@ def _ctc(r: _Request) -> _Values:
 
 @LOSSES("Circle")
 def _circle(r: _Request) -> _Values:
-    """Keras masks out samples whose circle loss is 0, and averages over the others."""
+    """The mean over the samples whose loss is not 0; Keras masks out the others."""
     call = _call(r, "circle_loss", r.p, r.t, gamma=80.0, margin=0.4, remove_diagonal=True) + ")"
     return _Values(
         call,

@@ -1,8 +1,8 @@
-"""Keras metrics as small objects of a PyTorch script: ``update`` each batch, then ``result``.
+"""Keras metrics as small objects of a PyTorch script: ``update`` for each batch, then ``result``.
 
-What a metric adds up, and how it is averaged, is Keras's (keras/src/metrics).  Values that are
-means over samples share the helper `Mean` with a function of predictions ``p`` and targets
-``y``; the others have a helper class each.
+Accumulation and averaging are Keras's (keras/src/metrics).  Metrics that are means over samples
+share the helper `Mean` with a function of predictions ``p`` and targets ``y``; the others have
+separate helper classes.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from specfmt.vocab.base import CUSTOM, Term
 
 @dataclass(frozen=True)
 class MetricCode:
-    """How a training script measures one thing.
+    """A metric in a training script.
 
     Attributes:
-        create: The expression that makes the metric: an object with
-            ``update(prediction, target, weight=None)``, where ``weight`` is (N,), with
-            ``result()``, a float (or a list of floats, one a class or threshold, where Keras
-            gives several), and with ``reset()``.
-        helpers: Helper functions and classes that ``create`` names.
-        on_logits: Whether ``update`` takes what stands before the final activation; else it
-            takes the output that the spec describes.
-        better: ``up``, ``down`` or empty: in which direction it gets better.
-        hits: Where the metric is the share of samples that are right: which are, as an
-            expression of predictions ``p`` and targets ``y`` that gives one bool per sample.
+        create: The expression that creates the metric: an object with
+            ``update(prediction, target, weight=None)``, where ``weight`` is (N,); with
+            ``result()``, a float (or a list of floats, one per class or threshold, if Keras
+            returns several); and with ``reset()``.
+        helpers: The helper functions and classes in ``create``.
+        on_logits: Whether ``update`` takes the input of the final activation instead of its
+            output.
+        better: ``up`` if larger values are better, ``down`` if smaller ones are, or empty.
+        hits: If the metric is an accuracy, an expression over predictions ``p`` and targets
+            ``y`` with one bool per sample: whether it is correct.
     """
 
     create: str
@@ -50,14 +50,14 @@ class MetricCode:
     hits: str = ""
 
     def counted(self, prediction: str, target: str) -> str:
-        """The number of samples of a batch that are right, as an expression."""
+        """The number of correct samples in a batch, as an expression."""
         names = {"p": prediction, "y": target}
         right = re.sub(r"\b[py]\b", lambda match: names[match[0]], self.hits)
         return f"({right}).sum().item()"
 
     @property
     def by_rank(self) -> bool:
-        """Whether `hits` are the same before and after a softmax."""
+        """Whether ``hits`` is the same before and after a softmax."""
         return self.hits.startswith("p.argmax(")
 
 
@@ -72,14 +72,14 @@ def metric_code(
     """The code of one metric of one output.
 
     Args:
-        term: The metric; ``AccuracyByShape`` must be resolved before (`vocab.by_shape`).
+        term: The metric; ``AccuracyByShape`` must have been resolved (`vocab.by_shape`).
         output_shape: The output's shape in Keras's axis order, batch first.
-        target_shape: The target's as the script holds it: one with as many elements on the
-            class axis as the output is one-hot (or of values), else class numbers.
-        channels_first: Whether outputs (and targets of their shape) of rank 4 and 5 stand
+        target_shape: The shape of the targets in the script.  If the class axis has as many
+            elements as the output's, they are one-hot (or values), else class numbers.
+        channels_first: Whether outputs of rank 4 and 5, and targets of the same shape, are
             channels-first.
         from_logits_of: The final activation that the model leaves out while it trains;
-            cross-entropies then say `on_logits`, as Keras computes them.
+            cross-entropies are then computed from logits, as in Keras.
 
     Raises:
         TargetError: PyTorch code cannot express this metric (SF304).
@@ -117,10 +117,10 @@ Maker = Callable[[MetricRequest], Made]
 METRICS: Registry[Maker] = Registry()
 
 MEAN_OF = "Mean(lambda p, y: "
-"""How the metrics begin that are means of a function."""
+"""How the code of metrics begins that are the mean of a lambda."""
 
 COUNTS = ("BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy")
-"""Metrics that say right or wrong of each sample of an output (N, classes) or (N, 1)."""
+"""Accuracies of outputs of shape (N, classes) or (N, 1): each sample is correct or not."""
 
 
 def _mean(expression: str, *helpers: str) -> Made:
@@ -157,7 +157,10 @@ def _categorical_accuracy(r: MetricRequest) -> Made:
 def _top_k(r: MetricRequest) -> Made:
     if getattr(r.spec, "from_sorted_ids", False):
         if r.dim != -1:
-            raise TargetError("sorted ids stand on the last axis", code="SF304")
+            raise TargetError(
+                "expected classes on the last axis for from_sorted_ids, received another axis",
+                code="SF304",
+            )
         return _mean(f"(p[..., :{r.spec.k}] == {r.classes}.unsqueeze(-1)).any(dim=-1)")
     return _mean(
         f"in_top_k(p, {r.classes}.long(), {r.spec.k}{r.dim_argument})".replace("y.long()", "y"),
@@ -169,14 +172,14 @@ def _top_k(r: MetricRequest) -> Made:
 
 
 def _call(name: str, *positional: str, **values: tuple[Any, Any]) -> str:
-    """A constructor call with those of ``name=(value, default)`` that differ."""
+    """A constructor call with those arguments ``name=(value, default)`` that are not defaults."""
     return f"{name}({', '.join((*positional, *changed_arguments(**values)))})"
 
 
 def _check_matrix(r: MetricRequest, what: str) -> None:
     if r.channels_first and len(r.output) in (4, 5):
         raise TargetError(
-            f"{what} of an output of {len(r.output)} axes has no PyTorch form",
+            f"{what} for an output of {len(r.output)} axes has no PyTorch form",
             "flatten the output, or generate the Keras target",
             code="SF304",
         )
@@ -210,7 +213,7 @@ BEST_AT = {
     "SensitivityAtSpecificity": ("recall", "specificity"),
     "SpecificityAtSensitivity": ("specificity", "recall"),
 }
-"""Metric -> the rate that it gives and the rate that it bounds."""
+"""Metric -> the rate that it returns and the rate that it bounds."""
 
 
 @METRICS(*BEST_AT)
@@ -243,7 +246,7 @@ def _auc(r: MetricRequest) -> Made:
         return _call("RocAuc", num_thresholds=(spec.num_thresholds, 200)), ("RocAuc",)
     labels = None
     if spec.multi_label or spec.label_weights is not None:
-        _check_matrix(r, "an AUC by label")
+        _check_matrix(r, "an AUC per label")
     if spec.multi_label:
         labels = spec.num_labels or r.output[-1]
     if spec.thresholds is None:
@@ -266,7 +269,10 @@ def _auc(r: MetricRequest) -> Made:
 @METRICS("F1Score", "FBetaScore")
 def _f_beta(r: MetricRequest) -> Made:
     if len(r.output) != 2:
-        raise TargetError("an F score needs outputs of shape (N, classes)", code="SF304")
+        raise TargetError(
+            f"expected outputs of shape (N, classes) for an F score, received {len(r.output)} axes",
+            code="SF304",
+        )
     create = _call(
         "FBetaScore",
         average=(r.spec.average, None),
@@ -277,7 +283,7 @@ def _f_beta(r: MetricRequest) -> Made:
 
 
 def _converted(create: str, name: str, p: str, y: str) -> Made:
-    """A metric whose predictions or targets come in another form than it takes."""
+    """A metric whose predictions or targets are converted first."""
     if (p, y) in (("p", "y"), ("p", "y.view_as(p)")):
         return create, (name,)
     return f"Converted({create}, lambda p, y: ({p}, {y}))", ("Converted", name)
@@ -397,7 +403,7 @@ def _sparse_crossentropy(r: MetricRequest) -> Made:
 
 
 def _crossentropy(r: MetricRequest, p: str, extra: str, *, one_hot: bool) -> Made:
-    """`F.cross_entropy` wants classes on axis 1."""
+    """`F.cross_entropy`, which takes the classes on axis 1."""
     y = "y" if one_hot else r.classes
     if r.dim != 1 and len(r.output) > 2:
         p += ".movedim(-1, 1)"

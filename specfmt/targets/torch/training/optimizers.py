@@ -1,8 +1,8 @@
 """Keras optimizers as PyTorch training code.
 
-By default the stock optimizer with every hyper-parameter that differs from torch's default,
-and one comment where it computes something slightly different; with ``fidelity="exact"`` a
-small optimizer class wherever that is so.
+By default this is PyTorch's optimizer, with every hyperparameter that differs from PyTorch's
+default, and a comment if it computes something slightly different.  With ``fidelity="exact"`` it is
+then a small optimizer class instead.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM, Term
 
 DEFAULT_RATE = 0.001
-"""The learning rate of an optimizer that does not say its own."""
+"""The learning rate of a user-defined optimizer whose config has none."""
 
 
 @dataclass(frozen=True)
 class OptimizerCode:
-    """How a training script updates the weights.
+    """The optimizer of a training script.
 
     Attributes:
-        create: The expression that makes ``optimizer``.
-        comment: Where it differs from Keras's, as one remark; empty if it does not.
-        learning_rate: What ``create``'s learning rate is; with a schedule, its highest or
-            first one.
-        before_step: Calls between ``loss.backward()`` and ``optimizer.step()``.
-        average: The expression that makes ``average``, a moving average of the weights, which
-            replaces them in the end; empty if there is none.
-        ema_overwrite_frequency: After so many steps it replaces them before, 0 if never.
-        schedule: The schedule; ``scheduler.step()`` stands after ``optimizer.step()``.
-        accumulation_steps: So many batches' mean gradient makes one step, if not None; the
-            scheduler still steps every batch.
-        helpers: Helper functions and classes that the code names.
+        create: The expression that creates ``optimizer``.
+        comment: How it differs from Keras's; empty if it does not.
+        learning_rate: The learning rate in ``create``; with a schedule, the highest or first.
+        before_step: The calls between ``loss.backward()`` and ``optimizer.step()``.
+        average: The expression that creates ``average``, an exponential moving average of the
+            weights, which replaces them after training; empty if there is none.
+        ema_overwrite_frequency: The number of steps after which the average also replaces the
+            weights during training; 0 for never.
+        schedule: The schedule; ``scheduler.step()`` follows ``optimizer.step()``.
+        accumulation_steps: The number of batches whose mean gradient is used for one step; None
+            for one.  The scheduler still steps every batch.
+        helpers: The helper functions and classes in the code.
     """
 
     create: str
@@ -54,10 +54,14 @@ class OptimizerCode:
 
 @dataclass(frozen=True)
 class _Form:
-    """A constructor: its name, the arguments after parameters and learning rate, and notes.
+    """A constructor call of an optimizer.
 
     Attributes:
-        decays: Whether ``weight_decay`` is its own argument and decoupled, as in Keras.
+        name: The class.
+        arguments: The arguments after the parameters and the learning rate.
+        comment: How it differs from Keras's optimizer.
+        decays: Whether it has an argument ``weight_decay`` that is decoupled, as in Keras.
+        default_decay: The default of that argument.
         helper: Whether it is a helper class.
     """
 
@@ -81,15 +85,15 @@ def optimizer_code(
 
     Args:
         term: The optimizer.
-        fidelity: ``idiomatic``, or ``exact``: weights within float32 noise of Keras's.
-        model: The source that names the model.
-        learning_rate: The source that names the learning rate, such as
-            ``args.learning_rate``; its value by default.
+        fidelity: ``idiomatic``, or ``exact``: weights equal Keras's up to float32 rounding.
+        model: The variable of the model.
+        learning_rate: The expression for the learning rate, such as ``args.learning_rate``; by
+            default its value.
         varying_rate: Whether something besides a schedule changes the learning rate
             (ReduceLROnPlateau).
 
     Raises:
-        TargetError: PyTorch code cannot express it (SF304).
+        TargetError: PyTorch code cannot express the optimizer (SF304).
     """
     spec = term.spec
     if term.type == CUSTOM:
@@ -135,13 +139,16 @@ def optimizer_code(
 
 
 def _clipping(spec: Any, model: str) -> tuple[list[str], list[str]]:
-    """Statements that clip gradients, and their helpers; Keras takes at most one way."""
+    """The statements that clip gradients, and their helpers; Keras allows at most one kind."""
     given = [
         k for k in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(spec, k) is not None
     ]
     if len(given) > 1:
         raise TargetError(
-            f"{' and '.join(given)} cannot both be set", "keep one of them", given[1], "SF304"
+            f"expected one kind of gradient clipping, received {' and '.join(given)}",
+            "keep one of them",
+            given[1],
+            "SF304",
         )
     parameters = f"{model}.parameters()"
     if spec.clipnorm:
@@ -170,7 +177,7 @@ def _sgd(spec: Any, exact: bool, varies: bool) -> _Form:
         if differs
         else ""
     )
-    # Without momentum, torch's coupled decay is the decoupled one.
+    # Without momentum, PyTorch's coupled weight decay equals decoupled weight decay.
     return _Form("torch.optim.SGD", arguments, comment, decays=not spec.momentum)
 
 
@@ -230,7 +237,7 @@ def _adamax(spec: Any, exact: bool, varies: bool) -> _Form:
         own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-7))
         return _Form("KerasAdamax", own, decays=True, helper=True)
     own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8))
-    # The default is too small to tell; a large epsilon is felt.
+    # The difference is only noticeable with a large epsilon.
     large = spec.epsilon > 1e-6
     comment = "Keras adds epsilon to the norm, torch to each gradient." if large else ""
     return _Form("torch.optim.Adamax", own, comment)
@@ -238,7 +245,7 @@ def _adamax(spec: Any, exact: bool, varies: bool) -> _Form:
 
 @OPTIMIZERS("Nadam")
 def _nadam(spec: Any, exact: bool, varies: bool) -> _Form:
-    # Keras's momentum schedule is torch's with a decay of 1 (torch's default is 0.004).
+    # Keras's momentum schedule is PyTorch's with a decay of 1 (PyTorch's default is 0.004).
     own = changed_arguments(betas=_betas(spec), eps=(spec.epsilon, 1e-8))
     decoupled = ("decoupled_weight_decay=True",) if spec.weight_decay else ()
     return _Form("torch.optim.NAdam", (*own, "momentum_decay=1.0", *decoupled), decays=True)
@@ -252,10 +259,10 @@ def _lion(spec: Any, exact: bool, varies: bool) -> _Form:
 
 @OPTIMIZERS("Adafactor")
 def _adafactor(spec: Any, exact: bool, varies: bool) -> _Form:
-    # relative_step changes nothing: Keras takes the smaller of both rates either way.
+    # relative_step has no effect: Keras always uses the smaller of both learning rates.
     decay, limit = (spec.beta_2_decay, -0.8), (spec.clip_threshold, 1.0)
     eps = (spec.epsilon_1, spec.epsilon_2)
-    if exact or spec.clip_threshold < 1:  # which torch's own does not take
+    if exact or spec.clip_threshold < 1:  # PyTorch's optimizer does not allow it
         own = changed_arguments(beta2_decay=decay, eps=(eps, (1e-30, 0.001)), d=limit)
         return _Form("KerasAdafactor", own, decays=True, helper=True)
     own = changed_arguments(beta2_decay=decay, eps=(eps, None), d=limit)

@@ -1,4 +1,4 @@
-"""Every output of a model as the PyTorch training loop sees it."""
+"""The outputs of a model in the PyTorch training loop: losses, metrics, variables."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ class Output:
 
     Attributes:
         name: Its name in the spec.
-        prediction: The variable that holds what the model returns.
-        target: The variable that holds the right answers.
-        loss_variable: The variable that holds its loss, where there are several.
-        activation: The final activation that training leaves out, ``Softmax`` or ``Sigmoid``.
-        loss: Its loss, None where it is not trained.
+        prediction: The variable of the model's output.
+        target: The variable of the targets.
+        loss_variable: The variable of its loss, if there are several.
+        activation: The final activation that the model leaves out while it trains: ``Softmax``,
+            ``Sigmoid`` or empty.
+        loss: Its loss; None if it is not trained.
         loss_shape: Its shape in Keras's axis order, batch first.
-        given: The shape of its targets as ``load_data`` gives them.
-        weight: Its share of the total loss.
-        metrics: Log name -> how it is measured.
-        weighted_metrics: Log names of metrics in which sample weights count.
-        moves: Whether targets of its shape become channels-first.
+        given: The shape of its targets as ``load_data`` returns them.
+        weight: The weight of its loss in the total.
+        metrics: Log name -> metric.
+        weighted_metrics: The log names of metrics to which sample weights apply.
+        moves: Whether targets with the output's shape are permuted to channels-first.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Output:
 
     @property
     def share(self) -> str:
-        """The factor of its loss in the total."""
+        """The factor of its loss in the total, as source; empty if it is 1."""
         return "" if self.weight == 1 else f"{number(self.weight)} * "
 
     def activated(self, source: str) -> str:
@@ -68,7 +69,7 @@ class Output:
 
 
 def final_term(graph: Graph, name: str) -> Term | None:
-    """The activation of the layer that gives an output, if only that output has it."""
+    """The activation of the layer that computes an output, if nothing else reads the output."""
     value = graph.outputs[name]
     node = value.node
     if node is None or node.unit.graph is not None or len(node.unit.calls) > 1:
@@ -80,7 +81,7 @@ def final_term(graph: Graph, name: str) -> Term | None:
 
 
 def logit_outputs(graph: Graph) -> frozenset[str]:
-    """Outputs whose final softmax or sigmoid is left to the loss."""
+    """The outputs whose final softmax or sigmoid is part of the loss."""
     train = train_section(graph.spec)
     found = []
     for name in graph.outputs:
@@ -93,16 +94,17 @@ def logit_outputs(graph: Graph) -> frozenset[str]:
 def training_outputs(
     graph: Graph, train: TrainSpec, scope: Scope, *, channels_first: bool
 ) -> list[Output]:
-    """Every output as the loop sees it.
+    """All outputs of a model for the training loop.
 
     Args:
         graph: The model.
         train: Its training section.
         scope: Names in use in the script.
-        channels_first: Whether outputs of rank 4 and 5 are brought channels-first.
+        channels_first: Whether outputs of rank 4 and 5 are channels-first.
 
     Raises:
-        SpecError: A loss or metric that PyTorch code cannot express (SF304), or no loss.
+        SpecError: PyTorch code cannot express a loss or metric (SF304), or there is no loss
+            (SF213).
     """
     logits = logit_outputs(graph)
     single = len(graph.outputs) == 1
@@ -140,7 +142,7 @@ def training_outputs(
             [
                 Diagnostic(
                     "SF213",
-                    "expected `train.loss` for a training script, it is missing",
+                    "expected `train.loss` for a training script, received none",
                     ("train",),
                     "add for example `loss: sparse_categorical_crossentropy`",
                 )
@@ -152,7 +154,7 @@ def training_outputs(
 def _measure(
     output: Output, graph: Graph, train: TrainSpec, loss: Term | None, *, channels_first: bool
 ) -> None:
-    """The loss and the metrics of one output."""
+    """Set the loss and the metrics of one output."""
     activation: Any = output.activation or None
     if loss is not None:
         output.loss = loss_code(

@@ -1,8 +1,8 @@
-"""Regularizers and constraints of Keras weights as statements over torch parameters.
+"""Regularizers and constraints of Keras weights as statements over PyTorch parameters.
 
-A parameter is made from Keras weights by an expression (`params`); sums over all elements do
-not mind in which order they stand, norms over an axis are taken over torch's number of it,
-and where torch's parameter has no such axis, the Keras weight is put together again first.
+A parameter is an expression over Keras weights (`params`).  Sums over all elements do not depend on
+their order.  Norms over an axis use PyTorch's number of the axis; if the parameter has no such
+axis, the Keras weight is restored first.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class PenaltyCode:
-    """What regularizers add to the loss.
+    """The penalties of weight regularizers.
 
     Attributes:
-        terms: Scalar tensors, as expressions over ``model``.
-        helpers: Helper functions that they name.
+        terms: The penalties, as expressions over ``model`` for scalar tensors.
+        helpers: The helper functions in them.
     """
 
     terms: list[str]
@@ -47,10 +47,10 @@ class PenaltyCode:
 
 @dataclass(frozen=True)
 class Update:
-    """An update in place of one or several weights.
+    """An in-place update of one or several weights.
 
     Attributes:
-        text: A statement in which ``{}`` stands for the weight.
+        text: A statement with ``{}`` in place of the weight.
         sources: The weights, as expressions over ``model``.
     """
 
@@ -63,17 +63,17 @@ class Update:
 
     @property
     def repeats(self) -> bool:
-        """Whether the statement names the weight more than once."""
+        """Whether the statement has the weight more than once."""
         return self.text.count("{}") > 1
 
 
 @dataclass(frozen=True)
 class ConstraintCode:
-    """What brings weights back within their constraints, to run under `torch.no_grad`.
+    """The updates that apply weight constraints, to run under `torch.no_grad`.
 
     Attributes:
         updates: The updates.
-        helpers: Helper functions that they name.
+        helpers: The helper functions in them.
     """
 
     updates: list[Update]
@@ -81,9 +81,9 @@ class ConstraintCode:
 
     @property
     def mixed(self) -> bool:
-        """Whether several updates are of parameters and of parts of parameters.
+        """Whether there are several updates and some are of parts of parameters.
 
-        To a checker, a part of a parameter is a tensor, but no parameter.
+        To a type checker, a part of a parameter is a tensor and not a parameter.
         """
         parts = any(source.endswith("]") for update in self.updates for source in update.sources)
         return parts and len(self.updates) > 1
@@ -91,11 +91,13 @@ class ConstraintCode:
 
 @dataclass(frozen=True)
 class _Place:
-    """A (part of a) parameter that is made from one Keras weight.
+    """A parameter, or a part of one, that belongs to one Keras weight.
 
     Attributes:
-        source: How a script names it.
-        expr: How it is made from the weight.
+        source: Its expression in the script.
+        expr: Its value as an expression over the weight.
+        weight: The Keras weight.
+        param: The whole parameter.
     """
 
     source: str
@@ -105,10 +107,14 @@ class _Place:
 
 
 def penalty_code(program: ClassProgram, model: str = "model") -> PenaltyCode:
-    """What the regularizers of trained weights add to the loss, nested models included.
+    """The penalties of the regularizers of trained weights, those of nested models included.
+
+    Args:
+        program: The model.
+        model: The variable of the model.
 
     Raises:
-        SpecError: A regularizer that PyTorch code cannot express (SF304).
+        SpecError: PyTorch code cannot express a regularizer (SF304).
     """
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     terms: list[str] = []
@@ -142,7 +148,10 @@ def _sum(factor: str, function: str, sources: list[str]) -> str:
 
 def _orthogonal(term: Term, place: _Place) -> str:
     if len(place.weight.shape) != 2:
-        raise _refused(place, f"{term.name} takes weights of two axes")
+        raise _refused(
+            place,
+            f"expected a weight of 2 axes for {term.name}, received {len(place.weight.shape)}",
+        )
     value = _keras_value(place)
     rest = f", {number(term.spec.factor)}"
     if term.spec.mode != "rows":
@@ -158,7 +167,7 @@ def _refused(place: _Place, text: str) -> SpecError:
 
 
 def _places(program: ClassProgram, model: str) -> Iterator[_Place]:
-    """Every parameter, those made of several weights in parts; shared weights come once."""
+    """Every parameter; one that is joined from several weights is split into parts."""
     for param in program.parameters():
         weights = {weight.name: weight for weight in param.unit.weights}
         yield from _parts(looked_up(model, param.key), param.value, weights, param)
@@ -181,10 +190,14 @@ def _parts(
 
 
 def constraint_code(program: ClassProgram, model: str = "model") -> ConstraintCode:
-    """What brings weights back within their constraints after an update.
+    """The updates that apply the constraints of trained weights after each step.
+
+    Args:
+        program: The model.
+        model: The variable of the model.
 
     Raises:
-        SpecError: A constraint that PyTorch code cannot express (SF304).
+        SpecError: PyTorch code cannot express a constraint (SF304).
     """
     groups: dict[str, list[str]] = defaultdict(list)
     helpers: dict[str, None] = {}
@@ -204,18 +217,25 @@ def constraint_code(program: ClassProgram, model: str = "model") -> ConstraintCo
 
 
 def _limit(term: Term, place: _Place) -> str:
-    """``{}.copy_(limit_norm({}, 2.0, dim=1))`` with torch's axes, or by way of Keras's."""
+    """``{}.copy_(limit_norm({}, 2.0, dim=1))``, on PyTorch's axes or on the restored weight."""
     spec = term.spec
     axes = (spec.axis,) if isinstance(spec.axis, int) else spec.axis
     rank = len(place.weight.shape)
     if any(not -rank <= axis < rank for axis in axes):
-        raise _refused(place, f"{term.name} over axis {list(axes)} of a weight of {rank} axes")
+        raise _refused(
+            place,
+            f"expected axes of a weight of {rank} axes for {term.name}, received {list(axes)}",
+        )
     axes = tuple(axis % rank for axis in axes)
     dims = _torch_dims(place.expr, axes)
     if dims is not None:
         return f"{{}}.copy_({_norm_call(term, '{}', dims)})"
     if _source_of(place.expr).index is not ...:
-        raise _refused(place, f"{term.name} over axis {list(axes)}, along which torch splits it")
+        raise _refused(
+            place,
+            f"{term.name} over axis {list(axes)}, along which PyTorch splits the weight, has no "
+            "PyTorch form",
+        )
     limited = _norm_call(
         term, _keras_value(_Place("{}", place.expr, place.weight, place.param)), axes
     )
@@ -242,7 +262,7 @@ def _source_of(expr: WeightExpr) -> Source:
 
 
 def _torch_dims(expr: WeightExpr, axes: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Where Keras's axes stand in the parameter; None if it has no such axes of its own."""
+    """The parameter's axes for Keras's axes; None if the parameter has no such axes."""
     if isinstance(expr, Source):
         if expr.index is ...:
             return axes
@@ -251,20 +271,22 @@ def _torch_dims(expr: WeightExpr, axes: tuple[int, ...]) -> tuple[int, ...] | No
         inner = _torch_dims(expr.inner, axes)
         return None if inner is None else tuple(sorted(expr.axes.index(axis) for axis in inner))
     if isinstance(expr, Blocks):
-        # Norms do not mind the order of blocks, and blocks keep their place in the others.
+        # Reordering blocks does not change norms, and does not affect the other axes.
         return _torch_dims(expr.inner, axes)
     return None
 
 
 def _keras_value(place: _Place) -> str:
-    """The Keras weight, from the parameter that is made of it."""
+    """The Keras weight as an expression over the parameter."""
     return _undo(place.expr, place.source, place)
 
 
 def _undo(expr: WeightExpr, text: str, place: _Place) -> str:
     if isinstance(expr, Source):
         if expr.index is not ...:
-            raise _refused(place, "a weight that torch splits cannot be put together here")
+            raise _refused(
+                place, "a regularizer of a weight that PyTorch splits has no PyTorch form"
+            )
         return text
     if isinstance(expr, Permute):
         back = tuple(expr.axes.index(axis) for axis in range(len(expr.axes)))
@@ -278,4 +300,4 @@ def _undo(expr: WeightExpr, text: str, place: _Place) -> str:
         cut = f"torch.unflatten({text}, {expr.axis}, ({len(order)}, -1))"
         joined = f"{cut}[{':, ' * expr.axis}{order}].flatten({expr.axis}, {expr.axis + 1})"
         return _undo(expr.inner, joined, place)
-    raise TypeError(f"no way back through {type(expr).__name__}")
+    raise TypeError(f"{type(expr).__name__} cannot be inverted")

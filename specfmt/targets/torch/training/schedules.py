@@ -1,4 +1,4 @@
-"""Keras learning-rate schedules as PyTorch schedulers, stepped once a batch."""
+"""Keras learning rate schedules as PyTorch schedulers, with one step per batch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class ScheduleCode:
     """A schedule in a training script.
 
     Attributes:
-        create: The expression that makes ``scheduler`` from ``optimizer``;
+        create: The expression that creates ``scheduler`` from ``optimizer``;
             ``scheduler.step()`` follows every ``optimizer.step()``.
-        learning_rate: What the optimizer is made with; the schedule is relative to it.
-        helpers: Helper functions that ``create`` names.
+        learning_rate: The optimizer's learning rate, which the schedule multiplies.
+        helpers: The helper functions in ``create``.
     """
 
     create: str
@@ -28,25 +28,25 @@ class ScheduleCode:
 
 
 def schedule_code(term: Term) -> ScheduleCode:
-    """The scheduler of a Keras schedule: at step n of training it gives Keras's value of n.
+    """The scheduler with the same learning rate at every step as a Keras schedule.
 
     Formulas: keras/src/optimizers/schedules/learning_rate_schedule.py.
     """
     if term.type == CUSTOM:
-        # LambdaLR multiplies the optimizer's rate, so that one is 1.
+        # LambdaLR multiplies the optimizer's learning rate, which must therefore be 1.
         create = f"torch.optim.lr_scheduler.LambdaLR(optimizer, {python_name(term)})"
         return ScheduleCode(create, 1.0)
     return SCHEDULES[term.type](term.spec)
 
 
 def _factor(expression: str, learning_rate: float, *helpers: str) -> ScheduleCode:
-    """A schedule from its value relative to ``learning_rate``, over ``step``."""
+    """A schedule by its factor to ``learning_rate``, an expression over ``step``."""
     create = f"torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: {expression})"
     return ScheduleCode(create, learning_rate, helpers)
 
 
 def _plain(value: float) -> str:
-    """A number as a person would write it: 100, not 100.0."""
+    """A number without rounding errors and trailing zeros: 100, not 100.0."""
     return number(float(f"{value:.12g}")).removesuffix(".0")
 
 

@@ -1,4 +1,4 @@
-"""What the code of losses and metrics shares."""
+"""Code shared by losses and metrics."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ F = TypeVar("F")
 
 
 def torch_dim(axis: int, rank: int, *, channels_first: bool) -> int:
-    """torch's number of a Keras axis of an output, -1 for the last.
+    """PyTorch's number of an axis of an output; -1 for the last axis.
 
     Args:
-        axis: Counted from either end.
-        rank: How many axes the output has.
-        channels_first: Whether outputs of rank 4 and 5 stand channels-first.
+        axis: Keras's number, which may be negative.
+        rank: The number of axes of the output.
+        channels_first: Whether outputs of rank 4 and 5 are channels-first.
     """
     axis %= rank
     if rank in (4, 5) and channels_first and axis:
@@ -27,7 +27,7 @@ def torch_dim(axis: int, rank: int, *, channels_first: bool) -> int:
 
 
 def smoothed(target: str, smoothing: float, classes: int) -> str:
-    """A target with part of it spread over all classes (``label_smoothing``)."""
+    """A one-hot target with ``label_smoothing``."""
     if not smoothing:
         return target
     kept, spread = (number(float(f"{v:.12g}")) for v in (1 - smoothing, smoothing / classes))
@@ -42,7 +42,7 @@ def changed_arguments(**values: tuple[Any, Any]) -> list[str]:
 
 
 class Registry(dict[str, F]):
-    """Functions by the types of the words that they write; as a decorator it takes the types."""
+    """Vocabulary type -> function; called with types, it is a decorator that registers them."""
 
     def __call__(self, *types: str) -> Callable[[F], F]:
         def register(function: F) -> F:
@@ -54,13 +54,16 @@ class Registry(dict[str, F]):
 
 @dataclass(frozen=True)
 class MetricRequest:
-    """A metric and the tensors it gets.
+    """A metric and the shapes of its arguments.
 
     Attributes:
-        output, target: Shapes with the batch axis, in Keras's axis order.
-        dim: torch's number of the class axis.
-        one_hot: Whether the target has one element for each class.
-        logits: Whether predictions come before the final activation.
+        spec: The metric's definition.
+        output, target: The shapes of predictions and targets with the batch axis, in Keras's
+            axis order.
+        dim: PyTorch's number of the class axis.
+        one_hot: Whether the target has one element per class.
+        logits: Whether predictions are logits.
+        channels_first: Whether outputs of rank 4 and 5 are channels-first.
     """
 
     spec: Any
@@ -77,24 +80,24 @@ class MetricRequest:
 
     @property
     def classes(self) -> str:
-        """The targets as class numbers."""
+        """The targets as class numbers, as an expression over ``y``."""
         if self.one_hot:
             return f"y.argmax(dim={self.dim})"
         return "y.squeeze(-1)" if self.extra_axis else "y"
 
     @property
     def extra_axis(self) -> bool:
-        """Whether class numbers come with a last axis of one element."""
+        """Whether class numbers have an additional last axis of size 1."""
         return len(self.target) == len(self.output) and not self.one_hot
 
     @property
     def values(self) -> str:
-        """The targets with the predictions' shape."""
+        """The targets in the predictions' shape, as an expression over ``y``."""
         return "y" if len(self.target) == len(self.output) else "y.view_as(p)"
 
     @property
     def as_one_hot(self) -> str:
-        """The targets with one element for each class."""
+        """The targets with one element per class, as an expression over ``y``."""
         if self.one_hot or self.output[-1] == 1:
             return self.values
         moved = "" if self.dim == -1 else f".movedim(-1, {self.dim})"

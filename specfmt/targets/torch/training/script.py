@@ -1,4 +1,4 @@
-"""Training scripts in PyTorch: the plain loop that its users write."""
+"""Training scripts in PyTorch, with a plain training loop."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ RESERVED = (
     "predictions", "probabilities", "progress", "results", "row", "scheduler", "seen", "shown", "total", "total_loss",
     "value", "values", "weight", "weights",
 )  # fmt: skip
-"""Variables of the script, which inputs and outputs must not hide."""
+"""Variables of the script, which no input or output may shadow."""
 
 
 @dataclass(frozen=True)
 class ClassWeights:
-    """What each class weighs in training.
+    """The class weights.
 
     Attributes:
-        labels: The class number of each training sample: an expression.
-        size: How many classes there are.
-        table: The weight of each class; empty if few of them have one, which follow.
+        labels: The class number of each training sample, as an expression.
+        size: The number of classes.
+        table: The weight of each class; empty if only few classes have one (``keys``).
         keys: The classes that have a weight.
         values: Their weights.
     """
@@ -52,7 +52,7 @@ class ClassWeights:
 
 
 class TorchScript(Script):
-    """A training script in PyTorch, as ``torch/train.py.j2`` reads it; see `Script`."""
+    """The values for the template ``torch/train.py.j2``; see `Script`."""
 
     def __init__(self, graph: Graph, program: ClassProgram, fidelity: str) -> None:
         super().__init__(graph, "torchvision")
@@ -93,7 +93,7 @@ class TorchScript(Script):
 
     @property
     def helper_names(self) -> list[str]:
-        """Helper functions and classes that the script names."""
+        """The helper functions and classes that the script uses."""
         stopping = any(callback.type == "EarlyStopping" for callback in self.callbacks)
         return [
             *self.loop.helpers,
@@ -105,7 +105,7 @@ class TorchScript(Script):
 
     @property
     def user_functions(self) -> dict[str, UserFunction]:
-        """Functions to be written, for user-defined objects that training alone needs."""
+        """Functions that the user has to write, for user-defined objects used in training."""
         layers = [
             term
             for unit in self.graph.walk_units()
@@ -116,12 +116,12 @@ class TorchScript(Script):
 
     @property
     def learning_rate(self) -> str:
-        """What the optimizer starts with by default."""
+        """The default learning rate."""
         return number(self.optimizer.learning_rate)
 
     @property
     def value_type(self) -> str:
-        """The type of what an epoch logs."""
+        """The type of a logged value."""
         return "Any" if self.many_values else "float"
 
     @property
@@ -131,7 +131,7 @@ class TorchScript(Script):
 
     @property
     def normalizes(self) -> bool:
-        """Whether the model has layers that take statistics of each batch."""
+        """Whether the model has layers that use batch statistics."""
         return any(unit.layer.has_statistics for unit in self.graph.walk_units())
 
     @property
@@ -141,7 +141,7 @@ class TorchScript(Script):
 
     @property
     def tensors(self) -> list[str]:
-        """The inputs and targets of a data set as tensors, from ``x`` and ``y``."""
+        """The inputs and targets as tensors, as expressions over ``x`` and ``y``."""
         inputs = [self._tensor(self.data.item("x", name), name) for name in self.graph.inputs]
         targets = []
         for output in self.loop.outputs:
@@ -152,20 +152,20 @@ class TorchScript(Script):
 
     @property
     def sample_tensors(self) -> str:
-        """The inputs of one sample as tensors, from ``sample``: arguments of a call."""
+        """The inputs of one sample as tensors: call arguments over ``sample``."""
         several = self.data.several("x")
         arrays = {n: f"sample[{string(n)}]" if several else "sample" for n in self.graph.inputs}
         return ", ".join(f"{self._tensor(a, name)}.to(args.device)" for name, a in arrays.items())
 
     def _tensor(self, array: str, name: str) -> str:
-        """An array of an input as a tensor, from Keras's order in torch's."""
+        """An input array as a tensor, permuted from Keras's to PyTorch's axis order."""
         value = self.program.inputs[name]
         permute = _to_channels_first(value.rank) if self.program.channels.get(value, False) else ""
         return f"torch.from_numpy({array}){permute}"
 
     @property
     def class_weights(self) -> ClassWeights | None:
-        """Each training sample's weight by its class, as Keras's fit makes them."""
+        """The class weights, which become sample weights as in Keras's `fit`."""
         weights = self.train.class_weight
         if weights is None:
             return None
@@ -188,7 +188,7 @@ class TorchScript(Script):
 
     @property
     def shown_batch(self) -> str:
-        """The variables of the samples that are printed."""
+        """The variables of a batch from which predictions are printed."""
         names = [*self.loop.inputs.values(), *(output.target for output in self.loop.outputs)]
         return ", ".join([*names, *["_"] * self.loop.weighted])
 
