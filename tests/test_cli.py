@@ -378,7 +378,7 @@ def test_layers() -> None:
     assert {row["type"] for row in rows if not row["torch"]} == {"Custom"}
     text = run("layers").stdout
     assert re.search(r"^Dense +core +keras torch$", text, re.MULTILINE)
-    assert re.search(r"^Custom +custom +keras +user-defined class", text, re.MULTILINE)
+    assert re.search(r"^Custom +custom +keras +PyTorch: a class", text, re.MULTILINE)
 
 
 def test_explain() -> None:

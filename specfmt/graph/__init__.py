@@ -1,1 +1,1 @@
-"""Spec to graph: order, shapes, dtypes, masks, weights, counts."""
+"""Static analysis: from a spec to a graph with order, shapes, dtypes, masks, weights and counts."""

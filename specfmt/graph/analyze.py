@@ -1,4 +1,4 @@
-"""A spec as a graph, or every mistake that keeps it from being one, with its place in the text."""
+"""The graph of a spec, or all its mistakes with their places in the text."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def analyze(spec: ModelSpec) -> Graph:
 
 
 def placed(document: Document, problems: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Findings with their places in the text, in order of place."""
+    """Diagnostics with their places in the text, in order of place."""
     found = [problem if problem.span else document.place(problem) for problem in problems]
     return sorted(found, key=lambda d: (d.span.line, d.span.column) if d.span else (0, 0))
 
 
 @contextmanager
 def placing(spec: ModelSpec) -> Iterator[None]:
-    """Findings about a spec that was read from a text come with their places in it."""
+    """Add places to the diagnostics that are raised in the block, if the spec was read from a text."""
     try:
         yield
     except SpecError as error:
@@ -46,7 +46,7 @@ def placing(spec: ModelSpec) -> Iterator[None]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Reading makes many objects that all live on; looking for cycles among them is wasted."""
+    """Switch off garbage collection: parsing creates many objects, none of which are garbage."""
     was_on = gc.isenabled()
     gc.disable()
     try:

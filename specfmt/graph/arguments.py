@@ -1,4 +1,4 @@
-"""What an entry of a spec reads, and what a call takes."""
+"""The inputs of an entry as the spec gives them, and the arguments of a layer's call."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from specfmt.layers.op import Op
 from specfmt.layers.registry import layer_class
 
 SPECIAL = frozenset({"const", "slice", "ellipsis"})
-"""Keys of mappings that stand for a constant, not for a nest of tensors."""
+"""Keys of mappings that are constants, not structures of tensors."""
 
 
 def positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:
-    """How many arguments stand by position: all of a list, the first one of a mapping."""
+    """The number of positional arguments: all of a list, the first one of a mapping."""
     edges = edges_of(entry)
     if isinstance(edges, tuple) and unit.graph is None:
         lists = {name for name, _, kind in call_signature(unit)[1:] if kind == "tensors"}
@@ -35,18 +35,18 @@ def positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:
 
 
 def edges_of(entry: Any) -> Any:
-    """The edges as the document writes them: ``call:`` of a model, else ``inputs:``."""
+    """The inputs as written in the document: ``call:`` of a nested model, else ``inputs:``."""
     return entry.call if isinstance(entry, Model) else entry.inputs
 
 
 def reads_previous(entry: Any) -> bool:
-    """Whether an entry does not name its inputs, so that it reads the entry before it."""
+    """Whether an entry names no inputs, so that it takes the output of the entry before it."""
     edges = edges_of(entry)
     return edges is None or (isinstance(entry, Op) and edges == ())
 
 
 def names_read(item: Any) -> Any:
-    """Tensor names in a nest of operands or arguments."""
+    """The tensor names in a structure of operands or arguments."""
     if isinstance(item, str):
         yield item
     elif isinstance(item, (list, tuple)):
@@ -70,12 +70,12 @@ def is_one(args: Any) -> bool:
 
 
 def open_arguments(values: list[Any]) -> dict[str, Any]:
-    """Positional arguments of a call whose signature is not known: the first is ``inputs``."""
+    """Positional arguments of a call with an unknown signature: the first is called ``inputs``."""
     return {"inputs" if i == 0 else f"*{i}": value for i, value in enumerate(values)}
 
 
 def names_in(nest: Any, path: Path = ()) -> list[tuple[str, Path]]:
-    """Every name in a nest, and where it stands."""
+    """Every name in a structure, with its path."""
     if isinstance(nest, str):
         return [(nest, path)]
     items = nest.items() if isinstance(nest, dict) else enumerate(nest)
@@ -83,9 +83,9 @@ def names_in(nest: Any, path: Path = ()) -> list[tuple[str, Path]]:
 
 
 def edges_of_broken(entry: Any) -> list[tuple[str, Path]]:
-    """The names that an invalid entry certainly reads, and where they stand.
+    """The names of tensors that an invalid entry certainly reads, with their paths.
 
-    Of a mapping, those whose argument is a tensor of the layer's call: others may be any text.
+    In a mapping, only tensor arguments of the layer's call count: others may be any text.
     """
     edges = entry.inputs
     if not isinstance(edges, dict):
@@ -97,7 +97,7 @@ def edges_of_broken(entry: Any) -> list[tuple[str, Path]]:
 
 
 def _strings(nest: Any, path: Path) -> list[tuple[str, Path]]:
-    """Every string in a nest of lists, and where it stands."""
+    """Every string in nested lists, with its path."""
     if isinstance(nest, str):
         return [(nest, path)]
     items = enumerate(nest) if isinstance(nest, (list, tuple)) else ()
@@ -105,7 +105,7 @@ def _strings(nest: Any, path: Path) -> list[tuple[str, Path]]:
 
 
 def leaves(args: Any) -> Any:
-    """Everything in a nest of lists and mappings that is neither."""
+    """The leaves of nested lists and mappings."""
     if isinstance(args, dict):
         args = list(args.values())
     if isinstance(args, (list, tuple)):
@@ -120,7 +120,7 @@ Signature = Sequence[tuple[str, bool, str]]
 
 
 def call_signature(unit: Unit) -> Signature:
-    """What a call of a layer or nested model takes."""
+    """The call arguments of a layer or nested model."""
     if unit.graph is not None:
         extra = [("training", False, "value"), ("mask", False, "tensor")]
         return [
@@ -135,7 +135,7 @@ def _layer_signature(cls: type[Layer]) -> Signature:
 
 
 def only_tensor(unit: Unit) -> str | None:
-    """The first argument of a layer's call if it is a tensor and the call needs no other.
+    """The first argument of a layer's call if it is a tensor and the only required one.
 
     None for operations, whose operands have no names.
     """
@@ -156,6 +156,6 @@ def has_open_signature(unit: Unit) -> bool:
 
 
 def some_of(names: Any) -> str:
-    """The first dozen of names, for a message."""
+    """The first twelve names, for a message."""
     shown = list(islice((name for name in names if name and ":" not in name), 13))
     return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")

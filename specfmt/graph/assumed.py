@@ -1,10 +1,9 @@
-"""Output shapes of unknown layers that give none, inferred from the layers that follow.
+"""Output shapes of unknown layers without ``shape:``, inferred from the layers that follow.
 
-A user-defined layer without ``shape:`` leaves the shapes behind it unknown.  A target that
-needs them takes the first shape with which everything behind the layer can be computed: the
-layers that follow decide how many axes there are, their weights in a file how long the last one
-is, and where nothing decides, the layer is taken to keep the shape of its input.  Sizes stay
-open where what follows allows it.
+A target that needs these shapes uses the first shape that all following layers accept.  The layers
+determine the number of axes, their weights in a file the last size; where nothing determines the
+shape, the layer is assumed to keep the shape of its input.  Sizes stay unknown (None) where the
+following layers allow it.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ from specfmt.spec.document import ModelSpec
 
 RANKS = (2, 3, 4, 5)
 MAX_BUILDS = 300
-"""How many combinations are tried."""
+"""The most combinations that are tried."""
 MAX_ENTRIES = 5000
-"""How many layers are analyzed in all of them together."""
+"""The most layers that are analyzed in all combinations together."""
 
 Misfit = Callable[[Graph], int]
-"""Counts the weights of a file that do not fit a graph."""
+"""Returns the number of weights in a file that do not fit a graph."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """An output whose shape is not given.
+    """An output of an unknown layer whose shape is not given.
 
     Attributes:
-        unit: The layer in the graph first built, or the wrapper that holds it.
-        path: Where the layer stands in the document.
-        index: Which output.
-        count: How many the layer has.
-        said: What the entry gives as the shapes of its outputs.
+        unit: The layer in the original graph, or the wrapper that contains it.
+        path: The path of the layer in the document.
+        index: The index of the output.
+        count: The number of outputs of the layer.
+        said: The output shapes given by the entry.
     """
 
     unit: Unit
@@ -52,7 +51,7 @@ class Slot:
 
 
 def has_unknown(graph: Graph) -> bool:
-    """Whether the shape of some value is not known."""
+    """Whether the shape of any tensor is unknown."""
     return any(
         any(value.shape is None for value in node.outputs)
         or (node.unit.graph is not None and node.call_index == 0 and has_unknown(node.unit.graph))
@@ -61,18 +60,18 @@ def has_unknown(graph: Graph) -> bool:
 
 
 def completed(graph: Graph, misfit: Misfit | None = None, sizes: Sequence[int] = ()) -> Graph:
-    """The same model with a shape for every value.
+    """The same model with a shape for every tensor.
 
     Args:
         graph: A graph without errors.
-        misfit: Counts the weights of a file that do not fit.
-        sizes: Lengths that the last axis may have, from the weights of a file.
+        misfit: Returns the number of weights in a file that do not fit a graph.
+        sizes: Candidates for the last size of shapes, from the weights of a file.
 
     Returns:
-        The graph itself where nothing is unknown.
+        The graph itself if no shape is unknown.
 
     Raises:
-        SpecError: SF307 where no shape fits: the entry has to say it.
+        SpecError: SF307 if no shape fits: `shape:` has to be given.
     """
     if not has_unknown(graph):
         return graph
@@ -81,7 +80,7 @@ def completed(graph: Graph, misfit: Misfit | None = None, sizes: Sequence[int] =
 
 
 def unknown_layers(graph: Graph) -> Iterator[tuple[Unit, Path, Custom]]:
-    """Every layer that specfmt does not know, with its unit and its place in the document."""
+    """Every layer that specfmt does not know, with its unit and its path in the document."""
     for unit in graph.walk_units():
         layer, path = unit.layer, unit.path
         while not isinstance(layer, Custom) and isinstance(getattr(layer, "layer", None), Layer):
@@ -123,8 +122,10 @@ class _Search:
         self.builds = self.entries = 0
 
     def run(self) -> Graph:
-        """The first combination without errors: sizes open, then as the layers read them, then
-        any number of axes."""
+        """Find the first combination of shapes without errors.
+
+        Tried are shapes with unknown sizes, then with the sizes of the input, then any rank.
+        """
         best: tuple[int, Graph, dict[Slot, Any]] | None = None
         for step in (self._opened, self._kept, self._any):
             start = self._start(step) if step is not self._any else best
@@ -140,7 +141,7 @@ class _Search:
         chosen: dict[Slot, Any] = {}
         places: dict[tuple[Path, int], Slot] = {}
         graph, cost, is_old = self.graph, 0, False
-        for slot in self.slots:  # in order: a layer may read what another one gives
+        for slot in self.slots:  # in order: a layer may read the output of another one
             given = places.get(_read_from(slot))
             if given is not None:
                 read: Shape | None = (None, *chosen[given])
@@ -157,13 +158,13 @@ class _Search:
 
     @property
     def is_spent(self) -> bool:
-        """Whether the search has used up its time; the user is then asked for what is missing."""
+        """Whether the search has reached its limits; SF307 then asks for the missing shapes."""
         return self.builds > MAX_BUILDS or self.entries > MAX_ENTRIES
 
     def _improved(
         self, best: tuple[int, Graph, dict[Slot, Any]], step: Any
     ) -> tuple[int, Graph, dict[Slot, Any]]:
-        """Shapes improved one after the other."""
+        """Improve the shapes one after the other."""
         for slot in self.slots if best[0] else ():
             for shape in step(_child_shape(slot, best[1]) or ()):
                 if self.is_spent:
@@ -177,21 +178,24 @@ class _Search:
         return best
 
     def _opened(self, read: Shape) -> Iterator[Shape]:
-        """As many axes as the layer reads, sizes but the last open."""
+        """Shapes of the input's rank with all sizes unknown except the last."""
         for size in dict.fromkeys((*read[-1:], *self.sizes)):
             yield (*(None,) * (len(read) - 2), *([size] if len(read) > 1 else []))
 
     def _kept(self, read: Shape) -> Iterator[Shape]:
-        """The sizes that the layer reads, but for the last."""
+        """Shapes with the sizes of the input except the last."""
         inside = prod(axis or 0 for axis in read[1:-1])
         for size in dict.fromkeys((*read[-1:], *self.sizes)):
             if len(read) > 1:
                 yield (*read[1:-1], size)
             if len(read) > 2 and size and inside and size % inside == 0:
-                yield (*read[1:-1], size // inside)  # rows of a Dense after a Flatten
+                yield (
+                    *read[1:-1],
+                    size // inside,
+                )  # the number of kernel rows of a Dense after a Flatten
 
     def _any(self, read: Shape) -> Iterator[Shape]:
-        """Any number of axes."""
+        """Shapes of any rank."""
         for rank in dict.fromkeys((len(read) or 2, *RANKS)):
             for size in dict.fromkeys((*read[-1:], *self.sizes, None)):
                 yield (*(None,) * (rank - 2), *([size] if rank > 1 else []))
@@ -222,16 +226,16 @@ class _Search:
         return graph
 
     def _asked(self) -> list[Diagnostic]:
-        """The findings that ask for `shape:`."""
+        """The errors that ask for `shape:`."""
         found = []
         for slot in {slot.path: slot for slot in self.slots}.values():
             found.append(
                 Diagnostic(
                     "SF307",
-                    f"expected `shape:` for {slot.unit.name}, received none, and no shape fits "
-                    "what follows",
+                    f"{slot.unit.name} is missing `shape:`, and no shape was found that the "
+                    "following layers accept",
                     slot.path,
-                    "say what it gives, without the batch axis: `shape: [8]`",
+                    "give its output shape, without the batch axis: `shape: [8]`",
                 )
             )
         return found
@@ -251,7 +255,7 @@ def _slots(graph: Graph) -> Iterator[Slot]:
 
 
 def _read_from(slot: Slot) -> tuple[Path, int]:
-    """The layer that gives what this one reads, and which output; not () where a wrapper reads."""
+    """The layer whose output this one reads, and the index of that output."""
     node = slot.unit.calls[0] if slot.unit.calls and slot.path == slot.unit.path else None
     value = next(iter(node.inputs()), None) if node is not None else None
     if value is None or value.node is None:
@@ -260,7 +264,7 @@ def _read_from(slot: Slot) -> tuple[Path, int]:
 
 
 def _child_shape(slot: Slot, graph: Graph) -> Shape | None:
-    """What the layer reads in ``graph``; inside of a wrapper over time, one step of it."""
+    """The shape of the layer's input in ``graph``; inside a TimeDistributed, that of one step."""
     unit = next((u for u in graph.walk_units() if u.path == slot.unit.path), None)
     node = unit.calls[0] if unit is not None and unit.calls else None
     shape = next((value.shape for value in node.inputs()), None) if node is not None else None

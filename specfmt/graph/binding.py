@@ -1,4 +1,4 @@
-"""What the call of a layer reads: edges bound to the arguments of its signature."""
+"""Binding the inputs of an entry to the arguments of the layer's call."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ from specfmt.layers.naming import is_identifier
 from specfmt.layers.op import Op
 
 MODEL_ARGUMENTS = ("training", "mask")
-"""What the call of a nested model takes besides its inputs."""
+"""Call arguments of a nested model besides its inputs."""
 
 
 class Binder:
-    """Binds what one model's layers read.
+    """Binds the inputs of one model's layers.
 
     Attributes:
-        form: The nest in which the call bound last gives a nested model its inputs; None of others.
+        form: The structure in which the last bound call passes inputs to a nested model; None if
+            it was not a call of a nested model.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -40,7 +41,7 @@ class Binder:
         self.form: Any = None
 
     def bind(self, entry: Any, unit: Unit, index: int, path: Path) -> dict[str, Any] | None:
-        """Call arguments by name, or None where one is missing or leads nowhere."""
+        """Call arguments by name, or None if one is missing or cannot be resolved."""
         self.form = None
         key = "call" if isinstance(entry, Model) else "inputs"
         edges = edges_of(entry)
@@ -96,9 +97,9 @@ class Binder:
             ):
                 self.scope.report(
                     "SF204",
-                    f"expected {unit.type_name} to read a tensor as `{argument}`, received a constant",
+                    f"expected a tensor as argument `{argument}` of {unit.type_name}, received a constant",
                     (*path, key),
-                    "name a layer or an input",
+                    "give the name of a layer or an input",
                 )
         return None if len(self.scope.problems) > before else bound
 
@@ -135,7 +136,7 @@ class Binder:
         return {**bound, **(self._by_name(unit, extra, (*path, key)) if extra else {})}
 
     def _nest(self, item: Any, path: Path) -> Any:
-        """Tensor names in a nest as values."""
+        """A structure with tensor names replaced by their values."""
         if isinstance(item, dict):
             return {key: self._nest(inner, (*path, key)) for key, inner in item.items()}
         if isinstance(item, (list, tuple)):
@@ -150,15 +151,15 @@ class Binder:
         signature = [item for item in call_signature(unit) if item[2] != "value"]
         for place, (name, _, kind) in enumerate(signature):
             if kind == "tensors" and place < len(values):
-                # A list argument takes all that is left: [x, h, c] is x with its states.
+                # A list argument takes all remaining tensors: [x, h, c] is x with its states.
                 names = [before for before, _, _ in signature[:place]]
                 return {**dict(zip(names, values, strict=False)), name: values[place:]}
         if len(values) > len(signature):
             known = ", ".join(name for name, _, _ in signature)
             self.scope.report(
                 "SF205",
-                f"expected {unit.type_name} to read at most {len(signature)} "
-                f"tensor{'s' if len(signature) > 1 else ''} ({known}), "
+                f"expected at most {len(signature)} input "
+                f"tensor{'s' if len(signature) > 1 else ''} of {unit.type_name} ({known}), "
                 f"received {len(values)}",
                 (*path, "inputs"),
             )
@@ -166,7 +167,7 @@ class Binder:
         return {name: value for (name, _, _), value in zip(signature, values, strict=False)}
 
     def _by_name(self, unit: Unit, edges: dict[str, Any], path: Path) -> dict[str, Any]:
-        # What a custom layer takes is not known, so any structure of tensors may stand.
+        # The call arguments of a custom layer are unknown, so any structure of tensors is allowed.
         signature = [] if has_open_signature(unit) else call_signature(unit)
         kinds = {name: kind for name, _, kind in signature}
         bound: dict[str, Any] = {}
@@ -188,7 +189,7 @@ class Binder:
                     "SF205",
                     f"expected the name of a call argument, received {show(argument)}",
                     (*path, argument),
-                    "names of arguments are identifiers of Python",
+                    "argument names must be Python identifiers",
                     on_key=True,
                 )
             elif item is not None and not _fits_kind(item, kind, nested=unit.graph is not None):
@@ -218,7 +219,7 @@ class Binder:
 
 
 def _is_bound(item: Any, kind: str, required: bool) -> bool:
-    """Whether a layer's argument holds what it reads: a tensor, a list of them, or anything."""
+    """Whether a call argument has a value of its kind: a tensor, a list of tensors, or anything."""
     if kind == "tensor":
         return isinstance(item, Value) or (item is None and not required)
     if kind == "tensors":
@@ -229,11 +230,11 @@ def _is_bound(item: Any, kind: str, required: bool) -> bool:
 
 
 def _fits_kind(item: Any, kind: str | None, *, nested: bool) -> bool:
-    """Whether a call argument names tensors in the form that its kind takes.
+    """Whether the value of a call argument has the form of its kind.
 
     Args:
         item: The given value.
-        kind: The argument's kind; None for arguments that nothing is known of.
+        kind: The argument's kind; None for unknown arguments.
         nested: It is an input of a nested model, which may be lists and mappings of tensors.
     """
     if kind not in ("tensor", "tensors"):

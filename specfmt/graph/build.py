@@ -1,7 +1,7 @@
 """Spec -> graph: names, order and edges, then shapes, dtypes, masks, weights and counts.
 
-All mistakes are collected.  A call whose inputs are unknown because of an earlier mistake
-is passed over silently, so that one mistake is one finding.
+All mistakes are collected.  A call whose inputs are unknown because of an earlier mistake is
+skipped, so that one mistake is reported once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from specfmt.spec.document import ModelSpec
 
 
 def build(spec: ModelSpec, known: Iterable[Diagnostic] = ()) -> tuple[Graph, list[Diagnostic]]:
-    """The graph of a document and every finding about it, besides those ``known`` before."""
+    """The graph of a document, and all its mistakes except those ``known`` already."""
     problems = list(known)
     before = len(problems)
     graph = Builder(spec, (), problems, trainable=spec.trainable, policy=spec.dtype).graph()
@@ -40,15 +40,15 @@ def build(spec: ModelSpec, known: Iterable[Diagnostic] = ()) -> tuple[Graph, lis
 
 
 def _input_shape(item: InputSpec) -> Shape | None:
-    """With the batch axis; None for an input that could not be read."""
+    """The shape of an input with the batch axis; None for an invalid input."""
     return None if item.shape is None else (item.batch_size, *item.shape)
 
 
 DEFINED = ("x", "y", "z", "w", "v", "u")
-"""What the operations of a defined layer call what it is called with, in order."""
+"""The names of a custom layer's inputs in its ``define:``, in order."""
 
 LONG_CYCLE = 12
-"""Names of a cycle that a message shows."""
+"""The most names of a cycle that a message shows."""
 
 
 def _lacks_layers(found: Diagnostic, path: Path) -> bool:
@@ -59,7 +59,7 @@ def _lacks_layers(found: Diagnostic, path: Path) -> bool:
 
 
 class Builder(Scope):
-    """Builds the graph of one model; nested models get a builder of their own."""
+    """Builds the graph of one model; each nested model has its own builder."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Builder(Scope):
             policy=self.policy,
         )
         if not any(problem.severity == "error" for problem in self.problems):
-            settle_masks(graph, self.policy)  # nothing is made of a model with mistakes
+            settle_masks(graph, self.policy)  # not needed for a model with mistakes
         return graph
 
     def _inputs(self) -> dict[str, Value]:
@@ -129,11 +129,11 @@ class Builder(Scope):
                 other = f"layers[{self.by_name[name]}]" if name in self.by_name else "a model input"
                 self.report(
                     "SF203",
-                    f'expected a name of its own, received "{name}", which is also {other}',
+                    f'expected a unique name, received "{name}", which is also the name of {other}',
                     ("layers", index, "name")
                     if self.entries[index].name is not None
                     else ("layers", index),
-                    "give one of them another name",
+                    "rename one of them",
                 )
                 continue
             self.by_name[name] = index
@@ -145,7 +145,7 @@ class Builder(Scope):
         return list(names_read(edges))
 
     def _order(self) -> list[int]:
-        """Entries in an order that edges allow, the document's where it does; cycles reported."""
+        """Entries in topological order, as close to the document's as possible; reports cycles."""
         waits: list[set[int]] = []
         for index, entry in enumerate(self.entries):
             needs = {self.producer(name) for name in self._references(index)}
@@ -169,7 +169,7 @@ class Builder(Scope):
             "SF202",
             "expected layers that can be put in order, received a cycle: " + " <- ".join(names),
             ("layers", start),
-            "a layer cannot read what is computed from it; change one of these `inputs`",
+            "a layer cannot depend on its own output; change one of these `inputs`",
         )
 
     def _add(self, index: int) -> None:
@@ -209,11 +209,11 @@ class Builder(Scope):
     def _define(
         self, entry: Any, unit: Unit, args: dict[str, Any], path: Path
     ) -> dict[str, Any] | None:
-        """Turn a layer that the document defines by operations into a model of these operations.
+        """Turn a custom layer with ``define:`` into a nested model of its operations.
 
         Returns:
-            What its call reads, by the names of the model's inputs; None for other layers, and
-            where a shape is not known.
+            The arguments of its call by the names of the nested model's inputs; None for other
+            layers, and if a shape is unknown.
         """
         operations = vars(entry).get("define")
         values = list(args.values())
@@ -254,7 +254,7 @@ class Builder(Scope):
                     self.report(
                         "SF208",
                         f"expected the name of a layer, received {show(entry.reuse)}, "
-                        "which is a further call of one",
+                        "which is itself a `reuse` entry",
                         (*path, "reuse"),
                         f"reuse {self.entries[target].reuse} instead",
                     )
@@ -293,7 +293,7 @@ class Builder(Scope):
         )
 
     def _held_builder(self, path: Path, entry: Layer, frozen: bool) -> Callable[..., Graph]:
-        """What makes the graph of a model in a field of the layer at ``path``."""
+        """The function that builds the graph of a model in a field of the layer at ``path``."""
 
         def make(model: Model, field: str) -> Graph:
             return Builder(
@@ -308,7 +308,7 @@ class Builder(Scope):
         return make
 
     def _input_nest(self, inputs: dict[str, Value]) -> Any:
-        """The inputs in the structure in which Keras takes them."""
+        """The inputs in the structure in which the model takes them."""
         said = self.spec.input_structure
         values = list(inputs.values())
         if said is None:
@@ -365,7 +365,7 @@ class Builder(Scope):
 
 
 def _needed(nodes: list[Node], outputs: dict[str, Value]) -> tuple[list[Node], list[Node]]:
-    """Calls that some output needs, and the others, which Keras leaves out of the model."""
+    """Calls that an output depends on, and the others, which Keras leaves out of the model."""
     needed = set(outputs.values())
     unused: list[Node] = []
     for node in reversed(nodes):

@@ -1,4 +1,4 @@
-"""User-defined classes that compute what unknown layers compute: ``--custom module:Class``."""
+"""User-defined PyTorch classes for layers that specfmt does not know: ``--custom module:Class``."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ FORM: Final = re.compile(r"(?:([^=]+)=)?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za
 
 
 def with_customs(spec: ModelSpec, customs: Iterable[str]) -> ModelSpec:
-    """The spec with ``torch:`` on the layers that the classes stand for.
+    """The spec with ``torch:`` set on the layers that the classes are for.
 
     Args:
         spec: The model.
-        customs: ``module:Class`` for the layers of a Keras class of the same name, or
-            ``Name=module:Class`` for those of another name, or for one layer by its name.
+        customs: ``module:Class`` for all layers whose Keras class has the same name, or
+            ``Name=module:Class``, where ``Name`` is another Keras class or the name of one layer.
 
     Raises:
-        SpecError: SF308 where one is not of that form, or no layer is meant.
+        SpecError: SF308 if an item does not have this form or no layer matches it.
     """
     problems = []
     for item in customs:
@@ -58,7 +58,7 @@ def with_customs(spec: ModelSpec, customs: Iterable[str]) -> ModelSpec:
 
 
 def customs_of(model: Any, path: Path = ()) -> Iterable[tuple[Path, Custom]]:
-    """Every layer that specfmt does not know, with its place in the document."""
+    """Every layer that specfmt does not know, with its path in the document."""
     for index, entry in enumerate(model.layers):
         where: Path = (*path, "layers", index)
         if isinstance(entry, Model):

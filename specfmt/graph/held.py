@@ -1,7 +1,4 @@
-"""A model in a field of a layer (`TimeDistributed` around a model), as the layer that it is there.
-
-It answers the questions that a layer answers, from its graph.
-"""
+"""Models inside layers (`TimeDistributed` around a model), with the interface of a layer."""
 
 from __future__ import annotations
 
@@ -17,12 +14,12 @@ from specfmt.layers.entries import InputSpec, Model
 
 
 class HeldModel(Layer):
-    """A model that a layer holds.
+    """A model in a field of a layer.
 
     Attributes:
-        definition: The model as the document gives it.
-        build: Makes its graph; a definition without inputs gets them from the first call.
-        made: The graph, once it is made.
+        definition: The model in the document.
+        build: Builds its graph; a definition without inputs gets them from the first call.
+        made: The graph, once it is built.
     """
 
     type_name: ClassVar[str] = "Model"
@@ -47,7 +44,7 @@ class HeldModel(Layer):
 
     @property
     def has_statistics(self) -> bool:  # type: ignore[override]
-        """Whether a layer in it takes the statistics of a batch in training mode."""
+        """Whether a layer in it uses batch statistics in training mode."""
         return any(u.layer.has_statistics and u.trainable for u in self.graph.walk_units())
 
     def parts(self) -> Iterator[Layer]:
@@ -75,7 +72,7 @@ class HeldModel(Layer):
             raise ShapeError(
                 f"{show_shape(value.shape)} for input {name} of {self.name}",
                 show_shape(x),
-                "change the model's `inputs` or what it is called with",
+                "change the model's `inputs` or the tensor that is passed to it",
                 field="layer",
                 code="SF209",
             )
@@ -89,11 +86,11 @@ class HeldModel(Layer):
         yield from weights_of(self._graph_for(x))
 
     def macs(self, output: Any, x: Shape, **kwargs: Any) -> int:
-        """The sum of its layers' own."""
+        """The sum over its layers."""
         return self._graph_for(x).macs
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
-        """What its outputs have."""
+        """The dtypes of its outputs."""
         if not self.made:
             return compute_dtype
         found = tuple(value.dtype for value in self.graph.outputs.values())
@@ -101,7 +98,7 @@ class HeldModel(Layer):
 
 
 def weights_of(graph: Graph) -> Iterator[Weight]:
-    """Every weight of a model in Keras's order, by the path from the model to it."""
+    """Every weight of a model in Keras's order, named by its path in the model."""
     for member in members(graph):
         unit = member.unit
         inner = unit.weights if unit.graph is None else weights_of(unit.graph)
@@ -115,15 +112,15 @@ def weights_of(graph: Graph) -> Iterator[Weight]:
 
 
 _PLAIN: Final = frozenset({bool, int, float, str, tuple, list, dict, type(None)})
-"""Types of values that are no model and no layer."""
+"""Types of values that contain no model and no layer."""
 
 
 def with_models(layer: Any, build: Callable[[Model, str], Graph]) -> Any:
-    """A layer in which every `Model` in a field is a `HeldModel`; others as they are.
+    """A layer with every `Model` in its fields replaced by a `HeldModel`; others are unchanged.
 
     Args:
         layer: The layer.
-        build: Makes the graph of a model, given the field that holds it (``layer.layer``).
+        build: Builds the graph of a model, given the field that contains it (``layer.layer``).
     """
     changed: dict[str, Any] = {}
     for name, value in vars(layer).items():
@@ -143,7 +140,7 @@ def with_models(layer: Any, build: Callable[[Model, str], Graph]) -> Any:
 
 
 def held(definition: Model, build: Callable[[Model, str], Graph], field: str) -> HeldModel:
-    """A model of the document as a layer."""
+    """A model of the document as a `HeldModel`."""
     model = HeldModel.model_construct(
         definition=definition,
         build=lambda found: build(found, field),

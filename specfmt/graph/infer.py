@@ -1,4 +1,4 @@
-"""Shapes, dtypes, masks, weights and multiply-accumulates of one call."""
+"""Inference of shapes, dtypes, masks, weights and multiply-accumulates of a call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from specfmt.layers.op import Op, Operand
 
 
 def show_shape(shape: Shape) -> str:
-    """``(None, 4)`` as ``(N, 4)``; another unknown size is ``?``."""
+    """``(None, 4)`` as ``(N, 4)``; other unknown sizes are ``?``."""
     sizes = [
         "N" if i == 0 and s is None else "?" if s is None else str(s) for i, s in enumerate(shape)
     ]
@@ -29,7 +29,7 @@ def compute_dtype(policy: Any) -> str:
 
 
 def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
-    """Fill in a node's outputs, and its unit's weights on the first call."""
+    """Set the outputs of a node, and on the first call the weights of its unit."""
     inputs = node.inputs()
     opaque = node.unit.graph is None and node.layer.open_call  # whatever it reads
     if not opaque and any(value.shape is None for value in inputs):
@@ -84,22 +84,22 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
 
 
 def _masks(node: Node, inputs: tuple[Value, ...]) -> bool | tuple[bool, ...]:
-    """Which outputs of a layer's call carry a mask."""
+    """Whether each output of a layer's call has a mask."""
     if type(node.layer).output_mask is Layer.output_mask and not any(v.masked for v in inputs):
-        return False  # most calls: a layer that makes no masks reads none
+        return False  # the most common case
     masked, keywords = split_arguments(node, lambda v: v.masked)
     return node.layer.output_mask(*masked, **keywords)
 
 
 def _operands(item: Any) -> Any:
-    """An operation's argument: an `Operand` for every tensor and array in it."""
+    """An operation's argument with an `Operand` for every tensor and array in it."""
     if isinstance(item, (Value, Array)):
         return Operand(item.shape or (), item.dtype)
     return tuple(map(_operands, item)) if isinstance(item, tuple) else item
 
 
 def split_arguments(node: Node, read: Any) -> tuple[list[Any], dict[str, Any]]:
-    """Arguments with ``read`` applied to every value: the first by position, others by name."""
+    """Arguments with ``read`` applied to every value: the first positional, others by name."""
     layer = node.layer
     if len(node.args) == 1:  # most calls
         ((name, value),) = node.args.items()
@@ -110,7 +110,7 @@ def split_arguments(node: Node, read: Any) -> tuple[list[Any], dict[str, Any]]:
         ):
             return [read(value)], {}
     args = {name: map_values(item, read) for name, item in node.args.items()}
-    args.pop("training", None)  # nothing static depends on it
+    args.pop("training", None)  # static results do not depend on it
     names = [argument.name for argument in layer.call_arguments]
     positional = [args.pop(names[0])] if names and names[0] in args else []
     return positional, args
@@ -129,7 +129,7 @@ def _keep_weights(node: Node, weights: tuple[Weight, ...], problems: list[Diagno
                     Diagnostic(
                         "SF210",
                         f"{place}: expected {needs} for the initializer {weight.init.type}, "
-                        f"received {weight.name} of shape {show_shape(weight.shape)}",
+                        f"received the weight {weight.name} of shape {show_shape(weight.shape)}",
                         node.path,
                         "use another initializer",
                     )
@@ -150,7 +150,7 @@ def _keep_weights(node: Node, weights: tuple[Weight, ...], problems: list[Diagno
 
 
 def _infer_model(node: Node, graph: Graph, problems: list[Diagnostic]) -> None:
-    """A call of a nested model: its own outputs, refined by the shapes it is called with."""
+    """Infer the outputs of a call of a nested model, from the shapes of its arguments."""
     refined: dict[str, Shape] = {}
     for name, value in node.args.items():
         declared = graph.inputs[name].shape if name in graph.inputs else None
@@ -167,7 +167,7 @@ def _infer_model(node: Node, graph: Graph, problems: list[Diagnostic]) -> None:
                     f"expected {show_shape(declared)} for input {name} of {node.unit.name}, "
                     f"received {show_shape(value.shape)} from {value.name}",
                     node.path,
-                    "change the nested model's `inputs` or what it is called with",
+                    "change the nested model's `inputs` or the tensor that is passed to it",
                 )
             )
             node.outputs = (Value(node.name, None, "float32", node=node),)
@@ -188,7 +188,7 @@ def _infer_model(node: Node, graph: Graph, problems: list[Diagnostic]) -> None:
 
 
 def replay(graph: Graph, shapes: dict[str, Shape]) -> list[Value]:
-    """The outputs of a graph for other input shapes; its own values stay as they are."""
+    """The outputs of a graph for other input shapes; the graph is not changed."""
     new: dict[Value, Value] = {}
     for name, value in graph.inputs.items():
         new[value] = Value(value.name, shapes.get(name, value.shape), value.dtype, value.masked)

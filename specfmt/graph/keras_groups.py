@@ -1,6 +1,6 @@
-"""The layers of a model by the names of the groups in which Keras 3 keeps their state.
+"""The names of the groups in which Keras 3 stores the weights of layers.
 
-A group is named after the class and counted in the order of `model.layers`.  Source:
+A group is named after the class and numbered in the order of `model.layers`.  Source:
 `_save_container_state` of `keras/src/saving/saving_lib.py`.
 """
 
@@ -18,14 +18,14 @@ INPUT_LAYER = "input_layer"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Member:
-    """A layer or nested model of a model, and the name of its group."""
+    """A layer or nested model, and the name of its group."""
 
     unit: Unit
     group: str
 
 
 def class_group(unit: Unit) -> str:
-    """Keras's class name in snake case: what groups are named after."""
+    """The class name in snake case, from which the names of groups are formed."""
     if unit.graph is not None:
         return "sequential" if unit.graph.is_sequential else "functional"
     dotted: str = getattr(unit.spec, "class_", "")
@@ -43,7 +43,7 @@ def members(graph: Graph) -> list[Member]:
         elif isinstance(item, str) and not graph.is_sequential:
             name = INPUT_LAYER
         else:
-            continue  # operations and a Sequential's input have no place in `model.layers`
+            continue  # operations and a Sequential's input are not in `model.layers`
         ordinal = counts.get(name, 0)
         counts[name] = ordinal + 1
         if isinstance(item, Unit):
@@ -57,7 +57,7 @@ def is_operation(unit: Unit) -> bool:
 
 
 def holds(unit: Unit) -> bool:
-    """Whether a layer or nested model has weights in a file, as far as one can know."""
+    """Whether a layer or nested model has weights in a file, as far as that is known."""
     if unit.graph is not None and not unit.graph.is_counted:
         return True
     unknown = unit.graph is None and not unit.weights_known
@@ -65,7 +65,7 @@ def holds(unit: Unit) -> bool:
 
 
 def is_own(unit: Unit) -> bool:
-    """Whether a layer is user-defined, or wraps such a layer: only a file tells its weights."""
+    """Whether a layer is user-defined or wraps such a layer, so that only a file has its weights."""
     if unit.graph is not None:
         return False
     layers = (unit.layer, *held_layers(unit.layer))

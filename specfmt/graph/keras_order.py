@@ -1,8 +1,8 @@
-"""The order in which Keras keeps a model's layers and weights.
+"""The order of a model's layers and weights in Keras.
 
-A Sequential keeps its layers as written.  A functional model sorts them by depth (the longest
-way to an output), and within a depth by a depth-first walk from the outputs: the rule of
-`keras.src.ops.function.map_graph`.  The operations that Keras adds for masks lengthen the way.
+A Sequential has its layers in the order of definition.  A functional model sorts them by depth (the
+length of the longest path to an output), and within a depth by a depth-first search from the outputs,
+as `keras.src.ops.function.map_graph` does.  Operations that Keras adds for masks count as steps.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def keras_layers(graph: Graph) -> list[Operation]:
 
 
 def traced_layers(graph: Graph) -> list[Operation]:
-    """The same for a graph that already contains the operations for masks."""
+    """As `keras_layers`, for a graph that already contains the operations for masks."""
     if graph.is_sequential:
         return [*graph.inputs, *graph.units]
     walk, first_seen = _walk(graph)
@@ -44,13 +44,13 @@ def traced_layers(graph: Graph) -> list[Operation]:
 
 
 def refuse_taken_names(graph: Graph) -> None:
-    """Refuse names of a document that Keras gives to its operations for masks.
+    """Refuse names that Keras gives to its own operations for masks.
 
     Args:
         graph: A model as Keras traces it.
 
     Raises:
-        SpecError: SF203, for Keras builds no model in which two operations have one name.
+        SpecError: SF203, since Keras builds no model with two operations of the same name.
     """
     problems = []
     taken: set[str] = set()
@@ -61,10 +61,10 @@ def refuse_taken_names(graph: Graph) -> None:
             problems.append(
                 Diagnostic(
                     "SF203",
-                    f'expected a name of its own, received "{name}", which Keras gives to an '
-                    "operation that works out a mask",
+                    f'expected a unique name, received "{name}", which Keras gives to an '
+                    "operation that computes a mask",
                     (*owners[0], "name") if owners else ("inputs",),
-                    "give it another name",
+                    "rename it",
                 )
             )
         taken.add(name)
@@ -75,12 +75,12 @@ def refuse_taken_names(graph: Graph) -> None:
 
 
 def keras_units(graph: Graph) -> list[Unit]:
-    """The units alone, in Keras's order."""
+    """The units without model inputs, in Keras's order."""
     return [item for item in keras_layers(graph) if isinstance(item, Unit)]
 
 
 def walk_layers(graph: Graph) -> Iterator[Unit]:
-    """Units that are layers, nested models entered, in the order of Keras's `model.weights`."""
+    """All layers, including those of nested models, in the order of Keras's `model.weights`."""
     for unit in keras_units(graph):
         if unit.graph is not None:
             yield from walk_layers(unit.graph)
@@ -92,7 +92,7 @@ Source = Node | str
 
 
 def arguments_in_order(node: Node) -> list[Value]:
-    """The tensors of a call as Keras flattens them: by position, then keywords by name."""
+    """The tensors of a call as Keras flattens them: positional ones, then keywords by name."""
     items = list(node.args.items())
     graph = node.unit.graph
     if node.recorded is not None:
@@ -108,7 +108,7 @@ def arguments_in_order(node: Node) -> list[Value]:
 
 
 def _walk(graph: Graph) -> tuple[list[Source], dict[Operation, int]]:
-    """Calls and inputs from inputs to outputs, and when each operation was first met."""
+    """Calls and inputs in depth-first order, and the order in which operations are first visited."""
     names = {value: name for name, value in graph.inputs.items()}
 
     def source(value: Value) -> Source:

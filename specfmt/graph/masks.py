@@ -1,14 +1,14 @@
-"""Masks that Keras loses on the way, in the order in which it runs a model.
+"""Masks that are lost while Keras runs a model.
 
-A mask travels twice.  While a functional model is built, it is worked out for every symbolic
-tensor, and a layer that takes a ``mask`` argument and is called with one tensor alone has
-that mask recorded as an argument of the call (`Layer.__call__` of Keras 3.15).  While the
-model runs, masks are attached to the values, which is what all other layers look at; and
-there `MultiHeadAttention` takes them off the tensors it reads.  What runs after it and reads
-one of them sees no mask: an `Add` around it, a second attention over the same memory.
+Keras propagates masks twice.  While a functional model is built, a mask is computed for every symbolic
+tensor, and a layer that takes a ``mask`` argument and is called with a single tensor has that mask
+recorded as an argument of the call (`Layer.__call__` of Keras 3.15).  While the model runs, masks are
+attached to the tensors, where all other layers find them; but `MultiHeadAttention` removes them from
+its inputs.  A layer that runs after it and reads one of these tensors finds no mask: an `Add` in a
+residual connection, or a second attention layer over the same memory.
 "After" is the order of `keras.src.ops.function.Function`: by depth, counted from the outputs.
 
-`Value.masked` is the mask of the symbolic tensor; `Node.unmasked` says where it is lost.
+`Value.masked` is the mask of the symbolic tensor; `Node.unmasked` lists the tensors that have lost it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from specfmt.layers.base import Layer, is_floating
 
 
 def settle_masks(graph: Graph, policy: Any) -> None:
-    """Fill in `Node.unmasked` of a graph in which a layer takes masks off what it reads.
+    """Set `Node.unmasked` in a graph with layers that remove the masks of their inputs.
 
     Args:
         graph: The graph.
@@ -69,7 +69,7 @@ def _takes_mask(layer: Layer) -> bool:
 
 
 def _is_recorded(node: Node, layer: Layer, dtype: str) -> bool:
-    """Whether the symbolic tensor's mask is an argument of the recorded call."""
+    """Whether the mask of the symbolic tensor is an argument of the recorded call."""
     if not any(argument.name == "mask" for argument in layer.call_arguments):
         return False
     values = list(node.args.values())
@@ -77,17 +77,17 @@ def _is_recorded(node: Node, layer: Layer, dtype: str) -> bool:
 
 
 def takes_masks(unit: Unit) -> bool:
-    """Whether a unit is a layer that takes masks off what it reads."""
+    """Whether a unit is a layer that removes the masks of its inputs."""
     return isinstance(unit.spec, Layer) and bool(unit.spec.takes_masks_of)
 
 
 def _is_cast(value: Value, dtype: str) -> bool:
-    """Whether Keras hands the layer a copy of the tensor in its compute dtype."""
+    """Whether Keras passes the layer a copy of the tensor, cast to its compute dtype."""
     return is_floating(value.dtype) and value.dtype != dtype
 
 
 def execution_order(graph: Graph) -> list[Node]:
-    """The calls in the order in which Keras runs them, operations for masks among them."""
+    """The calls in the order in which Keras runs them, including operations for masks."""
     trace = traced(graph)
     order = traced_order(trace.graph)
     return [trace.calls[node] for node in order if node in trace.calls]
@@ -111,7 +111,7 @@ def traced_order(graph: Graph) -> list[Node]:
 
 
 def _finished(graph: Graph) -> list[Node]:
-    """Calls in the order in which a depth-first search from the outputs leaves them."""
+    """Calls in the order in which a depth-first search from the outputs finishes them (postorder)."""
     finished: dict[Node, None] = {}
 
     def entered(node: Node) -> tuple[Node, Iterator[Value]]:

@@ -1,8 +1,8 @@
-"""The graph: what every later stage reads.
+"""The graph of a model, which all later stages read.
 
-A *unit* is a layer or nested model that owns weights; a *node* is one call of a unit; a
-*value* is a tensor that a node or a model input gives.  Nodes stand in topological order,
-as close to the document's order as the edges allow.
+A *unit* is a layer or nested model with its weights; a *node* is a call of a unit; a *value* is a
+tensor, the output of a node or a model input.  Nodes are in topological order, as close to the order
+of the document as possible.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Value:
 
     Attributes:
         name: The name by which entries refer to it.
-        shape: With the batch axis first; None only where an earlier mistake hides it.
+        shape: The shape, with the batch axis first; None if an error or an unknown layer hides it.
         dtype: Keras's dtype name.
-        masked: Whether Keras carries a mask along with it.
-        node: The call that gives it; None for a model input.
-        index: Which output of that call.
+        masked: Whether it has a mask in Keras.
+        node: The call whose output it is; None for a model input.
+        index: The index of the output.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A constant array among the operands of an operation: nested lists, and their dtype.
+    """A constant array operand of an operation.
 
     Attributes:
-        value: The numbers.
+        value: The numbers, as nested lists.
         dtype: Keras's dtype name.
-        is_tensor: Whether it is a tensor of the backend, not an array of numpy.
+        is_tensor: Whether it is a tensor of the backend instead of a NumPy array.
     """
 
     value: Any
@@ -71,9 +71,9 @@ class Unit:
         spec: The layer's or nested model's definition.
         graph: The nested model's graph, else None.
         weights: In Keras's order; empty for a nested model (they are its graph's).
-        trainable: False if the layer or a model around it is frozen.
-        policy: The dtype policy that holds for it, its own or that of a model around it.
-        path: Where the definition stands in the document.
+        trainable: False if the layer or a model that contains it is frozen.
+        policy: Its dtype policy, or else that of the model that contains it.
+        path: The path of the definition in the document.
     """
 
     name: str
@@ -108,20 +108,20 @@ class Unit:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """One call of a unit.
+    """A call of a unit.
 
     Attributes:
-        name: The entry's name; equal to the unit's for its first call.
-        args: Call argument -> `Value`, list of values, or constant; operations use the
-            position ("0", "1", ...) as the key and nest freely.
-        positional: How many of the arguments the document gives by position.
-        call_index: Which call of the unit this is, from 0.
-        macs: Multiply-accumulates for one sample.
-        form: What a nested model reads in the form in which the document gives it: a nest of
-            values; None for a layer.
-        unmasked: Masked values that have lost their mask by the time this call looks at it.
-        recorded: The keywords that Keras records of the call; None where only the document's own
-            arguments are known (see `specfmt.graph.tracing`).
+        name: The name of the entry; for the first call that of the unit.
+        args: Call argument -> `Value`, list of values, or constant; for operations the keys are
+            positions ("0", "1", ...) and values may be nested.
+        positional: The number of arguments that the document gives by position.
+        call_index: The index of this call among the unit's calls, from 0.
+        macs: Multiply-accumulates per sample.
+        form: The inputs of a nested model in the structure that the document gives; None for a
+            layer.
+        unmasked: Masked inputs that have lost their mask when this call runs.
+        recorded: The keywords that Keras records for the call; None if only the arguments in the
+            document are known (see `specfmt.graph.tracing`).
     """
 
     name: str
@@ -141,7 +141,7 @@ class Node:
         return self.unit.layer
 
     def inputs(self) -> tuple[Value, ...]:
-        """All tensors that the call reads, in argument order."""
+        """All input tensors of the call, in argument order."""
         values = tuple(self.args.values())
         if len(values) == 1 and isinstance(values[0], Value):  # most calls
             return values
@@ -155,15 +155,15 @@ class Graph:
     Attributes:
         inputs: Input name -> value.
         outputs: Output name -> value.
-        output_form: ``single``, ``list`` or ``mapping``, as the document wrote them; nested
-            outputs count by the outermost, and stand in ``outputs`` side by side.
-        policy: The dtype policy of layers that name none, that of the model around it included.
-        input_nest, output_nest: The inputs and outputs as Keras takes and gives them: a value,
-            or a list or a dict, which may nest.
-        unused: Calls that no output needs; Keras leaves them out of the model.
-        assumed: Layers that specfmt does not know and whose shapes were assumed, nested models
-            entered (see `specfmt.graph.assumed`).
-        html: What shows it in a notebook; the public API sets it.
+        output_form: ``single``, ``list`` or ``mapping``, as in the document; for nested outputs,
+            the outermost one (``outputs`` is flat).
+        policy: The dtype policy of layers without their own.
+        input_nest, output_nest: The inputs and outputs in Keras's structure: a value, or nested
+            lists and dicts of values.
+        unused: Calls that no output depends on; Keras leaves them out of the model.
+        assumed: Layers that specfmt does not know and whose shapes were assumed, including those
+            in nested models (see `specfmt.graph.assumed`).
+        html: The function that renders it in a notebook; set by the public API.
     """
 
     html: ClassVar[Callable[[Graph], str] | None] = None
@@ -192,7 +192,7 @@ class Graph:
 
     @property
     def is_counted(self) -> bool:
-        """Whether all weights are known: no custom layer, and none behind one."""
+        """Whether all weights are known: there is no custom layer, and no layer after one."""
         return all(
             unit.graph.is_counted if unit.graph is not None else unit.weights_known
             for unit in self.units
@@ -201,17 +201,17 @@ class Graph:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates for one sample."""
+        """Multiply-accumulates per sample."""
         return sum(node.macs for node in self.nodes)
 
     @property
     def is_plain(self) -> bool:
-        """Whether the model takes one tensor and gives one, in no list or mapping."""
+        """Whether the model has one input and one output, neither in a list or mapping."""
         return isinstance(self.input_nest, Value) and isinstance(self.output_nest, Value)
 
     @property
     def is_chain(self) -> bool:
-        """One input, one output, and every call reads only the value before it, once."""
+        """Whether it has one input and one output, and every call reads only the value before it, once."""
         if len(self.inputs) != 1 or self.output_form != "single":
             return False
         if not isinstance(self.input_nest, Value):
@@ -232,13 +232,13 @@ class Graph:
 
     @property
     def is_sequential(self) -> bool:
-        """Whether Keras would call it Sequential: as ``style`` says, else if it is a chain."""
+        """Whether it is a Sequential in Keras: as given by ``style``, else if it is a chain."""
         if self.spec.style is not None:
             return self.spec.style == "sequential"
         return self.is_chain
 
     def walk_units(self) -> Iterator[Unit]:
-        """All units that are layers, nested models entered, in Keras's weight order."""
+        """All layers, including those of nested models, in the order of Keras's weights."""
         for unit in self.units:
             if unit.graph is not None:
                 yield from unit.graph.walk_units()
@@ -247,7 +247,7 @@ class Graph:
 
 
 def values_in(args: Any) -> Iterator[Value]:
-    """Every `Value` in a nest of dicts, lists and tuples."""
+    """Every `Value` in nested dicts, lists and tuples."""
     if isinstance(args, Value):
         yield args
     elif isinstance(args, dict):
@@ -259,7 +259,7 @@ def values_in(args: Any) -> Iterator[Value]:
 
 
 def map_values(args: Any, change: Any) -> Any:
-    """The same nest with ``change`` applied to every `Value`."""
+    """The same structure with ``change`` applied to every `Value`."""
     if isinstance(args, Value):
         return change(args)
     if isinstance(args, dict):
@@ -270,7 +270,7 @@ def map_values(args: Any, change: Any) -> Any:
 
 
 def flatten(nest: Any) -> list[Any]:
-    """The leaves of a nest in Keras's order: a dict's by key."""
+    """The leaves of a structure in Keras's order: those of a dict sorted by key."""
     if isinstance(nest, dict):
         return [leaf for key in sorted(nest) for leaf in flatten(nest[key])]
     if isinstance(nest, (list, tuple)):
@@ -279,7 +279,7 @@ def flatten(nest: Any) -> list[Any]:
 
 
 def map_leaves(nest: Any, change: Any) -> Any:
-    """The same nest with ``change`` applied to every leaf; tuples become lists."""
+    """The same structure with ``change`` applied to every leaf; tuples become lists."""
     if isinstance(nest, dict):
         return {key: map_leaves(item, change) for key, item in nest.items()}
     if isinstance(nest, (list, tuple)):
@@ -288,7 +288,7 @@ def map_leaves(nest: Any, change: Any) -> Any:
 
 
 def nest_as(nest: Any, items: Any) -> Any:
-    """A flat list of items in the structure that ``nest`` gives by their numbers."""
+    """The structure ``nest`` with its leaves, which are indices, replaced by the items."""
     if nest is None or not isinstance(items, (list, tuple)):
         return items
     if isinstance(nest, int):
@@ -297,7 +297,7 @@ def nest_as(nest: Any, items: Any) -> Any:
 
 
 def flat_order(nest: Any) -> list[int]:
-    """For each leaf in Keras's order, its place in the order in which the nest is written."""
+    """For each leaf in Keras's order, its index in the order in which the structure is written."""
     count = 0
 
     def number(_: Any) -> int:

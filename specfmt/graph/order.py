@@ -1,4 +1,4 @@
-"""Topological order."""
+"""Topological sorting."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from heapq import heapify, heappop, heappush
 
 
 def in_order(waits: list[set[int]]) -> tuple[list[int], list[list[int]]]:
-    """Sort numbers so that each comes after those that it waits for.
+    """Sort numbers so that each comes after those that it depends on.
 
     Args:
-        waits: For each number, those that it waits for; emptied as far as they can be.
+        waits: For each number, those that it depends on; the sets are emptied.
 
     Returns:
-        All numbers, the smallest first where several could come, those of cycles at the end;
+        All numbers, the smallest first where several are possible, those in cycles at the end;
         and the cycles.
     """
     readers: list[list[int]] = [[] for _ in waits]
@@ -37,9 +37,9 @@ def in_order(waits: list[set[int]]) -> tuple[list[int], list[list[int]]]:
 
 
 def _cycles(waits: dict[int, set[int]]) -> list[list[int]]:
-    """Every cycle that is found by following one awaited number from each."""
+    """The cycles that are found by following one dependency from each number."""
     following = {index: min(needs) for index, needs in waits.items()}
-    walks: dict[int, int] = {}  # number -> the walk that met it first
+    walks: dict[int, int] = {}  # number -> the walk that visited it first
     found = []
     for start in following:
         walk: dict[int, None] = {}

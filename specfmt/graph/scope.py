@@ -1,4 +1,4 @@
-"""The names of one model: what each refers to, and findings about those that refer to nothing."""
+"""The names of one model: resolving references, and reporting unknown names."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from specfmt.layers.naming import automatic_names
 from specfmt.spec.document import ModelSpec
 
 SUGGESTIONS = 20
-"""How many findings get a did-you-mean hint: each compares with all names of the model."""
+"""The most did-you-mean hints: each one compares a name with all names of the model."""
 
 
 class Unresolved:
-    """A reference that leads nowhere (already reported)."""
+    """A reference that cannot be resolved; it has already been reported."""
 
 
 UNRESOLVED = Unresolved()
@@ -33,12 +33,12 @@ def _naming(entry: Any) -> tuple[str, str | None, str | None]:
 
 
 class Scope:
-    """The layers of a model by name, and the tensors made so far.
+    """The layers of a model by name, and the tensors so far.
 
     Args:
         spec: The model.
-        path: Where it stands in the document.
-        problems: Takes the findings.
+        path: Its path in the document.
+        problems: Diagnostics are appended to this list.
     """
 
     def __init__(self, spec: ModelSpec | Model, path: Path, problems: list[Diagnostic]) -> None:
@@ -56,11 +56,11 @@ class Scope:
         self.problems.append(Diagnostic(code, message, (*self.path, *path), hint, on_key=on_key))
 
     def suggest(self, name: str, names: Iterable[str]) -> str:
-        """A did-you-mean hint, for the first findings: each compares with all names."""
+        """A did-you-mean hint, until the limit is reached."""
         return did_you_mean(name, names) if len(self.problems) < SUGGESTIONS else ""
 
     def producer(self, name: str) -> int | None:
-        """The entry that gives tensor ``name``, or None for an input or an unknown name."""
+        """The index of the entry whose output is ``name``; None for an input or an unknown name."""
         if name in self.by_name:
             return self.by_name[name]
         base, _, output = name.rpartition(":")
@@ -92,7 +92,7 @@ class Scope:
         return UNRESOLVED
 
     def _unknown_output(self, base: str, output: int) -> Value | Unresolved:
-        """An output of a call of which nothing is known, not even how many outputs it has."""
+        """An output of an unknown layer, whose number of outputs is unknown too."""
         node = self.values[base].node
         if node is None:
             return UNRESOLVED

@@ -1,4 +1,4 @@
-"""The facts of a model that `specfmt summary` shows: layers, shapes, counts, arithmetic, memory."""
+"""The summary of a model: layers, shapes, counts, multiply-accumulates, activation memory."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class TensorSummary:
 
     Attributes:
         name: Its name.
-        shape: With the batch axis; None for an open size, and where nothing is known of it.
-        dtype: Its element type.
+        shape: Its shape, with the batch axis; sizes may be None, and the whole shape if unknown.
+        dtype: Its dtype.
     """
 
     name: str
@@ -28,7 +28,7 @@ class TensorSummary:
     dtype: str
 
     def to_data(self) -> dict[str, Any]:
-        """A JSON-ready form."""
+        """The tensor as data for JSON."""
         return {"name": self.name, "shape": list(self.shape or ()), "dtype": self.dtype}
 
 
@@ -39,10 +39,10 @@ class LayerSummary:
     Attributes:
         name: The entry's name.
         type: The layer's type; ``Model`` for a nested model.
-        inputs: The names of what it reads.
+        inputs: The names of its inputs.
         output_shapes: The shape of each output, with the batch axis.
-        params: Parameters; 0 in a later call of the same layer.
-        trainable: Those of them that are trained.
+        params: The number of parameters; 0 for later calls of the same layer.
+        trainable: The number of trainable parameters.
     """
 
     name: str
@@ -53,7 +53,7 @@ class LayerSummary:
     trainable: int
 
     def to_data(self) -> dict[str, Any]:
-        """A JSON-ready form; ``output_shape`` is a list of shapes where there are several."""
+        """The call as data for JSON; ``output_shape`` is a list of shapes if there are several."""
         shapes = [list(shape or ()) for shape in self.output_shapes]
         return {
             "name": self.name,
@@ -67,16 +67,17 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """A model in numbers.
+    """The summary of a model.
 
     Attributes:
         name: The model's name.
-        inputs, outputs: Its tensors, in order.
-        layers: Its layers in the order in which they are computed; nested models are one each.
-        params: All parameters.
-        trainable: Those of them that are trained.
-        macs: Multiply-accumulates for one sample.
-        activation_bytes: What all layers' outputs take for one sample; open sizes count 1.
+        inputs, outputs: Its inputs and outputs, in order.
+        layers: Its layer calls in topological order; a nested model is one of them.
+        params: The number of parameters.
+        trainable: The number of trainable parameters.
+        macs: Multiply-accumulates per sample.
+        activation_bytes: The size of all layers' outputs in bytes per sample; unknown sizes count
+            as 1.
     """
 
     name: str
@@ -89,7 +90,7 @@ class Summary:
     activation_bytes: int
 
     def to_data(self) -> dict[str, Any]:
-        """What ``specfmt summary --json`` prints."""
+        """The summary as data for JSON, as printed by ``specfmt summary --json``."""
         return {
             "name": self.name,
             "inputs": [item.to_data() for item in self.inputs],
@@ -105,7 +106,7 @@ class Summary:
 
 
 def summarize(graph: Graph) -> Summary:
-    """The facts of a graph."""
+    """The summary of a graph."""
     return Summary(
         graph.name,
         _tensors(graph.inputs),
@@ -119,7 +120,7 @@ def summarize(graph: Graph) -> Summary:
 
 
 def activation_bytes(graph: Graph) -> int:
-    """Bytes of all layer outputs for one sample, nested models entered; open sizes count 1."""
+    """Bytes of all layer outputs per sample, including nested models; unknown sizes count as 1."""
     total = 0
     for node in graph.nodes:
         if node.unit.graph is not None:

@@ -1,15 +1,14 @@
-"""What Keras records of the calls of a model, besides what their author wrote.
+"""What Keras records when it traces a model, besides what the author wrote.
 
-While a functional model is built, Keras works out a mask for every symbolic tensor; each step
-of that is an operation with a name and a place in the graph.  A layer that is called with one
-tensor of its compute dtype, and with nothing else, has what Keras fills in recorded as keywords
-of the call: the mask of that tensor and its own default of ``training`` (`Layer.__call__` of
-Keras 3.15, steps 1, 5 and 6).  Whatever else a call reads is copied first, and the copy of the
-keywords is lost.
+While a functional model is built, Keras computes a mask for every symbolic tensor; each step of that
+is a named operation in the graph.  If a layer is called with a single tensor of its compute dtype,
+Keras also records the keywords that it fills in: the mask of that tensor and the default of
+``training`` (`Layer.__call__` of Keras 3.15, steps 1, 5 and 6).  In all other calls it fills them into
+a copy of the arguments, which is not recorded.
 
 `recorded` gives the graph with all of that in it.  Names matter: Keras names an operation after
-its class and counts those of a class in the order in which they are made, in all models of a
-file, so the calls are walked in the order in which generated code runs.
+its class and numbers those of a class in the order of their creation, in all models of a file, so the
+calls are visited in the order in which generated code runs.
 """
 
 from __future__ import annotations
@@ -33,12 +32,13 @@ class Trace:
 
     Attributes:
         graph: The model, with operations for masks and with `Node.recorded` filled in.
-        named: The units of ``graph``, nested models entered, that Keras names, in the order in
-            which it does, with the call that they come from: its place in the document.
-        automatic: The units of the given graph, nested models entered, that Keras names itself
-            in generated code: their names are its own.
-        origins: Unit of ``graph`` -> unit of the given graph, nested models entered.
-        calls: Call of ``graph`` -> call of the given graph, nested models entered.
+        named: The units of ``graph`` that Keras names, in the order of naming, each with the path of
+            the call that it comes from.
+        automatic: The units of the original graph that have automatic names in generated code.
+        origins: Unit of ``graph`` -> unit of the original graph.
+        calls: Call of ``graph`` -> call of the original graph.
+
+    All of these include nested models.
     """
 
     graph: Graph
@@ -49,26 +49,26 @@ class Trace:
 
 
 def traced(graph: Graph) -> Trace:
-    """A model, nested models included, as Keras traces it."""
+    """Trace a model, including nested models, as Keras does."""
     tracer = _Tracer(frozenset())
     found = tracer.model(graph)
-    if tracer.made:  # operations for masks take names that operations of the spec may have
+    if tracer.made:  # operations for masks may have the names of operations in the spec
         tracer = _Tracer(frozenset(tracer.made))
         found = tracer.model(graph)
     return Trace(found, frozenset(tracer.automatic), tracer.origins, tracer.calls, tracer.named)
 
 
 def built_first(graph: Graph) -> list[Unit]:
-    """The nested models that code builds before it calls anything.
+    """The nested models that generated code builds before any call.
 
-    A model is built where it is first called, unless Keras works out masks in it: then the
-    names of the operations for them depend on the place, and this is where most authors do it.
+    A model is built where it is first called, unless Keras computes masks in it: the names of the
+    mask operations then depend on the place, and most authors build nested models first.
     """
     return [unit for unit in graph.units if unit.graph is not None and carries_masks(unit.graph)]
 
 
 def carries_masks(graph: Graph) -> bool:
-    """Whether Keras works out a mask for some tensor of a graph."""
+    """Whether Keras computes a mask for some tensor of a graph."""
     return any(
         any(value.masked for value in node.outputs)
         or (node.unit.graph is not None and carries_masks(node.unit.graph))
@@ -77,7 +77,7 @@ def carries_masks(graph: Graph) -> bool:
 
 
 def is_copied(node: Node, policy: Any) -> bool:
-    """Whether Keras copies the arguments of a call, so that nothing is added to its keywords."""
+    """Whether Keras copies the arguments of a call, so that filled-in keywords are not recorded."""
     inner = node.unit.graph
     if inner is None:
         dtype = compute_dtype(node.layer.dtype or policy)
@@ -93,14 +93,14 @@ def is_copied(node: Node, policy: Any) -> bool:
 
 
 class _Tracer:
-    """Walks the models of one file in the order in which their code runs.
+    """Visits the models of one file in the order in which their code runs.
 
     Args:
-        contested: Classes of operations that Keras makes for masks.  What the document gives no
-            name of its own in these classes is named by Keras.
+        contested: Classes of operations that Keras creates for masks.  Operations of these classes
+            without a name in the document are named by Keras.
 
     Attributes:
-        made: Classes of the operations that were made for masks.
+        made: Classes of the operations that were created for masks.
     """
 
     def __init__(self, contested: frozenset[str]) -> None:
@@ -113,9 +113,9 @@ class _Tracer:
         self.named: list[tuple[Unit, Path]] = []
 
     def model(self, graph: Graph) -> Graph:
-        """One model; those inside it are built where they are first called."""
+        """Trace one model; its nested models are built where they are first called."""
         walk = _Walk(self, graph)
-        # A Sequential's list of layers stands complete before the first call.
+        # All layers of a Sequential are created before the first call.
         for unit in graph.units if graph.is_sequential else built_first(graph):
             walk.unit(unit)
         for node in graph.nodes:
@@ -123,7 +123,7 @@ class _Tracer:
         return walk.result()
 
     def name(self, unit: Unit) -> str:
-        """The name of a unit that is made now."""
+        """The name of a unit that is created now."""
         type_name = unit.type_name
         if unit.graph is not None:
             return unit.name
@@ -139,20 +139,20 @@ class _Tracer:
         return unit.name
 
     def next_name(self, type_name: str) -> str:
-        """What Keras would name the next operation of a class."""
+        """The name that Keras would give to the next operation of a class."""
         base = to_snake_case(type_name)
         count = self.counts[base]
         return f"{base}_{count}" if count else base
 
     def take(self, type_name: str) -> str:
-        """Give that name away."""
+        """Use the next name of a class."""
         name = self.next_name(type_name)
         self.counts[to_snake_case(type_name)] += 1
         return name
 
 
 class _Walk:
-    """The calls of one model."""
+    """Traces the calls of one model."""
 
     def __init__(self, tracer: _Tracer, graph: Graph) -> None:
         self.tracer = tracer
@@ -167,7 +167,7 @@ class _Walk:
         graph = self.graph
         new = self.values.get
         nodes = self.nodes
-        if graph.is_sequential:  # Keras writes its layers alone
+        if graph.is_sequential:  # Keras writes only its layers
             nodes = [node for node in nodes if node.unit in self.tracer.origins]
         outputs = {name: self.values[value] for name, value in graph.outputs.items()}
         return replace(
@@ -182,7 +182,7 @@ class _Walk:
         )
 
     def unit(self, unit: Unit) -> Unit:
-        """The copy of a unit, made at its first call."""
+        """The copy of a unit, created at its first call."""
         found = self.units.get(unit)
         if found is None:
             inner = None if unit.graph is None else self.tracer.model(unit.graph)
@@ -195,7 +195,7 @@ class _Walk:
         return found
 
     def call(self, node: Node) -> None:
-        """One call, and the operations for the masks of what it gives."""
+        """Trace a call, and the operations for the masks of its outputs."""
         self.place = node.path
         unit = self.unit(node.unit)
         copy = replace(
@@ -224,7 +224,7 @@ class _Walk:
         self.values.update(zip(outputs, node.outputs, strict=True))
 
     def _record_model(self, node: Node, inner: Graph, copied: bool) -> None:
-        """A nested model's call: the mask of everything it reads, in the form of what it reads."""
+        """Record the masks of all inputs of a nested model, in the structure of the inputs."""
         form = node.form
         if form is None:
             form = map_leaves(inner.input_nest, lambda value: node.args.get(value.name))
@@ -248,7 +248,7 @@ class _Walk:
         return self.masks.get(value) if isinstance(value, Value) else None
 
     def _give_masks(self, node: Node, layer: Layer, copied: bool) -> None:
-        """Masks of a layer's outputs, by its own operations."""
+        """Add the layer's operations for the masks of its outputs."""
         dtype = compute_dtype(layer.dtype or self.graph.policy)
         args = self._cast(node.args, dtype) if copied and layer.casts_inputs else node.args
         names = [argument.name for argument in layer.call_arguments]
@@ -281,7 +281,7 @@ class _Walk:
         return {key: map_values(item, cast) for key, item in args.items()}
 
     def _operation(self, function: str, *operands: Any, **fields: Any) -> Value:
-        """The result of an operation that Keras makes."""
+        """Add an operation that Keras creates; returns its output."""
         op = build_op({"op": function, **fields})
         self.tracer.made.add(op.type_name)
         unit = Unit(self.tracer.take(op.type_name), op, None, ())

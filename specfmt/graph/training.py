@@ -1,4 +1,4 @@
-"""Calls in a fixed training mode, and the layers for which the mode matters."""
+"""Calls with a fixed training mode, and the layers for which the mode matters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from specfmt.layers.base import Layer, held_layers
 
 
 def fixed_calls(graph: Graph) -> Iterator[tuple[Node, bool]]:
-    """Calls to which the document gives ``training``, in nested models too, and the mode."""
+    """Calls for which the document gives ``training``, also in nested models, and the mode."""
     for node in graph.nodes:
         training = node.args.get("training")
         if isinstance(training, bool):
@@ -24,7 +24,7 @@ def draws(unit: Unit) -> bool:
 
 
 def normalizes(unit: Unit) -> bool:
-    """Whether a unit takes the statistics of a batch in training mode."""
+    """Whether a unit uses batch statistics in training mode."""
     return any(
         layer.has_statistics and owner.trainable and not layer.is_frozen()
         for owner, layer in _layers(unit)
@@ -32,7 +32,7 @@ def normalizes(unit: Unit) -> bool:
 
 
 def _layers(unit: Unit) -> Iterator[tuple[Unit, Layer]]:
-    """A unit's layers, those of a nested model and those that layers hold."""
+    """The layers of a unit, including those of a nested model and inside layers."""
     for owner in (unit,) if unit.graph is None else unit.graph.walk_units():
         for layer in (owner.layer, *held_layers(owner.layer)):
             yield owner, layer

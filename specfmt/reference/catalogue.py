@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from specfmt.layers.registry import layer_class, layer_types
 from specfmt.targets.torch.registry import find_lowering
 
-CUSTOM_REASON = "user-defined class: Keras code imports it, PyTorch code has a class to complete"
+CUSTOM_REASON = "PyTorch: a class to complete"
 
 
 @dataclass(frozen=True)
