@@ -15,7 +15,7 @@ from specfmt.targets.source import comment, remark
 from specfmt.targets.torch.constants import literal_buffer
 from specfmt.targets.torch.expr import ByOrder, Chain, shape_text
 from specfmt.targets.torch.forward import Forward
-from specfmt.targets.torch.initialize import reset_lines
+from specfmt.targets.torch.initialize import Reset, resets
 from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.params import Literal
 from specfmt.targets.torch.program import ClassProgram
@@ -35,7 +35,7 @@ class ClassContext:
     doc: str
     definitions: list[str]
     frozen: list[str]
-    reset: list[str]
+    resets: list[Reset]
     reset_doc: str
     arguments: str
     returns: str
@@ -48,7 +48,7 @@ class SequentialContext:
 
     doc: str
     modules: list[str]
-    reset: list[str]
+    resets: list[Reset]
     reset_doc: str
 
 
@@ -96,13 +96,13 @@ def class_context(program: ClassProgram) -> ClassContext:
         definitions += [*remarks.before(item), *definition(item, program)]
         if isinstance(item, ModuleDef) and item.stays_eval:
             frozen.append(f"self.{item.attr}.eval()")
-    reset, reset_doc = reset_lines(program, "self")
+    reset, reset_doc = resets(program, "self")
     return ClassContext(
         name=program.name,
         doc=model_doc(program),
         definitions=definitions,
         frozen=frozen,
-        reset=reset,
+        resets=reset,
         reset_doc=reset_doc,
         arguments=", ".join(
             f"{name}: {'ArrayLike' if tensor.dtype == STRING else 'torch.Tensor'}"
@@ -179,7 +179,7 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
         modules += [*parts[:-1], f"{parts[-1]}  {remark(shape)}"]
     if program.builder.parameters or list(program.outputs.values()) != [previous]:
         return None
-    reset, reset_doc = reset_lines(program, "model")
+    reset, reset_doc = resets(program, "model")
     return SequentialContext(model_doc(program), modules, reset, reset_doc)
 
 

@@ -15,6 +15,7 @@ from specfmt.layers.base import Weight
 from specfmt.layers.naming import to_snake_case
 from specfmt.targets.source import embedded, formatted, string
 from specfmt.targets.torch.builder import parameter_dtype
+from specfmt.targets.torch.initializer_statements import Copy, Fill, InFloat32, Statements
 from specfmt.targets.torch.initializers import stand_in, statements
 from specfmt.targets.torch.params import Constant, Literal
 from specfmt.targets.torch.program import ClassProgram
@@ -49,25 +50,57 @@ class Entry:
     Attributes:
         attr: Its attribute name in the class.
         ctor: The module's constructor; empty for a parameter of the class itself.
-        lines: (parameter name, statements) for each parameter whose default differs from Keras's.
+        params: (parameter name, statements) for each parameter whose default differs from Keras's.
         buffers: The parameter names that are buffers.
     """
 
     attr: str
     ctor: str
-    lines: tuple[tuple[str, tuple[str, ...]], ...]
+    params: tuple[tuple[str, Statements], ...]
     buffers: frozenset[str] = frozenset()
 
 
-def reset_lines(program: ClassProgram, owner: str) -> tuple[list[str], str]:
-    """Statements that initialize the parameters of one class; nested classes have their own.
+@dataclass(frozen=True)
+class Initialized:
+    """A parameter in a `Reset`.
+
+    Attributes:
+        place: The parameter, as source.
+        statements: What initializes it.
+        is_optional: Whether some of the modules do not have it.
+    """
+
+    place: str
+    statements: Statements
+    is_optional: bool = False
+
+
+@dataclass(frozen=True)
+class Reset:
+    """The initialization of a module, or of several in a loop; every text is source.
+
+    Attributes:
+        params: Its parameters.
+        variable: The loop variable; empty without a loop.
+        over: What the loop goes over.
+        kinds: The classes of modules that are meant; empty for all.
+    """
+
+    params: list[Initialized]
+    variable: str = ""
+    over: str = ""
+    kinds: str = ""
+
+
+def resets(program: ClassProgram, owner: str) -> tuple[list[Reset], str]:
+    """The initialization of the parameters of one class; nested classes have their own.
 
     Args:
         program: The class.
         owner: ``self`` in a method, ``model`` in a function.
 
     Returns:
-        The statements (none if PyTorch's defaults are right) and the docstring.
+        What is initialized (nothing if PyTorch's defaults are right) and the docstring.
 
     Raises:
         SpecError: PyTorch has no such initializer (3xx).
@@ -78,7 +111,7 @@ def reset_lines(program: ClassProgram, owner: str) -> tuple[list[str], str]:
         if item.unit in program.nested or getattr(item, "initializes_itself", False):
             continue
         entry = _entry(item, program, drawn)
-        if entry.lines:
+        if entry.params:
             entries.append(entry)
     return _grouped(entries, program, owner), describe(drawn)
 
@@ -90,71 +123,64 @@ def _entry(item: ModuleDef | ParamDef, program: ClassProgram, drawn: list[Weight
     else:
         ctor, params = str(item.ctor.func), item.params
         known = STOCK_VALUES.get(ctor, {})
-    lines = []
+    found = []
     for name, raw in params.items():
         expr = program.resolve(raw)
         if isinstance(expr, Literal):
             continue
-        text = statements(expr, weights)
+        made = statements(expr, weights)
         if parameter_dtype(item.unit) in LOW_PRECISION:
-            text = _in_float32(text)
-        if name in known and text == statements(Constant(expr.shape, known[name]), weights):
+            made = _in_float32(made)
+        if name in known and made == statements(Constant(expr.shape, known[name]), weights):
             continue
         drawn += [weights[source] for source in dict.fromkeys(expr.sources())]
-        lines.append((name, tuple(text)))
+        found.append((name, made))
     buffers = frozenset(
-        name for name, _ in lines if isinstance(item, ModuleDef) and item.is_buffer(name)
+        name for name, _ in found if isinstance(item, ModuleDef) and item.is_buffer(name)
     )
-    return Entry(item.attr, ctor, tuple(lines), buffers)
+    return Entry(item.attr, ctor, tuple(found), buffers)
 
 
 LOW_PRECISION = ("float16", "bfloat16")
 
 
-def _in_float32(lines: list[str]) -> list[str]:
+def _in_float32(made: Statements) -> Statements:
     """The statements on a float32 copy if PyTorch's initializer does not take half precision."""
-    if not any("orthogonal_({}" in line for line in lines):
-        return lines
-    return [
-        "# PyTorch makes orthogonal matrices in float32 only.",
-        "start = torch.empty_like({}, dtype=torch.float32)",
-        *(line.replace("{}", "start") for line in lines),
-        "with torch.no_grad():",
-        "    {}.copy_(start)",
-    ]
+    orthogonal = (isinstance(i, Fill) and i.function == "orthogonal" and not i.target for i in made)
+    if not any(orthogonal):
+        return made
+    start = "start"
+    return (InFloat32(name=start), *(item.on(start) for item in made), Copy(source=start))
 
 
-def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[str]:
-    """Statements for all entries; entries with equal statements share a loop."""
-    lines: list[str] = []
+def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[Reset]:
+    """All entries; those with equal statements share a loop."""
     modules = _by_kind(entries, program, owner)
-    for kinds, body in modules:
-        lines += _for_kinds(kinds, body, program, owner)
+    found = [_for_kinds(kinds, body, program, owner) for kinds, body in modules]
     done = {kind for kinds, _ in modules for kind in kinds}
     groups: dict[Any, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.ctor not in done or not entry.ctor:
-            groups[(entry.lines, entry.buffers) if entry.ctor else entry.attr].append(entry)
+            groups[(entry.params, entry.buffers) if entry.ctor else entry.attr].append(entry)
     looped = {
         tuple(sorted({entry.ctor for entry in group})) for group in groups.values() if group[1:]
     }
     for group in groups.values():
         first, ctors = group[0], sorted({entry.ctor for entry in group})
         if len(group) == 1 and owner == "self":
-            lines += _body(group, f"self.{first.attr}")
+            found.append(Reset(_params(group, f"self.{first.attr}")))
         elif len(group) == 1:
-            lines += _of_parts(first, partial(_path, first.attr))
+            found.append(Reset(_of_parts(first, partial(_path, first.attr))))
         elif owner == "self":
             # To a type checker, a loop variable has the type from its first loop.
             alone = len(looped) == 1 or len(ctors) > 1
             variable = "layer" if alone else _variable(ctors[0])
             names = ", ".join(f"self.{entry.attr}" for entry in group)
-            lines.append(f"for {variable} in ({names}):")
-            lines += [f"    {line}" for line in _body(group, variable)]
+            found.append(Reset(_params(group, variable), variable, f"({names})"))
         else:
-            lines.append(f"for name in ({', '.join(string(entry.attr) for entry in group)}):")
-            lines += [f"    {line}" for line in _of_parts(first, _in_loop)]
-    return lines
+            names = ", ".join(string(entry.attr) for entry in group)
+            found.append(Reset(_of_parts(first, _in_loop), "name", f"({names})"))
+    return found
 
 
 def _variable(ctor: str) -> str:
@@ -162,8 +188,8 @@ def _variable(ctor: str) -> str:
     return to_snake_case(ctor.rpartition(".")[2])
 
 
-def _body(group: list[Entry], target: str) -> list[str]:
-    """The statements for the module ``target``, which has the constructors of a group."""
+def _params(group: list[Entry], target: str) -> list[Initialized]:
+    """The parameters of the module ``target``, which has the constructors of a group."""
 
     def place(name: str) -> str:
         if not name:
@@ -172,16 +198,16 @@ def _body(group: list[Entry], target: str) -> list[str]:
         buffer = name in group[0].buffers
         return f"{target}.{name}" if known else looked_up(target, name, buffer=buffer)
 
-    return [line.replace("{}", place(name)) for name, text in group[0].lines for line in text]
+    return [Initialized(place(name), made) for name, made in group[0].params]
 
 
-def _of_parts(entry: Entry, path: Callable[[str], str]) -> list[str]:
-    """The statements for a part of an `nn.Sequential`, whose class no type checker knows."""
-    lines = []
-    for name, text in entry.lines:
+def _of_parts(entry: Entry, path: Callable[[str], str]) -> list[Initialized]:
+    """The parameters of a part of an `nn.Sequential`, whose class no type checker knows."""
+    found = []
+    for name, made in entry.params:
         look = "get_buffer" if name in entry.buffers else "get_parameter"
-        lines += [line.replace("{}", f"model.{look}({path(f'.{name}')})") for line in text]
-    return lines
+        found.append(Initialized(f"model.{look}({path(f'.{name}')})", made))
+    return found
 
 
 def _path(attr: str, rest: str) -> str:
@@ -194,7 +220,7 @@ def _in_loop(rest: str) -> str:
     return formatted("{name}" + embedded(rest))
 
 
-Body = dict[str, tuple[str, ...]]
+Body = dict[str, Statements]
 
 
 def _by_kind(
@@ -218,7 +244,7 @@ def _by_kind(
             continue
         count[entry.ctor] += 1
         known = bodies.setdefault(entry.ctor, {})
-        for name, text in entry.lines:
+        for name, text in entry.params:
             if known is not None and known.setdefault(name, text) != text:
                 bodies[entry.ctor] = known = None
     groups: dict[tuple[Any, ...], list[str]] = defaultdict(list)
@@ -238,15 +264,11 @@ def _by_kind(
     return merged
 
 
-def _for_kinds(kinds: list[str], body: Body, program: ClassProgram, owner: str) -> list[str]:
+def _for_kinds(kinds: list[str], body: Body, program: ClassProgram, owner: str) -> Reset:
     """A loop: ``for module in self.modules(): if isinstance(module, (nn.Conv2d, ...)): ...``."""
     ctors = [str(i.ctor.func) for i in program.definitions() if isinstance(i, ModuleDef)]
     flat = all(ctor.startswith("nn.") and not ctor.startswith(COMPOSITE) for ctor in ctors)
     test = kinds[0] if len(kinds) == 1 else f"({', '.join(sorted(kinds))})"
-    lines = [
-        f"for module in {owner}.{'modules' if flat else 'children'}():",
-        f"    if isinstance(module, {test}):",
-    ]
     always = {
         name: all(
             name in item.params and is_declared(str(item.ctor.func), name)
@@ -255,13 +277,11 @@ def _for_kinds(kinds: list[str], body: Body, program: ClassProgram, owner: str) 
         )
         for name in body
     }
-    for name, text in body.items():
-        indent = "        "
-        if not always[name]:
-            lines.append(f"{indent}if module.{name} is not None:")
-            indent += "    "
-        lines += [f"{indent}{line.replace('{}', f'module.{name}')}" for line in text]
-    return lines
+    params = [
+        Initialized(f"module.{name}", made, is_optional=not always[name])
+        for name, made in body.items()
+    ]
+    return Reset(params, "module", f"{owner}.{'modules' if flat else 'children'}()", test)
 
 
 WORDS = {

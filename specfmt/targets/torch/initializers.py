@@ -1,68 +1,70 @@
-"""How one PyTorch parameter starts: the statements that draw it as Keras draws the weight.
+"""Initialization of one PyTorch parameter: the statements that draw it as Keras draws the weight.
 
 Distributions and fans are Keras's (keras/src/initializers/random_initializers.py); where
 `torch.nn.init` computes the same number from the torch shape, the stock function is used.
-In statements, ``{}`` stands for the parameter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import prod, sqrt
 from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.layers.base import Weight
-from specfmt.targets.source import literal, number, remark, string
+from specfmt.targets.source import literal, number, string
+from specfmt.targets.torch.initializer_statements import (
+    Copy,
+    Fill,
+    Fourier,
+    Scaled,
+    Statement,
+    Statements,
+    Unknown,
+    Variable,
+)
 from specfmt.targets.torch.params import (
     Blocks,
     Constant,
     Join,
     Permute,
-    Reshape,
     Source,
     WeightExpr,
 )
+from specfmt.targets.torch.weight_source import sizes_text, torch_source
 from specfmt.vocab.base import CUSTOM, Term
 from specfmt.vocab.fields import GLOROT_UNIFORM, ONES, ORTHOGONAL, RANDOM_UNIFORM, ZEROS
 
 Shape = tuple[int, ...]
 
-TRUNCATION = "0.87962566"
-"""The standard deviation of a standard normal cut at two."""
-
 WINDOWS = ("bartlett", "blackman", "cosine", "hamming", "hann", "nuttall")
 """Windows that `torch.signal.windows` has in common with SciPy."""
 
 
-WHOLE = tuple(f"nn.init.{name}_(" for name in ("zeros", "ones", "constant", "uniform", "normal"))
-"""Statements that may draw several parts at once, for they look at no shape."""
+WHOLE: Final = ("zeros", "ones", "constant", "uniform", "normal")
+"""Functions that may draw several parts at once, for they look at no shape."""
 
 
-def statements(expr: WeightExpr, weights: dict[str, Weight]) -> list[str]:
-    """The statements that start a parameter; ``{}`` is its place.
+def statements(expr: WeightExpr, weights: dict[str, Weight]) -> Statements:
+    """The statements that initialize a parameter.
 
     Args:
         expr: How the parameter is made from Keras weights.
         weights: The layer's Keras weights by name.
 
     Raises:
-        SpecError: PyTorch has no such start.
+        SpecError: PyTorch has no such initializer.
     """
     if isinstance(expr, Join):
         return _joined(expr, weights)
     if isinstance(expr, Constant):
-        return [_constant(expr.value)]
+        return (_constant(expr.value),)
     (name,) = set(expr.sources())
     weight = weights[name]
     if weight.init.type == CUSTOM:
         known = replace(weight, init=stand_in(weight), pieces=())
-        said = weight.init.name.replace("{}", "")[:60]
-        return [
-            remark(f"Keras starts it from {said}, whose code the model's file does not hold."),
-            *statements(expr, {**weights, name: known}),
-        ]
+        said = Unknown(name=weight.init.name.replace("{}", "")[:60])
+        return (said, *statements(expr, {**weights, name: known}))
     if weight.pieces:
         return _in_pieces(expr, weight)
     return _draw(expr, weight.init, weight.shape)
@@ -86,79 +88,88 @@ def stand_in(weight: Weight) -> Term:
     return next((term for end, term in STAND_INS.items() if last.endswith(end)), GLOROT_UNIFORM)
 
 
-def _joined(expr: Join, weights: dict[str, Weight]) -> list[str]:
+def _joined(expr: Join, weights: dict[str, Weight]) -> Statements:
     """Each part in its own slice, or one statement where all parts start alike."""
     parts = [statements(part, weights) for part in expr.parts]
-    if all(part == parts[0] for part in parts) and parts[0][0].startswith(WHOLE):
+    if all(part == parts[0] for part in parts) and _is_alike(parts[0][0], expr.axis):
         return parts[0]
-    lines = []
+    found: list[Statement] = []
     start = 0
     before = ":, " * expr.axis
-    for part, text in zip(expr.parts, parts, strict=True):
+    for part, made in zip(expr.parts, parts, strict=True):
         stop = start + part.shape[expr.axis]
-        lines += [line.replace("{}", f"{{}}[{before}{start}:{stop}]") for line in text]
+        found += [item.within(f"[{before}{start}:{stop}]") for item in made]
         start = stop
-    return lines
+    return tuple(found)
 
 
-def _in_pieces(expr: WeightExpr, weight: Weight) -> list[str]:
+def _is_alike(item: Statement, axis: int) -> bool:
+    """Whether a statement draws the same for tensors side by side as for each of them."""
+    if isinstance(item, Scaled) and item.distribution == "untruncated_normal":
+        return item.fan not in ("both", "out") and (item.fan != "in" or axis == 0)
+    return isinstance(item, Fill) and item.function in WHOLE
+
+
+def _in_pieces(expr: WeightExpr, weight: Weight) -> Statements:
     """A weight whose parts along the first axis start differently (an LSTM's bias)."""
-    plain = isinstance(expr, Source) and expr.index is ...
-    target = "{}" if plain else weight.name.rpartition("/")[2]
     whole = _draw_values(weight.init, weight.shape)
     # One statement for the whole, then those parts that differ from it.
-    lines = whole if whole is not None and _is_constant(weight.init) else []
+    found = list(whole) if whole is not None and _is_constant(weight.init) else []
     start = 0
-    parts = []
+    is_filled = bool(found)
     for length, init in weight.pieces:
-        if not (lines and init == weight.init):
-            shape = (length, *weight.shape[1:])
-            text = _draw_values(init, shape) or []
-            parts += [line.replace("{}", f"{{}}[{start}:{start + length}]") for line in text]
+        if not (is_filled and init == weight.init):
+            made = _draw_values(init, (length, *weight.shape[1:])) or ()
+            found += [item.within(f"[{start}:{start + length}]") for item in made]
         start += length
-    if plain:
-        return [*lines, *parts]
-    return [
-        f"{target} = torch.empty({_sizes(weight.shape)})",
-        *(line.replace("{}", target) for line in (*lines, *parts)),
-        *_copy(expr, target),
-    ]
+    if isinstance(expr, Source) and expr.index is ...:
+        return tuple(found)
+    name = weight.name.rpartition("/")[2]
+    return (
+        Variable(name=name, source=f"torch.empty({sizes_text(weight.shape)})"),
+        *(item.on(name) for item in found),
+        _copy(expr, name),
+    )
 
 
-def _draw(expr: WeightExpr, init: Term, shape: Shape) -> list[str]:
+def _draw(expr: WeightExpr, init: Term, shape: Shape) -> Statements:
     """A whole weight, or a part of it in another layout."""
     direct = _draw_values(init, shape, expr.shape)
     if direct is not None:
         return direct
     word = init.spec
     if init.type == "Orthogonal" and _is_matrix(expr, shape):
-        gain = "" if word.gain == 1 else f", gain={number(word.gain)}"
-        return [f"nn.init.orthogonal_({{}}{gain})"]
+        return (Fill(function="orthogonal", arguments=_gain(word.gain)),)
     if init.type == "Identity" and word.gain == 1 and _is_plain_matrix(expr):
-        return ["nn.init.eye_({})"]
+        return (Fill(function="eye"),)
     name = _local_name(expr)
-    return [*_make(name, init, shape), *_copy(expr, name)]
+    return _make(name, init, shape), _copy(expr, name)
 
 
-def _draw_values(init: Term, shape: Shape, torch_shape: Shape | None = None) -> list[str] | None:
+def _gain(value: float) -> tuple[str, ...]:
+    return () if value == 1 else (f"gain={number(value)}",)
+
+
+def _draw_values(init: Term, shape: Shape, torch_shape: Shape | None = None) -> Statements | None:
     """Statements where every element is drawn alike, whatever its place; else None."""
     word: Any = init.spec
     if init.type in ("Zeros", "Ones"):
-        return [_constant(float(init.type == "Ones"))]
+        return (_constant(float(init.type == "Ones")),)
     if init.type == "Constant" and not isinstance(word.value, tuple):
-        return [_constant(word.value)]
+        return (_constant(word.value),)
     if init.type == "RandomUniform":
-        return [f"nn.init.uniform_({{}}, {number(word.minval)}, {number(word.maxval)})"]
+        return (Fill(function="uniform", arguments=(number(word.minval), number(word.maxval))),)
     if init.type in ("RandomNormal", "TruncatedNormal"):
         if not word.stddev:
-            return [_constant(word.mean)]
-        mean = f", mean={number(word.mean)}" if word.mean else ""
+            return (_constant(word.mean),)
+        mean = (f"mean={number(word.mean)}",) if word.mean else ()
+        std = f"std={number(word.stddev)}"
         if init.type == "RandomNormal":
-            return [f"nn.init.normal_({{}}{mean}, std={number(word.stddev)})"]
+            return (Fill(function="normal", arguments=(*mean, std)),)
         low, high = (_short(word.mean + side * 2 * word.stddev) for side in (-1, 1))
-        return [f"nn.init.trunc_normal_({{}}{mean}, std={number(word.stddev)}, a={low}, b={high})"]
+        return (Fill(function="trunc_normal", arguments=(*mean, std, f"a={low}", f"b={high}")),)
     if hasattr(word, "distribution"):
-        return _scaled(word, shape, shape if torch_shape is None else torch_shape)
+        return (_scaled(word, shape, shape if torch_shape is None else torch_shape),)
     return None
 
 
@@ -168,10 +179,10 @@ def _is_constant(init: Term) -> bool:
     )
 
 
-def _constant(value: float) -> str:
+def _constant(value: float) -> Fill:
     if value in (0, 1):
-        return f"nn.init.{'ones' if value else 'zeros'}_({{}})"
-    return f"nn.init.constant_({{}}, {number(value)})"
+        return Fill(function="ones" if value else "zeros")
+    return Fill(function="constant", arguments=(number(value),))
 
 
 def _short(value: float) -> str:
@@ -194,7 +205,7 @@ def keras_fans(shape: Shape, word: Any) -> tuple[int, int]:
     return shape[-2] * field, shape[-1] * field
 
 
-def _scaled(word: Any, shape: Shape, torch_shape: Shape) -> list[str]:
+def _scaled(word: Any, shape: Shape, torch_shape: Shape) -> Fill | Scaled:
     """Variance scaling: stock functions where torch finds the same fans, else numbers."""
     fan_in, fan_out = keras_fans(shape, word)
     distribution = "truncated_normal" if word.distribution == "normal" else word.distribution
@@ -202,28 +213,14 @@ def _scaled(word: Any, shape: Shape, torch_shape: Shape) -> list[str]:
     if distribution != "truncated_normal":
         kind = "uniform" if distribution == "uniform" else "normal"
         stock = _stock(word, kind, (fan_in, fan_out), theirs)
-        if stock:
-            return [stock]
-    fan = _fan_text(word.mode, fan_in, fan_out, theirs)
-    before = []
-    if "+ {}" in fan:
-        before, fan = [f"fans = {fan}"], "fans"
-    factor = 2 if word.mode == "fan_avg" else 1
-    if distribution == "uniform":
-        variance = _short(3 * factor * word.scale).removesuffix(".0")
-        return [
-            *before,
-            f"limit = math.sqrt({variance} / {fan})",
-            "nn.init.uniform_({}, -limit, limit)",
-        ]
-    root = f"math.sqrt({_short(factor * word.scale).removesuffix('.0')} / {fan})"
-    if distribution == "untruncated_normal":
-        return [*before, f"nn.init.normal_({{}}, std={root})"]
-    return [
-        *before,
-        f"std = {root} / {TRUNCATION}",
-        "nn.init.trunc_normal_({}, std=std, a=-2 * std, b=2 * std)",
-    ]
+        if stock is not None:
+            return stock
+    factor = (2 if word.mode == "fan_avg" else 1) * (3 if distribution == "uniform" else 1)
+    return Scaled(
+        distribution=distribution,
+        variance=_short(factor * word.scale).removesuffix(".0"),
+        fan=_fan(word.mode, fan_in, fan_out, theirs),
+    )
 
 
 def _torch_fans(shape: Shape) -> tuple[int, int] | None:
@@ -234,34 +231,34 @@ def _torch_fans(shape: Shape) -> tuple[int, int] | None:
     return shape[1] * field, shape[0] * field
 
 
-def _stock(word: Any, kind: str, fans: tuple[int, int], theirs: tuple[int, int] | None) -> str:
-    """The stock function that draws the same, or nothing."""
+def _stock(
+    word: Any, kind: str, fans: tuple[int, int], theirs: tuple[int, int] | None
+) -> Fill | None:
+    """The stock function that draws the same, if there is one."""
     if theirs is None:
-        return ""
+        return None
     if word.mode == "fan_avg":
         if sum(fans) != sum(theirs):
-            return ""
-        gain = "" if word.scale == 1 else f", gain={_short(sqrt(word.scale))}"
-        return f"nn.init.xavier_{kind}_({{}}{gain})"
+            return None
+        gain = () if word.scale == 1 else (f"gain={_short(sqrt(word.scale))}",)
+        return Fill(function=f"xavier_{kind}", arguments=gain)
     fan = fans[word.mode == "fan_out"]
     nonlinearity = {1.0: "linear", 2.0: "relu"}.get(word.scale)
     if nonlinearity is None or fan not in theirs:
-        return ""
-    mode = "" if fan == theirs[0] else ', mode="fan_out"'
-    return f"nn.init.kaiming_{kind}_({{}}{mode}, nonlinearity={string(nonlinearity)})"
+        return None
+    mode = () if fan == theirs[0] else ('mode="fan_out"',)
+    arguments = (*mode, f"nonlinearity={string(nonlinearity)}")
+    return Fill(function=f"kaiming_{kind}", arguments=arguments)
 
 
-def _fan_text(mode: str, fan_in: int, fan_out: int, theirs: tuple[int, int] | None) -> str:
-    """The fan as source: from the parameter's own shape where that is Keras's, else a number."""
+def _fan(mode: str, fan_in: int, fan_out: int, theirs: tuple[int, int] | None) -> str:
+    """The `Scaled.fan`: what the tensor's own shape says where that is Keras's, else a number."""
     if theirs is None:
         return str(fan_in + fan_out if mode == "fan_avg" else (fan_in, fan_out)[mode == "fan_out"])
-    own = {theirs[1]: "{}[:, 0].numel()", theirs[0]: "{}[0].numel()"}
     if mode == "fan_avg":
-        if fan_in + fan_out == sum(theirs):
-            return "{}[0].numel() + {}[:, 0].numel()"
-        return f"({fan_in} + {fan_out})"
+        return "both" if fan_in + fan_out == sum(theirs) else f"({fan_in} + {fan_out})"
     fan = fan_out if mode == "fan_out" else fan_in
-    return own.get(fan, str(fan))
+    return {theirs[1]: "out", theirs[0]: "in"}.get(fan, str(fan))
 
 
 def _core(expr: WeightExpr) -> WeightExpr:
@@ -294,40 +291,30 @@ def _local_name(expr: WeightExpr) -> str:
     return name.rpartition("/")[2]
 
 
-def _make(name: str, init: Term, shape: Shape) -> list[str]:
-    """Statements that make a Keras weight, in Keras's shape, under a local name."""
+def _make(name: str, init: Term, shape: Shape) -> Statement:
+    """A Keras weight, in Keras's shape, under a local name."""
     word: Any = init.spec
-    if init.type == "Orthogonal":
-        gain = "" if word.gain == 1 else f", gain={number(word.gain)}"
-        rows = prod(shape[:-1])
-        view = f".view({_sizes(shape)})" if len(shape) != 2 else ""
-        empty = f"torch.empty({rows}, {shape[-1]})"
-        return [f"{name} = nn.init.orthogonal_({empty}{gain}){view}"]
-    if init.type == "Identity":
-        gain = "" if word.gain == 1 else f"{number(word.gain)} * "
-        return [f"{name} = {gain}torch.eye({_sizes(shape)})"]
+    sizes = sizes_text(shape)
     if init.type == "STFT":
         return _fourier(name, word, shape)
-    values = literal(_lists(word.value))
-    return [f"{name} = torch.tensor({values}).expand({_sizes(shape)})"]
+    if init.type == "Orthogonal":
+        empty = f"torch.empty({prod(shape[:-1])}, {shape[-1]})"
+        source = f"nn.init.orthogonal_({', '.join((empty, *_gain(word.gain)))})"
+        source += f".view({sizes})" if len(shape) != 2 else ""
+    elif init.type == "Identity":
+        gain = "" if word.gain == 1 else f"{number(word.gain)} * "
+        source = f"{gain}torch.eye({sizes})"
+    else:
+        source = f"torch.tensor({literal(_lists(word.value))}).expand({sizes})"
+    return Variable(name=name, source=source)
 
 
 def _lists(value: Any) -> Any:
     return [_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _fourier(name: str, word: Any, shape: Shape) -> list[str]:
-    """The windowed Fourier basis of `keras.initializers.STFT`."""
-    frame, _, bins = shape
-    lines = [
-        f"time = torch.arange({frame}.0).view(-1, 1, 1)",
-        f"frequency = torch.arange({bins}.0) / {2 * (bins - 1)}",
-        f"{name} = torch.{'cos' if word.side == 'real' else 'sin'}"
-        "(-2 * math.pi * time * frequency)",
-    ]
-    if word.window is None:
-        return lines
-    if word.window not in WINDOWS:
+def _fourier(name: str, word: Any, shape: Shape) -> Fourier:
+    if word.window is not None and word.window not in WINDOWS:
         raise SpecError(
             [
                 Diagnostic(
@@ -339,58 +326,16 @@ def _fourier(name: str, word: Any, shape: Shape) -> list[str]:
                 )
             ]
         )
-    lines.append(f"window = torch.signal.windows.{word.window}({frame}, sym={not word.periodic})")
-    scale = {"density": " / window.square().sum().sqrt()", "spectrum": " / window.abs().sum()"}
-    lines.append(f"{name} *= window.view(-1, 1, 1){scale.get(word.scaling, '')}")
-    return lines
+    return Fourier(
+        name=name,
+        frame=shape[0],
+        bins=shape[-1],
+        is_real=word.side == "real",
+        window=word.window or "",
+        is_periodic=word.periodic,
+        scaling=word.scaling or "",
+    )
 
 
-def _copy(expr: WeightExpr, name: str) -> list[str]:
-    return ["with torch.no_grad():", f"    {{}}.copy_({torch_source(expr, lambda _: name)})"]
-
-
-def _sizes(shape: Shape) -> str:
-    return ", ".join(str(size) for size in shape)
-
-
-def torch_source(expr: WeightExpr, name: Callable[[str], str]) -> str:
-    """A weight expression as torch source.
-
-    Args:
-        expr: The expression.
-        name: From the name of a Keras weight to the source of a tensor that holds it.
-    """
-    if isinstance(expr, Source):
-        return name(expr.name) + _index(expr.index)
-    if isinstance(expr, Permute):
-        inner = torch_source(expr.inner, name)
-        return f"{inner}.T" if expr.axes == (1, 0) else f"{inner}.permute({_sizes(expr.axes)})"
-    if isinstance(expr, Reshape):
-        return f"{torch_source(expr.inner, name)}.reshape({_sizes(expr.shape)})"
-    if isinstance(expr, Blocks):
-        axis, order = expr.axis, list(expr.order)
-        cut = f"{torch_source(expr.inner, name)}.unflatten({axis}, ({len(order)}, -1))"
-        return f"{cut}[{':, ' * axis}{order}].flatten({axis}, {axis + 1})"
-    if isinstance(expr, Join):
-        parts = ", ".join(torch_source(part, name) for part in expr.parts)
-        return f"torch.cat([{parts}], dim={expr.axis})"
-    if isinstance(expr, Constant):
-        return f"torch.full(({_sizes(expr.shape)},), {number(expr.value)})"
-    raise TypeError(f"no torch source for {type(expr).__name__}")
-
-
-def _index(index: Any) -> str:
-    if index is ...:
-        return ""
-    items = index if isinstance(index, tuple) else (index,)
-    return "[" + ", ".join(_item(item) for item in items) + "]"
-
-
-def _item(item: Any) -> str:
-    if item is ...:
-        return "..."
-    if isinstance(item, slice):
-        start = "" if item.start is None else str(item.start)
-        stop = "" if item.stop is None else str(item.stop)
-        return f"{start}:{stop}" + ("" if item.step is None else f":{item.step}")
-    return str(item)
+def _copy(expr: WeightExpr, name: str) -> Copy:
+    return Copy(source=torch_source(expr, lambda _: name))

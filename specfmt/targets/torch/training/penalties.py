@@ -15,7 +15,6 @@ from typing import Any
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.layers.base import Weight
 from specfmt.targets.source import literal, number
-from specfmt.targets.torch.initializers import torch_source
 from specfmt.targets.torch.params import (
     Blocks,
     Join,
@@ -26,6 +25,7 @@ from specfmt.targets.torch.params import (
 )
 from specfmt.targets.torch.program import ClassProgram, TorchParam
 from specfmt.targets.torch.static_types import looked_up
+from specfmt.targets.torch.weight_source import torch_source
 from specfmt.targets.user_objects import python_name
 from specfmt.vocab.base import CUSTOM, Term
 
