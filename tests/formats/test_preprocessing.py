@@ -130,12 +130,12 @@ def test_a_lookup_without_its_vocabulary_stays_as_it_is() -> None:
         ("vocabulary: [a, a]", "every token once"),
         ('vocabulary: [a, ""], mask_token: ""', "the mask token '' as the first token"),
         ("vocabulary: [a, b], max_tokens: 2", "at most 2 tokens"),
-        ("output_mode: multi_hot", "a vocabulary, which the vectors"),
-        ("pad_to_max_tokens: true", "`max_tokens` beside"),
-        ("vocabulary: [a], output_mode: tf_idf", "`idf_weights` where"),
-        ("vocabulary: [a], idf_weights: [1]", "`idf_weights` where"),
-        ("vocabulary: [a], output_mode: tf_idf, idf_weights: [1, 2]", "as many weights"),
-        ("vocabulary: [a], sparse: true", "a mode that gives vectors"),
+        ("output_mode: multi_hot", "a vocabulary, which determines"),
+        ("pad_to_max_tokens: true", "`max_tokens` for"),
+        ("vocabulary: [a], output_mode: tf_idf", "`idf_weights` if and only if"),
+        ("vocabulary: [a], idf_weights: [1]", "`idf_weights` if and only if"),
+        ("vocabulary: [a], output_mode: tf_idf, idf_weights: [1, 2]", "one weight for each token"),
+        ("vocabulary: [a], sparse: true", "an output_mode that returns vectors"),
     ],
 )
 def test_vocabularies_that_keras_refuses(fields: str, expected: str) -> None:
