@@ -85,9 +85,9 @@ def _close_matches(word: str, choices: tuple[str, ...]) -> tuple[str, ...]:
             table[choice.lower()] = choice
     folded = word.lower()
     likely = difflib.get_close_matches(folded, table, n=5, cutoff=0.6)
-    slips = {choice: _slips(folded, choice) for choice in likely}
-    fewest = min(slips.values(), default=len(folded))
-    nearest = [choice for choice in likely if slips[choice] == fewest]
+    distances = {choice: _edit_distance(folded, choice) for choice in likely}
+    fewest = min(distances.values(), default=len(folded))
+    nearest = [choice for choice in likely if distances[choice] == fewest]
     for found in (
         nearest if fewest < 2 else [],
         [choice for choice in likely if _abbreviates(folded, choice)],
@@ -105,7 +105,7 @@ def _abbreviates(word: str, other: str) -> bool:
     return len(other) > len(word) and other[0] == word[0] and all(c in letters for c in word)
 
 
-def _slips(word: str, other: str) -> int:
+def _edit_distance(word: str, other: str) -> int:
     """The number of letters that were added, left out, replaced or swapped with their neighbour.
 
     This is the optimal string alignment distance (L. Boytsov, "Indexing methods for approximate

@@ -28,7 +28,7 @@ KERAS_ROOTS: Final = (
 )
 """The names under which Keras is or was imported."""
 
-KERAS_PARTS: Final = frozenset(
+KERAS_MODEL_MODULES: Final = frozenset(
     "activations callbacks constraints dtype_policies engine feature_column initializers layers "
     "legacy legacy_tf_layers losses metrics mixed_precision models ops optimizer_v2 optimizers "
     "premade premade_models quantizers regularizers".split()
@@ -36,17 +36,17 @@ KERAS_PARTS: Final = frozenset(
 """Modules of Keras whose objects a model may contain; others, such as `keras.utils`, may read files
 or download."""
 
-KERAS_INNER: Final = frozenset({"_tf_keras", "_v1", "_v2", "api", "keras", "src"})
+KERAS_PARENT_MODULES: Final = frozenset({"_tf_keras", "_v1", "_v2", "api", "keras", "src"})
 """Modules that contain these modules."""
 
-KERAS_LOADS: Final = ("clone", "deserialize", "get", "load")
+KERAS_LOADERS: Final = ("clone", "deserialize", "get", "load")
 """Prefixes of Keras's functions that create objects from files, or from names in their
 arguments."""
 
 UNSAFE_IN_KERAS: Final = frozenset("Lambda TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer".split())
 """Classes of Keras that run code from a file, which Keras's `safe_mode` refuses."""
 
-EXTENDS: Final = {
+EXTENSION_REQUIREMENTS: Final = {
     "Keras": re.compile(
         r"(tf[-_])?keras|tensorflow([-_](cpu|gpu|intel|macos|rocm))?$|tf[-_]nightly"
     ),
@@ -118,9 +118,11 @@ def refusal(dotted: str) -> str:
         return ""  # a function without a module, which cannot be imported
     keras = next((each for each in KERAS_ROOTS if f"{module}.".startswith(f"{each}.")), "")
     if keras:
-        parts = (p for p in module.removeprefix(keras).split(".")[1:] if p not in KERAS_INNER)
+        parts = (
+            p for p in module.removeprefix(keras).split(".")[1:] if p not in KERAS_PARENT_MODULES
+        )
         part = next(parts, "layers" if name[:1].isupper() else "")
-        if part in KERAS_PARTS and not name.startswith(KERAS_LOADS):
+        if part in KERAS_MODEL_MODULES and not name.startswith(KERAS_LOADERS):
             return ""
         return f"{dotted} is not part of a model"
     return _refusal_of_root(dotted, "Keras")
@@ -163,7 +165,8 @@ def _is_trusted(name: str, framework: str) -> bool:
         return True
     needed = [line for line in found.requires or () if "extra ==" not in line]
     if any(
-        EXTENDS[framework].match(re.split(r"[^A-Za-z0-9_.-]", line)[0].lower()) for line in needed
+        EXTENSION_REQUIREMENTS[framework].match(re.split(r"[^A-Za-z0-9_.-]", line)[0].lower())
+        for line in needed
     ):
         return True
     try:

@@ -11,7 +11,7 @@ from specfmt.fields.rules import Either, Integer, Nullable, Tuple
 from specfmt.fields.types import Axes, Axis, Literal, OptionalInt
 from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.op import Op, Operand
-from specfmt.layers.operations import MOST_PARTS, OptionalScalar, Unary, broadcast
+from specfmt.layers.operations import MAX_OUTPUTS, OptionalScalar, Unary, broadcast
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis, reduced_axes
 from specfmt.layers.registry import operation
@@ -346,9 +346,9 @@ class Split(Op):
         axis = check_axis(self.axis, len(x))
         size, where = x[axis], self.indices_or_sections
         parts: list[int | None]
-        if not 0 < (where if isinstance(where, int) else len(where) + 1) <= MOST_PARTS:
+        if not 0 < (where if isinstance(where, int) else len(where) + 1) <= MAX_OUTPUTS:
             count = where if isinstance(where, int) else len(where) + 1
-            raise ShapeError(f"1 to {MOST_PARTS} parts", str(count), field="indices_or_sections")
+            raise ShapeError(f"1 to {MAX_OUTPUTS} parts", str(count), field="indices_or_sections")
         if isinstance(where, int):
             if size is not None and size % where:
                 raise ShapeError(

@@ -130,7 +130,7 @@ KERAS_2_LATER: Final = frozenset(
 )
 """Fields that most classes of Keras 2 have only from some release of 2.x on, or not at all."""
 
-STRENGTHS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
+STRENGTH_FIELDS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
 """Fields that set the strength of a layer's randomness; at zero a call draws nothing."""
 
 
@@ -368,7 +368,9 @@ class Layer(SpecModel):
         """The fields because of which a call in training mode draws random numbers; none at
         zero."""
         fields = type(self).model_fields
-        return tuple(n for n in STRENGTHS if n in fields and "seed" in fields and getattr(self, n))
+        return tuple(
+            n for n in STRENGTH_FIELDS if n in fields and "seed" in fields and getattr(self, n)
+        )
 
     def noise_off(self) -> dict[str, Any]:
         """Values for `noise_fields` under which a call in training mode draws nothing."""

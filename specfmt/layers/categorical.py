@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError
 from specfmt.layers.core import INPUTS_ONLY
 
-UNKNOWN: Final = 1
+OOV_INDICES: Final = 1
 """The number of out-of-vocabulary indices of a text layer."""
 
 
@@ -81,7 +81,7 @@ class Lookup(Categorical):
     @property
     def unknown(self) -> int:
         """The number of out-of-vocabulary indices."""
-        return int(getattr(self, "num_oov_indices", UNKNOWN))
+        return int(getattr(self, "num_oov_indices", OOV_INDICES))
 
     @property
     def special_tokens(self) -> tuple[Any, ...]:

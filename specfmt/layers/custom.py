@@ -92,13 +92,13 @@ class Custom(Layer):
 
     def weights(self, *args: Any, **kwargs: Any) -> Iterator[Weight]:
         for name, item in self.weights_.items():
-            said = as_weight(item)
+            weight = as_weight(item)
             yield Weight(
                 name,
-                said.shape,
+                weight.shape,
                 init=ZEROS,
-                trainable=said.trainable,
-                dtype=said.dtype or "",
+                trainable=weight.trainable,
+                dtype=weight.dtype or "",
                 store=name.rpartition("/")[0],
             )
 

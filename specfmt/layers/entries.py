@@ -147,7 +147,7 @@ class EntriesRule(Rule):
     """A list of layers, operations, repeated calls and nested models."""
 
     def check(self, value: Any) -> tuple[Any, ...]:
-        if isinstance(value, _Checked):
+        if isinstance(value, _ParsedEntries):
             return value
         entries, problems = parse_entries(value)
         if problems:
@@ -302,14 +302,14 @@ def parse_model(
     """
     problems: list[Diagnostic] = []
     fields = dict(data)
-    for key in _READ_FIRST:
+    for key in _CHECKED_FIRST:
         if key not in cls.model_fields or key not in fields:
             continue
         try:
             if key == "layers":
                 entries, found = parse_entries(fields[key])
                 problems.extend(d.under(("layers",)) for d in found)
-                fields[key] = _Checked(entries)
+                fields[key] = _ParsedEntries(entries)
             else:
                 fields[key] = rules_of(cls)[key].check(fields[key])
         except FieldError as error:
@@ -335,7 +335,7 @@ def parse_model(
         return None, problems
 
 
-_READ_FIRST = ("layers", "inputs", "train", "outputs", "input_structure")
+_CHECKED_FIRST = ("layers", "inputs", "train", "outputs", "input_structure")
 """Fields that are checked on their own, in the order in which their findings are reported."""
 
 
@@ -350,7 +350,7 @@ def _readable_inputs(value: dict[str, Any]) -> dict[str, InputSpec]:
     return found
 
 
-class _Checked(tuple):  # type: ignore[type-arg]
+class _ParsedEntries(tuple):  # type: ignore[type-arg]
     """Entries that are read already; `EntriesRule` returns them unchanged."""
 
     __slots__ = ()

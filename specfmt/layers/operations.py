@@ -20,7 +20,7 @@ class ScalarRule(Number):
         return value
 
 
-MOST_PARTS = 1000
+MAX_OUTPUTS = 1000
 """The largest number of outputs of an operation."""
 
 Scalar = Annotated[float, ScalarRule()]

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from specfmt.fields.types import Axis, Bool, Int, NaturalInt, OptionalInt, PositiveInt
 from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.op import Op, Operand
-from specfmt.layers.operations import MOST_PARTS, Unary, broadcast, operand_shape
-from specfmt.layers.reductions import WIDER, check_axis
+from specfmt.layers.operations import MAX_OUTPUTS, Unary, broadcast, operand_shape
+from specfmt.layers.reductions import SUM_DTYPES, check_axis
 from specfmt.layers.registry import operation
 
 
@@ -93,8 +93,8 @@ class Unstack(Op):
         if None not in (size, self.num) and size != self.num:
             raise ShapeError(f"{size}, the size of axis {axis}", str(self.num), field="num")
         count = size if self.num is None else self.num
-        if not 0 < (count or 0) <= MOST_PARTS:
-            raise ShapeError(f"1 to {MOST_PARTS} parts", str(count), field="axis")
+        if not 0 < (count or 0) <= MAX_OUTPUTS:
+            raise ShapeError(f"1 to {MAX_OUTPUTS} parts", str(count), field="axis")
         return ((*x[:axis], *x[axis + 1 :]),) * (count or 0)
 
 
@@ -151,7 +151,7 @@ class Trace(Diagonal):
         return super().output_shape(x)[:-1]
 
     def result_dtype(self, x: Operand) -> str:
-        return WIDER.get(x.dtype, x.dtype)
+        return SUM_DTYPES.get(x.dtype, x.dtype)
 
 
 @operation("diff")

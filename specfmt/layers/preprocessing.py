@@ -108,13 +108,13 @@ class Normalization(FloatLayer):
         if config["axis"] is None:
             config["axis"] = []
 
-    def kept(self, x: Shape) -> tuple[int, ...]:
+    def statistics_axes(self, x: Shape) -> tuple[int, ...]:
         """The axes along which each position has its own statistics, in order."""
         axes = () if self.axis is None else self.axis
         return tuple(sorted(normal_axes(axes, x)))
 
     def output_shape(self, x: Shape) -> Shape:
-        sizes = sized_axes(self.kept(x), x)
+        sizes = sized_axes(self.statistics_axes(x), x)
         if (self.mean is None) != (self.variance is None):
             given, missing = ("mean", "variance") if self.variance is None else ("variance", "mean")
             raise ShapeError(
@@ -144,7 +144,7 @@ class Normalization(FloatLayer):
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         if self.mean is None:
-            shape = sized_axes(self.kept(x), x)
+            shape = sized_axes(self.statistics_axes(x), x)
             yield Weight("mean", shape, ZEROS, trainable=False)
             yield Weight("variance", shape, ONES, trainable=False)
             yield Weight("count", (), ZEROS, trainable=False, dtype="int64")

@@ -25,7 +25,7 @@ from specfmt.layers.base import Argument, Shape, ShapeError
 from specfmt.layers.categorical import Categorical, Lookup, check_sparse, one_hot_shape
 from specfmt.layers.registry import layer
 
-UNKNOWN_TOKEN: Final = "[UNK]"  # noqa: S105 (a token of text)
+OOV_TOKEN: Final = "[UNK]"  # noqa: S105 (a token of text)
 Words = Annotated[tuple[str, ...] | None, Nullable(Tuple(Text(), 1))]
 Numbers = Annotated[tuple[float, ...] | None, Nullable(Tuple(Number(), 1))]
 Integers = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer(), 1))]
@@ -37,16 +37,16 @@ VectorMode = Literal["one_hot", "multi_hot", "count"]
 CrossMode = Literal["int", "one_hot"]
 Standardize = Literal["lower_and_strip_punctuation", "lower", "strip_punctuation"] | None
 Split = Literal["whitespace", "character"] | None
-MOST_TOKENS = 1000
+MAX_NGRAM = 1000
 """The largest n of an n-gram."""
 
 Ngrams = Annotated[
     int | tuple[int, ...] | None,
     Nullable(
         Either(
-            Integer(1, MOST_TOKENS),
-            Tuple(Integer(1, MOST_TOKENS), 1),
-            expected=f"an integer from 1 to {MOST_TOKENS} or a list of them",
+            Integer(1, MAX_NGRAM),
+            Tuple(Integer(1, MAX_NGRAM), 1),
+            expected=f"an integer from 1 to {MAX_NGRAM} or a list of them",
         )
     ),
 ]
@@ -84,7 +84,7 @@ class StringLookup(IndexLookup):
     max_tokens: OptionalSize = None
     num_oov_indices: NaturalInt = 1
     mask_token: OptionalStr = None
-    oov_token: OptionalStr = UNKNOWN_TOKEN
+    oov_token: OptionalStr = OOV_TOKEN
     vocabulary: Words = None
     idf_weights: Numbers = None
     invert: Bool = False
@@ -136,7 +136,7 @@ class TextVectorization(Lookup):
     """
 
     mask_token: ClassVar[str] = ""
-    oov_token: ClassVar[str] = UNKNOWN_TOKEN
+    oov_token: ClassVar[str] = OOV_TOKEN
 
     max_tokens: OptionalSize = None
     standardize: Standardize = "lower_and_strip_punctuation"

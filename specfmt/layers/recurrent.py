@@ -170,26 +170,26 @@ class Recurrent(Layer):
         if len(mask) != 2:
             raise ShapeError("a mask of shape (batch, time)", f"shape {mask}", field="inputs")
 
-    def check_states(self, states: list[Shape], wanted: tuple[Shape, ...]) -> None:
+    def check_states(self, states: list[Shape], expected: tuple[Shape, ...]) -> None:
         """Check initial states.
 
         Args:
             states: The given shapes.
-            wanted: The shapes of the layer's states.
+            expected: The shapes of the layer's states.
 
         Raises:
             ShapeError: There are more or fewer states, or one has another shape.
         """
-        fits = len(states) == len(wanted) and all(
-            given[1:] == state[1:] for given, state in zip(states, wanted, strict=True)
+        fits = len(states) == len(expected) and all(
+            given[1:] == state[1:] for given, state in zip(states, expected, strict=True)
         )
         if fits:
             return
-        sizes = [f"(batch, {', '.join(map(str, state[1:]))})" for state in wanted]
-        several = "s" if len(wanted) > 1 else ""
-        alike = sizes[0] if len(set(sizes)) == 1 else f"{', '.join(sizes)}"
+        sizes = [f"(batch, {', '.join(map(str, state[1:]))})" for state in expected]
+        several = "s" if len(expected) > 1 else ""
+        shapes = f"shape {sizes[0]}" if len(set(sizes)) == 1 else f"shapes {', '.join(sizes)}"
         raise ShapeError(
-            f"{len(wanted)} initial state{several} of shape {alike}",
+            f"{len(expected)} initial state{several} of {shapes}",
             f"{', '.join(map(str, states)) or 'none'}",
             f"a layer with `return_state: true` and the same number of {self.width} returns them",
             field="inputs",

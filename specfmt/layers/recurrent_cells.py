@@ -67,7 +67,7 @@ class Cell(Layer):
     def output_shape(
         self, inputs: Shape, states: list[Shape] | None = None, training: object = None
     ) -> Shapes:
-        wanted = tuple((inputs[0], size) for size in self.state_sizes())
+        expected = tuple((inputs[0], size) for size in self.state_sizes())
         one = self.over_time()
         if len(inputs) != 2 or inputs[-1] is None:
             raise ShapeError(
@@ -75,8 +75,8 @@ class Cell(Layer):
                 f"shape {inputs}",
                 f"{one.type_name} runs such a cell over a sequence",
             )
-        one.check_states(states or [], wanted)
-        return (wanted[0], *wanted)
+        one.check_states(states or [], expected)
+        return (expected[0], *expected)
 
     def weights(self, inputs: Shape, **kwargs: Any) -> Iterator[Weight]:
         one = self.over_time()
@@ -89,7 +89,7 @@ class Cell(Layer):
         return self.over_time().macs(output, (inputs[0], 1, inputs[-1]))
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
-        """The compute dtype, whatever the inputs are."""
+        """The compute dtype, for inputs of any dtype."""
         return compute_dtype
 
 
@@ -203,7 +203,7 @@ class StackedRNNCells(Layer):
         return total
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
-        """The compute dtype, whatever the inputs are."""
+        """The compute dtype, for inputs of any dtype."""
         return compute_dtype
 
 

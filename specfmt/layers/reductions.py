@@ -42,7 +42,13 @@ class OrderRule(Rule):
 
 NormOrder = Annotated[float | Literal["fro", "nuc"] | None, Nullable(OrderRule())]
 
-WIDER = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
+SUM_DTYPES = {
+    "bool": "int32",
+    "int8": "int32",
+    "int16": "int32",
+    "uint8": "uint32",
+    "uint16": "uint32",
+}
 """The dtype in which Keras sums narrow integers."""
 
 
@@ -94,7 +100,7 @@ class Sum(Reduction):
 
     def result_dtype(self, x: Operand) -> str:
         dtype = result_type(operand_dtype(x))
-        return WIDER.get(dtype, dtype)
+        return SUM_DTYPES.get(dtype, dtype)
 
 
 @operation("mean")
@@ -130,7 +136,7 @@ class Prod(Reduction):
 
     def result_dtype(self, x: Operand) -> str:
         dtype = operand_dtype(x)
-        return self.dtype or WIDER.get(dtype, dtype)
+        return self.dtype or SUM_DTYPES.get(dtype, dtype)
 
 
 @operation("std")

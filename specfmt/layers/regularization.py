@@ -49,8 +49,8 @@ def _with_noise(x: Shape, noise: tuple[int | None, ...] | None) -> Shape:
     """The input's shape, if a mask of shape ``noise`` can be broadcast to it."""
     if noise is not None:
         fits = len(noise) == len(x) and all(
-            want in (None, 1) or size is None or want == size
-            for want, size in zip(noise, x, strict=True)
+            expected in (None, 1) or size is None or expected == size
+            for expected, size in zip(noise, x, strict=True)
         )
         if not fits:
             raise ShapeError(

@@ -229,23 +229,23 @@ def check_mask(name: str, mask: Shape | None, *sizes: int | None) -> None:
     Raises:
         ShapeError: Keras would fail to broadcast the mask.
     """
-    for got, want in zip(reversed(mask or ()), reversed(sizes), strict=False):
-        if None not in (got, want) and got not in (1, want):
+    for actual, expected in zip(reversed(mask or ()), reversed(sizes), strict=False):
+        if None not in (actual, expected) and actual not in (1, expected):
             wanted = ", ".join("?" if size is None else str(size) for size in sizes)
             raise ShapeError(
                 f"{name} whose last axes are {wanted}", f"shape {mask}", field="inputs"
             )
 
 
-TRIED = 10_000
+MAX_QUOTIENTS = 10_000
 """The number of quotients that `largest_divisors` tries."""
 
 
 def largest_divisors(size: int, count: int) -> list[int]:
     """The ``count`` largest divisors of ``size`` in ascending order; only those above ``size /
-    TRIED``."""
+    MAX_QUOTIENTS``."""
     found: list[int] = []
-    for quotient in range(1, min(size, TRIED) + 1):
+    for quotient in range(1, min(size, MAX_QUOTIENTS) + 1):
         if len(found) == count:
             break
         if size % quotient == 0:

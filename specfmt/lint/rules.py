@@ -19,7 +19,7 @@ from specfmt.lint.facts import (
     train_of,
 )
 from specfmt.spec.document import ModelSpec
-from specfmt.spec.train import class_numbers
+from specfmt.spec.train import has_class_indices
 
 Check = Callable[[Graph], Iterator[Diagnostic]]
 
@@ -109,7 +109,7 @@ def sparse_loss_with_one_hot(graph: Graph) -> Iterator[Diagnostic]:
                 path_of_loss(graph, name),
                 "use categorical_crossentropy or remove `one_hot`",
             )
-        elif loss.type == "CategoricalCrossentropy" and not one_hot and class_numbers(data):
+        elif loss.type == "CategoricalCrossentropy" and not one_hot and has_class_indices(data):
             yield warning(
                 "SF603",
                 "expected one-hot labels for categorical_crossentropy, received class indices",

@@ -26,6 +26,7 @@ from specfmt.layers.former_types import (
 from specfmt.layers.registry import layer_class
 from specfmt.spec.document import ModelSpec, TrainRule
 from specfmt.text.formatting import format_text
+from specfmt.text.output_tree import Entry, Item, from_data
 from specfmt.text.reading import read
 from specfmt.text.rewriting import (
     add,
@@ -37,9 +38,8 @@ from specfmt.text.rewriting import (
     text_of,
     write_out_aliases,
 )
-from specfmt.text.written import Entry, Item, from_data
 from specfmt.vocab.base import TermRule, term_class
-from specfmt.vocab.history import current_name, inverse_time_decay
+from specfmt.vocab.former_names import current_name, inverse_time_decay
 from specfmt.vocab.index import INDEX as WORDS
 
 
@@ -53,11 +53,11 @@ def fix_text(text: str | bytes, file: str = "<string>") -> str:
     """
     root = from_data(read(text, file).data)
     fix_document(root)
-    meant = plain(root)
+    expected = plain(root)
     try:
-        return format_text(text, file, change=fix_document, meant=meant)
+        return format_text(text, file, change=fix_document, expected=expected)
     except RuntimeError:
-        return format_text(text, file, change=_fix_written_out, meant=meant)
+        return format_text(text, file, change=_fix_written_out, expected=expected)
 
 
 def _fix_written_out(root: Item) -> None:
@@ -347,7 +347,7 @@ def _schedule_decay(optimizer: Item, cls: type[BaseModel]) -> None:
         put(decay, schedule)
 
 
-# ------------------------------------------------------------------------------- words
+# ------------------------------------------------------------------------------- terms
 
 
 def _rules(rule: Rule) -> Iterator[Rule]:
@@ -364,7 +364,7 @@ def _rules(rule: Rule) -> Iterator[Rule]:
 def _fix_value(item: Item, rules: list[Rule]) -> None:
     """Rewrite the vocabulary entries in a field's value, also within lists and mappings."""
     if item.kind == "string":
-        today = _today(rules, item.text)
+        today = _current(rules, item.text)
         if isinstance(today, str):
             item.text = today
         else:
@@ -382,16 +382,16 @@ def _fix_value(item: Item, rules: list[Rule]) -> None:
         if any(isinstance(rule, LayerRule) for rule in rules):
             _fix_layer(item)
         else:
-            _fix_word(item, rules)
+            _fix_term(item, rules)
     elif item.kind == "map" and rules:
         for entry in item.entries:
             _fix_value(entry.value, rules)
 
 
-def _fix_word(item: Item, rules: list[Rule]) -> None:
+def _fix_term(item: Item, rules: list[Rule]) -> None:
     kind = find(item, "type")
     assert kind is not None
-    today = _today(rules, kind.value.text)
+    today = _current(rules, kind.value.text)
     arguments = dict(today) if isinstance(today, dict) else {"type": today}
     kind.value.text = arguments.pop("type")
     for rule in rules:
@@ -403,7 +403,7 @@ def _fix_word(item: Item, rules: list[Rule]) -> None:
             add(item, key, value)
 
 
-def _today(rules: list[Rule], name: str) -> str | dict[str, Any]:
+def _current(rules: list[Rule], name: str) -> str | dict[str, Any]:
     """The current name of a vocabulary entry, with the arguments that the former name implied."""
     for rule in rules:
         if isinstance(rule, TermRule):

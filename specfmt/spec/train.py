@@ -271,7 +271,7 @@ SOURCES: dict[str, type[Data]] = {
 }
 
 
-def class_numbers(data: Data) -> bool:
+def has_class_indices(data: Data) -> bool:
     """Whether the targets of a source are known to be class indices."""
     name = getattr(data, "name", None)
     return name is not None and name not in TARGET_SIZES
@@ -316,7 +316,7 @@ class BatchSizeRule(Rule):
         return {"anyOf": [Integer(1).schema(), {"const": "full"}]}
 
 
-CLASS_NUMBER = r"^[0-9]{1,6}$(?!\n)"
+CLASS_INDEX = r"^[0-9]{1,6}$(?!\n)"
 """A class index of at most 6 digits; Keras and PyTorch make an array as long as the largest."""
 
 
@@ -329,12 +329,12 @@ class ClassWeightRule(MappingOf):
     def check(self, value: Any) -> dict[Any, Any]:
         found = super().check(value)
         for key in found:
-            if not re.search(CLASS_NUMBER, key):
+            if not re.search(CLASS_INDEX, key):
                 raise FieldError("class indices of at most 6 digits as keys", key)
         return {int(key): weight for key, weight in found.items()}
 
     def schema(self) -> dict[str, Any]:
-        return {**super().schema(), "propertyNames": {"pattern": CLASS_NUMBER}}
+        return {**super().schema(), "propertyNames": {"pattern": CLASS_INDEX}}
 
 
 class TrainSpec(SpecModel):

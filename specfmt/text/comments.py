@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from specfmt.text.output_tree import Entry, Item
     from specfmt.text.positions import Lines, Node
-    from specfmt.text.written import Entry, Item
 
 _MODELINE = re.compile(r"#!|#\s*(?:yaml-language-server|\$schema|vim?:|-\*-)")
 _MARGIN = re.compile(r"[ -]*")

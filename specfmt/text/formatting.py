@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.text.comments import attach
+from specfmt.text.output_tree import Entry, Item, from_data, from_node
 from specfmt.text.quoting import write_string
 from specfmt.text.reading import Document, read
-from specfmt.text.written import Entry, Item, from_data, from_node
 
 WIDTH = 100
 """The largest number of columns of a line in flow style."""
@@ -41,7 +41,7 @@ def format_text(
     file: str = "<string>",
     *,
     change: Callable[[Item], None] | None = None,
-    meant: Any = None,
+    expected: Any = None,
 ) -> str:
     """A spec in its canonical form, with its comments.
 
@@ -49,14 +49,14 @@ def format_text(
         text: A spec in YAML or JSON; the result is in the same format.
         file: The file name in diagnostics.
         change: Changes the document before it is written.
-        meant: The data that the changed document should have.
+        expected: The data that the changed document should have.
 
     Raises:
         SpecError: The text cannot be read (SF1xx).
         RuntimeError: The result would have other data, and must not be written.
     """
     document = read(text, file)
-    data = document.data if change is None else meant
+    data = document.data if change is None else expected
     result = _format_json(data) if document.is_json else _format_yaml(document, change)
     try:
         same = _fingerprint(read(result, file).data) == _fingerprint(data)
@@ -107,9 +107,9 @@ def _format_yaml(document: Document, change: Callable[[Item], None] | None) -> s
         return item, head
 
     item, head = build()
-    meant = _bindings(item)
+    expected = _bindings(item)
     _arrange(item, "root")
-    if _bindings(item) != meant:  # an alias would come before its anchor: keep the order
+    if _bindings(item) != expected:  # an alias would come before its anchor: keep the order
         item, head = build()
         _arrange(item, "root", sort=False)
     return _Emitter().document(item, head)

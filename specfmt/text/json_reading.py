@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from specfmt.text.scalars import holds
+from specfmt.text.scalars import fits_64_bits
 from specfmt.text.source import LARGE_NUMBER, MAX_DEPTH, TOO_DEEP, Source
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _report_large_numbers(source: Source) -> None:
     for match in _NUMBER.finditer(source.text):
         if match[1] and _LONG_NUMBER.search(match[1]):
             try:
-                large = not holds(json.loads(match[1]))
+                large = not fits_64_bits(json.loads(match[1]))
             except ValueError:
                 large = True
             if large:

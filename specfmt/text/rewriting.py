@@ -1,12 +1,12 @@
-"""Changes to a document that will be written: see `written`."""
+"""Changes to a document that will be written: see `output_tree`."""
 
 from __future__ import annotations
 
 from copy import copy
 from typing import Any
 
+from specfmt.text.output_tree import Entry, Item, from_data
 from specfmt.text.scalars import resolve_or_text
-from specfmt.text.written import Entry, Item, from_data
 
 
 def find(item: Item, key: str) -> Entry | None:

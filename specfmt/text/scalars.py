@@ -45,12 +45,12 @@ def resolve(text: str) -> Scalar:
     if text in WORDS:
         return WORDS[text]
     value = _number(text) if text[0] in "0123456789+-." else text
-    if not holds(value):
+    if not fits_64_bits(value):
         raise ValueError("a number too large")
     return value
 
 
-def holds(value: Scalar) -> bool:
+def fits_64_bits(value: Scalar) -> bool:
     """Whether a value is not a number, or a number that 64 bits can represent."""
     if type(value) is int:
         return SMALLEST <= value <= LARGEST

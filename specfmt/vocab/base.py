@@ -19,7 +19,7 @@ from specfmt.fields.model import SpecModel, to_data
 from specfmt.fields.rules import Rule
 from specfmt.fields.spellings import FIX_HINT, FormerArguments
 from specfmt.fields.validation import keys_of, validate
-from specfmt.vocab.index import CONSTRUCTED, INDEX, NAMED, REQUIRED, SPELLED, module_of
+from specfmt.vocab.index import CONSTRUCTED, INDEX, KEEPS_SPELLING, NAMES_ONLY, REQUIRED, module_of
 
 
 class TermSpec(SpecModel):
@@ -57,7 +57,7 @@ def bare_names(kind: str) -> dict[str, str]:
     return names
 
 
-def written_type(kind: str, type_name: str) -> str:
+def type_in_spec(kind: str, type_name: str) -> str:
     """The value of ``type:`` in a spec: the class name, or the bare name where Keras has a
     function (activations)."""
     known = type_name in INDEX[kind] or type_name == CUSTOM
@@ -93,7 +93,7 @@ class Term:
         self.type = type_name
         self.args = args or {}
         self.spelling = spelling
-        self.constructed = constructed or (kind in SPELLED and bool(self.args))
+        self.constructed = constructed or (kind in KEEPS_SPELLING and bool(self.args))
         self._spec: Any = None
 
     @property
@@ -118,7 +118,7 @@ class Term:
         if not self.args and not self.constructed:
             return self.name
         arguments = {key: to_data(value) for key, value in self.args.items()}
-        return {"type": written_type(self.kind, self.type), **arguments}
+        return {"type": type_in_spec(self.kind, self.type), **arguments}
 
     def _key(self) -> tuple[str, str, str, dict[str, Any], bool]:
         return (self.kind, self.type, "" if self.args else self.name, self.args, self.constructed)
@@ -161,17 +161,17 @@ class TermRule(Rule):
             if required_arguments(self.kind, type_name):
                 needed = ", ".join(required_arguments(self.kind, type_name))
                 raise FieldError(
-                    f"{{type: {written_type(self.kind, type_name)}, ...}} with {needed}",
+                    f"{{type: {type_in_spec(self.kind, type_name)}, ...}} with {needed}",
                     value,
                     "write it as a mapping with its required arguments",
                 )
-            return Term(self.kind, type_name, spelling=value if self.kind in SPELLED else "")
+            return Term(self.kind, type_name, spelling=value if self.kind in KEEPS_SPELLING else "")
         if isinstance(value, dict) and isinstance(value.get("type"), str):
-            return self._remembered(value)
+            return self._cached(value)
         hint = "start with `type:`" if isinstance(value, dict) and "type" not in value else ""
         raise FieldError(f"the name of {_article(self.kind)} or {{type: Name, ...}}", value, hint)
 
-    def _remembered(self, value: dict[str, Any]) -> Term:
+    def _cached(self, value: dict[str, Any]) -> Term:
         """Models repeat the same entries many times; each is read once."""
         key = (self.kind, *((k, v.__class__, v) for k, v in value.items()))
         try:
@@ -195,12 +195,12 @@ class TermRule(Rule):
         word = validate(
             term_class(self.kind, type_name),
             {key: item for key, item in value.items() if key != "type"},
-            written_type(self.kind, type_name),
+            type_in_spec(self.kind, type_name),
         )
         given = word.explicit_arguments()
-        if (self.kind, type_name) in NAMED:
+        if (self.kind, type_name) in NAMES_ONLY:
             return Term(self.kind, type_name, spelling=value["type"])
-        return Term(self.kind, type_name, given, constructed=self.kind in SPELLED)
+        return Term(self.kind, type_name, given, constructed=self.kind in KEEPS_SPELLING)
 
     def _custom(self, value: dict[str, Any]) -> Term:
         cls = term_class(self.kind, CUSTOM)
@@ -221,7 +221,7 @@ def required_arguments(kind: str, type_name: str) -> tuple[str, ...]:
 
 def unknown_term(kind: str, name: str) -> FieldError:
     """The error about an unknown name, which may be a former spelling or a typo."""
-    from specfmt.vocab.history import current_name
+    from specfmt.vocab.former_names import current_name
 
     today = current_name(kind, name, INDEX[kind])
     if today is not None:
@@ -238,26 +238,26 @@ def _article(kind: str) -> str:
 def terms_in(value: Any) -> list[Term]:
     """Every term in a layer, a term, or nested lists of them, in the order of the fields."""
     found: list[Term] = []
-    _gather(value, found)
+    _collect(value, found)
     return found
 
 
 _PLAIN: Final = frozenset({type(None), bool, int, float, str})
 
 
-def _gather(value: Any, found: list[Term]) -> None:
+def _collect(value: Any, found: list[Term]) -> None:
     if isinstance(value, Term):
         found.append(value)
-        _gather(value.args, found)
+        _collect(value.args, found)
     elif isinstance(value, BaseModel):
         for item in vars(value).values():
             if type(item) not in _PLAIN:  # most fields
-                _gather(item, found)
+                _collect(item, found)
     elif isinstance(value, (str, bytes)):
         return
     elif isinstance(value, dict):
         for item in value.values():
-            _gather(item, found)
+            _collect(item, found)
     elif isinstance(value, Iterable):
         for item in value:
-            _gather(item, found)
+            _collect(item, found)

@@ -24,10 +24,10 @@ Frequency = Annotated[
     Either(OneOf("epoch"), Integer(1), expected='"epoch" or a number of batches'),
 ]
 
-BELOW = r"^(?![/\\]|[A-Za-z]:)(?!(?:.*[/\\])?\.\.(?:[/\\]|$))[^\x00]"
+RELATIVE_PATH = r"^(?![/\\]|[A-Za-z]:)(?!(?:.*[/\\])?\.\.(?:[/\\]|$))[^\x00]"
 """A path that stays below the folder that it is joined to: not absolute and without ``..``."""
 
-PathBelow = Annotated[str, Text("a path below --out: not absolute and without ..", BELOW)]
+PathBelow = Annotated[str, Text("a path below --out: not absolute and without ..", RELATIVE_PATH)]
 
 
 class CallbackSpec(TermSpec):
@@ -58,7 +58,7 @@ class ModelCheckpoint(CallbackSpec):
         "load_weights_on_restart": removed(False),
     }
 
-    filepath: Annotated[str, Text("a path below --out, in .keras or .weights.h5", BELOW)]
+    filepath: Annotated[str, Text("a path below --out, in .keras or .weights.h5", RELATIVE_PATH)]
     monitor: Str = "val_loss"
     verbose: Int = 0
     save_best_only: Bool = False

@@ -360,7 +360,7 @@ REQUIRED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 """Required arguments, without which a bare name is not enough."""
 
-SPELLED: Final = frozenset({"loss", "metric"})
+KEEPS_SPELLING: Final = frozenset({"loss", "metric"})
 """Kinds whose spelling is kept: in its logs Keras names a loss or metric as the user spelled it."""
 
 CONSTRUCTED: Final = frozenset(
@@ -374,7 +374,7 @@ CONSTRUCTED: Final = frozenset(
 )
 """Entries that Keras code must construct: by the name Keras finds nothing, or something else."""
 
-NAMED: Final = frozenset({("loss", "CrossentropyByShape"), ("metric", "AccuracyByShape")})
+NAMES_ONLY: Final = frozenset({("loss", "CrossentropyByShape"), ("metric", "AccuracyByShape")})
 """Entries that are names only: Keras has no class for them."""
 
 

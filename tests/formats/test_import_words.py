@@ -9,7 +9,13 @@ import pytest
 import specfmt
 from specfmt.diagnostics import SpecError
 from specfmt.formats.keras_json import document_from_keras_json
-from specfmt.vocab.history import ELSEWHERE, FORMER, KEPT, NO_WORDS, current_name
+from specfmt.vocab.former_names import (
+    FORMER,
+    KEPT_AS_CUSTOM,
+    KERAS_ONLY,
+    OTHER_EXPORTS,
+    current_name,
+)
 from specfmt.vocab.index import INDEX
 from tests.tools.imports import import_source
 
@@ -328,7 +334,7 @@ def test_tables_lead_to_words():
         for name, today in table.items():
             assert today in INDEX[kind], (kind, name)
             assert name not in INDEX[kind], (kind, name)
-    assert not {name for _, name in KEPT} & NO_WORDS
+    assert not {name for _, name in KEPT_AS_CUSTOM} & OTHER_EXPORTS
 
 
 @pytest.mark.slow
@@ -350,11 +356,11 @@ def test_every_exported_name_is_known_or_has_a_reason():
         for space in found:
             for name in dir(space):
                 value = getattr(space, name)
-                if name.startswith("_") or inspect.ismodule(value) or name in NO_WORDS:
+                if name.startswith("_") or inspect.ismodule(value) or name in OTHER_EXPORTS:
                     continue
                 seen += 1
                 known = current_name(kind, name, INDEX[kind]) is not None
-                kept = (kind, name) in KEPT or (kind, name) in ELSEWHERE
+                kept = (kind, name) in KEPT_AS_CUSTOM or (kind, name) in KERAS_ONLY
                 assert known != kept, (kind, name)
     assert seen > 650  # the loops have met something
 

@@ -15,7 +15,7 @@ from specfmt.layers.base import Layer
 from specfmt.layers.index import FAMILIES, INDEX, OPERATION_FAMILIES, OPERATIONS
 from specfmt.layers.op import Op
 from specfmt.layers.registry import layer_class, op_class
-from specfmt.vocab.history import FORMER
+from specfmt.vocab.former_names import FORMER
 
 BASE = {"self", "kwargs", "name", "dtype", "trainable", "activity_regularizer"}
 """What every layer takes; the base class has it."""
@@ -45,7 +45,7 @@ UNNAMED = {
 NOT_KERAS = {"Custom": "any class of the user's own"}
 """Types that are no class of `keras.layers`."""
 
-ELSEWHERE = {
+KERAS_ONLY = {
     "LayerScale": "keras.src.applications.convnext",
     "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
 }
@@ -57,7 +57,7 @@ OPERAND_FUNCTIONS = {"getitem": "get_item"}
 
 def keras_class(type_name: str) -> Any:
     """Keras's class of a type."""
-    return getattr(import_module(ELSEWHERE.get(type_name, "keras.layers")), type_name)
+    return getattr(import_module(KERAS_ONLY.get(type_name, "keras.layers")), type_name)
 
 
 def same_default(cls: type[Any], name: str, theirs: Any) -> bool:

@@ -93,7 +93,10 @@ def test_only_the_layers_that_fit_are_offered(server: YamlServer) -> None:
         (f"{HEAD}  - type: Den|se\n    units: 3\n", "Fully connected layer"),
         (f"{DENSE}    use_bi|as: false\n", "Whether a learned bias is added."),
         (f"{DENSE}train:\n  epo|chs: 3\n", "The number of passes over the training samples."),
-        (f"{DENSE}train:\n  optimizer:\n    type: Adam\n    learning_ra|te: 0.1\n", "The learning rate"),
+        (
+            f"{DENSE}train:\n  optimizer:\n    type: Adam\n    learning_ra|te: 0.1\n",
+            "The learning rate",
+        ),
     ],
 )
 def test_documentation_is_shown_on_hover(server: YamlServer, text: str, shown: str) -> None:

@@ -27,7 +27,7 @@ from specfmt.layers.index import INDEX
 from specfmt.layers.registry import layer_class
 from specfmt.spec.train import TrainSpec
 from specfmt.vocab.base import bare_names, term_class
-from specfmt.vocab.history import FORMER, FORMER_WITH_ARGUMENTS, current_name
+from specfmt.vocab.former_names import FORMER, FORMER_WITH_ARGUMENTS, current_name
 from specfmt.vocab.index import INDEX as WORDS
 
 TYPES = [name for name in INDEX if name != "Custom" and INDEX[name] != "applications"]

@@ -15,7 +15,7 @@ from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.layers.keras_names import KERAS_LAYERS, KERAS_OPERATIONS
 from specfmt.layers.registry import layer_class
 from specfmt.text.reading import read
-from specfmt.vocab.history import FORMER
+from specfmt.vocab.former_names import FORMER
 from specfmt.vocab.index import INDEX as WORDS
 
 Entry = str

@@ -212,7 +212,7 @@ def test_a_text_that_cannot_be_read_is_refused() -> None:
 
 
 def test_a_changed_meaning_is_never_returned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("specfmt.text.written.tidy_number", {"1": "1.0"}.get)
+    monkeypatch.setattr("specfmt.text.output_tree.tidy_number", {"1": "1.0"}.get)
     with pytest.raises(RuntimeError, match="change the meaning"):
         format_text("a: 1")
 

@@ -20,7 +20,7 @@ from specfmt.targets.keras.values import (
 from specfmt.targets.templates import fill
 from specfmt.vocab.base import Term, TermRule, TermSpec, bare_names, term_class
 from specfmt.vocab.fields import LearningRateRule
-from specfmt.vocab.history import FORMER
+from specfmt.vocab.former_names import FORMER
 from specfmt.vocab.index import CONSTRUCTED, INDEX, REQUIRED, module_of
 
 WORDS = [(kind, name) for kind in INDEX for name in dict.fromkeys(INDEX[kind].values())]

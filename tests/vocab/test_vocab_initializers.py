@@ -28,7 +28,7 @@ def scaling(**arguments: Any) -> dict[str, Any]:
     return {"type": "VarianceScaling", **arguments}
 
 
-NAMED = (
+NAMES_ONLY = (
     "glorot_uniform",
     "glorot_normal",
     "he_uniform",
@@ -42,7 +42,7 @@ TRANSPOSE = {"type": "Conv2DTranspose", "filters": 24, "kernel_size": 3}
 DEPTHWISE = {"type": "DepthwiseConv2D", "kernel_size": 3, "depth_multiplier": 6}
 
 CASES = [
-    *(dense(name) for name in NAMED),
+    *(dense(name) for name in NAMES_ONLY),
     *(
         dense(scaling(scale=3.0, mode=mode, distribution=distribution))
         for mode in ("fan_in", "fan_out", "fan_avg")
@@ -69,11 +69,11 @@ CASES = [
     *(
         Case({**layer, "kernel_initializer": name}, (6, 6, 16), name=f"{layer['type']}-{name}")
         for layer in (CONV, TRANSPOSE)
-        for name in (*NAMED, "orthogonal")
+        for name in (*NAMES_ONLY, "orthogonal")
     ),
     *(
         Case({**DEPTHWISE, "depthwise_initializer": name}, (6, 6, 40), name=f"depthwise-{name}")
-        for name in (*NAMED, "orthogonal")
+        for name in (*NAMES_ONLY, "orthogonal")
     ),
     Case({**CONV, "groups": 4, "kernel_initializer": "he_normal"}, (6, 6, 64), name="groups"),
     Case(

@@ -7,7 +7,7 @@ import re
 from typing import Any, Final, NoReturn
 
 from specfmt.diagnostics import Diagnostic, Path, SpecError
-from specfmt.text.scalars import holds
+from specfmt.text.scalars import fits_64_bits
 
 MAX_BYTES: Final = 512 * 2**20
 """The largest accepted architecture: a hundred thousand layers of 1 to 4 KB each.
@@ -102,7 +102,7 @@ def _parse_once(text: str | bytes) -> Any:
 def _whole(digits: str) -> int | float:
     """An integer, or a float if it has more than 64 bits, which a spec does not allow."""
     value = int(digits)
-    if not holds(value):
+    if not fits_64_bits(value):
         try:
             return float(value)
         except OverflowError as error:

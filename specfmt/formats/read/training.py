@@ -25,7 +25,7 @@ from specfmt.formats.read.word_objects import (
 from specfmt.layers.naming import to_snake_case
 from specfmt.spec.train import TrainSpec
 from specfmt.vocab.base import term_class
-from specfmt.vocab.history import inverse_time_decay
+from specfmt.vocab.former_names import inverse_time_decay
 from specfmt.vocab.index import CONSTRUCTED
 
 COMPILE_DEFAULTS: Final = {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": False}

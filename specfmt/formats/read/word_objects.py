@@ -16,7 +16,7 @@ from specfmt.formats.config.defaults import same, word_defaults, word_name
 from specfmt.formats.config.lenient import fit_arguments, unboxed
 from specfmt.formats.config.reading import Json, show
 from specfmt.vocab.base import CUSTOM, TermRule, required_arguments, term_class
-from specfmt.vocab.history import ELSEWHERE, current_name
+from specfmt.vocab.former_names import KERAS_ONLY, current_name
 from specfmt.vocab.index import INDEX
 
 FUNCTION: Final = "function"
@@ -51,7 +51,7 @@ def known_name(kind: str, name: str, module: Any = None) -> Any:
 
 def custom_function(name: str, kind: str, path: Path, context: Context, module: Any = None) -> Json:
     """A custom entry for a function that specfmt does not know."""
-    module = ELSEWHERE.get((kind, name)) or (module if module != "builtins" else None)
+    module = KERAS_ONLY.get((kind, name)) or (module if module != "builtins" else None)
     where = f" of {module}" if module else ""
     _note(kind, name, where, path, context)
     dotted = f"{module}.{FUNCTION}" if isinstance(module, str) and module else FUNCTION
@@ -63,7 +63,7 @@ def custom_function(name: str, kind: str, path: Path, context: Context, module: 
 def custom_object(mapping: Json, kind: str, path: Path, context: Context) -> Json:
     """A custom entry for an object that specfmt does not know, with its config."""
     name, config = mapping["class_name"], mapping.get("config")
-    module = ELSEWHERE.get((kind, name)) or mapping.get("module")
+    module = KERAS_ONLY.get((kind, name)) or mapping.get("module")
     if name == FUNCTION and isinstance(config, str) and config.strip():
         return custom_function(config, kind, path, context, module)
     _note(kind, name, f" of {module}" if module else "", path, context)

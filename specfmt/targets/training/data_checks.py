@@ -18,7 +18,7 @@ from specfmt.spec.train import (
     NpzData,
     SyntheticData,
     TrainSpec,
-    class_numbers,
+    has_class_indices,
 )
 from specfmt.targets.training.data_sources import sample_shape
 from specfmt.targets.training.data_values import DATA, columns, labels, problem, sizes
@@ -225,7 +225,7 @@ def _targets(graph: Graph, train: TrainSpec, data: Data) -> Iterator[Diagnostic]
                 "use categorical_crossentropy or remove `one_hot`",
             )
         elif (
-            class_numbers(data)
+            has_class_indices(data)
             and not data.one_hot
             and units not in (1, None)
             and not takes_class_numbers(graph, train, name)

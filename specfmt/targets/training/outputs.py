@@ -8,7 +8,7 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.layers.base import Shape
 from specfmt.layers.naming import to_snake_case
-from specfmt.spec.train import TrainSpec, class_numbers
+from specfmt.spec.train import TrainSpec, has_class_indices
 from specfmt.targets.training.data_sources import list_shape
 from specfmt.vocab.base import Term
 from specfmt.vocab.by_shape import resolve
@@ -75,7 +75,7 @@ def _wide(graph: Graph, train: TrainSpec, name: str) -> bool:
     if data.source == "inline":
         shape = list_shape(given.get(name, ()) if isinstance(given, dict) else given)
         return len(shape) > 1 and shape[-1] == (graph.outputs[name].shape or (0,))[-1]
-    return data.source not in ("synthetic", "csv", "npz") and not class_numbers(data)
+    return data.source not in ("synthetic", "csv", "npz") and not has_class_indices(data)
 
 
 def target_shape(graph: Graph, train: TrainSpec, name: str) -> Shape:

@@ -66,7 +66,7 @@ def rescaling(layer: Rescaling, builder: LayerBuilder, x: Tensor) -> Tensor:
 def normalization(layer: Normalization, builder: LayerBuilder, x: Tensor) -> Tensor:
     """Mean and variance are constants if the spec has them, else buffers."""
     y = builder.tensor(x.shape, flat=x.flat)
-    kept = layer.kept(x.shape)
+    kept = layer.statistics_axes(x.shape)
     if layer.mean is None:
         mean, deviation = adapted(builder, y, kept)
     else:

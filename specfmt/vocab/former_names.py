@@ -119,7 +119,7 @@ ADDONS: Final[dict[str, frozenset[str]]] = {
 """Names of tensorflow_addons that compute the same as Keras's entry of that name; its other
 names differ from Keras's (its `AdamW` does not scale the decay by the learning rate)."""
 
-ELSEWHERE: Final[dict[tuple[str, str], str]] = {
+KERAS_ONLY: Final[dict[tuple[str, str], str]] = {
     ("metric", "huber"): "keras.losses",
     ("metric", "binary_focal_crossentropy"): "keras.losses",
     ("metric", "categorical_focal_crossentropy"): "keras.losses",
@@ -130,7 +130,7 @@ ELSEWHERE: Final[dict[tuple[str, str], str]] = {
 """Objects of Keras 3 that specfmt does not define, with the module that exports them; they are kept
 as user-defined objects."""
 
-KEPT: Final[dict[tuple[str, str], str]] = {
+KEPT_AS_CUSTOM: Final[dict[tuple[str, str], str]] = {
     ("constraint", "RadialConstraint"): "left Keras with 3.0",
     ("constraint", "radial_constraint"): "left Keras with 3.0",
     ("optimizer", "MultiOptimizer"): "a different optimizer for each layer",
@@ -162,7 +162,7 @@ KEPT: Final[dict[tuple[str, str], str]] = {
 """Names of some release that specfmt does not have, each with the reason; they are kept as
 user-defined objects."""
 
-NO_WORDS: Final = frozenset(
+OTHER_EXPORTS: Final = frozenset(
     {
         "get",
         "serialize",
