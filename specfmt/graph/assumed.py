@@ -40,14 +40,14 @@ class Slot:
         path: The path of the layer in the document.
         index: The index of the output.
         count: The number of outputs of the layer.
-        said: The output shapes given by the entry.
+        declared: The output shapes given by the entry.
     """
 
     unit: Unit
     path: Path
     index: int
     count: int
-    said: tuple[Any, ...]
+    declared: tuple[Any, ...]
 
 
 def has_unknown(graph: Graph) -> bool:
@@ -206,10 +206,10 @@ class _Search:
         spec = self.graph.spec
         shapes: dict[Path, list[Any]] = {}
         for slot, shape in chosen.items():
-            shapes.setdefault(slot.path, list(slot.said))[slot.index] = shape
+            shapes.setdefault(slot.path, list(slot.declared))[slot.index] = shape
         for path, found in shapes.items():
-            said = found[0] if len(found) == 1 else tuple(found)
-            spec = with_layer(spec, path, {"shape": said})
+            declared = found[0] if len(found) == 1 else tuple(found)
+            spec = with_layer(spec, path, {"shape": declared})
         assert isinstance(spec, ModelSpec)
         self.builds += 1
         self.entries += len(self.graph.nodes)
@@ -245,10 +245,10 @@ def _slots(graph: Graph) -> Iterator[Slot]:
     for unit, path, layer in unknown_layers(graph):
         direct = unit.spec is layer
         count = len(unit.calls[0].outputs) if direct and unit.calls else 1
-        said = layer.shape
-        if said is not None and not any(item is None for item in said if count > 1):
+        declared = layer.shape
+        if declared is not None and not any(item is None for item in declared if count > 1):
             continue
-        known = said if said is not None and len(said) == count else (None,) * count
+        known = declared if declared is not None and len(declared) == count else (None,) * count
         for index in range(count):
             if known[index] is None:
                 yield Slot(unit, path, index, count, tuple(known))

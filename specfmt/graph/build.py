@@ -309,11 +309,11 @@ class Builder(Scope):
 
     def _input_nest(self, inputs: dict[str, Value]) -> Any:
         """The inputs in the structure in which the model takes them."""
-        said = self.spec.input_structure
+        declared = self.spec.input_structure
         values = list(inputs.values())
-        if said is None:
+        if declared is None:
             return values[0] if len(values) == 1 else values
-        names = names_in(said)
+        names = names_in(declared)
         for name, path in names:
             if name not in inputs:
                 self.report(
@@ -330,11 +330,11 @@ class Builder(Scope):
                 ("input_structure",),
                 "the inputs are " + ", ".join(inputs),
             )
-        return map_leaves(said, lambda name: inputs.get(name))
+        return map_leaves(declared, lambda name: inputs.get(name))
 
     def _outputs(self, inputs: dict[str, Value]) -> tuple[dict[str, Value], str, Any]:
-        said = self.spec.outputs
-        if said is None:
+        declared = self.spec.outputs
+        if declared is None:
             if not self.entries:
                 if not any(_lacks_layers(d, self.path) for d in self.problems):
                     self.report("SF212", "expected at least one layer, received none", ("layers",))
@@ -346,12 +346,16 @@ class Builder(Scope):
                 return {v.name: v for v in node.outputs}, "list", list(node.outputs)
             return {name: last}, "single", last
         form = (
-            "single" if isinstance(said, str) else "mapping" if isinstance(said, dict) else "list"
+            "single"
+            if isinstance(declared, str)
+            else "mapping"
+            if isinstance(declared, dict)
+            else "list"
         )
         outputs: dict[str, Value] = {}
         found: dict[str, Value] = {}
         again: dict[str, int] = {}
-        for name, path in names_in(said):
+        for name, path in names_in(declared):
             value = self.resolve(name, ("outputs", *path))
             if isinstance(value, Value):
                 found[name] = value
@@ -361,7 +365,7 @@ class Builder(Scope):
                     again[first] = again.get(first, 1) + 1
                     key = f"{first}_{again[first]}"
                 outputs[key] = value
-        return outputs, form, map_leaves(said, found.get)
+        return outputs, form, map_leaves(declared, found.get)
 
 
 def _needed(nodes: list[Node], outputs: dict[str, Value]) -> tuple[list[Node], list[Node]]:

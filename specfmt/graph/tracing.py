@@ -255,8 +255,8 @@ class _Walk:
         if not names or names[0] not in args:
             return
         flags, keywords = split_arguments(node, lambda value: value in self.masks)
-        said = layer.output_mask(*flags, **keywords)
-        masked = (said,) * len(node.outputs) if isinstance(said, bool) else said
+        produced = layer.output_mask(*flags, **keywords)
+        masked = (produced,) * len(node.outputs) if isinstance(produced, bool) else produced
         if not any(masked):
             return
         first = args[names[0]]

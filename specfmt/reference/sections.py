@@ -87,8 +87,8 @@ def shape_example(cls: type[Layer]) -> str:
             read = ", ".join(
                 show_shape(s) for a in args for s in (a if isinstance(a, list) else [a])
             )
-            said = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in config.items())
-            return f"{read} to {show_shape(found)}" + (f" with {said}" if said else "")
+            arguments = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in config.items())
+            return f"{read} to {show_shape(found)}" + (f" with {arguments}" if arguments else "")
     return ""
 
 

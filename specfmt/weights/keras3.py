@@ -81,9 +81,9 @@ class Reader:
                 if is_data:
                     folder.setdefault(parts[-1], below)
                 elif parts[-1] == "vars":
-                    said = text_attribute(below.attrs, "name")
-                    if said is not None:
-                        self.names.setdefault("/".join(parts[:-1]), said)
+                    stored_name = text_attribute(below.attrs, "name")
+                    if stored_name is not None:
+                        self.names.setdefault("/".join(parts[:-1]), stored_name)
 
     def read(self, graph: Graph) -> KerasWeights:
         """Find every weight.

@@ -144,12 +144,12 @@ def entry_weights(found: Found, prefix: str, name: str) -> dict[str, Any]:
         while own in entry:
             number += 1
             own = f"{wish}_{number}"
-        said: dict[str, Any] = {"shape": list(shape)}
+        declared: dict[str, Any] = {"shape": list(shape)}
         if parts[-1].startswith(NOT_TRAINED) or not dtype.startswith(("float", "bfloat")):
-            said["trainable"] = False
+            declared["trainable"] = False
         if dtype not in ("float32", "float16") and dtype in DTYPES:
-            said["dtype"] = dtype
-        entry[own] = said if len(said) > 1 else said["shape"]
+            declared["dtype"] = dtype
+        entry[own] = declared if len(declared) > 1 else declared["shape"]
     return entry
 
 

@@ -147,8 +147,8 @@ class Keras2LayerWriter:
     def _dtype(self, policy: Any, name: str, path: Path) -> Any:
         if isinstance(policy, str) and "_from_" not in policy:
             return dtype_policy(policy)
-        said = policy if isinstance(policy, str) else "a policy with a config"
-        self.refusals.add(f"a dtype of {name} that Keras 2 has", said, (*path, "dtype"))
+        received = policy if isinstance(policy, str) else "a policy with a config"
+        self.refusals.add(f"a dtype of {name} that Keras 2 has", received, (*path, "dtype"))
         return None
 
     def _check_trainable(self, layer: Layer, owner: str, path: Path) -> None:
@@ -201,8 +201,8 @@ class Keras2LayerWriter:
                     f"{name} ({layer.class_}) as Keras 3 wrote it",
                     path,
                 )
-            said = policy.get("config")
-            policy_name = said.get("name") if isinstance(said, dict) else None
+            received = policy.get("config")
+            policy_name = received.get("name") if isinstance(received, dict) else None
             config["dtype"] = self._dtype(policy_name, name, path)
         item: Json = {"class_name": class_name, "config": config}
         if module:
@@ -217,18 +217,21 @@ class Keras2LayerWriter:
         return item
 
     def _refuse_option(self, key: str, value: Any, default: Any, owner: str, path: Path) -> None:
-        said = value.to_data() if isinstance(value, Term) else value
+        received = value.to_data() if isinstance(value, Term) else value
         hint = "Keras 2 has no such option; export to keras3, or leave it out"
         self.refusals.add(
-            f"{key} of {owner} to be {show(plain(default))}", show(plain(said)), (*path, key), hint
+            f"{key} of {owner} to be {show(plain(default))}",
+            show(plain(received)),
+            (*path, key),
+            hint,
         )
 
     def _check_values(self, layer: Any, owner: str, path: Path) -> None:
         """Refuse values that Keras 2 does not accept or interprets differently."""
 
         def refuse(field: str, expected: str) -> None:
-            said = show(plain(getattr(layer, field)))
-            self.refusals.add(f"{field} of {owner} to be {expected}", said, (*path, field))
+            received = show(plain(getattr(layer, field)))
+            self.refusals.add(f"{field} of {owner} to be {expected}", received, (*path, field))
 
         if isinstance(layer, Normalization) and layer.axis is None and layer.mean is None:
             refuse("axis", "given if there is no mean")

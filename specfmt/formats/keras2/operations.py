@@ -118,12 +118,12 @@ class OperationWriter:
         for field in (*op.own_fields(), *dtype_too):
             attribute = field if field in type(op).model_fields else f"{field}_"
             value = getattr(op, attribute)
-            said = _value(op, field, value, node)
-            if isinstance(said, _Refused):
-                self._refuse(node, f"{field} to be {said.expected}", show(plain(value)), field)
+            converted = _value(op, field, value, node)
+            if isinstance(converted, _Refused):
+                self._refuse(node, f"{field} to be {converted.expected}", show(plain(value)), field)
             elif field in inverse:
-                if said is not None:
-                    keywords[inverse[field]] = said
+                if converted is not None:
+                    keywords[inverse[field]] = converted
             elif value != row.fixed.get(field, type(op).model_fields[attribute].default):
                 default = type(op).model_fields[attribute].default
                 self._refuse(

@@ -152,13 +152,13 @@ class WordWriter:
         }
 
     def _refuse(self, term: Term, owner: str, path: Path) -> None:
-        said = term.to_data()
+        received = term.to_data()
         text = (
-            said
-            if isinstance(said, str)
+            received
+            if isinstance(received, str)
             else ", ".join(
                 f"{key}: {show(value)}" if key != "type" else str(value)
-                for key, value in said.items()
+                for key, value in received.items()
             )
         )
         hint = _HINT

@@ -172,7 +172,7 @@ class FunctionalReader(GraphReader):
                 raise UnsupportedError("it has no input tensors")
         except UnsupportedError as reason:
             if name in sizes.values:
-                self.unsaid[name] = str(reason)
+                self.unsupported[name] = str(reason)
                 entry = {"type": CUSTOM, "name": name, "class": class_name, "config": config}
                 return Record(name, entry, where, kept)
             equation = einsum_equation(config, kept)
@@ -206,8 +206,8 @@ class FunctionalReader(GraphReader):
                 continue
             read |= {ref.layer for call in record.calls for ref in call.refs()}
             left.append(record)
-            if record.name in self.unsaid:
-                reason = self.unsaid[record.name]
+            if record.name in self.unsupported:
+                reason = self.unsupported[record.name]
                 self.context.warn(
                     "SF433",
                     f"kept the operation {record.name} as a custom layer: {reason}",

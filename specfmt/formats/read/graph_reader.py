@@ -76,7 +76,7 @@ class GraphReader:
         self.outputs: Any = None
         self.place: Path = ()
         self.lost: list[tuple[str, str, Path]] = []
-        self.unsaid: dict[str, str] = {}
+        self.unsupported: dict[str, str] = {}
 
     def input_layer(self, config: Any, path: Path, name: str | None = None) -> tuple[str, Json]:
         config = as_map(config, path, "the config of an InputLayer")
@@ -240,9 +240,9 @@ class GraphReader:
         names = list(self.inputs)
         if structure != (names[0] if len(names) == 1 else names):
             body["input_structure"] = structure
-        said = self.structure(self.outputs, assembler.tensor)
-        if said != assembler.last or _several_outputs(entries[-1]):
-            body["outputs"] = said
+        named = self.structure(self.outputs, assembler.tensor)
+        if named != assembler.last or _several_outputs(entries[-1]):
+            body["outputs"] = named
         return body
 
     def structure(self, value: Any, name: Any) -> Any:

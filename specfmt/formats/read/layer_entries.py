@@ -99,7 +99,7 @@ class LayerReader:
             path: Where it stands.
             policy: The model's dtype policy, which a layer does not repeat.
             rank: The rank of its input, if known.
-            frozen: The model around it is not trainable, so that a layer says if it is.
+            frozen: The model that contains it is frozen, so `trainable` is written if it is true.
 
         Raises:
             SpecError: The layer is damaged, or Keras 3 has no equivalent.
@@ -167,10 +167,10 @@ class LayerReader:
 
         Args:
             class_name: Its class.
-            module: The module of its class, where the source says it.
+            module: The module of its class, if the source has it.
             config: Its config without the name.
             policy, rank, frozen: As for `read`.
-            query: The rank of an attention's query, where the source says it.
+            query: The rank of an attention layer's query, if the source has it.
             path: Where the config stands.
         """
         type_name, fields = self._to_keras_3(class_name, config, path)
@@ -375,10 +375,10 @@ def of_layer(error: SpecError, name: Any, class_name: str) -> SpecError:
     )
 
 
-def _stands_in(module: str, said: Any) -> bool:
+def _stands_in(module: str, given: Any) -> bool:
     """Whether a class may be defined in ``module``; classes of applications must have their module."""
     return module == KERAS_LAYERS or (
-        isinstance(said, str) and said.rpartition(".")[2] == module.rpartition(".")[2]
+        isinstance(given, str) and given.rpartition(".")[2] == module.rpartition(".")[2]
     )
 
 

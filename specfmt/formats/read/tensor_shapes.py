@@ -49,17 +49,17 @@ def add_output_shapes(
         shapes = [_common(outputs.get(index, [])) for index in range(counts[name])]
         if all(shape is None for shape in shapes):
             continue
-        said: Json = {"shape": shapes[0] if len(shapes) == 1 else shapes}
+        declared: Json = {"shape": shapes[0] if len(shapes) == 1 else shapes}
         dtypes = {tensor.get("dtype") for tensors in outputs.values() for tensor in tensors}
         read = str(reads.get(name, {}).get("dtype", "float32"))
         expected = compute_dtype(policy) if is_floating(read) else read
         if len(dtypes) == 1 and dtypes != {expected}:
-            said["output_dtype"] = dtypes.pop()
+            declared["output_dtype"] = dtypes.pop()
         try:
-            validate(Custom, {"class": CUSTOM, **said}, CUSTOM)
+            validate(Custom, {"class": CUSTOM, **declared}, CUSTOM)
         except (FieldError, NestedError):
             continue
-        entry.update(said)
+        entry.update(declared)
 
 
 def _common(tensors: list[Json]) -> list[Any] | None:

@@ -232,7 +232,7 @@ def _to_keras_3(type_name: str, config: Json) -> tuple[str, Json]:
 
 def _named_scaling(config: Json) -> tuple[str, Json]:
     distribution = config.get("distribution")
-    if distribution in (None, "normal"):  # None: tf.js did not write its own words
+    if distribution in (None, "normal"):  # None: tf.js did not write it
         distribution = "truncated_normal"
     scale, mode = config.get("scale") or 1.0, config.get("mode") or "fan_in"
     known = isinstance(scale, (int, float)) and isinstance(mode, str)

@@ -1,1 +1,1 @@
-"""Functions and graph nodes of TensorFlow as operations of `keras.ops`."""
+"""Converting TensorFlow functions and graph nodes to operations of `keras.ops`."""

@@ -1,9 +1,9 @@
-"""Sizes of tensors that a graph of TensorFlow computes with, told while the graph is read.
+"""Evaluating the sizes of tensors that a TensorFlow graph computes with.
 
-`keras.ops` has no operation for the shape of a tensor: Keras 3 takes sizes from symbolic
-tensors.  So ``tf.shape(x)`` and what is computed from it is worked out here, twice: with two
-different numbers for each size that is not known before run time.  A result that is the same
-both times is a constant, another one is told by its pair of numbers.
+`keras.ops` has no operation for the shape of a tensor: Keras 3 takes sizes from symbolic tensors.  So
+``tf.shape(x)``, and everything computed from it, is evaluated here, twice: with two different numbers
+for each size that is known only at run time.  A result that is the same both times is a constant; any
+other is identified by its pair of numbers.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from specfmt.layers.core import Identity
 from specfmt.spec.document import parse_document
 
 WORK: Final = 8_000
-"""Layers that are looked at for shapes in one model, those looked at again included."""
+"""The most layers that are analyzed for shapes in one model, counting repetitions."""
 
 BATCH: Final = (7_919, 10_007)
 AXES: Final = ((8_101, 9_001), (8_179, 9_091), (8_263, 9_187), (8_377, 9_281))
 DIVISIBLE: Final = 1_024
-"""Sizes that are not known are multiples, as strides and pooling ask for."""
+"""The numbers for unknown sizes are multiples of this, as strides and pooling may require."""
 
 
 class Sizes:
-    """Sizes and constants that operations of a model give.
+    """Evaluates operations of a model whose results are sizes or constants.
 
     Args:
         records: The layers read so far; grows while the model is read.
@@ -37,8 +37,8 @@ class Sizes:
 
     Attributes:
         values: Name of an operation -> its result: a number, a `Dim`, or a list of them.
-        sources: A size -> a tensor that has it, and the axis.
-        alike: A shape -> a tensor that has it.
+        sources: A size -> a tensor with this size, and the axis.
+        alike: A shape -> a tensor of this shape.
     """
 
     def __init__(self, records: list[Record], inputs: Json) -> None:
@@ -51,11 +51,11 @@ class Sizes:
         self.work = WORK
 
     def reads(self, call: Call) -> bool:
-        """Whether a call reads a value that is known here."""
+        """Whether a call reads a result that has been evaluated."""
         return any(ref.layer in self.values for ref in call.refs())
 
     def filled(self, call: Call) -> Call:
-        """The call with values in place of the operations that give them."""
+        """The call with evaluated operations replaced by their results."""
 
         def value(ref: Ref) -> Any:
             known = self.values.get(ref.layer, ref)
@@ -66,7 +66,7 @@ class Sizes:
         return Call(map_refs(call.args, value), map_refs(call.kwargs, value), call.path)
 
     def evaluate(self, name: str, function: str, call: Call) -> bool:
-        """Work out a call that is already filled; False if it is none of sizes."""
+        """Evaluate a call returned by `filled`; False if it does not compute sizes."""
         rule = RULES.get(function)
         if rule is None:
             return False
@@ -83,7 +83,7 @@ class Sizes:
         """Shape and dtype of a tensor.
 
         Raises:
-            Opaque: They depend on layers that are not known, or would take too long.
+            Opaque: They depend on unknown layers, or computing them would take too long.
         """
         if not isinstance(ref, Ref):
             raise Opaque
@@ -103,7 +103,7 @@ class Sizes:
         if self.work < 0:
             return None
         found = [self._value(ref, records, choice, apart=True) for choice in (0, 1)]
-        if None in found and len(self.inputs) > 1:  # sizes of two inputs have to agree
+        if None in found and len(self.inputs) > 1:  # sizes of two inputs may have to agree
             self.work -= 2 * len(records)
             found = [self._value(ref, records, choice, apart=False) for choice in (0, 1)]
         first, second = found
@@ -113,7 +113,7 @@ class Sizes:
         return Known(tuple(a if a == b else Dim(a, b) for a, b in pairs), str(first.dtype))
 
     def _above(self, ref: Ref) -> list[Record]:
-        """The records that a tensor is computed by, in the order in which they stand."""
+        """The records that a tensor depends on, in their order in the source."""
         index = {record.name: record for record in self.records}
         waiting, needed = [ref], set()
         while waiting:
@@ -156,7 +156,7 @@ class Sizes:
             tensor = assembler.tensor(renamed(ref))
         except (Opaque, KeyError, SpecError):
             return None
-        if not layers:  # a model has at least one
+        if not layers:  # a model needs at least one layer
             layers = [{"type": Identity.type_name, "inputs": tensor}]
         document = {"specfmt": 1, "inputs": inputs, "layers": layers, "outputs": [tensor]}
         spec, problems = parse_document(document)

@@ -1,4 +1,4 @@
-"""Functions of TensorFlow on images and windows, in operations of `keras.ops`."""
+"""Converting TensorFlow functions on images and windows to operations of `keras.ops`."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _pool(
 ) -> Any:
     x = value if x is None else x
     if isinstance(data_format, str) and data_format.startswith("NC"):
-        raise UnsupportedError("its channels stand first")
+        raise UnsupportedError("it is channels-first")
     only(padding, "VALID", "SAME")
     size, by = _window(ksize, "ksize"), _window(strides, "strides")
     fields: dict[str, Any] = {"pool_size": size}
@@ -119,11 +119,11 @@ def _pool(
 
 
 def _window(value: Any, what: str) -> Any:
-    """``[1, 2, 2, 1]``, ``[2, 2]`` or ``2`` as one size an axis, or one for all."""
+    """``[1, 2, 2, 1]``, ``[2, 2]`` or ``2`` as one size per axis, or one for all."""
     items = numbers(value, what)
     if len(items) > 3 or (len(items) == 3 and items[0] == items[2] == 1):
         if items[0] != 1 or items[-1] != 1:
-            raise UnsupportedError(f"its {what} runs over the batch or the channels")
+            raise UnsupportedError(f"its {what} extends over the batch or the channels")
         items = items[1:-1]
     return items[0] if len(set(items)) == 1 else items
 
@@ -231,7 +231,7 @@ def _resize(
     preserve_aspect_ratio: Any = False,
     antialias: Any = False,
 ) -> Any:
-    """Sizes that are known at run time only: whole multiples of the image's."""
+    """Resize; a size that is known only at run time must be an integer multiple of the image's."""
     if not isinstance(size, list) or not any(isinstance(item, Dim) for item in size):
         return None
     only(method, "bilinear", "nearest")
@@ -251,7 +251,7 @@ def _multiple(target: int, size: int) -> int:
 
 
 WIDEST: Final = 8
-"""Neighbours on each side that are added one by one."""
+"""The most neighbours on each side that are added one by one."""
 
 
 @sized("input depth_radius bias alpha beta", "nn.local_response_normalization", "nn.lrn")

@@ -1,4 +1,4 @@
-"""Nodes of TensorFlow graphs as tf.keras 2.0 to 2.3 wrote them: JSON, or protobuf's wire form."""
+"""Reading nodes of TensorFlow graphs as tf.keras 2.0 to 2.3 wrote them: JSON, or protobuf's wire format."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ def read_node(value: Any, path: Path) -> tuple[str, Json]:
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         try:
             return _read_wire(value.encode("utf-8", "surrogateescape"))
-        # A field of another kind than its number says: bytes for a number, a number for bytes.
+        # A field whose wire type does not fit its number: bytes for a number, a number for bytes.
         except (ValueError, LookupError, TypeError, AttributeError, struct.error):
             fail("SF403", "expected node_def as JSON or protobuf, received other text", path)
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            fail("SF403", "expected node_def as JSON, received text that is not", path)
+            fail("SF403", "expected node_def as JSON, received invalid text", path)
     node = as_map(value, path, "node_def")
     attributes = as_map(node.get("attr") or {}, (*path, "attr"), "attr")
     return str(node.get("op")), {key: _attribute(item) for key, item in attributes.items()}
 
 
 def _attribute(value: Any) -> Any:
-    """``{"i": "3"}`` as 3; None for what has no plain value."""
+    """The value of an attribute: ``{"i": "3"}`` as 3; None for other types."""
     if not isinstance(value, dict) or len(value) != 1:
         return None
     ((kind, item),) = value.items()
@@ -140,7 +140,7 @@ def _wire_value(number: int, value: Any) -> Any:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """The fields of a message: their numbers, and a number or bytes."""
+    """The fields of a protobuf message: field number, and an integer or bytes."""
     place = 0
     while place < len(data):
         key, place = _varint(data, place)

@@ -1,4 +1,4 @@
-"""Nodes of TensorFlow graphs in tf.keras 2.0 to 2.3, as calls of functions of TensorFlow."""
+"""Converting nodes of TensorFlow graphs (tf.keras 2.0 to 2.3) to calls of TensorFlow functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from specfmt.formats.read.tensorflow.steps import UnsupportedError, numbers, sub
 
 
 class Form(NamedTuple):
-    """How a node is called as a function: its operands in order, and attributes by keyword."""
+    """The function of a node: its operands in order, and its attributes by keyword."""
 
     function: str
     operands: tuple[str, ...] | None = None
@@ -95,7 +95,7 @@ NODES: Final[dict[str, Form]] = {
         rates="rates",
         padding="padding",
     ),
-    # Of a function with a gradient of its own; the value is the first.
+    # Of a function with a custom gradient; the value is the first operand.
     "IdentityN": Form("identity", ("input",)),
     "MatrixDiagPart": Form("linalg.diag_part", ("input",)),
     "MatrixDiagPartV3": Form("linalg.diag_part", ("input", "k", "padding_value")),
@@ -110,10 +110,10 @@ NODES: Final[dict[str, Form]] = {
     "Split": Form("split", ("axis", "value"), {"num_split": "num_or_size_splits"}),
     "SplitV": Form("split", ("value", "num_or_size_splits", "axis")),
 }
-"""Nodes without a row become layers of the user's own."""
+"""Node -> function; nodes that are not listed become custom layers."""
 
 LISTS: Final = {"ConcatV2": "concat", "Pack": "stack", "AddN": "math.add_n", "Einsum": "einsum"}
-"""Nodes that read any number of tensors."""
+"""Nodes with any number of input tensors."""
 
 RESIZES: Final = {
     "ResizeBilinear": "bilinear",
@@ -124,10 +124,10 @@ RESIZES: Final = {
 
 
 def function_of_node(config: Json, call: Call, path: Path) -> str:
-    """The function of TensorFlow that a node is; ``call`` is rewritten in place.
+    """The TensorFlow function of a node; ``call`` is converted in place.
 
     Raises:
-        UnsupportedError: It is none that is known.
+        UnsupportedError: The node has no known function.
         SpecError: The node is damaged.
     """
     op, attributes = read_node(config.get("node_def"), (*path, "node_def"))
@@ -141,7 +141,7 @@ def function_of_node(config: Json, call: Call, path: Path) -> str:
     if op in RESIZES:
         by_centers = attributes.get("half_pixel_centers") or op == "ResizeArea"
         if attributes.get("align_corners") or not by_centers:
-            raise UnsupportedError("keras.ops does not resize by TensorFlow's first rule")
+            raise UnsupportedError("keras.ops does not resize by TensorFlow's legacy rule")
         call.args, call.kwargs = operands, {"method": RESIZES[op]}
         return "image.resize"
     form = NODES.get(op)
@@ -171,12 +171,12 @@ def _operands(tensors: list[Any], constants: Json) -> list[Any]:
         elif tensors:
             operands.append(tensors.pop(0))
         else:
-            raise UnsupportedError("its constants are not where its node expects them")
+            raise UnsupportedError("its constants are not at the inputs of its node")
     return operands
 
 
 def _array(value: Any) -> Any:
-    """A constant as numbers; NumPy arrays that Keras wrote as objects hold them as well."""
+    """A constant as numbers, also from a NumPy array that Keras serialized as an object."""
     if isinstance(value, dict) and isinstance(value.get("config"), dict):
         return value["config"].get("value")
     return value
@@ -206,7 +206,7 @@ def _strided_slice(operands: list[Any], attributes: Json, call: Call) -> str:
         for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     }
     if any(type(mask) is not int for mask in masks.values()):
-        raise UnsupportedError("its masks are no numbers")
+        raise UnsupportedError("its masks are not numbers")
     call.args = operands[:1]
     call.kwargs = {"slice_spec": subscript(begin, end, strides, masks)}
     return "__operators__.getitem"

@@ -1,9 +1,9 @@
-"""TensorFlow operations that Keras 2 recorded in a graph, as operations of `keras.ops`.
+"""Converting TensorFlow operations that Keras 2 recorded in a graph to operations of `keras.ops`.
 
 tf.keras 2.4 and later write ``TFOpLambda`` and ``SlicingOpLambda`` (a Python function and its
 arguments), earlier ones ``TensorFlowOpLayer`` (a node of a TensorFlow graph).  Each table row
-names the operation, the operands in order, and what becomes a keyword.  An operation without
-a row, or with an argument that has no meaning here, is kept as a custom layer.
+lists the operation, the operands in order, and the arguments that become keywords.  An operation
+without a row, or with an argument without an equivalent, is kept as a custom layer.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ CLASSES: Final = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 def convert_function(
     class_name: str, config: Json, path: Path, call: Call, name: str, sizes: Sizes
 ) -> tuple[Json, list[Helper]]:
-    """A call of an operation that tf.keras recorded; ``call`` is rewritten in place.
+    """Convert a call of an operation that tf.keras recorded; ``call`` is changed in place.
 
-    Where it works out sizes or constants, ``sizes`` has its value afterwards.
+    If it computes sizes or constants, its result is added to ``sizes``.
 
     Returns:
-        The entry of the operation without edges, and operations that it reads.
+        The entry of the operation without connections, and the operations that must precede it.
 
     Raises:
-        UnsupportedError: It is no arithmetic that `keras.ops` can say.
+        UnsupportedError: `keras.ops` has no equivalent.
         SpecError: It is damaged.
     """
     had = call.refs()
@@ -61,15 +61,15 @@ def convert_function(
         function = function_of_node(config, call, path)
         filled = Call(list(call.args), dict(call.kwargs), call.path)
     if not isinstance(function, str):
-        raise UnsupportedError("it does not say which function it calls")
+        raise UnsupportedError("it does not name the function it calls")
     is_known = sizes.evaluate(name, function, filled)
-    said = in_sized_steps(function, call, name, sizes)
-    if said is not None:
-        return _entry(said[0], call), said[1]
+    sized = in_sized_steps(function, call, name, sizes)
+    if sized is not None:
+        return _entry(sized[0], call), sized[1]
     if is_known or not is_constant([call.args, *call.kwargs.values()]):
-        raise UnsupportedError("it takes sizes that are not known before run time")
+        raise UnsupportedError("it uses sizes that are known only at run time")
     if had and not call.refs():
-        raise UnsupportedError("it reads nothing but constants")
+        raise UnsupportedError("all its inputs are constants")
     if function == "__operators__.getitem":
         return _slice(call), []
     if function in STEPS:
@@ -89,7 +89,7 @@ def convert_function(
 
 
 def _transposed(call: Call, index: int, name: str) -> Helper:
-    """The operand ``index`` of a matrix product with its last two axes swapped."""
+    """Operand ``index`` of a matrix product, with its last two axes swapped."""
     helper = Helper(
         f"{name}/{index}",
         {"op": "swapaxes"},
@@ -112,7 +112,7 @@ def _bind(row: Row, given: Json) -> tuple[list[Any], Json]:
     operands = []
     for name in row.params[: row.operands]:
         if name not in given and row.op == "where":
-            raise UnsupportedError("it gives indices")
+            raise UnsupportedError("it returns indices")
         if name not in given:
             raise LostOperandError(name)
         operands.append(_array(given.pop(name)))
@@ -132,7 +132,7 @@ def _bind(row: Row, given: Json) -> tuple[list[Any], Json]:
 
 
 def _array(operand: Any) -> Any:
-    """A constant tensor, which the source holds as a list, as an array of its numbers' dtype."""
+    """A constant tensor, a list in the source, as an array with the dtype of its numbers."""
     if not isinstance(operand, list) or Call([operand], {}, ()).refs():
         return operand
     numbers = list(_leaves(operand))
@@ -156,7 +156,7 @@ def _entry(entry: Json, call: Call) -> Json:
         return entry
     op, kwargs = entry["op"], call.kwargs
     if op == "normalize" and isinstance(kwargs.get("epsilon"), (int, float)):
-        # tf bounds the square of the norm, keras.ops the norm itself: the bound is its root.
+        # TensorFlow's epsilon bounds the squared norm, that of keras.ops the norm: take the square root.
         if not kwargs["epsilon"] > 0:
             raise UnsupportedError("its epsilon is not positive")
         bound = float(f"{math.sqrt(kwargs['epsilon']):.12g}")
@@ -169,9 +169,9 @@ def _entry(entry: Json, call: Call) -> Json:
     ):
         raise UnsupportedError(f"keras.ops does not resize by {kwargs['interpolation']}")
     if op in ("stack", "concatenate") and not isinstance(call.args[0], list):
-        raise UnsupportedError("it reads one tensor instead of a list")
+        raise UnsupportedError("its input is a tensor instead of a list")
     if op == "cast" and not isinstance(kwargs.get("dtype"), str):
-        raise UnsupportedError("its dtype has no name")
+        raise UnsupportedError("its dtype is not given by name")
     if op == "pad":
         mode = str(kwargs.pop("mode", "constant")).lower()
         if mode != "constant":

@@ -1,4 +1,4 @@
-"""What functions of TensorFlow give of sizes and constants, worked out on numbers."""
+"""Evaluating TensorFlow functions of sizes and constants."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from math import ceil, prod, sqrt
 from typing import Any, Final, NamedTuple, Protocol
 
 LONGEST: Final = 4_096
-"""Elements of a constant that is worked out."""
+"""The most elements of a constant that is evaluated."""
 
 
 class Dim(NamedTuple):
-    """A size that is not known before run time: what it is at either choice of sizes."""
+    """A size that is known only at run time: its value for each of the two choices of sizes."""
 
     first: int
     second: int
 
 
 class Known(NamedTuple):
-    """What is known of a tensor: its shape of numbers and `Dim`, and its dtype."""
+    """The shape of a tensor, of numbers and `Dim`, and its dtype."""
 
     shape: tuple[Any, ...]
     dtype: str
@@ -33,17 +33,17 @@ class Tensors(Protocol):
 
 
 class Opaque(Exception):  # noqa: N818 - no error: the search ends here
-    """It cannot be worked out."""
+    """The result cannot be evaluated."""
 
 
 RULES: Final[dict[str, Callable[..., Any]]] = {}
-"""Function of TensorFlow -> its result, from operands that are sizes or constants."""
+"""TensorFlow function -> the function that evaluates it for sizes and constants."""
 
 Rule = Callable[..., Any]
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Decorator: what these functions give."""
+    """Decorator that registers an evaluation for these TensorFlow functions."""
 
     def register(function: Rule) -> Rule:
         for name in names:
@@ -61,7 +61,7 @@ def is_plain(value: Any) -> bool:
 
 
 def is_constant(value: Any) -> bool:
-    """Whether a value holds no size that depends on the data."""
+    """Whether a value contains no size that is known only at run time."""
     if isinstance(value, (list, dict)):
         items = value.values() if isinstance(value, dict) else value
         return all(is_constant(item) for item in items)
@@ -75,7 +75,7 @@ def _plain(value: Any) -> Any:
 
 
 def both(function: Callable[..., Any], *values: Any) -> Any:
-    """A function of numbers, of both choices of sizes."""
+    """Apply a function of numbers for both choices of sizes."""
     if not any(isinstance(value, Dim) for value in values):
         return function(*values)
     first, second = (
@@ -85,7 +85,7 @@ def both(function: Callable[..., Any], *values: Any) -> Any:
 
 
 def _each(function: Callable[..., Any], *values: Any) -> Any:
-    """Element by element, by NumPy's rule for lists of one rank."""
+    """Apply a function elementwise, with NumPy's broadcasting for lists of one rank."""
     for value in values:
         _plain(value)
     lists = [value for value in values if isinstance(value, list)]

@@ -1,4 +1,4 @@
-"""Functions of TensorFlow that take sizes from other tensors, said without a shape operation."""
+"""Converting TensorFlow functions with sizes of other tensors as arguments, without a shape operation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from specfmt.layers.reshaping import Reshape
 
 Writer = Callable[..., Any]
 SIZED: Final[dict[str, tuple[tuple[str, ...], Writer]]] = {}
-"""Function -> its parameters in order, and how it is said where it is given sizes."""
+"""TensorFlow function -> its parameters in order, and the function that converts a call."""
 
 
 def sized(params: str, *names: str) -> Callable[[Writer], Writer]:
-    """Decorator: how functions with these parameters are said."""
+    """Decorator that registers the conversion of TensorFlow functions with these parameters."""
 
     def register(writer: Writer) -> Writer:
         for name in names:
@@ -32,13 +32,13 @@ def sized(params: str, *names: str) -> Callable[[Writer], Writer]:
 def in_sized_steps(
     function: str, call: Call, name: str, sizes: Sizes
 ) -> tuple[Json, list[Helper]] | None:
-    """A call that is given sizes; ``call`` becomes that of the last operation.
+    """Convert a call with sizes as arguments; ``call`` becomes that of the last operation.
 
     Returns:
-        The last entry and the operations before it; None if the function has a row elsewhere.
+        The last entry and the operations before it; None if another table has the function.
 
     Raises:
-        UnsupportedError: The sizes are not known well enough.
+        UnsupportedError: The sizes cannot be evaluated.
     """
     if function not in SIZED:
         return None
@@ -46,15 +46,15 @@ def in_sized_steps(
     given = dict(zip(params, call.args, strict=False))
     given.update((key, value) for key, value in call.kwargs.items() if key != "name")
     given = {key: plain(value) for key, value in given.items() if value is not None}
-    said = Steps(name, call.path)
+    writer = Steps(name, call.path)
     try:
-        if write(said, sizes, **given) is None:
+        if write(writer, sizes, **given) is None:
             return None
     except (Opaque, TypeError, KeyError, ValueError):
-        raise UnsupportedError("it takes sizes that are not known before run time") from None
-    last = said.helpers.pop()
+        raise UnsupportedError("it uses sizes that are known only at run time") from None
+    last = writer.helpers.pop()
     call.args, call.kwargs = last.call.args, last.call.kwargs
-    return last.entry, said.helpers
+    return last.entry, writer.helpers
 
 
 def _dims(value: Any) -> list[Any]:
@@ -86,7 +86,7 @@ def _reshape(s: Steps, sizes: Sizes, tensor: Any, shape: Any) -> Any:
 
 
 def _product_of_steps(s: Steps, sizes: Sizes, tensor: Any, dims: list[Any]) -> Any:
-    """`K.dot`: every step times a matrix, for which the steps were put into one axis."""
+    """`K.dot`: a matrix product for every step, which TensorFlow computes by flattening the steps."""
     by_name = {record.name: record for record in sizes.records}
     product = by_name.get(tensor.layer)
     if product is None or product.entry.get("op") != "matmul":
@@ -103,7 +103,7 @@ def _product_of_steps(s: Steps, sizes: Sizes, tensor: Any, dims: list[Any]) -> A
 
 
 def _split_last(s: Steps, known: Known, tensor: Any, dims: list[Any]) -> Any:
-    """Only the last axis, or the last two, change: parts of it are stacked or joined."""
+    """Reshape only the last one or two axes: parts are stacked or concatenated."""
     kept = len(dims) - 2
     if tuple(dims[:kept]) == known.shape[:kept] and len(known.shape) == kept + 1:
         groups = dims[-2]
@@ -133,7 +133,7 @@ def _quotient(whole: int, part: int) -> int:
 
 
 def _zeros(s: Steps, sizes: Sizes, dims: list[Any], dtype: str, op: str = "zeros_like") -> Any:
-    """Zeros (or ones) of sizes that other tensors have."""
+    """Zeros (or ones) with sizes of other tensors."""
     like = sizes.alike.get(tuple(dims))
     if like is not None:
         return s(op, like, dtype=dtype)
@@ -176,7 +176,7 @@ def _fill(s: Steps, sizes: Sizes, dims: Any, value: Any) -> Any:
 
 
 def _operand(sizes: Sizes, value: Any) -> tuple[Any, Known]:
-    """A tensor, or a constant with its dtype; and what is known of it."""
+    """A tensor, or a constant with its dtype, and its shape and dtype."""
     if isinstance(value, Ref):
         return value, sizes.known(value)
     if isinstance(value, dict) and isinstance(value.get("const"), dict):
@@ -274,7 +274,9 @@ def _split(
     known = [whole - rest if part == -1 else part for part in parts]
     if not isinstance(whole, int) or min(known) < 0:
         raise Opaque
-    return s("split", value, indices_or_sections=known, axis=axis)  # sizes become places later
+    return s(
+        "split", value, indices_or_sections=known, axis=axis
+    )  # sizes are converted to indices later
 
 
 @sized("params indices validate_indices axis batch_dims", "gather", "compat.v1.gather")
@@ -287,7 +289,7 @@ def _gather(
     axis: Any = None,
     batch_dims: Any = 0,
 ) -> Any:
-    """With batch axes: an element for each place along the axis behind them."""
+    """Gather with batch axes: one element for each position along the following axis."""
     if not batch_dims:
         return None
     rank, count = len(sizes.known(params).shape), len(sizes.known(indices).shape)

@@ -1,4 +1,4 @@
-"""Functions of TensorFlow that `keras.ops` says in several operations, a function each."""
+"""Converting TensorFlow functions that take several operations of `keras.ops`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from specfmt.layers.reshaping import Flatten
 
 
 class UnsupportedError(Exception):
-    """The operation cannot be said in `keras.ops`; the text says why."""
+    """The operation has no equivalent in `keras.ops`, for the reason in the message."""
 
 
 class LostOperandError(Exception):
-    """The source does not hold an operand; tf.keras drops some when it writes a model."""
+    """The source lacks an operand; tf.keras drops some when it saves a model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """An operation that has to come before another: its name, entry and call."""
+    """An operation that must precede another: its name, entry and call."""
 
     name: str
     entry: Json
@@ -31,11 +31,11 @@ class Helper:
 
 @dataclass(slots=True)
 class Steps:
-    """Writes operations, one after the other; each gives a reference to its result.
+    """Writes operations one after the other; each call returns a reference to the result.
 
     Attributes:
-        name: The name of the call; helpers are named below it.
-        path: Where the call stands.
+        name: The name of the converted call, the prefix of the operations' names.
+        path: The path of the call in the source.
         helpers: The operations so far.
     """
 
@@ -50,7 +50,7 @@ class Steps:
         return Ref(name, 0, 0)
 
     def layer(self, cls: type[Layer], operand: Any, **fields: Any) -> Ref:
-        """A layer instead of an operation."""
+        """Write a layer instead of an operation."""
         name = f"{self.name}/{len(self.helpers)}"
         entry = {"type": cls.type_name, **fields}
         self.helpers.append(Helper(name, entry, Call([operand], {}, self.path)))
@@ -59,11 +59,11 @@ class Steps:
 
 Function = Callable[..., Any]
 STEPS: Final[dict[str, tuple[tuple[str, ...], Function]]] = {}
-"""Function -> its parameters in order, and how it is said."""
+"""TensorFlow function -> its parameters in order, and the function that converts a call."""
 
 
 def steps(params: str, *names: str) -> Callable[[Function], Function]:
-    """Decorator: how functions of TensorFlow with these parameters are said."""
+    """Decorator that registers the conversion of TensorFlow functions with these parameters."""
 
     def register(function: Function) -> Function:
         for name in names:
@@ -74,10 +74,10 @@ def steps(params: str, *names: str) -> Callable[[Function], Function]:
 
 
 def in_steps(function: str, call: Call, name: str) -> tuple[Json, list[Helper]]:
-    """A call in several operations; ``call`` becomes that of the last one.
+    """Convert a call to several operations; ``call`` becomes that of the last one.
 
     Raises:
-        UnsupportedError: `keras.ops` cannot say it.
+        UnsupportedError: `keras.ops` has no equivalent.
         LostOperandError: The source lacks an operand.
     """
     params, write = STEPS[function]
@@ -86,17 +86,17 @@ def in_steps(function: str, call: Call, name: str) -> tuple[Json, list[Helper]]:
     given = {key: plain(value) for key, value in given.items() if value is not None}
     if params[0] not in given:
         raise LostOperandError(params[0])
-    said = Steps(name, call.path)
+    writer = Steps(name, call.path)
     try:
-        write(said, **given)
+        write(writer, **given)
     except TypeError as error:
         missing = "missing" in str(error)
         if missing:
             raise LostOperandError(function) from None
         raise UnsupportedError("it has an argument without a counterpart in keras.ops") from None
-    last = said.helpers.pop()
+    last = writer.helpers.pop()
     call.args, call.kwargs = last.call.args, last.call.kwargs
-    return last.entry, said.helpers
+    return last.entry, writer.helpers
 
 
 def plain(value: Any) -> Any:
@@ -105,29 +105,29 @@ def plain(value: Any) -> Any:
 
 
 def number(value: Any, what: str) -> Any:
-    """A number that is written out.
+    """A constant number.
 
     Raises:
         UnsupportedError: It is computed by the model.
     """
     if type(value) not in (int, float, bool):
-        raise UnsupportedError(f"its argument {what} is not a number that is written out")
+        raise UnsupportedError(f"its argument {what} is not a constant number")
     return value
 
 
 def whole(value: Any, what: str) -> int:
-    """A whole number that is written out.
+    """A constant integer.
 
     Raises:
         UnsupportedError: It is something else.
     """
     if type(value) is not int:
-        raise UnsupportedError(f"its argument {what} is not a whole number that is written out")
+        raise UnsupportedError(f"its argument {what} is not a constant integer")
     return value
 
 
 def numbers(value: Any, what: str) -> list[int]:
-    """Whole numbers that are written out.
+    """Constant integers.
 
     Raises:
         UnsupportedError: They are something else.
@@ -137,10 +137,10 @@ def numbers(value: Any, what: str) -> list[int]:
 
 
 def only(value: Any, *allowed: Any) -> None:
-    """Refuse an option at any value but these.
+    """Refuse an option unless it has one of these values.
 
     Raises:
-        UnsupportedError: It is another.
+        UnsupportedError: It has another value.
     """
     if value not in allowed:
         raise UnsupportedError("it has an option without a counterpart in keras.ops")
@@ -188,7 +188,7 @@ def _sort(s: Steps, values: Any, axis: Any = -1, direction: Any = "ASCENDING") -
 def _argsort(
     s: Steps, values: Any, axis: Any = -1, direction: Any = "ASCENDING", stable: Any = False
 ) -> Any:
-    only(stable, False, True)  # equal elements keep their order either way
+    only(stable, False, True)  # sorting is stable in both cases
     only(direction, "ASCENDING", "DESCENDING")
     read = values if direction == "ASCENDING" else s("negative", values)
     return s("argsort", read, axis=whole(axis, "axis"))
@@ -315,7 +315,7 @@ def _strided_slice(
 def subscript(
     starts: list[int], stops: list[int], strides: list[int], masks: dict[str, int]
 ) -> list[Any]:
-    """TensorFlow's bounds with their bit masks as a key."""
+    """A slice of TensorFlow, given by bounds and bit masks, as an index."""
     key: list[Any] = []
 
     def has(mask: str, place: int) -> int:
@@ -343,7 +343,7 @@ def _batch_flatten(s: Steps, x: Any) -> Any:
 @steps("equation a b c d", "einsum")
 def _einsum(s: Steps, equation: Any, **operands: Any) -> Any:
     if not operands or not isinstance(equation, str):
-        raise UnsupportedError("its operands are not written")
+        raise UnsupportedError("its operands are not saved")
     return s("einsum", *operands.values(), subscripts=equation)
 
 

@@ -1,4 +1,4 @@
-"""Functions and graph operations of TensorFlow in terms of `keras.ops`, a row each."""
+"""The table of TensorFlow functions and the equivalent operations of `keras.ops`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any, Final
 from specfmt.formats.config.reading import Json
 
 KERAS_EPSILON: Final = 1e-7
-"""`keras.config.epsilon()`, the bound of `keras.ops.normalize` where none is given."""
+"""`keras.config.epsilon()`, the default epsilon of `keras.ops.normalize`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How one TensorFlow function is said in `keras.ops`.
+    """The operation of `keras.ops` that is equivalent to a TensorFlow function.
 
     Attributes:
         op: The `keras.ops` name.
-        params: The function's parameters in order; those up to ``operands`` are operands.
-        operands: How many of them are operands.
+        params: The parameters of the function in order; the first ``operands`` are operands.
+        operands: The number of operands.
         keys: Parameter -> keyword of the operation.
-        fixed: Keywords that are always given, unless the source gives them.
-        ignored: Parameter -> the only value at which it may be left out (None counts too), or a
-            tuple of such values.
-        written: Parameter -> value that the export writes besides.
+        fixed: Keyword -> value that is always set, unless the source gives another.
+        ignored: Parameter -> the value, or tuple of values, for which it has no effect and is left
+            out (None always is).
+        written: Parameter -> value that the export also writes.
     """
 
     op: str
@@ -35,11 +35,11 @@ class Row:
     written: Json = field(default_factory=dict)
 
     def may_leave_out(self, name: str, value: Any) -> bool:
-        """Whether a parameter has no effect at this value."""
+        """Whether a parameter has no effect with this value."""
         if name not in self.ignored:
             return False
-        said = self.ignored[name]
-        return value in said if isinstance(said, tuple) else bool(value == said)
+        harmless = self.ignored[name]
+        return value in harmless if isinstance(harmless, tuple) else bool(value == harmless)
 
 
 def _row(op: str, params: str, operands: int = 1, **options: Any) -> Row:
@@ -309,7 +309,7 @@ FUNCTIONS: Final[dict[str, Row]] = {
         fixed={"axis": 0},
         ignored={"batch_dims": 0},
     ),
-    # tf bounds the square of the norm, keras.ops the norm itself: the bound is its root.
+    # TensorFlow's epsilon bounds the squared norm, that of keras.ops the norm: take the square root.
     "math.l2_normalize": _row(
         "normalize",
         "x axis epsilon",
@@ -330,4 +330,4 @@ for _name in (
     *("transpose", "squeeze", "gather", "pad", "norm"),
     *("nn.depth_to_space", "nn.space_to_depth", "convert_to_tensor"),
 ):
-    FUNCTIONS["compat.v1." + _name] = FUNCTIONS[_name]  # the same arguments, some under old names
+    FUNCTIONS["compat.v1." + _name] = FUNCTIONS[_name]  # the same arguments, some with old names
