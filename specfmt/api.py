@@ -422,18 +422,11 @@ def to_keras_json(spec: ModelSpec, format: KerasFormat = "keras3") -> str:
         OptionError: There is no such format.
         SpecError: The spec has mistakes, or the format cannot express it.
     """
-    from specfmt.formats.export import FORMATS, export_text
+    from specfmt.formats.export import FORMATS, keras_json
     from specfmt.targets.options import require_choice
 
     require_choice("format", format, FORMATS)
-    graph, problems = build(spec)
-    # A Sequential without an input shape is not built, but Keras can write it.
-    unbuilt = graph.is_sequential and not graph.input_specs
-    errors = [p for p in problems if p.severity == "error" and not (unbuilt and p.code == "SF207")]
-    with placing(spec):
-        if errors:
-            raise SpecError(errors)
-        return export_text(graph, format)
+    return keras_json(spec, format)
 
 
 def convert_weights(
@@ -640,21 +633,11 @@ def json_schema() -> dict[str, Any]:
 # ------------------------------------------------------------------------ in a notebook
 
 
-def _spec_html(spec: ModelSpec) -> str:
-    """A spec as HTML: its summary, or its mistakes."""
-    try:
-        return _graph_html(analyze(spec))
-    except SpecError as error:
-        from specfmt.console.summary import findings_html
+def _html(shown: ModelSpec | Graph) -> str:
+    from specfmt.console.summary import html
 
-        return findings_html(spec.name, error.diagnostics)
+    return html(shown)
 
 
-def _graph_html(graph: Graph) -> str:
-    from specfmt.console.summary import summary_html
-
-    return summary_html(summarize(graph))
-
-
-ModelSpec.html = staticmethod(_spec_html)
-Graph.html = staticmethod(_graph_html)
+ModelSpec.html = staticmethod(_html)
+Graph.html = staticmethod(_html)

@@ -7,11 +7,16 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from specfmt.console.terminal import WIDTH, table
+from specfmt.diagnostics import SpecError
+from specfmt.graph.analyze import analyze
 from specfmt.graph.infer import show_shape
+from specfmt.graph.model import Graph
+from specfmt.graph.summary import summarize
 
 if TYPE_CHECKING:
     from specfmt.diagnostics import Diagnostic
     from specfmt.graph.summary import Summary
+    from specfmt.spec.document import ModelSpec
 
 HEAD: Final = ("layer", "type", "output shape", "params", "reads")
 FIRST: Final = 60
@@ -34,6 +39,15 @@ def summary_text(summary: Summary, width: int = WIDTH) -> str:
     lines = [table([HEAD, *_rows(summary)], right=(HEAD.index("params"),), width=width), ""]
     lines += [f"{name:<12}{text}" for name, text in _totals(summary)]
     return "\n".join(lines)
+
+
+def html(shown: ModelSpec | Graph) -> str:
+    """A spec or a graph in a notebook: its summary, or the findings of a spec with errors."""
+    try:
+        graph = shown if isinstance(shown, Graph) else analyze(shown)
+    except SpecError as error:
+        return findings_html(shown.name, error.diagnostics)
+    return summary_html(summarize(graph))
 
 
 def summary_html(summary: Summary) -> str:

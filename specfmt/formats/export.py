@@ -11,11 +11,30 @@ from specfmt.diagnostics import Diagnostic, Path, SpecError, json_pointer
 from specfmt.formats.config.reading import Json, fail, size_problem
 from specfmt.formats.keras3.models import ModelWriter
 from specfmt.formats.keras3.training import compile_config
+from specfmt.graph.analyze import placing
+from specfmt.graph.build import build
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph
 from specfmt.graph.tracing import traced
+from specfmt.spec.document import ModelSpec
 
 FORMATS: Final = ("keras3", "keras2")
+
+
+def keras_json(spec: ModelSpec, form: str) -> str:
+    """A spec as the JSON text of one of `FORMATS`.
+
+    Raises:
+        SpecError: The spec has errors, or the format cannot express it.
+    """
+    graph, problems = build(spec)
+    # A Sequential without an input shape is not built, but Keras can write it.
+    unbuilt = graph.is_sequential and not graph.input_specs
+    errors = [p for p in problems if p.severity == "error" and not (unbuilt and p.code == "SF207")]
+    with placing(spec):
+        if errors:
+            raise SpecError(errors)
+        return export_text(graph, form)
 
 
 def export_text(graph: Graph, form: str = "keras3") -> str:
