@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from specfmt.layers.entries import LayerRule
 from specfmt.layers.op import Op
 from specfmt.layers.recurrent import LSTM
 from specfmt.reference.field_docs import class_doc, field_doc
-from specfmt.spec.train import DataRule
+from specfmt.spec.train import DataRule, MappingOf, PerOutput
 from specfmt.targets.torch.registry import find_lowering
 from specfmt.vocab.base import TermRule
 
@@ -148,7 +149,7 @@ def takes(rule: Rule) -> str:
         return f"[{word}](vocabulary.md#{plural(rule.kind)})"
     if isinstance(rule, Nullable):
         some = takes(rule.rule)
-        return f"{some}, or null" if "," in some else f"{some} or null"
+        return f"{some}, or null" if "," in some or " or null" in some else f"{some} or null"
     if isinstance(rule, Boolean):
         return "true or false"
     if isinstance(rule, OneOf):
@@ -163,12 +164,22 @@ def takes(rule: Rule) -> str:
     if isinstance(rule, DataRule):
         return "a source with its fields"
     if isinstance(rule, Tuple):
-        return f"a list of: {takes(rule.item)}"
+        return _list_of(takes(rule.item))
+    if isinstance(rule, PerOutput):
+        lists = "a list with one per output, " if rule.sequence is not None else ""
+        return f"{takes(rule.item)}, {lists}or a mapping from output name"
+    if isinstance(rule, MappingOf):
+        return rule.what
     expected: Any = getattr(rule, "expected", None)
     if expected is not None:
         return str(expected() if callable(expected) else expected)
-    item = getattr(rule, "item", None)
-    return takes(item) if isinstance(item, Rule) else _words(rule)
+    return _words(rule)
+
+
+def _list_of(item: str) -> str:
+    """``a positive integer`` -> ``a list of positive integers``."""
+    found = re.fullmatch(r"an? ((?:positive )?(?:integer|number|string|class name))\b(.*)", item)
+    return f"a list of {found[1]}s{found[2]}" if found else f"a list of: {item}"
 
 
 def _words(rule: Rule) -> str:

@@ -168,7 +168,7 @@ class Data(SpecModel):
     flatten: Bool = False
     standardize: Bool = False
     one_hot: Bool = False
-    classes: Annotated[tuple[str, ...] | None, Nullable(Tuple(Text("a class's name"), 2))] = None
+    classes: Annotated[tuple[str, ...] | None, Nullable(Tuple(Text("a class name"), 2))] = None
 
     def tag(self) -> dict[str, str]:
         return {"source": self.source}
