@@ -528,6 +528,9 @@ def compare(
         reference: An ``.npz`` file with inputs ``x0``, ... and outputs ``y0``, ... of the original.
         say: Called with a description of each step.
 
+    Returns:
+        The report; ``ok`` says whether everything agrees.
+
     Raises:
         SpecError: A program could not be run.
     """
@@ -576,6 +579,9 @@ def verify(
         allow: Classes of the spec that may be imported and called, as for `allowing`.
         progress: Called with a description of each step.
         workers: Worker processes to use, so that several comparisons can share them.
+
+    Returns:
+        The report; ``ok`` says whether everything agrees.
 
     Raises:
         OptionError: There is no such option value.

@@ -48,10 +48,12 @@ FAMILIES = {
         "base",
         "core",
         "entries",
+        "former_arguments",
         "former_types",
         "index",
         "keras_names",
         "naming",
+        "op",
         "registry",
     )
 }
