@@ -71,13 +71,13 @@ class Scope:
         self.used = set(reserved)
         self._numbers: dict[str, int] = {}
 
-    def claim(self, wish: str) -> str:
-        """``wish``, with a suffix if it is in use, a keyword or a builtin."""
-        name = wish
+    def claim(self, preferred: str) -> str:
+        """``preferred``, with a suffix if it is in use, a keyword or a builtin."""
+        name = preferred
         if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in SHADOWED:
-            name = f"{wish}_"
+            name = f"{preferred}_"
         while name in self.used:
-            self._numbers[wish] = number = self._numbers.get(wish, 1) + 1
-            name = f"{wish}_{number}"
+            self._numbers[preferred] = number = self._numbers.get(preferred, 1) + 1
+            name = f"{preferred}_{number}"
         self.used.add(name)
         return name

@@ -23,11 +23,11 @@ TENSORFLOW = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod
 WIDTH = 84
 """The width of a docstring line, without its indentation."""
 
-ASSUMED = (
-    "That it gives this shape is assumed from what follows; where it is wrong, say "
-    "`shape:` in the spec and generate again."
+INFERRED_SHAPE = (
+    "The output shape is inferred from the layers that follow; if it is wrong, set `shape:` in "
+    "the spec and generate the code again."
 )
-"""What a docstring says where a shape was found from the layers that read it."""
+"""A note in the docstring of a stub whose output shape the spec does not specify."""
 
 LONGEST = 60
 """How many characters of a config value are shown."""
@@ -53,7 +53,7 @@ def own_config(layer: Custom) -> dict[str, Any]:
     return {} if config == {"arguments": {}} else config
 
 
-def wished_class(layer: Custom, unit: Unit) -> str:
+def preferred_class(layer: Custom, unit: Unit) -> str:
     """The preferred name of the stub class for a layer.
 
     The class of a Lambda or of a wrapped TensorFlow function does not say what it computes: the
@@ -98,27 +98,27 @@ def paragraph(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def claim_class(scope: Scope, wish: str) -> str:
-    """A free name of a class: ``Scale``, ``Scale2``."""
-    name, number = wish, 1
+def claim_class(scope: Scope, preferred: str) -> str:
+    """An unused class name: ``Scale``, ``Scale2``."""
+    name, number = preferred, 1
     while name in scope.used:
         number += 1
-        name = f"{wish}{number}"
+        name = f"{preferred}{number}"
     scope.used.add(name)
     return name
 
 
 @dataclass(frozen=True)
 class StubWeight:
-    """A weight of a layer that is to be written.
+    """A weight of a stub class.
 
     Attributes:
-        owner: Source of the layer that holds it: ``self``, or a part of it.
-        attribute: Its attribute there.
-        name: Keras's name of it there.
-        shape: Source of its shape.
-        dtype: Empty for the layer's.
-        trainable: Whether training changes it.
+        owner: The layer that has it, as source: ``self`` or a sublayer.
+        attribute: Its attribute name in that layer.
+        name: Its name in Keras in that layer.
+        shape: Its shape, as source.
+        dtype: Its dtype; empty for the layer's.
+        trainable: Whether it is trained.
     """
 
     owner: str

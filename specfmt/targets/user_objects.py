@@ -1,8 +1,8 @@
-"""User-defined losses, metrics, activations, ... in generated code: their names.
+"""The names of user-defined losses, metrics, activations etc. in generated code.
 
-The code of such an object is not in the model's file.  Where its module is known, Keras code
-imports it; everywhere else the generated file has a small function or class at its top, under
-the object's real name, that says what to write.
+The code of such an object is not in the model's file.  If its module is known, Keras code imports
+it.  Otherwise the generated file has a stub with the object's name, a small function or class that
+the user has to implement.
 """
 
 from __future__ import annotations
@@ -37,19 +37,16 @@ RESERVED: Final = frozenset(
 """Names that generated files use themselves."""
 
 SHARED: Final = ("loss", "metric")
-"""Kinds of functions that take the same arguments: one function may serve as both."""
-
-ARTICLES: Final = ("activation", "initializer", "optimizer")
-"""Kinds of words that start with a vowel."""
+"""Kinds of functions that take the same arguments, so that one function may be used as both."""
 
 
 def user_objects(value: Any) -> list[Term]:
-    """The user-defined objects inside layers, terms or a training section, each once."""
+    """The user-defined objects in layers, terms or a training section, without duplicates."""
     return list({term: None for term in terms_in(value) if term.type == CUSTOM})
 
 
 def module_of(term: Term) -> str:
-    """The module from which an object can be imported; empty where none is known."""
+    """The module from which an object can be imported; empty if it is unknown."""
     module, name = term.spec.place
     parts = module.split(".")
     if module in ("", "builtins", "__main__"):
@@ -58,7 +55,7 @@ def module_of(term: Term) -> str:
 
 
 Identity = tuple[str, str, str, bool]
-"""Kind, module, name, and whether it is a function: what makes two objects the same code."""
+"""Kind, module, name and whether it is a function; objects with equal identities are the same."""
 
 _NAMES: ContextVar[Mapping[Identity, str]] = ContextVar("names of user-defined objects")
 
@@ -69,19 +66,19 @@ def _identity(term: Term) -> Identity:
 
 @contextmanager
 def distinct_names(terms: Iterable[Term], taken: Iterable[str] = ()) -> Iterator[None]:
-    """Give each user-defined object a distinct name in what is generated inside the block.
+    """Context manager in which every user-defined object has a distinct name in generated code.
 
-    A loss and an initializer may have one name, or two modules a class of one name: what comes
-    later is called after its kind, then numbered.
+    A loss and an initializer may have the same name, or classes in two modules.  The later one gets
+    its kind, then a number, as a suffix.
 
     Args:
         terms: All user-defined objects of the program.
-        taken: Names of its classes.
+        taken: The names of its classes.
     """
     names: dict[Identity, str] = {}
     owners: dict[str, Identity | None] = dict.fromkeys(taken)
     numbers: defaultdict[str, count[int]] = defaultdict(lambda: count(2))
-    # Metrics first: Keras shows the name of the function.
+    # Metrics first, since Keras logs a metric under the name of its function.
     for term in sorted(terms, key=lambda term: (term.kind != "metric", term.kind != "loss")):
         identity = _identity(term)
         kind, module, name, is_function = identity
@@ -105,7 +102,7 @@ Generator = Callable[Concatenate[Graph, P], str]
 
 
 def with_distinct_names(function: Generator[P]) -> Generator[P]:
-    """Decorator: a code generator in which the user-defined objects of a graph have distinct names."""
+    """Decorator for a code generator: the graph's user-defined objects get distinct names."""
 
     @wraps(function)
     def generate(graph: Graph, /, *args: P.args, **options: P.kwargs) -> str:
@@ -117,7 +114,7 @@ def with_distinct_names(function: Generator[P]) -> Generator[P]:
 
 
 def _classes(graph: Graph) -> Iterator[str]:
-    """What the classes of models, and of user-defined layers, may be called in code."""
+    """The possible class names of models and user-defined layers in generated code."""
     yield class_name(graph.name)
     yield class_name("", "Layer")
     for unit in graph.units:
@@ -133,12 +130,12 @@ def _classes(graph: Graph) -> Iterator[str]:
 
 
 def python_name(term: Term) -> str:
-    """What code calls a user-defined object (see `distinct_names`)."""
+    """The name of a user-defined object in generated code; see `distinct_names`."""
     return _NAMES.get({}).get(_identity(term)) or _plain_name(term)
 
 
 def _plain_name(term: Term) -> str:
-    """A word's name, or an identifier that reads like it."""
+    """The object's name, or the closest identifier."""
     _, name = term.spec.place
     text = name if is_identifier(name) else identifier(name, term.kind)
     taken = keyword.iskeyword(text) or hasattr(builtins, text) or text in RESERVED
@@ -146,24 +143,24 @@ def _plain_name(term: Term) -> str:
 
 
 def title(terms: Sequence[Term]) -> str:
-    """``The loss `dice_loss` of the original model``, safe in a docstring."""
+    """The object in words: ``The loss `dice_loss` of the original model``, safe in a docstring."""
     _, name = terms[0].spec.place
     shown = comment(name).replace("`", "'")
     return f"The {_kinds(terms)} `{shown[:80]}` of the original model"
 
 
 def _kinds(terms: Sequence[Term]) -> str:
-    """``loss and metric``."""
+    """The kinds of the objects: ``loss and metric``."""
     return " and ".join(dict.fromkeys(term.kind for term in terms))
 
 
 def task(terms: Sequence[Term], name: str) -> str:
-    """What to do about an object of which generated code has no more than the name."""
-    return f"write {name}: the {_kinds(terms)} of the original model, whose code its file does not hold"
+    """The error message of an object that the user has to implement."""
+    return f"write {name}: the {_kinds(terms)} of the original model, whose code is not in the model's file"
 
 
 def by_name(terms: Iterable[Term]) -> dict[str, list[Term]]:
-    """The objects behind each name in code: a loss and a metric may be one function."""
+    """Name in generated code -> objects; a loss and a metric may be the same function."""
     groups: dict[str, list[Term]] = {}
     for term in terms:
         groups.setdefault(python_name(term), []).append(term)

@@ -206,4 +206,4 @@ def test_no_text_of_a_config_becomes_code(text: str) -> None:
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         assert "os" not in names
         (cls,) = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == "Mine"]
-        assert "is to be written" in (ast.get_docstring(cls) or "")
+        assert "implement `" in (ast.get_docstring(cls) or "")

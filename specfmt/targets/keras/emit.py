@@ -1,4 +1,4 @@
-"""Graph -> the statements of Keras builder functions and classes."""
+"""The statements of Keras builder functions and classes for a graph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from specfmt.targets.source import argument, literal
 
 
 def input_source(graph: Graph, name: str) -> str:
-    """``keras.Input((28, 28, 1), name="image")``."""
+    """The call that creates an input: ``keras.Input((28, 28, 1), name="image")``."""
     spec = graph.input_specs[name]
     parts = [literal(tuple(spec.shape))]
     if spec.batch_size is not None:
@@ -32,9 +32,13 @@ def input_source(graph: Graph, name: str) -> str:
 
 
 def statement(head: str, args: list[str], tail: str | None, indent: int) -> str:
-    """A call; where it does not fit on a line, a comma at its end makes ruff give each argument one.
+    """A call; if it does not fit on a line, a trailing comma makes ruff split the arguments.
 
-    Where ``tail`` is None, ``head`` is a whole expression already.
+    Args:
+        head: The target and the callee; the whole statement if ``tail`` is None.
+        args: The arguments.
+        tail: The source after the call's ``)``.
+        indent: The indentation in columns.
     """
     if tail is None:
         return head
@@ -45,12 +49,12 @@ def statement(head: str, args: list[str], tail: str | None, indent: int) -> str:
 
 
 class Body:
-    """The calls of one graph as statements; `x` is threaded, other values are named.
+    """The calls of one graph as statements; chains of layers reassign ``x``.
 
     Args:
         graph: The model.
         file: Names shared by the file.
-        owner: Empty where each layer is created at its call; ``self`` where a class holds them.
+        owner: ``self`` if layers are attributes of a class; empty if each is created at its call.
     """
 
     def __init__(self, graph: Graph, file: FileScope, owner: str = "") -> None:
@@ -63,7 +67,7 @@ class Body:
         self.lines: list[str] = []
 
     def creation(self, unit: Unit) -> tuple[str, list[str]]:
-        """Callee and arguments that create a unit's layer or nested model."""
+        """The callee and arguments that create a unit's layer or nested model."""
         if unit.graph is not None:
             return self.file.builders[unit], []
         name = "" if unit in self.file.automatic else unit.name
@@ -72,7 +76,7 @@ class Body:
         )
 
     def hold(self, unit: Unit) -> None:
-        """Create a unit under a name of its own, to be called several times."""
+        """Assign a unit to a variable or attribute, so that it can be called several times."""
         if self.owner:
             self.held[unit] = f"{self.owner}.{self.scope.claim(identifier(unit.name))}"
         else:
@@ -82,7 +86,7 @@ class Body:
         self.lines.append(statement(f"{self.held[unit]} = {head}", args, "", indent))
 
     def calls(self, indent: int) -> None:
-        """Statements for every node."""
+        """Add the statements of all calls."""
         nodes = self.graph.nodes
         last: dict[Value, int] = {}
         readers: dict[Value, int] = {}
@@ -117,7 +121,7 @@ class Body:
                 self.lines.append("")
 
     def _targets(self, node: Node, names: list[str]) -> tuple[str, list[str]]:
-        """What a call is assigned to, and statements that take the outputs out of that."""
+        """The target of a call's assignment, and statements that unpack nested outputs."""
         inner = node.unit.graph
         nest = None if inner is None else inner.output_nest
         if inner is None and node.layer.output_nest() is not None:
@@ -131,7 +135,7 @@ class Body:
         return whole, [f"{name} = {source}" for name, source in pairs if name != "_"]
 
     def _right(self, node: Node) -> tuple[str, list[str], str | None]:
-        """Head, arguments and tail of the call that a node is."""
+        """The head, arguments and tail of a call; see `statement`."""
         if _is_operation(node.unit):
             return operation_source(node, self.names, self.file)
         if node.unit in self.held:
@@ -159,7 +163,7 @@ class Body:
         ]
 
     def source(self, item: Any) -> str:
-        """An argument: a tensor's name, a list of them, or a constant."""
+        """The source of an argument: a variable, a nest of variables, or a constant."""
         if isinstance(item, Value):
             return self.names[item]
         if isinstance(item, list):
@@ -173,7 +177,7 @@ class Body:
         return literal(item)
 
     def returned(self) -> str:
-        """The outputs in the form in which the document gives them."""
+        """The source of the outputs, nested as in the spec."""
         return self.source(self.graph.output_nest)
 
 
@@ -189,9 +193,9 @@ class Functional:
     """A model that is built layer by layer, as source.
 
     Attributes:
-        inputs: The variable of each input, and the call that makes it.
+        inputs: The variable of each input, and the call that creates it.
         calls: The statements that call the layers.
-        model: The call of `keras.Model`, behind ``return``.
+        model: The call of `keras.Model`.
     """
 
     inputs: list[tuple[str, str]]
@@ -204,10 +208,10 @@ class ModelClass:
     """A `keras.Model` subclass, as source.
 
     Attributes:
-        name: Its name.
+        name: The class's name.
         definitions: The statements that create its layers.
         calls: The statements of ``call``.
-        example: Inputs with which it is called once, so that it is built.
+        example: The inputs with which the model is called once to build it.
     """
 
     name: str
@@ -267,7 +271,7 @@ def subclass(graph: Graph, file: FileScope) -> ModelClass:
 
 
 def paths_of(nest: Any, source: str) -> Iterator[str]:
-    """Where every tensor of a nest stands in it, as source, in the order of the document."""
+    """The subscripts of every tensor in nested lists and dicts, in the order of the spec."""
     if isinstance(nest, dict):
         for key, item in nest.items():
             yield from paths_of(item, f"{source}[{literal(key)}]")
@@ -279,7 +283,7 @@ def paths_of(nest: Any, source: str) -> Iterator[str]:
 
 
 def nested_targets(nest: Any, names: list[str]) -> str:
-    """What takes nested outputs apart in one assignment: ``x, a, (b, c)``."""
+    """The target that unpacks nested outputs in one assignment: ``x, a, (b, c)``."""
     parts = [
         names[item] if isinstance(item, int) else f"({nested_targets(item, names)})"
         for item in nest
@@ -288,7 +292,7 @@ def nested_targets(nest: Any, names: list[str]) -> str:
 
 
 def unpacking(nest: Any, source: str, names: dict[Value, str]) -> list[str]:
-    """Statements that give every tensor of a nest its name."""
+    """The statements that assign every tensor in nested lists and dicts to its variable."""
     if isinstance(nest, Value):
         return [f"{names[nest]} = {source}"]
     if isinstance(nest, dict):
@@ -302,7 +306,7 @@ def unpacking(nest: Any, source: str, names: dict[Value, str]) -> list[str]:
 
 
 def dir_of_model() -> set[str]:
-    """Attributes of `keras.Model` that a layer's name must not hide."""
+    """The attributes of `keras.Model`, which no layer's name may shadow."""
     return set(
         "activity_regularizer add_loss add_metric add_weight autocast build built call compile "
         "compiled compute_dtype compute_loss compute_mask compute_metrics compute_output_shape "

@@ -20,7 +20,7 @@ from specfmt.targets.keras.custom import KERAS_MODULES, is_importable
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import literal, string
 from specfmt.targets.unknown import (
-    ASSUMED,
+    INFERRED_SHAPE,
     StubWeight,
     claim_class,
     config_text,
@@ -28,7 +28,7 @@ from specfmt.targets.unknown import (
     is_keyword,
     own_config,
     paragraph,
-    wished_class,
+    preferred_class,
 )
 
 
@@ -127,7 +127,7 @@ def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]
             found = _unknown(unit, path, layer)
             names = tuple(layer.weights_)
             call = tuple(found.reads), len(found.outputs)
-            groups.setdefault((layer.class_, wished_class(layer, unit), names, call), []).append(
+            groups.setdefault((layer.class_, preferred_class(layer, unit), names, call), []).append(
                 found
             )
     spec = whole.spec
@@ -135,7 +135,7 @@ def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]
     scope = Scope(taken)
     for group in groups.values():
         first = group[0]
-        name = claim_class(scope, wished_class(first.layer, first.unit))
+        name = claim_class(scope, preferred_class(first.layer, first.unit))
         context, arguments = _define(name, group, whole.assumed)
         contexts.append(context)
         for item, config in zip(group, arguments, strict=True):
@@ -218,7 +218,7 @@ def _define(
         StubContext(
             name=name,
             package=_package(first.layer),
-            doc=f"Stands for {describe_layer(first.layer, first.unit)}: `call` is to be written.",
+            doc=f"Stub for {describe_layer(first.layer, first.unit)}: implement `call`.",
             notes=_notes(group, configs, reads, given, assumed),
             parameters=parameters,
             parts=parts,
@@ -277,7 +277,7 @@ def _notes(
     lines = []
     if len(group) == 1 and configs[0]:
         lines += paragraph(f"Config: {config_text(configs[0])}.")
-    lines += paragraph(f"Takes {reads or 'nothing'} and gives {given}.")
+    lines += paragraph(f"Takes {reads or 'nothing'} and returns {given}.")
     if any(item.unit in assumed for item in group):
-        lines += paragraph(ASSUMED)
+        lines += paragraph(INFERRED_SHAPE)
     return lines

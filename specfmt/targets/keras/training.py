@@ -7,7 +7,7 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.spec.train import TrainSpec
 from specfmt.targets.keras.user_objects import keras_call
-from specfmt.targets.keras.values import NAMESPACES, value_source, word_arguments
+from specfmt.targets.keras.values import NAMESPACES, term_arguments, value_source
 from specfmt.targets.source import literal
 from specfmt.targets.training.outputs import log_names
 from specfmt.targets.training.script import Script
@@ -48,7 +48,7 @@ class KerasScript(Script):
         term = self.train.optimizer
         if term.type == CUSTOM:
             return keras_call(term)
-        arguments = [text for text in word_arguments(term) if not text.startswith("learning_rate=")]
+        arguments = [text for text in term_arguments(term) if not text.startswith("learning_rate=")]
         if "learning_rate" in type(term.spec).model_fields:
             rate = "args.learning_rate" if self.learning_rate else "learning_rate"
             arguments.insert(0, f"learning_rate={rate}")
@@ -162,7 +162,7 @@ def callback_source(term: Term) -> str:
         return keras_call(term)
     fields = type(term.spec).model_fields
     arguments = []
-    for source in word_arguments(term):
+    for source in term_arguments(term):
         key, equals, _ = source.partition("=")
         arguments.append(source if equals and key in fields and key not in PATH_ARGUMENTS else "")
     paths = [

@@ -1,6 +1,6 @@
-"""User-defined objects in Keras code: imports, calls, and functions and classes to be written.
+"""User-defined objects in Keras code: imports, calls, and stubs that the user implements.
 
-``keras/user_objects.j2`` says how those read.
+The template of the stubs is ``keras/user_objects.j2``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from specfmt.vocab.base import Term
 
 @dataclass(frozen=True)
 class Form:
-    """How a kind of word is written in Keras.
+    """How a kind of object is implemented in Keras.
 
     Attributes:
-        base: The class to derive from.
-        arguments: Of the function, or of the method.
-        method: The method to write.
-        before: Names of the config that the base class takes.
-        function_arguments: Of the function, where they differ from the method's.
+        base: The base class.
+        arguments: The parameters of the function or the method.
+        method: The method to implement.
+        before: The config entries that the base class's constructor takes.
+        function_arguments: The parameters of a function, if they differ from the method's.
     """
 
     base: str
@@ -60,20 +60,20 @@ FORMS: Final[dict[str, Form]] = {
 
 @dataclass(frozen=True)
 class UserObject:
-    """A function or a class to be written.
+    """A function or class that the user has to implement.
 
     Attributes:
-        name: What code calls it.
-        kind: The kind of word.
-        form: How Keras has such a word.
-        title: What it is.
-        task: What is to be written.
+        name: Its name in the code.
+        kind: ``loss``, ``metric``, ``activation`` etc.
+        form: How its kind is implemented in Keras.
+        title: Its description.
+        task: The message of its `NotImplementedError`.
         is_function: Whether it is a function.
-        is_penalty: Whether Keras asks it at every call, trained or not.
-        registration: Package and name under which saved models know the class.
-        keys: What the constructor takes.
-        is_optional: Whether not every call gives all of them.
-        takes_more: Whether the config has keys that no argument can be called by.
+        is_penalty: Whether it is an activity regularizer, which Keras calls even without training.
+        registration: The package and name under which the class is registered in Keras.
+        keys: The parameters of its constructor.
+        is_optional: Whether some calls leave out some of them.
+        takes_more: Whether the config has keys that are not identifiers.
     """
 
     name: str
@@ -90,43 +90,43 @@ class UserObject:
 
     @property
     def arguments(self) -> str:
-        """What the function or the method is called with."""
+        """The parameters of the function or the method."""
         form = self.form
         return (self.is_function and form.function_arguments) or form.arguments
 
     @property
     def parameters(self) -> list[str]:
-        """Of the constructor."""
+        """The parameters of the constructor."""
         default = "=None" if self.is_optional else ""
         more = ["**config"] if self.takes_more else []
         return ["self", *(f"{key}{default}" for key in self.keys), *more]
 
     @property
     def handed_on(self) -> list[str]:
-        """Arguments of the base class's constructor."""
+        """The arguments of the base class's constructor."""
         given = [f"{key}={key}" for key in self.form.before if key in self.keys]
         rate = self.kind == "optimizer" and "learning_rate" not in self.keys
         return ["learning_rate=0.001", *given] if rate else given
 
     @property
     def attributes(self) -> list[str]:
-        """What the constructor keeps."""
+        """The parameters that the constructor assigns to attributes."""
         return [key for key in self.keys if key not in self.form.before]
 
     @property
     def calls_base(self) -> bool:
-        """Whether the base class has a constructor to call."""
+        """Whether the constructor calls the base class's constructor."""
         return bool(self.form.before) or self.kind == "callback"
 
     @property
     def has_config(self) -> bool:
-        """Whether saved models hold a config of it, which the base class does not write."""
+        """Whether it needs `get_config`, because saved models contain its config."""
         saved = self.form.base and self.kind != "callback"
         return bool(saved and (self.attributes or self.kind == "schedule"))
 
 
 def keras_imports(terms: Iterable[Term]) -> list[str]:
-    """Import lines of the objects whose module is known."""
+    """The import lines of the objects whose module is known."""
     lines = []
     for term in terms:
         if module := module_of(term):
@@ -137,11 +137,11 @@ def keras_imports(terms: Iterable[Term]) -> list[str]:
 
 
 def to_be_written(terms: Iterable[Term], *, activity: Iterable[Term] = ()) -> list[UserObject]:
-    """Functions and classes for the words that cannot be imported.
+    """Functions and classes for the objects that cannot be imported.
 
     Args:
-        terms: The words.
-        activity: Those of them that penalize outputs, which Keras asks at every call.
+        terms: The user-defined objects.
+        activity: The activity regularizers among them, which Keras calls even without training.
     """
     called = {python_name(term) for term in activity}
     groups = by_name(term for term in terms if not module_of(term))
@@ -170,7 +170,7 @@ def _user_object(name: str, terms: Sequence[Term], is_activity: bool) -> UserObj
 
 
 def keras_call(term: Term) -> str:
-    """A user-defined object in Keras code: the function, or the object of its class."""
+    """A user-defined object as an expression: a function's name, or a call of the class."""
     name = python_name(term)
     if term.spec.is_function:
         return name

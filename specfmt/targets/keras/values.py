@@ -1,4 +1,4 @@
-"""Spec values -> Keras source: layers, vocabulary words, plain data."""
+"""Keras source of the values in a spec: layers, vocabulary terms, plain data."""
 
 from __future__ import annotations
 
@@ -29,21 +29,26 @@ NAMESPACES = {
     "metric": "metrics",
     "callback": "callbacks",
 }
-"""Where `keras` keeps each kind of word."""
-
+"""Kind of term -> its module in `keras`."""
 
 Builders = Mapping[Graph, str]
-"""Models that layers hold, and the functions of the file that build them."""
+"""Graph of a model inside a layer -> the name of the function that builds it."""
 
 
 def value_source(value: Any, policy: Any = None, builders: Builders | None = None) -> str:
-    """Python source of a field's value; ``policy`` is the model's dtype policy."""
+    """Python source of a field's value.
+
+    Args:
+        value: The value.
+        policy: The dtype policy of the model.
+        builders: The functions that build models inside layers.
+    """
     if isinstance(value, HeldModel):
         return f"{(builders or {})[value.graph]}()"
     if isinstance(value, Term):
         return term_source(value)
     if isinstance(value, Layer):
-        # Keras would count an unnamed inner layer in its session; the weights' paths hold its name.
+        # Keras would number an unnamed inner layer, and its name is part of the weights' paths.
         return layer_source(value, inner_name(value), policy, builders)
     if isinstance(value, (list, tuple)) and any(isinstance(v, (Term, Layer)) for v in value):
         if isinstance(value[0], Layer):
@@ -60,14 +65,14 @@ def value_source(value: Any, policy: Any = None, builders: Builders | None = Non
 
 
 SERIALIZED = ("keras.quantizers", "keras.dtype_policies")
-"""Modules of Keras whose objects stand in fields as Keras writes them."""
+"""Modules of Keras whose objects are in fields in serialized form."""
 
 
 def term_source(term: Term) -> str:
-    """A word of the vocabulary: its bare name, or a call of its class where it has arguments.
+    """The source of a vocabulary term: its name, or a call of its class if it has arguments.
 
-    Activations are functions in Keras, so one with arguments is the name of a small function
-    that the file defines: `activation_functions` gives it.
+    Activations are functions in Keras; one with arguments is a function of the file, see
+    `activation_functions`.
     """
     if term.layer:
         from specfmt.layers.activations import activation_layer
@@ -81,27 +86,27 @@ def term_source(term: Term) -> str:
 
 
 def is_function(term: Term) -> bool:
-    """Whether a word is an activation for which the file has to define a function."""
+    """Whether a term is an activation for which the file must define a function."""
     return term.kind == "activation" and bool(term.args) and term.type != CUSTOM and not term.layer
 
 
 def construction(term: Term) -> str:
-    """The call that constructs a word, whether or not it has arguments."""
+    """The call that constructs a term's object, with or without arguments."""
     if term.type == CUSTOM:
         return keras_call(term)
-    arguments = ", ".join(word_arguments(term))
+    arguments = ", ".join(term_arguments(term))
     return f"keras.{NAMESPACES[term.kind]}.{term.type}({arguments})"
 
 
-def word_arguments(term: Term) -> list[str]:
-    """Constructor arguments of a word that differ from Keras's defaults, as source."""
+def term_arguments(term: Term) -> list[str]:
+    """The constructor arguments of a term that differ from Keras's defaults, as source."""
     spec: SpecModel = term.spec
     fields = type(spec).model_fields
     sources = []
     positional = True
     for key, value in spec.explicit_arguments().items():
         positional = positional and fields[key].is_required()
-        # A name inside a word means nothing to Keras: `LossScaleOptimizer("adam")` fails.
+        # Keras does not resolve names inside of terms: `LossScaleOptimizer("adam")` fails.
         source = construction(value) if isinstance(value, Term) else literal(_as_lists(value))
         sources.append(source if positional else f"{fields[key].alias or key}={source}")
     return sources
@@ -112,13 +117,13 @@ def _as_lists(value: Any) -> Any:
 
 
 def activation_name(term: Term) -> str:
-    """What the function of an activation with arguments is called: ``relu_max_value_6``."""
+    """The name of the function of an activation with arguments: ``relu_max_value_6``."""
     parts = [term.name]
     for key, value in term.args.items():
         if value is True:
             parts.append(key)
         else:
-            # `1e+17` is `1e17`; what is no number keeps the letters and digits that it has.
+            # `1e+17` becomes `1e17`; other values keep their letters and digits.
             number = re.sub(r"\.0$", "", repr(value)).replace("-", "minus_").replace("+", "")
             parts.append(f"{key}_{re.sub(r'[^0-9A-Za-z]+', '_', number)}")
     return "_".join(parts)
@@ -126,13 +131,13 @@ def activation_name(term: Term) -> str:
 
 @dataclass(frozen=True)
 class ActivationFunction:
-    """The function of an activation with arguments; every value is finished Python source.
+    """The function of an activation with arguments; every value is Python source.
 
     Attributes:
-        name: What layers call it.
-        keras_name: What Keras calls the activation.
-        arguments: The arguments that Keras's function takes besides ``x``.
-        slope: Of a hard sigmoid, whose slope Keras's function does not take; else empty.
+        name: The function's name.
+        keras_name: The activation's name in Keras.
+        arguments: The arguments of Keras's function besides ``x``.
+        slope: The slope of a hard sigmoid, which is not an argument in Keras; empty for others.
     """
 
     name: str
@@ -142,14 +147,14 @@ class ActivationFunction:
 
 
 def activation_functions(values: Iterable[Any]) -> list[ActivationFunction]:
-    """The functions that a file must define because its layers name them.
+    """The functions of activations with arguments that a file must define.
 
     Args:
-        values: Layers, terms, or anything that holds them (lists, mappings).
+        values: Layers, terms, or lists and mappings of them.
 
     Returns:
-        Each function once, in the order of first use; nothing else has to be imported for them
-        than ``keras``.  Layers refer to them by `activation_name`.
+        The functions without duplicates, in the order of first use; they only need the import of
+        ``keras``.  Their names in layers are those of `activation_name`.
     """
     terms = {activation_name(term): term for term in terms_in(values) if is_function(term)}
     return [
@@ -171,14 +176,14 @@ def argument_sources(
     builders: Builders | None = None,
     tables: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Constructor arguments that differ from defaults; required ones first, by position.
+    """The constructor arguments that differ from defaults; required ones first, positional.
 
     Args:
         model: A layer.
-        name: Its name; empty or None for a layer that Keras names.
-        policy: The dtype policy of the model around it, which Keras does not know of.
-        tables: Fields whose values constants of the file hold, and the names of these.
-        builders: The functions that build models that it holds.
+        name: Its name; empty or None if Keras chooses it.
+        policy: The dtype policy of the model, which Keras applies to no layer by itself.
+        builders: The functions that build models inside the layer.
+        tables: Field -> the constant with its value.
     """
     given = model.explicit_arguments()
     if policy not in (None, "float32"):
@@ -205,9 +210,12 @@ def layer_call(
     builders: Builders | None = None,
     tables: Mapping[str, str] | None = None,
 ) -> tuple[str, list[str]]:
-    """Callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``.
+    """The callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``.
 
-    The name defaults to the definition's own; an empty one leaves it to Keras.
+    Args:
+        layer: The layer.
+        name: Its name; by default the one in the spec, and if empty, Keras chooses it.
+        policy, builders, tables: As for `argument_sources`.
     """
     name = layer.name if name is None else name
     if layer.type_name == "Custom":
@@ -221,6 +229,6 @@ def layer_call(
 def layer_source(
     layer: Layer, name: str | None = None, policy: Any = None, builders: Builders | None = None
 ) -> str:
-    """``layers.Dense(50, activation="relu", name="hidden")``."""
+    """The call that creates a layer: ``layers.Dense(50, activation="relu", name="hidden")``."""
     callee, arguments = layer_call(layer, name, policy, builders)
     return f"{callee}({', '.join(arguments)})"

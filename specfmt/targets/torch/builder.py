@@ -219,8 +219,10 @@ class LayerBuilder:
         key = (self.unit, suffix)
         name = self.class_builder.table_names.get(key)
         if name is None:
-            wish = identifier(f"{self.unit.name}_{suffix}").upper()
-            name = self.class_builder.table_names[key] = self.class_builder.file_scope.claim(wish)
+            preferred = identifier(f"{self.unit.name}_{suffix}").upper()
+            name = self.class_builder.table_names[key] = self.class_builder.file_scope.claim(
+                preferred
+            )
             self.class_builder.tables[name] = values
         return Name(name)
 

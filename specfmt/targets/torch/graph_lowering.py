@@ -58,10 +58,10 @@ def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> C
 
 def free_class_name(name: str) -> str:
     """A class name for a model that differs from every helper's name."""
-    wish = class_name(name)
+    preferred = class_name(name)
     helpers = (data_folder("templates") / "torch" / "helpers").iterdir()
     taken = {path.stem.replace("_", "") for path in helpers}
-    return f"{wish}Model" if wish.lower() in taken else wish
+    return f"{preferred}Model" if preferred.lower() in taken else preferred
 
 
 def _lower(

@@ -19,7 +19,7 @@ from specfmt.targets.source import comment, literal
 from specfmt.targets.torch.expr import Call, Name, Tensor, shape_text
 from specfmt.targets.torch.steps import ModuleDef
 from specfmt.targets.unknown import (
-    ASSUMED,
+    INFERRED_SHAPE,
     StubWeight,
     attribute_names,
     claim_class,
@@ -28,7 +28,7 @@ from specfmt.targets.unknown import (
     is_keyword,
     own_config,
     paragraph,
-    wished_class,
+    preferred_class,
 )
 
 ANNOTATIONS = {bool: "bool", int: "int", float: "float", str: "str"}
@@ -64,13 +64,13 @@ class StubContext:
     """The template's variables for one stub class.
 
     Attributes:
-        name: Its name.
-        doc, notes: What its docstring says.
-        parameters: What its constructor takes, with the type of each.
-        attributes: Those of the parameters that it keeps.
+        name: The class's name.
+        doc, notes: The first line and the body of its docstring.
+        parameters: The parameters of its constructor and their types.
+        attributes: The parameters that the constructor assigns to attributes.
         weights: Its weights.
         arguments, returns: The signature of ``forward``.
-        task: What is to be written.
+        task: What the user has to write.
     """
 
     name: str
@@ -121,8 +121,8 @@ class Stubs:
             if first.torch is not None:
                 self._imported(first.torch, group, scope)
             else:
-                wish = wished_class(first, group[0].unit)
-                context = _define(claim_class(scope, wish), group, assumed)
+                preferred = preferred_class(first, group[0].unit)
+                context = _define(claim_class(scope, preferred), group, assumed)
                 self.contexts.append(context)
                 names = [stub.unit.name for stub in group]
                 self.unfinished.append((context.name, names, _task(context.name, group[0])))
@@ -149,7 +149,7 @@ def _kind(stub: Stub) -> Any:
         for name, item in layer.weights_.items()
     )
     # Each Lambda and each TensorFlow function computes something different.
-    own = wished_class(layer, stub.unit)
+    own = preferred_class(layer, stub.unit)
     call = (len(stub.args), tuple(stub.kwargs), len(stub.outputs))
     return layer.class_, own, names, call
 
@@ -184,7 +184,7 @@ def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubConte
     signature = _signature(first)
     return StubContext(
         name=name,
-        doc=f"Stands for {describe_layer(first.layer, first.unit)}: `forward` is to be written.",
+        doc=f"Stub for {describe_layer(first.layer, first.unit)}: implement `forward`.",
         notes=_notes(group, configs, plain, signature, assumed),
         parameters=parameters,
         attributes=plain,
@@ -226,14 +226,14 @@ def _notes(
         who = f"{comment(stub.unit.name)}: takes" if len(group) > 1 else "Takes"
         tensors = _tensors((*stub.args, stub.kwargs))
         lines += paragraph(
-            f"{who} {', '.join(map(_shown, tensors)) or 'nothing'} and gives "
+            f"{who} {', '.join(map(_shown, tensors)) or 'nothing'} and returns "
             f"{', '.join(map(_shown, stub.outputs))}.",
         )
     reads = _tensors((*group[0].args, group[0].kwargs))
     if any(value.rank > 3 for value in (*reads, *group[0].outputs)):
-        lines += paragraph("Axes stand in Keras's order: channels last.")
+        lines += paragraph("Axes are in Keras's order: channels last.")
     if any(stub.unit in assumed for stub in group):
-        lines += paragraph(ASSUMED)
+        lines += paragraph(INFERRED_SHAPE)
     return lines
 
 
@@ -258,10 +258,12 @@ def _signature(stub: Stub) -> list[tuple[str, str]]:
     scope = Scope(("self", "torch", "nn"))
     found = []
     for index, value in enumerate(stub.args):
-        wish = "x" if isinstance(value, (Tensor, list, tuple)) else "value"
+        preferred = "x" if isinstance(value, (Tensor, list, tuple)) else "value"
         if isinstance(value, (list, tuple)):
-            wish = "xs"
-        found.append((scope.claim(wish if not index else f"{wish}{index + 1}"), _type(value)))
+            preferred = "xs"
+        found.append(
+            (scope.claim(preferred if not index else f"{preferred}{index + 1}"), _type(value))
+        )
     return found + [(key, _type(value)) for key, value in stub.kwargs.items()]
 
 

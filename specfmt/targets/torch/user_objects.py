@@ -1,4 +1,7 @@
-"""User-defined objects in PyTorch code: functions to be written, which ``torch/user_objects.j2`` shows."""
+"""User-defined objects in PyTorch code: stubs of functions that the user implements.
+
+Their template is ``torch/user_objects.j2``.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +25,19 @@ FORMS: Final = {
     "schedule": ("step: int", "float"),
     "callback": ("model: nn.Module, epoch: int, history: dict[str, list[float]]", "None"),
 }
-"""Arguments and result of the function that stands for each kind of word in PyTorch."""
+"""Kind of object -> the parameters and the return type of its function in PyTorch."""
 
 
 @dataclass(frozen=True)
 class UserFunction:
-    """A function to be written.
+    """A function that the user has to implement.
 
     Attributes:
-        name: What code calls it.
+        name: Its name in the code.
         arguments, returns: Its signature.
-        title: What it is.
-        task: What is to be written.
-        is_metric: Whether a metric calls it.
+        title: Its description.
+        task: The message of its `NotImplementedError`.
+        is_metric: Whether it is used as a metric.
     """
 
     name: str
@@ -46,7 +49,7 @@ class UserFunction:
 
 
 def to_be_written(terms: Iterable[Term]) -> dict[str, UserFunction]:
-    """The functions that stand for user-defined objects, by their names."""
+    """Name -> the function for a user-defined object."""
     groups = by_name(term for term in terms if term.kind in FORMS)
     return {
         name: UserFunction(

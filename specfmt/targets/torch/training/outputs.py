@@ -112,13 +112,13 @@ def training_outputs(
     problems: list[Diagnostic] = []
     for name, value in graph.outputs.items():
         base = identifier(name, "output")
-        wish = base
+        preferred = base
         if single:
-            wish = "logits" if name in logits else "output"
+            preferred = "logits" if name in logits else "output"
         labels = "labels" if is_classes(graph, train, name) else "targets"
         output = Output(
             name,
-            scope.claim(wish),
+            scope.claim(preferred),
             scope.claim(labels if single else f"{base}_target"),
             "loss" if single else scope.claim(f"{base}_loss"),
             loss_shape=value.shape or (),
