@@ -52,7 +52,7 @@ def test_what_follows_decides_the_shape(
     assert {unit.name for unit in graph.assumed} == {"mine"}
     code = generate(spec, "torch")
     assert "class Mine(nn.Module)" in code
-    assert "assumed" in code
+    assert "is inferred from" in code
     ast.parse(code)
 
 
@@ -63,7 +63,7 @@ def test_a_shape_that_is_said_is_not_assumed() -> None:
     assert completed(graph) is graph
     code = generate(spec, "torch")
     assert "nn.Linear(7, 3)" in code
-    assert "assumed" not in code
+    assert "is inferred from" not in code
 
 
 def test_a_shape_that_nothing_fits_is_asked_for() -> None:
