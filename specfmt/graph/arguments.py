@@ -145,14 +145,14 @@ def only_tensor(unit: Unit) -> str | None:
 @cache
 def _only_tensor(cls: type[Layer]) -> str | None:
     first, *others = _layer_signature(cls) or (("", False, ""),)
-    if cls.is_operation or cls.open_call or any(required for _, required, _ in others):
+    if cls.is_operation or cls.takes_any_arguments or any(required for _, required, _ in others):
         return None
     return first[0] if first[2] == "tensor" else None
 
 
 def has_open_signature(unit: Unit) -> bool:
     """Whether the call takes arguments that specfmt does not know (a custom layer)."""
-    return unit.graph is None and unit.layer.open_call
+    return unit.graph is None and unit.layer.takes_any_arguments
 
 
 def some_of(names: Any) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from specfmt.diagnostics import Diagnostic, Path, SpecError
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph, Unit
-from specfmt.layers.base import Layer, Shape, held_layers
+from specfmt.layers.base import Layer, Shape, nested_layers
 from specfmt.layers.custom import Custom
 from specfmt.layers.entries import Model
 from specfmt.spec.document import ModelSpec
@@ -95,7 +95,7 @@ def holds_unknown(model: ModelSpec | Model) -> bool:
         holds_unknown(entry)
         if isinstance(entry, Model)
         else (isinstance(entry, Custom) and not entry.define)
-        or (isinstance(entry, Layer) and any(isinstance(i, Custom) for i in held_layers(entry)))
+        or (isinstance(entry, Layer) and any(isinstance(i, Custom) for i in nested_layers(entry)))
         for entry in model.layers
     )
 

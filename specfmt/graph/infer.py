@@ -31,7 +31,7 @@ def compute_dtype(policy: Any) -> str:
 def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     """Set the outputs of a node, and on the first call the weights of its unit."""
     inputs = node.inputs()
-    opaque = node.unit.graph is None and node.layer.open_call  # whatever it reads
+    opaque = node.unit.graph is None and node.layer.takes_any_arguments  # whatever it reads
     if not opaque and any(value.shape is None for value in inputs):
         node.outputs = (Value(node.name, None, "float32", node=node),)
         return

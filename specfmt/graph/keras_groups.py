@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from specfmt.graph.keras_order import keras_layers
 from specfmt.graph.model import Graph, Unit
-from specfmt.layers.base import held_layers
+from specfmt.layers.base import nested_layers
 from specfmt.layers.naming import to_snake_case
 
 INPUT_LAYER = "input_layer"
@@ -68,5 +68,5 @@ def is_own(unit: Unit) -> bool:
     """Whether a layer is user-defined or wraps such a layer, so that only a file has its weights."""
     if unit.graph is not None:
         return False
-    layers = (unit.layer, *held_layers(unit.layer))
+    layers = (unit.layer, *nested_layers(unit.layer))
     return any(getattr(layer, "class_", "") for layer in layers)

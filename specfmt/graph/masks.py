@@ -58,7 +58,7 @@ def settle_masks(graph: Graph, policy: Any) -> None:
         first = next(iter(node.inputs()), None)
         if layer.returns_input() and first is not None and not _is_cast(first, dtype):
             same[node.outputs[0]] = same.get(first, first)
-        for argument in layer.takes_masks_of:
+        for argument in layer.removes_masks_of:
             value = node.args.get(argument)
             if isinstance(value, Value) and not _is_cast(value, dtype):
                 carries[same.get(value, value)] = False
@@ -78,7 +78,7 @@ def _is_recorded(node: Node, layer: Layer, dtype: str) -> bool:
 
 def takes_masks(unit: Unit) -> bool:
     """Whether a unit is a layer that removes the masks of its inputs."""
-    return isinstance(unit.spec, Layer) and bool(unit.spec.takes_masks_of)
+    return isinstance(unit.spec, Layer) and bool(unit.spec.removes_masks_of)
 
 
 def _is_cast(value: Value, dtype: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specfmt.graph.model import Graph, Node, Unit
-from specfmt.layers.base import Layer, held_layers
+from specfmt.layers.base import Layer, nested_layers
 
 
 def fixed_calls(graph: Graph) -> Iterator[tuple[Node, bool]]:
@@ -34,5 +34,5 @@ def normalizes(unit: Unit) -> bool:
 def _layers(unit: Unit) -> Iterator[tuple[Unit, Layer]]:
     """The layers of a unit, including those of a nested model and inside layers."""
     for owner in (unit,) if unit.graph is None else unit.graph.walk_units():
-        for layer in (owner.layer, *held_layers(owner.layer)):
+        for layer in (owner.layer, *nested_layers(owner.layer)):
             yield owner, layer

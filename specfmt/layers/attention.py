@@ -177,7 +177,7 @@ class HeadsAttention(FloatLayer):
     automatic_parts = ("Softmax",)
     build_arguments = ("query", "value", "key")
     writes_activity_regularizer = True
-    unwritten = ("flash_attention",)
+    omitted_fields = ("flash_attention",)
 
     if TYPE_CHECKING:  # fields of the subclasses, which have them in Keras's order
         dropout: Fraction
@@ -265,7 +265,7 @@ class MultiHeadAttention(HeadsAttention):
     """Multi-head attention (Vaswani et al., 2017): ``num_heads`` heads with keys of size
     ``key_dim`` attend to the value in parallel, and their results are projected to the output."""
 
-    takes_masks_of = ("query", "value", "key")
+    removes_masks_of = ("query", "value", "key")
     keras_2_lacks = ("sliding_window", "use_gate", "seed")
     former_arguments: ClassVar[FormerArguments] = {"softmax_robust_masking": removed(False)}
 

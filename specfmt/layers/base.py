@@ -142,12 +142,12 @@ class Layer(SpecModel):
         family: The module's name, set by the registry.
         call_arguments: The arguments of Keras's ``call``, in Keras's order.
         supports_masking: Whether the output has the input's mask; otherwise the mask is dropped.
-        open_call: Whether a call may have arguments that are not in `call_arguments`.
+        takes_any_arguments: Whether a call may have arguments that are not in `call_arguments`.
         keras_module: The module of Keras's class of the same name.
         keras_class: The name of Keras's class, where Keras exports it under another name.
         reads_masks: Whether the output's values depend on the masks of its inputs, apart from
             ``..._mask`` arguments.
-        takes_masks_of: Call arguments from whose tensors a call removes the mask, which later
+        removes_masks_of: Call arguments from whose tensors a call removes the mask, which later
             calls then do not see.
         trainable_reaches_parts: Whether ``trainable: false`` freezes all its weights.  In Keras
             the argument does not reach the inner layers of some layers.
@@ -173,7 +173,7 @@ class Layer(SpecModel):
             build shape.
         build_arguments: Call arguments whose shapes are saved; None for the first only.
         writes_activity_regularizer: Whether the config contains it even if it is null.
-        unwritten: Fields that the config does not contain.
+        omitted_fields: Fields that the config does not contain.
         lists_axes: Whether ``axis`` is always written as a list.
         sorts_axes: Whether that list is sorted.
         paired_sizes: Size fields that are written as (before, after).
@@ -199,11 +199,11 @@ class Layer(SpecModel):
     call_arguments: ClassVar[tuple[Argument, ...]] = ONE_INPUT
     supports_masking: ClassVar[bool] = True
     is_operation: ClassVar[bool] = False
-    open_call: ClassVar[bool] = False
+    takes_any_arguments: ClassVar[bool] = False
     keras_module: ClassVar[str] = KERAS_LAYERS
     keras_class: ClassVar[str] = ""
     reads_masks: ClassVar[bool] = False
-    takes_masks_of: ClassVar[tuple[str, ...]] = ()
+    removes_masks_of: ClassVar[tuple[str, ...]] = ()
     trainable_reaches_parts: ClassVar[bool] = True
     penalizes_parts: ClassVar[bool] = False
     tables: ClassVar[tuple[str, ...]] = ()
@@ -223,7 +223,7 @@ class Layer(SpecModel):
     built_at_creation: ClassVar[bool] = False
     build_arguments: ClassVar[tuple[str, ...] | None] = None
     writes_activity_regularizer: ClassVar[bool] = False
-    unwritten: ClassVar[tuple[str, ...]] = ()
+    omitted_fields: ClassVar[tuple[str, ...]] = ()
     lists_axes: ClassVar[bool] = False
     sorts_axes: ClassVar[bool] = False
     paired_sizes: ClassVar[tuple[str, ...]] = ()
@@ -405,8 +405,8 @@ def is_floating(dtype: str) -> bool:
     return dtype.startswith(("float", "bfloat"))
 
 
-def held_layers(layer: Layer) -> Iterator[Layer]:
+def nested_layers(layer: Layer) -> Iterator[Layer]:
     """The inner layers of a layer, and all inner layers of these."""
     for item in layer.parts():
         yield item
-        yield from held_layers(item)
+        yield from nested_layers(item)

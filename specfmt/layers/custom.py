@@ -56,7 +56,7 @@ class Custom(Layer):
 
     call_arguments = (Argument("inputs", required=False),)
     supports_masking: ClassVar[bool] = False
-    open_call: ClassVar[bool] = True
+    takes_any_arguments: ClassVar[bool] = True
 
     class_: ClassPath = Field(alias="class")
     config: Annotated[dict[str, Any], AnyMapping()] = Field(default={})

@@ -245,7 +245,7 @@ class CategoryEncoding(Categorical):
     """Encodes category indices as vectors: one-hot, multi-hot, or counts of each category."""
 
     call_arguments = (Argument("inputs"), Argument("count_weights", required=False))
-    unwritten = ("sparse",)
+    omitted_fields = ("sparse",)
     former_arguments: ClassVar[FormerArguments] = {
         "max_tokens": Replacement("num_tokens", keras_2=True)
     }

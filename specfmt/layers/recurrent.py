@@ -304,7 +304,7 @@ class SimpleRNN(Recurrent, SimpleRNNStep):
     """Simple recurrent layer: `h = activation(x @ kernel + h @ recurrent_kernel + bias)` at each
     step."""
 
-    unwritten = ("seed",)
+    omitted_fields = ("seed",)
     writes_activity_regularizer = True
     cell_name = "simple_rnn_cell"
 
@@ -317,7 +317,7 @@ class LSTM(Recurrent, Seeded, LSTMStep):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997); gates in the order input, forget,
     cell, output."""
 
-    unwritten = ("use_cudnn",)
+    omitted_fields = ("use_cudnn",)
     writes_activity_regularizer = True
     keras_1_gates = (0, 2, 1, 3)
     cell_name = "lstm_cell"
@@ -332,7 +332,7 @@ class LSTM(Recurrent, Seeded, LSTMStep):
 class GRU(Recurrent, Seeded, GRUStep):
     """Gated recurrent unit (Cho et al., 2014); gates in the order update, reset, candidate."""
 
-    unwritten = ("use_cudnn",)
+    omitted_fields = ("use_cudnn",)
     writes_activity_regularizer = True
     keras_1_gates = (0, 1, 2)
     cell_name = "gru_cell"

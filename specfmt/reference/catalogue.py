@@ -39,7 +39,7 @@ def catalogue() -> list[LayerSupport]:
     for name in layer_types():
         cls = layer_class(name)
         assert cls is not None  # layer_types() lists what layer_class() knows
-        torch = find_lowering(cls) is not None and not cls.open_call
-        reason = "" if torch else CUSTOM_REASON if cls.open_call else "Keras code only"
+        torch = find_lowering(cls) is not None and not cls.takes_any_arguments
+        reason = "" if torch else CUSTOM_REASON if cls.takes_any_arguments else "Keras code only"
         rows.append(LayerSupport(name, cls.family, True, torch, reason))
     return rows

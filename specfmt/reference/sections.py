@@ -67,13 +67,13 @@ def _facts(cls: type[Layer]) -> Iterator[str]:
     if shown:
         yield f"- Shapes: {shown}."
     yield f"- Masks: {'passed on' if cls.supports_masking else 'not passed on'}."
-    if find_lowering(cls) is None or cls.open_call:
+    if find_lowering(cls) is None or cls.takes_any_arguments:
         yield "- Keras code only."
 
 
 def shape_example(cls: type[Layer]) -> str:
     """An example of input and output shapes; empty if no simple input fits."""
-    if cls.open_call:
+    if cls.takes_any_arguments:
         return ""
     needed = [key for key, field in cls.model_fields.items() if field.is_required()]
     several = [a for a in cls.call_arguments if a.required]

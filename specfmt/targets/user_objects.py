@@ -18,7 +18,7 @@ from itertools import chain, count
 from typing import Any, Concatenate, Final, ParamSpec
 
 from specfmt.graph.model import Graph
-from specfmt.layers.base import held_layers
+from specfmt.layers.base import nested_layers
 from specfmt.layers.naming import is_identifier
 from specfmt.spec.train import train_section
 from specfmt.targets.naming import class_name, identifier
@@ -122,7 +122,7 @@ def _classes(graph: Graph) -> Iterator[str]:
             yield class_name(unit.name)
             yield from _classes(unit.graph)
             continue
-        for layer in (unit.layer, *held_layers(unit.layer)):
+        for layer in (unit.layer, *nested_layers(unit.layer)):
             fields = vars(layer)
             for dotted in filter(None, (fields.get("class_"), fields.get("torch"))):
                 name = str(dotted).rpartition(".")[2]

@@ -139,7 +139,7 @@ def keras() -> Any:
 
 def keras_weights(graph: Any, model: Any) -> dict[Any, dict[str, Any]]:
     """Unit -> {weight name below the layer: Keras variable}, nested models entered."""
-    from specfmt.layers.base import held_layers
+    from specfmt.layers.base import nested_layers
 
     found: dict[Any, dict[str, Any]] = {}
     for unit in graph.units:
@@ -153,7 +153,7 @@ def keras_weights(graph: Any, model: Any) -> dict[Any, dict[str, Any]]:
                 f"/{v.path}".split(f"/{unit.name}/", 1)[-1].removeprefix("/"): v
                 for v in layer.weights
             }
-            if any(part.type_name == "Model" for part in held_layers(unit.spec)):
+            if any(part.type_name == "Model" for part in nested_layers(unit.spec)):
                 found[unit] = below_models(unit, layer.weights)
     return found
 

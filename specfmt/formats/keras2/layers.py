@@ -116,7 +116,7 @@ class Keras2LayerWriter:
         for key in (*layer.own_fields(), "activity_regularizer"):
             value = getattr(layer, attribute_of(layer, key))
             default = type(layer).model_fields[attribute_of(layer, key)].default
-            if key in layer.unwritten or self._is_idle(layer, key):
+            if key in layer.omitted_fields or self._is_idle(layer, key):
                 continue
             if key in layer.keras_2_lacks:
                 if value not in (default, LACKING_DEFAULTS.get(key, default)):

@@ -82,7 +82,7 @@ class LayerWriter:
         values = {
             key: self._value(value, trainable or not layer.trainable_reaches_parts, inner)
             for key, value in own.items()
-            if key not in layer.unwritten and not (key in WRITTEN_WHERE_SET and value is None)
+            if key not in layer.omitted_fields and not (key in WRITTEN_WHERE_SET and value is None)
         }
         if layer.activity_regularizer is not None or layer.writes_activity_regularizer:
             values["activity_regularizer"] = plain(layer.activity_regularizer)

@@ -13,7 +13,7 @@ from specfmt.graph.infer import show_shape
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph, Value
 from specfmt.graph.tracing import traced
-from specfmt.layers.base import held_layers
+from specfmt.layers.base import nested_layers
 from specfmt.lint.rules import ROOT_SCOPE
 from specfmt.spec.train import train_section
 from specfmt.targets.imports import import_lines
@@ -216,7 +216,7 @@ def nested_builders(graph: Graph, file: FileScope) -> list[Builder]:
             file.builders[unit] = name = file.scope.claim(f"build_{identifier(unit.name, 'model')}")
             builders.append(_builder(name, unit.graph, file))
             continue
-        for part in held_layers(unit.layer):
+        for part in nested_layers(unit.layer):
             if isinstance(part, HeldModel):
                 held = part.graph
                 builders += nested_builders(held, file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.model import Graph
-from specfmt.layers.base import KERAS_LAYERS, held_layers
+from specfmt.layers.base import KERAS_LAYERS, nested_layers
 from specfmt.layers.naming import is_identifier
 from specfmt.layers.op import Op
 from specfmt.targets.source import argument, literal
@@ -44,7 +44,7 @@ def custom_imports(graph: Graph) -> list[str]:
     """The import lines for every layer of a graph that is not in `keras.layers`."""
     imports: dict[str, None] = {}
     for unit in graph.walk_units():
-        for layer in (unit.layer, *held_layers(unit.layer)):
+        for layer in (unit.layer, *nested_layers(unit.layer)):
             if not isinstance(layer, Op) and layer.keras_module != KERAS_LAYERS:
                 imports[f"from {layer.keras_module} import {layer.type_name}"] = None
                 continue

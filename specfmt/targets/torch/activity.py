@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from specfmt.graph.model import Node
-from specfmt.layers.base import held_layers, is_floating
+from specfmt.layers.base import is_floating, nested_layers
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Tensor
 from specfmt.targets.torch.registry import TargetError
@@ -39,7 +39,7 @@ def add_penalties(
         TargetError: PyTorch code cannot express a penalty (SF304).
     """
     term = node.layer.output_penalty()
-    inner = any(part.output_penalty() is not None for part in held_layers(node.layer))
+    inner = any(part.output_penalty() is not None for part in nested_layers(node.layer))
     if inner or (term is not None and node.layer.penalizes_parts):
         raise TargetError(
             f"an activity regularizer inside {node.layer.type_name} has no PyTorch form",
