@@ -1,9 +1,9 @@
-"""Import with full static analysis against `keras.models.model_from_json`, in one run.
+"""Time of an import with full static analysis, relative to `keras.models.model_from_json`.
 
 python benchmarks/keras_json.py [APPLICATION]
 
-Imports are excluded: both sides have run once before they are timed.  Both are run `RUNS` times in
-turn and the medians are compared, with Python's garbage collector as it is set and with it off.
+Importing modules is excluded: both run once before they are timed.  Both then run `RUNS` times
+alternately, and the medians are compared, with Python's garbage collector on and off.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Peak memory of `specfmt weights` for a large model, the interpreter included.
+"""Peak memory of `specfmt weights` for a large model, including the interpreter.
 
     python benchmarks/memory.py [APPLICATION]
 
-Keras, in a process of its own, makes the model's spec and a `.weights.h5` of random numbers.
-Every conversion then runs as the command that a user would run.
+Keras, in a separate process, writes the model's architecture and a `.weights.h5` file with random
+weights.  Every conversion then runs as a command, as a user would run it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ROUTES = (
 
 
 def peak(arguments: list[str], folder: Path) -> float:
-    """Megabytes of memory that a command held at most."""
+    """The peak memory of a command in megabytes."""
     process = subprocess.Popen(
         [sys.executable, "-m", "specfmt", *arguments],
         cwd=folder,

@@ -1,8 +1,8 @@
-"""How commands grow with the number of layers: ``python benchmarks/scaling.py [SIZE ...]``.
+"""Time and memory by the number of layers: ``python benchmarks/scaling.py [SIZE ...]``.
 
-Every command runs in a process of its own on a residual network (convolutions, normalization,
-sums): `validate`, and `generate` for both targets.  As in the command, the garbage collector is
-off.  Times are processor time; "ruff" is that of the formatter, a child process.
+Every command (`validate`, and `generate` for both targets) runs in a separate process on a residual
+network (convolutions, normalization, sums).  As in the command line, the garbage collector is off.
+Times are processor time; "ruff" is that of the formatter, a child process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def spec_text(layers: int) -> str:
 
 
 def stages(command: str, text: str) -> dict[str, float]:
-    """Seconds that each stage of a command takes, and the megabytes held at most by its end."""
+    """The processor time of each stage of a command in seconds, and the peak memory in megabytes."""
     from specfmt.graph.build import build
     from specfmt.lint import lint
     from specfmt.spec.document import parse_document
@@ -77,7 +77,7 @@ def stages(command: str, text: str) -> dict[str, float]:
 
 
 def measure(command: str, size: int) -> dict[str, float]:
-    """The stages of one command in a process of its own."""
+    """Measure the stages of one command in a separate process."""
     done = subprocess.run(
         [sys.executable, __file__, "--stages", command, str(size)],
         stdout=subprocess.PIPE,
@@ -90,9 +90,9 @@ def measure(command: str, size: int) -> dict[str, float]:
 def main(sizes: list[int]) -> None:
     """Print the table."""
     print(
-        f"| command  | stage                   | {' | '.join(f'{n:>7,} layers' for n in sizes)} |  ratio |"
+        f"| command  | stage                     | {' | '.join(f'{n:>7,} layers' for n in sizes)} |  ratio |"
     )
-    print(f"|----------|-------------------------|{'---------------:|' * len(sizes)}-------:|")
+    print(f"|----------|---------------------------|{'---------------:|' * len(sizes)}-------:|")
     for command in COMMANDS:
         found = {size: measure(command, size) for size in sizes}
         for stage in found[sizes[0]]:
@@ -100,9 +100,9 @@ def main(sizes: list[int]) -> None:
             unit = "MB" if is_memory else "us"
             cells = [found[n][stage] / (1 if is_memory else n / 1e6) for n in sizes]
             shown = " | ".join(f"{cell:>11.0f} {unit}" for cell in cells)
-            name = stage.replace("MB", "peak memory") if is_memory else f"{stage}, a layer"
+            name = stage.replace("MB", "peak memory") if is_memory else f"{stage}, per layer"
             print(
-                f"| {command:<8} | {name:<23} | {shown} | {cells[-1] / cells[0]:>5.1f}x |",
+                f"| {command:<8} | {name:<25} | {shown} | {cells[-1] / cells[0]:>5.1f}x |",
                 flush=True,
             )
 

@@ -1,7 +1,8 @@
-"""How quickly ``specfmt validate`` starts: ``python benchmarks/startup.py [RUNS]``.
+"""Start-up time of ``specfmt validate``: ``python benchmarks/startup.py [RUNS]``.
 
-Every command is a process of its own and the commands take turns, so that a busy machine
-slows all alike.  Ratios are of medians, by CPU time (user and system) and by wall clock.
+Every command runs in a new process, and the commands alternate, so that other load on the machine
+slows all of them alike.  Ratios are those of medians, of CPU time (user and system) and of wall-clock
+time.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main() -> None:
     """Print the table."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: bytecode is there
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as when installed, with compiled bytecode
     commands = COMMANDS | SLOW
     for command in commands.values():
         run(command, environment)

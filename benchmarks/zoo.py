@@ -1,17 +1,17 @@
-"""Generated PyTorch code against hand-written models: time of inference and of a training step.
+"""Generated PyTorch code compared with hand-written models: time of inference and of a training step.
 
     python benchmarks/zoo.py [--models ResNet50,VGG16] [--threads 2] [--rounds 15] [--clock cpu]
                              [--onnx]
 
 Needs `pytorchcv` (pip install pytorchcv --no-deps) and Keras for the architectures.  Both models
-run in turn, so that a busy machine slows both; the table shows the median of the ratios of
-neighbouring runs.  A ratio of 1 means: as fast as by hand.  The first row of a model counts the
+run alternately, so that other load slows both; the table shows the median of the ratios of
+consecutive runs.  A ratio of 1 means as fast as the hand-written model.  The first row of a model counts the
 permutes and transposes in its generated source.
 
-With ``--onnx`` a third model takes part, the one that Keras -> tf2onnx -> onnx2torch gives
+With ``--onnx`` a third model is measured, the result of Keras -> tf2onnx -> onnx2torch
 (pip install --no-deps tf2onnx onnx onnx2torch flatbuffers).  It has no source and no training
-mode, for its batch normalization is folded into the convolutions, and its images stay in memory
-as NHWC; "ours folded" is the generated model after the same two steps:
+mode, because its batch normalization is folded into the convolutions, and its memory format is
+NHWC; "ours folded" is the generated model after the same two steps:
 `torch.fx.experimental.optimization.fuse(model.eval()).to(memory_format=torch.channels_last)`.
 """
 
