@@ -10,6 +10,7 @@ from specfmt.fields.spellings import FormerArguments, Replacement, removed
 from specfmt.fields.types import Axes, Axis, Float, NaturalFloat
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
 from specfmt.layers.registry import build_layer, layer
+from specfmt.layers.sizes import layer_weight
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import ZEROS, Constraint, Initializer, Regularizer
 
@@ -105,13 +106,7 @@ class PReLU(FloatLayer):
         return x
 
     def weights(self, x: Shape) -> Iterator[Weight]:
-        yield Weight(
-            "alpha",
-            tuple(size or 0 for size in self.alpha_shape(x)),
-            self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        yield layer_weight(self, "alpha", tuple(size or 0 for size in self.alpha_shape(x)))
 
 
 @layer

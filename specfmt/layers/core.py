@@ -11,6 +11,7 @@ from specfmt.fields.spellings import REMOVED, FormerArguments, removed
 from specfmt.fields.types import Bool, Float, OptionalFloat, OptionalPositiveInt, PositiveInt
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
 from specfmt.layers.registry import layer
+from specfmt.layers.sizes import layer_weight
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
@@ -81,22 +82,9 @@ class Dense(FloatLayer):
 
     def weights(self, x: Shape, training: object = None) -> Iterator[Weight]:
         features = x[-1] or 0
-        yield Weight(
-            "kernel",
-            (features, self.units),
-            self.kernel_initializer,
-            trainable=self.lora_rank is None,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        yield layer_weight(self, "kernel", (features, self.units), trainable=self.lora_rank is None)
         if self.use_bias:
-            yield Weight(
-                "bias",
-                (self.units,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            yield layer_weight(self, "bias", (self.units,))
         yield from lora_weights(
             "lora_kernel", (features, self.units), self.lora_rank, self.kernel_regularizer
         )
@@ -150,14 +138,7 @@ class Embedding(FloatLayer):
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         shape = (self.input_dim, self.output_dim)
-        yield Weight(
-            "embeddings",
-            shape,
-            self.embeddings_initializer,
-            trainable=self.lora_rank is None,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        yield layer_weight(self, "embeddings", shape, trainable=self.lora_rank is None)
         yield from lora_weights(
             "lora_embeddings", shape, self.lora_rank, self.embeddings_regularizer
         )

@@ -161,7 +161,9 @@ def show(x: Shape) -> str:
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def layer_weight(layer: Any, name: str, shape: tuple[int, ...], prefix: str = "") -> Weight:
+def layer_weight(
+    layer: Any, name: str, shape: tuple[int, ...], prefix: str = "", *, trainable: bool = True
+) -> Weight:
     """A weight with the layer's ``{prefix}_initializer``, ``_regularizer`` and ``_constraint``; the
     prefix is ``name`` if it is empty."""
     prefix = prefix or name
@@ -169,6 +171,7 @@ def layer_weight(layer: Any, name: str, shape: tuple[int, ...], prefix: str = ""
         name,
         shape,
         getattr(layer, f"{prefix}_initializer"),
+        trainable=trainable,
         regularizer=getattr(layer, f"{prefix}_regularizer"),
         constraint=getattr(layer, f"{prefix}_constraint"),
     )
