@@ -66,7 +66,7 @@ class Initialized:
 
     Attributes:
         place: The parameter, as source.
-        statements: What initializes it.
+        statements: The statements that initialize it.
         is_optional: Whether some of the modules do not have it.
     """
 
@@ -80,10 +80,10 @@ class Reset:
     """The initialization of a module, or of several in a loop; every text is source.
 
     Attributes:
-        params: Its parameters.
+        params: The parameters to initialize.
         variable: The loop variable; empty without a loop.
-        over: What the loop goes over.
-        kinds: The classes of modules that are meant; empty for all.
+        over: The iterable of the loop.
+        kinds: The classes of modules to initialize; empty for all.
     """
 
     params: list[Initialized]
@@ -100,7 +100,7 @@ def resets(program: ClassProgram, owner: str) -> tuple[list[Reset], str]:
         owner: ``self`` in a method, ``model`` in a function.
 
     Returns:
-        What is initialized (nothing if PyTorch's defaults are right) and the docstring.
+        The initializations (none if PyTorch's defaults are right) and the docstring.
 
     Raises:
         SpecError: PyTorch has no such initializer (3xx).

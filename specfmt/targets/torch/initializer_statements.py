@@ -1,4 +1,4 @@
-"""The statements that initialize a parameter, as data: ``torch/initialize.j2`` says how each reads."""
+"""The statements that initialize a parameter, as data for the template ``torch/initialize.j2``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Statement:
     """A step of the initialization of a parameter.
 
     Attributes:
-        kind: Which one the template reads.
-        target: A local variable that it fills; empty for the parameter.
-        part: The slice of it, as source; empty for the whole.
+        kind: The kind of statement, by which the template chooses its source.
+        target: The local variable that it initializes; empty for the parameter.
+        part: The slice of the target, as source; empty for the whole.
     """
 
     kind: ClassVar[str]
@@ -21,17 +21,22 @@ class Statement:
     part: str = ""
 
     def within(self, part: str) -> Self:
-        """The same for a slice of the parameter."""
+        """The same statement for a slice of the parameter."""
         return self if self.target else replace(self, part=part + self.part)
 
     def on(self, target: str) -> Self:
-        """The same for a local variable in place of the parameter."""
+        """The same statement for a local variable instead of the parameter."""
         return self if self.target else replace(self, target=target)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fill(Statement):
-    """A call of a function of `torch.nn.init`, with arguments besides the tensor."""
+    """A call of a function of `torch.nn.init`.
+
+    Attributes:
+        function: Its name, without the trailing underscore.
+        arguments: Its arguments besides the tensor, as source.
+    """
 
     kind = "fill"
     function: str
@@ -40,12 +45,12 @@ class Fill(Statement):
 
 @dataclass(frozen=True, kw_only=True)
 class Scaled(Statement):
-    """Variance scaling, where no stock function finds Keras's fans.
+    """Variance scaling, if no function of `torch.nn.init` computes Keras's fans.
 
     Attributes:
         distribution: ``uniform``, ``untruncated_normal`` or ``truncated_normal``.
-        variance: Before it is divided by the fan.
-        fan: A number, or ``in``, ``out`` or ``both``: what the tensor's own shape says.
+        variance: The variance before it is divided by the fan.
+        fan: A number, or ``in``, ``out`` or ``both`` to compute it from the tensor's shape.
     """
 
     kind = "scaled"
@@ -79,7 +84,7 @@ class Fourier(Statement):
 
 @dataclass(frozen=True, kw_only=True)
 class Copy(Statement):
-    """A copy of what local variables hold."""
+    """A copy of an expression over local variables into the target."""
 
     kind = "copy"
     source: str
@@ -87,7 +92,7 @@ class Copy(Statement):
 
 @dataclass(frozen=True, kw_only=True)
 class InFloat32(Statement):
-    """A local variable of the parameter's shape in float32."""
+    """A local float32 variable with the parameter's shape."""
 
     kind = "float32"
     name: str
@@ -95,7 +100,7 @@ class InFloat32(Statement):
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown(Statement):
-    """A remark: the initializer, whose code is not known, has a stand-in."""
+    """A comment that a user-defined initializer, whose code is unknown, is replaced."""
 
     kind = "unknown"
     name: str

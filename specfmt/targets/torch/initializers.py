@@ -1,7 +1,7 @@
-"""Initialization of one PyTorch parameter: the statements that draw it as Keras draws the weight.
+"""Initialization of one PyTorch parameter with the initializer of the Keras weight.
 
-Distributions and fans are Keras's (keras/src/initializers/random_initializers.py); where
-`torch.nn.init` computes the same number from the torch shape, the stock function is used.
+Distributions and fans are Keras's (keras/src/initializers/random_initializers.py).  If
+`torch.nn.init` computes the same from the parameter's shape, its function is used.
 """
 
 from __future__ import annotations
@@ -38,18 +38,17 @@ from specfmt.vocab.fields import GLOROT_UNIFORM, ONES, ORTHOGONAL, RANDOM_UNIFOR
 Shape = tuple[int, ...]
 
 WINDOWS = ("bartlett", "blackman", "cosine", "hamming", "hann", "nuttall")
-"""Windows that `torch.signal.windows` has in common with SciPy."""
-
+"""Windows that both `torch.signal.windows` and SciPy have."""
 
 WHOLE: Final = ("zeros", "ones", "constant", "uniform", "normal")
-"""Functions that may draw several parts at once, for they look at no shape."""
+"""Functions that do not depend on the shape, so that one call can initialize several parts."""
 
 
 def statements(expr: WeightExpr, weights: dict[str, Weight]) -> Statements:
     """The statements that initialize a parameter.
 
     Args:
-        expr: How the parameter is made from Keras weights.
+        expr: The parameter as an expression over Keras weights.
         weights: The layer's Keras weights by name.
 
     Raises:
@@ -63,8 +62,8 @@ def statements(expr: WeightExpr, weights: dict[str, Weight]) -> Statements:
     weight = weights[name]
     if weight.init.type == CUSTOM:
         known = replace(weight, init=stand_in(weight), pieces=())
-        said = Unknown(name=weight.init.name.replace("{}", "")[:60])
-        return (said, *statements(expr, {**weights, name: known}))
+        remark = Unknown(name=weight.init.name.replace("{}", "")[:60])
+        return (remark, *statements(expr, {**weights, name: known}))
     if weight.pieces:
         return _in_pieces(expr, weight)
     return _draw(expr, weight.init, weight.shape)
@@ -79,17 +78,17 @@ STAND_INS: Final = {
     "beta": ZEROS,
     "moving_mean": ZEROS,
 }
-"""What Keras starts weights of these names from where nothing is said."""
+"""End of a weight's name -> Keras's default initializer."""
 
 
 def stand_in(weight: Weight) -> Term:
-    """What a weight starts from in place of an initializer of the user's own."""
+    """The initializer that replaces a user-defined initializer: Keras's default."""
     last = weight.name.rpartition("/")[2]
     return next((term for end, term in STAND_INS.items() if last.endswith(end)), GLOROT_UNIFORM)
 
 
 def _joined(expr: Join, weights: dict[str, Weight]) -> Statements:
-    """Each part in its own slice, or one statement where all parts start alike."""
+    """The statements for each part's slice, or one statement if it can initialize all parts."""
     parts = [statements(part, weights) for part in expr.parts]
     if all(part == parts[0] for part in parts) and _is_alike(parts[0][0], expr.axis):
         return parts[0]
@@ -104,14 +103,14 @@ def _joined(expr: Join, weights: dict[str, Weight]) -> Statements:
 
 
 def _is_alike(item: Statement, axis: int) -> bool:
-    """Whether a statement draws the same for tensors side by side as for each of them."""
+    """Whether a statement has the same effect on joined tensors as on each of them."""
     if isinstance(item, Scaled) and item.distribution == "untruncated_normal":
         return item.fan not in ("both", "out") and (item.fan != "in" or axis == 0)
     return isinstance(item, Fill) and item.function in WHOLE
 
 
 def _in_pieces(expr: WeightExpr, weight: Weight) -> Statements:
-    """A weight whose parts along the first axis start differently (an LSTM's bias)."""
+    """A weight whose parts along the first axis have different initializers (an LSTM's bias)."""
     whole = _draw_values(weight.init, weight.shape)
     # One statement for the whole, then those parts that differ from it.
     found = list(whole) if whole is not None and _is_constant(weight.init) else []
@@ -133,7 +132,7 @@ def _in_pieces(expr: WeightExpr, weight: Weight) -> Statements:
 
 
 def _draw(expr: WeightExpr, init: Term, shape: Shape) -> Statements:
-    """A whole weight, or a part of it in another layout."""
+    """The statements for a whole weight, or a part of it, in PyTorch's axis order."""
     direct = _draw_values(init, shape, expr.shape)
     if direct is not None:
         return direct
@@ -151,7 +150,7 @@ def _gain(value: float) -> tuple[str, ...]:
 
 
 def _draw_values(init: Term, shape: Shape, torch_shape: Shape | None = None) -> Statements | None:
-    """Statements where every element is drawn alike, whatever its place; else None."""
+    """The statements if all elements have the same distribution, independently; else None."""
     word: Any = init.spec
     if init.type in ("Zeros", "Ones"):
         return (_constant(float(init.type == "Ones")),)
@@ -186,7 +185,7 @@ def _constant(value: float) -> Fill:
 
 
 def _short(value: float) -> str:
-    """A float without the noise of its last digits."""
+    """A float without rounding errors in its last digits."""
     return number(float(f"{value:.12g}"))
 
 
@@ -206,7 +205,7 @@ def keras_fans(shape: Shape, word: Any) -> tuple[int, int]:
 
 
 def _scaled(word: Any, shape: Shape, torch_shape: Shape) -> Fill | Scaled:
-    """Variance scaling: stock functions where torch finds the same fans, else numbers."""
+    """Variance scaling: a stock function if PyTorch computes the same fans, else explicit."""
     fan_in, fan_out = keras_fans(shape, word)
     distribution = "truncated_normal" if word.distribution == "normal" else word.distribution
     theirs = _torch_fans(torch_shape)
@@ -224,7 +223,7 @@ def _scaled(word: Any, shape: Shape, torch_shape: Shape) -> Fill | Scaled:
 
 
 def _torch_fans(shape: Shape) -> tuple[int, int] | None:
-    """What `torch.nn.init` takes for fan_in and fan_out."""
+    """fan_in and fan_out as `torch.nn.init` computes them; None if it cannot."""
     if len(shape) < 2:
         return None
     field = prod(shape[2:])
@@ -234,7 +233,7 @@ def _torch_fans(shape: Shape) -> tuple[int, int] | None:
 def _stock(
     word: Any, kind: str, fans: tuple[int, int], theirs: tuple[int, int] | None
 ) -> Fill | None:
-    """The stock function that draws the same, if there is one."""
+    """The stock function with the same distribution, if there is one."""
     if theirs is None:
         return None
     if word.mode == "fan_avg":
@@ -252,7 +251,7 @@ def _stock(
 
 
 def _fan(mode: str, fan_in: int, fan_out: int, theirs: tuple[int, int] | None) -> str:
-    """The `Scaled.fan`: what the tensor's own shape says where that is Keras's, else a number."""
+    """`Scaled.fan`: computed from the parameter's shape if that equals Keras's fan, else a number."""
     if theirs is None:
         return str(fan_in + fan_out if mode == "fan_avg" else (fan_in, fan_out)[mode == "fan_out"])
     if mode == "fan_avg":
@@ -269,8 +268,8 @@ def _core(expr: WeightExpr) -> WeightExpr:
 
 
 def _is_matrix(expr: WeightExpr, shape: Shape) -> bool:
-    """Whether torch's view of the parameter as a matrix is Keras's, up to transposition and
-    the order of rows and columns, under which an orthogonal draw does not change."""
+    """Whether PyTorch and Keras treat the weight as the same matrix, up to transposition and the
+    order of rows and columns, which do not change the distribution of an orthogonal matrix."""
     expr = _core(expr)
     if isinstance(expr, Permute):
         last = len(shape) - 1
@@ -280,7 +279,7 @@ def _is_matrix(expr: WeightExpr, shape: Shape) -> bool:
 
 
 def _is_plain_matrix(expr: WeightExpr) -> bool:
-    """Whether it is a weight of two axes or its transpose."""
+    """Whether it is a whole weight of two axes or its transpose."""
     if isinstance(expr, Permute):
         expr = expr.inner
     return isinstance(expr, Source) and expr.index is ... and len(expr.shape) == 2
@@ -292,7 +291,7 @@ def _local_name(expr: WeightExpr) -> str:
 
 
 def _make(name: str, init: Term, shape: Shape) -> Statement:
-    """A Keras weight, in Keras's shape, under a local name."""
+    """The statement that creates a Keras weight, in Keras's shape, as a local variable."""
     word: Any = init.spec
     sizes = sizes_text(shape)
     if init.type == "STFT":

@@ -1,4 +1,4 @@
-"""Weight expressions as torch source: how a tensor in Keras's layout becomes a parameter."""
+"""PyTorch source of weight expressions, which convert a tensor from Keras's axis order."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from specfmt.targets.torch.params import (
 
 
 def sizes_text(shape: tuple[int, ...]) -> str:
-    """``3, 3, 8``: a shape as arguments."""
+    """A shape as arguments: ``3, 3, 8``."""
     return ", ".join(str(size) for size in shape)
 
 
 def torch_source(expr: WeightExpr, name: Callable[[str], str]) -> str:
-    """A weight expression as torch source.
+    """The PyTorch source of a weight expression.
 
     Args:
         expr: The expression.
-        name: From the name of a Keras weight to the source of a tensor that holds it.
+        name: Returns the source of the tensor for a Keras weight's name.
     """
     if isinstance(expr, Source):
         return name(expr.name) + _index(expr.index)
@@ -45,7 +45,7 @@ def torch_source(expr: WeightExpr, name: Callable[[str], str]) -> str:
         return f"torch.cat([{parts}], dim={expr.axis})"
     if isinstance(expr, Constant):
         return f"torch.full(({sizes_text(expr.shape)},), {number(expr.value)})"
-    raise TypeError(f"no torch source for {type(expr).__name__}")
+    raise TypeError(f"no PyTorch source for {type(expr).__name__}")
 
 
 def _index(index: Any) -> str:

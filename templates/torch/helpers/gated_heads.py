@@ -9,7 +9,7 @@ from .attention_heads import AttentionHeads
 
 
 class GatedHeads(AttentionHeads):
-    """Heads whose results pass a gate that the query opens."""
+    """Heads whose results are multiplied by a gate, computed from the query."""
 
     def __init__(self, dim: int, num_heads: int, key_dim: int, **kwargs: Any) -> None:
         super().__init__(dim, num_heads, key_dim, **kwargs)

@@ -25,6 +25,6 @@ class GroupedHeads(AttentionHeads):
         self.value = nn.Linear(dim, num_shared_heads * head_dim, bias=bias)
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
-        """As before; each shared head serves a group of query heads."""
+        """Each head of keys and values is shared by a group of query heads."""
         x = torch.unflatten(x, -1, (-1, self.head_dim)).transpose(-3, -2)
         return x.repeat_interleave(self.num_heads // x.shape[-3], dim=-3)

@@ -5,7 +5,7 @@ from torch import nn
 
 
 class TableEntries(nn.Module):
-    """What stands at the places that it reads; ``other`` for places that the table has not."""
+    """The table's entries at the given indices; ``other`` for indices out of range."""
 
     def __init__(self, table: torch.Tensor, other: int) -> None:
         super().__init__()

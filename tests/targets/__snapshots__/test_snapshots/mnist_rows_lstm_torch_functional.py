@@ -88,7 +88,7 @@ def masked_rnn(
     state: Any = None,
     zero_masked: bool = False,
 ) -> tuple[torch.Tensor, Any]:
-    """Run ``rnn`` over the steps (N, T) that ``mask`` keeps, wherever they stand.
+    """Run ``rnn`` over the steps (N, T) that ``mask`` keeps, in any positions.
 
     A masked step keeps the state and repeats the output before it: zeros if there is
     none, or always with ``zero_masked``. States are given and returned as by ``rnn``.
