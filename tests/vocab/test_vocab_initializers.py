@@ -10,8 +10,9 @@ import pytest
 from specfmt.layers.base import Weight
 from specfmt.targets import keras as keras_target
 from specfmt.targets import torch as torch_target
+from specfmt.targets.templates import environment
 from specfmt.targets.torch.graph_lowering import lower_graph
-from specfmt.targets.torch.initialize import reset_lines
+from specfmt.targets.torch.initialize import resets
 from specfmt.targets.torch.program import Options
 from tests.tools.harness import Case, build_graph, execute, keras, keras_weights
 from tests.tools.vocab_tools import close
@@ -234,7 +235,9 @@ def test_start(case: Case) -> None:
 
 def lines(*layers: dict[str, Any], shape: Any = (4,), owner: str = "self") -> list[str]:
     graph = build_graph(Case(list(layers), shape).document())
-    return reset_lines(lower_graph(graph, Options()), owner)[0]
+    template = environment().get_template("torch/initialize.j2").module
+    found, _ = resets(lower_graph(graph, Options()), owner)
+    return str(template.initialize_all(found)).splitlines()  # type: ignore[attr-defined]
 
 
 def test_alike_modules_share_a_loop() -> None:
@@ -279,7 +282,7 @@ def test_what_starts_right_by_itself_is_not_said() -> None:
 def test_the_docstring_says_whose_convention_it_is() -> None:
     layer = {"type": "LSTM", "units": 3}
     graph = build_graph(Case([layer, {"type": "Dense", "units": 2}], (4, 2)).document())
-    _, doc = reset_lines(lower_graph(graph, Options()), "self")
+    _, doc = resets(lower_graph(graph, Options()), "self")
     assert (
         doc
         == "Glorot uniform kernels, orthogonal recurrent kernels and zero biases, as Keras starts."
