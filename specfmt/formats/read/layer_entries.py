@@ -96,7 +96,7 @@ class LayerReader:
 
         Args:
             item: The serialized layer.
-            path: Where it stands.
+            path: Its path in the source.
             policy: The model's dtype policy, which a layer does not repeat.
             rank: The rank of its input, if known.
             frozen: The model that contains it is frozen, so `trainable` is written if it is true.
@@ -171,7 +171,7 @@ class LayerReader:
             config: Its config without the name.
             policy, rank, frozen: As for `read`.
             query: The rank of an attention layer's query, if the source has it.
-            path: Where the config stands.
+            path: The path of the config in the source.
         """
         type_name, fields = self._to_keras_3(class_name, config, path)
         cls = known_layer(type_name)

@@ -38,7 +38,7 @@ class ModelReader:
         Args:
             class_name: The model's class.
             config: Its config, or the list of its layers.
-            path: Where the config stands.
+            path: The path of the config in the source.
             policy: The dtype policy of the model that contains it; None for the outermost model.
             frozen: The model that contains it is not trainable.
 

@@ -66,7 +66,7 @@ def read_call(node: Any, names: set[str], path: Path, *, keep_list: bool = False
     Args:
         node: The element.
         names: The names of the model's layers.
-        path: Where it stands.
+        path: Its path in the source.
         keep_list: Keep a list of one tensor as a list (for operations of tf.keras).
 
     Raises:

@@ -100,7 +100,7 @@ def settled(word: Any, kind: str, source: Json | str, path: Path, context: Conte
         word: The object that was read: a name, or a mapping with ``type``.
         kind: The kind of object.
         source: The object in the file, to be kept if it is not valid in current Keras.
-        path: Where it stands.
+        path: Its path in the source.
         context: The import.
     """
     rule = TermRule(kind)

@@ -81,7 +81,7 @@ def read_word(value: Any, kind: str, path: Path, context: Context) -> Any:
     Args:
         value: The word as the source writes it; None stays None.
         kind: ``activation``, ``initializer``, ``regularizer`` or ``constraint``.
-        path: Where it stands in the source.
+        path: Its path in the source.
         context: The import.
 
     Raises:
