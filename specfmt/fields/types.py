@@ -119,7 +119,7 @@ class NameRule(Text):
     """A layer's or model's name: any text without a slash or control characters."""
 
     def __init__(self) -> None:
-        super().__init__("a name: text without '/' and control characters", NAME_PATTERN)
+        super().__init__("a name without '/' and control characters", NAME_PATTERN)
 
 
 Name = Annotated[str, NameRule()]

@@ -245,7 +245,7 @@ def test_unknown_words_cost_only_themselves(target, part):
     assert "builtins" not in code
     for name in ("odd_even", "a_loss", "train_metric", "Warm", "Watch"):
         if name in names:
-            assert f"NotImplementedError('write {name}: the " in names[name]
+            assert f'NotImplementedError("write {name}: the ' in names[name]
 
 
 def test_export_gives_unknown_words_back():
