@@ -55,6 +55,7 @@ FAMILIES = {
         "naming",
         "op",
         "registry",
+        "sizes",
     )
 }
 """The layers that a spec of Dense layers needs, and what finds them."""
