@@ -21,7 +21,12 @@ from specfmt.targets.training.data_sources import (
     sample_shape,
     source_code,
 )
-from specfmt.targets.training.outputs import is_classes, output_kind, takes_class_numbers
+from specfmt.targets.training.outputs import (
+    is_classes,
+    known_shape,
+    output_kind,
+    takes_class_numbers,
+)
 
 
 class DataCode:
@@ -268,6 +273,8 @@ class DataCode:
         """A target array in the form that the loss takes."""
         shape = self.graph.outputs[name].shape or ()
         numbers = self._one_hot(name) or takes_class_numbers(self.graph, self.train, name)
+        if numbers:
+            shape = known_shape(self.graph, name)
         if self.has_path:
             return self._checked_target(y, name, shape, numbers=numbers)
         given = self._inline_target(name) if isinstance(self.data, InlineData) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.model import Graph
 from specfmt.layers.base import Shape
 from specfmt.layers.naming import to_snake_case
@@ -64,6 +65,21 @@ def takes_class_numbers(graph: Graph, train: TrainSpec, name: str) -> bool:
     if loss.type == "CrossentropyByShape":
         return bool(shape) and shape[-1] != 1 and not _wide(graph, train, name)
     return bool(type(loss.spec).targets == "classes")
+
+
+def known_shape(graph: Graph, name: str) -> Shape:
+    """The shape of an output whose loss or targets depend on it.
+
+    Raises:
+        SpecError: SF213: the shape is not known.
+    """
+    value = graph.outputs[name]
+    if value.shape is None:
+        message = f"expected the shape of the output {name}, which its loss needs, received none"
+        hint = f"give the layer {value.name} its `shape:`, without the batch axis"
+        path = value.node.path if value.node is not None else ()
+        raise SpecError([Diagnostic("SF213", message, path, hint)])
+    return value.shape
 
 
 def _wide(graph: Graph, train: TrainSpec, name: str) -> bool:

@@ -16,6 +16,8 @@ from specfmt.targets.torch.training.metrics import MetricCode, metric_code
 from specfmt.targets.training.outputs import (
     is_classes,
     item_of,
+    known_shape,
+    loss_term,
     metrics_of,
     resolved_loss,
     target_shape,
@@ -111,6 +113,8 @@ def training_outputs(
     outputs = []
     problems: list[Diagnostic] = []
     for name, value in graph.outputs.items():
+        measured = loss_term(train, graph, name) is not None or metrics_of(graph, train, name)
+        shape = known_shape(graph, name) if measured else value.shape or ()
         base = identifier(name, "output")
         preferred = base
         if single:
@@ -121,9 +125,9 @@ def training_outputs(
             scope.claim(preferred),
             scope.claim(labels if single else f"{base}_target"),
             "loss" if single else scope.claim(f"{base}_loss"),
-            loss_shape=value.shape or (),
+            loss_shape=shape,
             given=target_shape(graph, train, name),
-            moves=channels_first and len(value.shape or ()) in (4, 5),
+            moves=channels_first and len(shape) in (4, 5),
         )
         term, loss = final_term(graph, name), resolved_loss(graph, train, name)
         if name in logits and term is not None:
