@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from specfmt.graph.keras_order import keras_layers
 from specfmt.graph.model import Graph, Unit
 from specfmt.layers.base import nested_layers
-from specfmt.layers.naming import to_snake_case
+from specfmt.vocab.naming import to_snake_case
 
 INPUT_LAYER = "input_layer"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import keyword
-import re
 import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
+
+from specfmt.vocab.naming import to_snake_case
 
 MAX_DIGITS = 10
 """The most digits that the number in an automatic name can have."""
@@ -26,14 +26,6 @@ def is_identifier(name: Any) -> bool:
         and name not in ("self", "__debug__")
         and (name.isascii() or unicodedata.normalize("NFKC", name) == name)
     )
-
-
-@lru_cache(maxsize=1024)
-def to_snake_case(name: str) -> str:
-    """``MaxPooling2D`` -> ``max_pooling2d``, by the rule of `keras.src.utils.naming`."""
-    name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def automatic_names(entries: Iterable[tuple[str, str | None, str | None]]) -> list[str]:

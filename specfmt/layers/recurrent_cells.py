@@ -11,7 +11,7 @@ from specfmt.fields.spellings import FormerArguments, FormerDefaults, removed
 from specfmt.fields.types import Bool, Seed
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.entries import LayerRule
-from specfmt.layers.naming import inner_name, inner_names, to_snake_case
+from specfmt.layers.naming import inner_name, inner_names
 from specfmt.layers.recurrent import (
     FORMER_RECURRENT,
     FORMER_RECURRENT_DEFAULTS,
@@ -26,6 +26,7 @@ from specfmt.layers.recurrent import (
 )
 from specfmt.layers.registry import layer
 from specfmt.layers.wrappers import inner_weights
+from specfmt.vocab.naming import to_snake_case
 
 STATE_ARGUMENTS = (
     Argument("states", "tensors"),

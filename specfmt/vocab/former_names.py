@@ -144,39 +144,20 @@ KEPT_AS_CUSTOM: Final[dict[tuple[str, str], str]] = {
     **{
         ("callback", name): "has no effect on what a model file contains"
         for name in (
-            "BackupAndRestore",
-            "BaseLogger",
-            "CallbackList",
-            "History",
-            "LambdaCallback",
-            "LearningRateScheduler",
-            "OrbaxCheckpoint",
-            "ProgbarLogger",
-            "RemoteMonitor",
-            "SidecarEvaluatorModelExport",
-            "SwapEMAWeights",
-            "UpdateEmbeddingCallback",
-        )
+            "BackupAndRestore BaseLogger CallbackList History LambdaCallback "
+            "LearningRateScheduler OrbaxCheckpoint ProgbarLogger RemoteMonitor "
+            "SidecarEvaluatorModelExport SwapEMAWeights UpdateEmbeddingCallback"
+        ).split()
     },
 }
 """Names of some release that specfmt does not have, each with the reason; they are kept as
 user-defined objects."""
 
 OTHER_EXPORTS: Final = frozenset(
-    {
-        "get",
-        "serialize",
-        "deserialize",
-        "Reduction",
-        "Initializer",
-        "Regularizer",
-        "Constraint",
-        "Loss",
-        "Optimizer",
-        "LearningRateSchedule",
-        "Metric",
-        "Callback",
-    }
+    (
+        "get serialize deserialize Reduction Initializer Regularizer Constraint Loss "
+        "Optimizer LearningRateSchedule Metric Callback"
+    ).split()
 )
 """Other names that Keras's modules export: helper functions and base classes."""
 

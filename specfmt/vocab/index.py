@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from specfmt.vocab.naming import to_snake_case
+
 MODULES: Final[dict[str, str]] = {
     "activation": "activations",
     "initializer": "initializers",
@@ -21,321 +23,93 @@ MODULES: Final[dict[str, str]] = {
     "callback": "callbacks",
 }
 
-MEAN_METRICS: Final = frozenset(
-    {
-        "MeanSquaredError",
-        "RootMeanSquaredError",
-        "MeanAbsoluteError",
-        "MeanAbsolutePercentageError",
-        "MeanSquaredLogarithmicError",
-        "CosineSimilarity",
-        "LogCoshError",
-        "R2Score",
-        "PearsonCorrelation",
-        "ConcordanceCorrelation",
-        "KLDivergence",
-        "Poisson",
-        "BinaryCrossentropy",
-        "CategoricalCrossentropy",
-        "SparseCategoricalCrossentropy",
-        "Hinge",
-        "SquaredHinge",
-        "CategoricalHinge",
-    }
+MEAN_METRICS: Final = (
+    "MeanSquaredError RootMeanSquaredError MeanAbsoluteError MeanAbsolutePercentageError "
+    "MeanSquaredLogarithmicError CosineSimilarity LogCoshError R2Score ConcordanceCorrelation "
+    "PearsonCorrelation KLDivergence Poisson BinaryCrossentropy CategoricalCrossentropy "
+    "SparseCategoricalCrossentropy Hinge SquaredHinge CategoricalHinge"
 )
 """Metrics that are defined in the module ``mean_metrics``."""
 
+CLASSES: Final[dict[str, str]] = {
+    "activation": (
+        "Linear Relu LeakyRelu Relu6 Elu Celu Selu Sigmoid HardSigmoid LogSigmoid SparseSigmoid "
+        "Tanh HardTanh TanhShrink Silu HardSilu Gelu Mish Softplus Squareplus SparsePlus Softsign "
+        "SoftShrink HardShrink Threshold Exponential Softmax LogSoftmax Sparsemax Glu"
+    ),
+    "initializer": (
+        "Zeros Ones Constant Identity RandomNormal RandomUniform TruncatedNormal VarianceScaling "
+        "GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal Orthogonal STFT"
+    ),
+    "regularizer": "L1 L2 L1L2 OrthogonalRegularizer",
+    "constraint": "MaxNorm MinMaxNorm NonNeg UnitNorm",
+    "loss": (
+        "MeanSquaredError MeanAbsoluteError MeanAbsolutePercentageError "
+        "MeanSquaredLogarithmicError Huber LogCosh CosineSimilarity BinaryCrossentropy "
+        "CategoricalCrossentropy SparseCategoricalCrossentropy BinaryFocalCrossentropy "
+        "CategoricalFocalCrossentropy KLDivergence Poisson Hinge SquaredHinge CategoricalHinge "
+        "Dice Tversky Circle CTC CategoricalGeneralizedCrossEntropy CrossentropyByShape"
+    ),
+    "optimizer": (
+        "SGD RMSprop Adagrad Adadelta Adam AdamW Adamax Nadam Lion Adafactor Ftrl Muon "
+        "ScheduleFreeAdamW Lamb LossScaleOptimizer"
+    ),
+    "schedule": (
+        "ExponentialDecay PiecewiseConstantDecay PolynomialDecay InverseTimeDecay CosineDecay "
+        "CosineDecayRestarts"
+    ),
+    "metric": (
+        "AccuracyByShape Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy "
+        "TopKCategoricalAccuracy SparseTopKCategoricalAccuracy AUC Precision Recall "
+        "PrecisionAtRecall RecallAtPrecision SensitivityAtSpecificity SpecificityAtSensitivity "
+        "TruePositives TrueNegatives FalsePositives FalseNegatives F1Score FBetaScore IoU "
+        f"BinaryIoU MeanIoU OneHotIoU OneHotMeanIoU {MEAN_METRICS}"
+    ),
+    "callback": (
+        "EarlyStopping ModelCheckpoint ReduceLROnPlateau CSVLogger TensorBoard TerminateOnNaN"
+    ),
+}
+"""Kind -> the classes of its entries."""
+
+SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
+    "Silu": ("silu", "swish"),
+    "HardSilu": ("hard_silu", "hard_swish"),
+    "L1L2": ("l1l2", "L1L2"),
+    "RMSprop": ("rmsprop", "RMSprop"),
+    "AdamW": ("adamw", "AdamW"),
+    "ScheduleFreeAdamW": ("schedulefreeadamw", "ScheduleFreeAdamW"),
+    "CrossentropyByShape": ("crossentropy", "ce"),
+    "AccuracyByShape": ("accuracy", "acc"),
+    **dict.fromkeys(("CategoricalGeneralizedCrossEntropy", "Lamb"), ()),
+    **dict.fromkeys(("LossScaleOptimizer", "Accuracy"), ()),
+}
+"""Spellings of classes that Keras does not name by the rule; of none, the class name is one."""
+
+ABBREVIATIONS: Final = {
+    "MeanSquaredError": "mse",
+    "MeanAbsoluteError": "mae",
+    "MeanAbsolutePercentageError": "mape",
+    "MeanSquaredLogarithmicError": "msle",
+    "BinaryCrossentropy": "bce",
+}
+"""Further spellings of losses and metrics, in small and in capital letters."""
+
+
+def _spellings(kind: str, name: str) -> tuple[str, ...]:
+    """How an entry may be spelled: by its class name, and by that in snake case."""
+    if name in SPELLINGS:
+        return SPELLINGS[name] or (name,)
+    if kind in ("schedule", "callback"):  # classes only
+        return (name,)
+    if kind == "activation":  # functions only
+        return (to_snake_case(name),)
+    short = "kld" if (kind, name) == ("loss", "KLDivergence") else ABBREVIATIONS.get(name, "")
+    return to_snake_case(name), name, *((short, short.upper()) if short else ())
+
+
 INDEX: Final[dict[str, dict[str, str]]] = {
-    "activation": {
-        "linear": "Linear",
-        "relu": "Relu",
-        "leaky_relu": "LeakyRelu",
-        "relu6": "Relu6",
-        "elu": "Elu",
-        "celu": "Celu",
-        "selu": "Selu",
-        "sigmoid": "Sigmoid",
-        "hard_sigmoid": "HardSigmoid",
-        "log_sigmoid": "LogSigmoid",
-        "sparse_sigmoid": "SparseSigmoid",
-        "tanh": "Tanh",
-        "hard_tanh": "HardTanh",
-        "tanh_shrink": "TanhShrink",
-        "silu": "Silu",
-        "swish": "Silu",
-        "hard_silu": "HardSilu",
-        "hard_swish": "HardSilu",
-        "gelu": "Gelu",
-        "mish": "Mish",
-        "softplus": "Softplus",
-        "squareplus": "Squareplus",
-        "sparse_plus": "SparsePlus",
-        "softsign": "Softsign",
-        "soft_shrink": "SoftShrink",
-        "hard_shrink": "HardShrink",
-        "threshold": "Threshold",
-        "exponential": "Exponential",
-        "softmax": "Softmax",
-        "log_softmax": "LogSoftmax",
-        "sparsemax": "Sparsemax",
-        "glu": "Glu",
-    },
-    "initializer": {
-        "zeros": "Zeros",
-        "Zeros": "Zeros",
-        "ones": "Ones",
-        "Ones": "Ones",
-        "constant": "Constant",
-        "Constant": "Constant",
-        "identity": "Identity",
-        "Identity": "Identity",
-        "random_normal": "RandomNormal",
-        "RandomNormal": "RandomNormal",
-        "random_uniform": "RandomUniform",
-        "RandomUniform": "RandomUniform",
-        "truncated_normal": "TruncatedNormal",
-        "TruncatedNormal": "TruncatedNormal",
-        "variance_scaling": "VarianceScaling",
-        "VarianceScaling": "VarianceScaling",
-        "glorot_uniform": "GlorotUniform",
-        "GlorotUniform": "GlorotUniform",
-        "glorot_normal": "GlorotNormal",
-        "GlorotNormal": "GlorotNormal",
-        "he_uniform": "HeUniform",
-        "HeUniform": "HeUniform",
-        "he_normal": "HeNormal",
-        "HeNormal": "HeNormal",
-        "lecun_uniform": "LecunUniform",
-        "LecunUniform": "LecunUniform",
-        "lecun_normal": "LecunNormal",
-        "LecunNormal": "LecunNormal",
-        "orthogonal": "Orthogonal",
-        "Orthogonal": "Orthogonal",
-        "stft": "STFT",
-        "STFT": "STFT",
-    },
-    "regularizer": {
-        "l1": "L1",
-        "L1": "L1",
-        "l2": "L2",
-        "L2": "L2",
-        "l1l2": "L1L2",
-        "L1L2": "L1L2",
-        "orthogonal_regularizer": "OrthogonalRegularizer",
-        "OrthogonalRegularizer": "OrthogonalRegularizer",
-    },
-    "constraint": {
-        "max_norm": "MaxNorm",
-        "MaxNorm": "MaxNorm",
-        "min_max_norm": "MinMaxNorm",
-        "MinMaxNorm": "MinMaxNorm",
-        "non_neg": "NonNeg",
-        "NonNeg": "NonNeg",
-        "unit_norm": "UnitNorm",
-        "UnitNorm": "UnitNorm",
-    },
-    "loss": {
-        "mean_squared_error": "MeanSquaredError",
-        "MeanSquaredError": "MeanSquaredError",
-        "mse": "MeanSquaredError",
-        "MSE": "MeanSquaredError",
-        "mean_absolute_error": "MeanAbsoluteError",
-        "MeanAbsoluteError": "MeanAbsoluteError",
-        "mae": "MeanAbsoluteError",
-        "MAE": "MeanAbsoluteError",
-        "mean_absolute_percentage_error": "MeanAbsolutePercentageError",
-        "MeanAbsolutePercentageError": "MeanAbsolutePercentageError",
-        "mape": "MeanAbsolutePercentageError",
-        "MAPE": "MeanAbsolutePercentageError",
-        "mean_squared_logarithmic_error": "MeanSquaredLogarithmicError",
-        "MeanSquaredLogarithmicError": "MeanSquaredLogarithmicError",
-        "msle": "MeanSquaredLogarithmicError",
-        "MSLE": "MeanSquaredLogarithmicError",
-        "huber": "Huber",
-        "Huber": "Huber",
-        "log_cosh": "LogCosh",
-        "LogCosh": "LogCosh",
-        "cosine_similarity": "CosineSimilarity",
-        "CosineSimilarity": "CosineSimilarity",
-        "binary_crossentropy": "BinaryCrossentropy",
-        "BinaryCrossentropy": "BinaryCrossentropy",
-        "bce": "BinaryCrossentropy",
-        "BCE": "BinaryCrossentropy",
-        "categorical_crossentropy": "CategoricalCrossentropy",
-        "CategoricalCrossentropy": "CategoricalCrossentropy",
-        "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
-        "SparseCategoricalCrossentropy": "SparseCategoricalCrossentropy",
-        "binary_focal_crossentropy": "BinaryFocalCrossentropy",
-        "BinaryFocalCrossentropy": "BinaryFocalCrossentropy",
-        "categorical_focal_crossentropy": "CategoricalFocalCrossentropy",
-        "CategoricalFocalCrossentropy": "CategoricalFocalCrossentropy",
-        "kl_divergence": "KLDivergence",
-        "KLDivergence": "KLDivergence",
-        "kld": "KLDivergence",
-        "KLD": "KLDivergence",
-        "poisson": "Poisson",
-        "Poisson": "Poisson",
-        "hinge": "Hinge",
-        "Hinge": "Hinge",
-        "squared_hinge": "SquaredHinge",
-        "SquaredHinge": "SquaredHinge",
-        "categorical_hinge": "CategoricalHinge",
-        "CategoricalHinge": "CategoricalHinge",
-        "dice": "Dice",
-        "Dice": "Dice",
-        "tversky": "Tversky",
-        "Tversky": "Tversky",
-        "circle": "Circle",
-        "Circle": "Circle",
-        "ctc": "CTC",
-        "CTC": "CTC",
-        "CategoricalGeneralizedCrossEntropy": "CategoricalGeneralizedCrossEntropy",
-        "crossentropy": "CrossentropyByShape",
-        "ce": "CrossentropyByShape",
-    },
-    "optimizer": {
-        "sgd": "SGD",
-        "SGD": "SGD",
-        "rmsprop": "RMSprop",
-        "RMSprop": "RMSprop",
-        "adagrad": "Adagrad",
-        "Adagrad": "Adagrad",
-        "adadelta": "Adadelta",
-        "Adadelta": "Adadelta",
-        "adam": "Adam",
-        "Adam": "Adam",
-        "adamw": "AdamW",
-        "AdamW": "AdamW",
-        "adamax": "Adamax",
-        "Adamax": "Adamax",
-        "nadam": "Nadam",
-        "Nadam": "Nadam",
-        "lion": "Lion",
-        "Lion": "Lion",
-        "adafactor": "Adafactor",
-        "Adafactor": "Adafactor",
-        "ftrl": "Ftrl",
-        "Ftrl": "Ftrl",
-        "muon": "Muon",
-        "Muon": "Muon",
-        "schedulefreeadamw": "ScheduleFreeAdamW",
-        "ScheduleFreeAdamW": "ScheduleFreeAdamW",
-        "Lamb": "Lamb",
-        "LossScaleOptimizer": "LossScaleOptimizer",
-    },
-    "schedule": {
-        "ExponentialDecay": "ExponentialDecay",
-        "PiecewiseConstantDecay": "PiecewiseConstantDecay",
-        "PolynomialDecay": "PolynomialDecay",
-        "InverseTimeDecay": "InverseTimeDecay",
-        "CosineDecay": "CosineDecay",
-        "CosineDecayRestarts": "CosineDecayRestarts",
-    },
-    "metric": {
-        "accuracy": "AccuracyByShape",
-        "acc": "AccuracyByShape",
-        "Accuracy": "Accuracy",
-        "binary_accuracy": "BinaryAccuracy",
-        "BinaryAccuracy": "BinaryAccuracy",
-        "categorical_accuracy": "CategoricalAccuracy",
-        "CategoricalAccuracy": "CategoricalAccuracy",
-        "sparse_categorical_accuracy": "SparseCategoricalAccuracy",
-        "SparseCategoricalAccuracy": "SparseCategoricalAccuracy",
-        "top_k_categorical_accuracy": "TopKCategoricalAccuracy",
-        "TopKCategoricalAccuracy": "TopKCategoricalAccuracy",
-        "sparse_top_k_categorical_accuracy": "SparseTopKCategoricalAccuracy",
-        "SparseTopKCategoricalAccuracy": "SparseTopKCategoricalAccuracy",
-        "auc": "AUC",
-        "AUC": "AUC",
-        "precision": "Precision",
-        "Precision": "Precision",
-        "recall": "Recall",
-        "Recall": "Recall",
-        "precision_at_recall": "PrecisionAtRecall",
-        "PrecisionAtRecall": "PrecisionAtRecall",
-        "recall_at_precision": "RecallAtPrecision",
-        "RecallAtPrecision": "RecallAtPrecision",
-        "sensitivity_at_specificity": "SensitivityAtSpecificity",
-        "SensitivityAtSpecificity": "SensitivityAtSpecificity",
-        "specificity_at_sensitivity": "SpecificityAtSensitivity",
-        "SpecificityAtSensitivity": "SpecificityAtSensitivity",
-        "true_positives": "TruePositives",
-        "TruePositives": "TruePositives",
-        "true_negatives": "TrueNegatives",
-        "TrueNegatives": "TrueNegatives",
-        "false_positives": "FalsePositives",
-        "FalsePositives": "FalsePositives",
-        "false_negatives": "FalseNegatives",
-        "FalseNegatives": "FalseNegatives",
-        "f1_score": "F1Score",
-        "F1Score": "F1Score",
-        "f_beta_score": "FBetaScore",
-        "FBetaScore": "FBetaScore",
-        "io_u": "IoU",
-        "IoU": "IoU",
-        "binary_io_u": "BinaryIoU",
-        "BinaryIoU": "BinaryIoU",
-        "mean_io_u": "MeanIoU",
-        "MeanIoU": "MeanIoU",
-        "one_hot_io_u": "OneHotIoU",
-        "OneHotIoU": "OneHotIoU",
-        "one_hot_mean_io_u": "OneHotMeanIoU",
-        "OneHotMeanIoU": "OneHotMeanIoU",
-        "mean_squared_error": "MeanSquaredError",
-        "MeanSquaredError": "MeanSquaredError",
-        "mse": "MeanSquaredError",
-        "MSE": "MeanSquaredError",
-        "root_mean_squared_error": "RootMeanSquaredError",
-        "RootMeanSquaredError": "RootMeanSquaredError",
-        "mean_absolute_error": "MeanAbsoluteError",
-        "MeanAbsoluteError": "MeanAbsoluteError",
-        "mae": "MeanAbsoluteError",
-        "MAE": "MeanAbsoluteError",
-        "mean_absolute_percentage_error": "MeanAbsolutePercentageError",
-        "MeanAbsolutePercentageError": "MeanAbsolutePercentageError",
-        "mape": "MeanAbsolutePercentageError",
-        "MAPE": "MeanAbsolutePercentageError",
-        "mean_squared_logarithmic_error": "MeanSquaredLogarithmicError",
-        "MeanSquaredLogarithmicError": "MeanSquaredLogarithmicError",
-        "msle": "MeanSquaredLogarithmicError",
-        "MSLE": "MeanSquaredLogarithmicError",
-        "cosine_similarity": "CosineSimilarity",
-        "CosineSimilarity": "CosineSimilarity",
-        "log_cosh_error": "LogCoshError",
-        "LogCoshError": "LogCoshError",
-        "r2_score": "R2Score",
-        "R2Score": "R2Score",
-        "concordance_correlation": "ConcordanceCorrelation",
-        "ConcordanceCorrelation": "ConcordanceCorrelation",
-        "pearson_correlation": "PearsonCorrelation",
-        "PearsonCorrelation": "PearsonCorrelation",
-        "kl_divergence": "KLDivergence",
-        "KLDivergence": "KLDivergence",
-        "poisson": "Poisson",
-        "Poisson": "Poisson",
-        "binary_crossentropy": "BinaryCrossentropy",
-        "BinaryCrossentropy": "BinaryCrossentropy",
-        "bce": "BinaryCrossentropy",
-        "BCE": "BinaryCrossentropy",
-        "categorical_crossentropy": "CategoricalCrossentropy",
-        "CategoricalCrossentropy": "CategoricalCrossentropy",
-        "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
-        "SparseCategoricalCrossentropy": "SparseCategoricalCrossentropy",
-        "hinge": "Hinge",
-        "Hinge": "Hinge",
-        "squared_hinge": "SquaredHinge",
-        "SquaredHinge": "SquaredHinge",
-        "categorical_hinge": "CategoricalHinge",
-        "CategoricalHinge": "CategoricalHinge",
-    },
-    "callback": {
-        "EarlyStopping": "EarlyStopping",
-        "ModelCheckpoint": "ModelCheckpoint",
-        "ReduceLROnPlateau": "ReduceLROnPlateau",
-        "CSVLogger": "CSVLogger",
-        "TensorBoard": "TensorBoard",
-        "TerminateOnNaN": "TerminateOnNaN",
-    },
+    kind: {spelling: name for name in names.split() for spelling in _spellings(kind, name)}
+    for kind, names in CLASSES.items()
 }
 
 REQUIRED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
@@ -380,6 +154,6 @@ NAMES_ONLY: Final = frozenset({("loss", "CrossentropyByShape"), ("metric", "Accu
 
 def module_of(kind: str, type_name: str) -> str:
     """The module below `specfmt.vocab` that defines an entry's class."""
-    if kind == "metric" and type_name in MEAN_METRICS:
+    if kind == "metric" and type_name in MEAN_METRICS.split():
         return "mean_metrics"
     return MODULES[kind]

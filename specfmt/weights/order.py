@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from specfmt.layers.naming import to_snake_case
+from specfmt.vocab.naming import to_snake_case
 
 MAX_DEPTH: Final = 64
 

@@ -18,17 +18,7 @@ from specfmt.layers.naming import is_automatic
 from specfmt.layers.op import Op
 
 WRITES_DTYPE: Final = frozenset(
-    {
-        "prod",
-        "cumsum",
-        "cumprod",
-        "one_hot",
-        "cast",
-        "convert_to_tensor",
-        "zeros_like",
-        "ones_like",
-        "full_like",
-    }
+    ("prod cumsum cumprod one_hot cast convert_to_tensor zeros_like ones_like full_like").split()
 )
 """Operations whose config has a ``dtype``."""
 

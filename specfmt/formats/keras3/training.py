@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from specfmt.formats.config.reading import Json
 from specfmt.formats.keras3.words import MODULES, float32, plain, serialized, write_custom
-from specfmt.layers.naming import to_snake_case
 from specfmt.spec.train import TrainSpec
 from specfmt.vocab.base import CUSTOM, Term
+from specfmt.vocab.naming import to_snake_case
 
 JIT_COMPILE: Final = False
 """The value of ``auto`` on a machine without an accelerator."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.formats.config.reading import Json
-from specfmt.layers.naming import to_snake_case
 from specfmt.layers.wrappers import Bidirectional
 from specfmt.vocab.base import CUSTOM
+from specfmt.vocab.naming import to_snake_case
 
 FORWARD, BACKWARD = "forward_", "backward_"
 """Prefixes that `Bidirectional` adds to the names of its two layers."""

@@ -19,33 +19,11 @@ from specfmt.layers.naming import is_automatic
 INPUT: Final = "InputLayer"
 
 SEVERAL_OUTPUTS: Final = frozenset(
-    [
-        "split",
-        "array_split",
-        "unstack",
-        "top_k",
-        "moments",
-        "meshgrid",
-        "qr",
-        "svd",
-        "eig",
-        "eigh",
-        "slogdet",
-        "lu_factor",
-        "nonzero",
-        "hsplit",
-        "vsplit",
-        "dsplit",
-        "fft",
-        "fft2",
-        "ifft2",
-        "rfft",
-        "stft",
-        "ctc_decode",
-        "histogram",
-        "modf",
-        "frexp",
-    ]
+    (
+        "split array_split unstack top_k moments meshgrid qr svd eig eigh slogdet "
+        "lu_factor nonzero hsplit vsplit dsplit fft fft2 ifft2 rfft stft ctc_decode "
+        "histogram modf frexp"
+    ).split()
 )
 """Operations with several outputs."""
 

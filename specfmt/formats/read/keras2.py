@@ -25,16 +25,10 @@ OUTPUT_MODES: Final = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 """Names of output modes in the first releases of the preprocessing layers."""
 
 DERIVED: Final = frozenset(
-    [
-        "query_shape",
-        "key_shape",
-        "value_shape",
-        "rng_type",
-        "input_spec",
-        "has_static_table",
-        "vocabulary_size",
-        "_output_shape",
-    ]
+    (
+        "query_shape key_shape value_shape rng_type input_spec has_static_table "
+        "vocabulary_size _output_shape"
+    ).split()
 )
 """Config keys that are not arguments; Keras 3 determines their values itself."""
 

@@ -13,17 +13,10 @@ from specfmt.formats.config.reading import Json
 from specfmt.layers.base import Layer
 
 SIZE_FIELDS: Final = frozenset(
-    [
-        "kernel_size",
-        "strides",
-        "pool_size",
-        "dilation_rate",
-        "size",
-        "padding",
-        "cropping",
-        "output_padding",
-        "output_size",
-    ]
+    (
+        "kernel_size strides pool_size dilation_rate size padding cropping output_padding "
+        "output_size"
+    ).split()
 )
 """Fields with one number (or pair) per axis, for which a single number means all axes."""
 

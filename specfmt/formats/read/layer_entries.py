@@ -44,10 +44,10 @@ from specfmt.formats.read.unknown_layers import (
 from specfmt.formats.read.words import field_kind, plain_word, read_word
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.former_arguments import INPUT_KEYS
-from specfmt.layers.naming import to_snake_case
 from specfmt.layers.recurrent_cells import CELLS
 from specfmt.layers.registry import layer_class
 from specfmt.layers.wrappers import Bidirectional
+from specfmt.vocab.naming import to_snake_case
 
 RELU6_LIMIT: Final = 6.0
 """The ``max_value`` for which a `ReLU` is the function `relu6`."""

@@ -8,8 +8,9 @@ from specfmt.formats.config.defaults import op_defaults, same
 from specfmt.formats.config.reading import Json
 from specfmt.formats.read.nodes import Call
 from specfmt.layers.index import IRREGULAR_CLASSES, OPERATIONS
-from specfmt.layers.naming import is_automatic, to_snake_case
+from specfmt.layers.naming import is_automatic
 from specfmt.layers.registry import op_class
+from specfmt.vocab.naming import to_snake_case
 
 MODULE_PREFIX: Final = "keras.src.ops."
 

@@ -26,9 +26,10 @@ from specfmt.graph.build import build
 from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.graph.tracing import Trace, traced
-from specfmt.layers.naming import is_automatic, to_snake_case
+from specfmt.layers.naming import is_automatic
 from specfmt.layers.registry import layer_class
 from specfmt.spec.document import parse_document
+from specfmt.vocab.naming import to_snake_case
 
 
 @dataclass(slots=True)

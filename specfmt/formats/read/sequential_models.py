@@ -12,8 +12,8 @@ from specfmt.formats.read.graph_reader import INPUT, GraphReader
 from specfmt.formats.read.input_shapes import input_spec, layer_input
 from specfmt.formats.read.nodes import Call, Ref
 from specfmt.formats.read.serialized_layers import MODELS, layer_parts, output_rank
-from specfmt.layers.naming import to_snake_case
 from specfmt.vocab.base import CUSTOM
+from specfmt.vocab.naming import to_snake_case
 
 
 class SequentialReader(GraphReader):

@@ -22,11 +22,11 @@ from specfmt.formats.read.word_objects import (
     settled,
     wrapped_function,
 )
-from specfmt.layers.naming import to_snake_case
 from specfmt.spec.train import TrainSpec
 from specfmt.vocab.base import term_class
 from specfmt.vocab.former_names import inverse_time_decay
 from specfmt.vocab.index import CONSTRUCTED
+from specfmt.vocab.naming import to_snake_case
 
 COMPILE_DEFAULTS: Final = {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": False}
 """The values that Keras 3 writes for arguments of `compile` that were not given (``jit_compile``

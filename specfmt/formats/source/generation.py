@@ -10,26 +10,11 @@ from specfmt.formats.config.context import KERAS_0, KERAS_1, KERAS_2, KERAS_3
 from specfmt.formats.source.locate import Located
 
 KERAS_1_KEYS: Final = frozenset(
-    {
-        "nb_filter",
-        "border_mode",
-        "W_regularizer",
-        "U_regularizer",
-        "b_regularizer",
-        "W_constraint",
-        "b_constraint",
-        "U_constraint",
-        "inner_activation",
-        "inner_init",
-        "dim_ordering",
-        "subsample",
-        "nb_row",
-        "input_dtype",
-        "pool_length",
-        "dropout_W",
-        "consume_less",
-        "concat_axis",
-    }
+    (
+        "nb_filter border_mode W_regularizer U_regularizer b_regularizer W_constraint "
+        "b_constraint U_constraint inner_activation inner_init dim_ordering subsample "
+        "nb_row input_dtype pool_length dropout_W consume_less concat_axis"
+    ).split()
 )
 KERAS_1_CLASSES: Final = frozenset(["Merge", "TimeDistributedDense", "Highway", "MaxoutDense"])
 MAX_LOOK: Final = 20_000

@@ -16,8 +16,8 @@ from typing import Any, Final
 from specfmt.extras import require
 from specfmt.formats.config.reading import Json
 from specfmt.formats.source.hdf5 import check_file
-from specfmt.layers.naming import to_snake_case
 from specfmt.layers.preprocessing_categories import IntegerLookup, TextVectorization
+from specfmt.vocab.naming import to_snake_case
 
 CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies")
 """The folder of a model's layers; TensorFlow 2.12 wrote the second name."""

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from specfmt.layers.base import Weight
-from specfmt.layers.naming import to_snake_case
 from specfmt.targets.source import embedded, formatted, string
 from specfmt.targets.torch.builder import parameter_dtype
 from specfmt.targets.torch.initializer_statements import Copy, Fill, InFloat32, Statements
@@ -22,6 +21,7 @@ from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.static_types import is_declared, looked_up
 from specfmt.targets.torch.steps import ModuleDef, ParamDef
 from specfmt.vocab.base import CUSTOM, Term
+from specfmt.vocab.naming import to_snake_case
 
 NORM = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final
 
-from specfmt.layers.naming import to_snake_case
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.steps import Step
+from specfmt.vocab.naming import to_snake_case
 
 LETTERS: Final = tuple("xyzwvutsrqp")
 """The variables that are reused, in order of preference."""

@@ -8,11 +8,11 @@ from typing import Any
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.model import Graph
 from specfmt.layers.base import Shape
-from specfmt.layers.naming import to_snake_case
 from specfmt.spec.train import TrainSpec, has_class_indices
 from specfmt.targets.training.data_sources import list_shape
 from specfmt.vocab.base import Term
 from specfmt.vocab.by_shape import resolve
+from specfmt.vocab.naming import to_snake_case
 
 CLASS_LOSSES = frozenset(
     (

@@ -57,35 +57,11 @@ def _binary(**names: str) -> dict[str, Row]:
 _REDUCE = {"axis": "axis", "keepdims": "keepdims"}
 FUNCTIONS: Final[dict[str, Row]] = {
     **_unary(
-        *[
-            "square",
-            "sqrt",
-            "exp",
-            "log",
-            "log1p",
-            "expm1",
-            "sin",
-            "cos",
-            "tan",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "floor",
-            "ceil",
-            "round",
-            "sign",
-            "rsqrt",
-            "reciprocal",
-            "erf",
-            "sigmoid",
-            "softplus",
-            "softsign",
-            "negative",
-            "logical_not",
-        ]
+        *(
+            "square sqrt exp log log1p expm1 sin cos tan asin acos atan sinh cosh tanh floor "
+            "ceil round sign rsqrt reciprocal erf sigmoid softplus softsign negative "
+            "logical_not"
+        ).split()
     ),
     "math.abs": _row("absolute", "x"),
     "math.asin": _row("arcsin", "x"),

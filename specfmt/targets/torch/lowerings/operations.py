@@ -26,20 +26,9 @@ from specfmt.targets.torch.expr import (
 from specfmt.targets.torch.registry import Lowering, TargetError, lower
 
 TORCH_DTYPES: Final = frozenset(
-    [
-        "float32",
-        "float64",
-        "float16",
-        "bfloat16",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "uint8",
-        "bool",
-        "complex64",
-        "complex128",
-    ]
+    (
+        "float32 float64 float16 bfloat16 int8 int16 int32 int64 uint8 bool complex64 complex128"
+    ).split()
 )
 """Dtypes in which PyTorch can compute."""
 
