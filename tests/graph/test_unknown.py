@@ -207,3 +207,30 @@ def test_no_text_of_a_config_becomes_code(text: str) -> None:
         assert "os" not in names
         (cls,) = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == "Mine"]
         assert "implement `" in (ast.get_docstring(cls) or "")
+
+
+@pytest.mark.parametrize(
+    ("loss", "needs"),
+    [
+        ("mse", {"torch"}),
+        ("sparse_categorical_crossentropy", {"keras", "torch"}),
+        ("{type: Custom, class: mine.loss}", set()),
+    ],
+)
+@pytest.mark.parametrize("target", ["keras", "torch"])
+def test_a_training_script_asks_for_the_shape_that_its_loss_needs(
+    loss: str, needs: set[str], target: str
+) -> None:
+    def spec(shape: str) -> Any:
+        return loads(
+            "specfmt: 1\ninputs: {x: {shape: [4]}}\nlayers:\n  - {type: Dense, units: 3}\n"
+            f"  - {{type: Custom, class: mine.Last, torch: mine.TorchLast{shape}}}\n"
+            f"train: {{data: {{source: npz, path: d.npz}}, loss: {loss}, optimizer: adam}}\n"
+        )
+
+    ast.parse(generate(spec(", shape: [3]"), target, part="train"))
+    if target in needs:
+        with pytest.raises(SpecError, match=r"5:5: error\[SF213\].*shape of the output custom"):
+            generate(spec(""), target, part="train")
+    else:
+        ast.parse(generate(spec(""), target, part="train"))

@@ -22,7 +22,7 @@ from specfmt.targets.training.outputs import (
     resolved_loss,
     target_shape,
 )
-from specfmt.vocab.base import Term
+from specfmt.vocab.base import CUSTOM, Term
 
 
 @dataclass
@@ -113,8 +113,9 @@ def training_outputs(
     outputs = []
     problems: list[Diagnostic] = []
     for name, value in graph.outputs.items():
-        measured = loss_term(train, graph, name) is not None or metrics_of(graph, train, name)
-        shape = known_shape(graph, name) if measured else value.shape or ()
+        terms = loss_term(train, graph, name), *(m.term for m in metrics_of(graph, train, name))
+        user_defined = all(term is None or term.type == CUSTOM for term in terms)
+        shape = value.shape or () if user_defined else known_shape(graph, name)
         base = identifier(name, "output")
         preferred = base
         if single:
