@@ -331,7 +331,7 @@ def test_convert_says_what_it_compared(files: Path, tmp_path: Path, monkeypatch:
     assert result.exit_code == 1
     said = " ".join(result.stdout.split())
     assert "NOT equal to the original" in said
-    assert "The first layer in which PyTorch differs from it is norm." in said
+    assert "The first layer in which PyTorch differs from the original: norm." in said
     result = CliRunner().invoke(main, [*command, "--accept-changes"])
     assert result.exit_code == 0
 
