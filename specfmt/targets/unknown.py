@@ -10,7 +10,6 @@ from typing import Any
 from specfmt.graph.model import Unit
 from specfmt.layers.custom import Custom
 from specfmt.layers.index import INDEX
-from specfmt.layers.naming import is_identifier
 from specfmt.targets.naming import Scope, class_name, identifier
 from specfmt.targets.source import comment, literal
 
@@ -127,11 +126,6 @@ class StubWeight:
     shape: str
     dtype: str
     trainable: bool
-
-
-def is_keyword(key: Any) -> bool:
-    """Whether a config key can be a keyword argument."""
-    return is_identifier(key)
 
 
 def attribute_names(names: Iterator[str] | list[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from specfmt.layers.base import Shape
 from specfmt.layers.custom import Custom
 from specfmt.layers.custom_weights import as_weight
 from specfmt.layers.keras_names import KERAS_LAYERS
+from specfmt.layers.naming import is_identifier
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.keras.custom import KERAS_MODULES, is_importable
 from specfmt.targets.naming import Scope, identifier
@@ -25,7 +26,6 @@ from specfmt.targets.unknown import (
     claim_class,
     config_text,
     describe_layer,
-    is_keyword,
     own_config,
     paragraph,
     preferred_class,
@@ -167,7 +167,7 @@ def _define(
     """
     first = group[0]
     configs = [
-        {key: value for key, value in own_config(item.layer).items() if is_keyword(key)}
+        {key: value for key, value in own_config(item.layer).items() if is_identifier(key)}
         for item in group
     ]
     keys = list(dict.fromkeys(key for config in configs for key in config))

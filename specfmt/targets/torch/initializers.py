@@ -62,7 +62,7 @@ def statements(expr: WeightExpr, weights: dict[str, Weight]) -> Statements:
     weight = weights[name]
     if weight.init.type == CUSTOM:
         known = replace(weight, init=stand_in(weight), pieces=())
-        remark = Unknown(name=weight.init.name.replace("{}", "")[:60])
+        remark = Unknown(name=weight.init.name[:60])
         return (remark, *statements(expr, {**weights, name: known}))
     if weight.pieces:
         return _in_pieces(expr, weight)

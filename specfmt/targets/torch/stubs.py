@@ -14,6 +14,7 @@ from specfmt.graph.model import Unit
 from specfmt.layers.base import is_floating
 from specfmt.layers.custom import Custom
 from specfmt.layers.custom_weights import as_weight
+from specfmt.layers.naming import is_identifier
 from specfmt.targets.naming import Scope
 from specfmt.targets.source import comment, literal
 from specfmt.targets.torch.expr import Call, Name, Tensor, shape_text
@@ -25,7 +26,6 @@ from specfmt.targets.unknown import (
     claim_class,
     config_text,
     describe_layer,
-    is_keyword,
     own_config,
     paragraph,
     preferred_class,
@@ -133,7 +133,7 @@ class Stubs:
         self.imports[f"from {module} import {name if own == name else f'{name} as {own}'}"] = None
         for stub in group:
             config = own_config(stub.layer)
-            if all(is_keyword(key) for key in config):
+            if all(is_identifier(key) for key in config):
                 stub.module.ctor = Call(own, (), config)
             else:
                 stub.module.ctor = Call(own, (Name(f"**{literal(config)}"),))
@@ -239,7 +239,7 @@ def _notes(
 
 def _varies_plainly(key: str, configs: list[dict[str, Any]]) -> bool:
     """Whether a config entry is a plain value that differs between layers of the class."""
-    if not is_keyword(key) or not all(key in config for config in configs):
+    if not is_identifier(key) or not all(key in config for config in configs):
         return False
     values = [config[key] for config in configs]
     plain = all(isinstance(value, (*ANNOTATIONS, type(None))) for value in values)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.custom import Custom
+from specfmt.layers.naming import is_identifier
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.registry import lower
 from specfmt.targets.torch.stubs import Stub
-from specfmt.targets.unknown import attribute_names, is_keyword
+from specfmt.targets.unknown import attribute_names
 
 
 @lower(Custom)
@@ -19,7 +20,7 @@ def custom(layer: Custom, builder: LayerBuilder, /, *args: Any, **kwargs: Any) -
     arguments = {
         key: value
         for key, value in kwargs.items()
-        if is_keyword(key) and key != "training" and value is not None
+        if is_identifier(key) and key != "training" and value is not None
     }
     names = attribute_names(list(layer.weights_))
     weights = {weight.name: weight for weight in layer.weights()}
