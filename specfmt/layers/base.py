@@ -130,6 +130,9 @@ KERAS_2_LATER: Final = frozenset(
 )
 """Fields that most classes of Keras 2 have only from some release of 2.x on, or not at all."""
 
+RangeStart = Literal["", "zero", "one", "minus"]
+"""See `Layer.factor_from`."""
+
 STRENGTH_FIELDS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
 """Fields that set the strength of a layer's randomness; at zero a call draws nothing."""
 
@@ -178,7 +181,8 @@ class Layer(SpecModel):
         sorts_axes: Whether that list is sorted.
         paired_sizes: Size fields that are written as (before, after).
         factor_from: The lower end of the range that a single number x as ``factor`` is written
-            as: ``zero`` for 0, ``minus`` for -x; empty if it is written as a number.
+            as: ``zero`` for 0, ``one`` for 1, ``minus`` for -x; empty if it is written as a number.
+        factor_fields: The fields to which `factor_from` applies.
 
     Differences in Keras 2 (`tf_keras` 2.21):
         in_keras_2: Whether Keras 2 has the layer, with the same behaviour except for what
@@ -227,7 +231,8 @@ class Layer(SpecModel):
     lists_axes: ClassVar[bool] = False
     sorts_axes: ClassVar[bool] = False
     paired_sizes: ClassVar[tuple[str, ...]] = ()
-    factor_from: ClassVar[Literal["", "zero", "minus"]] = ""
+    factor_from: ClassVar[RangeStart] = ""
+    factor_fields: ClassVar[tuple[str, ...]] = ("factor",)
 
     in_keras_2: ClassVar[bool] = True
     keras_2_lacks: ClassVar[tuple[str, ...]] = ()

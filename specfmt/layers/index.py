@@ -36,6 +36,11 @@ FAMILIES: Final[dict[str, str]] = {
         "Resizing CenterCrop RandomFlip RandomRotation RandomTranslation RandomZoom "
         "RandomContrast RandomBrightness"
     ),
+    "preprocessing_colors": (
+        "RandomSaturation RandomHue RandomSharpness RandomColorJitter RandomColorDegeneration "
+        "RandomGrayscale RandomInvert RandomPosterization AutoContrast Equalization Solarization "
+        "ContrastLimitedAdaptiveHistogramEqualization"
+    ),
     "regularization": (
         "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
         "GaussianDropout AlphaDropout ActivityRegularization"

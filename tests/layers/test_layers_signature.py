@@ -38,6 +38,8 @@ UNNAMED = {
     ("AdditiveAttention", "seed"): "handed on to Attention",
     ("RandomContrast", "data_format"): "handed on to the base of image layers",
     ("RandomBrightness", "data_format"): "handed on to the base of image layers",
+    ("AutoContrast", "data_format"): "handed on to the base of image layers",
+    ("Solarization", "data_format"): "handed on to the base of image layers",
     ("LayerNormalization", "rms_scaling"): "taken out of the keywords",
 }
 """Fields that Keras takes among ``**kwargs``, with what it does with them."""

@@ -273,6 +273,22 @@ def layer_models(keras: Any) -> dict[str, Any]:
         return keras.Model(a, x)
 
     @model
+    def random_colors() -> Any:
+        a = inp(9, 8, 3)
+        x = layers.RandomSaturation(0.2, seed=1)(a)
+        x = layers.RandomHue((0.1, 0.3), value_range=(0, 1), seed=2)(x)
+        x = layers.RandomSharpness(0.2, seed=3)(x)
+        x = layers.RandomColorJitter(brightness_factor=0.1, hue_factor=(0.1, 0.2), seed=4)(x)
+        x = layers.RandomColorDegeneration(0.4, seed=5)(x)
+        x = layers.RandomGrayscale(0.3)(x)
+        x = layers.RandomInvert(0.2, seed=6)(x)
+        x = layers.RandomPosterization(4, seed=7)(x)
+        x = layers.Solarization(0.1, (0.2, 0.4), seed=8)(x)
+        x = layers.AutoContrast(value_range=(0, 1))(x)
+        x = layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 3))(x)
+        return keras.Model(a, x)
+
+    @model
     def images_and_bins() -> Any:
         a, b = inp(9, 8, 3), inp(6)
         x = layers.RandomFlip("horizontal", seed=1)(layers.Resizing(10, 12)(a))

@@ -52,7 +52,7 @@ def simplify(cls: type[Layer], config: Json, query: int | None = None) -> Json:
             value = shortest_size(value)
         elif key == "axis" and cls.lists_axes and isinstance(value, (list, tuple)):
             value = value[0] if len(value) == 1 else list(value)
-        elif key == "factor" and cls.factor_from:
+        elif key in cls.factor_fields and cls.factor_from:
             value = single_factor(value, cls.factor_from)
         result[key] = value
     strides, pool = POOL_STRIDES
@@ -87,7 +87,12 @@ def single_factor(value: Any, low: str) -> Any:
     first, last = value
     if not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in value):
         return value
-    return last if first == (0 if low == "zero" else -last) else value
+    return last if first == range_start(low, last) else value
+
+
+def range_start(low: str, last: float) -> float:
+    """Where a range starts that one number stands for (see `Layer.factor_from`)."""
+    return {"zero": 0, "one": 1}.get(low, -last)
 
 
 def _remove_derived(config: Json, query: int | None) -> None:
@@ -121,8 +126,8 @@ def resolve(cls: type[Layer], config: Json) -> None:
             config[key] = [value]
         elif key == "salt" and value is not None:
             config[key] = per_axis(value, 2, pairs=False)
-        elif key == "factor" and cls.factor_from and isinstance(value, (int, float)):
-            config[key] = [0 if cls.factor_from == "zero" else -value, value]
+        elif key in cls.factor_fields and cls.factor_from and isinstance(value, (int, float)):
+            config[key] = [range_start(cls.factor_from, value), value]
     cls.convert_arguments(config)
     strides, pool = POOL_STRIDES
     if pool in config and config.get(strides) is None:
