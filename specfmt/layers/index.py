@@ -41,6 +41,10 @@ FAMILIES: Final[dict[str, str]] = {
         "RandomGrayscale RandomInvert RandomPosterization AutoContrast Equalization Solarization "
         "ContrastLimitedAdaptiveHistogramEqualization"
     ),
+    "preprocessing_distortions": (
+        "RandomCrop RandomShear RandomPerspective RandomErasing RandomGaussianBlur "
+        "RandomElasticTransform"
+    ),
     "regularization": (
         "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
         "GaussianDropout AlphaDropout ActivityRegularization"

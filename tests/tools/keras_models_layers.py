@@ -289,6 +289,18 @@ def layer_models(keras: Any) -> dict[str, Any]:
         return keras.Model(a, x)
 
     @model
+    def random_distortions() -> Any:
+        a = inp(9, 8, 3)
+        x = layers.RandomShear((0.1, 0.2), (0.0, 0.3), fill_mode="wrap", seed=1)(a)
+        x = layers.RandomPerspective(0.4, scale=0.5, fill_value=0.1, seed=2)(x)
+        x = layers.RandomErasing(0.4, scale=0.2, value_range=(0, 1), seed=3)(x)
+        x = layers.RandomErasing((0.2, 0.4), fill_value=(0.1, 0.2, 0.3), seed=3)(x)
+        x = layers.RandomGaussianBlur(0.5, kernel_size=(3, 5), sigma=(0.2, 0.8), seed=4)(x)
+        x = layers.RandomElasticTransform(0.5, scale=0.7, fill_mode="nearest", seed=5)(x)
+        x = layers.RandomCrop(9, 8, seed=6)(x)
+        return keras.Model(a, x)
+
+    @model
     def images_and_bins() -> Any:
         a, b = inp(9, 8, 3), inp(6)
         x = layers.RandomFlip("horizontal", seed=1)(layers.Resizing(10, 12)(a))

@@ -100,6 +100,8 @@ class SameDraws:
         def numbers(kind: str, shape: Any) -> Any:
             found, _ = self.pop(kind)
             sizes = shape[0] if shape and not isinstance(shape[0], int) else shape
+            if found.ndim == 4 and found.shape != tuple(sizes):
+                found = np.moveaxis(found, -1, 1)
             return torch.from_numpy(np.ascontiguousarray(found)).reshape(tuple(sizes))
 
         def rand(*shape: Any, **_: Any) -> Any:
