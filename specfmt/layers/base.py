@@ -155,6 +155,8 @@ class Layer(SpecModel):
         trainable_reaches_parts: Whether ``trainable: false`` freezes all its weights.  In Keras
             the argument does not reach the inner layers of some layers.
         takes_trainable: Whether Keras's constructor has the argument ``trainable``.
+        takes_base_arguments: Whether the constructor has ``trainable`` and ``dtype``, and the config
+            too.
         training_default: The default of ``training`` in Keras's `call`, unless it is None.
         casts_inputs: Whether Keras casts the layer's inputs to its compute dtype.
         automatic_parts: Classes of inner layers that Keras names automatically, in its order.
@@ -213,6 +215,7 @@ class Layer(SpecModel):
     tables: ClassVar[tuple[str, ...]] = ()
     has_statistics: ClassVar[bool] = False
     takes_trainable: ClassVar[bool] = True
+    takes_base_arguments: ClassVar[bool] = True
     training_default: ClassVar[bool | None] = None
     casts_inputs: ClassVar[bool] = True
     automatic_parts: ClassVar[tuple[str, ...]] = ()

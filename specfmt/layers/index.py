@@ -45,6 +45,7 @@ FAMILIES: Final[dict[str, str]] = {
         "RandomCrop RandomShear RandomPerspective RandomErasing RandomGaussianBlur "
         "RandomElasticTransform"
     ),
+    "preprocessing_augmentation": ("CutMix MixUp AugMix RandAugment Pipeline MaxNumBoundingBoxes"),
     "regularization": (
         "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
         "GaussianDropout AlphaDropout ActivityRegularization"

@@ -70,10 +70,25 @@ DISTORTIONS: list[tuple[str, dict[str, Any]]] = [
 ONE_DRAW_A_BATCH = {"RandomCrop", "RandomGaussianBlur", "RandomElasticTransform"}
 """Layers that draw numbers for a whole batch."""
 
+MIXTURES: list[tuple[str, dict[str, Any]]] = [
+    ("CutMix", {}),
+    ("CutMix", {"factor": [0.3, 0.8], **FIRST}),
+    ("MixUp", {}),
+    ("MixUp", {"alpha": 0.7, **FIRST}),
+    *(("RandAugment", {"num_ops": count}) for count in (1, 2, 3, 5)),
+    ("RandAugment", {"num_ops": 4, "factor": [0.2, 0.3], **UNIT, "interpolation": "nearest"}),
+    ("AugMix", {}),
+    ("AugMix", {"num_chains": 4, "chain_depth": 2, "factor": 0.9, "alpha": 0.6, **UNIT}),
+    ("AugMix", {"all_ops": False, "factor": [0.3, 0.6], "interpolation": "nearest"}),
+    ("Pipeline", {"layers": [{"type": "Equalization"}]}),
+    ("Pipeline", {"layers": [{"type": "Equalization", "bins": 64}, {"type": "RandomFlip"}]}),
+    ("Pipeline", {"layers": [{"type": "Equalization", "value_range": [0, 300], **FIRST}]}),
+]
+
 SLOW = [case for case in DISTORTIONS if "Elastic" in case[0]][1:]
 """Cases of which Keras takes a second for ten images."""
 
-CHANGES = [*COLORS, *DISTORTIONS]
+CHANGES = [*COLORS, *DISTORTIONS, *MIXTURES]
 
 
 def images(name: str, fields: dict[str, Any], count: int = 6) -> np.ndarray:
@@ -98,28 +113,49 @@ def test_the_same_draws_give_the_same_pixels(
     assert result.shape != x.shape or not np.allclose(result, x)
 
 
+def many_calls(
+    name: str, fields: dict[str, Any], x: np.ndarray, calls: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What Keras and PyTorch make of images in many calls, each with draws of its own."""
+    import torch
+
+    layer = keras_layer({"type": name, "seed": 3, **fields})
+    theirs = [np.asarray(layer(x, training=True)) for _ in range(calls)]
+    first = fields.get("data_format") == "channels_first"
+    module = torch_module({"type": name, **fields}, x.shape[1:]).train()
+    torch.manual_seed(0)
+    given = torch.from_numpy((x if first else np.moveaxis(x, -1, 1)).copy())
+    y = np.stack([module(given).numpy() for _ in range(calls)])
+    return np.stack(theirs), y if first else np.moveaxis(y, 2, -1)
+
+
+def check_statistics(expected: np.ndarray, result: np.ndarray) -> None:
+    """The mean of each pixel over all draws (axis 0) within six standard errors; the spread."""
+    ours, theirs = result.std(axis=0), expected.std(axis=0)
+    error = np.abs(result.mean(axis=0) - expected.mean(axis=0))
+    bound = 6 * (2 / len(result)) ** 0.5
+    assert (error <= bound * np.maximum(ours, theirs) + 1e-4 * np.abs(expected).max()).all()
+    np.testing.assert_allclose((ours**2).mean(), (theirs**2).mean(), rtol=0.2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fields"), [*COLORS, *(case for case in DISTORTIONS if case not in SLOW)], ids=str
 )
 def test_statistics_of_independent_draws(name: str, fields: dict[str, Any]) -> None:
-    """The mean of each pixel over many draws within six standard errors, and the spread of all."""
-    import torch
+    x = images(name, fields, 1)
+    if name in ONE_DRAW_A_BATCH:
+        calls = 100 if "Elastic" in name else 400
+    else:
+        calls, x = 1, np.repeat(x, 1500, axis=0)
+    expected, result = (y.reshape(-1, *y.shape[2:]) for y in many_calls(name, fields, x, calls))
+    check_statistics(expected, result)
 
-    calls, count = (
-        (1, 1500) if name not in ONE_DRAW_A_BATCH else (100 if "Elastic" in name else 400, 1)
-    )
-    x = np.repeat(images(name, fields, 1), count, axis=0)
-    layer = keras_layer({"type": name, "seed": 3, **fields})
-    expected = np.concatenate([np.asarray(layer(x, training=True)) for _ in range(calls)])
-    first = fields.get("data_format") == "channels_first"
-    module = torch_module({"type": name, **fields}, x.shape[1:]).train()
-    torch.manual_seed(0)
-    given = torch.from_numpy((x if first else np.moveaxis(x, -1, 1)).copy())
-    y = torch.cat([module(given) for _ in range(calls)]).numpy()
-    result = y if first else np.moveaxis(y, 1, -1)
-    ours, theirs = result.std(axis=0), expected.std(axis=0)
-    error = np.abs(result.mean(axis=0) - expected.mean(axis=0))
-    bound = 6 * (2 / len(result)) ** 0.5
-    assert (error <= bound * np.maximum(ours, theirs) + 1e-4 * np.abs(x).max()).all()
-    np.testing.assert_allclose((ours**2).mean(), (theirs**2).mean(), rtol=0.2)
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "calls"), [("CutMix", 500), ("MixUp", 500), ("RandAugment", 150), ("AugMix", 150)]
+)
+def test_statistics_of_mixtures(name: str, calls: int) -> None:
+    """Over many batches of the same four images."""
+    check_statistics(*many_calls(name, {}, images(name, {}, 4), calls))

@@ -40,6 +40,7 @@ UNNAMED = {
     ("RandomBrightness", "data_format"): "handed on to the base of image layers",
     ("AutoContrast", "data_format"): "handed on to the base of image layers",
     ("Solarization", "data_format"): "handed on to the base of image layers",
+    ("MaxNumBoundingBoxes", "data_format"): "handed on to the base of image layers",
     ("LayerNormalization", "rms_scaling"): "taken out of the keywords",
 }
 """Fields that Keras takes among ``**kwargs``, with what it does with them."""

@@ -301,6 +301,23 @@ def layer_models(keras: Any) -> dict[str, Any]:
         return keras.Model(a, x)
 
     @model
+    def augmentation() -> Any:
+        a = inp(9, 8, 3)
+        x = layers.CutMix(0.4, seed=1)(a)
+        x = layers.MixUp(0.3, seed=2)(x)
+        x = layers.AugMix(value_range=(0, 1), chain_depth=2, all_ops=False, seed=3)(x)
+        x = layers.RandAugment(num_ops=1, factor=(0.1, 0.3), seed=4)(x)
+        x = layers.MaxNumBoundingBoxes(5)(x)
+        parts = [layers.RandomFlip(seed=5), layers.Equalization(bins=9), layers.Resizing(6, 7)]
+        return keras.Model(a, layers.Pipeline([*parts, layers.RandomFlip(seed=6)])(x))
+
+    @model
+    def pipeline_with_weights() -> Any:
+        a = inp(9, 8, 3)
+        parts = [layers.Rescaling(0.1), layers.Conv2D(2, 3), layers.BatchNormalization()]
+        return keras.Model(a, layers.Pipeline([*parts, layers.Conv2D(3, 2)])(a))
+
+    @model
     def images_and_bins() -> Any:
         a, b = inp(9, 8, 3), inp(6)
         x = layers.RandomFlip("horizontal", seed=1)(layers.Resizing(10, 12)(a))

@@ -169,6 +169,7 @@ def both(
 
     draws = SameDraws(seed)
     layer = keras_layer(entry)
+    layer(images, training=False)  # a Pipeline is built by a call of its own
     with monkeypatch.context() as patch:
         draws.patch_keras(patch)
         expected = np.asarray(layer(images, training=True))

@@ -14,7 +14,8 @@ from specfmt.layers.activations import activation_layer
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.custom import Custom
 from specfmt.layers.naming import inner_name, inner_names
-from specfmt.layers.recurrent_cells import RNN, output_size
+from specfmt.layers.preprocessing_augmentation import Pipeline
+from specfmt.layers.recurrent_cells import RNN, Cell, StackedRNNCells, output_size
 from specfmt.layers.wrappers import Bidirectional, TimeDistributed
 from specfmt.vocab.base import Term
 
@@ -94,26 +95,34 @@ class LayerWriter:
             if config["dtype"].get("class_name") == "DTypePolicy":
                 policy = config["dtype"]["config"]["name"]
                 config["dtype"] = "float32" if policy.startswith("mixed_") else policy
+        if not layer.takes_base_arguments:
+            del config["trainable"], config["dtype"]
         return config
 
     def _value(self, value: Any, trainable: bool, inner: dict[str, Any] | None) -> Any:
         if isinstance(value, Layer):
             return self.write(value, inner_name(value), trainable and value.trainable, inner)
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], Layer):
-            return self._cells(value, trainable, inner)
+            return self._list(value, trainable, inner)
         if (
             isinstance(value, Term) and value.layer
         ):  # an activation that was given to Keras as a layer
             return LayerWriter(None).write(activation_layer(value), value.layer)
         return plain(value)
 
-    def _cells(self, cells: Any, trainable: bool, inner: dict[str, Any] | None) -> list[Json]:
-        """Stacked cells, each built for the output of the one before."""
+    def _list(self, parts: Any, trainable: bool, inner: dict[str, Any] | None) -> list[Json]:
+        """Consecutive layers, such as stacked cells, each built for the output of the one before."""
         items = []
-        for cell, name in zip(cells, inner_names(cells), strict=True):
-            items.append(self.write(cell, name, trainable and cell.trainable, inner))
+        for part, name in zip(parts, inner_names(parts), strict=True):
+            items.append(self.write(part, name, trainable and part.trainable, inner))
             if inner is not None:
-                inner = {"sequences": [shapes(inner["sequences"])[0], output_size(cell)]}
+                shape = shapes(inner["sequences"])
+                after = (
+                    [shape[0], output_size(part)]
+                    if isinstance(part, Cell | StackedRNNCells)
+                    else list(Pipeline.after(part, tuple(shape)))
+                )
+                inner = {"sequences": after}
         return items
 
     def _custom(self, layer: Custom, name: str) -> Json:

@@ -32,7 +32,7 @@ HIDDEN_DEFAULTS: Final[dict[str, Any]] = {"oov_method": "floormod"}
 """Arguments at their defaults that a class only passes on to its base class."""
 
 LAYER_FIELDS: Final = ("layer", "backward_layer", "cell")
-LAYER_LIST_FIELDS: Final = ("cells",)
+LAYER_LIST_FIELDS: Final = ("cells", "layers")
 """Fields that contain layers."""
 
 
