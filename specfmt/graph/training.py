@@ -23,6 +23,11 @@ def draws(unit: Unit) -> bool:
     return any(layer.noise_fields() for _, layer in _layers(unit))
 
 
+def always_draws(unit: Unit) -> bool:
+    """Whether a unit draws random numbers in training mode whatever its fields are."""
+    return any(layer.noise_fields() and not layer.noise_off() for _, layer in _layers(unit))
+
+
 def normalizes(unit: Unit) -> bool:
     """Whether a unit uses batch statistics in training mode."""
     return any(

@@ -189,6 +189,7 @@ class Layer(SpecModel):
     Differences in Keras 2 (`tf_keras` 2.21):
         in_keras_2: Whether Keras 2 has the layer, with the same behaviour except for what
             follows.
+        keras_2_differs: What Keras 2's layer of this name does, if it differs from Keras 3's.
         keras_2_lacks: Fields that it does not have, or ignores.
         keras_2_later: Fields that were added during 2.x; they are written only where they are
             set, so that models without them load in every release.
@@ -238,6 +239,7 @@ class Layer(SpecModel):
     factor_fields: ClassVar[tuple[str, ...]] = ("factor",)
 
     in_keras_2: ClassVar[bool] = True
+    keras_2_differs: ClassVar[str] = ""
     keras_2_lacks: ClassVar[tuple[str, ...]] = ()
     keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float",)

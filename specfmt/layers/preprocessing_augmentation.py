@@ -139,8 +139,12 @@ class Pipeline(Layer):
     @classmethod
     def unsupported_config(cls, config: dict[str, Any]) -> str:
         items = config.get("layers")
-        names = [item.get("class_name") for item in items or () if isinstance(item, dict)]
-        return "it holds a model" if set(names) & set(MODELS) else ""
+        if not isinstance(items, list | tuple):
+            return ""
+        models = (
+            item for item in items if isinstance(item, dict) and item.get("class_name") in MODELS
+        )
+        return "it holds a model" if any(models) else ""
 
     @classmethod
     def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:

@@ -40,6 +40,7 @@ class RandomCrop(Sized, RandomImageLayer):
     """
 
     in_keras_2 = False
+    keras_2_differs = "crops or resizes images at inference too"
     strengths: ClassVar[tuple[str, ...]] = ("height", "width")
 
     height: PositiveInt

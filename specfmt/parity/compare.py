@@ -9,7 +9,7 @@ from math import inf
 from typing import Any, Final
 
 from specfmt.diagnostics import SpecError
-from specfmt.graph.training import draws, fixed_calls
+from specfmt.graph.training import always_draws, draws, fixed_calls
 from specfmt.parity.deterministic import deterministic
 from specfmt.parity.differences import as_keras, gradients, statistics, worst
 from specfmt.parity.original import Original, Reference
@@ -69,6 +69,10 @@ class Comparison:
         if self.modes and max(pair.batches) == 1:  # a batch of one has no variance
             self.modes = (INFERENCE,)
             self.why = "training mode not compared: a batch of one sample has no statistics"
+        drawing = [unit.name for unit in pair.graph.walk_units() if always_draws(unit)]
+        if TRAINING in self.modes and drawing:
+            self.modes = (INFERENCE,)
+            self.why = f"training mode not compared: {', '.join(drawing)} cannot be without noise"
         self.doubtful: tuple[int, ...] = NO_CASES
         self.unsure: tuple[str, ...] = ()
         self.deterministic = pair

@@ -292,3 +292,74 @@ def test_contrast_of_keras_2_keeps_its_limits() -> None:
     assert document["layers"] == [
         {"type": "RandomContrast", "name": "c", "factor": [0.25, 0.25], "seed": 1}
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MixUp", "CutMix", "RandomFlip", "MaxNumBoundingBoxes"])
+def test_image_layers_called_on_a_mapping_are_kept(name: str, tmp_path: Path) -> None:
+    """Labels or bounding boxes beside the images cost this layer alone its meaning."""
+    import keras
+
+    fields = {"max_number": 3} if name == "MaxNumBoundingBoxes" else {}
+    image, label = keras.Input((4, 5, 3), name="image"), keras.Input((2,), name="label")
+    layer = getattr(keras.layers, name)(**fields)
+    outputs = layer({"images": image, "labels": label})
+    model = keras.Model([image, label], outputs)
+    path = tmp_path / "model.json"
+    path.write_text(model.to_json(), encoding="utf-8")
+    text, warnings = import_source(path)
+    assert [found.code for found in warnings] == ["SF431"]
+    assert "called on a mapping of tensors" in warnings[0].message
+    written = specfmt.to_keras_json(specfmt.loads(text))
+    copy = keras.models.model_from_json(
+        written if isinstance(written, str) else json.dumps(written)
+    )
+    data = [IMAGES[:2, :4, :5, :1].repeat(3, axis=-1), np.ones((2, 2), "float32")]
+    for ours, theirs in zip(
+        *(m(data, training=False).values() for m in (copy, model)), strict=True
+    ):
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def test_random_crop_of_keras_2_is_kept() -> None:
+    """It crops at inference, where that of Keras 3 returns images as they are."""
+    from specfmt.formats.keras_json import document_from_keras_json
+
+    layer = {"class_name": "RandomCrop", "config": {"name": "c", "height": 3, "width": 2}}
+    layer["config"]["batch_input_shape"] = [None, 4, 4, 3]
+    source = {
+        "class_name": "Sequential",
+        "config": {"name": "s", "layers": [layer]},
+        "keras_version": "2.15.0",
+    }
+    document, warnings = document_from_keras_json(json.dumps(source))
+    assert document["layers"][0]["type"] == "Custom"
+    assert [found.code for found in warnings] == ["SF422"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("type: Equalization", "Equalization inside a Pipeline"),
+        ("type: Pipeline, layers: []", "at least 1 item"),
+        ("type: Pipeline, layers: [{type: RandomFlip}], trainable: false", "no `trainable`"),
+        ("type: Pipeline, layers: [{type: RandomFlip}], dtype: float64", "no `dtype`"),
+        ("type: RandomColorDegeneration, factor: 0.5", "images with 3 channels"),
+        ("type: RandomGaussianBlur, kernel_size: 4", "a kernel of odd size"),
+        ("type: RandomShear, x_factor: -0.1", "a number from 0 to 1"),
+        ("type: RandomPosterization, factor: 9", "an integer from 1 to 8"),
+        (
+            "type: ContrastLimitedAdaptiveHistogramEqualization, tile_grid_size: [2, 30]",
+            "tiles that cover at most twice the image",
+        ),
+    ],
+)
+def test_image_layers_that_keras_refuses(fields: str, expected: str) -> None:
+    text = f"""
+specfmt: 1
+inputs: {{image: {{shape: [8, 9, 2]}}}}
+layers: [{{{fields}}}]
+"""
+    messages = [problem.message for problem in specfmt.check(text)]
+    assert len(messages) == 1
+    assert expected in messages[0]

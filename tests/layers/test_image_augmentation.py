@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,22 @@ def images(name: str, fields: dict[str, Any], count: int = 6) -> np.ndarray:
     shape = (3, height, width) if first else (height, width, 3)
     high = fields.get("value_range", [0, 255])[1]
     return (np.random.default_rng(0).random((count, *shape)) * high).astype("float32")
+
+
+@pytest.mark.slow
+def test_an_output_is_not_called_like_a_function() -> None:
+    """A layer without a name has that of the function that computes it."""
+    import torch
+
+    import specfmt
+    from tests.tools.harness import execute
+
+    layers = [{"type": "RandomFlip"}, {"type": "RandomPosterization", "factor": 3}]
+    document = {"specfmt": 1, "inputs": {"image": {"shape": [4, 5, 3]}}, "layers": layers}
+    document["outputs"] = ["random_flip", "random_posterization"]
+    module = execute(specfmt.generate(specfmt.loads(json.dumps(document)), "torch"))
+    flipped, _ = module.eval()(x := torch.ones(2, 3, 4, 5))
+    assert torch.equal(flipped, x)
 
 
 @pytest.mark.slow

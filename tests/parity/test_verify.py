@@ -148,6 +148,29 @@ def test_deterministic() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layer", "skipped"),
+    [
+        ({"type": "RandomPosterization", "factor": 4}, "cannot be without noise"),
+        ({"type": "RandomColorJitter", "hue_factor": 0.2, "contrast_factor": 0.3}, ""),
+        ({"type": "RandAugment"}, ""),
+        ({"type": "AugMix"}, ""),
+        ({"type": "MixUp"}, "mix_up cannot be without noise"),
+        ({"type": "RandomCrop", "height": 6, "width": 5}, "random_crop cannot be without noise"),
+    ],
+    ids=str,
+)
+def test_image_augmentation_is_turned_off(layer: dict[str, Any], skipped: str) -> None:
+    """Training mode is compared without it, or not at all where that cannot be."""
+    layers = [layer, {"type": "Conv2D", "filters": 2, "kernel_size": 3}]
+    inputs = {"image": {"shape": [6, 5, 3]}}
+    report = specfmt.verify(spec_of({"specfmt": 1, "inputs": inputs, "layers": layers}))
+    assert report.ok, report.to_data()
+    assert skipped in report.skipped
+    assert bool(report.without_noise) is not bool(skipped)
+
+
+@pytest.mark.slow
 def test_noise_at_inference() -> None:
     """Dropout that a call keeps on draws other numbers in each program, so it is turned off."""
     layers = [

@@ -13,7 +13,7 @@ from specfmt.diagnostics import Path
 from specfmt.fields.validation import keys_of
 from specfmt.formats.config.context import KERAS_1, Context
 from specfmt.formats.config.former_arguments import current_arguments, with_former_defaults
-from specfmt.formats.config.reading import Json
+from specfmt.formats.config.reading import Json, fail
 from specfmt.formats.read import keras1
 from specfmt.layers.base import Layer
 from specfmt.layers.categorical import Lookup
@@ -45,6 +45,10 @@ def to_keras_3(class_name: str, config: Json, context: Context, path: Path) -> t
     cls = layer_class(type_name)
     if cls is None:
         return type_name, config
+    if cls.keras_2_differs:
+        fail(
+            "SF422", f"{class_name} of Keras 2 {cls.keras_2_differs}, unlike that of Keras 3", path
+        )
     keys = keys_of(cls)
     fields = {
         key: _plain(value)

@@ -114,6 +114,9 @@ class LayerReader:
             return lambda_entry(self.context, item, class_name, config, path)
         if not self._is_keras(item):
             return custom_entry(self.context, item, class_name, config, path)
+        if known_layer(class_name) is not None and reads_mapping(item):
+            reason = "it is called on a mapping of tensors"
+            return custom_entry(self.context, item, class_name, config, path, reason)
         fields = dict(config)
         name = fields.pop("name", None)
         build_config = item.get("build_config")
@@ -353,6 +356,20 @@ def _without_automatic_names(entries: list[Json]) -> list[Json]:
             del entry["name"]
         counts[base] = number + ("name" not in entry)
     return entries
+
+
+def reads_mapping(item: Any) -> bool:
+    """Whether a call of a serialized layer of Keras 3 gives it several tensors by name.
+
+    Image layers take bounding boxes, labels and masks of segments beside the images that way.
+    """
+    nodes = item.get("inbound_nodes") if isinstance(item, dict) else None
+    for node in nodes if isinstance(nodes, list) else []:
+        args = node.get("args") if isinstance(node, dict) else None
+        first = args[0] if isinstance(args, list) and args else None
+        if isinstance(first, dict) and first and "class_name" not in first:
+            return True
+    return False
 
 
 def _holds_unknown(values: Json) -> bool:

@@ -30,12 +30,23 @@ def lambda_entry(context: Context, item: Any, class_name: str, config: Json, pat
     return _opaque(context, item, class_name, config, path)
 
 
-def custom_entry(context: Context, item: Any, class_name: str, config: Json, path: Path) -> Json:
-    """The entry of a user-defined layer, or of one of Keras's that specfmt does not know."""
+def custom_entry(
+    context: Context, item: Any, class_name: str, config: Json, path: Path, reason: str = ""
+) -> Json:
+    """The entry of a user-defined layer, or of one of Keras's that specfmt does not know.
+
+    Args:
+        context: The import.
+        item: The serialized layer.
+        class_name: Its class.
+        config: Its config.
+        path: Its path in the source.
+        reason: Why the layer is kept, if specfmt knows its class.
+    """
+    why = reason or unsupported_config(class_name, config) or "specfmt does not know this layer"
     context.warn(
         "SF431",
-        f"kept {class_name} as a custom layer: "
-        f"{unsupported_config(class_name, config) or 'specfmt does not know this layer'}",
+        f"kept {class_name} as a custom layer: {why}",
         path,
         TO_BE_WRITTEN,
     )

@@ -42,7 +42,8 @@ class Forward:
     def __init__(self, program: ClassProgram, owner: str = "self") -> None:
         self.program = program
         self.owner = owner
-        self.locals = LocalNames(program, {"self", "torch", "nn", "F", "math", owner})
+        called = ("self", "torch", "nn", "F", "math", owner, *program.builder.helpers)
+        self.locals = LocalNames(program, called)
         self.arguments = self.locals.arguments
         self.lines: list[str] = []
         self.comments: set[str] = set()

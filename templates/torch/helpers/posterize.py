@@ -10,6 +10,6 @@ def posterize(
 ) -> torch.Tensor:
     """Keep the highest ``bits`` (N) of the 8 bits of each channel of images (N, C, H, W)."""
     shift = (8 - bits).view(-1, 1, 1, 1)
-    whole = rescale_values(x, values, (0, 255)).to(torch.uint8).to(torch.int32)
+    whole = rescale_values(x, values, (0, 255)).clamp(0, 255).to(torch.int32)
     kept = ((whole >> shift) << shift).to(x.dtype)
     return rescale_values(kept, (0, 255), values)
