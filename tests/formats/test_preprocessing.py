@@ -363,3 +363,17 @@ layers: [{{{fields}}}]
     messages = [problem.message for problem in specfmt.check(text)]
     assert len(messages) == 1
     assert expected in messages[0]
+
+
+@pytest.mark.slow
+def test_random_shear_can_be_read_by_keras() -> None:
+    """Keras writes the range from -f to f for one number f, and refuses to read it."""
+    import keras
+
+    layer = keras.layers.RandomShear(0.25, (0.1, 0.2))
+    source = json.loads(keras.Sequential([keras.Input((4, 4, 3)), layer]).to_json())
+    spec = specfmt.from_keras_json(json.dumps(source))
+    assert (spec.layers[0].x_factor, spec.layers[0].y_factor) == (0.25, (0.1, 0.2))
+    written = json.loads(specfmt.to_keras_json(spec))
+    again = keras.models.model_from_json(json.dumps(written)).layers[-1]
+    assert (again.x_factor, again.y_factor) == (layer.x_factor, layer.y_factor)
