@@ -8,6 +8,7 @@ from typing import Final
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
+from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Graph, Node, Value
 from specfmt.lint.facts import (
     final_activation,
@@ -253,4 +254,22 @@ def name_for_tensorflow(graph: Graph) -> Iterator[Diagnostic]:
                 path,
                 "write for example "
                 + (re.sub(r"[^A-Za-z0-9.>-]+", "_", name).strip("_-") or "layer"),
+            )
+
+
+@rule("SF610")
+def size_at_inference(graph: Graph) -> Iterator[Diagnostic]:
+    """Images that are cropped in training only."""
+    for node in graph.nodes:
+        if node.unit.graph is not None or not is_identity(node) or node.args.get("training"):
+            continue
+        given = next(iter(node.inputs())).shape
+        shape = node.outputs[0].shape
+        if given is not None and shape is not None and given != shape and None not in given[1:]:
+            yield warning(
+                "SF610",
+                f"expected images of the size that {node.layer.type_name} crops to, "
+                f"received {show_shape(given)}, which stay so at inference",
+                node.path,
+                "put a CenterCrop or Resizing after it",
             )

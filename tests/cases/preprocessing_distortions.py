@@ -7,10 +7,18 @@ from tests.tools.harness import Case
 SHAPE = (7, 6, 3)
 FIRST = {"data_format": "channels_first"}
 CONV = {"type": "Conv2D", "filters": 2, "kernel_size": 3}
+SMALLER = {"type": "RandomCrop", "height": 4, "width": 3}
+DENSE = {"type": "Dense", "units": 2}
 
 CASES = [
     Case({"type": "RandomCrop", "height": 4, "width": 3}, SHAPE),
     Case({"type": "RandomCrop", "height": 9, "width": 8}, SHAPE),
+    # At inference the image is not cropped: what follows must not rely on its size.
+    Case([SMALLER, {"type": "CenterCrop", "height": 4, "width": 3}], SHAPE),
+    Case([SMALLER, SMALLER | {"type": "CenterCrop"}, {"type": "Flatten"}, DENSE], SHAPE),
+    Case([SMALLER, {"type": "Resizing", "height": 4, "width": 3}, CONV], SHAPE),
+    Case([SMALLER, CONV, {"type": "GlobalAveragePooling2D"}], SHAPE),
+    Case([SMALLER | FIRST, {"type": "GlobalMaxPooling2D"} | FIRST], (3, 7, 6)),
     Case([{"type": "RandomCrop", "height": 7, "width": 6}, CONV], SHAPE),
     Case({"type": "RandomCrop", "height": 7, "width": 6} | FIRST, (3, 7, 6)),
     Case({"type": "RandomCrop", "height": 7, "width": 6}, (None, None, 3)),

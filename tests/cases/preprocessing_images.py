@@ -10,6 +10,7 @@ CONV = {"type": "Conv2D", "filters": 2, "kernel_size": 3}
 SMALL = {"type": "Resizing", "height": 4, "width": 5}
 LARGE = {"type": "Resizing", "height": 11, "width": 9}
 CROP = {"type": "CenterCrop", "height": 4, "width": 3}
+LARGE_CROP = {"type": "CenterCrop", "height": 11, "width": 9}
 FIRST = {"data_format": "channels_first"}
 KINDS = ("nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5")
 
@@ -44,7 +45,11 @@ CASES = [
     Case(CROP | FIRST, (3, 7, 6)),
     Case([CONV, CROP, CONV], (9, 8, 3)),
     bytes_(CROP),
-    Case(CROP, (None, None, 3), torch=False),
+    Case(CROP, (None, None, 3)),
+    Case(CROP, (None, 6, 3), sizes=(4,)),
+    Case(CROP, (None, None, 3), sizes=(3, 7)),
+    Case(LARGE_CROP, (None, None, 3), sizes=(12, 7)),
+    Case(LARGE_CROP | FIRST, (3, None, 9), sizes=(5,)),
     Case({"type": "RandomFlip"}, (4, 5, 3)),
     Case([{"type": "RandomFlip", "mode": "vertical"}, CONV], (6, 5, 3)),
     Case({"type": "RandomRotation", "factor": 0.1}, (4, 5, 3)),

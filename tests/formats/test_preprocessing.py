@@ -365,6 +365,22 @@ layers: [{{{fields}}}]
     assert expected in messages[0]
 
 
+def test_random_crop_before_a_layer_of_fixed_size_is_refused() -> None:
+    """At inference Keras does not crop, and fails; with CenterCrop there is one size."""
+    crop = {"type": "RandomCrop", "height": 4, "width": 3}
+    dense = [{"type": "Flatten"}, {"type": "Dense", "units": 2}]
+    document = {"specfmt": 1, "inputs": {"image": {"shape": [7, 6, 3]}}}
+    spec = specfmt.loads(json.dumps(document | {"layers": [crop, *dense]}))
+    with pytest.raises(specfmt.SpecError) as caught:
+        specfmt.generate(spec, "torch")
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.hint) == ("SF301", "put a CenterCrop after the RandomCrop")
+    middle = crop | {"type": "CenterCrop"}
+    specfmt.generate(
+        specfmt.loads(json.dumps(document | {"layers": [crop, middle, *dense]})), "torch"
+    )
+
+
 @pytest.mark.slow
 def test_random_shear_can_be_read_by_keras() -> None:
     """Keras writes the range from -f to f for one number f, and refuses to read it."""

@@ -36,6 +36,8 @@ def branches(outputs: Any, loss: Any = None) -> dict[str, Any]:
     return {**document, "outputs": outputs} | ({"train": {"loss": loss}} if loss else {})
 
 
+CROP = {"type": "RandomCrop", "height": 5, "width": 4}
+
 FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
     "softmax": ("SF601", trained(LOGITS, dense(3, "softmax")), "/train/loss"),
     "softmax layer": ("SF601", trained(LOGITS, dense(3), {"type": "Softmax"}), "/train/loss"),
@@ -97,6 +99,7 @@ FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
     "softmax of one": ("SF608", chain([4], dense(1, "softmax")), "/layers/0"),
     "a name with a space": ("SF609", chain([4], dense(2, name="hidden 1")), "/layers/0/name"),
     "a model's name": ("SF609", {**chain([4], dense(2)), "name": "_case"}, "/name"),
+    "a random crop": ("SF610", chain([8, 8, 3], CROP), "/layers/0"),
     "nested": (
         "SF604",
         chain(
@@ -115,6 +118,10 @@ FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
 
 QUIET: dict[str, dict[str, Any]] = {
     "logits": trained(LOGITS, dense(3)),
+    "a random crop of the same size": chain([5, 4, 3], CROP),
+    "a random crop that a call keeps on": chain(
+        [8, 8, 3], {**CROP, "inputs": {"data": "x", "training": True}}
+    ),
     "relu logits": trained(LOGITS, dense(3, "relu")),
     "probabilities": trained(CATEGORICAL, dense(3, "softmax")),
     "sigmoid of one": trained("mse", dense(1, "sigmoid")),

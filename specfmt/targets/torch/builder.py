@@ -154,6 +154,12 @@ class LayerBuilder:
             comment: A comment above its definition; written once per class.
             initializes_itself: Whether the module initializes its own parameters.
         """
+        if ctor.startswith("nn.") and None in args:
+            raise TargetError(
+                f"expected inputs of known size for {ctor}, received images that are cropped in "
+                "training only",
+                "put a CenterCrop after the RandomCrop",
+            )
         suffix = self._suffix(suffix)
         key = (self.unit, suffix)
         known = self.class_builder.modules.get(key)

@@ -16,6 +16,7 @@ from specfmt.layers.preprocessing_distortions import (
     RandomPerspective,
     RandomShear,
 )
+from specfmt.layers.sizes import spatial_axes
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.lowerings.padding import data_format, layout_of
@@ -31,13 +32,16 @@ def random_crop(
     x = floating(builder, x)
     if training is False:
         return x
-    size = (layer.height, layer.width)
+    shape = list(layer.output_shape(x.shape))
+    for axis in spatial_axes(2, data_format(layer)):
+        if training is None and shape[axis] != x.shape[axis]:
+            shape[axis] = None  # at inference it is the input's
     return builder.call(
         builder.helper("random_crop"),
         x,
-        size,
+        (layer.height, layer.width),
         training_flag(training),
-        shape=layer.output_shape(x.shape),
+        shape=tuple(shape),
         layout=layout_of(layer),
     )
 

@@ -75,9 +75,12 @@ def center_crop(
     rows, columns = spatial_axes(2, data_format(layer))
     height, width = spatial_sizes(x.shape, data_format(layer))
     if height is None or width is None:
-        raise TargetError(
-            "expected images of known size, received an unknown size",
-            "set the height and width of the images",
+        return builder.call(
+            builder.helper("center_crop"),
+            x,
+            (layer.height, layer.width),
+            shape=layer.output_shape(x.shape),
+            layout=layout_of(layer),
         )
     if height < layer.height or width < layer.width:
         operation = Resize(
