@@ -145,12 +145,15 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), width: int =
 _NARROW: Final = 10
 """The least width of a column, in characters."""
 
+_LONGEST: Final = 28
+"""Longer words are broken where a table is too wide, before a capital letter if possible."""
+
 _BREAK: Final = re.compile(r"(?<=[ _/.])")
 
 
 def _longest_piece(text: str) -> int:
     """Characters between two places where text may be broken."""
-    return max(map(len, _BREAK.split(text)))
+    return min(_LONGEST, max(map(len, _BREAK.split(text))))
 
 
 def _folded(text: str, size: int) -> list[str]:
@@ -159,7 +162,8 @@ def _folded(text: str, size: int) -> list[str]:
     while len(text) > size:
         at = max(text.rfind(mark, 0, size) for mark in (", ", " ", "_", "/", "."))
         fits = len(_BREAK.split(text[at + 1 :], maxsplit=1)[0]) <= size
-        cut = at + 1 if at >= size // 3 or (at >= 0 and fits) else size
+        capital = max((i for i in range(size // 3, size + 1) if text[i].isupper()), default=size)
+        cut = at + 1 if at >= size // 3 or (at >= 0 and fits) else capital
         lines.append(text[:cut].rstrip())
         text = text[cut:].lstrip(" ")
     return [*lines, text]
