@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -28,9 +28,9 @@ from specfmt.layers.base import (
     Shapes,
     Weight,
 )
+from specfmt.layers.fans import with_fans
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import check_mask
-from specfmt.vocab.base import Term
 from specfmt.vocab.fields import GLOROT_UNIFORM, ONES, ZEROS, Constraint, Initializer, Regularizer
 
 LIST_CALL = (
@@ -62,17 +62,6 @@ OptionalAxes = Annotated[
     int | tuple[int, ...] | None,
     Nullable(Either(Integer(), Tuple(Integer()), expected="an axis or a list of axes")),
 ]
-
-SCALING: Final = (
-    "VarianceScaling",
-    "GlorotUniform",
-    "GlorotNormal",
-    "HeUniform",
-    "HeNormal",
-    "LecunUniform",
-    "LecunNormal",
-)
-"""Initializers that depend on the fan-in and fan-out of a kernel."""
 
 
 def volume(*sizes: int | None) -> int:
@@ -191,13 +180,8 @@ class HeadsAttention(FloatLayer):
     ) -> Iterator[Weight]:
         """The kernel and the bias of a projection from some axes to others."""
         fans = len(features)
-        init = self.kernel_initializer
-        if init.type in SCALING and not {"input_axes", "output_axes"} <= init.args.keys():
-            axes = {
-                "input_axes": tuple(range(fans)),
-                "output_axes": tuple(range(fans, fans + len(out))),
-            }
-            init = Term("initializer", init.type, {**init.args, **axes})
+        outputs = tuple(range(fans, fans + len(out)))
+        init = with_fans(self.kernel_initializer, tuple(range(fans)), outputs)
         for part, shape in (("kernel", (*features, *out)), ("bias", out)):
             if part == "bias" and not self.use_bias:
                 return

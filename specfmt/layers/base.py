@@ -69,6 +69,7 @@ class Weight:
             ``cell``; empty for the layer's own group.
         merged_into: The weight into which Keras merges this one when it saves, so that files do
             not contain it: true of LoRA's two factors, whose product is added to the kernel.
+        merge_scale: The factor of that product.
         pieces: (length, initializer) for each part along the first axis, if parts have
             different initializers; ``init`` is then the initializer of most of it.
     """
@@ -82,6 +83,7 @@ class Weight:
     constraint: Term | None = None
     store: str = ""
     merged_into: str = ""
+    merge_scale: float = 1.0
     pieces: tuple[tuple[int, Term], ...] = ()
 
     @property
@@ -172,6 +174,7 @@ class Layer(SpecModel):
             given.
         reads_indices: Whether its inputs are category indices.
         reads_sequences: Whether its input has shape (batch, time, features).
+        applies_lora_alpha: Whether ``lora_alpha`` has an effect; some layers of Keras ignore it.
 
     Keras's files:
         built_at_creation: Whether Keras builds it when it is created, so that files have no
@@ -227,6 +230,7 @@ class Layer(SpecModel):
     activation_function: ClassVar[str] = ""
     reads_indices: ClassVar[bool] = False
     reads_sequences: ClassVar[bool] = False
+    applies_lora_alpha: ClassVar[bool] = False
 
     built_at_creation: ClassVar[bool] = False
     build_arguments: ClassVar[tuple[str, ...] | None] = None

@@ -35,11 +35,11 @@ QuantizationConfig = Annotated[dict[str, Any] | None, Nullable(AnyMapping())]
 
 
 def lora_weights(
-    name: str, shape: tuple[int, int], rank: int | None, regularizer: Term | None
+    name: str, shape: tuple[int, ...], rank: int | None, regularizer: Term | None
 ) -> Iterator[Weight]:
-    """The two factors that LoRA trains for a matrix of ``shape``; none if ``rank`` is None."""
+    """The two factors that LoRA trains for a kernel of ``shape``; none if ``rank`` is None."""
     if rank is not None:
-        factors = (("a", (shape[0], rank), HE_UNIFORM), ("b", (rank, shape[1]), ZEROS))
+        factors = (("a", (*shape[:-1], rank), HE_UNIFORM), ("b", (rank, shape[-1]), ZEROS))
         for letter, size, init in factors:
             yield Weight(
                 f"{name}_{letter}",
@@ -77,7 +77,7 @@ class Dense(FloatLayer):
             raise ShapeError(
                 "a last axis of known size", f"shape {x}", "give the size of the last axis"
             )
-        _check_lora(self.lora_rank, self.kernel_constraint, "kernel_constraint")
+        check_lora(self.lora_rank, self.kernel_constraint, "kernel_constraint")
         return (*x[:-1], self.units)
 
     def weights(self, x: Shape, training: object = None) -> Iterator[Weight]:
@@ -133,7 +133,7 @@ class Embedding(FloatLayer):
         return None if rank is None else rank + 1
 
     def output_shape(self, x: Shape) -> Shape:
-        _check_lora(self.lora_rank, self.embeddings_constraint, "embeddings_constraint")
+        check_lora(self.lora_rank, self.embeddings_constraint, "embeddings_constraint")
         return (*x, self.output_dim)
 
     def weights(self, x: Shape) -> Iterator[Weight]:
@@ -153,7 +153,12 @@ class Embedding(FloatLayer):
         return operation("not_equal", inputs, 0)
 
 
-def _check_lora(rank: int | None, constraint: Term | None, field: str) -> None:
+def check_lora(rank: int | None, constraint: Term | None, field: str) -> None:
+    """Check that no constraint is set on a matrix that LoRA adapts.
+
+    Raises:
+        ShapeError: One is.
+    """
     if rank is not None and constraint is not None:
         raise ShapeError(
             "no constraint on a matrix that LoRA adapts",

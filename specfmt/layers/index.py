@@ -6,6 +6,7 @@ from typing import Final
 
 FAMILIES: Final[dict[str, str]] = {
     "core": "Dense Activation Embedding Masking Identity",
+    "einsum_dense": "EinsumDense",
     "convolutional": (
         "Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D "
         "DepthwiseConv2D "

@@ -27,7 +27,7 @@ from specfmt.vocab.base import TermRule
 
 EXAMPLES: tuple[Any, ...] = (
     3, 0.5, [2, 1], [1], [-1, 2], "relu", {"type": LSTM.type_name, "units": 3},
-    {"type": Dense.type_name, "units": 3},
+    {"type": Dense.type_name, "units": 3}, "ab,bc->ac",
 )  # fmt: skip
 """Values to try for a required field when a layer is shown with shapes."""
 SHAPES: tuple[tuple[int | None, ...], ...] = (
@@ -75,7 +75,7 @@ def shape_example(cls: type[Layer]) -> str:
     """An example of input and output shapes; empty if no simple input fits."""
     if cls.takes_any_arguments:
         return ""
-    needed = [key for key, field in cls.model_fields.items() if field.is_required()]
+    needed = [f.alias or key for key, f in cls.model_fields.items() if f.is_required()]
     several = [a for a in cls.call_arguments if a.required]
     for config in _configs(cls, needed):
         layer = validate(cls, config, cls.type_name)

@@ -16,7 +16,7 @@ from specfmt.vocab.base import TermSpec
 
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["uniform", "truncated_normal", "untruncated_normal", "normal"]
-FanAxes = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer(), 1))]
+FanAxes = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer()))]
 
 
 class NumberOrArray(Rule):

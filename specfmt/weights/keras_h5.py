@@ -82,13 +82,15 @@ def _merge(places: list[Slot], arrays: Arrays) -> None:
     """Merge LoRA factors into their kernels (see `Weight`)."""
     factors: dict[str, list[Array]] = {}
     shapes: dict[str, tuple[int, ...]] = {}
+    scales: dict[str, float] = {}
     for slot in places:
         weight = slot.weight
         shapes[weight.name] = weight.shape
         if weight.merged_into:
             factor = arrays[weight.name].reshape(weight.shape)
+            scales[weight.merged_into] = weight.merge_scale
             factors.setdefault(weight.merged_into, []).append(factor)
     for name, (first, second) in factors.items():
         if first.any() and second.any():
             whole = arrays[name].reshape(shapes[name])
-            arrays[name] = (whole + first @ second).astype(whole.dtype)
+            arrays[name] = (whole + scales[name] * (first @ second)).astype(whole.dtype)

@@ -316,7 +316,7 @@ REFUSED = {
     "dilation_rate": "DepthwiseConv2D",
     "initial": "max min",
     "inputs": (
-        "Add AlphaDropout Attention Bidirectional Concatenate GlobalAveragePooling1D LSTM "
+        "Add AlphaDropout Attention Bidirectional Concatenate EinsumDense GlobalAveragePooling1D LSTM "
         "LayerNormalization Maximum Minimum MultiHeadAttention Multiply Softmax add all any "
         "arctan ceil concatenate convert_to_tensor cos cosh divide equal exp expm1 floor "
         "greater greater_equal less less_equal log log10 log1p log2 logical_and logical_not "
@@ -330,7 +330,7 @@ REFUSED = {
     "k": "tril triu",
     "keepdims": "argmax",
     "layer.trainable": "Bidirectional",
-    "lora_rank": "Dense Embedding",
+    "lora_rank": "Dense EinsumDense Embedding",
     "noise_shape": "AlphaDropout",
     "offset": "trace",
     "ord": "norm",

@@ -15,6 +15,21 @@ SINGLE: dict[str, tuple[tuple[int | None, ...], list[tuple[str, dict[str, Any]]]
             ("Dense", {"units": 2, "activation": "exponential", "bias_initializer": "ones"}),
         ],
     ),
+    "einsums": (
+        (5, 4),
+        [
+            ("EinsumDense", {"equation": "abc,cd->abd", "output_shape": (None, 3)}),
+            (
+                "EinsumDense",
+                {
+                    "equation": "...x,xyz->...yz",
+                    "output_shape": (2, 5),
+                    "bias_axes": "z",
+                    "activation": "relu",
+                },
+            ),
+        ],
+    ),
     "activations": (
         (4,),
         [

@@ -202,6 +202,21 @@ def layer_models(keras: Any) -> dict[str, Any]:
         return keras.Model(a, layers.Dense(4, lora_rank=2)(x))
 
     @model
+    def einsums() -> Any:
+        a = inp(5, 6)
+        x = layers.EinsumDense("abc,cde->abde", (5, 2, 3), bias_axes="de", activation="relu")(a)
+        x = layers.EinsumDense("abcd,cde->abe", (None, 4), kernel_regularizer="l2")(x)
+        x = layers.EinsumDense("...x,xy->...y", 4, bias_axes="y", bias_constraint="non_neg")(x)
+        y = layers.EinsumDense(
+            "ab...,bc->ac...",
+            7,
+            lora_rank=2,
+            lora_alpha=3.0,
+            kernel_initializer=keras.initializers.HeNormal(seed=3),
+        )(a)
+        return keras.Model(a, [x, y])
+
+    @model
     def activations_as_layers() -> Any:
         return chain(
             inp(6),

@@ -158,7 +158,7 @@ def complete(cls: type[Layer], config: Json, args: dict[str, Any] | None) -> Non
         config["groups"] = next(iter(args.values())).shape[config["axis"]]
     if config.get("renorm") and config.get("renorm_clipping") is None:
         config["renorm_clipping"] = {}
-    if config.get("lora_rank") and args is not None:
+    if config.get("lora_rank") and args is not None and not cls.applies_lora_alpha:
         config["lora_alpha"] = config["lora_rank"]  # `enable_lora`, which `build` calls
     if "value_dim" in config and not config["value_dim"]:
         config["value_dim"] = config["key_dim"]
@@ -180,5 +180,5 @@ def per_axis(value: Any, rank: int, *, pairs: bool) -> Any:
 AXES: Final = ("shared_axes", "attention_axes", "output_shape")
 """Fields of which a single number is written as a list."""
 
-WRITTEN_WHERE_SET: Final = frozenset({"lora_rank", "lora_alpha"})
+WRITTEN_WHERE_SET: Final = frozenset({"lora_rank", "lora_alpha", "gptq_unpacked_column_size"})
 """Arguments that are written only if they are not None."""

@@ -23,6 +23,7 @@ from specfmt.targets.torch.expr import (
     Subscripts,
     Tensor,
     substitute,
+    tensors_in,
     torch_axis,
     torch_order,
 )
@@ -290,7 +291,9 @@ def _subscripted(step: Step, channels: dict[Tensor, bool]) -> Call:
         return call
     reads = bool(step_layout(step, channels))
     gives = channels.get(step.outputs[0], False)
-    inputs = (_ordered(letters, reads) for letters in names.inputs)
+    # A weight stands in Keras's order, whatever the layout of what it is multiplied with.
+    operands = zip(names.inputs, call.args[1:], strict=True)
+    inputs = (_ordered(letters, reads and bool(tensors_in(x))) for letters, x in operands)
     text = f"{','.join(inputs)}->{_ordered(names.output, gives)}"
     return Call(call.func, (text, *call.args[1:]), call.kwargs)
 

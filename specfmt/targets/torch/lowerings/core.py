@@ -7,7 +7,7 @@ from typing import Any
 from specfmt.layers.base import is_floating
 from specfmt.layers.core import Activation, Dense, Embedding, Identity, Masking
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import Binary, Call, Layout, Method, Name, Tensor, Unary, axis
+from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor, Unary, axis
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.params import ByLayout, WeightExpr, flat_rows, map_layout
 from specfmt.targets.torch.registry import TargetError, lower
@@ -38,32 +38,52 @@ def dense(layer: Dense, builder: LayerBuilder, x: Tensor, training: object = Non
     (`Dense.build`), so the low-rank product is added unscaled.
     """
     check_quantized(layer.dtype)
-    if not is_floating(x.dtype):
-        wanted = builder.dtype or "float32"
-        x = builder.method(x, "to", Name(f"torch.{wanted}"), dtype=wanted)
-    features = x.shape[-1]
-    y = builder.tensor(
-        (*x.shape[:-1], layer.units),
-        x.dtype,
-        flat=builder.class_builder.feature_shapes.get(builder.node),
-    )
-    kernel = map_layout(flat_rows(x, builder.weights.kernel), lambda kernel: flat_rows(y, kernel.T))
-    params: dict[str, WeightExpr | ByLayout] = {"weight": kernel}
-    if layer.use_bias:
-        params["bias"] = flat_rows(y, builder.weights.bias)
-    bias: dict[str, Any] = {} if layer.use_bias else {"bias": False}
+    x = floating(builder, x)
     frozen = () if layer.lora_rank is None else ("weight",)
-    linear = builder.module(
-        "nn.Linear", features, layer.units, params=params, frozen=frozen, **bias
-    )
-    layout: Layout = "any" if x.rank == 2 else "keras"
-    builder.apply(linear, x, layout=layout, into=y)
+    bias = builder.weights.bias if layer.use_bias else None
+    y = linear(builder, x, builder.weights.kernel.T, bias, frozen)
     if layer.lora_rank is not None:
         first = builder.parameter(flat_rows(x, builder.weights.lora_kernel_a), "lora_a")
         second = builder.parameter(builder.weights.lora_kernel_b, "lora_b")
         delta = Binary("@", Binary("@", x, first), second)
-        y = builder.expr(Binary("+", y, delta), y, layout=layout)
+        y = builder.expr(Binary("+", y, delta), y, layout="any" if x.rank == 2 else "keras")
     return activation(builder, layer.activation, y)
+
+
+def floating(builder: LayerBuilder, x: Tensor) -> Tensor:
+    """``x`` in the layer's dtype where it holds integers or truth values."""
+    if is_floating(x.dtype):
+        return x
+    wanted = builder.dtype or "float32"
+    return builder.method(x, "to", Name(f"torch.{wanted}"), dtype=wanted)
+
+
+def linear(
+    builder: LayerBuilder,
+    x: Tensor,
+    weight: WeightExpr,
+    bias: WeightExpr | None,
+    frozen: tuple[str, ...] = (),
+) -> Tensor:
+    """`nn.Linear` over the last axis of ``x``.
+
+    Args:
+        builder: The call's builder.
+        x: What it reads; after a Flatten the weight's columns follow its order.
+        weight: Of shape (output, input).
+        bias: Of shape (output,), or None.
+        frozen: Which of ``weight`` and ``bias`` are not trained.
+    """
+    units = weight.shape[0]
+    unfolded = builder.class_builder.feature_shapes.get(builder.node)
+    y = builder.tensor((*x.shape[:-1], units), x.dtype, flat=unfolded)
+    rows = map_layout(flat_rows(x, weight.T), lambda kernel: flat_rows(y, kernel.T))
+    params: dict[str, WeightExpr | ByLayout] = {"weight": rows}
+    said: dict[str, Any] = {} if bias is not None else {"bias": False}
+    if bias is not None:
+        params["bias"] = flat_rows(y, bias)
+    module = builder.module("nn.Linear", x.shape[-1], units, params=params, frozen=frozen, **said)
+    return builder.apply(module, x, layout="any" if x.rank == 2 else "keras", into=y)
 
 
 @lower(Embedding)
