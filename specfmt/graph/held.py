@@ -103,12 +103,9 @@ def weights_of(graph: Graph) -> Iterator[Weight]:
         unit = member.unit
         inner = unit.weights if unit.graph is None else weights_of(unit.graph)
         for weight in inner:
-            yield replace(
-                weight,
-                name=f"{unit.name}/{weight.name}",
-                store="/".join(filter(None, ("layers", member.group, weight.store))),
-                trainable=weight.trainable and (unit.graph is not None or unit.trainable),
-            )
+            trainable = weight.trainable and (unit.graph is not None or unit.trainable)
+            below = weight.below(f"layers/{member.group}", unit.name)
+            yield replace(below, trainable=trainable)
 
 
 _PLAIN: Final = frozenset({bool, int, float, str, tuple, list, dict, type(None)})

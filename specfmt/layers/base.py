@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Literal
 
 from specfmt.fields.edges import Edges
@@ -67,6 +67,8 @@ class Weight:
         regularizer, constraint: Its regularizer and constraint, if any.
         store: The path of its group below the layer's in a ``.weights.h5`` file, such as
             ``cell``; empty for the layer's own group.
+        copy_store: The path below the layer's group of a second group in which files contain a
+            copy of it (empty for the layer's own group); None if there is none.
         merged_into: The weight into which Keras merges this one when it saves, so that files do
             not contain it: true of LoRA's two factors, whose product is added to the kernel.
         merge_scale: The factor of that product.
@@ -82,9 +84,19 @@ class Weight:
     regularizer: Term | None = None
     constraint: Term | None = None
     store: str = ""
+    copy_store: str | None = None
     merged_into: str = ""
     merge_scale: float = 1.0
     pieces: tuple[tuple[int, Term], ...] = ()
+
+    def below(self, store: str, name: str) -> Weight:
+        """The weight as one of a layer that holds its layer at the path ``store``."""
+
+        def path(own: str) -> str:
+            return "/".join(filter(None, (store, own)))
+
+        copy = None if self.copy_store is None else path(self.copy_store)
+        return replace(self, name=f"{name}/{self.name}", store=path(self.store), copy_store=copy)
 
     @property
     def size(self) -> int:
@@ -165,6 +177,7 @@ class Layer(SpecModel):
         penalizes_parts: Whether Keras passes ``activity_regularizer`` on to inner layers.
         tables: Fields whose value may be a long list, which generated code then defines apart.
         has_statistics: Whether it computes batch statistics in training mode.
+        changes_weights: Whether each call in training mode changes its weights.
         former_arguments: Former names of arguments, and what replaced each.
         former_defaults: Defaults that arguments had in earlier generations of Keras.
         rank: The number of spatial axes that it works on; 0 if that is not fixed.
@@ -218,6 +231,7 @@ class Layer(SpecModel):
     penalizes_parts: ClassVar[bool] = False
     tables: ClassVar[tuple[str, ...]] = ()
     has_statistics: ClassVar[bool] = False
+    changes_weights: ClassVar[bool] = False
     takes_trainable: ClassVar[bool] = True
     takes_base_arguments: ClassVar[bool] = True
     training_default: ClassVar[bool | None] = None

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from specfmt.fields.rules import AnyMapping, Nullable
 from specfmt.fields.spellings import REMOVED, FormerArguments, removed
-from specfmt.fields.types import Bool, Float, OptionalFloat, OptionalPositiveInt, PositiveInt
+from specfmt.fields.types import (
+    Bool,
+    Float,
+    OptionalDType,
+    OptionalFloat,
+    OptionalPositiveFloat,
+    OptionalPositiveInt,
+    PositiveInt,
+)
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import layer_weight
@@ -95,15 +103,14 @@ class Dense(FloatLayer):
         return positions * (features * self.units + rank * (features + self.units))
 
 
-@layer
-class Embedding(FloatLayer):
-    """Maps integer indices to learned vectors; with ``mask_zero`` index 0 is masked."""
+class IndexEmbedding(FloatLayer):
+    """Base of the layers that map indices to learned vectors."""
 
     reads_indices = True
     writes_activity_regularizer = True
     keras_2_lacks = LORA
     keras_2_inputs = ("float", "int")
-    call_arguments = INPUTS_ONLY
+    call_arguments: ClassVar[tuple[Argument, ...]] = INPUTS_ONLY
     casts_inputs = False
     former_arguments: ClassVar[FormerArguments] = {
         "init": "embeddings_initializer",
@@ -118,15 +125,14 @@ class Embedding(FloatLayer):
         "use_one_hot_matmul": REMOVED,
     }
 
-    input_dim: PositiveInt
-    output_dim: PositiveInt
-    embeddings_initializer: Initializer = RANDOM_UNIFORM
-    embeddings_regularizer: Regularizer = None
-    embeddings_constraint: Constraint = None
-    mask_zero: Bool = False
-    lora_rank: OptionalPositiveInt = None
-    lora_alpha: OptionalFloat = None
-    quantization_config: QuantizationConfig = None
+    if TYPE_CHECKING:  # fields of the subclasses, which have them in Keras's order
+        input_dim: PositiveInt
+        output_dim: PositiveInt
+        embeddings_initializer: Initializer
+        embeddings_regularizer: Regularizer
+        embeddings_constraint: Constraint
+        mask_zero: Bool
+        lora_rank: OptionalPositiveInt
 
     @classmethod
     def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
@@ -151,6 +157,79 @@ class Embedding(FloatLayer):
 
     def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
         return operation("not_equal", inputs, 0)
+
+
+@layer
+class Embedding(IndexEmbedding):
+    """Maps integer indices to learned vectors; with ``mask_zero`` index 0 is masked."""
+
+    input_dim: PositiveInt
+    output_dim: PositiveInt
+    embeddings_initializer: Initializer = RANDOM_UNIFORM
+    embeddings_regularizer: Regularizer = None
+    embeddings_constraint: Constraint = None
+    mask_zero: Bool = False
+    lora_rank: OptionalPositiveInt = None
+    lora_alpha: OptionalFloat = None
+    quantization_config: QuantizationConfig = None
+
+
+@layer
+class ReversibleEmbedding(IndexEmbedding):
+    """Maps integer indices to learned vectors; called with ``reverse``, it projects vectors back
+    to a score for each index."""
+
+    in_keras_2 = False
+    call_arguments = (Argument("inputs"), Argument("reverse", "value", required=False))
+
+    input_dim: PositiveInt
+    output_dim: PositiveInt
+    tie_weights: Bool = True
+    embeddings_initializer: Initializer = RANDOM_UNIFORM
+    embeddings_regularizer: Regularizer = None
+    embeddings_constraint: Constraint = None
+    mask_zero: Bool = False
+    reverse_dtype: OptionalDType = None
+    logit_soft_cap: OptionalPositiveFloat = None
+    lora_rank: OptionalPositiveInt = None
+    lora_alpha: OptionalFloat = None
+    quantization_config: QuantizationConfig = None
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return None
+
+    def output_shape(self, x: Shape, reverse: bool = False) -> Shape:
+        if self.lora_rank is not None and not self.tie_weights:
+            raise ShapeError(
+                "tied weights with LoRA",
+                "tie_weights: false",
+                "remove `lora_rank`; Keras cannot build the layer with both",
+                field="tie_weights",
+            )
+        if not reverse:
+            return super().output_shape(x)
+        if not x or x[-1] not in (None, self.output_dim):
+            raise ShapeError(
+                f"a last axis of size {self.output_dim} for a reverse call",
+                f"shape {x}",
+                field="inputs",
+            )
+        return (*x[:-1], self.input_dim)
+
+    def weights(self, x: Shape, reverse: bool = False) -> Iterator[Weight]:
+        yield from super().weights(x)
+        if not self.tie_weights:
+            shape = (self.output_dim, self.input_dim)
+            yield Weight("reverse_embeddings", shape, self.embeddings_initializer)
+
+    def macs(self, output: Shape, x: Shape, reverse: bool = False) -> int:
+        if not reverse:
+            return super().macs(output, x)
+        return prod(size or 1 for size in output[1:]) * self.output_dim
+
+    def output_mask(self, *masked: bool, reverse: bool = False, **kwargs: bool) -> bool:
+        return self.mask_zero and not reverse
 
 
 def check_lora(rank: int | None, constraint: Term | None, field: str) -> None:

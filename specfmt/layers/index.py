@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 FAMILIES: Final[dict[str, str]] = {
-    "core": "Dense Activation Embedding Masking Identity",
+    "core": "Dense Activation Embedding ReversibleEmbedding Masking Identity",
     "einsum_dense": "EinsumDense",
     "convolutional": (
         "Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D "
@@ -22,7 +22,7 @@ FAMILIES: Final[dict[str, str]] = {
     "recurrent": "SimpleRNN LSTM GRU",
     "recurrent_cells": "SimpleRNNCell LSTMCell GRUCell StackedRNNCells RNN",
     "convolutional_recurrent": "ConvLSTM1D ConvLSTM2D ConvLSTM3D",
-    "wrappers": "Bidirectional TimeDistributed",
+    "wrappers": "Bidirectional TimeDistributed SpectralNormalization",
     "attention": "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention",
     "normalization": (
         "BatchNormalization LayerNormalization GroupNormalization UnitNormalization "
@@ -47,6 +47,7 @@ FAMILIES: Final[dict[str, str]] = {
         "RandomElasticTransform"
     ),
     "preprocessing_augmentation": ("CutMix MixUp AugMix RandAugment Pipeline MaxNumBoundingBoxes"),
+    "spectrograms": "STFTSpectrogram MelSpectrogram",
     "regularization": (
         "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
         "GaussianDropout AlphaDropout ActivityRegularization"

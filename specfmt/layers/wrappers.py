@@ -1,18 +1,19 @@
-"""Layers that wrap another layer: Bidirectional, TimeDistributed."""
+"""Layers that wrap another layer: Bidirectional, TimeDistributed, SpectralNormalization."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from specfmt.fields.rules import Nullable
-from specfmt.fields.types import Literal
-from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
+from specfmt.fields.types import Literal, PositiveInt
+from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.entries import LayerRule
 from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import RNN_ARGUMENTS, Recurrent, reads_mask
 from specfmt.layers.registry import layer
+from specfmt.vocab.base import Term
 
 MergeMode = Literal["concat", "sum", "mul", "ave"] | None
 
@@ -22,12 +23,8 @@ def inner_weights(
 ) -> Iterator[Weight]:
     """The weights of a wrapped layer, under the wrapper's paths."""
     for weight in inner.weights(*args, **kwargs):
-        yield replace(
-            weight,
-            name=f"{name}/{weight.name}",
-            store="/".join(filter(None, (store, weight.store))),
-            trainable=weight.trainable and not inner.is_frozen(),
-        )
+        trainable = weight.trainable and not inner.is_frozen()
+        yield replace(weight.below(store, name), trainable=trainable)
 
 
 def shifted(nest: Any, by: int) -> Any:
@@ -39,6 +36,9 @@ def _first(shape: Any) -> Any:
     """The shape of a call's first output."""
     return shape[0] if isinstance(shape[0], tuple) else shape
 
+
+POWER_START: Final = Term("initializer", "TruncatedNormal", {"stddev": 0.02})
+"""What the power iteration of SpectralNormalization starts from."""
 
 RNN_LAYERS = ("SimpleRNN", "LSTM", "GRU", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
@@ -217,3 +217,71 @@ class TimeDistributed(Layer):
     def output_mask(self, *masked: bool, **kwargs: Any) -> bool:
         """The mask over time is passed on unchanged."""
         return reads_mask(masked, kwargs)
+
+
+@layer
+class SpectralNormalization(FloatLayer):
+    """Divides the kernel of a layer by its spectral norm in training, so that the layer's
+    Lipschitz constant is about 1 (Miyato et al., 2018)."""
+
+    call_arguments: ClassVar[tuple[Argument, ...]] = (
+        Argument("inputs"),
+        Argument("training", "value", required=False),
+    )
+    supports_masking: ClassVar[bool] = False
+    training_default: ClassVar[bool | None] = False
+    in_keras_2: ClassVar[bool] = False  # but in the releases 2.13 to 2.15
+    changes_weights: ClassVar[bool] = True
+
+    layer: Annotated[Any, LayerRule()]
+    power_iterations: PositiveInt = 1
+
+    @classmethod
+    def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
+        return None
+
+    def kernel(self, x: Shape) -> Weight:
+        """The weight of the inner layer that is normalized.
+
+        Raises:
+            ShapeError: The layer has none.
+        """
+        weights: Iterator[Weight] = self.layer.weights(x)
+        found = next((w for w in weights if w.name in ("kernel", "embeddings")), None)
+        if found is None:
+            raise ShapeError(
+                "a layer with a kernel or embeddings", self.layer.type_name, field="layer"
+            )
+        if getattr(self.layer, "lora_rank", None) is not None:
+            raise ShapeError(
+                "a kernel that LoRA does not adapt",
+                f"lora_rank={self.layer.lora_rank}",
+                "remove `lora_rank` from the layer",
+                field="layer",
+            )
+        return found
+
+    def output_shape(self, x: Shape, training: object = None) -> Any:
+        shape = self.layer.output_shape(x)
+        if not self.layer.open_call:  # of a user-defined layer nobody knows the weights
+            self.kernel(x)
+        return shape
+
+    def weights(self, x: Shape, training: object = None) -> Iterator[Weight]:
+        """The kernel, the vector of the power iteration, and the layer's other weights."""
+        if self.layer.open_call:
+            yield from inner_weights(self.layer, inner_name(self.layer), "layer", x)
+            return
+        kernel = self.kernel(x)
+        rest = []
+        for weight in inner_weights(self.layer, inner_name(self.layer), "layer", x):
+            if weight.name.rpartition("/")[2] == kernel.name:
+                yield replace(weight, copy_store="")
+                yield Weight("vector_u", (1, kernel.shape[-1]), POWER_START, trainable=False)
+            else:
+                rest.append(weight)
+        yield from rest
+
+    def macs(self, output: Shapes, x: Shape, training: object = None) -> int:
+        inner: int = self.layer.macs(output, x)
+        return inner

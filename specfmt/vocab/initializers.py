@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.errors import FieldError
-from specfmt.fields.rules import Integer, Nullable, Number, Rule, Text, Tuple
+from specfmt.fields.rules import Either, Integer, Nullable, Number, Rule, Text, Tuple
 from specfmt.fields.spellings import REMOVED, FormerArguments
 from specfmt.fields.types import Bool, Float, Literal, NaturalFloat, PositiveFloat, Seed
 from specfmt.vocab.base import TermSpec
@@ -17,6 +17,17 @@ from specfmt.vocab.base import TermSpec
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["uniform", "truncated_normal", "untruncated_normal", "normal"]
 FanAxes = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer()))]
+
+Window = Annotated[
+    str | tuple[float, ...] | None,
+    Nullable(
+        Either(
+            Text("the name of a window of scipy.signal"),
+            Tuple(Number(), 1),
+            expected="the name of a window of scipy.signal, or a list of numbers",
+        )
+    ),
+]
 
 
 class NumberOrArray(Rule):
@@ -187,10 +198,12 @@ class STFT(InitializerSpec):
     // 2 + 1)."""
 
     side: Literal["real", "imag"] = "real"
-    window: Annotated[str | None, Nullable(Text("the name of a window of scipy.signal"))] = "hann"
+    window: Window = "hann"
     scaling: Literal["density", "spectrum"] | None = "density"
     periodic: Bool = False
 
     def needs(self, shape: tuple[int, ...]) -> str:
         fits = len(shape) == 3 and shape[1] == 1 and shape[2] > 1
+        if fits and isinstance(self.window, tuple) and len(self.window) != shape[0]:
+            return f"a weight of shape ({len(self.window)}, 1, fft // 2 + 1)"
         return "" if fits else "a weight of shape (frame, 1, fft // 2 + 1)"

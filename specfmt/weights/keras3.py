@@ -161,6 +161,10 @@ class Reader:
             if weight.merged_into:
                 continue
             counts[weight.store] = index + 1
+            if weight.copy_store is not None:
+                copy = counts.get(weight.copy_store, 0)
+                counts[weight.copy_store] = copy + 1
+                self.used.add(f"{place}/{_dataset(folder, weight.copy_store, copy)[1]}")
             dataset, path = _dataset(folder, weight.store, index)
             where = f"{place}/{path}"
             if dataset is None:

@@ -41,11 +41,13 @@ def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arra
             for slot in by_unit[unit]:
                 if slot.weight.merged_into:
                     continue
-                group, _, index = slot.place.rpartition("/")
-                variables = file.require_group(group)
-                if not slot.weight.store:
-                    variables.attrs["name"] = unit.name
-                _create(variables, index, slot.weight.shape, arrays.pop(slot.weight.name))
+                array = arrays.pop(slot.weight.name)
+                for place in filter(None, (slot.place, slot.copy_place)):
+                    group, _, index = place.rpartition("/")
+                    variables = file.require_group(group)
+                    if group == f"{slot.group}/vars":
+                        variables.attrs["name"] = unit.name
+                    _create(variables, index, slot.weight.shape, array)
 
 
 @contextmanager

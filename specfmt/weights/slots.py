@@ -25,6 +25,7 @@ class Slot:
         owners: Names of the nested models that contain the layer, outermost first.
         group: The layer's group: ``layers/functional/layers/dense_1``.
         index: Its number among the variables of ``weight.store`` in that group.
+        copy_index: Its number among those of ``weight.copy_store``, if files hold a copy.
     """
 
     unit: Unit
@@ -32,6 +33,7 @@ class Slot:
     owners: tuple[str, ...]
     group: str
     index: int
+    copy_index: int = 0
 
     @property
     def name(self) -> str:
@@ -41,8 +43,16 @@ class Slot:
     @property
     def place(self) -> str:
         """The path of the dataset: ``layers/lstm/cell/vars/0``."""
-        store = f"/{self.weight.store}" if self.weight.store else ""
-        return f"{self.group}{store}/vars/{self.index}"
+        return self._path(self.weight.store, self.index)
+
+    @property
+    def copy_place(self) -> str:
+        """The path of the dataset that holds a copy; empty if there is none."""
+        store = self.weight.copy_store
+        return "" if store is None else self._path(store, self.copy_index)
+
+    def _path(self, store: str, index: int) -> str:
+        return f"{self.group}{f'/{store}' if store else ''}/vars/{index}"
 
 
 def slots(graph: Graph, prefix: str = "", owners: tuple[str, ...] = ()) -> Iterator[Slot]:
@@ -57,4 +67,7 @@ def slots(graph: Graph, prefix: str = "", owners: tuple[str, ...] = ()) -> Itera
             index = counts.get(weight.store, 0)
             if not weight.merged_into:
                 counts[weight.store] = index + 1
-            yield Slot(unit, weight, owners, group, index)
+            copy = counts.get(weight.copy_store or "", 0)
+            if weight.copy_store is not None:
+                counts[weight.copy_store] = copy + 1
+            yield Slot(unit, weight, owners, group, index, copy)

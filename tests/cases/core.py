@@ -8,6 +8,8 @@ DENSE = {"type": "Dense", "units": 5}
 CONV = {"type": "Conv2D", "filters": 6, "kernel_size": 3, "padding": "same"}
 LORA = {"lora_rank": 2, "lora_alpha": 3.0}
 EMBEDDING = {"type": "Embedding", "input_dim": 8, "output_dim": 5}
+REVERSIBLE = {"type": "ReversibleEmbedding", "name": "e", "input_dim": 8, "output_dim": 5}
+REVERSE = {"reuse": "e", "inputs": {"inputs": "e", "reverse": True}}
 STEPS = [[[1.0, 2.0], [0.0, 0.0], [0.0, 3.0], [1.5, 1.5], [0.0, 0.0]]] * 2
 POOL = {"type": "GlobalAveragePooling1D"}
 
@@ -29,6 +31,20 @@ CASES = [
     Case(EMBEDDING, (3, 4, 2), dtypes=("uint8",)),
     Case(EMBEDDING | LORA, (4, 3), dtypes=("int32",)),
     Case([EMBEDDING | {"mask_zero": True}, POOL], (6,), dtypes=("int32",), high=3),
+    Case(REVERSIBLE, (6,), dtypes=("int32",)),
+    Case(REVERSIBLE | {"tie_weights": False}, (6,), dtypes=("int32",)),
+    Case([REVERSIBLE | {"mask_zero": True}, POOL], (6,), dtypes=("int32",), high=3),
+    *(
+        Case([REVERSIBLE | options, REVERSE], (None,), dtypes=("int32",), name=f"reverse-{options}")
+        for options in (
+            {},
+            {"tie_weights": False},
+            {"logit_soft_cap": 0.5},
+            {"tie_weights": False, "logit_soft_cap": 2.0, "mask_zero": True},
+            {"lora_rank": 2},
+            {"trainable": False},
+        )
+    ),
     Case({"type": "Masking"}, (5, 2), inputs=(STEPS,)),
     Case({"type": "Masking", "mask_value": 1.5}, (5, 2), inputs=(STEPS,)),
     Case([{"type": "Masking"}, POOL], (5, 2), inputs=(STEPS,)),

@@ -227,7 +227,7 @@ def test_applications(keras: Any, name: str) -> None:
 
 def case_models() -> list[Case]:
     """Every third case of the table, and the first that ends in a layer of each type."""
-    cases = table()
+    cases = [case for case in table() if "ord=inf" not in str(case)]  # which JSON has not
     first: dict[str, Case] = {}
     for case in cases:
         first.setdefault(case.entries[-1].get("type", ""), case)

@@ -35,6 +35,10 @@ UNNAMED = {
         for rank in (1, 2, 3)
         for name in ("unroll", "zero_output_for_mask")
     },
+    **{
+        ("ReversibleEmbedding", name): "handed on to Embedding"
+        for name in ("lora_rank", "lora_alpha", "quantization_config")
+    },
     ("AdditiveAttention", "seed"): "handed on to Attention",
     ("RandomContrast", "data_format"): "handed on to the base of image layers",
     ("RandomBrightness", "data_format"): "handed on to the base of image layers",

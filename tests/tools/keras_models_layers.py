@@ -202,6 +202,34 @@ def layer_models(keras: Any) -> dict[str, Any]:
         return keras.Model(a, layers.Dense(4, lora_rank=2)(x))
 
     @model
+    def reversible_embeddings() -> Any:
+        a = inp(5, dtype="int32")
+        tied = layers.ReversibleEmbedding(9, 6, mask_zero=True, logit_soft_cap=3.0)
+        own = layers.ReversibleEmbedding(9, 4, tie_weights=False, embeddings_initializer="ones")
+        x = tied(layers.Dense(6)(tied(a)), reverse=True)
+        return keras.Model(a, [x, own(own(a), reverse=True)])
+
+    @model
+    def spectral_normalization() -> Any:
+        return chain(
+            inp(6, 5, 3),
+            layers.SpectralNormalization(layers.Conv2D(4, 3), power_iterations=2),
+            layers.SpectralNormalization(layers.Dense(3, activation="relu")),
+        )
+
+    @model
+    def spectrograms() -> Any:
+        a = inp(40)
+        options = {"fft_length": 16, "sequence_stride": 5, "num_mel_bins": 6}
+        x = layers.MelSpectrogram(**options, sampling_rate=100)(a)
+        y = layers.MelSpectrogram(**options, sequence_length=12, max_freq=40.0, window=None)(a)
+        b = inp(40, 2)
+        z = layers.STFTSpectrogram(frame_length=8, expand_dims=True, padding="same")(b)
+        window = [1.0, 2.0, 3.0, 3.0, 2.0, 1.0]
+        w = layers.STFTSpectrogram("stft", 6, 2, 8, window, scaling=None)(b)
+        return keras.Model([a, b], [x, y, z, w])
+
+    @model
     def einsums() -> Any:
         a = inp(5, 6)
         x = layers.EinsumDense("abc,cde->abde", (5, 2, 3), bias_axes="de", activation="relu")(a)

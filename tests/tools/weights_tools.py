@@ -69,6 +69,7 @@ def check_files(case: Case, folder: Path) -> None:
         expected = state_dict(program, keras_weights(graph, model))
     with h5py.File(sources[0]) as file:
         kept = [slot.place for slot in slots(graph) if not slot.weight.merged_into]
+        kept += [slot.copy_place for slot in slots(graph) if slot.copy_place]
         assert sorted(kept) == sorted(
             p for p in datasets(file["layers"], "layers", sources[0]) if "seed" not in p
         )

@@ -70,7 +70,10 @@ class Variable(Statement):
 
 @dataclass(frozen=True, kw_only=True)
 class Fourier(Statement):
-    """A local variable with the windowed Fourier basis of `keras.initializers.STFT`."""
+    """A local variable with the windowed Fourier basis of `keras.initializers.STFT`.
+
+    The window has a name, or is the source of a list of ``numbers``, or there is none.
+    """
 
     kind = "fourier"
     name: str
@@ -78,6 +81,7 @@ class Fourier(Statement):
     bins: int
     is_real: bool
     window: str
+    numbers: str
     is_periodic: bool
     scaling: str
 

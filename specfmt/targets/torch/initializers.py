@@ -313,7 +313,8 @@ def _lists(value: Any) -> Any:
 
 
 def _fourier(name: str, word: Any, shape: Shape) -> Fourier:
-    if word.window is not None and word.window not in WINDOWS:
+    named = isinstance(word.window, str)
+    if named and word.window not in WINDOWS:
         raise SpecError(
             [
                 Diagnostic(
@@ -330,7 +331,8 @@ def _fourier(name: str, word: Any, shape: Shape) -> Fourier:
         frame=shape[0],
         bins=shape[-1],
         is_real=word.side == "real",
-        window=word.window or "",
+        window=word.window if named else "",
+        numbers=literal(list(word.window)) if isinstance(word.window, tuple) else "",
         is_periodic=word.periodic,
         scaling=word.scaling or "",
     )

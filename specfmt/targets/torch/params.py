@@ -142,6 +142,10 @@ class Permute(WeightExpr):
     def sources(self) -> Iterator[str]:
         return self.inner.sources()
 
+    def permute(self, *axes: int) -> WeightExpr:
+        """A permutation of a permutation is one."""
+        return self.inner.permute(*(self.axes[axis] for axis in axes))
+
     def forward(self, read: Callable[[str], Any]) -> Any:
         return self.inner.forward(read).transpose(self.axes)
 
@@ -176,6 +180,26 @@ class Reshape(WeightExpr):
     def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
         inner = self.inner
         inner.scatter(value if isinstance(inner, Source) else value.reshape(inner.shape), write)
+
+
+def place_of(axis: int, expr: WeightExpr) -> tuple[int, int | None]:
+    """Where an axis of the Keras weight stands in a value made from that weight alone.
+
+    Returns:
+        The axis of the value; and the size of the Keras axis where it is the inner part of that
+        axis, else None.
+    """
+    if isinstance(expr, Permute):
+        inner, size = place_of(axis, expr.inner)
+        return expr.axes.index(inner), size
+    if isinstance(expr, Reshape):
+        inner, size = place_of(axis, expr.inner)
+        shape, wanted = expr.inner.shape, prod(expr.inner.shape[inner + 1 :])
+        for place, length in enumerate(expr.shape):
+            if prod(expr.shape[place + 1 :]) == wanted and length % shape[inner] == 0:
+                return place, size or (shape[inner] if length > shape[inner] else None)
+    assert isinstance(expr, Source), expr
+    return axis % len(expr.shape), None
 
 
 def joined_axes(inner: Shape, outer: Shape) -> list[tuple[int, ...]] | None:

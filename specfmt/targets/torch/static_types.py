@@ -31,7 +31,7 @@ from specfmt.targets.torch.expr import (
 )
 from specfmt.targets.torch.steps import Step
 
-UNDECLARED: Final = ("nn.GRU", "nn.LSTM", "nn.RNN")
+UNDECLARED: Final = ("nn.GRU", "nn.LSTM", "nn.RNN", "SpectralNorm")
 """Modules whose class declares none of their parameters."""
 
 UNTYPED: Final = ("F.max_pool", "F.adaptive_max_pool", "torch.linalg.", "torch.tensordot")

@@ -5,9 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.base import is_floating
-from specfmt.layers.core import Activation, Dense, Embedding, Identity, Masking
+from specfmt.layers.core import (
+    Activation,
+    Dense,
+    Embedding,
+    Identity,
+    Masking,
+    ReversibleEmbedding,
+)
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor, Unary, axis
+from specfmt.targets.torch.expr import (
+    Attr,
+    Binary,
+    Call,
+    Method,
+    Name,
+    SelfAttr,
+    Tensor,
+    Unary,
+    axis,
+)
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.params import ByLayout, WeightExpr, flat_rows, map_layout
 from specfmt.targets.torch.registry import TargetError, lower
@@ -83,11 +100,12 @@ def linear(
     if bias is not None:
         params["bias"] = flat_rows(y, bias)
     module = builder.module("nn.Linear", x.shape[-1], units, params=params, frozen=frozen, **said)
-    return builder.apply(module, x, layout="any" if x.rank == 2 else "keras", into=y)
+    builder.apply(module, x, layout="any" if x.rank == 2 else "keras", into=y)
+    return y
 
 
 @lower(Embedding)
-def embedding(layer: Embedding, builder: LayerBuilder, x: Tensor) -> Tensor:
+def embedding(layer: Embedding | ReversibleEmbedding, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`nn.Embedding`; as in Keras, row 0 is an ordinary row and the mask marks the padding."""
     check_quantized(layer.dtype)
     out = (*x.shape, layer.output_dim)
@@ -108,6 +126,55 @@ def embedding(layer: Embedding, builder: LayerBuilder, x: Tensor) -> Tensor:
         mask = Tensor(x.shape, "bool", f"{builder.node.name}_mask")
         y.mask = builder.step(Binary("!=", x, 0), mask, layout="keras")
     return y
+
+
+@lower(ReversibleEmbedding)
+def reversible_embedding(
+    layer: ReversibleEmbedding, builder: LayerBuilder, x: Tensor, reverse: bool = False
+) -> Tensor:
+    """`nn.Embedding`, whose matrix a reverse call multiplies with unless it has its own."""
+    if not layer.tie_weights:
+        own = builder.module(
+            "nn.Linear",
+            layer.output_dim,
+            layer.input_dim,
+            params={"weight": builder.weights.reverse_embeddings.T},
+            suffix="reverse",
+            bias=False,
+        )
+    if not reverse:
+        vectors: Tensor = embedding(layer, builder, x)
+        return vectors
+    check_quantized(layer.dtype)
+    frozen = () if layer.lora_rank is None else ("weight",)
+    table = builder.module(
+        "nn.Embedding",
+        layer.input_dim,
+        layer.output_dim,
+        params={"weight": builder.weights.embeddings},
+        frozen=frozen,
+    )
+    weight: Any = Attr(SelfAttr((table if layer.tie_weights else own).attr), "weight")
+    if layer.lora_rank is not None:
+        factors = (
+            builder.parameter(builder.weights[f"lora_embeddings_{which}"], f"lora_{which}")
+            for which in "ab"
+        )
+        weight = Binary("+", weight, Binary("@", *factors))
+    dtype = layer.reverse_dtype or x.dtype
+    y = builder.tensor((*x.shape[:-1], layer.input_dim), dtype)
+    if layer.reverse_dtype is None and not layer.tie_weights:
+        builder.apply(own, x, layout="keras", into=y)
+    else:
+        value: Any = x
+        if dtype not in (x.dtype, builder.dtype):
+            value, weight = (Method(each, "to", (Name(f"torch.{dtype}"),)) for each in (x, weight))
+        builder.step(Call("F.linear", (value, weight)), y, layout="keras", heavy=True)
+    if layer.logit_soft_cap is None:
+        return y
+    cap = layer.logit_soft_cap
+    soft = Binary("*", Call("torch.tanh", (Binary("/", y, cap),)), cap)
+    return builder.expr(soft, y, layout="keras")
 
 
 @lower(Masking)

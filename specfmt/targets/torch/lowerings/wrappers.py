@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.layers.base import Layer
+from specfmt.layers.base import Layer, is_floating
 from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import Recurrent
-from specfmt.layers.wrappers import Bidirectional, TimeDistributed
+from specfmt.layers.wrappers import Bidirectional, SpectralNormalization, TimeDistributed
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
     Axis,
@@ -23,6 +23,7 @@ from specfmt.targets.torch.expr import (
     Tensor,
     axis,
 )
+from specfmt.targets.torch.lowerings.operations import to_dtype
 from specfmt.targets.torch.lowerings.recurrent import (
     Context,
     check_stateful,
@@ -34,7 +35,7 @@ from specfmt.targets.torch.lowerings.recurrent import (
     state,
     stock_module,
 )
-from specfmt.targets.torch.params import ByLayout, Weights
+from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights, place_of
 from specfmt.targets.torch.registry import TargetError, lower
 
 MERGES = {"sum": "+", "mul": "*"}
@@ -198,9 +199,70 @@ def time_distributed(
     return y
 
 
+@lower(SpectralNormalization)
+def spectral_normalization(
+    layer: SpectralNormalization, builder: LayerBuilder, x: Tensor, training: Any = None
+) -> Tensor:
+    """The inner layer, its module in one that normalizes the kernel in training mode."""
+    inner: Layer = layer.layer
+    part = builder.inner(inner, "", inner_name(inner))
+    modules, steps = builder.class_builder.modules, builder.class_builder.steps
+    before = len(steps)
+    y: Tensor = part.lower(inner, x)
+    name = f"{part.weights.prefix}{layer.kernel(x.shape).name}"
+    held = [
+        (module, value)
+        for (unit, _), module in modules.items()
+        for value in module.params.values()
+        if unit is builder.unit and name in keras_order(value).sources()
+    ]
+    if len(held) != 1:
+        raise TargetError(
+            f"a kernel of {inner.type_name} that is no parameter of a module of PyTorch",
+            "normalize a layer that is one, such as Dense or a convolution",
+            "layer",
+        )
+    module, value = held[0]
+    if str(module.ctor.func) != SPECTRAL_NORM:
+        dim, size = place_of(-1, keras_order(value))
+        options: dict[str, Any] = {"iterations": layer.power_iterations, "dim": dim, "size": size}
+        defaults = {"iterations": 1, "dim": 0, "size": None}
+        given = {name: option for name, option in options.items() if option != defaults[name]}
+        module.ctor = Call(builder.helper(SPECTRAL_NORM), (module.ctor,), given)
+        module.params = {f"layer.{name}": each for name, each in module.params.items()}
+        module.params["vector_u"] = builder.weights.vector_u
+        module.frozen = tuple(f"layer.{name}" for name in module.frozen)
+        module.buffers = ("vector_u",)
+    if training:
+        raise TargetError(
+            "a call of SpectralNormalization that is always in training mode",
+            "leave `training` out: the mode of the PyTorch module decides",
+        )
+    module.stays_eval = training is False
+    for step in steps[before:]:
+        if step.module_def is module and step.module is not None:
+            step.module = module.ctor
+    if is_floating(x.dtype) or x.dtype == y.dtype:
+        return y
+    # Keras casts the result to the dtype of the input, integers included.
+    return builder.expr(to_dtype(y, x.dtype), y, dtype=x.dtype)
+
+
+SPECTRAL_NORM = "SpectralNorm"
+"""The helper that normalizes the kernel of a module."""
+
+
+def keras_order(value: WeightExpr | ByLayout) -> WeightExpr:
+    """How a parameter is computed where all axes stand in Keras's order."""
+    while isinstance(value, ByLayout):
+        value = value.keras
+    return value
+
+
 def takes_batch_statistics(inner: Layer, trainable: bool, training: Any) -> bool:
     """Whether the layer uses batch statistics in training, which merging time would change."""
-    return inner.has_statistics and trainable and training is not False
+    of_batch = inner.has_statistics and trainable
+    return (of_batch or inner.changes_weights) and training is not False
 
 
 def is_positionwise(inner: Layer) -> bool:
