@@ -79,6 +79,12 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
         "arcsinh arccosh arctanh exp2 cbrt trunc erfinv isnan isinf isfinite nan_to_num full_like "
         "logaddexp hypot divide_no_nan bitwise_and bitwise_or bitwise_xor stop_gradient copy"
     ),
+    "number_operations": (
+        "fabs sinc erfc angle deg2rad rad2deg i0 signbit isneginf isposinf isreal real imag conj "
+        "conjugate bitwise_invert bitwise_not bitwise_left_shift bitwise_right_shift left_shift "
+        "right_shift gcd lcm fmax fmin fmod heaviside logaddexp2 ldexp isclose"
+    ),
+    "fourier_operations": "fft fft2 ifft2 rfft irfft stft extract_sequences",
     "activation_operations": (
         "relu relu6 sigmoid softmax log_softmax gelu silu elu selu celu leaky_relu hard_sigmoid "
         "hard_silu hard_tanh log_sigmoid softplus softsign soft_shrink hard_shrink tanh_shrink "
@@ -110,7 +116,14 @@ ALIASES: Final[dict[str, str]] = {
 
 
 IRREGULAR_CLASSES: Final[dict[str, str]] = {
+    "fft": "FFT",
+    "fft2": "FFT2",
     "getitem": "GetItem",
+    "ifft2": "IFFT2",
+    "irfft": "IRFFT",
+    "rfft": "RFFT",
+    "stft": "STFT",
+    "svd": "SVD",
     "rgb_to_grayscale": "RGBToGrayscale",
 }
 """Functions whose Keras class is not the function's name in camel case."""

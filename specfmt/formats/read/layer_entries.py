@@ -44,6 +44,8 @@ from specfmt.formats.read.unknown_layers import (
 from specfmt.formats.read.words import field_kind, plain_word, read_word
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.former_arguments import INPUT_KEYS
+from specfmt.layers.former_types import FORMER_TYPES
+from specfmt.layers.keras_names import KERAS_LAYERS as KERAS_NAMES
 from specfmt.layers.recurrent_cells import CELLS
 from specfmt.layers.registry import layer_class
 from specfmt.layers.wrappers import Bidirectional
@@ -234,6 +236,8 @@ class LayerReader:
             fields = {snake_key(key): value for key, value in fields.items()}
         if self.context.legacy:
             return keras2.to_keras_3(class_name, fields, self.context, path)
+        if class_name in KERAS_NAMES:  # an alias, such as MaxPool2D
+            class_name = FORMER_TYPES.get(class_name, class_name)
         return class_name, fields
 
     def _value(self, key: str, value: Any, path: Path, policy: Any, *, frozen: bool) -> Any:
