@@ -92,6 +92,10 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
     ),
     "reductions": "sum mean max min prod std var any all argmax argmin logsumexp norm cumsum",
     "statistics": "amax amin average moments count_nonzero median ptp normalize cumprod",
+    "nan_operations": (
+        "nanmax nanmin nansum nanprod nanmean nanstd nanvar nanargmax nanargmin nancumsum "
+        "nancumprod nanmedian quantile percentile nanquantile nanpercentile"
+    ),
     "order_operations": (
         "sort argsort top_k take_along_axis unstack tril triu diagonal trace diff ravel"
     ),
@@ -102,6 +106,10 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
         "swapaxes moveaxis pad roll split"
     ),
     "product_operations": "getitem take one_hot matmul dot einsum",
+    "linalg_operations": (
+        "det logdet slogdet inv cholesky cholesky_inverse eigh qr svd pinv matrix_rank solve "
+        "solve_triangular"
+    ),
     "attention_operations": "tensordot dot_product_attention",
 }
 """Module in this package -> the functions of `keras.ops` that it defines."""
