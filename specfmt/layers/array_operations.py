@@ -332,6 +332,34 @@ class Pad(Unary):
         )
 
 
+def parts_along(x: Shape, axis: int, where: int | tuple[int, ...]) -> tuple[Shape, ...]:
+    """The shapes of the parts into which a tensor is split along an axis.
+
+    Args:
+        x: Its shape.
+        axis: The axis, counted from the front.
+        where: The number of equal parts, or the indices at which to cut.
+
+    Raises:
+        ShapeError: There are no such parts, or too many.
+    """
+    size = x[axis]
+    parts: list[int | None]
+    if not 0 < (where if isinstance(where, int) else len(where) + 1) <= MAX_OUTPUTS:
+        count = where if isinstance(where, int) else len(where) + 1
+        raise ShapeError(f"1 to {MAX_OUTPUTS} parts", str(count), field="indices_or_sections")
+    if isinstance(where, int):
+        if size is not None and size % where:
+            raise ShapeError(f"a size divisible by {where}", f"{size}", field="indices_or_sections")
+        parts = [None if size is None else size // where] * where
+    elif size is None:
+        parts = [None] * (len(where) + 1)
+    else:
+        cuts = [0, *where, size]
+        parts = [len(range(*slice(a, b).indices(size))) for a, b in pairwise(cuts)]
+    return tuple((*x[:axis], part, *x[axis + 1 :]) for part in parts)
+
+
 @operation("split")
 class Split(Op):
     """Splits the tensor along ``axis`` into equal parts, or at given indices: several outputs."""
@@ -343,21 +371,4 @@ class Split(Op):
     axis: Axis = 0
 
     def output_shape(self, x: Operand) -> tuple[Shape, ...]:
-        axis = check_axis(self.axis, len(x))
-        size, where = x[axis], self.indices_or_sections
-        parts: list[int | None]
-        if not 0 < (where if isinstance(where, int) else len(where) + 1) <= MAX_OUTPUTS:
-            count = where if isinstance(where, int) else len(where) + 1
-            raise ShapeError(f"1 to {MAX_OUTPUTS} parts", str(count), field="indices_or_sections")
-        if isinstance(where, int):
-            if size is not None and size % where:
-                raise ShapeError(
-                    f"a size divisible by {where}", f"{size}", field="indices_or_sections"
-                )
-            parts = [None if size is None else size // where] * where
-        elif size is None:
-            parts = [None] * (len(where) + 1)
-        else:
-            cuts = [0, *where, size]
-            parts = [len(range(*slice(a, b).indices(size))) for a, b in pairwise(cuts)]
-        return tuple((*x[:axis], part, *x[axis + 1 :]) for part in parts)
+        return parts_along(x, check_axis(self.axis, len(x)), self.indices_or_sections)

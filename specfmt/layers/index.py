@@ -105,6 +105,10 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
         "reshape transpose squeeze expand_dims concatenate stack flip repeat tile broadcast_to "
         "swapaxes moveaxis pad roll split"
     ),
+    "arrangement_operations": (
+        "hstack vstack dstack append hsplit vsplit dsplit array_split fliplr flipud rot90 outer "
+        "inner vdot cross slice slice_update digitize saturate_cast"
+    ),
     "product_operations": "getitem take one_hot matmul dot einsum",
     "linalg_operations": (
         "det logdet slogdet inv cholesky cholesky_inverse eigh qr svd pinv matrix_rank solve "
