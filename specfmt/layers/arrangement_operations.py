@@ -85,9 +85,10 @@ class Append(Op):
             return (None if None in sizes else sum(size or 0 for size in sizes),)
         axis = check_axis(self.axis, len(x1))
         Joining.check((x1, x2), axis)
-        if x1[axis] is None or x2[axis] is None:
+        first, second = x1[axis], x2[axis]
+        if first is None or second is None:
             raise ShapeError(f"a known size of axis {axis}", f"shape {tuple(x1)}", field="axis")
-        return (*x1[:axis], x1[axis] + x2[axis], *x1[axis + 1 :])
+        return (*x1[:axis], first + second, *x1[axis + 1 :])
 
     def result_dtype(self, *operands: Any) -> str:
         return result_type(*(operand_dtype(item) for item in operands))
@@ -315,7 +316,7 @@ class SliceUpdate(Op):
     def output_shape(self, inputs: Operand, start_indices: Any, updates: Operand) -> Shape:
         starts = static_starts(inputs, start_indices)
         if len(updates) != len(inputs) or any(
-            None not in (size, part) and start + part > size
+            size is not None and part is not None and start + part > size
             for size, start, part in zip(inputs, starts, updates, strict=True)
         ):
             raise ShapeError(

@@ -80,7 +80,7 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
         "logaddexp hypot divide_no_nan bitwise_and bitwise_or bitwise_xor stop_gradient copy"
     ),
     "number_operations": (
-        "fabs sinc erfc angle deg2rad rad2deg i0 signbit isneginf isposinf isreal real imag conj "
+        "fabs sinc erfc angle deg2rad rad2deg i0 signbit isneginf isposinf isreal real imag "
         "conjugate bitwise_invert bitwise_not bitwise_left_shift bitwise_right_shift left_shift "
         "right_shift gcd lcm fmax fmin fmod heaviside logaddexp2 ldexp isclose"
     ),
@@ -120,6 +120,7 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
 
 ALIASES: Final[dict[str, str]] = {
     "abs": "absolute",
+    "conj": "conjugate",
     "get_item": "getitem",
     "swish": "silu",
     "hard_swish": "hard_silu",

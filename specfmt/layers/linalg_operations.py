@@ -10,21 +10,26 @@ from specfmt.layers.op import Op, Operand
 from specfmt.layers.registry import operation
 
 
+def matrices(x: Any, *, square: bool = True) -> tuple[Shape, int | None, int | None]:
+    """The axes in front of the matrices, their rows and their columns.
+
+    Raises:
+        ShapeError: There are no matrices, or they are not square where they have to be.
+    """
+    if len(x) < 2 or (square and None not in x[-2:] and x[-2] != x[-1]):
+        wanted = "square matrices" if square else "matrices"
+        raise ShapeError(f"{wanted} in the last two axes", f"shape {tuple(x)}", field="inputs")
+    return tuple(x[:-2]), x[-2], x[-1]
+
+
 class MatrixOp(Op):
     """Base of the operations on matrices, which are the last two axes."""
 
     square: ClassVar[bool] = True
 
     def matrix(self, x: Any) -> tuple[Shape, int | None, int | None]:
-        """The axes in front, the rows and the columns.
-
-        Raises:
-            ShapeError: There are no matrices, or they are not square where they have to be.
-        """
-        if len(x) < 2 or (self.square and None not in x[-2:] and x[-2] != x[-1]):
-            wanted = "square matrices" if self.square else "matrices"
-            raise ShapeError(f"{wanted} in the last two axes", f"shape {tuple(x)}", field="inputs")
-        return tuple(x[:-2]), x[-2], x[-1]
+        """The axes in front, the rows and the columns (see `matrices`)."""
+        return matrices(x, square=self.square)
 
     def output_shape(self, x: Operand) -> Any:
         self.matrix(x)
@@ -147,13 +152,13 @@ class MatrixRank(MatrixOp):
         return "int32"
 
 
-class System(MatrixOp):
+class System(Op):
     """Base of the solvers of `a @ x = b`."""
 
     operands: ClassVar[tuple[str, ...]] = ("tensor", "tensor")
 
     def output_shape(self, a: Operand, b: Operand) -> Shape:
-        _, rows, _ = self.matrix(a)
+        _, rows, _ = matrices(a)
         place = len(b) - 1 if len(b) == len(a) - 1 else len(b) - 2
         fits = len(b) in (len(a) - 1, len(a)) and (None in (rows, b[place]) or rows == b[place])
         if not fits:

@@ -84,11 +84,6 @@ class Imag(Unary):
     """The imaginary part: 0 for real numbers."""
 
 
-@operation("conj")
-class Conj(Unary):
-    """The complex conjugate: real numbers unchanged."""
-
-
 @operation("conjugate")
 class Conjugate(Unary):
     """The complex conjugate: real numbers unchanged."""
@@ -183,6 +178,7 @@ class Isclose(Comparison):
     """Whether two operands differ by at most `atol + rtol * |x2|`."""
 
     call_fields: ClassVar[tuple[str, ...]] = ("rtol", "atol")
+    positional_fields: ClassVar[tuple[str, ...]] = ("rtol", "atol")
 
     rtol: NaturalFloat = 1e-05
     atol: NaturalFloat = 1e-08

@@ -35,6 +35,7 @@ class Op(Layer):
         keras_module: The module of Keras's class of the same name.
         leading_fields: Fields that precede the operands among the function's arguments.
         call_fields: Fields that are arguments of Keras's `call`, instead of its constructor.
+        positional_fields: Those of `call_fields` that Keras passes by position, in order.
         operands: The kinds of its operands in order: ``tensor``; ``any`` for a tensor or a
             constant; ``tensors`` for a list; a last ``...`` for any number of tensors.
         optional_operands: Keras's names of further operands, which are passed by keyword; null
@@ -50,6 +51,7 @@ class Op(Layer):
     keras_module: ClassVar[str] = ""
     leading_fields: ClassVar[tuple[str, ...]] = ()
     call_fields: ClassVar[tuple[str, ...]] = ()
+    positional_fields: ClassVar[tuple[str, ...]] = ()
     operands: ClassVar[tuple[str, ...]] = ("tensor",)
     optional_operands: ClassVar[tuple[str, ...]] = ()
     lists_are_arrays: ClassVar[bool] = False

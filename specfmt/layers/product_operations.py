@@ -62,6 +62,7 @@ class GetItem(Op):
     """`x[key]`: indexing by integers, slices, new axes and an ellipsis."""
 
     call_fields: ClassVar[tuple[str, ...]] = ("key",)
+    positional_fields: ClassVar[tuple[str, ...]] = ("key",)
 
     key: Annotated[Any, KeyRule()]
 

@@ -297,7 +297,15 @@ REFUSED = {
         "einsum exp2 extract_patches full_like glu hard_shrink hard_sigmoid hard_silu "
         "hard_tanh hypot log10 log2 logaddexp max_pool median moments nan_to_num ptp ravel "
         "soft_shrink sort sparse_plus sparse_sigmoid sparsemax squareplus take_along_axis "
-        "tanh_shrink threshold trunc"
+        "tanh_shrink threshold trunc fabs sinc erfc angle deg2rad rad2deg i0 signbit isneginf "
+        "isposinf isreal real imag conj conjugate bitwise_invert bitwise_not bitwise_left_shift "
+        "bitwise_right_shift left_shift right_shift gcd lcm fmax fmin fmod heaviside logaddexp2 "
+        "ldexp isclose fft fft2 ifft2 rfft irfft stft extract_sequences nanmax nanmin nansum "
+        "nanprod nanmean nanstd nanvar nanargmax nanargmin nancumsum nancumprod nanmedian "
+        "quantile percentile nanquantile nanpercentile det logdet slogdet inv cholesky "
+        "cholesky_inverse eigh qr svd pinv matrix_rank solve solve_triangular hstack vstack "
+        "dstack append hsplit dsplit array_split fliplr flipud rot90 outer inner vdot cross "
+        "slice slice_update digitize saturate_cast"
     ),
     "activation": "Activation Dense",
     "alpha": "elu",
@@ -325,8 +333,13 @@ REFUSED = {
         "average count_nonzero cumprod dot_product_attention exp2 full_like hypot isnan "
         "median mod ptp sort take_along_axis trunc AutoContrast RandomCrop RandomGrayscale "
         "RandomHue RandomInvert RandomPerspective Solarization Pipeline "
-        "ContrastLimitedAdaptiveHistogramEqualization"
+        "ContrastLimitedAdaptiveHistogramEqualization MelSpectrogram SpectralNormalization angle "
+        "bitwise_invert bitwise_left_shift bitwise_not bitwise_right_shift conj deg2rad digitize "
+        "fabs fmax fmod gcd heaviside hstack i0 imag isclose isneginf isposinf isreal lcm ldexp "
+        "left_shift matrix_rank nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin "
+        "nanprod nanstd nansum nanvar quantile rad2deg real right_shift saturate_cast signbit sinc"
     ),
+    "layer": "TimeDistributed",
     "k": "tril triu",
     "keepdims": "argmax",
     "layer.trainable": "Bidirectional",

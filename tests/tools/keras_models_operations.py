@@ -246,4 +246,107 @@ def operation_models(keras: Any) -> dict[str, Any]:
             ],
         )
 
+    @model
+    def rare_functions() -> Any:
+        a, b, n = inp(4, 3), inp(4, 3), inp(4, dtype="int32")
+        names = "fabs sinc erfc angle deg2rad rad2deg i0 real imag conj conjugate"
+        tests = "signbit isneginf isposinf isreal"
+        pairs = "fmax fmin fmod heaviside logaddexp2 isclose"
+        bits = "bitwise_left_shift bitwise_right_shift left_shift right_shift gcd lcm ldexp"
+        return keras.Model(
+            [a, b, n],
+            [
+                *(getattr(ops, name)(a) for name in (names + " " + tests).split()),
+                *(getattr(ops, name)(a, b) for name in pairs.split()),
+                *(getattr(ops, name)(n, n) for name in bits.split()),
+                ops.bitwise_invert(n),
+                ops.bitwise_not(n),
+                ops.isclose(a, 2.0, atol=0.5, equal_nan=True),
+                ops.digitize(a, np.array([0.0, 1.0], "float32")),
+                ops.saturate_cast(a, "int8"),
+            ],
+        )
+
+    @model
+    def fourier_functions() -> Any:
+        a, b = inp(4, 8), inp(4, 8)
+        return keras.Model(
+            [a, b],
+            [
+                *ops.fft((a, b)),
+                *ops.fft2((a, b)),
+                *ops.ifft2((a, b)),
+                *ops.rfft(a, fft_length=6),
+                ops.irfft((a, b)),
+                *ops.stft(a, 4, 2, 6),
+                ops.extract_sequences(a, 3, 2),
+            ],
+        )
+
+    @model
+    def functions_of_nan() -> Any:
+        a = inp(4, 3)
+        names = "max min sum prod mean std var argmax argmin cumsum cumprod median".split()
+        return keras.Model(
+            a,
+            [
+                *(getattr(ops, f"nan{name}")(a, axis=1) for name in names),
+                ops.quantile(a, 0.3, axis=1),
+                ops.quantile(a, [0.3, 0.6], axis=-1, keepdims=True),
+                ops.percentile(a, 30, axis=1, method="nearest"),
+                ops.nanquantile(a, 0.3, axis=1),
+                ops.nanpercentile(a, 30, axis=1),
+            ],
+        )
+
+    @model
+    def linear_algebra() -> Any:
+        a, b = inp(3, 3), inp(3, 2)
+        c = ops.matmul(a, ops.transpose(a, (0, 2, 1))) + 3.0 * np.eye(3, dtype="float32")
+        factor = ops.cholesky(c)
+        return keras.Model(
+            [a, b],
+            [
+                ops.det(a),
+                ops.logdet(c),
+                ops.slogdet(c)[1],
+                ops.inv(c),
+                factor,
+                ops.cholesky_inverse(factor),
+                ops.eigh(c)[0],
+                ops.matmul(*ops.qr(b)),
+                ops.svd(b, compute_uv=False),
+                ops.pinv(b),
+                ops.matrix_rank(b),
+                ops.solve(c, b),
+                ops.solve_triangular(factor, b, lower=True),
+            ],
+        )
+
+    @model
+    def arrangements() -> Any:
+        a, b = inp(4, 3), inp(4, 3)
+        return keras.Model(
+            [a, b],
+            [
+                ops.hstack([a, b]),
+                ops.vstack([a, b]),
+                ops.dstack([a, b]),
+                ops.append(a, b, axis=1),
+                *ops.hsplit(a, 2),
+                *ops.dsplit(a, [1]),
+                *ops.array_split(a, 3, axis=1),
+                *ops.vsplit(a, 2),
+                ops.fliplr(a),
+                ops.flipud(a),
+                ops.rot90(a, axes=(1, 2)),
+                ops.outer(a, b),
+                ops.inner(a, b),
+                ops.vdot(a, b),
+                ops.cross(a, b, axisc=1),
+                ops.slice(a, [0, 1, 0], (-1, 2, 3)),
+                ops.slice_update(a, [0, 1, 0], b[:, :2]),
+            ],
+        )
+
     return found

@@ -18,7 +18,10 @@ from specfmt.layers.naming import is_automatic
 from specfmt.layers.op import Op
 
 WRITES_DTYPE: Final = frozenset(
-    ("prod cumsum cumprod one_hot cast convert_to_tensor zeros_like ones_like full_like").split()
+    (
+        "prod cumsum cumprod nancumsum nancumprod saturate_cast one_hot cast convert_to_tensor "
+        "zeros_like ones_like full_like"
+    ).split()
 )
 """Operations whose config has a ``dtype``."""
 
@@ -155,7 +158,7 @@ class ModelWriter:
         items = [self.argument(value) for value in nested(unit, node.args).values()]
         if isinstance(unit.spec, Op):
             called = {k: self.argument(getattr(unit.spec, k)) for k in unit.spec.call_fields}
-            key = [called.pop("key")] if "key" in called else []
+            more_items = [called.pop(name) for name in unit.spec.positional_fields]
             passed = ALWAYS_GIVEN if is_automatic(unit.name, unit.type_name) else frozenset()
             given = {k: v for k, v in called.items() if v is not None or k in passed}
             optional = unit.spec.optional_operands
@@ -163,7 +166,7 @@ class ModelWriter:
                 first = len(unit.spec.operands)
                 more = [*items[first:], *(None,) * (first + len(optional) - len(items))]
                 items, given = items[:first], {**dict(zip(optional, more, strict=True)), **given}
-            return {"args": items + key, "kwargs": given}
+            return {"args": items + more_items, "kwargs": given}
         return {"args": items[: node.positional], "kwargs": keywords}
 
     def argument(self, item: Any) -> Any:

@@ -43,9 +43,6 @@ FLOAT_DTYPE: Final = frozenset({"one_hot"})
 BINARY: Final = 2
 """Operands of arithmetic."""
 
-KEY: Final = "getitem"
-"""The operation whose second argument is an index, not an operand."""
-
 
 def is_operation(item: Any) -> bool:
     """Whether a serialized layer is an operation of `keras.ops`."""
@@ -115,9 +112,11 @@ def drop_op_defaults(name: str, arguments: Json) -> Json:
 
 def settle_call(name: str, call: Call) -> None:
     """Move positional arguments that are not operands to keywords, and drop those not given."""
-    if name == KEY and len(call.args) == 2:
-        call.kwargs["key"] = call.args.pop()
     cls = op_class(name)
+    if cls is not None and cls.positional_fields:
+        count = len(cls.operands)
+        rest, call.args = call.args[count:], call.args[:count]
+        call.kwargs |= dict(zip(cls.positional_fields, rest, strict=False))
     optional = cls.optional_operands if cls is not None else ()
     if any(call.kwargs.get(key) is not None for key in optional):
         missing = len(cls.operands) + len(optional) - len(call.args) if cls is not None else 0

@@ -84,12 +84,11 @@ def window(layer: ops.STFT, builder: LayerBuilder, x: Tensor) -> Any:
     """The window, with zeros around it up to the length of the transform."""
     missing = layer.fft_length - layer.sequence_length
     if isinstance(layer.window, tuple):
-        before = (0.0,) * (missing // 2)
-        values = (*before, *layer.window, *(0.0,) * (missing - len(before)))
-        return buffer(builder, Array(values, "float32"), None, x.dtype)
-    typed = {} if x.dtype == "float32" else {"dtype": Attr(x, "dtype")}
-    device = {**typed, "device": Attr(x, "device")}
-    own = Call(f"torch.{layer.window}_window", (layer.sequence_length,), device)
+        own: Any = buffer(builder, Array(layer.window, "float32"), None, x.dtype)
+    else:
+        typed = {} if x.dtype == "float32" else {"dtype": Attr(x, "dtype")}
+        device = {**typed, "device": Attr(x, "device")}
+        own = Call(f"torch.{layer.window}_window", (layer.sequence_length,), device)
     sides = (missing // 2, missing - missing // 2)
     return Call("F.pad", (own, sides)) if missing else own
 

@@ -72,7 +72,6 @@ def imag(layer: ops.Imag, builder: LayerBuilder, x: Tensor) -> Tensor:
     return builder.expr(Attr(x, "imag"), x)
 
 
-@lower(ops.Conj)
 @lower(ops.Conjugate)
 def conj(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
     if not x.dtype.startswith("complex"):
