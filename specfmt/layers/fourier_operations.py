@@ -133,6 +133,36 @@ class STFT(Op):
         return (shape, shape)
 
 
+@operation("istft", "math")
+class ISTFT(ComplexOp):
+    """The inverse of `stft`: a signal from a pair of real and imaginary part (..., frames,
+    frequencies)."""
+
+    ranks = 2
+
+    sequence_length: PositiveInt
+    sequence_stride: PositiveInt
+    fft_length: PositiveInt
+    length: OptionalPositiveInt = None
+    window: Window = "hann"
+    center: Bool = True
+
+    def output_shape(self, x: Any) -> Shape:
+        check_lengths(self)
+        shape = self.pair_shape(x)
+        if shape[-1] not in (None, self.fft_length // 2 + 1):
+            raise ShapeError(
+                f"{self.fft_length // 2 + 1} frequencies, half the FFT length and one",
+                f"shape {shape}",
+                field="fft_length",
+            )
+        size = self.length
+        if size is None and shape[-2] is not None:
+            size = (shape[-2] - 1) * self.sequence_stride + self.fft_length
+            size -= (self.fft_length // 2) * 2 if self.center else 0
+        return (*shape[:-2], size)
+
+
 @operation("extract_sequences", "math")
 class ExtractSequences(Op):
     """Frames of the last axis: (..., frames, samples)."""

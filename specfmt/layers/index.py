@@ -84,7 +84,7 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
         "conjugate bitwise_invert bitwise_not bitwise_left_shift bitwise_right_shift left_shift "
         "right_shift gcd lcm fmax fmin fmod heaviside logaddexp2 ldexp isclose"
     ),
-    "fourier_operations": "fft fft2 ifft2 rfft irfft stft extract_sequences",
+    "fourier_operations": "fft fft2 ifft2 rfft irfft stft istft extract_sequences",
     "activation_operations": (
         "relu relu6 sigmoid softmax log_softmax gelu silu elu selu celu leaky_relu hard_sigmoid "
         "hard_silu hard_tanh log_sigmoid softplus softsign soft_shrink hard_shrink tanh_shrink "
@@ -134,6 +134,7 @@ IRREGULAR_CLASSES: Final[dict[str, str]] = {
     "getitem": "GetItem",
     "ifft2": "IFFT2",
     "irfft": "IRFFT",
+    "istft": "ISTFT",
     "rfft": "RFFT",
     "stft": "STFT",
     "svd": "SVD",

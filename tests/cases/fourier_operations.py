@@ -50,6 +50,20 @@ CASES = [
             ({"window": WINDOW, "center": False}, (20,)),
         )
     ),
+    *(
+        Case(
+            [op("istft", PAIR, **FRAMES, **fields)], [shape, shape], name=f"istft-{fields}-{shape}"
+        )
+        for fields, shape in (
+            ({}, (7, 5)),
+            ({}, (2, 6, 5)),
+            ({"center": False}, (7, 5)),
+            ({"length": 11}, (7, 5)),
+            ({"window": "hamming"}, (7, 5)),
+            ({"window": None, "center": False}, (2, 7, 5)),
+            ({"window": WINDOW}, (7, 5)),
+        )
+    ),
     Case([op("extract_sequences", sequence_length=4, sequence_stride=3)], (2, 20)),
     Case([op("extract_sequences", sequence_length=4, sequence_stride=3)], (None,), sizes=(11,)),
 ]

@@ -300,7 +300,7 @@ REFUSED = {
         "tanh_shrink threshold trunc fabs sinc erfc angle deg2rad rad2deg i0 signbit isneginf "
         "isposinf isreal real imag conj conjugate bitwise_invert bitwise_not bitwise_left_shift "
         "bitwise_right_shift left_shift right_shift gcd lcm fmax fmin fmod heaviside logaddexp2 "
-        "ldexp isclose fft fft2 ifft2 rfft irfft stft extract_sequences nanmax nanmin nansum "
+        "ldexp isclose fft fft2 ifft2 rfft irfft stft istft extract_sequences nanmax nanmin nansum "
         "nanprod nanmean nanstd nanvar nanargmax nanargmin nancumsum nancumprod nanmedian "
         "quantile percentile nanquantile nanpercentile det logdet slogdet inv cholesky "
         "cholesky_inverse eigh qr svd pinv matrix_rank solve solve_triangular hstack vstack "

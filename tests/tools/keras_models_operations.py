@@ -279,6 +279,7 @@ def operation_models(keras: Any) -> dict[str, Any]:
                 *ops.rfft(a, fft_length=6),
                 ops.irfft((a, b)),
                 *ops.stft(a, 4, 2, 6),
+                ops.istft(ops.stft(a, 4, 2, 6), 4, 2, 6, length=7),
                 ops.extract_sequences(a, 3, 2),
             ],
         )

@@ -34,7 +34,13 @@ from specfmt.targets.torch.steps import Step
 UNDECLARED: Final = ("nn.GRU", "nn.LSTM", "nn.RNN", "SpectralNorm")
 """Modules whose class declares none of their parameters."""
 
-UNTYPED: Final = ("F.max_pool", "F.adaptive_max_pool", "torch.linalg.", "torch.tensordot")
+UNTYPED: Final = (
+    "F.max_pool",
+    "F.adaptive_max_pool",
+    "torch.linalg.",
+    "torch.fft.",
+    "torch.tensordot",
+)
 """Prefixes of functions for which PyTorch declares no return type."""
 
 

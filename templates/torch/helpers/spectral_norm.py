@@ -34,7 +34,8 @@ class SpectralNorm(nn.Module):
         return weight.movedim(dim, 0).flatten(1)
 
     def _normalize(self, weight: torch.Tensor) -> None:
-        matrix, u = self._matrix(), self.vector_u
+        matrix = self._matrix()
+        u: torch.Tensor = self.vector_u
         if not matrix.any():
             return
         for _ in range(self.iterations):

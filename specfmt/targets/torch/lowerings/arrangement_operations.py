@@ -54,15 +54,17 @@ def append(layer: ops.Append, builder: LayerBuilder, x1: Tensor, x2: Tensor) -> 
     return result
 
 
-def split(builder: LayerBuilder, x: Tensor, shapes: Any, where: Any, dim: int) -> Any:
-    """Equal parts by `chunk`, others by `tensor_split`."""
+def split(
+    builder: LayerBuilder, x: Tensor, shapes: Any, where: Any, dim: int, function: str
+) -> Any:
+    """The parts of a tensor along an axis, by `chunk` or `tensor_split`."""
     if len(shapes) == 1:
         return (x,)
     name = builder.node.name
     outputs = tuple(
         Tensor(shape, x.dtype, f"{name}_{i}" if i else name) for i, shape in enumerate(shapes)
     )
-    expr = Method(x, "tensor_split", (where,), {"dim": axis(dim, x)})
+    expr = Method(x, function, (where,), {"dim": axis(dim, x)})
     return builder.step(expr, *outputs, layout="any" if x.flat is None else "keras")
 
 
@@ -71,14 +73,16 @@ def split(builder: LayerBuilder, x: Tensor, shapes: Any, where: Any, dim: int) -
 @lower(ops.Dsplit)
 def along_place(layer: ops.Splitting, builder: LayerBuilder, x: Tensor) -> Any:
     shapes = layer.output_shape(as_operand(x))
-    return split(builder, x, shapes, layer.indices_or_sections, layer.place)
+    where = layer.indices_or_sections
+    function = "chunk" if isinstance(where, int) else "tensor_split"
+    return split(builder, x, shapes, where, layer.place, function)
 
 
 @lower(ops.ArraySplit)
 def array_split(layer: ops.ArraySplit, builder: LayerBuilder, x: Tensor) -> Any:
     shapes = layer.output_shape(as_operand(x))
     dim = check_axis(layer.axis, x.rank)
-    return split(builder, x, shapes, layer.indices_or_sections, dim)
+    return split(builder, x, shapes, layer.indices_or_sections, dim, "tensor_split")
 
 
 @lower(ops.Fliplr)

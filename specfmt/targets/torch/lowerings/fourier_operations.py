@@ -8,7 +8,7 @@ from specfmt.graph.model import Array
 from specfmt.layers import fourier_operations as ops
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Tensor
+from specfmt.targets.torch.expr import Attr, Binary, Call, Expr, Method, Subscript, Tensor
 from specfmt.targets.torch.lowerings.operations import as_operand
 from specfmt.targets.torch.registry import TargetError, lower
 
@@ -80,7 +80,23 @@ def stft(layer: ops.STFT, builder: LayerBuilder, x: Tensor) -> Any:
     return parts(builder, Call("torch.fft.rfft", (frames,)), shapes, x.dtype)
 
 
-def window(layer: ops.STFT, builder: LayerBuilder, x: Tensor) -> Any:
+@lower(ops.ISTFT)
+def istft(layer: ops.ISTFT, builder: LayerBuilder, x: Pair) -> Tensor:
+    """Frames that overlap, added: `torch.istft` divides by other windows at the ends."""
+    y = builder.tensor(layer.output_shape(as_operand(x)), x[0].dtype)
+    half = layer.fft_length // 2 if layer.center else 0
+    kwargs: dict[str, Any] = {"fft_length": layer.fft_length, "stride": layer.sequence_stride}
+    if layer.window is not None:
+        kwargs["window"] = window(layer, builder, x[0])
+    call = Call(builder.helper("inverse_stft"), (Call("torch.complex", x),), kwargs)
+    end = half + layer.length if layer.length is not None else -half if half else None
+    cut = slice(half or None, end)
+    expr: Any = call if cut == slice(None) else Subscript(call, (Ellipsis, cut))
+    result: Tensor = builder.step(expr, y, layout="keras")
+    return result
+
+
+def window(layer: ops.STFT | ops.ISTFT, builder: LayerBuilder, x: Tensor) -> Any:
     """The window, with zeros around it up to the length of the transform."""
     missing = layer.fft_length - layer.sequence_length
     if isinstance(layer.window, tuple):
