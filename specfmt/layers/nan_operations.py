@@ -10,7 +10,7 @@ from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.op import Op, Operand
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import (
-    WIDER,
+    SUM_DTYPES,
     Argmax,
     Argmin,
     Cumsum,
@@ -46,7 +46,7 @@ class Nanprod(Reduction):
     """The product over ``axis``, NaN left out."""
 
     def result_dtype(self, x: Operand) -> str:
-        return WIDER.get(x.dtype, x.dtype)
+        return SUM_DTYPES.get(x.dtype, x.dtype)
 
 
 @operation("nanmean")

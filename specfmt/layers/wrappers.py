@@ -263,13 +263,13 @@ class SpectralNormalization(FloatLayer):
 
     def output_shape(self, x: Shape, training: object = None) -> Any:
         shape = self.layer.output_shape(x)
-        if not self.layer.open_call:  # of a user-defined layer nobody knows the weights
+        if not self.layer.takes_any_arguments:  # of a user-defined layer nobody knows the weights
             self.kernel(x)
         return shape
 
     def weights(self, x: Shape, training: object = None) -> Iterator[Weight]:
         """The kernel, the vector of the power iteration, and the layer's other weights."""
-        if self.layer.open_call:
+        if self.layer.takes_any_arguments:
             yield from inner_weights(self.layer, inner_name(self.layer), "layer", x)
             return
         kernel = self.kernel(x)
