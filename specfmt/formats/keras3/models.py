@@ -158,8 +158,15 @@ class ModelWriter:
         items = [self.argument(value) for value in nested(unit, node.args).values()]
         if isinstance(unit.spec, Op):
             called = {k: self.argument(getattr(unit.spec, k)) for k in unit.spec.call_fields}
-            more_items = [called.pop(name) for name in unit.spec.positional_fields]
-            passed = ALWAYS_GIVEN if is_automatic(unit.name, unit.type_name) else frozenset()
+            automatic = is_automatic(unit.name, unit.type_name)
+            more_items = []
+            for name in unit.spec.positional_fields:
+                field = type(unit.spec).model_fields[name]
+                if automatic or field.is_required():
+                    more_items.append(called.pop(name))
+                elif getattr(unit.spec, name) == field.default:
+                    del called[name]  # a call of the class, which code writes without defaults
+            passed = ALWAYS_GIVEN if automatic else frozenset()
             given = {k: v for k, v in called.items() if v is not None or k in passed}
             optional = unit.spec.optional_operands
             if optional:  # Keras passes them by keyword, given or not
