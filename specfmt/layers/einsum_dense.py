@@ -98,12 +98,12 @@ class EinsumDense(FloatLayer):
         return None
 
     @classmethod
-    def drop_derived(cls, config: dict[str, Any]) -> None:
+    def remove_derived(cls, config: dict[str, Any]) -> None:
         if config.get("lora_alpha") == config.get("lora_rank"):
             config.pop("lora_alpha", None)
 
     @classmethod
-    def resolve(cls, config: dict[str, Any]) -> None:
+    def convert_arguments(cls, config: dict[str, Any]) -> None:
         if config.get("lora_rank") and config.get("lora_alpha") is None:
             config["lora_alpha"] = config["lora_rank"]
 

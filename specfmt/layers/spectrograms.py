@@ -170,7 +170,7 @@ class MelSpectrogram(FloatLayer):
         return None if rank is None else rank + 1
 
     @classmethod
-    def drop_derived(cls, config: dict[str, Any]) -> None:
+    def remove_derived(cls, config: dict[str, Any]) -> None:
         if config.get("sequence_length") == config.get("fft_length", 2048):
             config.pop("sequence_length", None)
         rate = config.get("sampling_rate", 16000)
@@ -178,7 +178,7 @@ class MelSpectrogram(FloatLayer):
             config.pop("max_freq", None)
 
     @classmethod
-    def resolve(cls, config: dict[str, Any]) -> None:
+    def convert_arguments(cls, config: dict[str, Any]) -> None:
         config["sequence_length"] = config["sequence_length"] or config["fft_length"]
         config["max_freq"] = config["max_freq"] or config["sampling_rate"] // 2
 

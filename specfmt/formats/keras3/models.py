@@ -172,7 +172,10 @@ class ModelWriter:
             if optional:  # Keras passes them by keyword, given or not
                 first = len(unit.spec.operands)
                 more = [*items[first:], *(None,) * (first + len(optional) - len(items))]
-                items, given = items[:first], {**dict(zip(optional, more, strict=True)), **given}
+                named = dict(zip(optional, more, strict=True))
+                if not automatic:  # a call of the class, which code writes without defaults
+                    named = {k: v for k, v in named.items() if v is not None}
+                items, given = items[:first], {**named, **given}
             return {"args": items + more_items, "kwargs": given}
         return {"args": items[: node.positional], "kwargs": keywords}
 
