@@ -5,7 +5,10 @@ from torch.nn import functional as F
 
 
 def inverse_stft(
-    spectrum: torch.Tensor, fft_length: int, stride: int, window: torch.Tensor | None = None
+    spectrum: torch.Tensor,
+    fft_length: int,
+    stride: int,
+    window: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """A signal (..., samples) from its spectrum (..., frames, frequencies).
 

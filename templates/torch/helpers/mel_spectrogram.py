@@ -52,8 +52,12 @@ class MelSpectrogram(nn.Module):
         points = torch.linspace(float(edges[0]), float(edges[1]), num_mel_bins + 2)
         low, center, high = points[:-2], points[1:-1], points[2:]
         bins = self.mel(frequencies).unsqueeze(1)
-        filters = torch.minimum((bins - low) / (center - low), (high - bins) / (high - center))
-        self.filters = nn.Buffer(F.pad(filters.clamp(min=0).T, (1, 0)), persistent=False)
+        filters = torch.minimum(
+            (bins - low) / (center - low), (high - bins) / (high - center)
+        )
+        self.filters = nn.Buffer(
+            F.pad(filters.clamp(min=0).T, (1, 0)), persistent=False
+        )
 
     @staticmethod
     def mel(frequency: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,11 @@ class SpectralNorm(nn.Module):
     """
 
     def __init__(
-        self, layer: nn.Module, iterations: int = 1, dim: int = 0, size: int | None = None
+        self,
+        layer: nn.Module,
+        iterations: int = 1,
+        dim: int = 0,
+        size: int | None = None,
     ) -> None:
         super().__init__()
         self.layer = layer
