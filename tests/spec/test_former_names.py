@@ -46,6 +46,8 @@ VALUES: dict[str, Any] = {
     "constraint": "non_neg",
     "dilation_rate": 2,
     "dims": [2, 1],
+    "equation": "abc,cd->abd",
+    "output_shape": [9, 2],
     "factor": 1,
     "initializer": "ones",
     "kernel_size": 3,

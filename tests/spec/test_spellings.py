@@ -407,7 +407,7 @@ def test_a_suggestion_is_right_or_there_is_none(word: str, meant: str | None) ->
     assert did_you_mean(word, known) == (f"did you mean {meant}?" if meant else "")
 
 
-@pytest.mark.parametrize("entry", ["type: EinsumDense", "type: SpectralNormalization", "op: qr"])
+@pytest.mark.parametrize("entry", ["op: fori_loop", "op: vectorized_map"])
 def test_a_name_that_keras_has_and_specfmt_has_not_is_told_apart_from_a_typo(entry: str) -> None:
     finding, *_ = check(f"specfmt: 1\ninputs: {{x: {{shape: [4]}}}}\nlayers:\n  - {{{entry}}}\n")
     assert finding.code == "SF120"
