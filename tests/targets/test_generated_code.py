@@ -37,6 +37,7 @@ from tests.tools.harness import (
 from tests.tools.training_tools import ruff
 
 FILES = list(generated())
+HELPERS = Path(__file__).parents[2] / "templates" / "torch" / "helpers"
 
 ALLOWED = {
     "keras": {"tensorflow", "keras", "numpy", "matplotlib", "sklearn", "PIL", "tqdm"},
@@ -76,6 +77,19 @@ def test_imports(file: Generated) -> None:
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert {name.partition(".")[0] for name in names} <= used
     assert len(set(names)) == len(names)
+
+
+def test_helpers_import_each_name_in_one_way() -> None:
+    """Two of them in one file would otherwise give it the same import twice."""
+    ways: dict[str, set[str]] = {}
+    for path in HELPERS.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for alias in node.names:
+                    name = alias.asname or alias.name
+                    node.names = [alias]
+                    ways.setdefault(name, set()).add(ast.unparse(node))
+    assert {name: found for name, found in ways.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

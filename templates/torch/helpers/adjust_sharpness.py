@@ -1,7 +1,7 @@
 """Blurred or sharpened images."""
 
 import torch
-from torch.nn import functional as F
+import torch.nn.functional as F
 
 
 def adjust_sharpness(

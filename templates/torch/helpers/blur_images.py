@@ -1,7 +1,7 @@
 """Blurred images."""
 
 import torch
-from torch.nn import functional as F
+import torch.nn.functional as F
 
 
 def blur_images(

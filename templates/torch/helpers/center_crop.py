@@ -1,7 +1,7 @@
 """The middle of images."""
 
 import torch
-from torch.nn import functional as F
+import torch.nn.functional as F
 
 
 def center_crop(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

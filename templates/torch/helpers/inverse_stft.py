@@ -1,7 +1,7 @@
 """The inverse of a short-time Fourier transform."""
 
 import torch
-from torch.nn import functional as F
+import torch.nn.functional as F
 
 
 def inverse_stft(

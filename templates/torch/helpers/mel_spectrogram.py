@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import nn
-from torch.nn import functional as F
 
 
 class MelSpectrogram(nn.Module):

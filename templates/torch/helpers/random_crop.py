@@ -1,7 +1,7 @@
 """Random crops of images."""
 
 import torch
-from torch.nn import functional as F
+import torch.nn.functional as F
 
 
 def random_crop(x: torch.Tensor, size: tuple[int, int], training: bool) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """Spectral normalization of a module's weight."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
-from torch.nn import functional as F
 
 
 class SpectralNorm(nn.Module):
