@@ -100,7 +100,13 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
         "sort argsort top_k take_along_axis unstack tril triu diagonal trace diff ravel"
     ),
     "image_operations": ("depth_to_space space_to_depth resize rgb_to_grayscale extract_patches"),
-    "window_operations": "max_pool average_pool",
+    "window_operations": "max_pool average_pool adaptive_average_pool adaptive_max_pool",
+    "convolution_operations": "conv depthwise_conv separable_conv unfold fold",
+    "normalization_operations": "batch_normalization layer_normalization rms_normalization",
+    "loss_operations": (
+        "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy ctc_loss "
+        "ctc_decode psnr in_top_k multi_hot"
+    ),
     "array_operations": (
         "reshape transpose squeeze expand_dims concatenate stack flip repeat tile broadcast_to "
         "swapaxes moveaxis pad roll split"
@@ -129,13 +135,23 @@ ALIASES: Final[dict[str, str]] = {
 
 
 IRREGULAR_CLASSES: Final[dict[str, str]] = {
+    "allclose": "AllClose",
+    "batch_normalization": "BatchNorm",
+    "cdist": "CDist",
+    "ctc_decode": "CTCDecode",
+    "ctc_loss": "CTCLoss",
     "fft": "FFT",
     "fft2": "FFT2",
     "getitem": "GetItem",
     "ifft2": "IFFT2",
     "irfft": "IRFFT",
+    "isin": "IsIn",
     "istft": "ISTFT",
+    "layer_normalization": "LayerNorm",
+    "psnr": "PSNR",
     "rfft": "RFFT",
+    "rms_normalization": "RMSNorm",
+    "searchsorted": "SearchSorted",
     "stft": "STFT",
     "svd": "SVD",
     "rgb_to_grayscale": "RGBToGrayscale",

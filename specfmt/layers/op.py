@@ -40,6 +40,8 @@ class Op(Layer):
             constant; ``tensors`` for a list; a last ``...`` for any number of tensors.
         optional_operands: Keras's names of further operands, which are passed by keyword; null
             in ``inputs`` leaves one out.
+        optional_by_position: Whether `keras.ops` hands these on by position, given or not.
+        optional_given: Whether Keras's class has no defaults for them.
         lists_are_arrays: Whether Keras accepts a list of numbers as an operand only as an array.
         keras_forgets_name: Whether Keras does not write the name among its arguments.
     """
@@ -54,6 +56,8 @@ class Op(Layer):
     positional_fields: ClassVar[tuple[str, ...]] = ()
     operands: ClassVar[tuple[str, ...]] = ("tensor",)
     optional_operands: ClassVar[tuple[str, ...]] = ()
+    optional_by_position: ClassVar[bool] = False
+    optional_given: ClassVar[bool] = False
     lists_are_arrays: ClassVar[bool] = False
     keras_forgets_name: ClassVar[bool] = False
     inputs: Operands = ()
@@ -68,6 +72,10 @@ class Op(Layer):
 
     def keras_arguments(self) -> dict[str, Any]:
         """Fields that Keras writes in another form than that of its arguments."""
+        return {}
+
+    def class_arguments(self) -> dict[str, Any]:
+        """Arguments that the function fills in and Keras's class does not."""
         return {}
 
     @classmethod

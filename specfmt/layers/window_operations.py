@@ -61,3 +61,52 @@ class MaxPool(Pool):
 @operation("average_pool", "nn")
 class AveragePool(Pool):
     """Average pooling: the mean of each window, in which padding does not count."""
+
+
+class AdaptivePool(Unary):
+    """Base of the poolings whose windows are chosen to give a certain output size."""
+
+    output_size: Annotated[tuple[int, ...], Tuple(Integer(2), 1, 3)]
+    data_format: OptionalDataFormat = None
+
+    def keras_arguments(self) -> dict[str, Any]:
+        return {"data_format": self.data_format or "channels_last"}
+
+    def class_arguments(self) -> dict[str, Any]:
+        return self.keras_arguments()
+
+    def pooled_shape(self, inputs: Shape) -> Shape:
+        """The shape of the result.
+
+        Raises:
+            ShapeError: There are more or fewer spatial axes than sizes, or one is unknown.
+        """
+        sizes, rank = self.output_size, len(inputs) - 2
+        spatial = spatial_sizes(inputs, self.data_format)
+        if rank != len(sizes):
+            raise ShapeError(f"{len(sizes) + 2} axes", f"{len(inputs)}", field="inputs")
+        if None in spatial or 1 in spatial:
+            raise ShapeError(
+                "spatial axes of known size, of at least 2",
+                f"shape {tuple(inputs)}",
+                field="inputs",
+            )
+        channels = inputs[1] if self.data_format == "channels_first" else inputs[-1]
+        return with_spatial(inputs, sizes, channels, self.data_format)
+
+    def output_shape(self, inputs: Operand) -> Shape:
+        """Keras declares an axis too many for channels last."""
+        pooled = self.pooled_shape(inputs)
+        if self.data_format == "channels_first":
+            return pooled
+        return (*inputs[: -len(self.output_size)], *self.output_size, inputs[-1])
+
+
+@operation("adaptive_average_pool", "nn")
+class AdaptiveAveragePool(AdaptivePool):
+    """Adaptive average pooling to the spatial sizes ``output_size``, a list."""
+
+
+@operation("adaptive_max_pool", "nn")
+class AdaptiveMaxPool(AdaptivePool):
+    """Adaptive max pooling to the spatial sizes ``output_size``, a list."""

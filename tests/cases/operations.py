@@ -831,4 +831,13 @@ CASES = [
         dtypes=("bool", "float32"),
         name="bool-arithmetic",
     ),
+    *(
+        chain(
+            [op(f) for f in ("isnan", "isinf", "isfinite")],
+            (6,),
+            dtypes=(kind,),
+            name=f"not-finite-{kind}",
+        )
+        for kind in ("bool", "int32", "float16")
+    ),
 ]

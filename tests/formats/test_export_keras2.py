@@ -305,7 +305,10 @@ REFUSED = {
         "quantile percentile nanquantile nanpercentile det logdet slogdet inv cholesky "
         "cholesky_inverse eigh qr svd pinv matrix_rank solve solve_triangular hstack vstack "
         "dstack append hsplit dsplit array_split fliplr flipud rot90 outer inner vdot cross "
-        "slice slice_update digitize saturate_cast"
+        "slice slice_update digitize saturate_cast adaptive_average_pool adaptive_max_pool conv "
+        "depthwise_conv separable_conv unfold fold batch_normalization layer_normalization "
+        "rms_normalization binary_crossentropy categorical_crossentropy "
+        "sparse_categorical_crossentropy ctc_loss ctc_decode psnr in_top_k multi_hot"
     ),
     "activation": "Activation Dense",
     "alpha": "elu",
@@ -331,6 +334,7 @@ REFUSED = {
         "maximum mean minimum multiply not_equal round RNN sin sinh sqrt subtract tan tanh "
         "true_divide where CenterCrop HashedCrossing RandomFlip Resizing arcsinh argsort "
         "average count_nonzero cumprod dot_product_attention exp2 full_like hypot isnan "
+        "ctc_decode ctc_loss in_top_k multi_hot sparse_categorical_crossentropy "
         "median mod ptp sort take_along_axis trunc AutoContrast RandomCrop RandomGrayscale "
         "RandomHue RandomInvert RandomPerspective Solarization Pipeline "
         "ContrastLimitedAdaptiveHistogramEqualization MelSpectrogram SpectralNormalization angle "

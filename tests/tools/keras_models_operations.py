@@ -350,4 +350,56 @@ def operation_models(keras: Any) -> dict[str, Any]:
             ],
         )
 
+    @model
+    def functions_of_kernels() -> Any:
+        a = inp(8, 9, 4)
+        k = np.arange(3 * 2 * 4 * 2, dtype="float32").reshape(3, 2, 4, 2)
+        return keras.Model(
+            a,
+            [
+                ops.conv(a, k),
+                ops.conv(a, ops.convert_to_tensor(k), strides=(2, 2), padding="SAME"),
+                ops.depthwise_conv(a, k, padding="same"),
+                ops.separable_conv(a, k, np.ones((1, 1, 8, 3), "float32"), dilation_rate=2),
+                ops.unfold(a, 2, padding=1, stride=(1, 2)),
+                ops.fold(ops.unfold(a, 2), (9, 4), 2),
+            ],
+        )
+
+    @model
+    def functions_that_normalize() -> Any:
+        a = inp(5, 3)
+        v = np.array([1.0, 2.0, 0.5], "float32")
+        return keras.Model(
+            a,
+            [
+                ops.batch_normalization(a, v, v, -1),
+                ops.batch_normalization(a, v, v, axis=-1, offset=v, scale=v, epsilon=0.1),
+                ops.layer_normalization(a),
+                ops.layer_normalization(a, v, axis=-1, epsilon=0.1),
+                ops.rms_normalization(a, axis=(1, 2)),
+                ops.rms_normalization(a, v),
+            ],
+        )
+
+    @model
+    def functions_of_labels() -> Any:
+        a, b, c = inp(5), inp(5), inp(3, dtype="int32")
+        d, e = inp(8, 5), inp(8, 5)
+        lengths = c[:, 0]
+        return keras.Model(
+            [a, b, c, d, e],
+            [
+                ops.binary_crossentropy(a, b, from_logits=True),
+                ops.categorical_crossentropy(a, b),
+                ops.sparse_categorical_crossentropy(lengths, a, from_logits=True),
+                ops.ctc_loss(c, d, lengths, lengths, mask_index=1),
+                *ops.ctc_decode(d, lengths, merge_repeated=False),
+                ops.psnr(d, e, 2.0),
+                ops.in_top_k(lengths, a, 2),
+                ops.multi_hot(c, 6),
+                ops.multi_hot(c, 6, dtype="int32"),
+            ],
+        )
+
     return found

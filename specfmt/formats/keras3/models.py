@@ -19,7 +19,8 @@ from specfmt.layers.op import Op
 
 WRITES_DTYPE: Final = frozenset(
     (
-        "prod cumsum cumprod nancumsum nancumprod saturate_cast one_hot cast convert_to_tensor "
+        "prod cumsum cumprod nancumsum nancumprod saturate_cast one_hot multi_hot cast "
+        "convert_to_tensor "
         "zeros_like ones_like full_like"
     ).split()
 )
@@ -169,11 +170,13 @@ class ModelWriter:
             passed = ALWAYS_GIVEN if automatic else frozenset()
             given = {k: v for k, v in called.items() if v is not None or k in passed}
             optional = unit.spec.optional_operands
-            if optional:  # Keras passes them by keyword, given or not
+            if unit.spec.optional_by_position and automatic:
+                items += [None] * (len(unit.spec.operands) + len(optional) - len(items))
+            elif optional:  # Keras passes them by keyword, given or not
                 first = len(unit.spec.operands)
                 more = [*items[first:], *(None,) * (first + len(optional) - len(items))]
                 named = dict(zip(optional, more, strict=True))
-                if not automatic:  # a call of the class, which code writes without defaults
+                if not automatic and not unit.spec.optional_given:  # code leaves defaults out
                     named = {k: v for k, v in named.items() if v is not None}
                 items, given = items[:first], {**named, **given}
             return {"args": items + more_items, "kwargs": given}

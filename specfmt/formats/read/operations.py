@@ -16,28 +16,12 @@ MODULE_PREFIX: Final = "keras.src.ops."
 
 IRREGULAR: Final = {
     **{class_name: function for function, class_name in IRREGULAR_CLASSES.items()},
-    "AllClose": "allclose",
-    "IsIn": "isin",
-    "SearchSorted": "searchsorted",
-    "BatchNorm": "batch_normalization",
-    "LayerNorm": "layer_normalization",
-    "RMSNorm": "rms_normalization",
-    "CDist": "cdist",
-    "FFT": "fft",
-    "FFT2": "fft2",
-    "IFFT2": "ifft2",
-    "RFFT": "rfft",
-    "IRFFT": "irfft",
-    "STFT": "stft",
-    "ISTFT": "istft",
-    "SVD": "svd",
     "JVP": "jvp",
-    "PSNR": "psnr",
     "SSIM": "ssim",
 }
 """Class -> function of `keras.ops`, where that is not the class name in snake case."""
 
-FLOAT_DTYPE: Final = frozenset({"one_hot"})
+FLOAT_DTYPE: Final = frozenset({"one_hot", "multi_hot"})
 """Operations whose functions in `keras.ops` fill in the default float dtype."""
 
 BINARY: Final = 2
@@ -118,6 +102,8 @@ def settle_call(name: str, call: Call) -> None:
         rest, call.args = call.args[count:], call.args[:count]
         call.kwargs |= dict(zip(cls.positional_fields, rest, strict=False))
     optional = cls.optional_operands if cls is not None else ()
+    while optional and call.args and call.args[-1] is None:
+        call.args.pop()
     if any(call.kwargs.get(key) is not None for key in optional):
         missing = len(cls.operands) + len(optional) - len(call.args) if cls is not None else 0
         call.args += [call.kwargs.pop(key, None) for key in optional[-missing:]]

@@ -56,10 +56,13 @@ def operation_source(
     first = len(items) if layer.operands[-1] == "..." else len(layer.operands)
     lists = layer.lists_are_arrays
     operands = [operand(item, names, file, lists=lists) for item in items[:first]]
+    keeps_gaps = layer.optional_given and node.unit not in file.automatic
+    if keeps_gaps:
+        items += [None] * (first + len(layer.optional_operands) - len(items))
     operands += [
         f"{key}={operand(item, names, file, lists=True)}"
         for key, item in zip(layer.optional_operands, items[first:], strict=False)
-        if item is not None
+        if item is not None or keeps_gaps
     ]
     keywords = {
         key: value
@@ -67,6 +70,7 @@ def operation_source(
         if key not in ("name", "inputs")
     }
     if node.unit not in file.automatic:
+        keywords = {**layer.class_arguments(), **keywords}
         module = layer.keras_module
         file.imports[f"from {module} import {layer.type_name}"] = None
         called = [

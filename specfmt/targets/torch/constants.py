@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import isfinite, prod
 from typing import Any, Final
 
@@ -11,13 +11,19 @@ from specfmt.graph.model import Array
 from specfmt.targets.source import literal
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import SelfAttr, Tensor
-from specfmt.targets.torch.params import Literal
+from specfmt.targets.torch.params import Literal, WeightExpr
 
 WRITTEN_OUT: Final = 256
 """The largest array, in elements, that is written in the code; larger ones are in the weights."""
 
 
-def buffer(builder: LayerBuilder, array: Array, like: Tensor | None, dtype: str) -> SelfAttr:
+def buffer(
+    builder: LayerBuilder,
+    array: Array,
+    like: Tensor | None,
+    dtype: str,
+    arrange: Callable[[WeightExpr], WeightExpr] | None = None,
+) -> SelfAttr:
     """An array as a buffer of the class.
 
     Args:
@@ -26,11 +32,14 @@ def buffer(builder: LayerBuilder, array: Array, like: Tensor | None, dtype: str)
         like: The tensor that it broadcasts against, whose layout it gets; None for Keras's axis
             order.
         dtype: The dtype of the buffer.
+        arrange: How PyTorch's order of its elements is made from Keras's; None if it is the same.
     """
     values = tuple(_cast(number, dtype) for number in _leaves(array.value))
-    numbers = Literal(array.shape, values, dtype)
-    if len(values) > WRITTEN_OUT and pattern(numbers) is None:
+    numbers: WeightExpr = Literal(array.shape, values, dtype)
+    if len(values) > WRITTEN_OUT and pattern(Literal(array.shape, values, dtype)) is None:
         numbers = Literal(array.shape, values, dtype, stored=True)
+    if arrange is not None:
+        numbers = arrange(numbers)
     count = sum(1 for unit, _ in builder.class_builder.parameters if unit is builder.unit)
     value = numbers if like is None else builder.aligned(numbers, like)
     return builder.parameter(value, f"constant_{count}" if count else "constant", trainable=False)

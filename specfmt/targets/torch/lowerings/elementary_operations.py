@@ -16,15 +16,30 @@ from specfmt.targets.torch.lowerings.operations import (
     to_dtype,
     torch_dtype,
 )
-from specfmt.targets.torch.registry import lower
+from specfmt.targets.torch.registry import Lowering, lower
 
 _FLOATING: Final[dict[type[Op], str]] = {
     ops.Arcsinh: "asinh", ops.Arccosh: "acosh", ops.Arctanh: "atanh", ops.Exp2: "exp2",
-    ops.Erfinv: "erfinv", ops.Isnan: "isnan", ops.Isinf: "isinf", ops.Isfinite: "isfinite",
+    ops.Erfinv: "erfinv",
 }  # fmt: skip
+_TESTS: Final[dict[type[Op], str]] = {
+    ops.Isnan: "isnan", ops.Isinf: "isinf", ops.Isfinite: "isfinite",
+}  # fmt: skip
+
+
+def test_of(function: str) -> Lowering:
+    """A function whose result is boolean for every dtype, bool too."""
+
+    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
+        return builder.expr(Call(function, (x,)), x, dtype="bool")
+
+    return lowering
+
 
 for _class, _function in _FLOATING.items():
     lower(_class)(named(f"torch.{_function}", floating=True))
+for _class, _function in _TESTS.items():
+    lower(_class)(test_of(f"torch.{_function}"))
 
 
 @lower(ops.Cbrt)

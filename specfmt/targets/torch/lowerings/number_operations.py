@@ -10,6 +10,7 @@ from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import is_whole
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Attr, Binary, Call, Method, Tensor, Unary
+from specfmt.targets.torch.lowerings.elementary_operations import test_of
 from specfmt.targets.torch.lowerings.operations import (
     Operands,
     as_operand,
@@ -17,7 +18,7 @@ from specfmt.targets.torch.lowerings.operations import (
     pairwise,
     to_dtype,
 )
-from specfmt.targets.torch.registry import Lowering, lower
+from specfmt.targets.torch.registry import lower
 
 _UNARY: Final[dict[type[Op], str]] = {
     ops.Fabs: "abs", ops.Sinc: "sinc", ops.Erfc: "erfc", ops.Deg2rad: "deg2rad",
@@ -37,17 +38,10 @@ _PAIRWISE: Final[dict[type[Op], str]] = {
 }  # fmt: skip
 
 
-def _test(function: str) -> Lowering:
-    def lowering(layer: Any, builder: LayerBuilder, x: Tensor) -> Tensor:
-        return builder.expr(Call(function, (x,)), x, dtype="bool")
-
-    return lowering
-
-
 for _class, _function in _UNARY.items():
     lower(_class)(named(f"torch.{_function}"))
 for _class, _function in _TESTS.items():
-    lower(_class)(_test(f"torch.{_function}"))
+    lower(_class)(test_of(f"torch.{_function}"))
 for _class, _function in _PAIRWISE.items():
     lower(_class)(pairwise(f"torch.{_function}"))
 

@@ -146,7 +146,7 @@ def end_comment(strides: tuple[int, ...], sides: tuple[Sides, ...]) -> str:
 def call_shapes(builder: LayerBuilder, layer: Layer, x: Tensor) -> list[Shape]:
     """The input shapes of all calls of a layer; inside a shared wrapper, sizes are unknown."""
     calls = builder.unit.calls
-    if len(calls) == 1:
+    if len(calls) == 1 or layer.is_operation:  # the padding is an argument of each call
         return [x.shape]
     if builder.unit.spec is layer:
         name = layer.call_arguments[0].name
