@@ -22,7 +22,7 @@ from specfmt.graph.arguments import (
 from specfmt.graph.binding import Binder
 from specfmt.graph.held import with_models
 from specfmt.graph.infer import infer
-from specfmt.graph.masks import settle_masks
+from specfmt.graph.mask_flow import settle_masks
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
 from specfmt.graph.order import in_order
 from specfmt.graph.scope import Scope
@@ -102,7 +102,7 @@ class Builder(Scope):
             policy=self.policy,
         )
         if not any(problem.severity == "error" for problem in self.problems):
-            settle_masks(graph, self.policy)  # not needed for a model with mistakes
+            settle_masks(graph)  # not needed for a model with mistakes
         return graph
 
     def _inputs(self) -> dict[str, Value]:

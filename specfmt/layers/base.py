@@ -331,6 +331,11 @@ class Layer(SpecModel):
         first: Any = masked[0] if masked else False
         return self.supports_masking and (any(first) if isinstance(first, list) else bool(first))
 
+    def mask_rank(self, *shapes: Shape) -> int | None:
+        """The number of axes of the mask that the layer makes from its first input's values; None
+        if the mask of its output comes from its inputs."""
+        return None
+
     def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
         """The mask of the output, computed by the operations that Keras uses.
 

@@ -155,6 +155,9 @@ class IndexEmbedding(FloatLayer):
     def output_mask(self, *masked: bool, **kwargs: bool) -> bool:
         return self.mask_zero
 
+    def mask_rank(self, *shapes: Shape) -> int | None:
+        return len(shapes[0]) if self.mask_zero else None
+
     def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
         return operation("not_equal", inputs, 0)
 
@@ -258,6 +261,9 @@ class Masking(FloatLayer):
 
     def output_mask(self, *masked: bool, **kwargs: bool) -> bool:
         return True
+
+    def mask_rank(self, *shapes: Shape) -> int | None:
+        return len(shapes[0]) - 1
 
     def mask_operations(self, operation: Any, inputs: Any, masks: Any) -> Any:
         return operation("any", operation("not_equal", inputs, self.mask_value), axis=-1)

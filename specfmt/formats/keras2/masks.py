@@ -15,7 +15,7 @@ created and how it is combined with others.  The differences are:
 - A recurrent layer with initial states applies the mask of its sequences in Keras 2 only.
 - A convolutional recurrent layer inside a `Bidirectional` returns zeros at masked steps in Keras 3
   only.
-- `MultiHeadAttention` removes the masks of its inputs in Keras 3 only (`specfmt.graph.masks`).
+- `MultiHeadAttention` removes the masks of its inputs in Keras 3 only (`specfmt.graph.mask_flow`).
 
 A difference is reported if a layer uses the mask, and at the model's outputs, whose masks weight
 the loss.

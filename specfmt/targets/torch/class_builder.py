@@ -46,6 +46,8 @@ class ClassBuilder:
         user_functions: Functions that the user has to write, by name.
         scope: Attribute names in use.
         memo: Results that several calls share.
+        absent_masks: Masks of the outputs of a nested model that it does not return (yet), with
+            that model and the output's name.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class ClassBuilder:
         self.attrs: dict[tuple[Unit, str], str] = {}
         self.fidelity = fidelity
         self.memo: dict[tuple[Any, ...], Tensor] = {}
+        self.absent_masks: dict[Tensor, tuple[Graph, str]] = {}
         self.held: dict[str, tuple[Any, str]] = {}
         self.lower_model: Callable[[Graph], Any]
 

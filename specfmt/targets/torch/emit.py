@@ -106,7 +106,7 @@ def class_context(program: ClassProgram) -> ClassContext:
         reset_doc=reset_doc,
         arguments=", ".join(
             f"{name}: {'ArrayLike' if tensor.dtype == STRING else 'torch.Tensor'}"
-            for name, tensor in zip(forward.arguments, program.inputs.values(), strict=True)
+            for name, tensor in zip(forward.arguments, program.arguments.values(), strict=True)
         ),
         returns=returns(program),
         forward=forward.lines,
@@ -130,12 +130,11 @@ class Remarks:
 
 def returns(program: ClassProgram) -> str:
     """The return annotation of forward."""
-    form = program.graph.output_form
-    if form == "single":
+    if program.returns_one:
         return "torch.Tensor"
-    if form == "mapping":
+    if program.graph.output_form == "mapping":
         return "dict[str, torch.Tensor]"
-    return f"tuple[{', '.join(['torch.Tensor'] * len(program.outputs))}]"
+    return f"tuple[{', '.join(['torch.Tensor'] * len(program.results))}]"
 
 
 def sequential_context(program: ClassProgram) -> SequentialContext | None:
@@ -193,8 +192,9 @@ def model_doc(program: ClassProgram) -> str:
         )
 
     count = program.graph.count(trainable=True)
+    masks = {tensor.name: tensor for tensor in program.masks.values()}
     return (
-        f"Maps {describe(program.inputs)} to {describe(program.outputs)}; "
+        f"Maps {describe(program.inputs | masks)} to {describe(program.outputs)}; "
         f"{count_text(program.graph, count)}."
     )
 

@@ -126,9 +126,9 @@ class Forward:
             if any(t.shape for t in line.last.outputs)
         ]
         readers = Counter(tensor for read in reads for tensor in read)
-        inputs = frozenset(self.program.inputs.values())
+        inputs = frozenset(self.program.arguments.values())
         returned = tuple(self.program.outputs.values())
-        single = self.program.graph.output_form == "single"
+        single = self.program.returns_one
         for index, line in enumerate(lines):
             step = line.last
             text = self._text(line, self.locals.named)
@@ -201,11 +201,13 @@ class Forward:
 
     def _returned(self) -> str:
         names = {key: self.locals.named[t] for key, t in self.program.outputs.items()}
-        form = self.program.graph.output_form
-        if form == "mapping":
+        masks = {key: self.locals.named[t] for key, t in self.program.returned_masks.items()}
+        if self.program.graph.output_form == "mapping":
             from specfmt.targets.source import string
 
+            names |= {f"{key}_mask": name for key, name in masks.items()}
             return "{" + ", ".join(f"{string(k)}: {v}" for k, v in names.items()) + "}"
-        if form == "single":
+        if self.program.returns_one:
             return next(iter(names.values()))
-        return ", ".join(names.values()) + ("," if len(names) == 1 else "")
+        values = [*names.values(), *masks.values()]
+        return ", ".join(values) + ("," if len(values) == 1 else "")

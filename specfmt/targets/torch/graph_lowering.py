@@ -6,26 +6,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.diagnostics import SpecError
 from specfmt.graph.assumed import completed
 from specfmt.graph.infer import compute_dtype
+from specfmt.graph.mask_flow import MaskFlow, MaskFlows
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_values
 from specfmt.layers.base import is_floating
 from specfmt.targets.naming import Scope, class_name
-from specfmt.targets.source import string
 from specfmt.targets.templates import data_folder
 from specfmt.targets.torch.activity import add_penalties, nested_penalty, sum_of
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import Call, Layout, Method, Name, SelfAttr, Subscript, Tensor
+from specfmt.targets.torch.expr import Method, Name, Tensor
 from specfmt.targets.torch.feature_order import feature_shapes
-from specfmt.targets.torch.layout import CHANNELS, KERAS
+from specfmt.targets.torch.nested_models import Lowering, add_masks, call_model, keep_needed
 from specfmt.targets.torch.passes import run_passes
 from specfmt.targets.torch.program import ClassProgram, Options
 from specfmt.targets.torch.registry import TargetError, find_lowering
 from specfmt.targets.torch.steps import Step
-from specfmt.targets.torch.stubs import Stubs
 
 IMPORTED = ("nn", "F", "torch", "math", "OrderedDict", "Self", "Sequence", "Path")
 """Names that generated files import."""
@@ -45,14 +44,18 @@ def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> C
     Raises:
         SpecError: With a 3xx finding for every layer that PyTorch cannot express.
     """
-    problems: list[Diagnostic] = []
     graph = completed(graph)
-    names = scope or Scope(IMPORTED)
-    stubs = Stubs()
-    program = _lower(graph, options, names, problems, stubs, outermost=True)
-    if problems:
-        raise SpecError(problems)
-    stubs.define_classes(names, graph.assumed)
+    used = frozenset(scope.used if scope else IMPORTED)
+    lowering = Lowering(options, Scope(used), MaskFlows(graph))
+    program = _lower(graph, lowering, outermost=True)
+    while lowering.missing and not lowering.problems:
+        lowering = lowering.again(used)
+        program = _lower(graph, lowering, outermost=True)
+    if lowering.problems:
+        raise SpecError(lowering.problems)
+    if scope:
+        scope.used |= lowering.scope.used
+    lowering.stubs.define_classes(lowering.scope, graph.assumed)
     return program
 
 
@@ -64,30 +67,24 @@ def free_class_name(name: str) -> str:
     return f"{preferred}Model" if preferred.lower() in taken else preferred
 
 
-def _lower(
-    graph: Graph,
-    options: Options,
-    scope: Scope,
-    problems: list[Diagnostic],
-    stubs: Stubs,
-    *,
-    outermost: bool = False,
-) -> ClassProgram:
+def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> ClassProgram:
+    """Lower one model, and the models inside it."""
+    options = lowering.options if outermost else replace(lowering.options, logits=frozenset())
     nested: dict[Unit, ClassProgram] = {}
     for unit in graph.units:
         if unit.graph is not None:
-            inner = replace(options, logits=frozenset())
-            nested[unit] = _lower(unit.graph, inner, scope, problems, stubs)
-    class_builder = ClassBuilder(fidelity=options.fidelity, stubs=stubs, file_scope=scope)
+            nested[unit] = _lower(unit.graph, lowering)
+    class_builder = ClassBuilder(
+        fidelity=options.fidelity, stubs=lowering.stubs, file_scope=lowering.scope
+    )
     program = ClassProgram(
-        scope.claim(free_class_name(graph.name)), graph, class_builder, nested=nested
+        lowering.scope.claim(free_class_name(graph.name)), graph, class_builder, nested=nested
     )
     made: dict[Graph, ClassProgram] = {}
 
     def lower_model(held: Graph) -> ClassProgram:
         if held not in made:
-            own = replace(options, logits=frozenset())
-            made[held] = _lower(held, own, scope, problems, stubs)
+            made[held] = _lower(held, lowering)
         return made[held]
 
     class_builder.lower_model = lower_model
@@ -97,23 +94,27 @@ def _lower(
         program.inputs[name] = tensors[value]
     if outermost:
         class_builder.model_inputs.update(program.inputs.values())
+    add_masks(program, lowering, tensors)
     class_builder.feature_shapes = feature_shapes(graph)
     final = {value: name for name, value in graph.outputs.items()}
     penalties: list[Tensor] = []
+    flow = lowering.flow(graph)
     for node in graph.nodes:
         omit = any(final.get(value) in options.logits for value in node.outputs)
         try:
-            result = _lower_node(node, class_builder, nested, tensors, without_activation=omit)
+            _check_masks(node, lowering, flow)
+            args = _arguments(node, class_builder, flow, tensors)
+            result = _lower_node(node, class_builder, nested, args, without_activation=omit)
             if options.trains:
                 penalties += _penalties(node, class_builder, nested, result)
         except TargetError as error:
-            problems.append(error.diagnostic(node))
+            lowering.problems.append(error.diagnostic(node))
             result = tuple(Tensor(v.shape or (), v.dtype, v.name) for v in node.outputs)
         results = result if isinstance(result, tuple) else (result,)
         read = [tensors[value] for value in node.inputs()]
         masked = next((tensor.mask for tensor in read if tensor.mask), None)
         for value, tensor in zip(node.outputs, results, strict=True):
-            mask = (tensor.mask or masked) if value.masked else None
+            mask = (tensor.mask or masked) if value in flow.masked else None
             if mask is not tensor.mask:
                 if tensor in read:
                     tensor = alias(class_builder, tensor)
@@ -123,10 +124,50 @@ def _lower(
         name: _as_declared(class_builder, tensors[value], value)
         for name, value in graph.outputs.items()
     }
+    for name, value in graph.outputs.items():
+        mask = tensors[value].mask
+        if mask is not None and name in flow.outputs:
+            program.output_masks[name] = mask
+            if (graph, name) in lowering.returned:
+                program.returned_masks[name] = mask
     program.penalty = sum_of(class_builder, penalties)
-    if not problems:
-        run_passes(program, options, graph)
+    complete = keep_needed(
+        program, lowering, [*program.results, *([program.penalty] if program.penalty else [])]
+    )
+    if complete and not lowering.problems:
+        run_passes(program, options, graph, outermost=outermost)
     return program
+
+
+def _check_masks(node: Node, lowering: Lowering, flow: MaskFlow) -> None:
+    """Refuse calls whose masks in Keras the generated classes cannot reproduce."""
+    if node in lowering.flows.mixed:
+        raise TargetError(
+            f"expected masks for the same inputs in all calls of {node.unit.name}, received "
+            "different ones",
+            "use a model of its own for this call",
+        )
+    if node in flow.unclear:
+        raise TargetError(
+            "expected the mask that Keras recorded when it built the model, received another one "
+            "from a nested model or after an attention layer",
+            "pass the mask as an argument, or put the layers into one model",
+        )
+
+
+def _arguments(
+    node: Node, class_builder: ClassBuilder, flow: MaskFlow, tensors: dict[Value, Tensor]
+) -> dict[str, Any]:
+    """The arguments of a call; a mask that it does not see in Keras is left out."""
+    unmasked = {
+        value: alias(class_builder, tensors[value])
+        for value in flow.hidden.get(node, ())
+        if tensors[value].mask is not None
+    }
+    found: dict[str, Any] = map_values(
+        node.args, lambda value: unmasked.get(value) or tensors[value]
+    )
+    return found
 
 
 def _as_declared(class_builder: ClassBuilder, tensor: Tensor, value: Value) -> Tensor:
@@ -160,15 +201,13 @@ def _lower_node(
     node: Node,
     class_builder: ClassBuilder,
     nested: dict[Unit, ClassProgram],
-    tensors: dict[Value, Tensor],
+    args: dict[str, Any],
     *,
     without_activation: bool,
 ) -> Any:
-    unmasked = {value: alias(class_builder, tensors[value]) for value in node.unmasked}
-    args = map_values(node.args, lambda value: unmasked.get(value) or tensors[value])
     builder = LayerBuilder(class_builder, node, without_activation=without_activation)
     if node.unit in nested:
-        return _call_model(builder, nested[node.unit], args)
+        return call_model(builder, nested[node.unit], args)
     layer = node.layer
     lowering = find_lowering(type(layer))
     if lowering is None:
@@ -224,42 +263,3 @@ def map_nest(args: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(args, (list, tuple)):
         return type(args)(map_nest(item, change) for item in args)
     return args
-
-
-def _call_model(builder: LayerBuilder, inner: ClassProgram, args: dict[str, Any]) -> Any:
-    inputs = tuple(args[name] for name in inner.inputs if name in args)
-    if any(tensor.mask for tensor in inputs) or any(value.masked for value in builder.node.outputs):
-        raise TargetError(
-            "a mask passes into or out of a nested model, which a module's forward cannot express",
-            "put the layers that create and use the mask into the same model",
-        )
-    module = builder.module(inner.name, heavy=True)
-    outputs = tuple(
-        Tensor(value.shape or (), value.dtype, value.name) for value in builder.node.outputs
-    )
-    layouts = {_io_layout(t, inner.channels.get(t)) for t in inner.inputs.values() if t.has_layout}
-    layout: Layout = layouts.pop() if len(layouts) == 1 else "keras"
-    out_layouts = {inner.channels.get(t) for t in inner.outputs.values() if t.has_layout}
-    output_layout: Layout | None = None
-    if len(out_layouts) == 1:
-        output_layout = "channels" if out_layouts.pop() else "keras"
-    expr: Any = Call(SelfAttr(module.attr), inputs)
-    form = inner.graph.output_form
-    if form != "single" and len(outputs) == 1:
-        key = Name(string(next(iter(inner.outputs)))) if form == "mapping" else 0
-        expr = Subscript(expr, (key,))
-    elif form == "mapping":
-        expr = Method(expr, "values")
-    return builder.step(
-        expr,
-        *outputs,
-        layout=layout,
-        output_layout=output_layout,
-        module_def=module,
-        module=module.ctor if form == "single" else None,
-        heavy=True,
-    )
-
-
-def _io_layout(tensor: Tensor, channels: bool | None) -> Any:
-    return CHANNELS if channels else KERAS

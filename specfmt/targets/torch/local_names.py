@@ -72,11 +72,12 @@ class LocalNames:
     """
 
     def __init__(self, program: ClassProgram, reserved: Iterable[str]) -> None:
-        self.returned = frozenset(program.outputs.values())
+        self.returned = frozenset(program.results)
         self.automatic = automatic_names(program)
         self.scope = Scope(reserved)
         self.arguments = [self.scope.claim(identifier(name, "inputs")) for name in program.inputs]
-        self.named = dict(zip(program.inputs.values(), self.arguments, strict=True))
+        self.arguments += [self.scope.claim(identifier(m.name)) for m in program.masks.values()]
+        self.named = dict(zip(program.arguments.values(), self.arguments, strict=True))
         self.scope.used.update(LETTERS)
         self.free = [letter for letter in LETTERS if letter not in self.arguments]
         self.set_lines([Line([step]) for step in program.steps])

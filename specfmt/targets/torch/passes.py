@@ -11,33 +11,44 @@ from specfmt.targets.torch.program import ClassProgram, Options, is_channels_fir
 from specfmt.targets.torch.steps import Step
 
 
-def run_passes(program: ClassProgram, options: Options, graph: Graph) -> None:
+def run_passes(
+    program: ClassProgram, options: Options, graph: Graph, *, outermost: bool = True
+) -> None:
     """Remove unused steps, choose layouts, insert permutes, mark in-place activations."""
-    steps, aliases = _without_aliases(program.builder.steps, program.outputs)
+    named = {("output", name): tensor for name, tensor in program.outputs.items()}
+    named |= {("mask", name): tensor for name, tensor in program.returned_masks.items()}
+    steps, aliases = _without_aliases(program.builder.steps, named)
     penalties = [program.penalty] if program.penalty else []
-    steps = _live(steps, [*program.outputs.values(), *penalties])
-    steps = keep_dimensions(steps, list(program.outputs.values()))
+    steps = _live(steps, [*named.values(), *penalties])
+    steps = keep_dimensions(steps, list(named.values()))
     keeps_order = options.axes == "keras" or is_channels_first(graph)
-    inputs = {
-        t: KERAS if keeps_order or t.rank not in (4, 5) else CHANNELS
-        for t in program.inputs.values()
-    }
-    outputs = {
-        t: KERAS if keeps_order or t.rank not in (4, 5) else CHANNELS
-        for t in program.outputs.values()
-    }
+    inputs = _border([*program.arguments.values()], keeps_order, outermost=outermost)
+    outputs = _border([*named.values()], keeps_order, outermost=outermost)
     program.channels = choose(steps, inputs, outputs)
     for tensor, layout in inputs.items():
         program.channels.setdefault(tensor, layout == CHANNELS)
     for alias, tensor in aliases.items():
         program.channels[alias] = program.channels.get(tensor, False)
     program.steps, final = insert_permutes(steps, program.channels, outputs)
-    program.outputs = {name: final[tensor] for name, tensor in program.outputs.items()}
-    work_in_place(program.steps, list(program.outputs.values()))
+    results = {key: final[tensor] for key, tensor in named.items()}
+    program.outputs = {name: results["output", name] for name in program.outputs}
+    program.returned_masks = {name: results["mask", name] for name in program.returned_masks}
+    work_in_place(program.steps, list(results.values()))
+
+
+def _border(tensors: list[Tensor], keeps_order: bool, *, outermost: bool) -> dict[Tensor, str]:
+    """The layout of each argument or result of a class.
+
+    Those of a nested model have one layout, since a call is one step.
+    """
+    found = {t: KERAS if keeps_order or t.rank not in (4, 5) else CHANNELS for t in tensors}
+    if not outermost and len({found[t] for t in tensors if t.has_layout}) > 1:
+        return dict.fromkeys(tensors, KERAS)
+    return found
 
 
 def _without_aliases(
-    steps: list[Step], outputs: dict[str, Tensor]
+    steps: list[Step], outputs: dict[tuple[str, str], Tensor]
 ) -> tuple[list[Step], dict[Tensor, Tensor]]:
     """The steps without those that only alias a tensor; readers of an alias read the tensor.
 
@@ -53,8 +64,8 @@ def _without_aliases(
             table[step.outputs[0]] = step.expr
         else:
             kept.append(step)
-    for name, tensor in outputs.items():
-        outputs[name] = table.get(tensor, tensor)
+    for key, tensor in outputs.items():
+        outputs[key] = table.get(tensor, tensor)
     return kept, table
 
 

@@ -79,6 +79,10 @@ class ClassProgram:
         channels: Tensor -> whether it is channels-first.
         nested: Unit -> the class of the nested model.
         penalty: The sum of the penalties of activity regularizers; None if there are none.
+        masks: Input name -> its mask, which forward takes too.
+        returned_masks: Output name -> its mask, which forward returns too.
+        entering: Input name -> its mask, whether or not a layer reads it.
+        output_masks: Output name -> its mask, for outputs that have one.
     """
 
     name: str
@@ -90,6 +94,25 @@ class ClassProgram:
     channels: dict[Tensor, bool] = field(default_factory=dict)
     nested: dict[Unit, ClassProgram] = field(default_factory=dict)
     penalty: Tensor | None = None
+    masks: dict[str, Tensor] = field(default_factory=dict)
+    returned_masks: dict[str, Tensor] = field(default_factory=dict)
+    entering: dict[str, Tensor] = field(default_factory=dict)
+    output_masks: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def arguments(self) -> dict[str, Tensor]:
+        """The arguments of forward: the inputs, and the masks of those that have one."""
+        return self.inputs | {f"{name} mask": mask for name, mask in self.masks.items()}
+
+    @property
+    def results(self) -> list[Tensor]:
+        """What forward returns: the outputs and the masks of some of them."""
+        return [*self.outputs.values(), *self.returned_masks.values()]
+
+    @property
+    def returns_one(self) -> bool:
+        """Whether forward returns a single tensor."""
+        return self.graph.output_form == "single" and not self.returned_masks
 
     def classes(self) -> Iterator[ClassProgram]:
         """This class and those of nested and held models; each follows those it depends on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from specfmt.graph.held import HeldModel
 from specfmt.layers.base import Layer, is_floating
 from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.naming import inner_name
@@ -327,6 +328,9 @@ def folded(
     if mask is not None and mask.rank > 2:
         shape = (None, *mask.shape[2:])
         flat = Tensor(shape, "bool", mask.name, keeps_name=True)
+        rows.mask = builder.step(Method(mask, "flatten", (0, 1)), flat, layout="keras")
+    elif mask is not None and isinstance(inner, HeldModel):
+        flat = Tensor((None,), "bool", mask.name, keeps_name=True)
         rows.mask = builder.step(Method(mask, "flatten", (0, 1)), flat, layout="keras")
     elif mask is not None and isinstance(inner, (Recurrent, Bidirectional)):
         raise TargetError(
