@@ -32,13 +32,13 @@ class MaskFlow:
         ranks: Value -> the number of axes of its mask, for values that have one.
         real: The values whose masks may differ from all true; see `MaskFlows`.
         hidden: Call -> its inputs whose mask it does not see, because it was removed.
-        unclear: Calls whose recorded mask is not the one that is attached to the tensor.
+        unclear: Calls that see another mask than generated code would compute.
         calls: The calls of models inside: call, model, input -> the number of axes of its mask, and
             the inputs whose masks are real.
         outputs: Output name -> the number of axes of its mask, at the end of the run.
         taken: The inputs from which the mask was removed.
         same: Output name -> the input whose tensor it is.
-        masked: The values that have a mask, attached or recorded.
+        masked: The values that have a mask in generated code.
     """
 
     ranks: dict[Value, int] = field(default_factory=dict)
@@ -118,8 +118,22 @@ class MaskFlows:
         return self._known[key]
 
 
+Token = Any
+"""What identifies a mask: the call, input or argument that it comes from, or a tuple of those."""
+
+Mask = tuple[int, Token]
+"""The number of axes of a mask, and which mask it is."""
+
+
 class _Run:
-    """Follows the calls of one model in the order in which Keras runs them."""
+    """Follows the calls of one model in the order in which Keras runs them.
+
+    Attributes:
+        symbolic: Value -> the mask that Keras computes while the model is built.
+        attached: Value -> the mask that its tensor has at the moment.
+        lowered: Value -> the mask that generated code computes for it: that of its inputs, also if a
+            call before took them off.  It must be the one that a later call sees.
+    """
 
     def __init__(
         self, flows: MaskFlows, graph: Graph, masked: Mapping[str, int], real: frozenset[str]
@@ -128,12 +142,13 @@ class _Run:
         self.graph = graph
         self.flow = MaskFlow()
         self.same: dict[Value, Value] = {}
-        self.symbolic: dict[Value, int] = {}
-        self.other: set[Value] = set()  # values whose symbolic mask is not the attached one
-        self.attached: dict[Value, int] = {}
+        self.symbolic: dict[Value, Mask] = {}
+        self.attached: dict[Value, Mask] = {}
+        self.lowered: dict[Value, Mask] = {}
         for name, value in graph.inputs.items():
             if name in masked:
-                self._attach(value, masked[name], name in real)
+                self._attach(value, (masked[name], name), name in real)
+                self.lowered[value] = (masked[name], name)
         removes = any(takes_masks(node.unit) for node in graph.nodes)
         for node in execution_order(graph) if removes else graph.nodes:
             if node.unit.graph is not None:
@@ -144,82 +159,81 @@ class _Run:
         for name, value in graph.outputs.items():
             tensor = self.same.get(value, value)
             if tensor in self.attached:
-                self.flow.outputs[name] = self.attached[tensor]
+                self.flow.outputs[name] = self.attached[tensor][0]
             if tensor in names:
                 self.flow.same[name] = names[tensor]
-        self.flow.masked = {*self.flow.ranks, *self.symbolic}
+        self.flow.masked = set(self.lowered)
         self.flow.taken = frozenset(
             name
             for name, value in graph.inputs.items()
             if name in masked and value not in self.attached
         )
 
-    def _attach(self, value: Value, rank: int, real: bool) -> None:
-        self.attached[self.same.get(value, value)] = rank
-        self.flow.ranks[value] = rank
+    def _attach(self, value: Value, mask: Mask, real: bool) -> None:
+        self.attached[self.same.get(value, value)] = mask
+        self.flow.ranks[value] = mask[0]
         if real:
             self.flow.real.add(value)
+
+    def _seen(self, value: Value, *, recorded: bool) -> Mask | None:
+        """The mask that a call sees: the recorded one, or else the attached one."""
+        found = self.symbolic.get(value) if recorded else None
+        return found or self.attached.get(self.same.get(value, value))
+
+    def _look(self, node: Node, *, recorded: bool) -> dict[Value, Mask]:
+        """The masks that a call sees, which generated code must give it."""
+        seen: dict[Value, Mask] = {}
+        for value in node.inputs():
+            found = self._seen(value, recorded=recorded)
+            if found is not None:
+                seen[value] = found
+                if self.lowered.get(value) != found:
+                    self.flow.unclear.add(node)
+        lost = frozenset(v for v in node.inputs() if v in self.lowered and v not in seen)
+        if lost:
+            self.flow.hidden[node] = lost
+        return seen
+
+    def _model(self, node: Node, inner: Graph) -> None:
+        given = node.args.get("mask")
+        recorded = given is None and not is_copied(node, self.graph.policy)
+        arguments = {n: v for n, v in node.args.items() if n in inner.inputs}
+        seen = self._look(node, recorded=recorded)
+        masks = {name: seen[value] for name, value in arguments.items() if value in seen}
+        real = {name for name in masks if arguments[name] in self.flow.real}
+        if isinstance(given, Value):
+            masks[first_input(inner)] = (len(given.shape or ()), given)
+            real.add(first_input(inner))
+        # The masks are attached to the arguments themselves, which stay masked after the call.
+        for name, mask in masks.items():
+            self._attach(arguments[name], mask, name in real)
+        ranks = {name: mask[0] for name, mask in masks.items()}
+        self.flow.calls.append((node, inner, ranks, frozenset(real)))
+        found = self.flows.follow(inner, ranks, frozenset(real))
+        for name in found.taken:
+            self._detach(arguments[name])
+        for value, (name, result) in zip(node.outputs, inner.outputs.items(), strict=False):
+            passed = arguments.get(found.same.get(name, ""))
+            if passed is not None:
+                self.same[value] = self.same.get(passed, passed)
+            if name in found.outputs:
+                own = None if passed is None else self._seen(passed, recorded=False)
+                self.lowered[value] = own or (found.outputs[name], (node, name))
+                self._attach(value, self.lowered[value], result in found.real)
 
     def _detach(self, value: Value) -> None:
         self.attached.pop(self.same.get(value, value), None)
 
-    def _rank(self, value: Value) -> int | None:
-        return self.attached.get(self.same.get(value, value))
-
-    def _seen(self, value: Value, *, recorded: bool) -> int | None:
-        """The number of axes of the mask that a call sees; None if it sees none."""
-        if recorded and value in self.symbolic:
-            return self.symbolic[value]
-        return self._rank(value)
-
-    def _model(self, node: Node, inner: Graph) -> None:
-        recorded = not is_copied(node, self.graph.policy)
-        given = node.args.get("mask")
-        ranks: dict[str, int] = {}
-        for name, value in node.args.items():
-            if name in inner.inputs and isinstance(value, Value):
-                rank = self._seen(value, recorded=recorded and given is None)
-                if rank is not None:
-                    ranks[name] = rank
-        if isinstance(given, Value):
-            ranks[first_input(inner)] = len(given.shape or ())
-        self._hide(node, recorded=recorded)
-        # The masks are attached to the arguments themselves, which stay masked after the call.
-        for name, rank in ranks.items():
-            value = node.args[name]
-            self._attach(value, rank, value in self.flow.real or isinstance(given, Value))
-        real = frozenset(name for name in ranks if node.args[name] in self.flow.real)
-        self.flow.calls.append((node, inner, ranks, real))
-        found = self.flows.follow(inner, ranks, real)
-        for name in found.taken:
-            self._detach(node.args[name])
-        for value, (name, result) in zip(node.outputs, inner.outputs.items(), strict=False):
-            if name in found.same and found.same[name] in node.args:
-                argument = node.args[found.same[name]]
-                self.same[value] = self.same.get(argument, argument)
-            if name in found.outputs:
-                self._attach(value, found.outputs[name], result in found.real)
-
-    def _hide(self, node: Node, *, recorded: bool) -> None:
-        lost = frozenset(
-            value
-            for value in node.inputs()
-            if (value in self.flow.ranks or value in self.symbolic)
-            and self._seen(value, recorded=recorded) is None
-        )
-        if lost:
-            self.flow.hidden[node] = lost
-
     def _layer(self, node: Node, layer: Layer) -> None:
         dtype = compute_dtype(layer.dtype or self.graph.policy)
         recorded = _is_recorded(node, layer, dtype)
-        self._hide(node, recorded=recorded)
-        inputs = node.inputs()
-        if recorded and inputs[0] in self.other:
-            self.flow.unclear.add(node)
-        self._held(node, layer, recorded=recorded)
-        self._give(node, layer, recorded=recorded)
-        first = next(iter(inputs), None)
+        reads = layer.reads_masks or _takes_mask(layer)
+        seen = self._look(node, recorded=recorded) if reads else {}
+        held = held_model(layer)
+        if held is not None:
+            self._held(node, *held, next(iter(seen.values()), None))
+        self._give(node, recorded=recorded, reads=reads)
+        first = next(iter(node.inputs()), None)
         if layer.returns_input() and first is not None and not _is_cast(first, dtype):
             self.same[node.outputs[0]] = self.same.get(first, first)
         for argument in layer.removes_masks_of:
@@ -227,71 +241,70 @@ class _Run:
             if isinstance(value, Value) and not _is_cast(value, dtype):
                 self._detach(value)
 
-    def _held(self, node: Node, layer: Layer, *, recorded: bool) -> None:
+    def _held(self, node: Node, model: HeldModel, depth: int, mask: Mask | None) -> None:
         """The call of a model that a layer holds, with the mask of one time step."""
-        depth = 0
-        while isinstance(layer, TimeDistributed):
-            layer, depth = layer.layer, depth + 1
-        if not depth or not isinstance(layer, HeldModel):
-            return
-        (value, *_) = node.inputs()
         given = node.args.get("mask")
-        rank = (
-            len(given.shape or ())
-            if isinstance(given, Value)
-            else self._seen(value, recorded=recorded)
-        )
-        name = first_input(layer.graph)
-        ranks = {} if rank is None else {name: max(rank - depth, 0)}
-        real = frozenset(ranks) if value in self.flow.real or given is not None else frozenset()
-        self.flow.calls.append((node, layer.graph, ranks, real))
-        self.flows.follow(layer.graph, ranks, real)
+        if isinstance(given, Value):
+            mask = (len(given.shape or ()), given)
+        ranks = {} if mask is None else {first_input(model.graph): max(mask[0] - depth, 0)}
+        real = given is not None or any(value in self.flow.real for value in node.inputs())
+        names = frozenset(ranks) if real else frozenset()
+        self.flow.calls.append((node, model.graph, ranks, names))
+        self.flows.follow(model.graph, ranks, names)
 
-    def _give(self, node: Node, layer: Layer, *, recorded: bool) -> None:
-        """Attach masks to the outputs of a layer."""
-
-        def seen(value: Value) -> bool:
-            return self._seen(value, recorded=recorded) is not None
-
-        def symbolic(value: Value) -> bool:
-            return value in self.symbolic
-
-        rank = layer.mask_rank(*(value.shape or () for value in node.inputs()[:1]))
-        makes = rank is not None
-        explicit = list(values_in(node.args.get("mask")))
-        read = [value for value in node.inputs() if seen(value)]
-        if rank is None:
-            ranks = [len(value.shape or ()) for value in explicit]
-            ranks += [self._seen(value, recorded=recorded) or 0 for value in read]
-            ranks += [self.symbolic[value] for value in node.inputs() if symbolic(value)]
-            rank = next(iter(ranks), None)
-        if rank is None:
-            return
-        real = makes or bool(explicit) or any(value in self.flow.real for value in read)
-        for value, ours, theirs in zip(
-            node.outputs, _masks(node, seen), _masks(node, symbolic), strict=False
-        ):
-            if ours:
-                self._attach(value, rank, real)
-            if theirs:
-                self.symbolic[value] = rank
-                if not makes and not recorded and self._differs(node, symbolic, seen):
-                    self.other.add(value)
-
-    def _differs(self, node: Node, symbolic: Any, seen: Any) -> bool:
-        """Whether the symbolic mask of a call's output is made from other masks."""
-        inputs = node.inputs()
-        several = sum(symbolic(value) for value in inputs) > 1
-        return any(
-            value in self.other or (seen(value) and not symbolic(value)) for value in inputs
-        ) or (several and any(symbolic(value) and not seen(value) for value in inputs))
+    def _give(self, node: Node, *, recorded: bool, reads: bool) -> None:
+        """Give masks to the outputs of a layer."""
+        values = node.inputs()
+        seen = {v: m for v in values if (m := self._seen(v, recorded=recorded)) is not None}
+        known = {v: self.symbolic[v] for v in values if v in self.symbolic}
+        lowered = seen if reads else {v: self.lowered[v] for v in values if v in self.lowered}
+        real = any(value in self.flow.real for value in seen)
+        rank = node.layer.mask_rank(*(value.shape or () for value in values[:1]))
+        real = real or rank is not None or node.args.get("mask") is not None
+        for masks, kept in ((known, self.symbolic), (lowered, self.lowered)):
+            mask = _made(node, masks)
+            for value, flag in zip(node.outputs, _masks(node, masks), strict=False):
+                if flag and mask is not None:
+                    kept[value] = mask
+        mask = _made(node, seen)
+        for value, flag in zip(node.outputs, _masks(node, seen), strict=False):
+            if flag and mask is not None:
+                self._attach(value, mask, real)
+        for value in node.outputs:  # the code gives it the mask of the first input that has one
+            if value not in self.lowered and (value in known or value in self.symbolic):
+                self.lowered[value] = next(iter(lowered.values()), self.symbolic[value])
 
 
-def _masks(node: Node, read: Any) -> tuple[bool, ...]:
-    """Whether each output has a mask, if `read` says which inputs have one."""
-    flags, keywords = split_arguments(node, read)
-    masks = node.layer.output_mask(*flags, **keywords)
-    return (bool(masks),) * len(node.outputs) if not isinstance(masks, tuple) else masks
+def _made(node: Node, masks: Mapping[Value, Mask]) -> Mask | None:
+    """The mask that the outputs of a layer get, if its inputs have the given masks."""
+    inputs = node.inputs()
+    rank = node.layer.mask_rank(*(value.shape or () for value in inputs[:1]))
+    if rank is not None:
+        return rank, node
+    for given in values_in(node.args.get("mask")):
+        return len(given.shape or ()), given
+    found = [masks.get(value) for value in inputs]
+    first = next((mask for mask in found if mask is not None), None)
+    listed = isinstance(next(iter(node.args.values()), None), (list, tuple))
+    if first is None or not listed:
+        return first
+    joins = not node.layer.output_mask([True, *[False] * (len(found) - 1)])
+    return first if joins and len(set(found)) == 1 else (first[0], (node.unit, tuple(found)))
+
+
+def held_model(layer: Layer) -> tuple[HeldModel, int] | None:
+    """The model in a layer, and in how many layers that take single steps it is."""
+    depth = 0
+    while isinstance(layer, TimeDistributed):
+        layer, depth = layer.layer, depth + 1
+    return (layer, depth) if isinstance(layer, HeldModel) and depth else None
+
+
+def _masks(node: Node, masks: Mapping[Value, Mask]) -> tuple[bool, ...]:
+    """Whether each output has a mask, if the inputs have the given masks."""
+    flags, keywords = split_arguments(node, lambda value: value in masks)
+    found = node.layer.output_mask(*flags, **keywords)
+    return found if isinstance(found, tuple) else (bool(found),) * len(node.outputs)
 
 
 def first_input(graph: Graph) -> str:
@@ -320,8 +333,7 @@ def settle_masks(graph: Graph) -> None:
     if not any(value.masked for node in graph.nodes for value in node.outputs):
         return
     for node, lost in MaskFlows(graph).flows[graph].hidden.items():
-        layer = node.unit.spec
-        if isinstance(layer, Layer) and (layer.reads_masks or _takes_mask(layer)):
+        if node.unit.graph is None:
             node.unmasked = lost
 
 
