@@ -375,8 +375,8 @@ def import_spec(
     """Import a saved model of any Keras version.
 
     Args:
-        path: An architecture JSON file, a ``.keras`` archive, an ``.h5`` file, or a tf.js
-            ``model.json``.
+        path: An architecture JSON file, a ``.keras`` archive, an ``.h5`` file, the folder of a
+            SavedModel, or a tf.js ``model.json``.
         content: The content, if it is not to be read from the file; ``path`` is then only its name.
         input_shape: The input shape of a Sequential whose file has none, without the batch axis;
             None for an unknown size.
@@ -442,8 +442,8 @@ def convert_weights(
 
     Args:
         spec: The model.
-        source: A ``.keras``, ``.weights.h5``, ``.h5``, ``.safetensors`` or ``.pt`` file; the format
-            is recognized by the content.
+        source: A ``.keras``, ``.weights.h5``, ``.h5``, ``.npz``, ``.safetensors`` or ``.pt`` file,
+            recognized by its content, a checkpoint of TensorFlow, or the folder of a SavedModel.
         dest: A file name that ends with ``.safetensors``, ``.pt`` or ``.weights.h5``; the suffix
             selects the format.
         axes, fidelity: The options that the PyTorch program was generated with, as for `generate`.

@@ -16,15 +16,14 @@ from specfmt.console.options import (
     CODE,
     CUSTOM,
     FILE,
-    FILE_THERE,
     FILES,
     JSON,
     OUT,
     PROGRAM,
     REFERENCE,
-    SPEC_FILE,
     STYLE,
     TARGET,
+    SavedType,
     ShapeType,
     chosen,
     targets,
@@ -254,8 +253,9 @@ def layers(as_json: bool) -> None:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
     cells = [("type", "family", "targets", "remark")]
-    cells += [(row.type, row.family, " ".join(row.targets), row.reason) for row in rows]
-    click.echo(table(cells, width=columns()))
+    cells += [(row.type, row.short_family, " ".join(row.targets), row.remark) for row in rows]
+    width = columns() if sys.stdout.isatty() else None
+    click.echo(table(cells, width=width, unbroken=(0, 2)))
 
 
 @main.command()
@@ -284,7 +284,7 @@ def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
 
 @main.command()
 @FILE
-@click.argument("source", type=FILE_THERE)
+@click.argument("source", type=SavedType())
 @click.option(
     "-o",
     "--out",
@@ -294,7 +294,11 @@ def schema(ctx: click.Context, check: bool, out: Path | None) -> None:
 )
 @PROGRAM
 def weights(file: str, source: Path, out: Path, **options: Any) -> None:
-    """Convert trained weights between Keras and PyTorch files."""
+    """Convert trained weights between Keras and PyTorch files.
+
+    SOURCE is a .keras, .h5, .npz, .safetensors or .pt file, a TensorFlow checkpoint, or the folder
+    of a SavedModel.
+    """
     from specfmt.console.progress import weight_progress
 
     spec = read_spec(file)
@@ -304,7 +308,7 @@ def weights(file: str, source: Path, out: Path, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("source", type=FILE_THERE)
+@click.argument("source", type=SavedType())
 @click.option(
     "-o",
     "--out",
@@ -368,13 +372,13 @@ def convert(
 @click.option(
     "--weights",
     "-w",
-    type=FILE_THERE,
+    type=SavedType(),
     help="A file with trained weights; random weights if not given.",
 )
 @targets("Run only this target's program.")
 @click.option(
     "--original",
-    type=FILE_THERE,
+    type=SavedType(),
     help="The Keras file that the spec was imported from: compare with it too.",
 )
 @REFERENCE
@@ -405,7 +409,7 @@ def verify(
 
 
 @main.command("import")
-@click.argument("source", type=SPEC_FILE)
+@click.argument("source", type=SavedType(dash=True))
 @click.option(
     "--input-shape",
     type=ShapeType(),
@@ -416,7 +420,8 @@ def verify(
 def import_(source: str, out: Path | None, input_shape: tuple[int | None, ...] | None) -> None:
     """Write the spec of a saved Keras model.
 
-    SOURCE is Keras JSON of any Keras version, a .keras or .h5 file, or a tf.js model.json.
+    SOURCE is Keras JSON of any Keras version, a .keras or .h5 file, the folder of a SavedModel, or
+    a tf.js model.json.
     """
     content = sys.stdin.buffer.read() if source == "-" else None
     spec, warnings = specfmt.import_spec(source, content, input_shape=input_shape)

@@ -21,6 +21,7 @@ from specfmt.api import check, format_spec
 from specfmt.cli import main
 from specfmt.layers.entries import parse_entries
 from specfmt.layers.index import INDEX
+from specfmt.layers.kept import KEPT
 from specfmt.reference.codes import codes, page
 from specfmt.reference.docs import documents
 from specfmt.reference.docs import main as docs_main
@@ -370,13 +371,18 @@ def test_init() -> None:
 def test_layers() -> None:
     rows = data("layers", "--json")
     assert rows == [asdict(row) for row in specfmt.catalogue()]
-    assert [row["type"] for row in rows] == list(INDEX)
+    assert [row["type"] for row in rows] == [*INDEX, "InputLayer", *KEPT]
     for row in rows:
         assert set(row) == {"type", "family", "keras", "torch", "reason"}
         assert row["keras"] is True
         assert bool(row["reason"]) is not row["torch"]
-    assert {row["type"] for row in rows if not row["torch"]} == {"Custom"}
+    assert {row["type"] for row in rows if not row["torch"]} == {"Custom", *KEPT}
     text = run("layers").stdout
+    assert len(text.splitlines()) == len(rows) + 2, "one line per row where no terminal shows it"
+    for row in rows:
+        assert re.search(rf"^{row['type']} +\w", text, re.MULTILINE), "no name is broken"
+    assert re.search(r"^MaxPooling2D .*also MaxPool2D$", text, re.MULTILINE)
+    assert re.search(r"^InputLayer .*`inputs:`", text, re.MULTILINE)
     assert re.search(r"^Dense +core +keras torch$", text, re.MULTILINE)
     assert re.search(r"^Custom +custom +keras +PyTorch: a class", text, re.MULTILINE)
 
@@ -386,6 +392,14 @@ def test_explain() -> None:
         result = run("explain", code)
         assert result.stdout.startswith("SF203: Duplicate name\n")
         assert result.stdout.strip() == str(page("SF203")).strip()
+
+
+def test_explain_every_row() -> None:
+    """Layers that are kept whole, inputs and aliases have a page too."""
+    assert "`define:`" in run("explain", "Lambda").stdout
+    assert "`torch:`" in run("explain", "TorchModuleWrapper").stdout
+    assert "`inputs:`" in run("explain", "InputLayer").stdout
+    assert run("explain", "MaxPool2D").stdout == run("explain", "MaxPooling2D").stdout
 
 
 def test_schema() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+from click.shell_completion import CompletionItem
 
 from specfmt.targets.options import BUILT_IN, Axes, Fidelity, Flavor, Style
 
@@ -14,6 +15,29 @@ Decorator = Callable[[Any], Any]
 
 SPEC_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=str)
 FILE_THERE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class SavedType(click.ParamType):  # type: ignore[type-arg]
+    """A saved model or weights: a file, a folder, or a checkpoint's name; ``-`` if allowed."""
+
+    name = "path"
+
+    def __init__(self, *, dash: bool = False) -> None:
+        self.dash = dash
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from specfmt.formats.source.folders import is_there
+
+        if self.dash and value == "-":
+            return value
+        if not is_there(Path(value)):
+            self.fail(f"file {value!r} does not exist", param, ctx)
+        return str(value) if self.dash else Path(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
 
 
 class Offered(click.Choice[str]):

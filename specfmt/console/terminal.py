@@ -108,20 +108,31 @@ def _cells(character: str) -> int:
     return 2 if east_asian_width(character) in "WF" else 1
 
 
-def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), width: int = WIDTH) -> str:
+def table(
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    width: int | None = WIDTH,
+    unbroken: Sequence[int] = (),
+) -> str:
     """A text table; cells that do not fit are continued on the next line.
 
     Args:
         rows: The header, then the rows, all of the same length.
         right: The indices of right-aligned columns.
-        width: The width of the table, in characters, unless columns would get too narrow.
+        width: The width of the table, in characters, unless columns would get too narrow; None for
+            one line per row.
+        unbroken: The indices of columns whose cells are never broken: where one does not fit, the
+            rest of its row is on the next line.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     gaps = 2 * (len(sizes) - 1)
     whole = [max(_NARROW, *(_longest_piece(row[i]) for row in rows)) for i in range(len(sizes))]
-    for least in (whole, [_NARROW] * len(sizes)):  # words are broken where nothing else helps
-        while sum(sizes) + gaps > width and any(map(gt, sizes, least)):
+    for i in unbroken:
+        whole[i] = max((len(row[i]) for row in rows if len(row[i]) <= _LONGEST), default=_NARROW)
+    broken = [size if i in unbroken else _NARROW for i, size in enumerate(whole)]
+    for least in (whole, broken):  # words are broken where nothing else helps
+        while width is not None and sum(sizes) + gaps > width and any(map(gt, sizes, least)):
             wide = [size if size > bound else 0 for size, bound in zip(sizes, least, strict=True)]
             widest = wide.index(max(wide))
             second = max((size for i, size in enumerate(wide) if i != widest), default=0)
@@ -129,7 +140,13 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), width: int =
             sizes[widest] = max(least[widest], second - 1, sizes[widest] - excess)
     lines: list[str] = []
     for index, row in enumerate(rows):
-        cells = [_folded(cell, size) for cell, size in zip(row, sizes, strict=True)]
+        cells = [
+            [cell] if i in unbroken else _folded(cell, size)
+            for i, (cell, size) in enumerate(zip(row, sizes, strict=True))
+        ]
+        long = [i for i in unbroken if len(row[i]) > sizes[i]]
+        if long:
+            cells = [cell if i in long else ["", *cell] for i, cell in enumerate(cells)]
         for level in range(max(map(len, cells))):
             parts = [cell[level] if level < len(cell) else "" for cell in cells]
             aligned = [

@@ -12,6 +12,7 @@ import numpy as np
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.extras import install, is_installed
 from specfmt.formats.config.context import KERAS_3
+from specfmt.formats.source.folders import VARIABLES, saved_model
 from specfmt.formats.source.generation import detect_generation
 from specfmt.formats.source.sources import holds_weights, read_source
 from specfmt.graph.model import Graph
@@ -28,7 +29,8 @@ class Original:
     """A saved model that is loaded by Keras in the worker process.
 
     Args:
-        file: A ``.keras`` archive, an ``.h5`` file with a whole model, or architecture JSON.
+        file: A ``.keras`` archive, an ``.h5`` file with a whole model, the folder of a SavedModel, or
+            architecture JSON.
         folder: A folder for temporary files.
         seed: The seed of random weights, for a file that has none.
 
@@ -40,6 +42,7 @@ class Original:
 
     def __init__(self, file: Path, folder: Path, seed: int) -> None:
         self.file, self.folder, self.seed = file, folder, seed
+        tensors = saved_model(file)
         self.by = ""
         self.architecture = ""
         self.drawn = False
@@ -55,7 +58,10 @@ class Original:
         topology = without_words(whole)
         self.why = refusal(topology) or self._missing()
         self.drawn = not holds_weights(file)
-        if self.drawn or topology != whole:
+        if tensors is not None:
+            # Only weights are loaded: a SavedModel's graphs of operations could do anything.
+            self.file = tensors / VARIABLES
+        if self.drawn or topology != whole or tensors is not None:
             self.architecture = str(self._architecture(topology))
 
     def _missing(self) -> str:

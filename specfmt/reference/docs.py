@@ -11,10 +11,12 @@ from specfmt.fields.model import COMMON_FIELDS
 from specfmt.layers.base import Layer
 from specfmt.layers.entries import InputSpec, Model, Reuse
 from specfmt.layers.index import INDEX, OPERATIONS
+from specfmt.layers.kept import INPUT_LAYER, KEPT
 from specfmt.layers.registry import layer_class, op_class
 from specfmt.reference.codes import codes, title_and_text
 from specfmt.reference.sections import (
     fields_table,
+    kept_section,
     layer_section,
     operation_section,
     plural,
@@ -62,10 +64,20 @@ def layers_page() -> str:
             cls = layer_class(name)
             assert cls is not None
             lines += ["", f"### {name}", "", *layer_section(cls)]
+    lines += ["", "## Layers that are kept whole", "", KEPT_WHOLE]
+    for name in (INPUT_LAYER, *KEPT):
+        lines += ["", f"### {name}", "", *kept_section(name)]
     lines += ["", "## Other entries", "", "### Model", "", summary(Model), ""]
     lines += fields_table(Model, Model.model_fields)
     lines += ["", "### reuse", "", summary(Reuse), "", *fields_table(Reuse, Reuse.model_fields)]
     return "\n".join(lines) + "\n"
+
+
+KEPT_WHOLE = (
+    "What these layers compute is Python code, or a program of another library, which specfmt neither "
+    "reads nor runs. An import keeps them as [Custom](#custom) with Keras's class and configuration, "
+    "which Keras code and Keras JSON contain unchanged."
+)
 
 
 def operations_page() -> str:

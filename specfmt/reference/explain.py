@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from specfmt.layers.former_types import FORMER_TYPES
 from specfmt.layers.index import OPERATIONS
+from specfmt.layers.kept import INPUT_LAYER, KEPT
+from specfmt.layers.keras_names import KERAS_LAYERS
 from specfmt.layers.registry import layer_class, layer_types, op_class
 from specfmt.reference.codes import codes, page
 from specfmt.targets.options import OptionError, not_offered
@@ -19,11 +22,15 @@ def explanation(name: str) -> str:
     text = page(name)
     if text is not None:
         return text
-    from specfmt.reference.sections import layer_section, operation_section
+    from specfmt.reference.sections import kept_section, layer_section, operation_section
 
+    if name in KERAS_LAYERS:
+        name = FORMER_TYPES.get(name, name)
     layer, operation = layer_class(name), op_class(name)
     if layer is not None:
         lines = layer_section(layer)
+    elif name in KEPT or name == INPUT_LAYER:
+        lines = kept_section(name)
     elif operation is not None:
         lines = operation_section(operation)
     else:

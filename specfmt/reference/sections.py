@@ -18,6 +18,7 @@ from specfmt.graph.infer import show_shape
 from specfmt.layers.base import Layer, ShapeError
 from specfmt.layers.core import Dense
 from specfmt.layers.entries import LayerRule
+from specfmt.layers.kept import INPUT_LAYER, INPUT_REMARK, KEPT, aliases
 from specfmt.layers.op import Op
 from specfmt.layers.recurrent import LSTM
 from specfmt.reference.field_docs import class_doc, field_doc
@@ -41,7 +42,20 @@ SHAPES: tuple[tuple[int | None, ...], ...] = (
 
 def layer_section(cls: type[Layer]) -> Iterator[str]:
     """The description, inputs, output shapes and fields of a layer."""
-    yield from (summary(cls), *_facts(cls), *_own_fields(cls))
+    also = ", ".join(f"`{name}`" for name in aliases(cls.type_name))
+    yield from (f"{summary(cls)} Also {also}." if also else summary(cls), *_facts(cls))
+    yield from _own_fields(cls)
+
+
+def kept_section(name: str) -> Iterator[str]:
+    """The description of a layer of Keras that specfmt keeps whole, and of InputLayer."""
+    if name == INPUT_LAYER:
+        yield f"An input of the model, {INPUT_REMARK}."
+        return
+    found = KEPT[name]
+    yield found.what
+    yield ""
+    yield f"- PyTorch: {found.reason}. What to do: {found.advice}."
 
 
 def operation_section(cls: type[Op]) -> Iterator[str]:

@@ -104,7 +104,7 @@ def _in_archive(file: Path, stream: BinaryIO, archive: zipfile.ZipFile, stack: E
         if shard not in names:
             unreadable(file, "a .keras archive", f"it lists {shard} but does not contain it")
         info = archive.getinfo(names[shard])
-        _check_size(info, file)
+        check_size(info, file)
         member, start = _member(archive, info, stream, stack)
         inside = io.BufferedReader(Window(member, start, info.file_size), 2**16)
         roots.append(_root(file, member, start, info.file_size, stack, inside))
@@ -121,11 +121,10 @@ def _order(archive: zipfile.ZipFile, names: dict[str, str]) -> Order | None:
         return None  # the weights can be read without it
 
 
-def _check_size(info: zipfile.ZipInfo, file: Path) -> None:
+def check_size(info: zipfile.ZipInfo, file: Path, what: str = "a .keras archive") -> None:
+    """Raise SF500 or SF505 if a member would unpack to far more than its size."""
     if info.compress_size > file.stat().st_size:
-        unreadable(
-            file, "a .keras archive", f"the stated size of {info.filename} exceeds that of the file"
-        )
+        unreadable(file, what, f"the stated size of {info.filename} exceeds that of the file")
     if info.file_size > max(BOMB_FLOOR, BOMB_RATIO * info.compress_size):
         fail(
             "SF505",

@@ -13,14 +13,25 @@ import numpy as np
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.files import whole_file
+from specfmt.formats.source.folders import weight_file
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph, Unit
 from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.params import Constant, Counter, Literal, WeightExpr
 from specfmt.targets.torch.program import ClassProgram, Options, TorchParam
-from specfmt.weights import keras3, keras_h5, legacy_h5, safetensors, torch_zip
+from specfmt.weights import (
+    checkpoints,
+    keras3,
+    keras_h5,
+    legacy_h5,
+    npz,
+    safetensors,
+    torch_zip,
+)
 from specfmt.weights.archives import Opened, looks_like_map, opened
 from specfmt.weights.arrays import Array
+from specfmt.weights.bundles import is_index
+from specfmt.weights.by_names import match
 from specfmt.weights.hdf5 import readable
 from specfmt.weights.prefixes import without_prefixes
 from specfmt.weights.problems import fail, missing, problem, raise_all, unused, wrong_shape
@@ -50,8 +61,8 @@ def convert(
 
     Args:
         graph: The model.
-        source: A ``.keras``, ``.weights.h5``, ``.h5``, ``.safetensors`` or ``.pt`` file, recognized
-            by its content.
+        source: A ``.keras``, ``.weights.h5``, ``.h5``, ``.npz``, ``.safetensors`` or ``.pt`` file,
+            recognized by its content, a checkpoint of TensorFlow, or the folder of a SavedModel.
         dest: A ``.safetensors``, ``.pt`` or ``.weights.h5`` file, by its name.
         options: The options that the PyTorch program is generated with.
         progress: Called for each weight.
@@ -63,6 +74,7 @@ def convert(
         SpecError: With all findings, SF500 to SF508.
         OSError: A file cannot be read or written.
     """
+    source = weight_file(source)
     to_keras = dest.name.endswith(KERAS)
     if not to_keras and dest.suffix not in TORCH:
         fail(
@@ -118,9 +130,14 @@ class Weights:
         self.params = list(program.parameters())
         self.keras: KerasWeights | None = None
         self.torch: TorchWeights = {}
+        source = self.source = weight_file(source)
         kind = file_kind(source)
         if kind == "hdf5":
             self.keras = read_keras(graph, stack.enter_context(opened(source)), source)
+        elif kind == "checkpoint":
+            self.keras = checkpoints.Reader(source).read(graph)
+        elif kind == "npz":
+            self.keras = match(graph, npz.read(source), source)
         else:
             stored = safetensors.read(source) if kind == "safetensors" else torch_zip.read(source)
             self.torch = without_prefixes(stored, {param.key for param in self.params})
@@ -261,7 +278,9 @@ def read_keras(graph: Graph, files: Opened, source: Path) -> KerasWeights:
 
 
 def file_kind(file: Path) -> str:
-    """The format of a weight file: ``hdf5`` (also inside a ``.keras``), ``torch`` or ``safetensors``.
+    """The format of a weight file.
+
+    ``hdf5`` (also inside a ``.keras``), ``checkpoint``, ``npz``, ``torch`` or ``safetensors``.
 
     Raises:
         SpecError: SF500 if it is none of them, SF505 for a pickle outside an archive.
@@ -289,11 +308,17 @@ def file_kind(file: Path) -> str:
                 file,
                 "the file is truncated or damaged; save it again",
             )
+        if npz.looks_like(names):
+            return "npz"
         return "torch" if any(name.endswith("/data.pkl") for name in names) else "hdf5"
     if safetensors.looks_like(head):
         return "safetensors"
     if looks_like_map(file, head):
         return "hdf5"
+    if is_index(file):
+        return "checkpoint"
+    if head.startswith(b"\x93NUMPY"):
+        npz.refuse_array(file)
     if head[:1] == b"\x80":
         fail(
             "SF505",
@@ -303,7 +328,7 @@ def file_kind(file: Path) -> str:
         )
     fail(
         "SF500",
-        "expected .keras, .weights.h5, .h5, .safetensors or .pt, received none of them",
+        "expected .keras, .weights.h5, .h5, .npz, .safetensors, .pt or a checkpoint, received none of them",
         file,
         "the format is recognized by the content, not by the name",
     )

@@ -11,13 +11,15 @@ from typing import Any, Final
 
 from specfmt.diagnostics import Path, SpecError
 from specfmt.fields.types import DTYPES
+from specfmt.formats.source.folders import weight_file
 from specfmt.graph.assumed import completed, unknown_layers, with_layer
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph, Unit
 from specfmt.layers.custom_weights import WeightsRule
 from specfmt.spec.document import ModelSpec
-from specfmt.weights import keras3, legacy_h5
+from specfmt.weights import checkpoints, keras3, legacy_h5
 from specfmt.weights.archives import opened
+from specfmt.weights.by_layer import LayerMatcher, Listed
 from specfmt.weights.convert import file_kind
 from specfmt.weights.hdf5 import kind
 
@@ -64,11 +66,15 @@ def survey(graph: Graph, source: File) -> dict[Path, Found]:
     Raises:
         SpecError: The file has no weights, or they cannot be read.
     """
-    if file_kind(source) != "hdf5":
+    source = weight_file(source)
+    form = file_kind(source)
+    if form == "checkpoint":
+        return _Tensors(source).survey(graph)
+    if form != "hdf5":
         return {}
     with opened(source) as files:
         if legacy_h5.is_layout(files.roots[0], source):
-            return _legacy(graph, files.roots[0], source)
+            return _Names(files.roots[0], source).survey(graph)
         if any(keras3.is_layout(root) for root in files.roots):
             reader = _Groups(files.roots, source, files.order)
             reader.walk(graph)
@@ -102,31 +108,35 @@ class _Groups(keras3.Reader):
         ]
 
 
-def _legacy(graph: Graph, file: Any, source: File) -> dict[Path, Found]:
-    reader = _Names(file, source)
-    reader.walk(graph)
-    return reader.held
+class _Survey(LayerMatcher):
+    """Collects the weights that a file lists for each layer, without requiring any."""
 
-
-class _Names(legacy_h5.Reader):
-    """Walks the groups of an ``.h5`` file in the legacy layout."""
-
-    def walk(self, graph: Graph) -> None:
+    def survey(self, graph: Graph) -> dict[Path, Found]:
+        """The weights of each layer, by its path in the document."""
         self.held: dict[Path, Found] = {}
         with suppress(SpecError):  # mismatches are reported when weights are converted
             self.read(graph)
+        return self.held
 
-    def _unit(self, unit: Unit, group: str, stored: list[tuple[str, Any]]) -> None:
+    def match(self, unit: Unit, group: str, listed: list[Listed]) -> None:
         found = [
-            (name.partition(":")[0], tuple(dataset.shape), kind(dataset).name)
-            for name, dataset in stored
-            if hasattr(dataset, "shape")
+            (weight.name.partition(":")[0], weight.stored.shape, weight.stored.dtype.name)
+            for weight in listed
+            if weight.stored is not None
         ]
         if unit.graph is None:
             self.held[unit.path] = found
             return
         for inner in unit.graph.walk_units():
             self.held[inner.path] = [w for w in found if inner.name in w[0].split("/")[:-1]]
+
+
+class _Names(_Survey, legacy_h5.Reader):
+    """Walks the groups of an ``.h5`` file in the legacy layout."""
+
+
+class _Tensors(_Survey, checkpoints.Reader):
+    """Walks the objects of a checkpoint."""
 
 
 def entry_weights(found: Found, prefix: str, name: str) -> dict[str, Any]:

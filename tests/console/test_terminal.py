@@ -83,3 +83,13 @@ def test_prose_makes_room_before_a_name_is_broken() -> None:
     lines = table(rows, width=50).splitlines()
     assert lines[2].startswith("GlobalAveragePooling2D  short words")
     assert max(map(len, lines)) <= 50
+
+
+def test_table_with_unbroken_names() -> None:
+    """A name is never broken: where it does not fit, the rest of its row is on the next line."""
+    long = "ContrastLimitedAdaptiveHistogramEqualization"
+    rows = [("type", "family", "remark"), ("Add", "merging", "a b"), (long, "colors", "some words")]
+    lines = table(rows, width=30, unbroken=(0,)).splitlines()
+    assert lines[3] == long
+    assert lines[4].split() == ["colors", "some", "words"]
+    assert len(table(rows, width=None).splitlines()) == 4

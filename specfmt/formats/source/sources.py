@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from specfmt.extras import require
 from specfmt.formats.config.reading import MAX_BYTES, cut_words, fail, parse_json
+from specfmt.formats.source.folders import VARIABLES, index_of, is_checkpoint, saved_model
 from specfmt.formats.source.hdf5 import DamagedError, check_file
 from specfmt.formats.source.locate import Located, locate
+from specfmt.formats.source.saved_models import read_saved_model
 from specfmt.formats.source.vocabularies import fill_vocabularies
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ METADATA: Final = "metadata.json"
 MAX_MEMBER: Final = 64 * 2**20
 """The size limit, in bytes, of a member that is read whole: a vocabulary, the list of shards."""
 
+_WHOLE: Final = "save the whole model with `model.save`, or import its `to_json()`"
+
 BOMB_FLOOR: Final = 2**20
 BOMB_RATIO: Final = 100
 """A large member may unpack to at most this many times its size; JSON compresses to about a tenth."""
@@ -34,12 +38,18 @@ def read_source(path: Path) -> Located:
 
     Args:
         path: JSON (`to_json()`, ``config.json``, tf.js ``model.json``, a wrapper around one),
-            a ``.keras`` archive or an ``.h5`` file with the attribute ``model_config``.
+            a ``.keras`` archive, an ``.h5`` file with the attribute ``model_config``, or the
+            folder of a SavedModel.
 
     Raises:
         SpecError: SF400 to SF402 if it contains none.
         OSError: The file cannot be read.
     """
+    folder = saved_model(path)
+    if folder is not None:
+        return read_saved_model(folder)
+    if is_checkpoint(path):
+        fail("SF402", "expected a whole model, received a checkpoint with weights only", (), _WHOLE)
     with path.open("rb") as stream:
         head = stream.read(8)
         if head.startswith(ZIP_MAGIC):
@@ -51,6 +61,9 @@ def read_source(path: Path) -> Located:
 
 def holds_weights(path: Path) -> bool:
     """Whether a file with an architecture also contains weights: JSON does not."""
+    folder = saved_model(path)
+    if folder is not None:
+        return index_of(folder / VARIABLES).is_file()
     with path.open("rb") as stream:
         head = stream.read(8)
     return head.startswith(ZIP_MAGIC) or head == HDF5_MAGIC
@@ -66,6 +79,9 @@ def _from_zip(path: Path) -> Located:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive_names(archive)
+            if CONFIG not in names and all(name.endswith(".npy") for name in names):
+                message = "expected a whole model, received an .npz file with weights only"
+                fail("SF402", message, (), _WHOLE)
             if CONFIG not in names:
                 fail(
                     "SF402",
@@ -147,7 +163,7 @@ def _from_hdf5(path: Path) -> Located:
         fail(
             "SF402",
             "expected an .h5 file with a model, received one with weights only",
-            hint="save the whole model with `model.save`, or import its `to_json()`",
+            hint=_WHOLE,
         )
     located = locate(parse_json(_utf8(texts["model_config"])))
     if located.version is None and "keras_version" in texts:

@@ -6,11 +6,11 @@ import json
 import struct
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterator
 from typing import Any, Final
 
 from specfmt.diagnostics import Path
 from specfmt.formats.config.reading import Json, as_map, fail
+from specfmt.formats.source.protobuf import fields, signed, varint
 
 DTYPE_NUMBERS: Final = {
     1: "float32",
@@ -97,11 +97,11 @@ def _attribute(value: Any) -> Any:
 
 def _read_wire(data: bytes) -> tuple[str, Json]:
     op, attributes = "", {}
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 2 and isinstance(value, bytes):
             op = value.decode("utf-8")
         elif number == 5 and isinstance(value, bytes):
-            entry = dict(_fields(value))
+            entry = dict(fields(value))
             attributes[entry[1].decode("utf-8")] = _wire_attribute(entry.get(2, b""))
     if not op:
         raise ValueError("no operation")
@@ -109,19 +109,19 @@ def _read_wire(data: bytes) -> tuple[str, Json]:
 
 
 def _wire_attribute(data: bytes) -> Any:
-    found = list(_fields(data))
+    found = list(fields(data))
     if not found:
         return None
     number, value = found[-1]
     if number != 1:
         return _wire_value(number, value)
     items: list[Any] = []
-    for kind, item in _fields(value):
+    for kind, item in fields(value):
         if kind == 3 and isinstance(item, bytes):  # packed numbers
             place = 0
             while place < len(item):
-                whole, place = _varint(item, place)
-                items.append(_signed(whole))
+                whole, place = varint(item, place)
+                items.append(signed(whole))
         else:
             items.append(_wire_value(kind, item))
     return items
@@ -131,45 +131,9 @@ def _wire_value(number: int, value: Any) -> Any:
     if number == 2:
         return value.decode("utf-8")
     if number == 3:
-        return _signed(value)
+        return signed(value)
     if number == 4:
         return struct.unpack("<f", value)[0]
     if number == 5:
         return bool(value)
     return DTYPE_NUMBERS.get(value) if number == 6 else None
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """The fields of a protobuf message: field number, and an integer or bytes."""
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
-        kind = key & 7
-        value: Any
-        if kind == 0:
-            value, place = _varint(data, place)
-        else:
-            size = {1: 8, 5: 4}.get(kind)
-            if kind == 2:
-                size, place = _varint(data, place)
-            if size is None or place + size > len(data):
-                raise ValueError("a field ends beyond its message")
-            value, place = data[place : place + size], place + size
-        yield key >> 3, value
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[place]
-        place += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, place
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number that is too long")
-
-
-def _signed(value: int) -> int:
-    return value - 2**64 if value >= 2**63 else value
