@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from specfmt.console.terminal import WIDTH, table
 from specfmt.diagnostics import SpecError
 from specfmt.graph.analyze import analyze
-from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Graph
 from specfmt.graph.summary import summarize
 
@@ -91,10 +90,15 @@ def findings_html(name: str, diagnostics: Sequence[Diagnostic]) -> str:
 
 def _rows(summary: Summary) -> Iterable[Row]:
     for item in summary.inputs:
-        yield item.name, "input", show_shape(item.shape or ()), "", ""
+        yield item.name, "input", item.text, "", ""
     for layer in summary.layers:
-        shapes = ", ".join(show_shape(shape or ()) for shape in layer.output_shapes)
-        yield layer.name, layer.type, shapes, f"{layer.params:,}", ", ".join(layer.inputs)
+        yield (
+            layer.name,
+            layer.type,
+            ", ".join(layer.texts),
+            f"{layer.params:,}",
+            ", ".join(layer.inputs),
+        )
 
 
 def _cells(row: Row) -> str:

@@ -23,9 +23,10 @@ from specfmt.graph.binding import Binder
 from specfmt.graph.held import with_models
 from specfmt.graph.infer import infer
 from specfmt.graph.mask_flow import settle_masks
-from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
+from specfmt.graph.model import Condition, Graph, Node, Unit, Value, map_leaves
 from specfmt.graph.order import in_order
 from specfmt.graph.scope import Scope
+from specfmt.graph.symbolic import infer_sizes, input_sizes
 from specfmt.layers.base import Layer, Shape
 from specfmt.layers.entries import InputSpec, InvalidEntry, Model, Reuse
 from specfmt.spec.document import ModelSpec
@@ -41,7 +42,7 @@ def build(spec: ModelSpec, known: Iterable[Diagnostic] = ()) -> tuple[Graph, lis
 
 def _input_shape(item: InputSpec) -> Shape | None:
     """The shape of an input with the batch axis; None for an invalid input."""
-    return None if item.shape is None else (item.batch_size, *item.shape)
+    return None if item.shape is None else (item.batch_size, *item.static_shape)
 
 
 DEFINED = ("x", "y", "z", "w", "v", "u")
@@ -78,6 +79,8 @@ class Builder(Scope):
         self.name = name or spec.name or "model"
         self.nodes: dict[int, Node] = {}
         self.units: dict[str, Unit] = {}
+        self.symbolic = False
+        self.conditions: list[Condition] = []
 
     def graph(self) -> Graph:
         inputs = self._inputs()
@@ -100,6 +103,7 @@ class Builder(Scope):
             input_nest=self._input_nest(inputs),
             output_nest=nest,
             policy=self.policy,
+            conditions=[condition for condition in self.conditions if condition.node.unit in kept],
         )
         if not any(problem.severity == "error" for problem in self.problems):
             settle_masks(graph)  # not needed for a model with mistakes
@@ -118,8 +122,11 @@ class Builder(Scope):
                 )
             value = Value("", None, "float32")
             return {"": value} if declared is None else {}
+        sizes = input_sizes(declared)
+        self.symbolic = bool(sizes)
         return {
-            name: Value(name, _input_shape(item), item.dtype) for name, item in declared.items()
+            name: Value(name, _input_shape(item), item.dtype, sizes=sizes.get(name))
+            for name, item in declared.items()
         }
 
     def _index_names(self, inputs: dict[str, Value]) -> None:
@@ -200,7 +207,10 @@ class Builder(Scope):
             node.outputs = (Value(name, None, "float32", node=node),)
         else:
             unit.calls.append(node)
+            before = len(self.problems)
             infer(node, self.policy, self.problems)
+            if self.symbolic:
+                self.conditions += infer_sizes(node, self.problems, before)
         self.nodes[index] = node
         for number, value in enumerate(node.outputs):
             self.values[f"{name}:{number}"] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from specfmt.diagnostics import Diagnostic
@@ -39,13 +40,8 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
         _infer_model(node, node.unit.graph, problems)
         return
     layer = node.unit.layer
-    shapes: list[Any]
-    keywords: dict[str, Any]
     result: Any
-    if isinstance(layer, Op):
-        shapes, keywords = [_operands(item) for item in node.args.values()], {}
-    else:
-        shapes, keywords = split_arguments(node, lambda v: v.shape)
+    shapes, keywords = call_shapes(node, _shape_of)
     try:
         if isinstance(layer, Op):
             layer.check_operands(shapes)
@@ -91,11 +87,29 @@ def _masks(node: Node, inputs: tuple[Value, ...]) -> bool | tuple[bool, ...]:
     return node.layer.output_mask(*masked, **keywords)
 
 
-def _operands(item: Any) -> Any:
+def _shape_of(value: Value) -> Shape | None:
+    return value.shape
+
+
+def call_shapes(node: Node, read: Callable[[Value], Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a layer's `output_shape` for a call.
+
+    Args:
+        node: The call.
+        read: Gives the shape of a value.
+    """
+    if isinstance(node.layer, Op):
+        return [_operands(item, read) for item in node.args.values()], {}
+    return split_arguments(node, read)
+
+
+def _operands(item: Any, read: Callable[[Value], Any]) -> Any:
     """An operation's argument with an `Operand` for every tensor and array in it."""
-    if isinstance(item, (Value, Array)):
-        return Operand(item.shape or (), item.dtype)
-    return tuple(map(_operands, item)) if isinstance(item, tuple) else item
+    if isinstance(item, Value):
+        return Operand(read(item) or (), item.dtype)
+    if isinstance(item, Array):
+        return Operand(item.shape, item.dtype)
+    return tuple(_operands(inner, read) for inner in item) if isinstance(item, tuple) else item
 
 
 def split_arguments(node: Node, read: Any) -> tuple[list[Any], dict[str, Any]]:

@@ -28,6 +28,8 @@ class Value:
         masked: Whether it has a mask in Keras.
         node: The call whose output it is; None for a model input.
         index: The index of the output.
+        sizes: The shape with a `Size` for each size that is known only at run time (None for one
+            that has no expression); None where all sizes but the batch sizes of a model are known.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Value:
     masked: bool = False
     node: Node | None = None
     index: int = 0
+    sizes: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,20 @@ class Node:
         return tuple(values_in(values))
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Two sizes that a call needs to be equal, which they are only for some sizes of the inputs.
+
+    Attributes:
+        node: The call.
+        first, second: The sizes.
+    """
+
+    node: Node
+    first: Any
+    second: Any
+
+
 @dataclass(eq=False, slots=True)
 class Graph:
     """A model: inputs, nodes in order, outputs.
@@ -163,6 +180,7 @@ class Graph:
         unused: Calls that no output depends on; Keras leaves them out of the model.
         assumed: Layers that specfmt does not know and whose shapes were assumed, including those
             in nested models (see `specfmt.graph.assumed`).
+        conditions: The equalities of unknown sizes on which its calls rely.
         html: The function that renders it in a notebook; set by the public API.
     """
 
@@ -181,6 +199,7 @@ class Graph:
     output_nest: Any = None
     policy: Any = None
     assumed: frozenset[Unit] = frozenset()
+    conditions: list[Condition] = field(default_factory=list)
 
     def _repr_html_(self) -> str | None:
         show = type(self).html

@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from specfmt.graph.model import Graph, Node, Value
+from specfmt.graph.symbolic import show_value
 from specfmt.layers.base import Shape
 
 BYTES = {"float64": 8, "int64": 8, "uint64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2,
@@ -21,11 +22,13 @@ class TensorSummary:
         name: Its name.
         shape: Its shape, with the batch axis; sizes may be None, and the whole shape if unknown.
         dtype: Its dtype.
+        text: The shape as text, with the names of unknown sizes: ``(N, T, 64)``.
     """
 
     name: str
     shape: Shape | None
     dtype: str
+    text: str = ""
 
     def to_data(self) -> dict[str, Any]:
         """The tensor as data for JSON."""
@@ -43,6 +46,7 @@ class LayerSummary:
         output_shapes: The shape of each output, with the batch axis.
         params: The number of parameters; 0 for later calls of the same layer.
         trainable: The number of trainable parameters.
+        texts: The output shapes as text, with the names of unknown sizes: ``(N, T//2, 64)``.
     """
 
     name: str
@@ -51,6 +55,7 @@ class LayerSummary:
     output_shapes: tuple[Shape | None, ...]
     params: int
     trainable: int
+    texts: tuple[str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """The call as data for JSON; ``output_shape`` is a list of shapes if there are several."""
@@ -133,7 +138,7 @@ def activation_bytes(graph: Graph) -> int:
 
 
 def _tensors(values: dict[str, Value]) -> tuple[TensorSummary, ...]:
-    return tuple(TensorSummary(name, v.shape, v.dtype) for name, v in values.items())
+    return tuple(TensorSummary(name, v.shape, v.dtype, show_value(v)) for name, v in values.items())
 
 
 def _layer(node: Node) -> LayerSummary:
@@ -145,4 +150,5 @@ def _layer(node: Node) -> LayerSummary:
         tuple(value.shape for value in node.outputs),
         params=node.unit.count() if first else 0,
         trainable=node.unit.count(trainable=True) if first else 0,
+        texts=tuple(map(show_value, node.outputs)),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.rules import Either, Integer, Tuple
@@ -14,16 +13,14 @@ from specfmt.layers.operations import MAX_OUTPUTS, Unary, broadcast
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis
 from specfmt.layers.registry import operation
+from specfmt.layers.sizes import elements
+from specfmt.layers.symbols import agree, is_below, settled
 
 Parts = Annotated[
     int | tuple[int, ...],
     Either(Integer(1), Tuple(Integer()), expected="a number of parts or a list of indices"),
 ]
 Plane = Annotated[tuple[int, ...], Tuple(Integer(), 2, 2)]
-
-
-def _flat(x: Any) -> int | None:
-    return None if None in x else prod(x)
 
 
 class Stacking(Joining):
@@ -43,8 +40,9 @@ class Stacking(Joining):
             )
         self.check(shapes, self.place)
         sizes = [shape[self.place] for shape in shapes]
-        total = None if None in sizes else sum(size or 0 for size in sizes)
-        return (*shapes[0][: self.place], total, *shapes[0][self.place + 1 :])
+        total = None if None in sizes else sum(size for size in sizes if size is not None)
+        around = [settled(*same) for same in zip(*shapes, strict=True)]
+        return (*around[: self.place], total, *around[self.place + 1 :])
 
 
 @operation("hstack")
@@ -81,8 +79,8 @@ class Append(Op):
 
     def output_shape(self, x1: Operand, x2: Operand) -> Shape:
         if self.axis is None:
-            sizes = (_flat(x1), _flat(x2))
-            return (None if None in sizes else sum(size or 0 for size in sizes),)
+            sizes = (elements(x1), elements(x2))
+            return (None if None in sizes else sum(n for n in sizes if n is not None),)
         axis = check_axis(self.axis, len(x1))
         Joining.check((x1, x2), axis)
         first, second = x1[axis], x2[axis]
@@ -146,7 +144,7 @@ class ArraySplit(Op):
             raise ShapeError(f"1 to {MAX_OUTPUTS} parts", str(count), field="indices_or_sections")
         size = x[axis]
         sizes: list[int | None] = [
-            None if size is None else size // count + (i < size % count) for i in range(count)
+            None if size is None else (size + count - 1 - i) // count for i in range(count)
         ]
         return tuple((*x[:axis], part, *x[axis + 1 :]) for part in sizes)
 
@@ -216,7 +214,7 @@ class Outer(Product):
     """The products of each element of one tensor with each of another, both flattened."""
 
     def output_shape(self, x1: Operand, x2: Operand) -> Shape:
-        return (_flat(x1), _flat(x2))
+        return (elements(x1), elements(x2))
 
 
 @operation("inner")
@@ -226,7 +224,7 @@ class Inner(Product):
     def output_shape(self, x1: Operand, x2: Operand) -> Shape:
         if not x1 or not x2:
             return tuple(x1) or tuple(x2)
-        if None not in (x1[-1], x2[-1]) and x1[-1] != x2[-1]:
+        if not agree(x1[-1], x2[-1]):
             raise ShapeError("last axes of the same size", f"{x1[-1]} and {x2[-1]}", field="inputs")
         return (*x1[:-1], *x2[:-1])
 
@@ -282,7 +280,7 @@ class Slice(Op):
             raise ShapeError(f"{len(inputs)} sizes", f"{len(self.shape)}", field="shape")
         sizes = []
         for size, start, length in zip(inputs, starts, self.shape, strict=True):
-            if size is not None and start + max(length, 0) > size:
+            if is_below(size, start + max(length, 0)):
                 raise ShapeError(
                     f"a slice of shape {tuple(inputs)}", f"{length} from {start} on", field="shape"
                 )
@@ -316,7 +314,7 @@ class SliceUpdate(Op):
     def output_shape(self, inputs: Operand, start_indices: Any, updates: Operand) -> Shape:
         starts = static_starts(inputs, start_indices)
         if len(updates) != len(inputs) or any(
-            size is not None and part is not None and start + part > size
+            part is not None and is_below(size, start + part)
             for size, start, part in zip(inputs, starts, updates, strict=True)
         ):
             raise ShapeError(

@@ -15,6 +15,8 @@ from specfmt.layers.operations import MAX_OUTPUTS, OptionalScalar, Unary, broadc
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis, reduced_axes
 from specfmt.layers.registry import operation
+from specfmt.layers.sizes import elements
+from specfmt.layers.symbols import agree, divides, part_size, settled
 
 OptionalAxes = Annotated[
     int | tuple[int, ...] | None,
@@ -41,10 +43,6 @@ PadWidth = Annotated[
 ]
 
 
-def _flat_size(x: Shape) -> int | None:
-    return None if None in x else prod(size or 0 for size in x)
-
-
 @operation("reshape")
 class Reshape(Unary):
     """Reshapes the tensor, batch axis included; one size may be -1, which is inferred."""
@@ -52,13 +50,13 @@ class Reshape(Unary):
     newshape: Sizes
 
     def output_shape(self, x: Operand) -> Shape:
-        new, size = self.newshape, _flat_size(x)
+        new, size = self.newshape, elements(x)
         if new.count(-1) > 1:
             raise ShapeError("at most one -1", str(list(new)), field="newshape")
         if size is None:
             return tuple(None if n == -1 else n for n in new)
         known = prod(n for n in new if n != -1)
-        if (known != size) if -1 not in new else (not known or size % known):
+        if not (agree(size, known) if -1 not in new else divides(known, size)):
             raise ShapeError(
                 f"a shape of {size} elements", f"{list(new)} for {tuple(x)}", field="newshape"
             )
@@ -147,7 +145,7 @@ class Squeeze(Unary):
     def squeezed(self, x: Shape) -> tuple[int, ...]:
         """The removed axes, counted from the front."""
         if self.axis is None:
-            return tuple(k for k, size in enumerate(x) if size == 1)
+            return tuple(k for k, size in enumerate(x) if isinstance(size, int) and size == 1)
         axes = reduced_axes(self.axis, len(x))
         for k in axes:
             if x[k] != 1:
@@ -195,8 +193,7 @@ class Joining(Op):
         first = xs[0]
         for x in xs:
             same = len(x) == len(first) and all(
-                k == axis or a is None or b is None or a == b
-                for k, (a, b) in enumerate(zip(x, first, strict=True))
+                k == axis or agree(a, b) for k, (a, b) in enumerate(zip(x, first, strict=True))
             )
             if not same:
                 raise ShapeError(
@@ -217,7 +214,8 @@ class Concatenate(Joining):
         self.check(xs, axis)
         parts = [x[axis] for x in xs]
         total = None if None in parts else sum(parts)
-        return (*xs[0][:axis], total, *xs[0][axis + 1 :])
+        around = [settled(*sizes) for sizes in zip(*xs, strict=True)]
+        return (*around[:axis], total, *around[axis + 1 :])
 
 
 @operation("stack")
@@ -229,7 +227,8 @@ class Stack(Joining):
     def output_shape(self, xs: Any) -> Shape:
         axis = check_axis(self.axis, len(xs[0]) + 1)
         self.check(xs, None)
-        return (*xs[0][:axis], len(xs), *xs[0][axis:])
+        around = [settled(*sizes) for sizes in zip(*xs, strict=True)]
+        return (*around[:axis], len(xs), *around[axis:])
 
 
 @operation("flip")
@@ -269,8 +268,8 @@ class Repeat(Unary):
     def output_shape(self, x: Operand) -> Shape:
         counts = _tuple(self.repeats)
         axis = 0 if self.axis is None else check_axis(self.axis, len(x))
-        size = _flat_size(x) if self.axis is None else x[axis]
-        if size is not None and len(counts) > 1 and len(counts) != size:
+        size = elements(x) if self.axis is None else x[axis]
+        if len(counts) > 1 and not agree(size, len(counts)):
             raise ShapeError(f"{size} numbers of repeats", str(len(counts)), field="repeats")
         if size is not None:
             size = size * counts[0] if len(counts) == 1 else sum(counts)
@@ -349,14 +348,14 @@ def parts_along(x: Shape, axis: int, where: int | tuple[int, ...]) -> tuple[Shap
         count = where if isinstance(where, int) else len(where) + 1
         raise ShapeError(f"1 to {MAX_OUTPUTS} parts", str(count), field="indices_or_sections")
     if isinstance(where, int):
-        if size is not None and size % where:
+        if size is not None and not divides(where, size):
             raise ShapeError(f"a size divisible by {where}", f"{size}", field="indices_or_sections")
         parts = [None if size is None else size // where] * where
     elif size is None:
         parts = [None] * (len(where) + 1)
     else:
-        cuts = [0, *where, size]
-        parts = [len(range(*slice(a, b).indices(size))) for a, b in pairwise(cuts)]
+        cuts = [0, *where, None]
+        parts = [part_size(size, a, b) for a, b in pairwise(cuts)]
     return tuple((*x[:axis], part, *x[axis + 1 :]) for part in parts)
 
 

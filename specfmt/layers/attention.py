@@ -31,6 +31,7 @@ from specfmt.layers.base import (
 from specfmt.layers.fans import with_fans
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import check_mask
+from specfmt.layers.symbols import Size, agree, matching
 from specfmt.vocab.fields import GLOROT_UNIFORM, ONES, ZEROS, Constraint, Initializer, Regularizer
 
 LIST_CALL = (
@@ -93,13 +94,13 @@ class ListAttention(FloatLayer):
         query, value, key = inputs[0], inputs[1], inputs[-1]
         if min(len(query), len(value), len(key)) < 2:
             raise ShapeError("inputs of shape (N, steps, features)", f"shape {query}")
-        if None not in (query[-1], key[-1]) and query[-1] != key[-1]:
+        if not agree(query[-1], key[-1]):
             raise ShapeError(
                 "query and key with the same number of features",
                 f"{query[-1]} and {key[-1]} features",
                 field="inputs",
             )
-        if None not in (value[-2], key[-2]) and value[-2] != key[-2]:
+        if not agree(value[-2], key[-2]):
             raise ShapeError("as many keys as values", f"{key[-2]} and {value[-2]}", field="inputs")
         masks = rest.get("mask") or ()
         for name, mask, shape in zip(("a query mask", "a value mask"), masks, inputs, strict=False):
@@ -214,7 +215,7 @@ class HeadsAttention(FloatLayer):
                     f"shape {shape}",
                     field="inputs",
                 )
-        if value[1:-1] != key[1:-1]:
+        if len(value) != len(key) or not all(map(matching, value[1:-1], key[1:-1])):
             raise ShapeError(
                 "value and key of the same shape, except for the features",
                 f"shapes {value} and {key}",
@@ -309,8 +310,9 @@ class MultiHeadAttention(HeadsAttention):
         output = (*query[:-1], *self.out(query))
         if not return_attention_scores:
             return output
-        # Keras declares this shape regardless of the lengths of query and key.
-        return output, (query[0], self.num_heads, query[1], query[1])
+        # Keras declares this shape regardless of the length of the key.
+        last = (key or value)[1] if isinstance(query[1], Size) else query[1]
+        return output, (query[0], self.num_heads, query[1], last)
 
     def weights(
         self, query: Shape, value: Shape, key: Shape | None = None, **rest: Any
@@ -385,7 +387,7 @@ class GroupQueryAttention(HeadsAttention):
                 "each key and value head is shared by the same number of query heads",
                 field="num_query_heads",
             )
-        if query[-1] != value[-1]:
+        if not matching(query[-1], value[-1]):
             raise ShapeError(
                 "query and value with the same number of features",
                 f"{query[-1]} and {value[-1]}",

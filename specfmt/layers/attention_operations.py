@@ -13,6 +13,7 @@ from specfmt.layers.operations import Binary, broadcast, operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis
 from specfmt.layers.registry import operation
+from specfmt.layers.symbols import agree
 
 
 @operation("tensordot")
@@ -47,7 +48,7 @@ class Tensordot(Binary):
         a, b = operand_shape(x1), operand_shape(x2)
         first, second = self.pairs(a, b)
         for k, m in zip(first, second, strict=True):
-            if None not in (a[k], b[m]) and a[k] != b[m]:
+            if not agree(a[k], b[m]):
                 raise ShapeError(f"axes of the same size ({a[k]})", f"{b[m]}", field="axes")
         return (
             *(n for k, n in enumerate(a) if k not in first),

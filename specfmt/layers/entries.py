@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict
@@ -37,21 +38,53 @@ from specfmt.layers.registry import MODEL, build_layer, build_op, layer_class
 MAX_AXES = 32
 """The largest number of axes of an input, which is also NumPy's limit before 2.0."""
 
+SIZE_NAME = r"(?!(?:None|none|NONE|null|Null|NULL|true|True|TRUE|false|False|FALSE)$)[A-Za-z][A-Za-z0-9_]{0,29}"
+"""What the name of an unknown size looks like; words that mean something else are mistakes."""
+
+BATCH_NAME = "N"
+"""The name of the batch size in shapes."""
+
 Style = Literal["sequential", "functional"]
+
+
+class SizeOrName(Integer):
+    """A size, or the name of one that is not known until run time: ``T``; the messages are those for
+    sizes."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def check(self, value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(SIZE_NAME, value):
+            return super().check(value)
+        if value == BATCH_NAME:
+            hint = "N stands for the batch size; use another name, such as T"
+            raise FieldError("the name of a size", value, hint)
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        name = {"type": "string", "pattern": f"^(?!{BATCH_NAME}$){SIZE_NAME}$"}
+        return {"anyOf": [super().schema(), name]}
 
 
 class InputSpec(SpecModel):
     """An input of a model, as `keras.Input`.
 
-    ``shape`` excludes the batch axis; null is a size that is not known until run time.
+    ``shape`` excludes the batch axis; null is a size that is not known until run time, and so is
+    a name, which inputs with equal sizes share.
     """
 
-    shape: Annotated[tuple[int | None, ...], Tuple(Nullable(Integer(0)), 0, MAX_AXES)]
+    shape: Annotated[tuple[int | str | None, ...], Tuple(Nullable(SizeOrName()), 0, MAX_AXES)]
     dtype: Annotated[str, OneOf(*DTYPES)] = "float32"
     batch_size: OptionalPositiveInt = None
     sparse: Bool = False
     ragged: Bool = False
     optional: Bool = False
+
+    @property
+    def static_shape(self) -> tuple[int | None, ...]:
+        """The shape as Keras declares it, with None for named sizes."""
+        return tuple(size if isinstance(size, int) else None for size in self.shape)
 
 
 class InputsRule(Rule):

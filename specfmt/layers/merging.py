@@ -11,6 +11,8 @@ from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import Axis, Bool
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
 from specfmt.layers.registry import layer
+from specfmt.layers.symbols import agree, common, matching, settled
+from specfmt.layers.symbols import broadcast as broadcast_size
 
 Shapes = list[Shape]
 
@@ -35,32 +37,29 @@ class Merge(FloatLayer):
     call_arguments = (Argument("inputs", "tensors"),)
 
     def output_shape(self, shapes: Shapes) -> Shape:
-        batches = {shape[0] for shape in shapes if shape} - {None}
-        if len(batches) > 1 or not all(shapes):
+        if not all(shapes) or not agree(*(shape[0] for shape in shapes)):
             raise ShapeError("inputs of the same batch size", _several(shapes))
         result = shapes[0][1:]
         for shape in shapes[1:]:
             result = self._broadcast(result, shape[1:], shapes)
-        return (next(iter(batches), None), *result)
+        return (common(*(shape[0] for shape in shapes)), *result)
 
     @staticmethod
     def _broadcast(a: Shape, b: Shape, shapes: Shapes) -> Shape:
-        """The broadcast shape of two; a size that is unknown in either stays unknown."""
+        """The broadcast shape of two; a size that is None in either stays None."""
         if len(a) < len(b):
             a, b = b, a
         tail = a[len(a) - len(b) :]
         merged: list[int | None] = []
         for i, j in zip(tail, b, strict=True):
-            if i is None or j is None:
-                merged.append(None)
-            elif 1 not in (i, j) and i != j:
+            try:
+                merged.append(None if i is None or j is None else broadcast_size(i, j))
+            except ValueError:
                 raise ShapeError(
                     "inputs whose sizes agree or are 1, from the last axis on",
                     _several(shapes),
                     "make the sizes equal, for example with a Dense or a 1x1 convolution",
-                )
-            else:
-                merged.append(j if i == 1 else i)
+                ) from None
         return (*a[: len(a) - len(b)], *merged)
 
     def output_mask(self, masked: list[bool], **kwargs: bool) -> bool:
@@ -129,16 +128,16 @@ class Concatenate(Merge):
             raise ShapeError(f"an axis from {-rank} to {rank - 1}", str(self.axis), field="axis")
         axis = self.axis % rank
         for k in range(rank):
-            sizes = {shape[k] for shape in shapes} - {None}
-            if k != axis and len(sizes) > 1:
+            if k != axis and not agree(*(shape[k] for shape in shapes)):
                 raise ShapeError(
                     f"inputs of the same shape except along axis {axis}",
                     _several(shapes),
                     "crop, pad or resize one of them",
                 )
         parts = [shape[axis] for shape in shapes]
-        total = None if None in parts else sum(part or 0 for part in parts)
-        return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
+        total = None if None in parts else sum(part for part in parts if part is not None)
+        around = [settled(*sizes) for sizes in zip(*shapes, strict=True)]
+        return (*around[:axis], total, *around[axis + 1 :])
 
     def output_mask(self, masked: list[bool], **kwargs: bool) -> bool:
         """Whether any input has a mask; Keras treats the others as not masked anywhere."""
@@ -190,7 +189,7 @@ class Dot(Merge):
         _exactly_two(shapes)
         first, second = shapes
         a, b = self.axis_pair(shapes)
-        if first[a] != second[b]:
+        if not matching(first[a], second[b]):
             raise ShapeError(
                 f"axis {a} of the first input and axis {b} of the second to have the same size",
                 f"{first[a]} and {second[b]}",

@@ -10,6 +10,7 @@ from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.op import Op, Operand
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.registry import operation
+from specfmt.layers.symbols import broadcast as broadcast_size
 
 
 class ScalarRule(Number):
@@ -46,13 +47,13 @@ def broadcast(*shapes: Shape) -> Shape:
     padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
     result: list[int | None] = []
     for sizes in zip(*padded, strict=True):
-        known = {size for size in sizes if size not in (None, 1)}
-        if len(known) > 1:
+        try:
+            result.append(broadcast_size(*sizes))
+        except ValueError:
             raise ShapeError(
                 "operands whose sizes agree or are 1, from the last axis on",
                 "shapes " + ", ".join(str(tuple(shape)) for shape in shapes),
-            )
-        result.append(known.pop() if known else None if None in sizes else 1)
+            ) from None
     return tuple(result)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any, ClassVar
 
 from specfmt.fields.types import Axis, Bool, Int, NaturalInt, OptionalInt, PositiveInt
@@ -11,6 +10,8 @@ from specfmt.layers.op import Op, Operand
 from specfmt.layers.operations import MAX_OUTPUTS, Unary, broadcast, operand_shape
 from specfmt.layers.reductions import SUM_DTYPES, check_axis
 from specfmt.layers.registry import operation
+from specfmt.layers.sizes import elements
+from specfmt.layers.symbols import agree, is_below, larger, smaller
 
 
 class AlongAxis(Op):
@@ -20,7 +21,7 @@ class AlongAxis(Op):
 
     def output_shape(self, x: Operand) -> Shape:
         if self.axis is None:
-            return (None if None in x else prod(size or 0 for size in x),)
+            return (elements(x),)
         check_axis(self.axis, len(x))
         return tuple(x)
 
@@ -48,7 +49,7 @@ class TopK(Op):
     def output_shape(self, x: Operand) -> tuple[Shape, ...]:
         if not x:
             raise ShapeError("a tensor with an axis", "a number", field="inputs")
-        if x[-1] is not None and self.k > x[-1]:
+        if is_below(x[-1], self.k):
             raise ShapeError(f"at most {x[-1]}, the size of the last axis", str(self.k), field="k")
         return ((*x[:-1], self.k),) * 2
 
@@ -67,7 +68,7 @@ class TakeAlongAxis(Op):
     def output_shape(self, x: Operand, indices: Any) -> Shape:
         found = operand_shape(indices)
         if self.axis is None:
-            return (None if None in found else prod(size or 0 for size in found),)
+            return (elements(found),)
         if len(found) != len(x):
             raise ShapeError(
                 f"indices with {len(x)} axes, as the tensor has", str(len(found)),
@@ -90,7 +91,7 @@ class Unstack(Op):
         size = x[axis]
         if size is None and self.num is None:
             raise ShapeError(f"`num`, since the size of axis {axis} is not known", "none")
-        if None not in (size, self.num) and size != self.num:
+        if self.num is not None and not agree(size, self.num):
             raise ShapeError(f"{size}, the size of axis {axis}", str(self.num), field="num")
         count = size if self.num is None else self.num
         if not 0 < (count or 0) <= MAX_OUTPUTS:
@@ -139,7 +140,7 @@ class Diagonal(Op):
         rows, columns = x[first], x[second]
         size = None
         if rows is not None and columns is not None:
-            size = max(0, min(rows + min(self.offset, 0), columns - max(self.offset, 0)))
+            size = larger(0, smaller(rows + min(self.offset, 0), columns - max(self.offset, 0)))
         return (*(n for k, n in enumerate(x) if k not in (first, second)), size)
 
 
@@ -164,7 +165,7 @@ class Diff(Op):
     def output_shape(self, a: Operand) -> Shape:
         axis = check_axis(self.axis, len(a))
         size = a[axis]
-        left = None if size is None else max(size - self.n, 0)
+        left = None if size is None else larger(size - self.n, 0)
         return (*a[:axis], left, *a[axis + 1 :])
 
 
@@ -173,4 +174,4 @@ class Ravel(Unary):
     """Flattens the tensor, batch axis included."""
 
     def output_shape(self, x: Operand) -> Shape:
-        return (None if None in x else prod(size or 0 for size in x),)
+        return (elements(x),)

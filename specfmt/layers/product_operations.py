@@ -14,6 +14,7 @@ from specfmt.layers.operations import Binary, broadcast, operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis
 from specfmt.layers.registry import operation
+from specfmt.layers.symbols import agree, is_below, slice_size
 
 
 class KeyRule(Rule):
@@ -91,8 +92,8 @@ class GetItem(Op):
                 continue
             size = next(sizes)
             if isinstance(item, slice):
-                result.append(None if size is None else len(range(*item.indices(size))))
-            elif size is not None and not -size <= item < size:
+                result.append(slice_size(size, item))
+            elif size is not None and is_below(size, item + 1 if item >= 0 else -item):
                 raise ShapeError(f"an index from {-size} to {size - 1}", str(item), field="key")
         return tuple(result)
 
@@ -146,7 +147,7 @@ class Matmul(Binary):
         a, b = operand_shape(x1), operand_shape(x2)
         left = (1, *a) if len(a) == 1 else a
         right = (*b, 1) if len(b) == 1 else b
-        if not a or not b or (None not in (left[-1], right[-2]) and left[-1] != right[-2]):
+        if not a or not b or not agree(left[-1], right[-2]):
             raise ShapeError(
                 "the last axis of the first operand and the second-to-last of the second to agree",
                 f"shapes {a} and {b}",
@@ -175,7 +176,7 @@ class Dot(Binary):
         if not a or not b:
             return broadcast(a, b)
         axis = max(len(b) - 2, 0)
-        if None not in (a[-1], b[axis]) and a[-1] != b[axis]:
+        if not agree(a[-1], b[axis]):
             raise ShapeError(f"axis {axis} of the second operand of size {a[-1]}", f"{b[axis]}")
         return (*a[:-1], *b[:axis], *b[axis + 1 :])
 

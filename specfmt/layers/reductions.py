@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, prod
+from math import inf
 from typing import Annotated, Literal
 
 from specfmt.fields.errors import FieldError
@@ -13,6 +13,7 @@ from specfmt.layers.op import Op, Operand
 from specfmt.layers.operations import OptionalScalar
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.registry import operation
+from specfmt.layers.sizes import elements
 
 OptionalAxes = Annotated[
     Axes | None,
@@ -230,7 +231,7 @@ class Cumsum(Op):
 
     def output_shape(self, x: Operand) -> Shape:
         if self.axis is None:
-            return (None if None in x else prod(size or 0 for size in x),)
+            return (elements(x),)
         check_axis(self.axis, len(x))
         return tuple(x)
 

@@ -22,7 +22,8 @@ from specfmt.fields.types import (
 )
 from specfmt.layers.base import Layer, Shape, ShapeError
 from specfmt.layers.registry import layer
-from specfmt.layers.sizes import check_rank, show, spatial_axes
+from specfmt.layers.sizes import check_rank, elements, show, spatial_axes
+from specfmt.layers.symbols import agree, divides, is_below
 
 TargetShape = Annotated[tuple[int, ...], Tuple(Integer(-1))]
 Dims = Annotated[tuple[int, ...], Tuple(Integer(1), 1)]
@@ -44,8 +45,7 @@ class Flatten(Layer):
         return 2
 
     def output_shape(self, x: Shape) -> Shape:
-        sizes = x[1:]
-        return (x[0], None if None in sizes else prod(size or 0 for size in sizes))
+        return (x[0], elements(x[1:]))
 
 
 @layer
@@ -74,13 +74,11 @@ class Reshape(Layer):
                 "give all sizes but one",
                 field="target_shape",
             )
-        sizes = x[1:]
-        if None in sizes:
+        total = elements(x[1:])
+        if total is None:
             return (x[0], *(None if size == -1 else size for size in target))
-        total = prod(size or 0 for size in sizes)
         known = prod(size for size in target if size != -1)
-        fits = known == total if -1 not in target else known > 0 and total % known == 0
-        if not fits:
+        if not (agree(total, known) if -1 not in target else divides(known, total)):
             raise ShapeError(
                 f"a target_shape of {total} elements",
                 f"{list(target)} for shape {show(x)}",
@@ -226,7 +224,7 @@ class Cropping(Resized):
 
     def resized(self, x: Shape, axis: int, size: int) -> int:
         left = size - sum(self.sides()[axis])
-        if left <= 0:
+        if is_below(left, 1):
             raise ShapeError(
                 "cropping that leaves at least one element",
                 f"{getattr(self, 'cropping')} for shape {show(x)}",  # noqa: B009

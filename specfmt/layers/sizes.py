@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from specfmt.layers.base import Shape, ShapeError, Weight
+from specfmt.layers.symbols import broadcasts, is_below
 
 RANK_NAMES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
 
@@ -145,7 +146,7 @@ def check_fits(x: Shape, sizes: Shape, kernel: tuple[int, ...], field: str) -> N
     Raises:
         ShapeError: The window is larger than the input.
     """
-    if any(size is not None and size <= 0 for size in sizes):
+    if any(is_below(size, 1) for size in sizes):
         window = " x ".join(map(str, kernel))
         raise ShapeError(
             f"an input that a window of {window} fits into",
@@ -221,6 +222,11 @@ def check_strides(layer: Any) -> None:
         )
 
 
+def elements(sizes: Shape) -> int | None:
+    """The number of elements of a tensor; None if a size is None."""
+    return None if None in sizes else prod(size for size in sizes if size is not None)
+
+
 def count(shape: Shape, skip: int = 1) -> int:
     """The number of elements per sample; a size that is not known counts as 1."""
     return prod(size or 1 for size in shape[skip:])
@@ -233,7 +239,7 @@ def check_mask(name: str, mask: Shape | None, *sizes: int | None) -> None:
         ShapeError: Keras would fail to broadcast the mask.
     """
     for actual, expected in zip(reversed(mask or ()), reversed(sizes), strict=False):
-        if None not in (actual, expected) and actual not in (1, expected):
+        if not broadcasts(actual, expected):
             wanted = ", ".join("?" if size is None else str(size) for size in sizes)
             raise ShapeError(
                 f"{name} whose last axes are {wanted}", f"shape {mask}", field="inputs"

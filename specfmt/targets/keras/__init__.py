@@ -9,9 +9,9 @@ from typing import Any
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.fields.errors import show
 from specfmt.graph.held import HeldModel
-from specfmt.graph.infer import show_shape
 from specfmt.graph.keras_order import refuse_taken_names
 from specfmt.graph.model import Graph, Value
+from specfmt.graph.symbolic import show_value
 from specfmt.graph.tracing import traced
 from specfmt.layers.base import nested_layers
 from specfmt.lint.rules import ROOT_SCOPE
@@ -246,7 +246,7 @@ def model_doc(graph: Graph) -> str:
 
     def side(values: dict[str, Value]) -> str:
         return ", ".join(
-            comment(name) + ("" if value.shape is None else f" {show_shape(value.shape)}")
+            comment(name) + ("" if value.shape is None else f" {show_value(value)}")
             for name, value in values.items()
         )
 

@@ -20,7 +20,7 @@ from specfmt.targets.source import argument, literal
 def input_source(graph: Graph, name: str) -> str:
     """The call that creates an input: ``keras.Input((28, 28, 1), name="image")``."""
     spec = graph.input_specs[name]
-    parts = [literal(tuple(spec.shape))]
+    parts = [literal(spec.static_shape)]
     if spec.batch_size is not None:
         parts.append(f"batch_size={spec.batch_size}")
     if spec.dtype != "float32":

@@ -11,6 +11,7 @@ from specfmt.graph.assumed import completed, unknown_layers, with_layer
 from specfmt.graph.build import build
 from specfmt.graph.infer import compute_dtype, show_shape
 from specfmt.graph.model import Graph, Unit, Value, values_in
+from specfmt.graph.symbolic import show_value
 from specfmt.layers.base import Shape
 from specfmt.layers.custom import Custom
 from specfmt.layers.custom_weights import as_weight
@@ -212,7 +213,7 @@ def _define(
         sizes = f"{batch}, *self.gives[{index}]" if varies else _sizes(batch, shape)
         kind = "self.compute_dtype" if dtype == "float32" else string(dtype)
         outputs.append((sizes, kind))
-    reads = ", ".join(show_shape(value.shape) for value in tensors if value.shape)
+    reads = ", ".join(show_value(value) for value in tensors if value.shape)
     given = ", ".join(show_shape(shape) for shape, _ in first.outputs)
     return (
         StubContext(

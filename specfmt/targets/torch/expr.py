@@ -31,6 +31,7 @@ class Tensor:
         batch_axis: The batch axis; states of recurrent modules have a layer axis before it.
         rows: The same value with axis 1 merged into the batch, and the size of that axis.
         keeps_name: Whether its variable is ``name`` even in a chain of ``x = ...`` statements.
+        sizes: The shape with names of unknown sizes, if they are known (`Value.sizes`).
     """
 
     shape: Shape
@@ -41,6 +42,7 @@ class Tensor:
     batch_axis: int = 0
     rows: tuple[Tensor, Any] | None = None
     keeps_name: bool = False
+    sizes: tuple[Any, ...] | None = None
 
     @property
     def rank(self) -> int:
@@ -340,18 +342,19 @@ def one_order(shape: Shape) -> bool:
 
 
 SIZE_NAMES = {2: "", 3: "T", 4: "HW", 5: "DHW"}
+"""Letters for unknown sizes by rank, where the sizes of the model's inputs do not give their names."""
 
 
 def shape_text(tensor: Tensor, channels_first: bool) -> str:
-    """A tensor's shape in PyTorch's axis order: ``(N, 16, 32, 32)``; unknown sizes are letters."""
-    letters = SIZE_NAMES.get(tensor.rank, "")
+    """A tensor's shape in PyTorch's axis order: ``(N, 16, T//2)``."""
+    letters = SIZE_NAMES.get(tensor.rank, "") if tensor.sizes is None else ""
     sizes: list[str] = []
-    for axis, size in enumerate(tensor.shape):
-        if axis == tensor.batch_axis:
-            sizes.append("N" if size is None else str(size))
-        elif size is None:
-            sizes.append(letters[axis - 1] if axis <= len(letters) else "?")
-        else:
+    for axis, size in enumerate(tensor.sizes or tensor.shape):
+        if size is not None:
             sizes.append(str(size))
+        elif axis == tensor.batch_axis:
+            sizes.append("N")
+        else:
+            sizes.append(letters[axis - 1] if axis <= len(letters) else "?")
     ordered = torch_order(tuple(sizes), channels_first)
     return f"({', '.join(ordered)}{',' if len(ordered) == 1 else ''})"

@@ -90,7 +90,7 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
     class_builder.lower_model = lower_model
     tensors: dict[Value, Tensor] = {}
     for name, value in graph.inputs.items():
-        tensors[value] = Tensor(value.shape or (), value.dtype, name)
+        tensors[value] = Tensor(value.shape or (), value.dtype, name, sizes=value.sizes)
         program.inputs[name] = tensors[value]
     if outermost:
         class_builder.model_inputs.update(program.inputs.values())
@@ -101,6 +101,7 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
     flow = lowering.flow(graph)
     for node in graph.nodes:
         omit = any(final.get(value) in options.logits for value in node.outputs)
+        start = len(class_builder.steps)
         try:
             _check_masks(node, lowering, flow)
             args = _arguments(node, class_builder, flow, tensors)
@@ -114,12 +115,17 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
         read = [tensors[value] for value in node.inputs()]
         masked = next((tensor.mask for tensor in read if tensor.mask), None)
         for value, tensor in zip(node.outputs, results, strict=True):
+            if tensor.sizes is None and tensor.shape == value.shape:
+                tensor.sizes = value.sizes
             mask = (tensor.mask or masked) if value in flow.masked else None
             if mask is not tensor.mask:
                 if tensor in read:
                     tensor = alias(class_builder, tensor)
                 tensor.mask = mask
             tensors[value] = tensor
+        if any(value.sizes is not None for value in node.outputs):
+            for inner in (t for step in class_builder.steps[start:] for t in step.outputs):
+                inner.sizes = inner.sizes or inner.shape
     program.outputs = {
         name: _as_declared(class_builder, tensors[value], value)
         for name, value in graph.outputs.items()
@@ -174,7 +180,7 @@ def _as_declared(class_builder: ClassBuilder, tensor: Tensor, value: Value) -> T
     """An output in Keras's dtype: indices are int64 in PyTorch and int32 in Keras."""
     if (tensor.dtype, value.dtype) != ("int64", "int32"):
         return tensor
-    same = Tensor(tensor.shape, "int32", tensor.name, tensor.flat)
+    same = Tensor(tensor.shape, "int32", tensor.name, tensor.flat, sizes=tensor.sizes)
     class_builder.steps.append(Step((same,), Method(tensor, "int"), node=value.node))
     return same
 
@@ -192,7 +198,7 @@ def _penalties(
 
 def alias(class_builder: ClassBuilder, tensor: Tensor) -> Tensor:
     """A second tensor for the same value, which can have another mask."""
-    same = Tensor(tensor.shape, tensor.dtype, tensor.name, tensor.flat)
+    same = Tensor(tensor.shape, tensor.dtype, tensor.name, tensor.flat, sizes=tensor.sizes)
     class_builder.steps.append(Step((same,), tensor))
     return same
 

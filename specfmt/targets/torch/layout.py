@@ -216,7 +216,7 @@ def insert_permutes(
             return tensor
         key = (tensor, wanted)
         if key not in converted:
-            new = Tensor(tensor.shape, tensor.dtype, tensor.name)
+            new = Tensor(tensor.shape, tensor.dtype, tensor.name, sizes=tensor.sizes)
             channels[new] = wanted
             result.append(Step((new,), _permute(tensor, wanted), "any", node=node, same_line=True))
             converted[key] = new
