@@ -17,17 +17,8 @@ from specfmt.graph.model import Condition, Graph, Node, Value
 from specfmt.layers.base import ShapeError
 from specfmt.layers.entries import BATCH_NAME as BATCH
 from specfmt.layers.entries import InputSpec
-from specfmt.layers.symbols import (
-    MAX_TEXT,
-    Size,
-    UndecidedError,
-    agree,
-    common,
-    conditions,
-    substitute,
-    symbol,
-    symbols_in,
-)
+from specfmt.layers.size_rules import agree, common, conditions
+from specfmt.layers.symbols import MAX_TEXT, Size, UndecidedError, substitute, symbol, symbols_in
 
 IMAGE_AXES: Final = 4
 """The number of axes of a batch of images."""

@@ -13,8 +13,9 @@ from specfmt.layers.operations import MAX_OUTPUTS, Unary, broadcast
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import agree, settled
 from specfmt.layers.sizes import elements
-from specfmt.layers.symbols import agree, is_below, settled
+from specfmt.layers.symbols import is_below
 
 Parts = Annotated[
     int | tuple[int, ...],

@@ -15,8 +15,8 @@ from specfmt.layers.operations import MAX_OUTPUTS, OptionalScalar, Unary, broadc
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis, reduced_axes
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import agree, divides, part_size, settled
 from specfmt.layers.sizes import elements
-from specfmt.layers.symbols import agree, divides, part_size, settled
 
 OptionalAxes = Annotated[
     int | tuple[int, ...] | None,

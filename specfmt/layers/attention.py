@@ -30,8 +30,9 @@ from specfmt.layers.base import (
 )
 from specfmt.layers.fans import with_fans
 from specfmt.layers.registry import layer
+from specfmt.layers.size_rules import agree, matching
 from specfmt.layers.sizes import check_mask
-from specfmt.layers.symbols import Size, agree, matching
+from specfmt.layers.symbols import Size
 from specfmt.vocab.fields import GLOROT_UNIFORM, ONES, ZEROS, Constraint, Initializer, Regularizer
 
 LIST_CALL = (

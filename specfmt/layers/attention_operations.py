@@ -13,7 +13,7 @@ from specfmt.layers.operations import Binary, broadcast, operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis
 from specfmt.layers.registry import operation
-from specfmt.layers.symbols import agree
+from specfmt.layers.size_rules import agree
 
 
 @operation("tensordot")

@@ -11,8 +11,8 @@ from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import Axis, Bool
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
 from specfmt.layers.registry import layer
-from specfmt.layers.symbols import agree, common, matching, settled
-from specfmt.layers.symbols import broadcast as broadcast_size
+from specfmt.layers.size_rules import agree, common, matching, settled
+from specfmt.layers.size_rules import broadcast as broadcast_size
 
 Shapes = list[Shape]
 

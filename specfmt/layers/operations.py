@@ -10,7 +10,7 @@ from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.op import Op, Operand
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.registry import operation
-from specfmt.layers.symbols import broadcast as broadcast_size
+from specfmt.layers.size_rules import broadcast as broadcast_size
 
 
 class ScalarRule(Number):

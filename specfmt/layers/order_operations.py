@@ -10,8 +10,9 @@ from specfmt.layers.op import Op, Operand
 from specfmt.layers.operations import MAX_OUTPUTS, Unary, broadcast, operand_shape
 from specfmt.layers.reductions import SUM_DTYPES, check_axis
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import agree
 from specfmt.layers.sizes import elements
-from specfmt.layers.symbols import agree, is_below, larger, smaller
+from specfmt.layers.symbols import is_below, larger, smaller
 
 
 class AlongAxis(Op):

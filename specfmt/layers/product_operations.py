@@ -14,7 +14,8 @@ from specfmt.layers.operations import Binary, broadcast, operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import check_axis
 from specfmt.layers.registry import operation
-from specfmt.layers.symbols import agree, is_below, slice_size
+from specfmt.layers.size_rules import agree, slice_size
+from specfmt.layers.symbols import is_below
 
 
 class KeyRule(Rule):

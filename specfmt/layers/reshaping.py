@@ -22,8 +22,9 @@ from specfmt.fields.types import (
 )
 from specfmt.layers.base import Layer, Shape, ShapeError
 from specfmt.layers.registry import layer
+from specfmt.layers.size_rules import agree, divides
 from specfmt.layers.sizes import check_rank, elements, show, spatial_axes
-from specfmt.layers.symbols import agree, divides, is_below
+from specfmt.layers.symbols import is_below
 
 TargetShape = Annotated[tuple[int, ...], Tuple(Integer(-1))]
 Dims = Annotated[tuple[int, ...], Tuple(Integer(1), 1)]

@@ -11,7 +11,8 @@ from math import prod
 from typing import Any
 
 from specfmt.layers.base import Shape, ShapeError, Weight
-from specfmt.layers.symbols import broadcasts, is_below
+from specfmt.layers.size_rules import broadcasts
+from specfmt.layers.symbols import is_below
 
 RANK_NAMES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
 

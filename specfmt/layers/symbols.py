@@ -8,8 +8,6 @@ in one normal form, so that equal expressions are usually recognized: ``(T - 2)/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from fractions import Fraction
 from math import gcd, prod
 from typing import Any, Final
@@ -226,129 +224,24 @@ def differ(a: Any, b: Any) -> bool:
     return (low is not None and low > 0) or (high is not None and high < 0)
 
 
-def agree(*sizes: Any) -> bool:
-    """Whether sizes that a layer needs to be equal can be; None can be anything.
-
-    Equalities that hold only for some values of the symbols are noted for `conditions`.
-    """
-    known = [size for size in sizes if size is not None]
-    if any(differ(known[0], size) for size in known[1:]):
-        return False
-    noted = _CONDITIONS.get()
-    if noted is not None:
-        noted += [(known[0], size) for size in known[1:] if not _same(known[0], size)]
-    return True
-
-
-def divides(divisor: int, size: Any) -> bool:
-    """Whether a size can be a multiple of ``divisor``; see `agree`."""
-    return divisor > 0 and agree(size, size // divisor * divisor)
-
-
-def common(*sizes: Any) -> Any:
-    """The value of sizes that are equal: an int if one is, else the shortest; None if all are."""
-    known = [size for size in sizes if size is not None]
-    if not known:
-        return None
-    return next((s for s in known if isinstance(s, int)), min(known, key=lambda s: len(str(s))))
-
-
-def broadcast(*sizes: Any) -> Any:
-    """The broadcast size of sizes, each of which is the result or 1 or None.
-
-    Raises:
-        ValueError: Two of them are different for all values of the symbols, and neither is 1.
-    """
-    known = [size for size in sizes if size is not None and not (type(size) is int and size == 1)]
-    if not known:
-        return None if None in sizes else 1
-    result = known[0]
-    for size in known[1:]:
-        if not agree(result, size) and not (_can_be_one(result) or _can_be_one(size)):
-            raise ValueError
-        related = isinstance(result, int) or isinstance(size, int)
-        related = related or not set(symbols_in(result)).isdisjoint(symbols_in(size))
-        result = common(result, size) if related else larger(result, size)
-    if None in sizes and not isinstance(result, int):
-        return None
-    return result
-
-
-def broadcasts(size: Any, other: Any) -> bool:
-    """Whether an axis of ``size`` can be broadcast to ``other``; None can be anything."""
-    if isinstance(size, int):
-        return size == 1 or agree(size, other)
-    return agree(size, other) or _can_be_one(size)
-
-
 def larger(a: Any, b: Any) -> Any:
     """The larger one of two sizes; None if one is."""
     if a is None or b is None:
         return None
-    try:
-        return b if a < b else a
-    except UndecidedError:
-        return _choice("max", a, b)
+    low, high = _bounds(a - b)
+    if low is not None and low >= 0:
+        return a
+    return b if high is not None and high <= 0 else _choice("max", a, b)
 
 
 def smaller(a: Any, b: Any) -> Any:
     """The smaller one of two sizes; None if one is."""
     if a is None or b is None:
         return None
-    try:
-        return a if a < b else b
-    except UndecidedError:
-        return _choice("min", a, b)
-
-
-def slice_size(size: Any, part: slice) -> Any:
-    """The size of ``x[part]`` along an axis; None if ``size`` is.
-
-    An unknown size is assumed to reach a start or stop that is given by its distance from the
-    other end, so that ``x[:-2]`` has ``T - 2`` elements.
-    """
-    if not isinstance(size, Size):
-        return None if size is None else len(range(*part.indices(size)))
-    step = 1 if part.step is None else part.step
-    if step < 0:
-        if part.start is not None or part.stop is not None:
-            raise UndecidedError
-        return (size - 1) // -step + 1
-    ends = []
-    for place, default in ((part.start, 0), (part.stop, size)):
-        if place is None:
-            ends.append(default)
-        else:
-            ends.append(smaller(place, size) if place >= 0 else larger(size + place, 0))
-    start, stop = ends
-    if type(part.start) is int and part.start > 0 and part.stop is None:
-        start = part.start
-    if part.stop is not None and part.stop < 0 and not part.start:
-        stop = size + part.stop
-    if part.start is not None and part.start < 0 and part.stop is None:
-        return (smaller(size, -part.start) - 1) // step + 1
-    return (stop - start - 1) // step + 1
-
-
-def part_size(size: Any, start: Any, stop: Any) -> Any:
-    """The size of the part of an axis from ``start`` to ``stop``, at which it is split."""
-    if not isinstance(size, Size):
-        return slice_size(size, slice(start, stop))
-    first, last = (
-        size if place is None else place if place >= 0 else size + place for place in (start, stop)
-    )
-    return last - first
-
-
-def matching(a: Any, b: Any) -> bool:
-    """Whether two sizes that Keras compares when it builds a model are equal, or symbols that can
-    be: None equals None only."""
-    return agree(a, b) if isinstance(a, Size) or isinstance(b, Size) else bool(a == b)
-
-
-def settled(size: Any, *others: Any) -> Any:
-    """The shortest of equal sizes in place of the first one, if that is an expression."""
-    return common(size, *others) if isinstance(size, Size) else size
+    low, high = _bounds(a - b)
+    if low is not None and low >= 0:
+        return b
+    return a if high is not None and high <= 0 else _choice("min", a, b)
 
 
 def _choice(function: str, a: Any, b: Any) -> Size:
@@ -369,29 +262,12 @@ def is_below(size: Any, limit: Any) -> bool:
         return False
 
 
-_CONDITIONS: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("conditions", default=None)
-
-
-@contextmanager
-def conditions() -> Iterator[list[tuple[Any, Any]]]:
-    """Collect the equalities between sizes on which `agree` relies in the block."""
-    noted: list[tuple[Any, Any]] = []
-    before = _CONDITIONS.set(noted)
-    try:
-        yield noted
-    finally:
-        _CONDITIONS.reset(before)
-
-
-def _same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Whether two sizes are equal for all values of the symbols."""
     try:
         return bool(a == b)
     except UndecidedError:
         return False
-
-
-def _can_be_one(size: Any) -> bool:
-    return isinstance(size, Size) and not differ(size, 1)
 
 
 def _made(terms: Terms, constant: int) -> Any:
@@ -488,7 +364,8 @@ def _relaxed(size: Size, sign: int) -> Fraction | None:
 def _written(size: Size) -> str:
     """The expression in Python's notation, products of more factors first."""
     ordered = sorted(
-        size.terms.items(), key=lambda item: (item[1] < 0, -len(item[0]), item[0][0].text)
+        size.terms.items(),
+        key=lambda item: (item[1] < 0, -len(item[0]), "/" in item[0][0].text, item[0][0].text),
     )
     text = str(size.constant) if ordered[0][1] < 0 and size.constant > 0 else ""
     rest = 0 if text else size.constant

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from math import lcm
 from typing import Final
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
 from specfmt.graph.infer import show_shape
-from specfmt.graph.model import Graph, Node, Value
+from specfmt.graph.model import Condition, Graph, Node, Value
+from specfmt.layers.size_rules import MAX_MODULUS, fitting
+from specfmt.layers.symbols import differ, symbols_in
 from specfmt.lint.facts import (
     final_activation,
     is_identity,
@@ -255,6 +258,68 @@ def name_for_tensorflow(graph: Graph) -> Iterator[Diagnostic]:
                 "write for example "
                 + (re.sub(r"[^A-Za-z0-9.>-]+", "_", name).strip("_-") or "layer"),
             )
+
+
+@rule("SF611")
+def sizes_that_do_not_fit(graph: Graph) -> Iterator[Diagnostic]:
+    """Sizes for which layers do not fit together."""
+    if not isinstance(graph.spec, ModelSpec):
+        return  # conditions of a nested model are those of its calls
+    fits: dict[str, tuple[int, frozenset[int], list[Condition]]] = {}
+    for condition in graph.conditions:
+        first, second = condition.first, condition.second
+        names = symbols_in(first)
+        if differ(first, second):
+            yield warning(
+                "SF611",
+                f"expected equal sizes in {condition.node.name}, received {first} and {second}, "
+                "which can only be broadcast where one of them is 1",
+                condition.node.path,
+                "make the sizes equal, for example with padding: same or a Cropping layer",
+            )
+        elif len(names) == 1 and names == symbols_in(second):
+            modulus, rests = fitting(first, second, names[0])
+            before = fits.get(names[0], (1, frozenset({0}), []))
+            both = lcm(modulus, before[0])
+            if rests and both <= MAX_MODULUS:
+                kept = (
+                    n for n in range(both) if n % modulus in rests and n % before[0] in before[1]
+                )
+                fits[names[0]] = both, frozenset(kept), [*before[2], condition]
+    for name, (modulus, rests, conditions) in fits.items():
+        nodes = list(dict.fromkeys(condition.node.name for condition in conditions))
+        several = f"{', '.join(nodes[:3])}{' and others' if len(nodes) > 3 else ''}"
+        wanted = f"to be {_numbers(modulus, rests)}" if rests else "with a value that fits"
+        yield warning(
+            "SF611",
+            f"expected the size {name} of the inputs {wanted}, since {several} "
+            f"need{'s' if len(nodes) == 1 else ''} equal sizes "
+            f"({', '.join(f'{c.first} = {c.second}' for c in conditions[:2])}), "
+            "received a size that is not known",
+            _place_of(graph, name),
+            "pad or crop the data so, or give the size in `inputs`",
+        )
+
+
+def _numbers(modulus: int, rests: frozenset[int]) -> str:
+    """The numbers with these remainders in words: ``a multiple of 4``."""
+    for smaller in range(1, modulus + 1):
+        found = {rest % smaller for rest in rests}
+        if modulus % smaller == 0 and len(found) * (modulus // smaller) == len(rests):
+            break
+    first, *others = sorted(found)
+    if not others:
+        return f"a multiple of {smaller}" + (f", plus {first}" if first else "")
+    return f"a multiple of {smaller}, plus {first} or " + " or ".join(map(str, others[:4]))
+
+
+def _place_of(graph: Graph, name: str) -> tuple[str | int, ...]:
+    """The place of a named size in the inputs."""
+    for key, value in graph.inputs.items():
+        for axis, size in enumerate(value.sizes or ()):
+            if name in symbols_in(size):
+                return ("inputs", key, "shape", axis - 1)
+    return ("inputs",)
 
 
 @rule("SF610")

@@ -36,6 +36,16 @@ def branches(outputs: Any, loss: Any = None) -> dict[str, Any]:
     return {**document, "outputs": outputs} | ({"train": {"loss": loss}} if loss else {})
 
 
+def halved(shape: list[Any], *changes: Any) -> dict[str, Any]:
+    """An input that is joined with its copy after layers that change its size."""
+    given = changes or ("MaxPooling1D", "UpSampling1D")
+    layers = [dict(item) if isinstance(item, dict) else {"type": item} for item in given]
+    layers[-1]["name"] = "changed"
+    return chain(
+        shape, *layers, {"type": "Concatenate", "name": "join", "inputs": ["x", "changed"]}
+    )
+
+
 CROP = {"type": "RandomCrop", "height": 5, "width": 4}
 
 FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -100,6 +110,7 @@ FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
     "a name with a space": ("SF609", chain([4], dense(2, name="hidden 1")), "/layers/0/name"),
     "a model's name": ("SF609", {**chain([4], dense(2)), "name": "_case"}, "/name"),
     "a random crop": ("SF610", chain([8, 8, 3], CROP), "/layers/0"),
+    "halved and doubled": ("SF611", halved([None, 4]), "/inputs/x/shape/0"),
     "nested": (
         "SF604",
         chain(
@@ -115,6 +126,78 @@ FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
         "/layers/0/layers/0",
     ),
 }
+
+SIZES = {
+    "halved and doubled": (
+        halved([None, 4]),
+        ["T of the inputs to be a multiple of 2, since join"],
+    ),
+    "halved twice": (
+        halved(["steps", 4], "MaxPooling1D", "MaxPooling1D", "UpSampling1D", "UpSampling1D"),
+        ["steps of the inputs to be a multiple of 4, since join needs equal sizes"],
+    ),
+    "images": (
+        halved([None, None, 4], "MaxPooling2D", "UpSampling2D"),
+        ["H of the inputs to be a multiple of 2", "W of the inputs to be a multiple of 2"],
+    ),
+    "odd sizes": (
+        halved(
+            [None, 4],
+            {"type": "MaxPooling1D", "pool_size": 3, "strides": 2},
+            {"type": "Conv1DTranspose", "filters": 2, "kernel_size": 3, "strides": 2},
+        ),
+        ["T of the inputs to be a multiple of 2, plus 1"],
+    ),
+    "only by broadcasting": (
+        {
+            **halved([None, 4], "MaxPooling1D"),
+            "layers": [
+                {"type": "MaxPooling1D"},
+                {"type": "Add", "inputs": ["x", "max_pooling1d"]},
+            ],
+        },
+        ["received T and T//2, which can only be broadcast where one of them is 1"],
+    ),
+    "a reshape": (
+        chain([None, 4], {"type": "Reshape", "target_shape": [-1, 6]}),
+        ["T of the inputs to be a multiple of 3, since reshape"],
+    ),
+    "same padding": (
+        halved([None, 4], {"type": "Conv1D", "filters": 2, "kernel_size": 3, "padding": "same"}),
+        [],
+    ),
+    "two sizes": (
+        {
+            **chain([4]),
+            "inputs": {"x": {"shape": [None, 4]}, "y": {"shape": [None, 4]}},
+            "layers": [{"type": "Concatenate", "inputs": ["x", "y"]}],
+        },
+        [],
+    ),
+    "in a nested model": (
+        chain(
+            [None, 2],
+            {"type": "UpSampling1D", "size": 3},
+            {
+                "type": "Model",
+                "name": "inner",
+                "inputs": {"x": {"shape": [None, 2]}},
+                "layers": halved([None, 2])["layers"],
+            },
+        ),
+        ["T of the inputs to be a multiple of 2, since inner"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_sizes_that_fit(case: str) -> None:
+    document, expected = SIZES[case]
+    found = [item.message for item in lint(build_graph(document)) if item.code == "SF611"]
+    assert len(found) == len(expected)
+    for message, part in zip(found, expected, strict=True):
+        assert part in message
+
 
 QUIET: dict[str, dict[str, Any]] = {
     "logits": trained(LOGITS, dense(3)),

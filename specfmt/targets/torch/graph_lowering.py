@@ -124,8 +124,9 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
                 tensor.mask = mask
             tensors[value] = tensor
         if any(value.sizes is not None for value in node.outputs):
-            for inner in (t for step in class_builder.steps[start:] for t in step.outputs):
-                inner.sizes = inner.sizes or inner.shape
+            for step in class_builder.steps[start:]:
+                for output in step.outputs:
+                    output.sizes = output.sizes or output.shape
     program.outputs = {
         name: _as_declared(class_builder, tensors[value], value)
         for name, value in graph.outputs.items()
