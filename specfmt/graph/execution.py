@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from specfmt.graph.keras_order import arguments_in_order
 from specfmt.graph.model import Graph, Node, Unit, Value, flatten
 from specfmt.graph.tracing import traced
-from specfmt.layers.base import Layer
+from specfmt.layers.base import Layer, nested_layers
 
 
 def takes_masks(unit: Unit) -> bool:
@@ -21,6 +21,22 @@ def takes_masks(unit: Unit) -> bool:
     if unit.graph is not None:
         return any(takes_masks(inner) for inner in unit.graph.units)
     return isinstance(unit.spec, Layer) and bool(unit.spec.removes_masks_of)
+
+
+def keeps_state(unit: Unit) -> bool:
+    """Whether a call of a unit starts from the states in which the call before it ended."""
+    units = [unit] if unit.graph is None else unit.graph.walk_units()
+    return any(
+        getattr(layer, "stateful", False)
+        for one in units
+        for layer in (one.layer, *nested_layers(one.layer))
+    )
+
+
+def runs_in_order(graph: Graph, unit: Unit) -> bool:
+    """Whether Keras runs the calls of a unit in the order of the graph."""
+    calls = [node for node in graph.nodes if node.unit is unit]
+    return len(calls) < 2 or calls == [n for n in execution_order(graph) if n.unit is unit]
 
 
 def execution_order(graph: Graph) -> list[Node]:

@@ -103,6 +103,12 @@ class Bidirectional(Layer):
 
     def _check_pair(self, forward: Recurrent, backward: Recurrent) -> None:
         field = "layer" if self.backward_layer is None else "backward_layer"
+        if forward.stateful and forward.return_state:
+            raise ShapeError(
+                "one of `stateful` and `return_state`",
+                "both, which Keras 3.15 fails to build (bidirectional.py, `compute_mask`)",
+                field="layer",
+            )
         if forward.go_backwards == backward.go_backwards:
             raise ShapeError(
                 "one layer with `go_backwards: true` and one without",

@@ -114,7 +114,6 @@ OPTIONS = [
     Case(
         conv(stateful=True),
         (3, 4, 4, 2),
-        torch=False,
         extra={"inputs": {"in0": {"shape": [3, 4, 4, 2], "batch_size": 3}}},
     ),
 ]

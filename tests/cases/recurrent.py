@@ -396,13 +396,12 @@ CELLS = [
     step("GRU", 1),
 ]
 
-REFUSED = [
+STATEFUL = [
     Case(
         rnn("LSTM", stateful=True),
         (5, 3),
-        torch=False,
         extra={"inputs": {"in0": {"shape": [5, 3], "batch_size": 3}}},
     ),
 ]
 
-CASES = [*PLAIN, *DROPOUT, *MASKS, *STATES, *DIRECTIONS, *EVERY_STEP, *CELLS, *MODELS, *REFUSED]
+CASES = [*PLAIN, *DROPOUT, *MASKS, *STATES, *DIRECTIONS, *EVERY_STEP, *CELLS, *MODELS, *STATEFUL]

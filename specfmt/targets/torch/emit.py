@@ -17,7 +17,7 @@ from specfmt.targets.torch.expr import ByOrder, Chain, shape_text
 from specfmt.targets.torch.forward import Forward
 from specfmt.targets.torch.initialize import Reset, resets
 from specfmt.targets.torch.layout import written_layout
-from specfmt.targets.torch.params import Literal
+from specfmt.targets.torch.params import Literal, Memory
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import Renderer
 from specfmt.targets.torch.static_types import attribute
@@ -35,6 +35,7 @@ class ClassContext:
     doc: str
     definitions: list[str]
     frozen: list[str]
+    memories: list[str]
     resets: list[Reset]
     reset_doc: str
     arguments: str
@@ -65,6 +66,9 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
         places = [attribute(f"self.{item.attr}", ctor, name) for name in frozen]
         return lines + [f"{place}.requires_grad_(False)" for place in places]
     value = program.resolve(item.value)
+    if isinstance(value, Memory):
+        sizes = ", ".join(map(str, value.shape))
+        return [f"self.{item.attr} = nn.Buffer(torch.zeros({sizes}), persistent=False)"]
     if isinstance(value, Literal):
         return literal_buffer(item.attr, value)
     shape = ", ".join(str(size) for size in value.shape)
@@ -102,6 +106,7 @@ def class_context(program: ClassProgram) -> ClassContext:
         doc=model_doc(program),
         definitions=definitions,
         frozen=frozen,
+        memories=memories(program),
         resets=reset,
         reset_doc=reset_doc,
         arguments=", ".join(
@@ -126,6 +131,20 @@ class Remarks:
             return []
         self.written.add(text)
         return [remark(line) for line in textwrap.wrap(text, 72)]
+
+
+def memories(program: ClassProgram) -> list[str]:
+    """Statements that set the states which layers keep between calls back to zero."""
+    lines = []
+    for item in program.definitions():
+        if isinstance(item, ParamDef):
+            if isinstance(program.resolve(item.value), Memory):
+                lines.append(f"self.{item.attr}.zero_()")
+        else:
+            inner = program.nested.get(item.unit)
+            if inner is not None and memories(inner):
+                lines.append(f"self.{item.attr}.reset_state()")
+    return lines
 
 
 def returns(program: ClassProgram) -> str:

@@ -148,7 +148,8 @@ class Forward:
                 target = self._declare(returned[0], target)
             for tensor in step.outputs:
                 self.typed[self.locals.named[tensor]] = tensor in known
-            self.lines.append(f"{target} = {text}{self._comment(line)}")
+            statement = text if step.effect else f"{target} = {text}"
+            self.lines.append(f"{statement}{self._comment(line)}")
             branches = any(readers[t] > 1 for t in step.outputs)
             joins = len(self.locals.reads[index].keys() - inputs) > 1
             left = len(lines) - 1 - index

@@ -16,7 +16,7 @@ from specfmt.targets.source import embedded, formatted, string
 from specfmt.targets.torch.builder import parameter_dtype
 from specfmt.targets.torch.initializer_statements import Copy, Fill, InFloat32, Statements
 from specfmt.targets.torch.initializers import stand_in, statements
-from specfmt.targets.torch.params import Constant, Literal
+from specfmt.targets.torch.params import Constant, Literal, Memory
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.static_types import is_declared, looked_up
 from specfmt.targets.torch.steps import ModuleDef, ParamDef
@@ -126,7 +126,7 @@ def _entry(item: ModuleDef | ParamDef, program: ClassProgram, drawn: list[Weight
     found = []
     for name, raw in params.items():
         expr = program.resolve(raw)
-        if isinstance(expr, Literal):
+        if isinstance(expr, (Literal, Memory)):
             continue
         made = statements(expr, weights)
         if parameter_dtype(item.unit) in LOW_PRECISION:

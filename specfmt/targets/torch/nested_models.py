@@ -94,7 +94,7 @@ def keep_needed(program: ClassProgram, lowering: Lowering, results: Sequence[Ten
     """
     needed = set(results)
     for step in reversed(program.builder.steps):
-        if any(tensor in needed for tensor in step.outputs):
+        if step.effect or any(tensor in needed for tensor in step.outputs):
             needed.update(step.reads)
     program.masks = {name: mask for name, mask in program.masks.items() if mask in needed}
     missing = {asked for mask, asked in program.builder.absent_masks.items() if mask in needed}

@@ -314,6 +314,22 @@ class Counter(WeightExpr):
 
 
 @dataclass(frozen=True)
+class Memory(WeightExpr):
+    """A state that a layer keeps between calls: zeros at first, and no weight of Keras."""
+
+    def sources(self) -> Iterator[str]:
+        yield from ()
+
+    def forward(self, read: Callable[[str], Any]) -> Any:
+        import numpy as np
+
+        return np.zeros(self.shape, "float32")
+
+    def scatter(self, value: Any, write: Callable[[str, Any, Any], None]) -> None:
+        """Keras has no weight for it."""
+
+
+@dataclass(frozen=True)
 class Literal(WeightExpr):
     """Numbers from the spec, not from Keras weights.
 

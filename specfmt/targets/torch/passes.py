@@ -73,7 +73,7 @@ def _live(steps: list[Step], outputs: list[Tensor]) -> list[Step]:
     needed = set(outputs)
     kept = []
     for step in reversed(steps):
-        if any(tensor in needed for tensor in step.outputs):
+        if step.effect or any(tensor in needed for tensor in step.outputs):
             needed.update(step.reads)
             kept.append(step)
     return kept[::-1]

@@ -9,7 +9,15 @@ from specfmt.graph.model import Graph, Unit
 from specfmt.targets.options import Axes, Fidelity
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.expr import Tensor
-from specfmt.targets.torch.params import Below, ByLayout, Constant, Counter, Literal, WeightExpr
+from specfmt.targets.torch.params import (
+    Below,
+    ByLayout,
+    Constant,
+    Counter,
+    Literal,
+    Memory,
+    WeightExpr,
+)
 from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
 
 
@@ -148,7 +156,7 @@ class ClassProgram:
         for item in self.definitions():
             if isinstance(item, ParamDef):
                 value = self.resolve(item.value)
-                if isinstance(value, Literal) and not value.stored:
+                if isinstance(value, Memory) or (isinstance(value, Literal) and not value.stored):
                     continue
                 yield TorchParam(
                     prefix + item.attr, value, item.unit, item.trainable, not item.trainable

@@ -92,6 +92,7 @@ class Step:
             functions, normalizations).
         heavy: Whether it multiplies by a matrix; a line has at most one such step.
         comment: A comment on the line above.
+        effect: Whether it is a statement that runs although nothing reads its result.
         target: ``outputs`` nested as in the call's result, if that is not a flat tuple:
             ``(out, (h, c))``.
     """
@@ -107,6 +108,7 @@ class Step:
     heavy: bool = False
     comment: str = ""
     target: tuple[Any, ...] | None = None
+    effect: bool = False
     _gathered: tuple[Any, tuple[Tensor, ...]] = (None, ())
 
     @property

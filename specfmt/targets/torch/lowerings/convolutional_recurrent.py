@@ -21,6 +21,7 @@ from specfmt.targets.torch.expr import (
     Subscript,
     Tensor,
     axis,
+    torch_order,
 )
 from specfmt.targets.torch.lowerings.convolutional import bias_option, channels_first_kernel
 from specfmt.targets.torch.lowerings.padding import (
@@ -35,10 +36,11 @@ from specfmt.targets.torch.lowerings.padding import (
 from specfmt.targets.torch.lowerings.recurrent import (
     Context,
     Result,
-    check_stateful,
     function,
     lower_by,
     rates,
+    recalled,
+    remember,
     state_name,
 )
 from specfmt.targets.torch.params import WeightExpr
@@ -52,7 +54,6 @@ def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
     Raises:
         TargetError: PyTorch cannot express the layer with these arguments.
     """
-    check_stateful(layer)
     x, mask = call.x, call.mask
     if mask is not None:
         mask = expand_mask(builder, layer, x, mask)
@@ -62,6 +63,9 @@ def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
             flipped = Tensor(mask.shape, "bool", f"{mask.name}_flipped", keeps_name=True)
             mask = builder.step(Method(mask, "flip", (axis(1, mask),)), flipped)
     shape = layer.state_shape(x.shape)
+    layout = layout_of(layer)
+    stored = shape if layout == "keras" else torch_order(shape, channels_first=True)
+    call = recalled(builder, layer, call, stored)
     x, padding = input_padding(builder, layer, x)
     module = conv_lstm_module(builder, layer, x, shape, padding, rates(layer, call.training))
     out = builder.tensor((shape[0], x.shape[1], *shape[1:]), x.dtype)
@@ -77,11 +81,12 @@ def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
         Call(SelfAttr(module.attr), (x,), kwargs),
         out,
         *states,
-        layout=layout_of(layer),
+        layout=layout,
         module_def=module,
         heavy=True,
         target=(out, tuple(states)),
     )
+    remember(builder, layer, x, states, stored, layout)
     if layer.return_sequences:
         out.mask = call.carried
         return Result(out, states)

@@ -19,6 +19,7 @@ from specfmt.targets.torch.expr import (
     Binary,
     Call,
     Expr,
+    Layout,
     Method,
     Name,
     SelfAttr,
@@ -27,7 +28,7 @@ from specfmt.targets.torch.expr import (
     substitute,
 )
 from specfmt.targets.torch.lowerings.functions import activation
-from specfmt.targets.torch.params import WeightExpr, Weights, constant
+from specfmt.targets.torch.params import Memory, WeightExpr, Weights, constant
 from specfmt.targets.torch.registry import TargetError, lower
 from specfmt.targets.torch.render import ATOM, Renderer
 from specfmt.targets.torch.steps import ModuleDef
@@ -52,7 +53,7 @@ class Context:
     """
 
     x: Tensor
-    states: list[Tensor]
+    states: list[Any]
     mask: Tensor | None
     carried: Tensor | None
     training: bool | None = None
@@ -251,7 +252,6 @@ def run(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
     Raises:
         TargetError: PyTorch cannot express the layer with these arguments.
     """
-    check_stateful(layer)
     if layer.go_backwards:
         call = backwards(builder, call)
     return run_cell(builder.inner(layer, "", layer.cell_name), layer, call)
@@ -271,6 +271,7 @@ def run_cell(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
     """Run one recurrent layer forwards in time; the builder's weights are those of its cell."""
     dropout, recurrent = rates(layer, call.training)
     stock = is_stock(layer, call.training)
+    call = recalled(builder, layer, call, copy=not stock)  # stacking copies
     inside = bool(recurrent) and not isinstance(layer, SimpleRNN)
     x, mask = call.x, call.mask
     if dropout and not inside:
@@ -288,6 +289,7 @@ def run_cell(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
             layer = layer.model_copy(update={"recurrent_dropout": 0.0})
         module = flexible_module(builder, layer, features, dropout if inside else 0.0)
         out, states = run_flexible(builder, layer, module, replace(call, x=x, mask=mask))
+    remember(builder, layer, x, states)
     if layer.return_sequences:
         out.mask = call.carried
         return Result(out, states)
@@ -393,18 +395,64 @@ def variational_dropout(builder: LayerBuilder, x: Tensor, rate: float) -> Tensor
     return builder.apply(module, x, layout="channels")
 
 
-def check_stateful(layer: Recurrent) -> None:
-    """Refuse a stateful layer, which keeps its state from one batch to the next.
+def recalled(
+    builder: LayerBuilder,
+    layer: Recurrent,
+    call: Context,
+    shape: Shape | None = None,
+    *,
+    copy: bool = True,
+) -> Context:
+    """The same call of a stateful layer, from the states in which the call before it ended.
 
-    Raises:
-        TargetError: The layer is stateful.
+    Args:
+        builder: The layer's builder.
+        layer: The layer.
+        call: Its call; initial states that are given take precedence.
+        shape: The shape of a state in PyTorch, if that is not Keras's.
+        copy: Whether to copy the states, which the call overwrites while autograd still needs them.
     """
-    if layer.stateful:
+    if not layer.stateful or call.states:
+        return call
+    shape = shape or layer.state_shape(call.x.shape)
+    kept = [_memory(builder, i, shape) for i in range(layer.states)]
+    return replace(call, states=[Method(each, "clone") if copy else each for each in kept])
+
+
+def remember(
+    builder: LayerBuilder,
+    layer: Recurrent,
+    x: Tensor,
+    states: list[Tensor],
+    shape: Shape | None = None,
+    layout: Layout = "keras",
+) -> None:
+    """Store the last states of a stateful layer for its next call; no gradient flows into them.
+
+    Args:
+        builder, layer: As for `recalled`.
+        x: The sequences.
+        states: The last states.
+        shape: The shape of a state in PyTorch, if that is not Keras's.
+        layout: The layout of the states.
+    """
+    if not layer.stateful:
+        return
+    for i, last in enumerate(states):
+        kept = _memory(builder, i, shape or layer.state_shape(x.shape))
+        update = Method(kept, "copy_", (Method(last, "detach"),))
+        builder.step(update, Tensor((), last.dtype, "kept"), layout=layout, effect=True)
+
+
+def _memory(builder: LayerBuilder, index: int, shape: Shape) -> SelfAttr:
+    if shape[0] is None:
         raise TargetError(
-            "a stateful layer, which keeps its state between calls, has no PyTorch form",
-            "use `return_state` and `initial_state`, or generate the Keras target",
+            "expected a known batch size for a stateful layer, received any",
+            "give the input a `batch_size`",
             "stateful",
         )
+    sizes = tuple(size or 0 for size in shape)
+    return builder.parameter(Memory(sizes), "hc"[index], trainable=False)
 
 
 def lower_by(

@@ -19,7 +19,6 @@ from specfmt.targets.torch.lowerings.recurrent import (
     Context,
     Result,
     backwards,
-    check_stateful,
     is_stock,
     lower_by,
     rates,
@@ -38,7 +37,6 @@ def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
     Raises:
         TargetError: PyTorch cannot express the layer with these arguments.
     """
-    check_stateful(layer)
     if layer.go_backwards:
         call = backwards(builder, call)
     cells = layer.plain_cells()
@@ -51,6 +49,7 @@ def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
             return_sequences=layer.return_sequences if last else True,
             zero_output_for_mask=layer.zero_output_for_mask,
             return_state=True,
+            stateful=layer.stateful,
         )
         count = len(cell.state_sizes())
         own, given = given[:count], given[count:]

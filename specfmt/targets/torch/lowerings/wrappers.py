@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from specfmt.graph.held import HeldModel
-from specfmt.layers.base import Layer, is_floating
+from specfmt.layers.base import Layer, is_floating, nested_layers
 from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import Recurrent
@@ -27,11 +28,12 @@ from specfmt.targets.torch.expr import (
 from specfmt.targets.torch.lowerings.operations import to_dtype
 from specfmt.targets.torch.lowerings.recurrent import (
     Context,
-    check_stateful,
     context,
     is_stock,
     last_output,
     rates,
+    recalled,
+    remember,
     run_stock,
     state,
     stock_module,
@@ -53,7 +55,6 @@ def bidirectional(
 ) -> Any:
     """One bidirectional module if both directions have the same options, else one for each."""
     forward, backward = layer.directions()
-    check_stateful(forward)
     call = context(builder, x, initial_state, mask, training)
     pair = one_module(builder, forward, backward, call.training)
     if pair is not None:
@@ -103,6 +104,10 @@ def both_ways(
     """Run both directions in one module; returns outputs and states."""
     layers = {"": pair[0], "_reverse": pair[1]}
     forward = pair[0][0]
+    sides = [builder.inner(forward, part) for part in ("forward", "backward")]
+    if forward.stateful and not call.states:
+        kept = [recalled(side, forward, call, copy=False) for side in sides]
+        call = replace(call, states=[state for one in kept for state in one.states])
     features = call.x.shape[2] or 0
     module = stock_module(builder.inner(forward, ""), layers, features, bidirectional=True)
     out, last = run_stock(builder, forward, module, call, directions=2)
@@ -111,6 +116,9 @@ def both_ways(
         names = [state(builder.inner(forward, part), forward, i) for i in range(forward.states)]
         for value, name in zip(last, names, strict=True):
             ends.append(builder.step(Subscript(value, (place,)), name, layout="keras"))
+    for index, side in enumerate(sides):
+        own = ends[index * forward.states : (index + 1) * forward.states]
+        remember(side, forward, call.x, own)
     if forward.return_sequences:
         if mode == "concat":
             return [out], ends
@@ -182,6 +190,12 @@ def time_distributed(
 ) -> Tensor:
     """The layer over (batch * time, ...), or unchanged if it treats every position separately."""
     inner: Layer = layer.layer
+    if any(getattr(part, "stateful", False) for part in (inner, *nested_layers(inner))):
+        raise TargetError(
+            "a stateful layer that runs once for each time step has no PyTorch form",
+            "set `stateful: false`",
+            "layer",
+        )
     mask = mask or x.mask
     part = builder.inner(inner, "", inner_name(inner))
     part.without_activation = builder.without_activation
