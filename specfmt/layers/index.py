@@ -82,7 +82,7 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
     "number_operations": (
         "fabs sinc erfc angle deg2rad rad2deg i0 signbit isneginf isposinf isreal real imag "
         "conjugate bitwise_invert bitwise_not bitwise_left_shift bitwise_right_shift left_shift "
-        "right_shift gcd lcm fmax fmin fmod heaviside logaddexp2 ldexp isclose"
+        "right_shift gcd lcm fmax fmin fmod heaviside logaddexp2 ldexp isclose polar view view_as_real"
     ),
     "fourier_operations": "fft fft2 ifft2 rfft irfft stft istft extract_sequences",
     "activation_operations": (
@@ -115,10 +115,18 @@ OPERATION_FAMILIES: Final[dict[str, str]] = {
         "hstack vstack dstack append hsplit vsplit dsplit array_split fliplr flipud rot90 outer "
         "inner vdot cross slice slice_update digitize saturate_cast"
     ),
+    "matrix_operations": (
+        "diag diagflat kron vander cdist corrcoef correlate trapezoid meshgrid allclose nextafter"
+    ),
+    "index_operations": (
+        "searchsorted isin bincount segment_sum segment_max segment_min segment_prod scatter "
+        "scatter_update select unravel_index"
+    ),
+    "creation_operations": "linspace logspace geomspace full empty_like array",
     "product_operations": "getitem take one_hot matmul dot einsum",
     "linalg_operations": (
         "det logdet slogdet inv cholesky cholesky_inverse eigh qr svd pinv matrix_rank solve "
-        "solve_triangular"
+        "solve_triangular lstsq lu_factor eig"
     ),
     "attention_operations": "tensordot dot_product_attention",
 }

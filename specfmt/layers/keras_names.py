@@ -1,6 +1,6 @@
-"""The public names of `keras.layers` and `keras.ops` in Keras 3.15, defined by specfmt or not.
+"""Names of Keras 3.15 that specfmt may not define: all layers, and functions with their reasons.
 
-They distinguish a layer that only Keras has from a typo.  A test compares both with Keras.
+They distinguish what only Keras has from a typo.  Tests compare both with Keras.
 """
 
 from __future__ import annotations
@@ -40,40 +40,46 @@ KERAS_LAYERS: Final = frozenset(
 )
 """Classes of `keras.layers`, aliases included."""
 
-KERAS_OPERATIONS: Final = frozenset(
-    """
-    abs absolute adaptive_average_pool adaptive_max_pool add all allclose amax amin angle any
-    append arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argpartition
-    argsort array array_split associative_scan average average_pool bartlett batch_normalization
-    binary_crossentropy bincount bitwise_and bitwise_invert bitwise_left_shift bitwise_not
-    bitwise_or bitwise_right_shift bitwise_xor blackman broadcast_to cast categorical_crossentropy
-    cbrt cdist ceil celu cholesky cholesky_inverse clip concatenate cond conj conjugate conv
-    conv_transpose convert_to_numpy convert_to_tensor copy corrcoef correlate cos cosh
-    count_nonzero cross ctc_decode ctc_loss cumprod cumsum custom_gradient deg2rad depth_to_space
-    depthwise_conv det diag diagflat diagonal diff digitize divide divide_no_nan dot
-    dot_product_attention dsplit dstack dtype eig eigh einsum elu empty empty_like equal erf erfc
-    erfinv exp exp2 expand_dims expm1 extract_sequences eye fabs fft fft2 flip fliplr flipud floor
-    floor_divide fmax fmin fmod fold fori_loop full full_like gcd gelu geomspace get_item glu
-    greater greater_equal hamming hanning hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
-    heaviside histogram hsplit hstack hypot i0 identity ifft2 imag in_top_k inner inv irfft
-    is_tensor isclose isfinite isin isinf isnan isneginf isposinf isreal istft jvp kaiser kron
-    layer_normalization lcm ldexp leaky_relu left_shift less less_equal linspace log log10 log1p
-    log2 log_sigmoid log_softmax logaddexp logaddexp2 logdet logical_and logical_not logical_or
-    logical_xor logspace logsumexp lstsq lu_factor map matmul matrix_rank max max_pool maximum
-    mean median meshgrid min minimum mod moments moveaxis multi_hot multiply nan_to_num nanargmax
-    nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod
-    nanquantile nanstd nansum nanvar ndim negative nextafter nonzero norm normalize not_equal
-    one_hot ones ones_like outer pad percentile pinv polar power prod psnr ptp qr quantile rad2deg
-    ravel real rearrange reciprocal relu relu6 repeat reshape rfft right_shift rms_normalization
-    roll rot90 round rsqrt saturate_cast scan scatter scatter_update searchsorted segment_max
-    segment_min segment_prod segment_sum select selu separable_conv shape sigmoid sign signbit
-    silu sin sinc sinh size slice slice_update slogdet soft_shrink softmax softplus softsign solve
-    solve_triangular sort space_to_depth sparse_categorical_crossentropy sparse_plus
-    sparse_sigmoid sparsemax split sqrt square squareplus squeeze stack std stft stop_gradient
-    subtract sum svd swapaxes swish switch take take_along_axis tan tanh tanh_shrink tensordot
-    threshold tile top_k trace transpose trapezoid tri tril triu true_divide trunc unfold unique
-    unravel_index unstack vander var vdot vectorize vectorized_map view view_as_complex
-    view_as_real vsplit vstack where while_loop zeros zeros_like
-    """.split()
+_OF_FUNCTIONS: Final = (
+    "its argument is a function, which a spec cannot contain; write a layer class"
 )
-"""Functions of `keras.ops`."""
+_OF_VALUES: Final = "it returns a Python value, not a tensor of the graph"
+_OF_NUMBERS: Final = (
+    "it takes no tensor, so Keras puts its result into the operation that reads it; write the "
+    "numbers there as {const: {value: [...], dtype: float32}}"
+)
+
+NOT_IN_GRAPHS: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        (
+            "associative_scan cond custom_gradient fori_loop jvp map scan switch vectorize "
+            "vectorized_map while_loop"
+        ).split(),
+        _OF_FUNCTIONS,
+    ),
+    **dict.fromkeys("convert_to_numpy dtype is_tensor ndim shape size".split(), _OF_VALUES),
+    **dict.fromkeys(
+        (
+            "arange bartlett blackman empty eye hamming hanning identity kaiser ones tri zeros"
+        ).split(),
+        _OF_NUMBERS,
+    ),
+    "nonzero": "the size of its result depends on the values, so no layer after it has a shape",
+    "unique": "the size of its result depends on the values, so no layer after it has a shape",
+    "argpartition": (
+        "on TensorFlow, Keras compares whole numbers only and mixes the samples; use argsort"
+    ),
+    "conv_transpose": (
+        "Keras's class passes its arguments in the wrong order, so no model with it runs; use the "
+        "layers Conv1DTranspose to Conv3DTranspose"
+    ),
+    "histogram": "Keras's class calls a function that TensorFlow's backend does not have",
+    "rearrange": (
+        "Keras cannot compute it for a batch of unknown size; use the operations reshape and "
+        "transpose"
+    ),
+    "view_as_complex": (
+        "Keras's class fails on TensorFlow, which multiplies no float by an imaginary number"
+    ),
+}
+"""Functions of `keras.ops` that specfmt does not define, and why they are no operation of a model."""

@@ -183,3 +183,47 @@ class SolveTriangular(System):
     """Solves `a @ x = b` for upper (or ``lower``) triangular matrices."""
 
     lower: Bool = False
+
+
+@operation("lstsq", "linalg")
+class Lstsq(Op):
+    """The least-squares solution of `a @ x = b`, of the least norm; singular values below
+    ``rcond`` times the largest count as 0."""
+
+    operands: ClassVar[tuple[str, ...]] = ("tensor", "tensor")
+
+    rcond: OptionalFloat = None
+
+    def output_shape(self, a: Operand, b: Operand) -> Shape:
+        if len(a) != 2 or len(b) not in (1, 2) or None in a or a[0] != b[0]:
+            raise ShapeError(
+                "a matrix of known size, and one or several right sides",
+                f"shapes {tuple(a)} and {tuple(b)}",
+                field="inputs",
+            )
+        return (a[1], *b[1:])
+
+
+@operation("lu_factor", "linalg")
+class LuFactor(Op):
+    """The triangular factors of a square matrix in one matrix, and the order of its rows: two
+    outputs."""
+
+    def output_shape(self, x: Operand) -> tuple[Shape, ...]:
+        _, rows, columns = matrices(x)
+        if len(x) != 2:
+            raise ShapeError(
+                "one matrix", f"shape {tuple(x)}", "TensorFlow has no other", field="inputs"
+            )
+        return ((rows, columns), (rows,))
+
+
+@operation("eig", "linalg")
+class Eig(Op):
+    """The complex eigenvalues and eigenvectors of square matrices, in no certain order: two
+    outputs."""
+
+    def output_shape(self, x: Operand) -> tuple[Shape, ...]:
+        """Keras declares the dtype of the operand."""
+        front, rows, columns = matrices(x)
+        return ((*front, rows), (*front, rows, columns))

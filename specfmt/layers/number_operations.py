@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from specfmt.fields.types import Bool, NaturalFloat
+from specfmt.fields.types import DTYPES, Bool, NaturalFloat, OptionalDType
+from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.elementary_operations import Bitwise, Test
-from specfmt.layers.operations import Binary, Comparison, FloatBinary, FloatUnary, Unary
+from specfmt.layers.op import Op, Operand
+from specfmt.layers.operations import (
+    Binary,
+    Comparison,
+    FloatBinary,
+    FloatUnary,
+    Unary,
+    broadcast,
+)
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.registry import operation
 
@@ -183,3 +192,59 @@ class Isclose(Comparison):
     rtol: NaturalFloat = 1e-05
     atol: NaturalFloat = 1e-08
     equal_nan: Bool = False
+
+
+@operation("polar", "nn")
+class Polar(Op):
+    """The complex numbers with these absolute values and angles."""
+
+    operands: ClassVar[tuple[str, ...]] = ("tensor", "tensor")
+
+    def output_shape(self, abs_: Operand, angle: Operand) -> Shape:
+        broadcast(tuple(abs_), tuple(angle))
+        return tuple(abs_)
+
+    def result_dtype(self, abs_: Operand, angle: Operand) -> str:
+        """Keras declares float32."""
+        return "float32"
+
+
+@operation("view_as_real", "math")
+class ViewAsReal(Op):
+    """The real and the imaginary parts of complex numbers along a new last axis."""
+
+    def output_shape(self, x: Operand) -> Shape:
+        return (*x, 2)
+
+    def result_dtype(self, x: Operand) -> str:
+        return "float32"
+
+
+ITEM_SIZES: Final = {
+    name: int(name.lstrip("abcdefghijklmnopqrstuvwxyz")) // 8
+    for name in DTYPES
+    if name not in ("bool", "string")
+}
+"""The bytes of a number of each dtype."""
+
+
+@operation("view")
+class View(Op):
+    """The same bytes as numbers of another dtype."""
+
+    dtype: OptionalDType = None
+
+    def output_shape(self, x: Operand) -> Shape:
+        old, new = ITEM_SIZES.get(x.dtype), ITEM_SIZES.get(self.dtype or x.dtype)
+        if old == new and old is not None:
+            return tuple(x)
+        if old is None or new is None or not x or x[-1] is None or x[-1] * old % new:
+            raise ShapeError(
+                f"a last axis whose bytes are whole numbers of {self.dtype}",
+                f"shape {tuple(x)} of {x.dtype}",
+                field="dtype",
+            )
+        return (*x[:-1], x[-1] * old // new)
+
+    def result_dtype(self, x: Operand) -> str:
+        return self.dtype or x.dtype

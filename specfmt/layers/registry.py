@@ -16,7 +16,7 @@ from specfmt.layers.base import KERAS_LAYERS as KERAS_LAYERS_MODULE
 from specfmt.layers.base import Layer
 from specfmt.layers.former_types import former_type
 from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
-from specfmt.layers.keras_names import KERAS_LAYERS, KERAS_OPERATIONS
+from specfmt.layers.keras_names import KERAS_LAYERS, NOT_IN_GRAPHS
 from specfmt.layers.op import Op
 
 MODEL = "Model"
@@ -106,7 +106,7 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
     else:
         known = [*layer_types(), "Model"]
         hint = (
-            _not_defined_yet(type_name, "layer", KERAS_LAYERS, f"{KERAS_LAYERS_MODULE}.{type_name}")
+            _not_defined_yet(type_name)
             or did_you_mean(type_name, known)
             or "`specfmt layers` lists all types"
         )
@@ -121,13 +121,13 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
             yield from error.diagnostics
 
 
-def _not_defined_yet(name: object, what: str, names: frozenset[str], path: str) -> str:
-    """The hint for a name that Keras has and specfmt does not; empty for other names."""
-    if not isinstance(name, str) or name not in names:
+def _not_defined_yet(name: object) -> str:
+    """The hint for a layer that Keras has and specfmt does not; empty for other names."""
+    if not isinstance(name, str) or name not in KERAS_LAYERS:
         return ""
     return (
-        f"Keras has this {what}, but specfmt does not define it yet: write "
-        f"{{type: Custom, class: {path}, config: {{...}}}}, which Keras code imports"
+        "Keras has this layer, but specfmt does not define it yet: write {type: Custom, class: "
+        f"{KERAS_LAYERS_MODULE}.{name}, config: {{...}}}}, which Keras code imports"
     )
 
 
@@ -151,7 +151,8 @@ def build_op(data: dict[str, Any]) -> Op:
     cls = op_class(name) if isinstance(name, str) else None
     if cls is None:
         text = FieldError("the name of an operation of keras.ops", name).message
-        hint = _not_defined_yet(name, "operation", KERAS_OPERATIONS, f"keras.ops.{name}")
+        reason = NOT_IN_GRAPHS.get(name) if isinstance(name, str) else None
+        hint = f"Keras has this operation, but {reason}" if reason else ""
         hint = hint or did_you_mean(name, OPERATIONS) or "https://keras.io/api/ops lists them all"
         raise NestedError([Diagnostic("SF120", text, ("op",), hint)])
     absent = cls.absent_fields()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.cases.matrix_operations import of_rows
 from tests.cases.operations import chain, op
 from tests.tools.harness import Case
 
@@ -112,5 +113,35 @@ CASES = [
             name=f"svd-{shape}",
         )
         for shape in ((4, 3), (3, 4))
+    ),
+    of_rows(
+        op("lstsq", "a", "b"),
+        op("lstsq", "a", "b", rcond=0.6),
+        op("getitem", "b", key=[{"slice": [None, None]}, 0]),
+        op("lstsq", "a", "o2"),
+        shapes=[(5, 3), (5, 2)],
+        name="lstsq",
+    ),
+    of_rows(op("lstsq", "a", "b"), shapes=[(2, 4), (2, 2)], name="lstsq-wide"),
+    Case(
+        [
+            op("getitem", "in0", key=0, name="a"),
+            op("lu_factor", "a", name="f"),
+            op("multiply", "f:1", 1, name="p"),
+        ],
+        (4, 4),
+        outputs=["f", "p"],
+        name="lu_factor",
+    ),
+    Case(
+        [
+            op("eig", name="e"),
+            op("view_as_real", "e", name="r"),
+            op("absolute", "e:1", name="s"),
+        ],
+        (3, 3),
+        inputs=(GENERAL,),
+        outputs=["r", "s"],
+        name="eig",
     ),
 ]

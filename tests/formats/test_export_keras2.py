@@ -308,7 +308,11 @@ REFUSED = {
         "slice slice_update digitize saturate_cast adaptive_average_pool adaptive_max_pool conv "
         "depthwise_conv separable_conv unfold fold batch_normalization layer_normalization "
         "rms_normalization binary_crossentropy categorical_crossentropy "
-        "sparse_categorical_crossentropy ctc_loss ctc_decode psnr in_top_k multi_hot"
+        "sparse_categorical_crossentropy ctc_loss ctc_decode psnr in_top_k multi_hot diag diagflat kron vander "
+        "cdist corrcoef correlate trapezoid meshgrid allclose nextafter searchsorted isin bincount "
+        "segment_sum segment_max segment_min segment_prod scatter scatter_update select "
+        "unravel_index linspace logspace geomspace full empty_like array polar view view_as_real "
+        "lstsq lu_factor eig"
     ),
     "activation": "Activation Dense",
     "alpha": "elu",
@@ -335,7 +339,10 @@ REFUSED = {
         "true_divide where CenterCrop HashedCrossing RandomFlip Resizing arcsinh argsort "
         "average count_nonzero cumprod dot_product_attention exp2 full_like hypot isfinite isinf "
         "isnan "
-        "ctc_decode ctc_loss in_top_k multi_hot sparse_categorical_crossentropy "
+        "ctc_decode ctc_loss in_top_k multi_hot sparse_categorical_crossentropy allclose "
+        "searchsorted isin full kron vander scatter empty_like segment_sum segment_max "
+        "segment_min segment_prod bincount unravel_index correlate view diag array select "
+        "trapezoid cdist linspace "
         "median mod ptp sort take_along_axis trunc AutoContrast RandomCrop RandomGrayscale "
         "RandomHue RandomInvert RandomPerspective Solarization Pipeline "
         "ContrastLimitedAdaptiveHistogramEqualization MelSpectrogram SpectralNormalization angle "

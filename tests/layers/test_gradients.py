@@ -36,7 +36,7 @@ def has_gradient(case: Case) -> bool:
     """Whether there is a gradient to compare.
 
     TensorFlow has none of `tf.image.resize` by areas, nor of weighted counts (`DenseBincount`),
-    nor of updated slices, and a wrong one of `rfft` and `irfft` with a length of their own.
+    nor of updated slices, bytes (`Bitcast`) and LU factors, and a wrong one of `rfft` and `irfft` with a length of their own.
     A group of one value is normalized to zero whatever it is: what is left is the rounding of a
     difference of equal numbers, which each framework has its own way.
     """
@@ -44,7 +44,7 @@ def has_gradient(case: Case) -> bool:
         weighted = layer.get("type") == "CategoryEncoding" and isinstance(layer.get("inputs"), dict)
         if layer.get("interpolation") == "area" or weighted:
             return False
-        if layer.get("op") == "slice_update":
+        if layer.get("op") in ("slice_update", "view", "lu_factor"):
             return False
         if layer.get("op") in ("rfft", "irfft") and "fft_length" in layer:
             return False

@@ -402,4 +402,61 @@ def operation_models(keras: Any) -> dict[str, Any]:
             ],
         )
 
+    @model
+    def functions_of_vectors() -> Any:
+        a, b = inp(4), inp(4, 3)
+        v, w = a[0], b[0]
+        return keras.Model(
+            [a, b],
+            [
+                ops.diag(v, k=1),
+                ops.diag(w),
+                ops.diagflat(w),
+                ops.kron(w, np.ones((2, 2), "float32")),
+                ops.vander(v, N=3, increasing=True),
+                ops.corrcoef(a),
+                ops.correlate(v, np.array([1.0, 2.0], "float32"), mode="same"),
+                ops.trapezoid(b, dx=0.5, axis=1),
+                ops.trapezoid(b, x=[0.0, 1.0, 3.0]),
+                *ops.meshgrid(v, v, indexing="ij"),
+                ops.cdist(b, b),
+                ops.allclose(a, a, atol=0.1),
+                ops.nextafter(a, 1.0),
+                ops.lstsq(w, v),
+                *ops.lu_factor(ops.matmul(w, ops.transpose(w))),
+                *ops.eig(ops.matmul(b, ops.transpose(b, (0, 2, 1)))),
+                ops.view_as_real(ops.polar(a, a)),
+                ops.view(a, "int32"),
+                ops.linspace(a, 2.0, num=3, axis=1),
+                ops.logspace(a, a + 1.0, num=3, base=2.0, endpoint=False),
+                ops.geomspace(ops.exp(a), 2.0, num=3),
+                ops.full((2, 4), v),
+                ops.empty_like(a, dtype="int32"),
+                ops.array(a, dtype="float16"),
+            ],
+        )
+
+    @model
+    def functions_with_indices() -> Any:
+        a, i = inp(4), inp(4, dtype="int32")
+        ids, places = np.array([2, 0], "int32"), np.array([[0, 1], [1, 2]], "int32")
+        return keras.Model(
+            [a, i],
+            [
+                ops.searchsorted(np.array([0.0, 1.0], "float32"), a[0], side="right"),
+                ops.isin(i, [1, 2], invert=True),
+                ops.bincount(i, minlength=12),
+                ops.bincount(i[0], weights=[1.0, 0.5, 2.0, 1.0]),
+                *(
+                    getattr(ops, f"segment_{kind}")(a, ids, num_segments=4)
+                    for kind in ("sum", "max", "min", "prod")
+                ),
+                ops.scatter(np.array([[1], [1]], "int32"), a, (5, 4)),
+                ops.scatter_update(a, places, np.array([1.0, 2.0], "float32")),
+                ops.scatter_update(a, places, np.ones(2, "float32"), reduction="add"),
+                ops.select([a > 0.5, a > 0.1], [a, a * 2.0], -1.0),
+                *ops.unravel_index(i[0], (3, 4)),
+            ],
+        )
+
     return found

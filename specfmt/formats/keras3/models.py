@@ -21,7 +21,7 @@ WRITES_DTYPE: Final = frozenset(
     (
         "prod cumsum cumprod nancumsum nancumprod saturate_cast one_hot multi_hot cast "
         "convert_to_tensor "
-        "zeros_like ones_like full_like"
+        "zeros_like ones_like full_like empty_like array full linspace logspace geomspace view"
     ).split()
 )
 """Operations whose config has a ``dtype``."""

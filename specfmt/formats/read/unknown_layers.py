@@ -10,8 +10,10 @@ from specfmt.diagnostics import Path, SpecError
 from specfmt.formats.config.context import Context
 from specfmt.formats.config.defaults import unsupported_config
 from specfmt.formats.config.reading import Json, as_text, fail, show
+from specfmt.formats.read.operations import is_operation, operation_name
 from specfmt.layers.base import KERAS_LAYERS
 from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
+from specfmt.layers.keras_names import NOT_IN_GRAPHS
 from specfmt.vocab.base import CUSTOM
 
 LAMBDA: Final = "Lambda"
@@ -43,7 +45,12 @@ def custom_entry(
         path: Its path in the source.
         reason: Why the layer is kept, if specfmt knows its class.
     """
-    why = reason or unsupported_config(class_name, config) or "specfmt does not know this layer"
+    why = (
+        reason
+        or unsupported_config(class_name, config)
+        or _not_in_graphs(item, class_name)
+        or "specfmt does not know this layer"
+    )
     context.warn(
         "SF431",
         f"kept {class_name} as a custom layer: {why}",
@@ -51,6 +58,14 @@ def custom_entry(
         TO_BE_WRITTEN,
     )
     return _opaque(context, item, class_name, config, path)
+
+
+def _not_in_graphs(item: Any, class_name: str) -> str:
+    """Why specfmt does not define an operation; empty for others, and for layers."""
+    if not is_operation(item):
+        return ""
+    reason = NOT_IN_GRAPHS.get(operation_name(class_name))
+    return reason or ""
 
 
 def unsupported_entry(

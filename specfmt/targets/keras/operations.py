@@ -65,7 +65,7 @@ def operation_source(
         if item is not None or keeps_gaps
     ]
     keywords = {
-        key: value
+        type(layer).model_fields[key].alias or key: value
         for key, value in layer.explicit_arguments().items()
         if key not in ("name", "inputs")
     }

@@ -7,7 +7,8 @@ from typing import Any
 from specfmt.layers import linalg_operations as ops
 from specfmt.layers.op import Op
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import Call, Method, Tensor
+from specfmt.targets.torch.expr import Binary, Call, Method, Tensor
+from specfmt.targets.torch.lowerings.operand_values import result, results
 from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype
 from specfmt.targets.torch.registry import lower
 
@@ -15,18 +16,8 @@ from specfmt.targets.torch.registry import lower
 def one(layer: Op, builder: LayerBuilder, expr: Any, *operands: Tensor) -> Tensor:
     """A step with one output."""
     seen = tuple(as_operand(x) for x in operands)
-    y = builder.tensor(layer.output_shape(*seen), layer.result_dtype(*seen))  # type: ignore[arg-type]
-    result: Tensor = builder.step(expr, y, layout="keras")
-    return result
-
-
-def several(builder: LayerBuilder, expr: Any, shapes: Any, dtype: str) -> Any:
-    """A step with an output for each shape."""
-    name = builder.node.name
-    outputs = tuple(
-        Tensor(shape, dtype, f"{name}_{i}" if i else name) for i, shape in enumerate(shapes)
-    )
-    return builder.step(expr, *outputs, layout="keras")
+    shape: Any = layer.output_shape(*seen)
+    return result(builder, expr, shape, layer.result_dtype(*seen))
 
 
 def _function(name: str) -> Any:
@@ -44,7 +35,7 @@ lower(ops.Inv)(_function("linalg.inv"))
 @lower(ops.Slogdet)
 def slogdet(layer: ops.Slogdet, builder: LayerBuilder, x: Tensor) -> Any:
     shape = layer.output_shape(as_operand(x))[1]
-    return several(builder, Call("torch.linalg.slogdet", (x,)), (shape, shape), x.dtype)
+    return results(builder, Call("torch.linalg.slogdet", (x,)), (shape, shape), x.dtype)
 
 
 @lower(ops.Cholesky)
@@ -62,14 +53,14 @@ def cholesky_inverse(layer: ops.CholeskyInverse, builder: LayerBuilder, x: Tenso
 @lower(ops.Eigh)
 def eigh(layer: ops.Eigh, builder: LayerBuilder, x: Tensor) -> Any:
     shapes = layer.output_shape(as_operand(x))
-    return several(builder, Call("torch.linalg.eigh", (x,)), shapes, x.dtype)
+    return results(builder, Call("torch.linalg.eigh", (x,)), shapes, x.dtype)
 
 
 @lower(ops.Qr)
 def qr(layer: ops.Qr, builder: LayerBuilder, x: Tensor) -> Any:
     args = (x,) if layer.mode == "reduced" else (x, layer.mode)
     shapes = layer.output_shape(as_operand(x))
-    return several(builder, Call("torch.linalg.qr", args), shapes, x.dtype)
+    return results(builder, Call("torch.linalg.qr", args), shapes, x.dtype)
 
 
 @lower(ops.SVD)
@@ -78,7 +69,7 @@ def svd(layer: ops.SVD, builder: LayerBuilder, x: Tensor) -> Any:
         return one(layer, builder, Call("torch.linalg.svdvals", (x,)), x)
     kwargs = {} if layer.full_matrices else {"full_matrices": False}
     shapes = layer.output_shape(as_operand(x))
-    return several(builder, Call("torch.linalg.svd", (x,), kwargs), shapes, x.dtype)
+    return results(builder, Call("torch.linalg.svd", (x,), kwargs), shapes, x.dtype)
 
 
 @lower(ops.Pinv)
@@ -114,3 +105,35 @@ def solve_triangular(
     right, vectors = _columns(a, b)
     expr: Any = Call("torch.linalg.solve_triangular", (a, right), {"upper": not layer.lower})
     return one(layer, builder, Method(expr, "squeeze", (-1,)) if vectors else expr, a, b)
+
+
+@lower(ops.Lstsq)
+def lstsq(layer: ops.Lstsq, builder: LayerBuilder, a: Tensor, b: Tensor) -> Tensor:
+    """By the pseudoinverse, as Keras does: `torch.linalg.lstsq` needs full rank on a GPU.
+
+    The gradient of `torch.linalg.pinv` disregards singular values that are left out.
+    """
+    if layer.rcond is None:
+        return one(layer, builder, Binary("@", Call("torch.linalg.pinv", (a,)), b), a, b)
+    return one(layer, builder, Call(builder.helper("least_squares"), (a, b, layer.rcond)), a, b)
+
+
+@lower(ops.LuFactor)
+def lu_factor(layer: ops.LuFactor, builder: LayerBuilder, x: Tensor) -> Any:
+    """The factors in one matrix; the rows are those of the permutation."""
+    name = builder.node.name
+    parts = [Tensor(x.shape, x.dtype, part, keeps_name=True) for part in ("rows", "lower", "upper")]
+    builder.step(Call("torch.linalg.lu", (x,)), *parts, layout="keras")
+    rows, lower_part, upper = parts
+    both = Binary("+", Method(lower_part, "tril", (-1,)), upper)
+    factors = builder.step(both, Tensor(x.shape, x.dtype, name), layout="keras")
+    order = to_dtype(Method(rows, "argmax", (-1,)), "int32")
+    places = builder.step(order, Tensor(x.shape[:1], "int32", f"{name}_1"), layout="keras")
+    return factors, places
+
+
+@lower(ops.Eig)
+def eig(layer: ops.Eig, builder: LayerBuilder, x: Tensor) -> Any:
+    shapes = layer.output_shape(as_operand(x))
+    kind = "complex128" if x.dtype == "float64" else "complex64"
+    return results(builder, Call("torch.linalg.eig", (x,)), shapes, kind)

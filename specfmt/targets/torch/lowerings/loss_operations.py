@@ -7,20 +7,9 @@ from typing import Any
 from specfmt.layers import loss_operations as ops
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Attr, Binary, Call, Method, Tensor, Unary
-from specfmt.targets.torch.lowerings.normalization_operations import EPSILON
+from specfmt.targets.torch.lowerings.operand_values import EPSILON, indices, result, results
 from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.registry import TargetError, lower
-
-
-def result(builder: LayerBuilder, expr: Any, shape: Any, dtype: str) -> Tensor:
-    """A step in Keras's axis order."""
-    y: Tensor = builder.step(expr, builder.tensor(shape, dtype), layout="keras")
-    return y
-
-
-def long(x: Tensor) -> Any:
-    """Indices as PyTorch takes them."""
-    return x if x.dtype == "int64" else to_dtype(x, "int64")
 
 
 def clipped(x: Any) -> Method:
@@ -68,7 +57,7 @@ def sparse_categorical_crossentropy(
     logits: Any = output if layer.from_logits else Method(clipped(output), "log")
     if output.rank > 2:
         logits = Method(logits, "movedim", (-1, 1))
-    index = long(target)
+    index = indices(builder, target)
     if target.rank == output.rank:
         index = Method(index, "squeeze", (-1,))
     expr = Call("F.cross_entropy", (logits, index), {"reduction": "none"})
@@ -86,9 +75,9 @@ def ctc_loss(
 ) -> Tensor:
     logs = Method(Method(output, "log_softmax", (-1,)), "transpose", (0, 1))
     blank = {"blank": blank_class(layer.mask_index, output)} if layer.mask_index else {}
-    lengths = (long(output_length), long(target_length))
+    lengths = (indices(builder, output_length), indices(builder, target_length))
     options = {**blank, "reduction": "none"}
-    expr = Call("F.ctc_loss", (logs, long(target), *lengths), options)
+    expr = Call("F.ctc_loss", (logs, indices(builder, target), *lengths), options)
     return result(builder, expr, target.shape[:1], output.dtype)
 
 
@@ -116,12 +105,10 @@ def ctc_decode(
         )
     seen = as_operand(inputs), as_operand(sequence_lengths)
     shapes, dtypes = layer.output_shape(*seen), layer.result_dtype(*seen)
-    name = builder.node.name
-    outputs = (Tensor(shapes[0], dtypes[0], name), Tensor(shapes[1], dtypes[1], f"{name}_1"))
     merge = {} if layer.merge_repeated else {"merge": False}
     args = (inputs, sequence_lengths, blank_class(layer.mask_index, inputs))
     expr = Call(builder.helper("greedy_ctc_decode"), args, merge)
-    return builder.step(expr, *outputs, layout="keras")
+    return results(builder, expr, shapes, dtypes)
 
 
 @lower(ops.PSNR)
@@ -135,7 +122,7 @@ def psnr(layer: ops.PSNR, builder: LayerBuilder, x1: Tensor, x2: Tensor) -> Tens
 def in_top_k(
     layer: ops.InTopK, builder: LayerBuilder, targets: Tensor, predictions: Tensor
 ) -> Tensor:
-    expr = Call(builder.helper("in_top_k"), (predictions, long(targets), layer.k))
+    expr = Call(builder.helper("in_top_k"), (predictions, indices(builder, targets), layer.k))
     return result(builder, expr, targets.shape, "bool")
 
 

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from specfmt.graph.model import Array
 from specfmt.layers import normalization_operations as ops
 from specfmt.layers.reductions import check_axis
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Binary, Call, Method, Size, Tensor
-from specfmt.targets.torch.lowerings.operations import as_array, to_dtype
+from specfmt.targets.torch.lowerings.operand_values import EPSILON, held
 from specfmt.targets.torch.registry import lower
-
-EPSILON: Final = 1e-7
-"""The default of Keras's ``backend.epsilon()``."""
-
-
-def held(builder: LayerBuilder, item: Any, dtype: str) -> Any:
-    """A tensor, or numbers as a buffer, in a dtype."""
-    found = as_array(item)
-    if isinstance(found, Array):
-        return buffer(builder, found, None, dtype)
-    return item if item is None or item.dtype == dtype else to_dtype(item, dtype)
 
 
 @lower(ops.BatchNorm)

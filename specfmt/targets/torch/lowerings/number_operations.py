@@ -6,17 +6,20 @@ from typing import Any, Final
 
 from specfmt.layers import number_operations as ops
 from specfmt.layers.op import Op
+from specfmt.layers.operations import broadcast
 from specfmt.layers.promotion import operand_dtype, result_type
 from specfmt.layers.reductions import is_whole
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Attr, Binary, Call, Method, Tensor, Unary
 from specfmt.targets.torch.lowerings.elementary_operations import test_of
+from specfmt.targets.torch.lowerings.operand_values import held, result
 from specfmt.targets.torch.lowerings.operations import (
     Operands,
     as_operand,
     named,
     pairwise,
     to_dtype,
+    torch_dtype,
 )
 from specfmt.targets.torch.registry import lower
 
@@ -107,3 +110,34 @@ def isclose(layer: ops.Isclose, builder: LayerBuilder, x1: Any, x2: Any) -> Tens
         both = Binary("&", Method(left, "isnan"), Method(right, "isnan"))
         close = Binary("|", close, both)
     return operands.finish(builder, close)
+
+
+@lower(ops.Polar)
+def polar(layer: ops.Polar, builder: LayerBuilder, abs_: Tensor, angle: Tensor) -> Tensor:
+    """Written out: `torch.polar` has another gradient for negative absolute values."""
+    dtype = result_type(abs_.dtype, angle.dtype, "float")
+    size, turn = held(builder, abs_, dtype), held(builder, angle, dtype)
+    parts = (Binary("*", size, Method(turn, name)) for name in ("cos", "sin"))
+    expr = Call("torch.complex", tuple(parts))
+    kind = "complex128" if dtype == "float64" else "complex64"
+    return result(builder, expr, broadcast(abs_.shape, angle.shape), kind)
+
+
+@lower(ops.ViewAsReal)
+def view_as_real(layer: ops.ViewAsReal, builder: LayerBuilder, x: Tensor) -> Tensor:
+    shape = layer.output_shape(as_operand(x))
+    if not x.dtype.startswith("complex"):
+        pair = [x, Call("torch.zeros_like", (x,))]
+        return result(builder, Call("torch.stack", (pair,), {"dim": -1}), shape, x.dtype)
+    kind = "float64" if x.dtype == "complex128" else "float32"
+    return result(builder, Call("torch.view_as_real", (x,)), shape, kind)
+
+
+@lower(ops.View)
+def view(layer: ops.View, builder: LayerBuilder, x: Tensor) -> Tensor:
+    seen = as_operand(x)
+    dtype = layer.result_dtype(seen)
+    if dtype == x.dtype:
+        return x
+    expr = Method(Method(x, "contiguous"), "view", (torch_dtype(dtype),))
+    return result(builder, expr, layer.output_shape(seen), dtype)
