@@ -272,6 +272,11 @@ class Layer(SpecModel):
     trainable: Bool = True
     dtype: OptionalPolicy = None
 
+    @property
+    def unadapted(self) -> bool:
+        """Whether Keras's ``adapt()`` has to compute a table or statistics before training."""
+        return False
+
     @classmethod
     def unsupported_config(cls, config: dict[str, Any]) -> str:
         """Why the fields cannot express a Keras config of this layer; empty if they can."""

@@ -69,6 +69,10 @@ class Lookup(Categorical):
         return given[len(special) :] if given[: len(special)] == special else given
 
     @property
+    def unadapted(self) -> bool:
+        return self.table is None
+
+    @property
     def mode(self) -> str:
         """The form of the output, a value of ``output_mode``."""
         return str(getattr(self, "output_mode", "int"))

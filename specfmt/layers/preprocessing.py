@@ -108,6 +108,10 @@ class Normalization(FloatLayer):
         if config["axis"] is None:
             config["axis"] = []
 
+    @property
+    def unadapted(self) -> bool:
+        return self.mean is None
+
     def statistics_axes(self, x: Shape) -> tuple[int, ...]:
         """The axes along which each position has its own statistics, in order."""
         axes = () if self.axis is None else self.axis

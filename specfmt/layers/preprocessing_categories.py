@@ -213,6 +213,10 @@ class Discretization(Categorical):
             config.pop("num_bins", None)  # after `adapt` the config has both
 
     @property
+    def unadapted(self) -> bool:
+        return self.bin_boundaries is None
+
+    @property
     def depth(self) -> int | None:
         """The number of bins."""
         return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1

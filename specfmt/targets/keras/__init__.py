@@ -134,7 +134,8 @@ def generate_training(
     train = KerasScript(graph)
     context |= train.context
     context["script"] = comment(script) or f"{identifier(graph.name)}_keras.py"
-    context["imports"] = import_block(flavor, [*file.imports, *train.data.imports])
+    tensors = ["import tensorflow as tf"] * bool(train.data.strings)
+    context["imports"] = import_block(flavor, [*file.imports, *train.data.imports, *tensors])
     return format_python(fill("keras/train.py.j2", **context))
 
 

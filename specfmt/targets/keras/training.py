@@ -8,7 +8,7 @@ from specfmt.graph.model import Graph
 from specfmt.spec.train import TrainSpec
 from specfmt.targets.keras.user_objects import keras_call
 from specfmt.targets.keras.values import NAMESPACES, term_arguments, value_source
-from specfmt.targets.source import literal
+from specfmt.targets.source import literal, string
 from specfmt.targets.training.outputs import log_names
 from specfmt.targets.training.script import Script
 from specfmt.vocab.base import CUSTOM, Term
@@ -90,6 +90,19 @@ class KerasScript(Script):
     def callbacks(self) -> list[str]:
         """The calls that create the callbacks of the spec."""
         return [callback_source(term) for term in self.train.callbacks]
+
+    @property
+    def adapting(self) -> list[str]:
+        """The calls of ``adapt`` for the layers of ``model``."""
+        return [
+            f"model.get_layer({string(one.unit.name)}).adapt({one.samples})"
+            for one in self.adapted.layers
+        ]
+
+    @property
+    def needs_archive(self) -> bool:
+        """Whether the weights alone do not restore the model, but its archive does."""
+        return any(one.unit.layer.unadapted and not one.unit.weights for one in self.adapted.layers)
 
     @property
     def columns(self) -> str:

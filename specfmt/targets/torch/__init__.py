@@ -76,7 +76,7 @@ def generate_model(
     Raises:
         SpecError: PyTorch cannot express the model with these options.
     """
-    program = lower_graph(graph, options or Options())
+    program = lower_graph(graph, replace(options or Options(), adapts=True))
     return format_python(fill("torch/model.py.j2", **model_context(program, style, source)))
 
 
@@ -105,7 +105,8 @@ def generate_training(
     from specfmt.targets.torch.training.script import TorchScript, logit_outputs
 
     options = options or Options()
-    program = lower_graph(graph, replace(options, logits=logit_outputs(graph), trains=True))
+    logits = logit_outputs(graph)
+    program = lower_graph(graph, replace(options, logits=logits, trains=True, adapts=True))
     train = TorchScript(graph, program, options.fidelity)
     context = model_context(program, style, source, train.helper_names, train.user_functions)
     context |= train.context

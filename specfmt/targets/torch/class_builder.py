@@ -37,6 +37,7 @@ class ClassBuilder:
             weights below the layer.
         lower_model: Returns the program of such a model; each model is lowered once.
         stubs: Calls of layers that specfmt does not define, in all classes of the file.
+        adapts: Whether layers may have modules with the method ``adapt``; see `Options`.
         tables: Name -> values of the constants that its modules use.
         table_names: Unit and suffix -> the constant's name.
         steps: The steps of forward.
@@ -54,6 +55,7 @@ class ClassBuilder:
         self,
         *,
         fidelity: str = "idiomatic",
+        adapts: bool = False,
         stubs: Stubs | None = None,
         file_scope: Scope | None = None,
     ) -> None:
@@ -70,7 +72,7 @@ class ClassBuilder:
         self.user_functions: dict[str, UserFunction] = {}
         self.scope = Scope(RESERVED)
         self.attrs: dict[tuple[Unit, str], str] = {}
-        self.fidelity = fidelity
+        self.fidelity, self.adapts = fidelity, adapts
         self.memo: dict[tuple[Any, ...], Tensor] = {}
         self.absent_masks: dict[Tensor, tuple[Graph, str]] = {}
         self.held: dict[str, tuple[Any, str]] = {}

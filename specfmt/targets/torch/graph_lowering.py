@@ -76,7 +76,10 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
         if unit.graph is not None:
             nested[unit] = _lower(unit.graph, lowering)
     class_builder = ClassBuilder(
-        fidelity=options.fidelity, stubs=lowering.stubs, file_scope=lowering.scope
+        fidelity=options.fidelity,
+        adapts=options.adapts,
+        stubs=lowering.stubs,
+        file_scope=lowering.scope,
     )
     program = ClassProgram(
         lowering.scope.claim(free_class_name(graph.name)), graph, class_builder, nested=nested

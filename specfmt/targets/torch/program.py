@@ -32,12 +32,16 @@ class Options:
             train as Keras's do).
         logits: Names of outputs whose final softmax or sigmoid is left out.
         trains: Whether to compute the penalties of activity regularizers for a training loop.
+        adapts: Whether layers without their vocabulary or boundaries become modules with the
+            method ``adapt``, which computes them from training data; otherwise such layers are
+            errors, because no weight file has these tables.
     """
 
     axes: Axes = "torch"
     fidelity: Fidelity = "idiomatic"
     logits: frozenset[str] = frozenset()
     trains: bool = False
+    adapts: bool = False
 
 
 @dataclass(frozen=True)

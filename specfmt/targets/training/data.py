@@ -16,6 +16,7 @@ from specfmt.targets.templates import helper_sources
 from specfmt.targets.training.data_checks import check_data
 from specfmt.targets.training.data_sources import (
     CLASS_NAMES,
+    STRING,
     TEXT_SETS,
     list_shape,
     sample_shape,
@@ -75,6 +76,7 @@ class DataCode:
             self._shape("_test", "_test")
         else:
             self._shape("", "" if self.test_split else "_train")
+        self.arrays = {to: array for to, array in self.arrays.items() if to != array}
         if self.has_path and (self.test_split or self.validation_size):
             self._called["check_split"] = None
         imports, self.helpers = helper_sources(list(self._called), "common/data")
@@ -212,6 +214,18 @@ class DataCode:
         (first, *_) = self.graph.inputs if array[0] == "x" else self.graph.outputs
         return f"len({self.item(array, first)})"
 
+    @property
+    def strings(self) -> list[str]:
+        """The inputs of strings."""
+        return [name for name, value in self.graph.inputs.items() if value.dtype == STRING]
+
+    def tensors(self, x: str) -> str:
+        """Samples with their strings as TensorFlow tensors, as Keras takes them."""
+        if not self.several("x"):
+            return f"tf.constant({x})"
+        tensors = {name: f"tf.constant({x}[{string(name)}])" for name in self.strings}
+        return f"{x} | {mapping(tensors)}"
+
     # -- shapes and types --------------------------------------------------------------------------
 
     def _shape(self, suffix: str, to: str) -> None:
@@ -226,6 +240,8 @@ class DataCode:
         if not self.several("x"):
             (value,) = inputs.values()
             self.arrays[f"x{to}"] = self._input(x, value)
+        elif len(self.strings) == len(inputs):
+            self.arrays[f"x{to}"] = x
         elif len(each := {self._input("array", value) for value in inputs.values()}) == 1:
             self.arrays[f"x{to}"] = f"{{name: {each.pop()} for name, array in {x}.items()}}"
         else:
@@ -251,6 +267,8 @@ class DataCode:
 
     def _input(self, x: str, value: Value) -> str:
         """An input array with the input's dtype, scale and shape."""
+        if value.dtype == STRING:
+            return x
         shape = (value.shape or ())[1:]
         fits = self._any_shape and self.name not in TEXT_SETS
         fitted = self._fitted(x, shape, value.name) if fits else None

@@ -20,7 +20,7 @@ from specfmt.spec.train import (
     TrainSpec,
     has_class_indices,
 )
-from specfmt.targets.training.data_sources import sample_shape
+from specfmt.targets.training.data_sources import STRING, sample_shape
 from specfmt.targets.training.data_values import DATA, columns, labels, problem, sizes
 from specfmt.targets.training.outputs import (
     has_validation,
@@ -186,6 +186,13 @@ def _samples(graph: Graph, data: Data) -> Iterator[Diagnostic]:
             (*DATA, "standardize"),
             "add a Normalization layer to the model",
         )
+    for name, value in graph.inputs.items():
+        if value.dtype == STRING and not isinstance(data, CsvData):
+            yield problem(
+                f"expected data with strings for {name}, received {data.source} data",
+                DATA,
+                "write the strings into a column of a table and use `source: csv`",
+            )
     known = sample_shape(data)
     if known is None or len(graph.inputs) != 1:
         return

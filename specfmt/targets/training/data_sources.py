@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from specfmt.graph.model import Graph
+from specfmt.graph.model import Graph, Value
 from specfmt.layers.base import Shape
 from specfmt.spec.train import (
     CsvData,
@@ -19,6 +19,9 @@ from specfmt.spec.train import (
 )
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import literal, mapping, string
+
+STRING: Final = "string"
+"""Keras's dtype of texts."""
 
 CLASS_NAMES = {
     "iris": ("setosa", "versicolor", "virginica"),
@@ -237,12 +240,27 @@ def _csv(context: _Context, data: CsvData) -> Source:
         helpers[read] = None
         return f"{read}(place, row, {name})"
 
-    def columns(names: Any) -> str:
+    def features(names: Any, value: Value) -> str:
         names = (names,) if isinstance(names, str) else names
+        if value.dtype == STRING:
+            used.update(dict.fromkeys(names))
+            return texts(names, listed=len(value.shape or ()) > 1)
+        return columns(names)
+
+    def columns(names: tuple[str, ...]) -> str:
         used.update(dict.fromkeys(names))
         if len(names) == 1:
             return column(f"[{cell(string(names[0]))}]")
         return column(f"[{cell('name')} for name in {literal(list(names))}]")
+
+    def texts(names: Sequence[str], *, listed: bool) -> str:
+        """The columns of texts: one list for each row, or the text itself."""
+        cells = f"row[{string(names[0])}]"
+        if len(names) > 1:
+            cells = f"[row[name] for name in {literal(list(names))}]"
+        elif listed:
+            cells = f"[{cells}]"
+        return f"np.array([{cells} for row in rows.values()])"
 
     def target(output: str, names: Any) -> str:
         if isinstance(names, tuple) and len(names) > 1:
@@ -256,7 +274,12 @@ def _csv(context: _Context, data: CsvData) -> Source:
         return column(cell(string(name), "read_class" if named else "read_number"))
 
     graph = context.graph
-    arrays = [("x", _each(by_name(data.features, graph.inputs, lists=False), columns))]
+    given = by_name(data.features, graph.inputs, lists=False)
+    if isinstance(given, dict):
+        read = {name: features(given[name], value) for name, value in graph.inputs.items()}
+        arrays = [("x", mapping(read))]
+    else:
+        arrays = [("x", features(given, next(iter(graph.inputs.values()))))]
     targets = by_name(data.target, graph.outputs, lists=False)
     if not isinstance(targets, dict):
         arrays.append(("y", target(next(iter(graph.outputs)), targets)))

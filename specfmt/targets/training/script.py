@@ -11,8 +11,9 @@ from specfmt.layers.base import Shape
 from specfmt.spec.train import CsvData, KerasData, TrainSpec, train_section
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment, embedded, formatted, literal, number, string
+from specfmt.targets.training.adapt import adaptations, summary
 from specfmt.targets.training.data import DataCode, scaled
-from specfmt.targets.training.data_sources import SAMPLE_SHAPES
+from specfmt.targets.training.data_sources import SAMPLE_SHAPES, STRING
 from specfmt.targets.training.outputs import (
     all_metrics,
     gives_logits,
@@ -28,7 +29,7 @@ FUNCTIONS = (
     "read_sample", "save_history", "train", "train_epoch", "evaluate", "to_dataset", "penalty",
     "constrain", "new_metrics", "pad_sequences", "reset_parameters", "positive", "existing_file",
     "export", "read_arrays", "read_texts", "read_rows", "read_number", "read_class", "refuse_names",
-    "as_samples", "as_open_samples", "as_classes", "as_binary", "check_split",
+    "adapt", "as_samples", "as_open_samples", "as_classes", "as_binary", "check_split",
 )  # fmt: skip
 """Functions of training scripts, which no variable may shadow."""
 
@@ -59,6 +60,7 @@ class Script:
         train: The training section.
         data: The ``load_data`` function.
         sample: How ``--predict`` reads a sample.
+        adapted: The layers that are adapted to the training samples.
         variables: Output -> the variable for its target or prediction where these are printed;
             empty if there is one output.
 
@@ -69,6 +71,7 @@ class Script:
     def __init__(self, graph: Graph, loader: str = "keras") -> None:
         self.graph, self.train = graph, (train := train_section(graph.spec))
         self.data, self.sample = DataCode(graph, train, loader), Sample(graph, train)
+        self.adapted = adaptations(graph, self.data)
         self.epochs, self.shuffle = train.epochs, train.shuffle
         self.batch_size = train.batch_size if isinstance(train.batch_size, int) else 0
         self.seed = 0 if train.seed is None else train.seed
@@ -103,6 +106,17 @@ class Script:
         kind = ".csv" if isinstance(self.train.data, CsvData) else ".npz"
         path = comment(getattr(self.train.data, "path", "")).replace("%", "%%")
         return f"another {kind} file than {path}"
+
+    @property
+    def adapt_doc(self) -> str:
+        """The docstring of ``adapt``."""
+        return summary(self.adapted)
+
+    @property
+    def adapted_samples(self) -> str:
+        """The training samples for ``adapt``, without those that Keras's `fit` holds out."""
+        held = self.train.validation_split and not self.data.has_validation
+        return self.data.cut("x_train", f":{self.data.validation_size}") if held else "x_train"
 
     @property
     def has_plateau(self) -> bool:
@@ -228,6 +242,19 @@ class Sample:
     def names(self) -> str:
         """The input names, as source of a list."""
         return literal(list(self.inputs))
+
+    @property
+    def texts(self) -> int:
+        """The number of strings in a sample of the only input; 0 if it is not of strings."""
+        sizes = [size or 2 for size in self.shape]
+        return prod(sizes) if not self.inputs and self.dtype == STRING else 0
+
+    def read(self, name: str) -> str:
+        """The array of one of several inputs, as a batch of one."""
+        array = f"data[{string(name)}]"
+        if self.inputs[name] == STRING:
+            return f"{array}[None]"
+        return f"{array}.astype({string(self.inputs[name])})[None]{self.scale}"
 
     @property
     def mode(self) -> str:

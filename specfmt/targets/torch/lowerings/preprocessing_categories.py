@@ -25,6 +25,7 @@ from specfmt.targets.torch.expr import Binary, Call, Method, Name, Tensor
 from specfmt.targets.torch.registry import TargetError, lower
 
 STRING = "string"
+DEFAULT_EPSILON = Discretization.model_fields["epsilon"].default
 LARGEST_RANK = 3
 """Strings with more axes would have to be channels-first, like images."""
 
@@ -42,6 +43,36 @@ def refuse_unsupported(layer: Any) -> None:
             )
     if getattr(layer, "encoding", "utf-8").lower().replace("_", "-") not in ("utf-8", "utf8"):
         raise TargetError("Python's strings have no encoding", "remove `encoding`", "encoding")
+
+
+def learns(layer: Lookup, builder: LayerBuilder) -> bool:
+    """Whether the layer's module computes its vocabulary from training data.
+
+    Raises:
+        TargetError: The layer needs a vocabulary to be translated.
+    """
+    if layer.table is not None or not builder.class_builder.adapts:
+        return False
+    refuse_unsupported(layer)
+    if layer.mode == "tf_idf":
+        raise TargetError(
+            "the weights of tf_idf are unknown until `adapt()` has run in Keras",
+            "use `count` or `multi_hot`, or import the .keras file that was saved after `adapt()`",
+            "output_mode",
+        )
+    if layer.mode != "int" and layer.depth() is None:
+        raise TargetError(
+            f"the length of {layer.mode} vectors is unknown until `adapt()` has run",
+            "set `max_tokens` and `pad_to_max_tokens: true`",
+            "output_mode",
+        )
+    return True
+
+
+def limit(layer: Lookup) -> dict[str, int]:
+    """The largest number of values that ``adapt()`` puts into the vocabulary, if there is one."""
+    most = getattr(layer, "max_tokens", None)
+    return {} if most is None else {"limit": most - len(layer.special_tokens)}
 
 
 def vocabulary(layer: Lookup, builder: LayerBuilder) -> Any:
@@ -154,9 +185,16 @@ def looked_up(
     layer: IndexLookup, builder: LayerBuilder, x: Tensor, ctor: str, **kwargs: Any
 ) -> Tensor:
     """Look up category numbers with a module and encode them."""
-    table = vocabulary(layer, builder)
     arguments = {**lookup_arguments(layer), **kwargs}
-    module = builder.module(ctor, table, heavy=True, **arguments)
+    if learns(layer, builder):
+        token = getattr(layer, "oov_token", None)
+        if token != type(layer).model_fields["oov_token"].default:
+            arguments["special"] = [] if token is None else [token]
+        arguments = {**limit(layer), **arguments}
+        module = builder.module(builder.helper(f"Adapted{ctor}"), heavy=True, **arguments)
+    else:
+        table = vocabulary(layer, builder)
+        module = builder.module(builder.helper(ctor), table, heavy=True, **arguments)
     numbers = builder.apply(module, x, shape=x.shape, layout="keras", dtype="int64")
     masked = getattr(layer, "mask_token", None) is not None
     weights = layer.weighting() if layer.mode == "tf_idf" else ()
@@ -181,9 +219,10 @@ def string_lookup(layer: StringLookup, builder: LayerBuilder, x: Tensor) -> Tens
         )
     check_strings(x, wanted=True)
     if layer.unknown < 2:
-        return looked_up(layer, builder, x, builder.helper("StringLookup"))
-    name = builder.helper("HashedStringLookup")
-    return looked_up(layer, builder, x, name, hasher=hasher(builder, layer.salt))
+        return looked_up(layer, builder, x, "StringLookup")
+    vocabulary(layer, builder)
+    hashed = hasher(builder, layer.salt)
+    return looked_up(layer, builder, x, "HashedStringLookup", hasher=hashed)
 
 
 @lower(IntegerLookup)
@@ -197,7 +236,7 @@ def integer_lookup(layer: IntegerLookup, builder: LayerBuilder, x: Tensor) -> Te
             "use `oov_method: floormod`",
             "oov_method",
         )
-    return looked_up(layer, builder, x, builder.helper("IntegerLookup"))
+    return looked_up(layer, builder, x, "IntegerLookup")
 
 
 def integer_table(layer: IntegerLookup, builder: LayerBuilder, x: Tensor) -> Tensor:
@@ -214,7 +253,12 @@ def integer_table(layer: IntegerLookup, builder: LayerBuilder, x: Tensor) -> Ten
 @lower(TextVectorization)
 def text_vectorization(layer: TextVectorization, builder: LayerBuilder, x: Tensor) -> Tensor:
     check_strings(x, wanted=True)
-    table = vocabulary(layer, builder)
+    table: tuple[Any, ...] = ()
+    arguments: dict[str, Any] = {}
+    if learns(layer, builder):
+        ctor, arguments = "AdaptedTextVectorizer", dict(limit(layer))
+    else:
+        ctor, table = "TextVectorizer", (vocabulary(layer, builder),)
     rank = 1 if layer.split is None else 0
     if not rank < x.rank <= 2:
         raise TargetError(
@@ -228,7 +272,6 @@ def text_vectorization(layer: TextVectorization, builder: LayerBuilder, x: Tenso
             "use `multi_hot`",
             "output_mode",
         )
-    arguments: dict[str, Any] = {}
     if layer.standardize != "lower_and_strip_punctuation":
         arguments["standardize"] = layer.standardize
     if layer.split != "whitespace":
@@ -239,7 +282,7 @@ def text_vectorization(layer: TextVectorization, builder: LayerBuilder, x: Tenso
         arguments["length"] = layer.output_sequence_length
     if layer.mode != "int":
         arguments["padding"] = -1
-    module = builder.module(builder.helper("TextVectorizer"), table, heavy=True, **arguments)
+    module = builder.module(builder.helper(ctor), *table, heavy=True, **arguments)
     steps = layer.output_sequence_length
     if steps is None and layer.split is None and not layer.widths:
         steps = x.shape[-1]
@@ -254,6 +297,8 @@ def discretization(layer: Discretization, builder: LayerBuilder, x: Tensor) -> T
     refuse_unsupported(layer)
     check_strings(x, wanted=False)
     bounds = layer.bin_boundaries
+    if bounds is None and builder.class_builder.adapts and layer.num_bins:
+        return adapted_bins(layer, builder, x, layer.num_bins)
     if bounds is None:
         raise TargetError(
             "the boundaries are unknown until `adapt()` has run in Keras",
@@ -267,6 +312,18 @@ def discretization(layer: Discretization, builder: LayerBuilder, x: Tensor) -> T
         arguments["out_int32"] = True
     bins: Tensor = builder.step(Call("torch.bucketize", (x, buffer), arguments), y)
     return vectors(builder, layer.output_mode, bins, layer.depth, inside=True)
+
+
+def adapted_bins(layer: Discretization, builder: LayerBuilder, x: Tensor, count: int) -> Tensor:
+    """A module whose boundaries are computed from training data."""
+    precision: dict[str, Any] = (
+        {} if layer.epsilon == DEFAULT_EPSILON else {"epsilon": layer.epsilon}
+    )
+    module = builder.module(builder.helper("AdaptedBins"), count, heavy=True, **precision)
+    bins = builder.apply(module, x, dtype="int64")
+    if layer.output_mode == "int":
+        return builder.method(bins, "int", dtype="int32")
+    return vectors(builder, layer.output_mode, bins, count, inside=True)
 
 
 @lower(CategoryEncoding)

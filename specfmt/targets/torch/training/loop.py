@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from specfmt.graph.model import Graph
 from specfmt.targets.source import literal, string
 from specfmt.targets.torch.activity import PENALTY
+from specfmt.targets.torch.emit import STRING
 from specfmt.targets.torch.training.metrics import MetricCode
 from specfmt.targets.torch.training.optimizers import OptimizerCode
 from specfmt.targets.torch.training.outputs import Output
@@ -52,6 +53,9 @@ class Loop:
         activity: Whether there are activity regularizers.
         constrain: Whether weights have constraints.
         model_class: The model's class.
+
+    Attributes:
+        strings: The variables of the inputs that are strings, which are no tensors.
     """
 
     def __init__(
@@ -68,6 +72,9 @@ class Loop:
         model_class: str = "nn.Module",
     ) -> None:
         self.graph, self.inputs, self.outputs = graph, inputs, outputs
+        self.strings = {
+            inputs[name] for name, value in graph.inputs.items() if value.dtype == STRING
+        }
         self.optimizer = optimizer
         self.weighted, self.constrain = weighted, constrain
         # `nn.Module` does not declare the attribute with the penalty.
@@ -89,6 +96,7 @@ class Loop:
     def helpers(self) -> list[str]:
         """The helper functions and classes that the loop uses."""
         losses = [name for output in self.trained if output.loss for name in output.loss.helpers]
+        losses += ["Samples"] * bool(self.strings)
         if self._hits:
             return losses
         return losses + [name for code in self._codes.values() for name in code.helpers]
@@ -150,6 +158,28 @@ class Loop:
         """The variables of a batch."""
         names = [*self.inputs.values(), *(output.target for output in self.outputs)]
         return [*names, *["weight"] * self.weighted]
+
+    @property
+    def moved(self) -> list[str]:
+        """The variables of a batch that are tensors, which are moved to the device."""
+        return [name for name in self.batch if name not in self.strings]
+
+    @property
+    def on_device(self) -> str:
+        """The inputs of a batch as arguments, moved to the device."""
+        return ", ".join(
+            name if name in self.strings else f"{name}.to(device)" for name in self.inputs.values()
+        )
+
+    @property
+    def dataset(self) -> str:
+        """The class of the data sets."""
+        return "Samples" if self.strings else "TensorDataset"
+
+    @property
+    def batch_type(self) -> str:
+        """The type of a batch."""
+        return "tuple[Any, ...]" if self.strings else "tuple[torch.Tensor, ...]"
 
     @property
     def trained_names(self) -> str:
@@ -214,7 +244,10 @@ class Loop:
     @property
     def predict_arguments(self) -> str:
         """The parameters of ``predict`` after the model."""
-        return ", ".join(f"{variable}: torch.Tensor" for variable in self.inputs.values())
+        return ", ".join(
+            f"{name}: {'ArrayLike' if name in self.strings else 'torch.Tensor'}"
+            for name in self.inputs.values()
+        )
 
     @property
     def predict_returns(self) -> str:

@@ -9,14 +9,18 @@ from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import literal, number, string
+from specfmt.targets.torch.emit import STRING
 from specfmt.targets.torch.program import ClassProgram, is_channels_first
 from specfmt.targets.torch.registry import TargetError
+from specfmt.targets.torch.steps import ModuleDef, ParamDef
 from specfmt.targets.torch.training.callbacks import callbacks_of
 from specfmt.targets.torch.training.loop import Loop
 from specfmt.targets.torch.training.optimizers import OptimizerCode, optimizer_code
 from specfmt.targets.torch.training.outputs import logit_outputs, training_outputs
 from specfmt.targets.torch.training.penalties import constraint_code, penalty_code
 from specfmt.targets.torch.user_objects import UserFunction, to_be_written
+from specfmt.targets.torch.weight_source import torch_source
+from specfmt.targets.training.adapt import Adapted, statistics_axes
 from specfmt.targets.training.outputs import has_validation
 from specfmt.targets.training.script import Script, script_scope
 from specfmt.targets.user_objects import user_objects
@@ -155,13 +159,24 @@ class TorchScript(Script):
         """The inputs of one sample as tensors: call arguments over ``sample``."""
         several = self.data.several("x")
         arrays = {n: f"sample[{string(n)}]" if several else "sample" for n in self.graph.inputs}
-        return ", ".join(f"{self._tensor(a, name)}.to(args.device)" for name, a in arrays.items())
+        strings = self.data.strings
+        return ", ".join(
+            array if name in strings else f"{self._tensor(array, name)}.to(args.device)"
+            for name, array in arrays.items()
+        )
 
     def _tensor(self, array: str, name: str) -> str:
         """An input array as a tensor, permuted from Keras's to PyTorch's axis order."""
         value = self.program.inputs[name]
+        if value.dtype == STRING:
+            return array
         permute = _to_channels_first(value.rank) if self.program.channels.get(value, False) else ""
         return f"torch.from_numpy({array}){permute}"
+
+    @property
+    def adapting(self) -> list[str]:
+        """The statements of ``adapt``, over ``model`` and the arrays ``x``."""
+        return [line for one in self.adapted.layers for line in adapt_statements(self.program, one)]
 
     @property
     def class_weights(self) -> ClassWeights | None:
@@ -191,6 +206,32 @@ class TorchScript(Script):
         """The variables of a batch from which predictions are printed."""
         names = [*self.loop.inputs.values(), *(output.target for output in self.loop.outputs)]
         return ", ".join([*names, *["_"] * self.loop.weighted])
+
+
+def adapt_statements(program: ClassProgram, one: Adapted) -> list[str]:
+    """The statements that adapt a layer of ``model``, by its method or by its statistics."""
+    name = one.unit.name
+    for item in program.definitions():
+        if isinstance(item, ModuleDef) and item.unit.name == name:
+            return [f"model.{item.attr}.adapt({one.samples})"]
+    shape = one.unit.calls[0].inputs()[0].shape or ()
+    axes = statistics_axes(one.unit, shape)
+    along = f"axis={literal(axes if len(axes) > 1 else axes[0])}"
+    arrays = {"mean": f"{one.samples}.mean({along})", "variance": f"{one.samples}.var({along})"}
+    buffers = {
+        item.attr: program.resolve(item.value)
+        for item in program.definitions()
+        if isinstance(item, ParamDef) and item.unit.name == name
+    }
+    return [
+        f"model.{attr}.copy_({torch_source(value, lambda weight: as_tensor(arrays[weight]))})"
+        for attr, value in sorted(buffers.items())
+    ]
+
+
+def as_tensor(array: str) -> str:
+    """A NumPy array as a tensor."""
+    return f"torch.as_tensor({array})"
 
 
 def _to_channels_first(rank: int) -> str:
