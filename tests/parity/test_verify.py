@@ -26,6 +26,7 @@ from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.program import Options
 from specfmt.weights.convert import gather
 from specfmt.weights.sources import Stored
+from tests.tools.examples_tools import ADAPTED
 from tests.tools.harness import build_graph
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -195,6 +196,10 @@ def test_examples() -> None:
     assert len(paths) >= 14
     with Workers() as workers:
         for path in paths:
+            if path.stem in ADAPTED:  # nothing computes without tables
+                with pytest.raises(specfmt.SpecError, match="SF301"):
+                    specfmt.verify(specfmt.load(path), workers=workers)
+                continue
             report = specfmt.verify(specfmt.load(path), workers=workers)
             assert report.ok, (path.name, report.to_data())
             assert report.rounding is None

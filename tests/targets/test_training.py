@@ -549,7 +549,7 @@ def write_sample(document: dict[str, Any], folder: Path) -> Path:
 def test_examples_of_the_documentation(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n(.*?)```", page, flags=re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     paths = []
     for index, block in enumerate(blocks):
         for target in ("keras", "torch"):

@@ -16,6 +16,9 @@ import specfmt
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+ADAPTED = ("penguins_wide_deep", "tweet_sentiment")
+"""Examples whose layers have no tables before a training script adapts them."""
+
 TARGETS = ("keras", "torch")
 STYLES = ("auto", "sequential", "functional", "subclass")
 
@@ -57,10 +60,11 @@ def generated() -> Iterator[Generated]:
 def is_sequential(example: str, target: str) -> bool:
     """Whether a chain of stock parts can say the model.
 
-    In PyTorch a mask, as in `mnist_rows_lstm`, needs a class.
+    In PyTorch a mask, as in `mnist_rows_lstm`, and random transformations need a class.
     """
     graph = specfmt.analyze(spec(example))
-    return graph.is_chain and not (target == "torch" and example == "mnist_rows_lstm")
+    needs_class = ("mnist_rows_lstm", "digits_augmented", "tweet_sentiment")
+    return graph.is_chain and not (target == "torch" and example in needs_class)
 
 
 ALONE = """

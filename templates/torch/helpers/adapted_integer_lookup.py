@@ -39,8 +39,8 @@ class AdaptedIntegerLookup(IntegerLookup):
     def set_extra_state(self, state: list[int]) -> None:
         self.vocabulary = list(state)
         table = IntegerLookup(self.vocabulary, self.first, self.unknown, self.mask)
-        device = self.keys.device
-        self.keys, self.places = table.keys.to(device), table.places.to(device)
+        table.to(self.keys.device)
+        self.keys, self.places = table.keys, table.places
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.vocabulary:
