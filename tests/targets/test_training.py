@@ -156,6 +156,89 @@ PARITY: dict[str, dict[str, Any]] = {
         {"type": "ActivityRegularization", "l1": 0.05},
         validation_split=0.3,
     ),
+    "activity_both_ways": regressor(
+        {"type": "Reshape", "target_shape": [5, 1]},
+        {
+            "type": "Bidirectional",
+            "layer": {
+                "type": "LSTM",
+                "units": 2,
+                "return_sequences": True,
+                "return_state": True,
+                "activity_regularizer": {"type": "L2", "l2": 0.2},
+                "kernel_regularizer": "l1",
+                "recurrent_regularizer": "l2",
+                "bias_regularizer": "l2",
+            },
+            "activity_regularizer": "l1",
+        },
+        {"type": "Flatten", "inputs": "bidirectional"},
+        dense(2),
+    ),
+    "activity_each_step": regressor(
+        dense(12),
+        {"type": "Reshape", "target_shape": [2, 3, 2]},
+        {
+            "type": "TimeDistributed",
+            "layer": {
+                "type": "Model",
+                "name": "step",
+                "inputs": {"v": {"shape": [3, 2]}},
+                "layers": [
+                    dense(3, activity_regularizer={"type": "L2", "l2": 0.1}),
+                    {
+                        "type": "Bidirectional",
+                        "layer": {
+                            "type": "GRU",
+                            "units": 2,
+                            "activity_regularizer": {"type": "L1L2", "l1": 0.1, "l2": 0.1},
+                        },
+                    },
+                ],
+            },
+        },
+        {
+            "type": "TimeDistributed",  # its inner layer is not penalized
+            "layer": dense(3, activity_regularizer="l2", kernel_regularizer="l2"),
+            "activity_regularizer": "l1",
+        },
+        {"type": "Flatten"},
+        dense(2),
+    ),
+    "activity_spectral": regressor(
+        {
+            "type": "SpectralNormalization",
+            "layer": dense(4, "tanh", activity_regularizer={"type": "L2", "l2": 0.3}),
+            "activity_regularizer": "l1",
+        },
+        dense(2),
+    ),
+    "activity_attention": regressor(
+        dense(12, name="d"),
+        {"type": "Reshape", "name": "s", "target_shape": [4, 3]},
+        {
+            "type": "MultiHeadAttention",
+            "num_heads": 2,
+            "key_dim": 3,
+            "inputs": {"query": "s", "value": "s"},
+            "use_gate": True,
+            "kernel_regularizer": "l2",
+            "activity_regularizer": {"type": "L2", "l2": 0.1},
+            "name": "m",
+        },
+        {
+            "type": "GroupQueryAttention",
+            "head_dim": 2,
+            "num_query_heads": 4,
+            "num_key_value_heads": 2,
+            "inputs": {"query": "m", "value": "s", "return_attention_scores": True},
+            "activity_regularizer": {"type": "L1L2", "l1": 0.1, "l2": 0.1},
+            "bias_regularizer": "l1",
+            "name": "g",
+        },
+        {"type": "Flatten", "inputs": "g"},
+        dense(2),
+    ),
     "film": regressor(
         dense(24),
         {"type": "Reshape", "target_shape": [3, 4, 2, 1]},

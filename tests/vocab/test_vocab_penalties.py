@@ -215,29 +215,18 @@ def test_idiomatic_forms() -> None:
         ),
         (
             {
-                "type": "TimeDistributed",
-                "layer": {"type": "Dense", "units": 3, "activity_regularizer": "l2"},
+                "type": "RNN",
+                "cell": {"type": "LSTMCell", "units": 3, "activity_regularizer": "l2"},
             },
             (2, 4),
-            "/layers/0",
-        ),
-        (
-            {
-                "type": "MultiHeadAttention",
-                "num_heads": 2,
-                "key_dim": 3,
-                "activity_regularizer": "l1",
-                "inputs": {"query": "x", "value": "x"},
-            },
-            (2, 4),
-            "/layers/0",
+            "/layers/0/cell",
         ),
     ],
 )
 def test_penalties_on_outputs_are_refused(
     layer: dict[str, Any], shape: tuple[int, ...], pointer: str
 ) -> None:
-    """Where Keras penalizes parts, or by more than sums; the model alone has no such duty."""
+    """Where Keras penalizes each time step, or by more than sums; the model alone has no such duty."""
     document = {
         "specfmt": 1,
         "name": "case",

@@ -14,6 +14,7 @@ from specfmt.graph.model import Node, Unit
 from specfmt.layers.base import Layer
 from specfmt.targets.naming import identifier
 from specfmt.targets.tables import is_long
+from specfmt.targets.torch.activity import penalize
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.expr import (
     Call,
@@ -33,6 +34,7 @@ from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights, flat_row
 from specfmt.targets.torch.params import Literal as LiteralExpr
 from specfmt.targets.torch.registry import TargetError, find_lowering
 from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
+from specfmt.vocab.base import Term
 
 
 def parameter_dtype(unit: Unit) -> str:
@@ -258,6 +260,10 @@ class LayerBuilder:
         """Use a function or class from ``templates/torch/helpers``; returns its name."""
         self.class_builder.helpers[name] = None
         return name
+
+    def penalize(self, term: Term | None, *outputs: Tensor) -> None:
+        """Add an activity regularizer's penalty for outputs of an inner layer (training only)."""
+        penalize(self.class_builder, self.node, term, outputs)
 
     # -- computation -----------------------------------------------------------------------
 

@@ -47,6 +47,8 @@ class ClassBuilder:
         user_functions: Functions that the user has to write, by name.
         scope: Attribute names in use.
         memo: Results that several calls share.
+        trains: Whether penalties of activity regularizers are computed.
+        penalties: These penalties, as scalars.
         absent_masks: Masks of the outputs of a nested model that it does not return (yet), with
             that model and the output's name.
     """
@@ -58,6 +60,7 @@ class ClassBuilder:
         adapts: bool = False,
         stubs: Stubs | None = None,
         file_scope: Scope | None = None,
+        trains: bool = False,
     ) -> None:
         self.stubs = stubs or Stubs()
         self.file_scope = file_scope or Scope(())
@@ -74,6 +77,8 @@ class ClassBuilder:
         self.attrs: dict[tuple[Unit, str], str] = {}
         self.fidelity, self.adapts = fidelity, adapts
         self.memo: dict[tuple[Any, ...], Tensor] = {}
+        self.trains = trains
+        self.penalties: list[Tensor] = []
         self.absent_masks: dict[Tensor, tuple[Graph, str]] = {}
         self.held: dict[str, tuple[Any, str]] = {}
         self.lower_model: Callable[[Graph], Any]

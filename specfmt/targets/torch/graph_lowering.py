@@ -80,6 +80,7 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
         adapts=options.adapts,
         stubs=lowering.stubs,
         file_scope=lowering.scope,
+        trains=options.trains,
     )
     program = ClassProgram(
         lowering.scope.claim(free_class_name(graph.name)), graph, class_builder, nested=nested
@@ -101,7 +102,6 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
     add_masks(program, lowering, tensors)
     class_builder.feature_shapes = feature_shapes(graph)
     final = {value: name for name, value in graph.outputs.items()}
-    penalties: list[Tensor] = []
     flow = lowering.flow(graph)
     for node in graph.nodes:
         omit = any(final.get(value) in options.logits for value in node.outputs)
@@ -111,7 +111,7 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
             args = _arguments(node, class_builder, flow, tensors)
             result = _lower_node(node, class_builder, nested, args, without_activation=omit)
             if options.trains:
-                penalties += _penalties(node, class_builder, nested, result)
+                _add_penalties(node, class_builder, nested, result)
         except TargetError as error:
             lowering.problems.append(error.diagnostic(node))
             result = tuple(Tensor(v.shape or (), v.dtype, v.name) for v in node.outputs)
@@ -141,7 +141,7 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
             program.output_masks[name] = mask
             if (graph, name) in lowering.returned:
                 program.returned_masks[name] = mask
-    program.penalty = sum_of(class_builder, penalties)
+    program.penalty = sum_of(class_builder, class_builder.penalties)
     complete = keep_needed(
         program, lowering, [*program.results, *([program.penalty] if program.penalty else [])]
     )
@@ -196,15 +196,15 @@ def _as_declared(class_builder: ClassBuilder, tensor: Tensor, value: Value) -> T
     return same
 
 
-def _penalties(
+def _add_penalties(
     node: Node, class_builder: ClassBuilder, nested: dict[Unit, ClassProgram], result: Any
-) -> list[Tensor]:
-    """The penalties that a call's outputs add to the training loss."""
+) -> None:
+    """Add the penalties that a call's outputs add to the training loss."""
     if node.unit in nested:
-        return [nested_penalty(class_builder, node)] if nested[node.unit].penalty else []
-    if node.layer.is_operation:
-        return []
-    return add_penalties(class_builder, node, result if isinstance(result, tuple) else (result,))
+        if nested[node.unit].penalty:
+            nested_penalty(class_builder, node, class_builder.attr(node.unit, ""))
+    elif not node.layer.is_operation:
+        add_penalties(class_builder, node, result if isinstance(result, tuple) else (result,))
 
 
 def alias(class_builder: ClassBuilder, tensor: Tensor) -> Tensor:

@@ -9,10 +9,11 @@ from typing import Any
 
 from specfmt.layers.attention import GroupQueryAttention, HeadsAttention, MultiHeadAttention
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import Binary, Call, Method, SelfAttr, Size, Subscript, Tensor
+from specfmt.targets.torch.expr import Attr, Binary, Call, Method, SelfAttr, Size, Subscript, Tensor
 from specfmt.targets.torch.params import ByLayout, WeightExpr
 from specfmt.targets.torch.registry import TargetError, lower
 from specfmt.targets.torch.steps import ModuleDef
+from specfmt.vocab.base import CUSTOM
 
 ALL = slice(None)
 
@@ -155,6 +156,43 @@ def call_heads(
     return y, weights
 
 
+def penalize_parts(
+    layer: MultiHeadAttention | GroupQueryAttention,
+    builder: LayerBuilder,
+    module: ModuleDef,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    y: Tensor,
+) -> None:
+    """Add the penalties of the projections, to which Keras passes the activity regularizer.
+
+    Raises:
+        TargetError: The regularizer is a user-defined function (SF304).
+    """
+    term = layer.activity_regularizer
+    if term is None or not builder.class_builder.trains:
+        return
+    if term.type == CUSTOM:
+        raise TargetError(
+            f"a user-defined activity regularizer of the projections in {layer.type_name} has no "
+            "PyTorch form",
+            "use L1, L2 or L1L2",
+            "activity_regularizer",
+            "SF304",
+        )
+    projections = [("query", query), ("key", key), ("value", value)]
+    projections += [("gate", query)] if layer.use_gate else []
+    for name, x in projections:
+        part = Tensor((*x.shape[:-1], None), x.dtype, f"{builder.node.name}_{name}")
+        expr: Any = Call(Attr(SelfAttr(module.attr), name), (x,))
+        if name == "gate":
+            expr = Call("torch.sigmoid", (expr,))
+        builder.step(expr, part, layout="keras")
+        builder.penalize(term, part)
+    builder.penalize(term, y)
+
+
 def options(layer: HeadsAttention, *, bias: bool) -> dict[str, Any]:
     """The constructor arguments that all helper modules take."""
     kwargs: dict[str, Any] = {}
@@ -228,6 +266,7 @@ def multi_head_attention(
         scored=scored,
         causal=causal,
     )
+    penalize_parts(layer, builder, module, moved[query], moved[key], moved[value], y)
     y = restored(builder, y, query, tuple(sorted(axes)))
     if len(sizes) > 1:
         out = (*query.shape[:-1], *sizes)
@@ -370,4 +409,7 @@ def group_query_attention(
     y, weights = call_heads(
         builder, module, query, key, value, mask, dim, heads, scored=scored, causal=causal
     )
+    penalize_parts(layer, builder, module, query, key, value, y)
+    # Unlike MultiHeadAttention, the layer itself is penalized too.
+    builder.penalize(layer.activity_regularizer, y, *((weights,) if weights else ()))
     return (y, weights) if scored else y

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.held import HeldModel
+from specfmt.targets.torch.activity import nested_penalty
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.nested_models import Border, layouts
@@ -47,4 +48,6 @@ def held_model(
         module_def=module,
         heavy=True,
     )
+    if inner.penalty:
+        nested_penalty(builder.class_builder, builder.node, module.attr)
     return result

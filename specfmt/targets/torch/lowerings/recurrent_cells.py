@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from specfmt.layers.base import nested_layers
 from specfmt.layers.recurrent_cells import (
     RNN,
     Cell,
@@ -13,6 +14,7 @@ from specfmt.layers.recurrent_cells import (
     SimpleRNNCell,
     StackedRNNCells,
 )
+from specfmt.targets.torch.activity import is_penalized
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.lowerings.recurrent import (
@@ -37,6 +39,14 @@ def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
     Raises:
         TargetError: PyTorch cannot express the layer with these arguments.
     """
+    if builder.class_builder.trains and is_penalized(nested_layers(layer)):
+        raise TargetError(
+            "an activity regularizer of a cell, which Keras applies at each time step, has no "
+            "PyTorch form",
+            "set activity_regularizer on the RNN, which penalizes its outputs",
+            "cell",
+            "SF304",
+        )
     if layer.go_backwards:
         call = backwards(builder, call)
     cells = layer.plain_cells()

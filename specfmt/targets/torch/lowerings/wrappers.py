@@ -11,6 +11,7 @@ from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import Recurrent
 from specfmt.layers.wrappers import Bidirectional, SpectralNormalization, TimeDistributed
+from specfmt.targets.torch.activity import scale_penalties
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
     Axis,
@@ -79,7 +80,7 @@ def one_module(
     found = [(each, each.one_layer()) for each in (ahead, back)]
     pairs = []
     for outer, one in found:
-        if one is None or isinstance(outer, ConvLSTM):
+        if one is None or isinstance(outer, ConvLSTM) or outer.activity_regularizer is not None:
             return None
         layer, path = one
         pairs.append((layer, builder.weights.under("/".join((inner_name(outer), *path)))))
@@ -152,6 +153,8 @@ def each_way(
         one = builder.inner(layer, part, inner_name(layer))
         layer = layer.model_copy(update={"return_state": True})
         results.append(one.lower(layer, call.x, states, call.mask, call.training))
+        returned = results[-1] if forward.return_state else results[-1][:1]
+        one.penalize(layer.activity_regularizer, *returned)
     (ahead, *first), (back, *second) = results
     if forward.return_sequences:
         back = builder.method(back, "flip", axis(1, back), layout=sequence_layout(back))
@@ -224,6 +227,7 @@ def spectral_normalization(
     modules, steps = builder.class_builder.modules, builder.class_builder.steps
     before = len(steps)
     y: Tensor = part.lower(inner, x)
+    part.penalize(inner.output_penalty(), y)
     name = f"{part.weights.prefix}{layer.kernel(x.shape).name}"
     held = [
         (module, value)
@@ -353,7 +357,9 @@ def folded(
             "mask the inner sequences: (batch, time, steps)",
             "layer",
         )
+    before = len(builder.class_builder.penalties)
     y: Tensor = builder.lower(inner, rows, **arguments)
+    scale_penalties(builder.class_builder, builder.node, before, time)
     result = builder.tensor((x.shape[0], x.shape[1], *y.shape[1:]), y.dtype, rows=(y, time))
     layout: Any = "any" if y.rank > 2 else "keras"
     apart = Method(y, "unflatten", (0, (-1, time)))
