@@ -37,12 +37,13 @@ class Merge(FloatLayer):
     call_arguments = (Argument("inputs", "tensors"),)
 
     def output_shape(self, shapes: Shapes) -> Shape:
-        if not all(shapes) or not agree(*(shape[0] for shape in shapes)):
+        batches = [shape[0] if shape else None for shape in shapes]
+        if not all(shapes) or not agree(*batches):
             raise ShapeError("inputs of the same batch size", _several(shapes))
         result = shapes[0][1:]
         for shape in shapes[1:]:
             result = self._broadcast(result, shape[1:], shapes)
-        return (common(*(shape[0] for shape in shapes)), *result)
+        return (common(*batches), *result)
 
     @staticmethod
     def _broadcast(a: Shape, b: Shape, shapes: Shapes) -> Shape:
@@ -52,6 +53,9 @@ class Merge(FloatLayer):
         tail = a[len(a) - len(b) :]
         merged: list[int | None] = []
         for i, j in zip(tail, b, strict=True):
+            if i is j:  # most axes
+                merged.append(i)
+                continue
             try:
                 merged.append(None if i is None or j is None else broadcast_size(i, j))
             except ValueError:

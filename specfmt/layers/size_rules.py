@@ -45,6 +45,9 @@ def agree(*sizes: Any) -> bool:
 
     Equalities that hold only for some values of the symbols are noted for `conditions`.
     """
+    first = sizes[0]
+    if all(size is first for size in sizes):  # most calls
+        return True
     known = [size for size in sizes if size is not None]
     if any(differ(known[0], size) for size in known[1:]):
         return False
@@ -67,9 +70,10 @@ def divides(divisor: int, size: Any) -> bool:
 
 def common(*sizes: Any) -> Any:
     """The value of sizes that are equal: an int if one is, else the shortest; None if all are."""
+    first = sizes[0]
+    if all(size is first for size in sizes):  # most calls
+        return first
     known = [size for size in sizes if size is not None]
-    if not known:
-        return None
     return next((s for s in known if isinstance(s, int)), min(known, key=lambda s: len(str(s))))
 
 
@@ -84,6 +88,9 @@ def broadcast(*sizes: Any) -> Any:
     Raises:
         ValueError: Two of them are different for all values of the symbols, and neither is 1.
     """
+    first = sizes[0]
+    if all(size is first for size in sizes):  # most calls
+        return first
     known = [size for size in sizes if size is not None and not (type(size) is int and size == 1)]
     if not known:
         return None if None in sizes else 1

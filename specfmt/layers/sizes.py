@@ -147,7 +147,7 @@ def check_fits(x: Shape, sizes: Shape, kernel: tuple[int, ...], field: str) -> N
     Raises:
         ShapeError: The window is larger than the input.
     """
-    if any(is_below(size, 1) for size in sizes):
+    if any(size < 1 if type(size) is int else is_below(size, 1) for size in sizes):
         window = " x ".join(map(str, kernel))
         raise ShapeError(
             f"an input that a window of {window} fits into",

@@ -124,7 +124,9 @@ class Size:
         return self * -1
 
     def __sub__(self, other: Any) -> Any:
-        return self + -other if isinstance(other, (int, Size)) else NotImplemented
+        if isinstance(other, int):
+            return Size(self.terms, self.constant - other) if other else self
+        return self + -other if isinstance(other, Size) else NotImplemented
 
     def __rsub__(self, other: Any) -> Any:
         return -self + other if isinstance(other, int) else NotImplemented
@@ -212,6 +214,8 @@ def differ(a: Any, b: Any) -> bool:
     """Whether two sizes are different for all values of the symbols; False if one is None."""
     if a is None or b is None:
         return False
+    if a is b:
+        return False
     try:
         difference = a - b
     except UndecidedError:
@@ -280,8 +284,8 @@ def _made(terms: Terms, constant: int) -> Any:
 
 def _floor(size: Any, divisor: int) -> Any:
     """``size // divisor``: whole multiples leave the quotient, quotients of quotients become one."""
-    if isinstance(size, int):
-        return size // divisor
+    if isinstance(size, int) or divisor == 1:
+        return size // divisor if divisor > 1 else size
     whole = {atoms: factor // divisor for atoms, factor in size.terms.items()}
     rest = {atoms: factor % divisor for atoms, factor in size.terms.items() if factor % divisor}
     outside = _made(whole, size.constant // divisor)

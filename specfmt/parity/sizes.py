@@ -46,12 +46,7 @@ def input_shapes(graph: Graph, batches: tuple[int, ...]) -> list[Shapes]:
     fixed = [value.shape for value in graph.inputs.values()]
     given = {shape[0] for shape in fixed if shape and shape[0] is not None}
     counts = tuple(given) if given else batches
-    open_axes = [
-        (name, axis)
-        for name, value in graph.inputs.items()
-        for axis, size in enumerate(value.shape or ())
-        if axis and size is None
-    ]
+    open_axes = list(dict.fromkeys(_open_sizes(graph).values()))
     if not open_axes:
         return [_filled(graph, batch, {}) for batch in counts]
     found = _solutions(graph, open_axes)
@@ -133,13 +128,26 @@ def _partitions(count: int) -> Iterator[Sizes]:
             yield (*rest, group)
 
 
+def _open_sizes(graph: Graph) -> dict[tuple[str, int], tuple[str, int]]:
+    """Every unknown size of the inputs, with the first one of its name, to which it is equal."""
+    first: dict[str, tuple[str, int]] = {}
+    found: dict[tuple[str, int], tuple[str, int]] = {}
+    for name, value in graph.inputs.items():
+        for axis, size in enumerate(value.shape or ()):
+            if axis and size is None:
+                symbol = str(value.sizes[axis]) if value.sizes else f"{name} {axis}"
+                found[name, axis] = first.setdefault(symbol, (name, axis))
+    return found
+
+
 def _filled(graph: Graph, batch: int, sizes: dict[tuple[str, int], int]) -> Shapes:
     """The input shapes with these values for the unknown sizes."""
+    first = _open_sizes(graph)
     return {
         name: (
             batch,
             *(
-                sizes[name, axis] if size is None else size
+                sizes[first[name, axis]] if size is None else size
                 for axis, size in enumerate(value.shape or ())
                 if axis
             ),
