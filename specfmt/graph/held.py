@@ -9,8 +9,11 @@ from typing import Any, ClassVar, Final
 from specfmt.graph.infer import replay, show_shape
 from specfmt.graph.keras_groups import members
 from specfmt.graph.model import Graph
+from specfmt.graph.symbolic import call_sizes
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Weight
 from specfmt.layers.entries import InputSpec, Model
+from specfmt.layers.size_rules import agree
+from specfmt.layers.symbols import Size
 
 
 class HeldModel(Layer):
@@ -64,10 +67,7 @@ class HeldModel(Layer):
         ((name, value),) = graph.inputs.items()
         if value.shape is None:
             return None
-        fits = len(value.shape) == len(x) and all(
-            want is None or got is None or want == got
-            for want, got in zip(value.shape[1:], x[1:], strict=True)
-        )
+        fits = len(value.shape) == len(x) and all(map(agree, value.shape[1:], x[1:]))
         if not fits:
             raise ShapeError(
                 f"{show_shape(value.shape)} for input {name} of {self.name}",
@@ -76,6 +76,9 @@ class HeldModel(Layer):
                 field="layer",
                 code="SF209",
             )
+        if any(isinstance(size, Size) for size in x):
+            symbolic = call_sizes(graph, {name: x})
+            return tuple(symbolic) if len(symbolic) > 1 else symbolic[0]
         merged = tuple(g if w is None else w for w, g in zip(value.shape, x, strict=True))
         outputs = [found.shape for found in replay(graph, {name: merged})]
         if any(shape is None for shape in outputs):

@@ -8,7 +8,7 @@ compute with symbols as with numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic
@@ -171,20 +171,15 @@ def _named(problem: Diagnostic, values: Iterable[Value]) -> Diagnostic:
     return replace(problem, message=message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Binding:
-    """The sizes of a call of a nested model, by the names of its own inputs' symbols."""
-
-    sizes: dict[str, Any]
-    clash: tuple[str, Any, Any] | None = None
-
-
-def bind_sizes(graph: Graph, given: Mapping[str, Sizes]) -> _Binding:
-    """The sizes that a call gives to the symbols of a nested model.
+def call_sizes(graph: Graph, given: Mapping[str, Sizes]) -> list[Sizes | None]:
+    """The sizes of a model's outputs for a call; equalities on which it relies are noted.
 
     Args:
-        graph: The nested model.
+        graph: The model.
         given: The sizes of the call's tensors, by the name of the input.
+
+    Raises:
+        ShapeError: Sizes that have to be equal in the model never are.
     """
     bound: dict[str, Any] = {}
     for name, sizes in given.items():
@@ -192,18 +187,23 @@ def bind_sizes(graph: Graph, given: Mapping[str, Sizes]) -> _Binding:
         if value is None:
             continue
         for size, actual in zip(value.sizes or value.shape or (), sizes, strict=False):
-            names = symbols_in(size) if size is not None else (BATCH,)
-            if len(names) != 1 or actual is None:
-                continue
-            before = bound.get(names[0])
-            if names[0] != BATCH and not agree(before, actual):
-                return _Binding(bound, (names[0], before, actual))
-            bound[names[0]] = common(before, actual)
-    return _Binding(bound)
-
-
-def model_sizes(graph: Graph, bound: Mapping[str, Any]) -> list[Sizes | None]:
-    """The sizes of a nested model's outputs, with the sizes of a call in place of its symbols."""
+            for own in symbols_in(size) if size is not None else (BATCH,):
+                if own != BATCH and not agree(bound.get(own), actual):
+                    raise ShapeError(
+                        f"one size for {own} in the inputs of {graph.name}",
+                        f"{bound[own]} and {actual}",
+                        "give the sizes different names in the nested model's `inputs`",
+                        code="SF209",
+                    )
+                bound[own] = common(bound.get(own), actual)
+    for condition in graph.conditions:
+        first, second = (substitute(size, bound) for size in (condition.first, condition.second))
+        if not agree(first, second):
+            raise ShapeError(
+                f"equal sizes in {condition.node.name} of {graph.name}",
+                f"{first} and {second}",
+                "change the tensors that are passed to the nested model",
+            )
     return [
         None
         if value.shape is None
@@ -222,36 +222,12 @@ def _call_model(node: Node, graph: Graph, problems: list[Diagnostic]) -> list[Co
         for name, value in node.args.items()
         if isinstance(value, Value)
     }
-    binding = bind_sizes(graph, given)
-    if binding.clash is not None:
-        name, one, other = binding.clash
-        problems.append(
-            Diagnostic(
-                "SF209",
-                f"expected one size for {name} in the inputs of {node.unit.name}, "
-                f"received {one} and {other}",
-                node.path,
-                "give the sizes different names in the nested model's `inputs`",
-            )
-        )
-        return []
-    found: list[Condition] = []
-    for condition in graph.conditions:
-        a, b = (substitute(size, binding.sizes) for size in (condition.first, condition.second))
+    try:
         with conditions() as noted:
-            fits = agree(a, b)
-        if not fits:
-            place = f"{condition.node.name} ({condition.node.unit.type_name})"
-            problems.append(
-                Diagnostic(
-                    "SF210",
-                    f"{place} in {node.unit.name}: expected equal sizes, received {a} and {b}",
-                    node.path,
-                    "change the tensors that are passed to the nested model",
-                )
-            )
-            return []
-        found += [Condition(node, one, other) for one, other in noted]
-    for value, sizes in zip(node.outputs, model_sizes(graph, binding.sizes), strict=False):
+            found = call_sizes(graph, given)
+    except ShapeError as error:
+        problems.append(Diagnostic(error.code, error.message, node.path, error.hint))
+        return []
+    for value, sizes in zip(node.outputs, found, strict=False):
         value.sizes = _aligned(value, sizes)
-    return found
+    return [Condition(node, first, second) for first, second in noted]

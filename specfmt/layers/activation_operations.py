@@ -8,6 +8,7 @@ from specfmt.layers.op import Operand
 from specfmt.layers.operations import Unary
 from specfmt.layers.reductions import OptionalAxes, check_axis, reduced_axes
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import divides
 
 
 @operation("relu", "nn")
@@ -141,7 +142,7 @@ class Glu(Unary):
     def output_shape(self, x: Operand) -> Shape:
         axis = check_axis(self.axis, len(x))
         size = x[axis]
-        if size is not None and size % 2:
+        if size is not None and not divides(2, size):
             raise ShapeError(f"an even size of axis {axis}", str(size), field="axis")
         half = None if size is None else size // 2
         return (*x[:axis], half, *x[axis + 1 :])

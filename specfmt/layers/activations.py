@@ -10,6 +10,7 @@ from specfmt.fields.spellings import FormerArguments, Replacement, removed
 from specfmt.fields.types import Axes, Axis, Float, NaturalFloat
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
 from specfmt.layers.registry import build_layer, layer
+from specfmt.layers.size_rules import broadcasts
 from specfmt.layers.sizes import layer_weight
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import ZEROS, Constraint, Initializer, Regularizer
@@ -166,6 +167,5 @@ def activation_layer(term: Term) -> Layer:
 
 def _broadcasts(mask: Shape, x: Shape) -> bool:
     return len(mask) <= len(x) and all(
-        m is None or n is None or m in (1, n)
-        for m, n in zip(reversed(mask), reversed(x), strict=False)
+        broadcasts(m, n) for m, n in zip(reversed(mask), reversed(x), strict=False)
     )

@@ -92,7 +92,7 @@ class DotProductAttention(Op):
         broadcast((query[0], query[3]), (key[0], key[3]))
         broadcast(tuple(key), tuple(value))
         heads, shared = query[2], key[2]
-        if heads is not None and shared is not None and heads % shared:
+        if isinstance(heads, int) and isinstance(shared, int) and heads % shared:
             raise ShapeError(f"a number of heads divisible by {shared}", str(heads), field="inputs")
         return tuple(query)
 

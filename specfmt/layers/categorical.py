@@ -14,7 +14,7 @@ OOV_INDICES: Final = 1
 
 def one_hot_shape(x: Shape, depth: int | None) -> Shape:
     """The shape with a vector of size ``depth`` per element; it replaces a last axis of size 1."""
-    return (*x[:-1], depth) if len(x) > 1 and x[-1] == 1 else (*x, depth)
+    return (*x[:-1], depth) if len(x) > 1 and type(x[-1]) is int and x[-1] == 1 else (*x, depth)
 
 
 def check_sparse(sparse: bool, mode: str) -> None:

@@ -10,6 +10,7 @@ from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.op import Op, Operand
 from specfmt.layers.operations import operand_shape
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import agree
 from specfmt.layers.sizes import (
     channels_of,
     check_fits,
@@ -64,7 +65,7 @@ class Convolution(Op):
                 f"a kernel of {len(inputs)} axes of known size", f"shape {shape}", field="inputs"
             )
         channels = channels_of(inputs, self.data_format)
-        if channels is not None and channels != shape[-2]:
+        if not agree(channels, shape[-2]):
             raise ShapeError(
                 f"a kernel with {channels} input channels", f"{shape[-2]}", field="inputs"
             )

@@ -15,6 +15,8 @@ from specfmt.layers.base import FloatLayer, Shape, ShapeError, Weight
 from specfmt.layers.core import LORA, QuantizationConfig, check_lora, lora_weights
 from specfmt.layers.fans import with_fans
 from specfmt.layers.registry import layer
+from specfmt.layers.size_rules import matching
+from specfmt.layers.symbols import Size
 from specfmt.vocab.fields import GLOROT_UNIFORM, LINEAR, ZEROS, Constraint, Initializer, Regularizer
 from specfmt.vocab.fields import Activation as ActivationName
 
@@ -139,7 +141,7 @@ class EinsumDense(FloatLayer):
         sizes = dict(zip(inputs, named, strict=True))
         out = dict(zip(output, given if leads and elided else (x[0], *given), strict=True))
         for letter in inputs:
-            if out.get(letter) is not None and out[letter] != sizes[letter]:
+            if out.get(letter) is not None and not matching(out[letter], sizes[letter]):
                 raise ShapeError(
                     f"size {sizes[letter]} for `{letter}`, as in the input",
                     f"{out[letter]}",
@@ -152,7 +154,12 @@ class EinsumDense(FloatLayer):
             raise ShapeError(
                 f"`{unknown}` in another term of the equation too", self.equation, field="equation"
             )
-        found = Product(inputs, kernel, output, elided, leads, {**sizes, **out})
+        declared = {
+            letter: size
+            for letter, size in out.items()
+            if size is not None or not isinstance(sizes.get(letter), Size)
+        }
+        found = Product(inputs, kernel, output, elided, leads, {**sizes, **declared})
         self._check_weights(found)
         return found
 

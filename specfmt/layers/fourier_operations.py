@@ -8,7 +8,9 @@ from specfmt.fields.types import Bool, OptionalPositiveInt, PositiveInt
 from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.op import Op, Operand
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import matching
 from specfmt.layers.spectrograms import MelWindow, check_window
+from specfmt.layers.symbols import is_below
 
 Window = MelWindow
 
@@ -21,7 +23,8 @@ class ComplexOp(Op):
 
     def pair_shape(self, x: Any) -> Shape:
         """The shape of both parts."""
-        if len(x) != 2 or tuple(x[0]) != tuple(x[1]) or len(x[0]) < self.ranks:
+        ranks = [len(item) for item in x]
+        if ranks[1:] != ranks[:1] or ranks[0] < self.ranks or not all(map(matching, *x)):
             raise ShapeError(
                 f"a list of two tensors of one shape with at least {self.ranks} axes: the real "
                 "and the imaginary part",
@@ -125,7 +128,8 @@ class STFT(Op):
         if size is not None:
             padded = (self.fft_length // 2) * 2 if self.center else 0
             frames = 1 + (size + padded - self.fft_length) // self.sequence_stride
-            if frames < 1 or (self.center and size <= self.fft_length // 2):
+            half = self.fft_length // 2 if self.center else 0
+            if is_below(frames, 1) or is_below(size, half + 1):
                 raise ShapeError(
                     "a signal that a frame fits into", f"shape {tuple(x)}", field="fft_length"
                 )
@@ -176,7 +180,7 @@ class ExtractSequences(Op):
         frames, size = None, x[-1]
         if size is not None:
             frames = 1 + (size - self.sequence_length) // self.sequence_stride
-            if frames < 1:
+            if is_below(frames, 1):
                 raise ShapeError(
                     f"at least {self.sequence_length} elements", f"{size}", field="sequence_length"
                 )

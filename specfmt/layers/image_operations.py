@@ -21,7 +21,9 @@ from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.op import Operand
 from specfmt.layers.operations import Unary
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import divides
 from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
+from specfmt.layers.symbols import is_below
 
 BlockSize = Annotated[int, Integer(2)]
 Interpolation = Literal["bilinear", "nearest", "lanczos3", "lanczos5", "bicubic", "area"]
@@ -54,7 +56,7 @@ class DepthToSpace(Blocks):
     def output_shape(self, x: Operand) -> Shape:
         sizes, channels = self.sizes(x)
         size = self.block_size
-        if channels is not None and channels % size**2:
+        if channels is not None and not divides(size**2, channels):
             raise ShapeError(
                 f"a number of channels divisible by {size**2}", str(channels), field="block_size"
             )
@@ -70,7 +72,7 @@ class SpaceToDepth(Blocks):
     def output_shape(self, x: Operand) -> Shape:
         sizes, channels = self.sizes(x)
         size = self.block_size
-        if any(n is not None and n % size for n in sizes):
+        if any(n is not None and not divides(size, n) for n in sizes):
             raise ShapeError(
                 f"a height and width divisible by {size}", f"{tuple(sizes)}", field="block_size"
             )
@@ -155,7 +157,7 @@ class ExtractPatches(Unary):
                 spatial_sizes(images, self.data_format), size, strides, dilation, strict=True
             )
         )
-        if any(n is not None and n < 1 for n in counts):
+        if any(is_below(n, 1) for n in counts):
             raise ShapeError("patches that fit into the image", f"size {size}", field="size")
         pixels = None if channels is None else channels * prod(size)
         return with_spatial(images, counts, pixels, self.data_format)

@@ -8,6 +8,8 @@ from specfmt.fields.types import Bool, Literal, OptionalFloat
 from specfmt.layers.base import Shape, ShapeError
 from specfmt.layers.op import Op, Operand
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import agree
+from specfmt.layers.symbols import smaller
 
 
 def matrices(x: Any, *, square: bool = True) -> tuple[Shape, int | None, int | None]:
@@ -16,7 +18,7 @@ def matrices(x: Any, *, square: bool = True) -> tuple[Shape, int | None, int | N
     Raises:
         ShapeError: There are no matrices, or they are not square where they have to be.
     """
-    if len(x) < 2 or (square and None not in x[-2:] and x[-2] != x[-1]):
+    if len(x) < 2 or (square and not agree(x[-2], x[-1])):
         wanted = "square matrices" if square else "matrices"
         raise ShapeError(f"{wanted} in the last two axes", f"shape {tuple(x)}", field="inputs")
     return tuple(x[:-2]), x[-2], x[-1]
@@ -99,7 +101,7 @@ class Qr(MatrixOp):
         front, rows, columns = self.matrix(x)
         if rows is None or columns is None:
             raise ShapeError("matrices of known size", f"shape {tuple(x)}", field="inputs")
-        inner = min(rows, columns) if self.mode == "reduced" else rows
+        inner = smaller(rows, columns) if self.mode == "reduced" else rows
         return ((*front, rows, inner), (*front, inner, columns))
 
 
@@ -117,7 +119,7 @@ class SVD(MatrixOp):
         front, rows, columns = self.matrix(x)
         if rows is None or columns is None:
             raise ShapeError("matrices of known size", f"shape {tuple(x)}", field="inputs")
-        least = min(rows, columns)
+        least = smaller(rows, columns)
         if not self.compute_uv:
             return (*front, least)
         left, right = (rows, columns) if self.full_matrices else (least, least)
@@ -160,7 +162,7 @@ class System(Op):
     def output_shape(self, a: Operand, b: Operand) -> Shape:
         _, rows, _ = matrices(a)
         place = len(b) - 1 if len(b) == len(a) - 1 else len(b) - 2
-        fits = len(b) in (len(a) - 1, len(a)) and (None in (rows, b[place]) or rows == b[place])
+        fits = len(b) in (len(a) - 1, len(a)) and agree(rows, b[place])
         if not fits:
             raise ShapeError(
                 "right sides with as many rows as the matrices",

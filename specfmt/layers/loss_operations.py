@@ -19,6 +19,7 @@ from specfmt.layers.op import Op, Operand
 from specfmt.layers.promotion import result_type
 from specfmt.layers.reductions import check_axis
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import agree
 
 
 def check_same(first: Shape, second: Shape) -> None:
@@ -27,9 +28,7 @@ def check_same(first: Shape, second: Shape) -> None:
     Raises:
         ShapeError: They have not.
     """
-    if len(first) != len(second) or any(
-        None not in sizes and sizes[0] != sizes[1] for sizes in zip(first, second, strict=True)
-    ):
+    if len(first) != len(second) or not all(map(agree, first, second)):
         raise ShapeError(
             "tensors of the same shape",
             f"shapes {tuple(first)} and {tuple(second)}",

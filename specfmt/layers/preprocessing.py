@@ -10,6 +10,7 @@ from specfmt.fields.types import Bool
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError, Weight
 from specfmt.layers.normalization import normal_axes, sized_axes
 from specfmt.layers.registry import layer
+from specfmt.layers.size_rules import broadcasts
 from specfmt.vocab.fields import ONES, ZEROS
 from specfmt.vocab.initializers import NumberOrArray
 
@@ -54,7 +55,7 @@ def check_broadcast(values: Any, x: Shape, field: str) -> None:
     shape = shape_of(values)
     last = x[len(x) - len(shape) :]
     fits = len(shape) < len(x) and all(
-        size == 1 or there in (None, size) for size, there in zip(shape, last, strict=True)
+        broadcasts(size, there) for size, there in zip(shape, last, strict=True)
     )
     if not fits:
         raise ShapeError(

@@ -22,6 +22,7 @@ from specfmt.layers.preprocessing_images import (
 )
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import channels_of, spatial_sizes
+from specfmt.layers.symbols import differ, is_below
 
 OptionalBrightness = Annotated[float | tuple[float, float] | None, Nullable(FactorRule(-1, 1))]
 FractionRange = Annotated[float | tuple[float, float], FactorRule(0, 1)]
@@ -45,7 +46,7 @@ def check_colors(x: Shape, data_format: str | None, allowed: tuple[int, ...] = (
         ShapeError: They do not.
     """
     channels = channels_of(x, data_format)
-    if channels is not None and channels not in allowed:
+    if all(differ(channels, n) for n in allowed):
         raise ShapeError(
             f"images with {' or '.join(map(str, allowed))} channels",
             f"{channels} in shape {x}",
@@ -306,7 +307,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         for size, count in zip(
             spatial_sizes(x, self.data_format), self.tile_grid_size, strict=True
         ):
-            if size and -(-size // count) * count - size > size:
+            if size is not None and is_below(2 * size, -(-size // count) * count):
                 raise ShapeError(
                     "tiles that cover at most twice the image",
                     f"{count} tiles over {size} pixels",

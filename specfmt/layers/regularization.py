@@ -9,6 +9,7 @@ from specfmt.fields.spellings import FormerArguments
 from specfmt.fields.types import Fraction, NaturalFloat, OptionalDataFormat, Seed
 from specfmt.layers.base import KERAS_2_LATER, Argument, FloatLayer, Shape, ShapeError
 from specfmt.layers.registry import layer
+from specfmt.layers.size_rules import broadcasts
 from specfmt.vocab.base import Term
 
 NoiseShape = Annotated[tuple[int | None, ...] | None, Nullable(Tuple(Nullable(Integer(1))))]
@@ -49,7 +50,7 @@ def _with_noise(x: Shape, noise: tuple[int | None, ...] | None) -> Shape:
     """The input's shape, if a mask of shape ``noise`` can be broadcast to it."""
     if noise is not None:
         fits = len(noise) == len(x) and all(
-            expected in (None, 1) or size is None or expected == size
+            expected is None or broadcasts(expected, size)
             for expected, size in zip(noise, x, strict=True)
         )
         if not fits:

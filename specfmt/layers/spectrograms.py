@@ -27,6 +27,7 @@ from specfmt.layers.sizes import (
     window_size,
     with_spatial,
 )
+from specfmt.layers.symbols import Size, is_below
 from specfmt.vocab.base import Term
 from specfmt.vocab.initializers import Window
 
@@ -204,7 +205,7 @@ class MelSpectrogram(FloatLayer):
             )
         check_window(self.window, length)
         samples, stride = x[-1], self.sequence_stride
-        if samples is not None and samples <= self.fft_length // 2:
+        if is_below(samples, self.fft_length // 2 + 1):
             raise ShapeError(
                 f"more than {self.fft_length // 2} samples, half the FFT length",
                 f"shape {x}",
@@ -212,6 +213,8 @@ class MelSpectrogram(FloatLayer):
             )
         # Keras declares one frame too many where a stride ends one sample behind the signal.
         declared = None if samples is None else (samples + stride + 1) // stride
+        if isinstance(samples, Size):
+            declared = self.frames(samples)
         return (*x[:-1], self.num_mel_bins, declared)
 
     def macs(self, output: Shape, x: Shape) -> int:

@@ -17,6 +17,7 @@ from specfmt.layers.reductions import (
     reduced_shape,
 )
 from specfmt.layers.registry import operation
+from specfmt.layers.size_rules import agree
 
 
 @operation("amax")
@@ -39,9 +40,9 @@ class Average(Op):
 
     def output_shape(self, x: Operand, weights: Operand | None = None) -> Shape:
         shape = reduced_shape(x, self.axis)
-        if weights is not None and tuple(weights) != tuple(x):
+        if weights is not None and (len(weights) != len(x) or not all(map(agree, weights, x))):
             axes = reduced_axes(self.axis, len(x))
-            if len(axes) != 1 or tuple(weights) != (x[axes[0]],):
+            if len(axes) != 1 or len(weights) != 1 or not agree(weights[0], x[axes[0]]):
                 raise ShapeError(
                     f"weights of shape {tuple(x)}, or one for each position along `axis`",
                     f"shape {tuple(weights)}",

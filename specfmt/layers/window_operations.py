@@ -11,6 +11,7 @@ from specfmt.layers.op import Operand
 from specfmt.layers.operations import Unary
 from specfmt.layers.registry import operation
 from specfmt.layers.sizes import spatial_sizes, window_size, with_spatial
+from specfmt.layers.symbols import is_below
 
 _WINDOW = Either(Integer(1), Tuple(Integer(1), 1, 3), expected="a size or one for each axis")
 Window = Annotated[int | tuple[int, ...], _WINDOW]
@@ -48,7 +49,7 @@ class Pool(Unary):
                 spatial_sizes(inputs, self.data_format), *self.windows(rank), strict=True
             )
         )
-        if any(n is not None and n < 1 for n in sizes):
+        if any(is_below(n, 1) for n in sizes):
             raise ShapeError("windows that fit", f"shape {tuple(inputs)}", field="pool_size")
         return with_spatial(inputs, sizes, channels, self.data_format)
 

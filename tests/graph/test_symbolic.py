@@ -218,6 +218,19 @@ def test_a_nested_model_has_the_sizes_of_its_call() -> None:
     ]
 
 
+def test_a_model_in_a_wrapper_has_the_sizes_of_its_call() -> None:
+    inner = {
+        "type": "Model",
+        "name": "frame",
+        "inputs": {"i": {"shape": [None, 4]}},
+        "layers": [{"type": "Conv1D", "filters": 2, "kernel_size": 3, "name": "c"}],
+    }
+    layers = [{"type": "TimeDistributed", "layer": inner}]
+    assert shapes({"x": ["T", "S", 4]}, layers) == ["(N, T, S - 2, 2)"]
+    assert shapes({"x": [3, None, 4]}, layers) == ["(N, 3, T - 2, 2)"]
+    assert shapes({"x": [None, 9, 4]}, layers) == ["(N, T, 7, 2)"]
+
+
 def test_a_shared_name_in_a_nested_model_is_one_size() -> None:
     pair = {
         "type": "Model",
