@@ -102,6 +102,77 @@ def functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
     return found
 
 
+def array_functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
+    """Functions of kernels, indices, matrices and labels."""
+    plain, image, row, square = Case({}, (4, 6)), Case({}, IMAGE), Case({}, (6,)), Case({}, (3, 3))
+    whole, two = Case({}, (4,), dtypes=("int32",), high=6), Case({}, [(6,), (6,)])
+    labels = Case({}, [(6,), (1,)], dtypes=("float32", "int32"), high=6)
+    rng = np.random.default_rng(0)
+    kernel, small, depthwise, pointwise = (
+        rng.standard_normal(shape).astype("float32")
+        for shape in ((3, 3, 3, 4), (3, 6, 4), (3, 3, 3, 2), (1, 1, 6, 4))
+    )
+    ids, places, updates = np.array([0, 0, 2], "int32"), [[0, 1], [2, 3]], [1.0, 2.0]
+
+    def definite(x: Any) -> Any:
+        return tf.matmul(x, x, transpose_b=True) + 4 * tf.eye(3)
+
+    return [
+        ("conv2d", lambda x: tf.nn.conv2d(x, kernel, [1, 2, 2, 1], "SAME"), image),
+        ("conv2d of one number", lambda x: tf.nn.conv2d(x, kernel, 1, "VALID"), image),
+        ("conv2d dilated", lambda x: tf.nn.conv2d(x, kernel, 1, "SAME", dilations=2), image),
+        ("conv1d", lambda x: tf.nn.conv1d(x, small, 1, "SAME"), plain),
+        ("K.conv2d", lambda x: backend.conv2d(x, kernel, (2, 2), "same"), image),
+        ("depthwise_conv2d", lambda x: tf.nn.depthwise_conv2d(
+            x, depthwise, [1, 1, 1, 1], "SAME"), image),
+        ("K.depthwise_conv2d", lambda x: backend.depthwise_conv2d(
+            x, depthwise, padding="same"), image),
+        ("separable_conv2d", lambda x: tf.nn.separable_conv2d(
+            x, depthwise, pointwise, [1, 1, 1, 1], "SAME"), image),
+        ("searchsorted", lambda x: tf.searchsorted([0.0, 0.5, 1.0], x[0], side="right"), row),
+        *(
+            (f"segment_{kind}", lambda x, kind=kind: [
+                getattr(tf.math, f"segment_{kind}")(x, ids),
+                getattr(tf.math, f"unsorted_segment_{kind}")(x, ids, 4)], plain)
+            for kind in ("sum", "max", "min", "prod")
+        ),
+        ("scatter_nd", lambda x: tf.scatter_nd([[0], [2], [2]], x, [5, 6]), row),
+        *(
+            (f"tensor_scatter_nd_{kind}", lambda x, kind=kind: getattr(
+                tf, f"tensor_scatter_nd_{kind}")(x, places, updates), row)
+            for kind in ("update", "add", "max", "min")
+        ),
+        ("bincount", lambda x: tf.math.bincount(x, minlength=9, axis=-1), whole),
+        ("in_top_k", lambda x, y: tf.math.in_top_k(y[:, 0], x, 2), labels),
+        ("inverses", lambda x: [tf.linalg.det(x), tf.linalg.inv(x), tf.linalg.pinv(x)], square),
+        ("cholesky", lambda x: tf.linalg.cholesky(definite(x)), square),
+        ("solve", lambda x: tf.linalg.solve(definite(x), x), square),
+        ("triangular_solve", lambda x: tf.linalg.triangular_solve(
+            tf.linalg.cholesky(definite(x)), x), square),
+        ("eigh", lambda x: tf.linalg.eigh(definite(x))[0], square),
+        ("qr", lambda x: tf.linalg.qr(x)[1] ** 2, square),
+        ("cross", lambda x: tf.linalg.cross(x, x * 2.0 + 1.0), square),
+        ("numbers", lambda x: [tf.math.erfc(x), tf.math.bessel_i0(x), tf.math.rint(x),
+            tf.math.angle(x), tf.ensure_shape(x, [None, 6]), tf.bitcast(x, tf.int32)], row),
+        ("bits", lambda x: [tf.bitwise.left_shift(x, 1), tf.bitwise.right_shift(x, 1),
+            tf.bitwise.invert(x)], whole),
+        ("linspace", lambda x: tf.linspace(x, x + 1.0, 4, axis=1), row),
+        ("frame", lambda x: tf.signal.frame(x, 3, 2), row),
+        ("softmax_cross_entropy_with_logits", lambda x, y:
+            tf.nn.softmax_cross_entropy_with_logits(y, x), two),
+        ("sparse_softmax_cross_entropy_with_logits", lambda x, y:
+            tf.nn.sparse_softmax_cross_entropy_with_logits(y[:, 0], x), labels),
+        ("K.categorical_crossentropy", lambda x, y: [
+            backend.categorical_crossentropy(tf.nn.softmax(y), tf.nn.softmax(x)),
+            backend.categorical_crossentropy(tf.nn.softmax(y), x, from_logits=True)], two),
+        ("K.binary_crossentropy", lambda x, y: [
+            backend.binary_crossentropy(tf.nn.sigmoid(y), tf.nn.sigmoid(x)),
+            backend.binary_crossentropy(tf.nn.sigmoid(y), x, from_logits=True)], two),
+        ("K.sparse_categorical_crossentropy", lambda x, y:
+            backend.sparse_categorical_crossentropy(y[:, 0], x, from_logits=True), labels),
+    ]  # fmt: skip
+
+
 def sized_functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
     """Functions that take sizes from the graph."""
     steps, plain = Case({}, (None, 8), sizes=(5,)), Case({}, (4, 8))
@@ -246,6 +317,14 @@ def test_functions_mean_the_same() -> None:
     tf = pytest.importorskip("tensorflow")
     tf_keras = pytest.importorskip("tf_keras")
     assert not compare(functions(tf, tf_keras.backend))
+
+
+@pytest.mark.slow
+def test_functions_of_arrays_mean_the_same() -> None:
+    """Kernels, indices, matrices and labels: both programs give what tf_keras gives."""
+    tf = pytest.importorskip("tensorflow")
+    tf_keras = pytest.importorskip("tf_keras")
+    assert not compare(array_functions(tf, tf_keras.backend), with_keras=True)
 
 
 @pytest.mark.slow

@@ -18,6 +18,9 @@ from specfmt.formats.config.reading import Json
 from specfmt.formats.read.nodes import Call, Ref
 from specfmt.formats.read.operations import drop_op_defaults
 from specfmt.formats.read.tensorflow import (
+    array_steps as tf_array_steps,  # noqa: F401 - its functions join the tables
+)
+from specfmt.formats.read.tensorflow import (
     image_steps as tf_image_steps,  # noqa: F401 - its functions join the tables
 )
 from specfmt.formats.read.tensorflow.graph_sizes import Sizes

@@ -283,7 +283,7 @@ def _xlogy(s: Steps, x: Any, y: Any) -> Any:
     return s("where", s("equal", x, 0), 0.0, s("multiply", x, s("log", y)))
 
 
-@steps("scalar x", "math.scalar_mul")
+@steps("scalar x", "math.scalar_mul", "compat.v1.math.scalar_mul")
 def _scalar_mul(s: Steps, scalar: Any, x: Any) -> Any:
     return s("multiply", scalar, x)
 
