@@ -258,6 +258,16 @@ class CategoryEncoding(Categorical):
     output_mode: VectorMode = "multi_hot"
     sparse: Bool = False
 
+    @classmethod
+    def unsupported_config(cls, config: dict[str, Any]) -> str:
+        mode = str(config.get("output_mode", ""))
+        if mode.replace("-", "_") == "tf_idf":
+            return "its output_mode tf_idf is only in Keras 2.3 to 2.5"
+        sizes = [config[key] for key in ("num_tokens", "max_tokens") if key in config]
+        if sizes == [None]:
+            return "its config does not hold the number of tokens, which `adapt()` found"
+        return super().unsupported_config(config)
+
     def output_shape(self, x: Shape, count_weights: Shape | None = None) -> Shape:
         if count_weights is not None and self.output_mode != "count":
             raise ShapeError("output_mode count for `count_weights`", self.output_mode)

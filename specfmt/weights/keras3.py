@@ -148,6 +148,8 @@ class Reader:
     def _layer(self, unit: Unit, folder: Folder, place: str, owners: tuple[str, ...]) -> None:
         counts: dict[str, int] = {}
         label = "/".join((*owners, unit.name))
+        if holds_tables(unit):
+            self.used.update(data(folder, f"{place}/"))
         if is_own(unit) and not unit.weights:
             held = list(data(folder, f"{place}/"))
             if held:
@@ -183,6 +185,12 @@ class Reader:
                 self.problems.append(wrong_shape(name, weight.shape, shape, where, self.file))
             read = partial(read_dataset, dataset, self.file)
             self.found[unit, weight.name] = Stored(shape, kind(dataset), read, where)
+
+
+def holds_tables(unit: Unit) -> bool:
+    """Whether a layer has only tables, which are in the spec: what a file holds are their sources,
+    such as the summary of Keras 2's `Discretization`."""
+    return bool(unit.graph is None and unit.layer.tables and not unit.weights)
 
 
 def _ordinal(group: str, name: str) -> int | None:

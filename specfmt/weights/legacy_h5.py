@@ -24,6 +24,7 @@ from specfmt.weights.hdf5 import (
     text_attribute,
     text_list,
 )
+from specfmt.weights.keras3 import holds_tables
 from specfmt.weights.problems import problem, raise_all, unused
 from specfmt.weights.sources import KerasWeights, Stored
 
@@ -62,10 +63,11 @@ class Reader(LayerMatcher):
             SpecError: SF501 to SF505.
         """
         groups: dict[str, list[str]] = {}
+        tables = {unit.name for unit in graph.walk_units() if holds_tables(unit)}
         for name in text_list(self.root.attrs, "layer_names") or []:
             group = child(self.root, name, self.file)
             names = text_list(group.attrs, "weight_names") if group is not None else None
-            if names:
+            if names and name not in tables:
                 groups[name] = names
         units = [u for u in keras_units(graph) if not is_operation(u) and holds(u)]
         for unit, group in self._pairs(units, list(groups)):

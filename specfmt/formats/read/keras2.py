@@ -26,7 +26,7 @@ OUTPUT_MODES: Final = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 
 DERIVED: Final = frozenset(
     (
-        "query_shape key_shape value_shape rng_type input_spec has_static_table "
+        "query_shape key_shape value_shape rng_type input_spec has_static_table has_input_vocabulary "
         "vocabulary_size _output_shape"
     ).split()
 )

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from specfmt.extras import require
 from specfmt.formats.config.reading import MAX_BYTES, cut_words, fail, parse_json
+from specfmt.formats.source.bin_boundaries import (
+    fill_boundaries,
+    fill_boundaries_of_hdf5,
+    has_open_boundaries,
+)
 from specfmt.formats.source.folders import VARIABLES, index_of, is_checkpoint, saved_model
 from specfmt.formats.source.hdf5 import DamagedError, check_file
 from specfmt.formats.source.locate import Located, locate
@@ -93,11 +98,12 @@ def _from_zip(path: Path) -> Located:
                 found = parse_json(read_member(archive, names[METADATA]))
                 version = found.get("keras_version") if isinstance(found, dict) else None
                 located.version = version if isinstance(version, str) else None
-            fill_vocabularies(
-                located.topology,
-                list(names),
-                lambda name: read_member(archive, names[name]) if name in names else None,
-            )
+
+            def read(name: str) -> bytes | None:
+                return read_member(archive, names[name]) if name in names else None
+
+            fill_vocabularies(located.topology, list(names), read)
+            fill_boundaries(located.topology, read)
             return located
     except (
         zipfile.BadZipFile,
@@ -171,6 +177,8 @@ def _from_hdf5(path: Path) -> Located:
     if located.training is None and texts.get("training_config"):
         located.training = parse_json(_utf8(texts["training_config"]))
         located.training_path = ("training_config",)
+    if has_open_boundaries(located.topology) and path.stat().st_size <= MAX_MEMBER:
+        fill_boundaries_of_hdf5(located.topology, path.read_bytes())
     return located
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from specfmt.extras import require
@@ -44,7 +44,8 @@ def fill_vocabularies(topology: Any, names: list[str], read: Read) -> None:
     assets = {name.replace("\\", "/"): name for name in names if name.endswith("vocabulary.txt")}
     if not assets:
         return
-    wanted = [(place, item) for place, item in lookups(topology, FOLDER) if _is_open(item)]
+    lookups = layers_with("vocabulary", topology, FOLDER)
+    wanted = [(place, item) for place, item in lookups if _is_open(item)]
     for place, item in wanted:
         alone = sorted(assets, key=len)[0] if len(wanted) == 1 else ""
         found = next((p for p in (*_spellings(place), alone) if p in assets), None)
@@ -53,8 +54,8 @@ def fill_vocabularies(topology: Any, names: list[str], read: Read) -> None:
             _fill(item["class_name"], item["config"], data, place, read)
 
 
-def lookups(item: Any, place: str) -> Iterator[tuple[str, Json]]:
-    """The layers of a serialized model with a vocabulary, and the folder of each."""
+def layers_with(key: str, item: Any, place: str) -> Iterator[tuple[str, Json]]:
+    """The layers of a serialized model whose config has a key, and the folder of each."""
     config = item.get("config") if isinstance(item, dict) else None
     layers = config.get("layers") if isinstance(config, dict) else None
     counts: dict[str, int] = {}
@@ -68,15 +69,15 @@ def lookups(item: Any, place: str) -> Iterator[tuple[str, Json]]:
         inner_config = inner.get("config")
         if not isinstance(inner_config, dict):
             continue
-        if "vocabulary" in inner_config:
+        if key in inner_config:
             yield where, inner
         elif isinstance(inner_config.get("layer"), dict):
             wrapped = inner_config["layer"]
-            if isinstance(wrapped.get("config"), dict) and "vocabulary" in wrapped["config"]:
+            if isinstance(wrapped.get("config"), dict) and key in wrapped["config"]:
                 yield f"{where}/layer", wrapped
-            yield from lookups(wrapped, f"{where}/layer/")
+            yield from layers_with(key, wrapped, f"{where}/layer/")
         else:
-            yield from lookups(inner, f"{where}/")
+            yield from layers_with(key, inner, f"{where}/")
 
 
 def _is_open(item: Json) -> bool:
@@ -142,8 +143,16 @@ def _special_tokens(class_name: str, config: Json) -> list[Any]:
 
 def _idf_weights(group: str, data: bytes | None) -> list[float]:
     """The IDF weights that `adapt()` found, from the weights in the archive."""
-    if data is None:
-        return []
+    names = (f"{group}/vars/idf_weights", f"{group}/_lookup_layer/vars/idf_weights")
+    found = None if data is None else stored_array(data, names)
+    return [] if found is None else [float(number) for number in found]
+
+
+def stored_array(data: bytes, paths: Iterable[str]) -> Any:
+    """The first array that an HDF5 file holds under one of the paths; None if there is none.
+
+    Arrays of more numbers than the file has bytes are not read.
+    """
     require(["h5py"], "to read the weights of a vocabulary")
     import h5py  # type: ignore[import-untyped]
 
@@ -153,13 +162,13 @@ def _idf_weights(group: str, data: bytes | None) -> list[float]:
             copy.flush()
             check_file(copy, 0, len(data))
         with h5py.File(io.BytesIO(data), "r") as file:
-            for path in (f"{group}/vars/idf_weights", f"{group}/_lookup_layer/vars/idf_weights"):
+            for path in paths:
                 found = _own_data(h5py, file, path)
                 if found is not None and found.size <= len(data):
-                    return [float(number) for number in found[()]]
+                    return found[()]
     except (OSError, KeyError, RuntimeError, ValueError, TypeError):
-        return []
-    return []
+        return None
+    return None
 
 
 def _own_data(h5py: Any, file: Any, path: str) -> Any:

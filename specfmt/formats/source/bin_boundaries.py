@@ -1,0 +1,74 @@
+"""Adding the boundaries that `adapt()` of Keras 2's `Discretization` found to the configs.
+
+Keras 2 saves not the boundaries, which Keras 3 has in the config, but the weight ``summary``, from
+which it computes them when it loads the file: values in ascending order, and how many samples each
+stands for.  Source: `tf_keras/src/layers/preprocessing/discretization.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from specfmt.diagnostics import SpecError
+from specfmt.formats.source.vocabularies import CONTAINERS, WEIGHTS, Read, layers_with, stored_array
+
+KEY: Final = "bin_boundaries"
+
+
+def fill_boundaries(topology: Any, read: Read) -> None:
+    """Add the boundaries to the layers of a ``.keras`` archive.
+
+    Args:
+        topology: The serialized model, changed in place.
+        read: Reads a member.
+
+    """
+    for place, item in layers_with(KEY, topology, ""):
+        try:
+            data = read(WEIGHTS) if is_open(item["config"]) else None
+        except SpecError:  # too large to look into
+            return
+        if data is not None:
+            former = place.replace(CONTAINERS[0], CONTAINERS[1], 1)
+            paths = (f"{place}/vars/0", f"{former}/vars/0")
+            fill(item["config"], stored_array(data, paths))
+
+
+def fill_boundaries_of_hdf5(topology: Any, data: bytes) -> None:
+    """Add the boundaries to the layers of an ``.h5`` file.
+
+    Args:
+        topology: The serialized model, changed in place.
+        data: The file.
+    """
+    for _, item in layers_with(KEY, topology, ""):
+        name = item["config"].get("name")
+        if is_open(item["config"]) and isinstance(name, str):
+            paths = (f"model_weights/{name}/summary:0", f"model_weights/{name}/{name}/summary:0")
+            fill(item["config"], stored_array(data, paths))
+
+
+def has_open_boundaries(topology: Any) -> bool:
+    """Whether a layer's boundaries are in the weights."""
+    return any(is_open(item["config"]) for _, item in layers_with(KEY, topology, ""))
+
+
+def is_open(config: dict[str, Any]) -> bool:
+    """Whether a layer's boundaries are not in its config."""
+    bins = config.get("num_bins")
+    return config[KEY] is None and isinstance(bins, int) and bins > 0
+
+
+def fill(config: dict[str, Any], summary: Any) -> None:
+    """Add the boundaries that Keras computes from a summary (2, n), if it is one."""
+    import numpy as np
+
+    if summary is None or summary.ndim != 2 or len(summary) != 2 or not summary.size:
+        return
+    values, weights = summary.astype("float32")
+    width = 1.0 / config["num_bins"]
+    if values.size * width >= 1:
+        total = weights.cumsum()
+        wanted = width + np.arange(0.0, 1.0, width)
+        values = np.interp(wanted, total / total[-1], values).astype("float32")
+    config[KEY] = [float(value) for value in values[:-1]]
