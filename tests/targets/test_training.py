@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import specfmt
+from specfmt.diagnostics import SpecError
 from specfmt.spec.document import parse_document
 from specfmt.spec.train import SOURCES, TrainSpec
 from tests.tools.training_tools import (
@@ -566,6 +567,35 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 VARIANTS["many_epochs"]["train"]["epochs"] = 60
 RUN = [name for name in VARIANTS if name not in PARITY]
+
+
+@pytest.mark.parametrize("drops", [False, True])
+def test_masked_steps_count_in_both_or_not_at_all(drops: bool, tmp_path: Path) -> None:
+    """Keras leaves the masked steps of an output out of the loss and the metrics."""
+    document = {
+        **chain(
+            [6],
+            {"type": "Embedding", "input_dim": 5, "output_dim": 3, "mask_zero": True},
+            {"type": "GRU", "units": 4, "return_sequences": True},
+            dense(3, "softmax", name="tags"),
+            *([{"op": "multiply", "inputs": ["tags", 1.0], "name": "all_tags"}] if drops else []),
+        ),
+        "train": train(
+            RNG.integers(0, 3, (16, 6)).tolist(),
+            SPARSE,
+            data={"x": np.tile([1, 2, 3, 0, 0, 0], (16, 1)).tolist()},
+            metrics=["accuracy"],
+        ),
+    }
+    document["inputs"]["x"]["dtype"] = "int32"
+    if not drops:
+        with pytest.raises(SpecError, match="SF304") as caught:
+            script(document, "torch")
+        assert [d.pointer for d in caught.value.diagnostics] == ["/train"]
+        return
+    theirs, ours = train_both(document, tmp_path)
+    for key, values in ours.items():
+        np.testing.assert_allclose(values, theirs[key], rtol=1e-4, atol=1e-4, err_msg=key)
 
 
 def test_scripts_are_clean_by_ruff(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +95,12 @@ def logit_outputs(graph: Graph) -> frozenset[str]:
 
 
 def training_outputs(
-    graph: Graph, train: TrainSpec, scope: Scope, *, channels_first: bool
+    graph: Graph,
+    train: TrainSpec,
+    scope: Scope,
+    *,
+    masked: Container[str],
+    channels_first: bool,
 ) -> list[Output]:
     """All outputs of a model for the training loop.
 
@@ -102,6 +108,7 @@ def training_outputs(
         graph: The model.
         train: Its training section.
         scope: Names in use in the script.
+        masked: The outputs that have a mask in Keras.
         channels_first: Whether outputs of rank 4 and 5 are channels-first.
 
     Raises:
@@ -137,6 +144,17 @@ def training_outputs(
             _measure(output, graph, train, loss, channels_first=channels_first)
         except TargetError as error:
             problems.append(Diagnostic(error.code, error.message, ("train",), error.hint))
+        if name in masked and (output.loss is not None or output.metrics):
+            problems.append(
+                Diagnostic(
+                    "SF304",
+                    f"expected an output without a mask, received {name}, whose masked steps Keras "
+                    "leaves out of the loss and the metrics",
+                    ("train",),
+                    f"let all steps count: write {{op: multiply, inputs: [{value.name}, 1.0]}}, which "
+                    "drops the mask, and make it the output",
+                )
+            )
         weight = item_of(train.loss_weights, graph, name)
         output.weight = 1.0 if weight is None else weight
         outputs.append(output)

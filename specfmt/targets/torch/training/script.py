@@ -63,7 +63,13 @@ class TorchScript(Script):
         train, self.program = self.train, program
         scope = script_scope(RESERVED)
         inputs = {name: scope.claim(identifier(name, "inputs")) for name in graph.inputs}
-        outputs = training_outputs(graph, train, scope, channels_first=not is_channels_first(graph))
+        outputs = training_outputs(
+            graph,
+            train,
+            scope,
+            masked=program.output_masks,
+            channels_first=not is_channels_first(graph),
+        )
         self.optimizer = self._optimizer(fidelity)
         self.callbacks = callbacks_of(train)
         self.penalty, self.constraints = penalty_code(program), constraint_code(program)
