@@ -11,6 +11,7 @@ from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
 from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Condition, Graph, Node, Value
+from specfmt.graph.training import draws, fixed_calls, normalizes
 from specfmt.layers.size_rules import MAX_MODULUS, fitting
 from specfmt.layers.symbols import differ, symbols_in
 from specfmt.lint.facts import (
@@ -322,11 +323,27 @@ def _place_of(graph: Graph, name: str) -> tuple[str | int, ...]:
     return ("inputs",)
 
 
+@rule("SF612")
+def fixed_mode(graph: Graph) -> Iterator[Diagnostic]:
+    """A fixed training mode that has no effect."""
+    if not isinstance(graph.spec, ModelSpec):
+        return  # the outermost model reports those of nested models too
+    for node, training in fixed_calls(graph):
+        if draws(node.unit) or normalizes(node.unit):
+            yield warning(
+                "SF612",
+                f"expected {node.name} to follow the mode of the model, received `training: "
+                f"{str(training).lower()}`, which fit, evaluate and predict override",
+                node.path,
+                "remove `training`; `specfmt explain SF612` says how to fix a mode",
+            )
+
+
 @rule("SF610")
 def size_at_inference(graph: Graph) -> Iterator[Diagnostic]:
     """Images that are cropped in training only."""
     for node in graph.nodes:
-        if node.unit.graph is not None or not is_identity(node) or node.args.get("training"):
+        if node.unit.graph is not None or not is_identity(node):
             continue
         given = next(iter(node.inputs())).shape
         shape = node.outputs[0].shape

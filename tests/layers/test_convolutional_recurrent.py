@@ -171,11 +171,6 @@ def test_mistakes_are_found(
             "broadcasts to steps",
         ),
         (
-            CONV | {"dropout": 0.2, "inputs": {"sequences": "in0", "training": True}},
-            [FILM],
-            "cannot stay active",
-        ),
-        (
             {
                 "type": "TimeDistributed",
                 "layer": CONV,

@@ -245,11 +245,6 @@ def test_mistakes_are_found(
             "mask of shape (batch, time, steps)",
         ),
         (
-            LSTM | {"dropout": 0.2, "inputs": {"sequences": "in0", "training": True}},
-            [(5, 3)],
-            "cannot stay active",
-        ),
-        (
             {
                 "type": "TimeDistributed",
                 "layer": {"type": "BatchNormalization"},

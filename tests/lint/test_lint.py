@@ -110,6 +110,16 @@ FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
     "a name with a space": ("SF609", chain([4], dense(2, name="hidden 1")), "/layers/0/name"),
     "a model's name": ("SF609", {**chain([4], dense(2)), "name": "_case"}, "/name"),
     "a random crop": ("SF610", chain([8, 8, 3], CROP), "/layers/0"),
+    "dropout that stays on": (
+        "SF612",
+        chain([4], {"type": "Dropout", "rate": 0.5, "inputs": {"inputs": "x", "training": True}}),
+        "/layers/0",
+    ),
+    "statistics that stay fixed": (
+        "SF612",
+        chain([4], {**NORM, "inputs": {"inputs": "x", "training": False}}),
+        "/layers/0",
+    ),
     "halved and doubled": ("SF611", halved([None, 4]), "/inputs/x/shape/0"),
     "nested": (
         "SF604",
@@ -202,8 +212,11 @@ def test_sizes_that_fit(case: str) -> None:
 QUIET: dict[str, dict[str, Any]] = {
     "logits": trained(LOGITS, dense(3)),
     "a random crop of the same size": chain([5, 4, 3], CROP),
-    "a random crop that a call keeps on": chain(
-        [8, 8, 3], {**CROP, "inputs": {"data": "x", "training": True}}
+    "a fixed mode without effect on anything": chain(
+        [4], {"type": "Dropout", "rate": 0.0, "inputs": {"inputs": "x", "training": True}}
+    ),
+    "a fixed mode of frozen statistics": chain(
+        [4], {**NORM, "trainable": False, "inputs": {"inputs": "x", "training": True}}
     ),
     "relu logits": trained(LOGITS, dense(3, "relu")),
     "probabilities": trained(CATEGORICAL, dense(3, "softmax")),

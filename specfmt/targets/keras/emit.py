@@ -153,10 +153,13 @@ class Body:
             keywords = [
                 argument(key, self.source(item))
                 for key, item in node.args.items()
-                if key not in inner.inputs
+                if key not in inner.inputs and not (self.owner and key == "training")
             ]
             return [self.source(form), *keywords]
         nested = {key: nest_as(node.layer.input_nest(key), v) for key, v in node.args.items()}
+        if self.owner and not node.layer.takes_any_arguments:
+            # `fit` and `predict` override it in a functional model; in a class it would stay.
+            nested.pop("training", None)
         return [
             self.source(item) if index < node.positional else argument(key, self.source(item))
             for index, (key, item) in enumerate(nested.items())

@@ -175,7 +175,11 @@ def _check_call(graph: Graph, node: Node, lowering: Lowering, flow: MaskFlow) ->
 def _arguments(
     node: Node, class_builder: ClassBuilder, flow: MaskFlow, tensors: dict[Value, Tensor]
 ) -> dict[str, Any]:
-    """The arguments of a call; a mask that it does not see in Keras is left out."""
+    """The arguments of a call; a mask that it does not see in Keras is left out.
+
+    So is a fixed ``training``: as in Keras's `fit`, `evaluate` and `predict`, the mode of the model
+    decides (`operation_fn` in keras/src/models/functional.py).
+    """
     unmasked = {
         value: alias(class_builder, tensors[value])
         for value in flow.hidden.get(node, ())
@@ -184,6 +188,8 @@ def _arguments(
     found: dict[str, Any] = map_values(
         node.args, lambda value: unmasked.get(value) or tensors[value]
     )
+    if node.unit.graph is not None or not node.layer.takes_any_arguments:
+        found.pop("training", None)
     return found
 
 

@@ -9,7 +9,7 @@ from specfmt.targets.torch.activity import nested_penalty
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.nested_models import Border, layouts
-from specfmt.targets.torch.registry import TargetError, lower
+from specfmt.targets.torch.registry import lower
 
 
 @lower(HeldModel)
@@ -20,17 +20,7 @@ def held_model(
     training: Any = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """``self.encoder(x)``.
-
-    Raises:
-        TargetError: The call has a training mode, which forward does not take.
-    """
-    if training is not None:
-        raise TargetError(
-            "a module's forward takes no training mode",
-            "leave `training` out of its `inputs`",
-            "inputs",
-        )
+    """``self.encoder(x)``."""
     inner = builder.class_builder.lower_model(layer.graph)
     (name,) = inner.inputs
     masks = Border(builder, inner, {name: (x, mask or x.mask)}).arguments()

@@ -94,23 +94,13 @@ class Result:
 
 
 def rates(layer: Recurrent, training: bool | None) -> tuple[float, float]:
-    """The effective dropout rates of inputs and states.
-
-    Raises:
-        TargetError: The call has ``training`` true and the layer has dropout.
-    """
+    """The effective dropout rates of inputs and states."""
     dropout, recurrent = layer.dropout, layer.recurrent_dropout
     if not isinstance(layer, SimpleRNN):
         # Cells with gates ignore a rate of 1.
         dropout, recurrent = (rate if rate < 1 else 0.0 for rate in (dropout, recurrent))
     if training is False:
         return 0.0, 0.0
-    if training and (dropout or recurrent):
-        raise TargetError(
-            "dropout of a recurrent layer cannot stay active in evaluation mode",
-            "leave `training` out of its `inputs`",
-            "inputs",
-        )
     return dropout, recurrent
 
 

@@ -252,12 +252,6 @@ def spectral_normalization(
         module.params["vector_u"] = builder.weights.vector_u
         module.frozen = tuple(f"layer.{name}" for name in module.frozen)
         module.buffers = ("vector_u",)
-    if training:
-        raise TargetError(
-            "a call of SpectralNormalization that is always in training mode",
-            "leave `training` out: the mode of the PyTorch module decides",
-        )
-    module.stays_eval = training is False
     for step in steps[before:]:
         if step.module_def is module and step.module is not None:
             step.module = module.ctor
