@@ -47,16 +47,16 @@ BATCH_NAME = "N"
 Style = Literal["sequential", "functional"]
 
 
-class SizeOrName(Integer):
+class SizeOrName(Rule):
     """A size, or the name of one that is not known until run time: ``T``; the messages are those for
     sizes."""
 
-    def __init__(self) -> None:
-        super().__init__(0)
+    size = Integer(0)
+    expected = "an integer of at least 0, names"
 
     def check(self, value: Any) -> Any:
         if not isinstance(value, str) or not re.fullmatch(SIZE_NAME, value):
-            return super().check(value)
+            return self.size.check(value)
         if value == BATCH_NAME:
             hint = "N stands for the batch size; use another name, such as T"
             raise FieldError("the name of a size", value, hint)
@@ -64,7 +64,7 @@ class SizeOrName(Integer):
 
     def schema(self) -> dict[str, Any]:
         name = {"type": "string", "pattern": f"^(?!{BATCH_NAME}$){SIZE_NAME}$"}
-        return {"anyOf": [super().schema(), name]}
+        return {"anyOf": [self.size.schema(), name]}
 
 
 class InputSpec(SpecModel):
