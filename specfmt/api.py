@@ -188,7 +188,7 @@ def lint_spec(spec: ModelSpec) -> list[Diagnostic]:
     """Find probable mistakes in a valid spec; `check` does the same for a text.
 
     Returns:
-        Warnings, with codes from SF601 on.
+        Warnings: SF314, and codes from SF601 on.
 
     Raises:
         SpecError: The spec has mistakes; all of them are listed.

@@ -181,6 +181,8 @@ def generate(
     """Write the model (or its training script) as code."""
     spec = read_spec(file, customs)
     write(specfmt.generate(spec, target, source=header(file), **options), out)
+    if target == "torch":
+        report(finding for finding in specfmt.lint_spec(spec) if finding.code == "SF314")
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -61,7 +61,7 @@ KEPT: Final[dict[str, Kept]] = {
 INPUT_REMARK: Final = "written as `inputs:` of the model"
 
 
-def kept(dotted: str) -> Kept | None:
+def kept_layer(dotted: str) -> Kept | None:
     """A layer of Keras that is kept whole, by the path or name of its class."""
     module, _, name = dotted.rpartition(".")
     return KEPT.get(name) if not module or module.startswith(("keras", "tf_keras")) else None

@@ -16,6 +16,7 @@ from specfmt.layers.base import KERAS_LAYERS as KERAS_LAYERS_MODULE
 from specfmt.layers.base import Layer
 from specfmt.layers.former_types import former_type
 from specfmt.layers.index import INDEX, OPERATION_MODULES, OPERATIONS
+from specfmt.layers.kept import kept_layer
 from specfmt.layers.keras_names import KERAS_LAYERS, NOT_IN_GRAPHS
 from specfmt.layers.op import Op
 
@@ -106,7 +107,8 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
     else:
         known = [*layer_types(), "Model"]
         hint = (
-            _not_defined_yet(type_name)
+            _kept_whole(type_name)
+            or _not_defined_yet(type_name)
             or did_you_mean(type_name, known)
             or "`specfmt layers` lists all types"
         )
@@ -119,6 +121,15 @@ def _unknown_type(data: dict[str, Any]) -> Iterator[Diagnostic]:
             validate(cls, _fields(data), cls.type_name)
         except NestedError as error:
             yield from error.diagnostics
+
+
+def _kept_whole(name: object) -> str:
+    """The hint for a layer of Keras that specfmt keeps whole; empty for other names."""
+    found = kept_layer(name) if isinstance(name, str) else None
+    if found is None:
+        return ""
+    path = f"{KERAS_LAYERS_MODULE}.{name}"
+    return f"write {{type: Custom, class: {path}, config: {{...}}}}; for PyTorch, {found.advice}"
 
 
 def _not_defined_yet(name: object) -> str:

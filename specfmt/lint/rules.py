@@ -9,9 +9,11 @@ from typing import Final
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
+from specfmt.graph.assumed import unknown_layers
 from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Condition, Graph, Node, Value
 from specfmt.graph.training import draws, fixed_calls, normalizes
+from specfmt.layers.kept import kept_layer
 from specfmt.layers.size_rules import MAX_MODULUS, fitting
 from specfmt.layers.symbols import differ, symbols_in
 from specfmt.lint.facts import (
@@ -354,4 +356,20 @@ def size_at_inference(graph: Graph) -> Iterator[Diagnostic]:
                 f"received {show_shape(given)}, which stay so at inference",
                 node.path,
                 "put a CenterCrop or Resizing after it",
+            )
+
+
+@rule("SF314")
+def kept_whole(graph: Graph) -> Iterator[Diagnostic]:
+    """PyTorch code lacks what a layer computes."""
+    own = set(graph.units)
+    for unit, path, layer in unknown_layers(graph):
+        found = kept_layer(layer.class_)
+        if unit in own and found is not None and layer.torch is None:
+            yield warning(
+                "SF314",
+                f"expected a layer that PyTorch code can compute, received {unit.name}, a "
+                f"{layer.class_name}: {found.reason}",
+                (*path, "class"),
+                found.advice,
             )

@@ -69,7 +69,10 @@ def loaded(framework: str, file: str, architecture: str, seed: int) -> Any:
     with ExitStack() as stack:
         stack.enter_context(safe_mode(framework))
         if not architecture:
-            return keras.models.load_model(file, compile=False)
+            found = keras.models.load_model(file, compile=False)
+            if hasattr(found, "get_encoded_features"):  # a FeatureSpace
+                return keras.Model(found.get_inputs(), found.get_encoded_features())
+            return found
         model = described(keras, framework, Path(architecture).read_text(encoding="utf-8"))
     if not model.built:
         model.build()

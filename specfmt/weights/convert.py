@@ -14,6 +14,7 @@ import numpy as np
 from specfmt.diagnostics import Diagnostic
 from specfmt.files import whole_file
 from specfmt.formats.source.folders import weight_file
+from specfmt.graph.assumed import completed
 from specfmt.graph.keras_order import walk_layers
 from specfmt.graph.model import Graph, Unit
 from specfmt.targets.torch.graph_lowering import lower_graph
@@ -46,6 +47,9 @@ TORCH: Final[dict[str, Any]] = {
     ".pth": torch_zip.write,
 }
 KERAS: Final = ".weights.h5"
+OF_TORCH: Final = ("torch", "safetensors")
+"""The kinds of weight files that PyTorch reads and writes."""
+
 HDF5_MAGIC: Final = b"\x89HDF\r\n\x1a\n"
 
 
@@ -84,8 +88,12 @@ def convert(
             "the suffix selects the format",
         )
     _check_place(source, dest)
-    program = lower_graph(graph, options or Options())
-    graph = program.graph
+    program = None
+    if to_keras and file_kind(source) not in OF_TORCH:
+        graph = completed(graph)  # PyTorch need not be able to compute it
+    else:
+        program = lower_graph(graph, options or Options())
+        graph = program.graph
     with ExitStack() as stack:
         weights = Weights(graph, program, source, stack)
         if to_keras:
@@ -117,7 +125,7 @@ class Weights:
 
     Args:
         graph: The model.
-        program: Its PyTorch program.
+        program: Its PyTorch program; None if neither the file nor the destination is of PyTorch.
         source: The file.
         stack: Keeps the file open.
 
@@ -125,9 +133,11 @@ class Weights:
         SpecError: The file does not hold this model's weights.
     """
 
-    def __init__(self, graph: Graph, program: ClassProgram, source: Path, stack: ExitStack) -> None:
+    def __init__(
+        self, graph: Graph, program: ClassProgram | None, source: Path, stack: ExitStack
+    ) -> None:
         self.graph, self.source = graph, source
-        self.params = list(program.parameters())
+        self.params = list(program.parameters()) if program is not None else []
         self.keras: KerasWeights | None = None
         self.torch: TorchWeights = {}
         source = self.source = weight_file(source)

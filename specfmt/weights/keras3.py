@@ -27,8 +27,8 @@ from specfmt.weights.problems import (
 )
 from specfmt.weights.sources import KerasWeights, Stored
 
-CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies")
-"""The group of a model's layers; Keras 2.12 and 2.13 wrote the second name."""
+CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies", "preprocessors")
+"""The group of a model's layers; Keras 2.12 and 2.13 wrote the second name, a FeatureSpace the third."""
 
 STATE: Final = frozenset(["seed_generator", "_random_seed_generator", "idf_weights"])
 """Groups and variables that are not weights; vocabularies and their IDF weights are in the spec."""

@@ -49,6 +49,11 @@ def halved(shape: list[Any], *changes: Any) -> dict[str, Any]:
 CROP = {"type": "RandomCrop", "height": 5, "width": 4}
 
 FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
+    "kept": (
+        "SF314",
+        chain([4], {"type": "Custom", "class": "keras.layers.JaxLayer", "shape": [3]}),
+        "/layers/0/class",
+    ),
     "softmax": ("SF601", trained(LOGITS, dense(3, "softmax")), "/train/loss"),
     "softmax layer": ("SF601", trained(LOGITS, dense(3), {"type": "Softmax"}), "/train/loss"),
     "activation layer": (

@@ -10,6 +10,12 @@ from specfmt.formats.config.reading import Json, as_list, as_map, as_text, fail,
 from specfmt.formats.read import legacy_models
 from specfmt.formats.read.assemble import Record
 from specfmt.formats.read.graph_reader import INPUT, GraphReader, drop_empty
+from specfmt.formats.read.named_functions import (
+    function_of,
+    named_function,
+    settle_function,
+    warn_of,
+)
 from specfmt.formats.read.nodes import Call, Ref, collect_refs, read_call, read_tensors
 from specfmt.formats.read.operations import (
     is_operation,
@@ -24,6 +30,7 @@ from specfmt.formats.read.tensorflow.graph_sizes import Sizes
 from specfmt.formats.read.tensorflow.operations import CLASSES as TF_OPERATIONS
 from specfmt.formats.read.tensorflow.operations import convert_function
 from specfmt.formats.read.tensorflow.steps import Helper, LostOperandError, UnsupportedError
+from specfmt.formats.read.tensorflow.tables import FUNCTIONS
 from specfmt.vocab.base import CUSTOM
 
 TF_PREFIXES: Final = ("tf.", "tf_op_layer_", "TensorFlowOpLayer")
@@ -122,6 +129,8 @@ class FunctionalReader(GraphReader):
             entry = legacy_models.merge_entry(config, config_path, name)
             record = Record(name, entry, where, calls)
             drop_empty(calls)
+        elif function := self.function_entry(class_name, config, calls, where):
+            record = Record(name, {**function, "name": name}, where, calls)
         else:
             entry = self.layers.read(item, where, self.policy, rank, frozen=self.frozen)
             record = Record(name, {**entry, "name": name}, where, calls, class_name=class_name)
@@ -135,6 +144,43 @@ class FunctionalReader(GraphReader):
                 drop_empty(calls)
         self.records.append(record)
         self.ranks[name] = output_rank(record.entry, rank)
+
+    def function_entry(
+        self, class_name: str, config: Any, calls: list[Call], where: Path
+    ) -> Json | None:
+        """The entry of a Lambda of a named function that is called on single tensors."""
+        if not all(len(call.refs()) == 1 for call in calls):
+            return None
+        entry = named_function(self.context, class_name, config, self.policy, where)
+        if entry is not None:
+            settle_function(entry, calls)
+            return entry
+        return self.tensorflow_entry(class_name, config, calls, where)
+
+    def tensorflow_entry(
+        self, class_name: str, config: Any, calls: list[Call], where: Path
+    ) -> Json | None:
+        """The operation that equals a TensorFlow function which a Lambda calls by name."""
+        name, arguments = function_of(class_name, config, self.policy, where)
+        known = [key for key in (name, f"nn.{name}", f"math.{name}") if key in FUNCTIONS]
+        found: Json | None = None
+        changed = [Call(list(call.refs()), dict(arguments), call.path) for call in calls]
+        for call in changed if known else ():
+            recorded = {"function": known[0]}
+            sizes = Sizes([], {})
+            try:
+                found, helpers = convert_function(
+                    TF_OPERATIONS[0], recorded, where, call, name, sizes
+                )
+            except (UnsupportedError, LostOperandError):
+                return None
+            if helpers or op_defaults(found.get("op", "")) is None:
+                return None
+        if found is not None:
+            warn_of(self.context, config, f"tf.{known[0]}", where)
+            for call, other in zip(calls, changed, strict=True):
+                call.args, call.kwargs = other.args, other.kwargs
+        return found
 
     def input_rank(self, calls: list[Call]) -> int | None:
         refs = calls[0].refs() if calls else []

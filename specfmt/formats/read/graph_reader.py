@@ -11,8 +11,10 @@ from specfmt.formats.read.assemble import NO_INPUT, Assembler, Record
 from specfmt.formats.read.call_indices import offsets
 from specfmt.formats.read.input_shapes import input_spec
 from specfmt.formats.read.layer_entries import LayerReader
+from specfmt.formats.read.named_functions import named_function
 from specfmt.formats.read.nodes import Call, Ref, collect_refs, map_refs
 from specfmt.formats.read.operations import operation_class
+from specfmt.formats.read.serialized_layers import layer_parts
 from specfmt.graph.model import flat_order
 from specfmt.layers.naming import is_automatic
 
@@ -89,6 +91,10 @@ class GraphReader:
 
     def read_layer(self, item: Any, where: Path, rank: int | None) -> Json | None:
         try:
+            class_name, config, path = layer_parts(item, where)
+            function = named_function(self.context, class_name, config, self.policy, path)
+            if function is not None:
+                return function
             return self.layers.read(item, where, self.policy, rank, frozen=self.frozen)
         except SpecError as error:
             self.problems.extend(error.diagnostics)

@@ -36,20 +36,28 @@ from specfmt.formats.read.keras3 import (
 from specfmt.formats.read.policies import is_default_quantization, read_policy
 from specfmt.formats.read.serialized_layers import MODELS, layer_parts
 from specfmt.formats.read.unknown_layers import (
-    LAMBDA,
     custom_entry,
     lambda_entry,
     unsupported_entry,
 )
 from specfmt.formats.read.words import field_kind, plain_word, read_word
 from specfmt.layers.base import KERAS_LAYERS, Layer
+from specfmt.layers.core import Identity
 from specfmt.layers.former_arguments import INPUT_KEYS
 from specfmt.layers.former_types import FORMER_TYPES
+from specfmt.layers.kept import LAMBDA
 from specfmt.layers.keras_names import KERAS_LAYERS as KERAS_NAMES
+from specfmt.layers.merging import Concatenate
 from specfmt.layers.recurrent_cells import CELLS
 from specfmt.layers.registry import layer_class
 from specfmt.layers.wrappers import Bidirectional
 from specfmt.vocab.naming import to_snake_case
+
+OF_FEATURE_SPACES: Final = {
+    "TFDIdentity": Identity.type_name,
+    "TFDConcat": Concatenate.type_name,
+}
+"""Private classes of `keras.utils.FeatureSpace` -> the layers that compute the same."""
 
 RELU6_LIMIT: Final = 6.0
 """The ``max_value`` for which a `ReLU` is the function `relu6`."""
@@ -107,6 +115,9 @@ class LayerReader:
             SpecError: The layer is damaged, or Keras 3 has no equivalent.
         """
         class_name, config, config_path = layer_parts(item, path)
+        if class_name in OF_FEATURE_SPACES and self._is_keras(item):
+            class_name = OF_FEATURE_SPACES[class_name]
+            item = {**item, "class_name": class_name, "module": KERAS_LAYERS}
         if class_name in MODELS:
             return {
                 "type": "Model",

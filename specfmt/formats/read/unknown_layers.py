@@ -12,11 +12,11 @@ from specfmt.formats.config.defaults import unsupported_config
 from specfmt.formats.config.reading import Json, as_text, fail, show
 from specfmt.formats.read.operations import is_operation, operation_name
 from specfmt.layers.base import KERAS_LAYERS
+from specfmt.layers.kept import KEPT, LAMBDA, kept_layer
 from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
 from specfmt.layers.keras_names import NOT_IN_GRAPHS
 from specfmt.vocab.base import CUSTOM
 
-LAMBDA: Final = "Lambda"
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 TO_BE_WRITTEN: Final = "generated code has a class for it to complete; or set `torch:` or `define:`"
 
@@ -27,7 +27,7 @@ def lambda_entry(context: Context, item: Any, class_name: str, config: Json, pat
         "SF430",
         f"kept {show(config.get('name', class_name))}, a Lambda, as a custom layer; its code is not read",
         path,
-        "replace it by operations of keras.ops, or by a layer class",
+        KEPT[LAMBDA].advice,
     )
     return _opaque(context, item, class_name, config, path)
 
@@ -45,6 +45,11 @@ def custom_entry(
         path: Its path in the source.
         reason: Why the layer is kept, if specfmt knows its class.
     """
+    module = item.get("module") if isinstance(item, dict) else None
+    whole = kept_layer(f"{module}.{class_name}" if module else class_name)
+    if whole is not None:
+        context.warn("SF314", f"kept {class_name} whole: {whole.reason}", path, whole.advice)
+        return _opaque(context, item, class_name, config, path)
     why = (
         reason
         or unsupported_config(class_name, config)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from specfmt.diagnostics import Path
 from specfmt.formats.config.reading import Json, check_bounds, fail, show
+from specfmt.formats.source.feature_spaces import as_functional, is_feature_space
 
 MAX_SEARCH: Final = 5_000
 """The most values that are searched for an architecture inside another object."""
@@ -55,6 +56,8 @@ def locate(document: Any) -> Located:
     if not isinstance(document, (dict, list)):
         fail("SF402", f"expected a Keras architecture, received {show(document)}", (), _HINT)
     _refuse_graph_model(document)
+    if isinstance(document, dict) and is_feature_space(document):
+        return _located(as_functional(document), (), None, document)
     queue: deque[tuple[Any, Path, Json | None]] = deque([(document, (), None)])
     looked = 0
     while queue and looked < MAX_SEARCH:

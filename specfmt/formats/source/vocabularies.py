@@ -19,8 +19,8 @@ from specfmt.formats.source.hdf5 import check_file
 from specfmt.layers.preprocessing_categories import IntegerLookup, TextVectorization
 from specfmt.vocab.naming import to_snake_case
 
-CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies")
-"""The folder of a model's layers; TensorFlow 2.12 wrote the second name."""
+CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies", "preprocessors")
+"""The folder of a model's layers; TensorFlow 2.12 wrote the second name, a FeatureSpace the third."""
 
 FOLDER: Final = "assets/"
 TABLE: Final = "/vocabulary.txt"

@@ -14,6 +14,7 @@ from specfmt.graph.model import Unit
 from specfmt.layers.base import is_floating
 from specfmt.layers.custom import Custom
 from specfmt.layers.custom_weights import as_weight
+from specfmt.layers.kept import kept_layer
 from specfmt.layers.naming import is_identifier
 from specfmt.targets.naming import Scope
 from specfmt.targets.source import comment, literal
@@ -218,6 +219,9 @@ def _notes(
         for stub, config in zip(group, kept, strict=True):
             text = f"Config of {comment(stub.unit.name)}: {config_text(config)}."
             lines += paragraph(text)
+    whole = kept_layer(group[0].layer.class_)
+    if whole is not None:
+        lines += paragraph(f"Keras code only: {whole.reason}.")
     if group[0].shapes:
         named = not all("weight_" in name for name in group[0].shapes)
         what = "names, shapes and order" if named else "shapes and order"
