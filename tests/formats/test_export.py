@@ -181,7 +181,8 @@ def test_the_models_hold_every_layer_and_operation(keras: Any) -> None:
         collect(written(fresh(keras, name)))
     found |= {entry.get("type", "") for case in case_models() for entry in case.entries}
     assert set(INDEX) - found <= {"Custom"}
-    assert set(OPERATIONS.values()) <= found
+    # Keras reads no file with these back: it takes the list of their sizes for a shape.
+    assert set(OPERATIONS.values()) - found == {"AdaptiveAveragePool", "AdaptiveMaxPool"}
 
 
 @pytest.mark.slow

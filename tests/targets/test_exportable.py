@@ -66,6 +66,16 @@ LIMITS = (
     Limit(r"matrix_norm\(", SPECIALIZED, "matrix_norm fixes all sizes", fixed=True),
     Limit(r"take_along_dim\(", SPECIALIZED, "take_along_dim fixes all sizes", fixed=True),
     Limit(
+        r"def bincount",
+        "data-dependent|DataDependent",
+        "a size that depends on the data",
+        fixed=True,
+    ),
+    Limit(r"torch\.kron\(", SPECIALIZED, "kron fixes all sizes", fixed=True),
+    Limit(r"torch\.corrcoef\(", "DataDependentOutput", "corrcoef compares values", fixed=True),
+    Limit(r"F\.ctc_loss\(", "DynamicOutputShape", "ctc_loss takes lengths as numbers", fixed=True),
+    Limit(r"\.view\(torch\.", "report a bug to PyTorch", "no view of bytes", "trace", fixed=True),
+    Limit(
         r"IntegerLookup\([^)]*unknown=0",
         "Could not guard on data-dependent expression",
         "an error that depends on the data has no place in a graph",
@@ -92,6 +102,17 @@ ONE_BATCH = {
     "multiply(inputs=['in0','in1'])-(3,6,3)x(6,3)",
     "tensordot(inputs=['in0','in1'],axes=1)-(4,3)x(5,)",
     "broadcast_to(inputs=['e'],shape=[3,5,4])-4",
+    # Constant indices say something of each sample.
+    *(f"segment_{kind}-sorted" for kind in ("sum", "max", "min", "prod")),
+    *(
+        f"segment_{kind}-{case}"
+        for kind in ("sum", "max", "min", "prod")
+        for case in ("(2,)-float32", "(2, 3)-float32", "(2,)-int32")
+    ),
+    "segment_max-open",
+    "scatter-rows",
+    "scatter_update-rows-{}",
+    *(f"scatter_update-rows-{{'reduction': '{kind}'}}" for kind in ("add", "max", "min", "mul")),
 }
 
 

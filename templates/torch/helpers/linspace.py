@@ -18,7 +18,8 @@ def linspace(
         dim: The new axis.
         endpoint: Whether the last number is ``stop``; else it is the one after.
     """
-    start, stop = torch.broadcast_tensors(start, stop)
+    rank = max(start.dim(), stop.dim())
+    first, last = (x[(None,) * (rank - x.dim())].unsqueeze(dim) for x in (start, stop))
     steps = torch.arange(num, dtype=start.dtype, device=start.device)
-    weights = (steps / max(num - endpoint, 1)).view(-1, *(1,) * (start.dim() - dim))
-    return torch.lerp(start.unsqueeze(dim), stop.unsqueeze(dim), weights)
+    weights = (steps / max(num - endpoint, 1)).view(-1, *(1,) * (rank - dim))
+    return torch.lerp(first, last, weights)
