@@ -91,6 +91,12 @@ class Bidirectional(Layer):
                 field="layer" if self.backward_layer is None else "backward_layer",
             )
         if initial_state is not None:
+            if forward.states != backward.states:  # each gets half of them
+                raise ShapeError(
+                    "layers with the same number of states to give both an initial state",
+                    f"{forward.states} forwards and {backward.states} backwards",
+                    field="backward_layer",
+                )
             kept = (*forward.state_shapes(sequences), *backward.state_shapes(sequences))
             forward.check_states(initial_state, kept)
         output, states = (one[0], one[1:]) if forward.return_state else (one, ())

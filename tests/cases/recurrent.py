@@ -396,6 +396,42 @@ CELLS = [
     step("GRU", 1),
 ]
 
+UNROLLED = [
+    masked(rnn(kind, **BOTH, **extra), name=f"{kind}-unrolled-{'-'.join(extra)}")
+    for kind in ("LSTM", "GRU")
+    for extra in (
+        {"unroll": True, "zero_output_for_mask": True},
+        {"unroll": True, "go_backwards": True},
+    )
+]
+UNROLLED = [
+    Case(case.layers, (6,), dtypes=case.dtypes, inputs=case.inputs, name=case.name)
+    for case in [
+        *UNROLLED,
+        masked(
+            rnn("GRU", **BOTH, unroll=True, go_backwards=True, zero_output_for_mask=True),
+            name="GRU-unrolled-backwards-zero",
+        ),
+        masked(
+            rnn("LSTM", unroll=True, go_backwards=True, zero_output_for_mask=True),
+            name="LSTM-unrolled-backwards-zero-last",
+        ),
+        masked(
+            {"type": "RNN", "cell": {"type": "LSTMCell", "units": 4}, "unroll": True}
+            | {"go_backwards": True, "zero_output_for_mask": True, **BOTH},
+            name="RNN-unrolled-backwards-zero",
+        ),
+        masked(bidirectional(rnn("LSTM", **SEQUENCES, unroll=True)), name="both-ways-unrolled"),
+        masked(
+            bidirectional(
+                rnn("GRU", **SEQUENCES, go_backwards=True, unroll=True),
+                backward_layer=rnn("LSTM", **SEQUENCES, name="other"),
+            ),
+            POOL,
+            name="both-ways-one-unrolled",
+        ),
+    ]
+]
 STATEFUL = [
     Case(
         rnn("LSTM", stateful=True),
@@ -404,4 +440,15 @@ STATEFUL = [
     ),
 ]
 
-CASES = [*PLAIN, *DROPOUT, *MASKS, *STATES, *DIRECTIONS, *EVERY_STEP, *CELLS, *MODELS, *STATEFUL]
+CASES = [
+    *PLAIN,
+    *DROPOUT,
+    *MASKS,
+    *STATES,
+    *DIRECTIONS,
+    *EVERY_STEP,
+    *CELLS,
+    *MODELS,
+    *UNROLLED,
+    *STATEFUL,
+]

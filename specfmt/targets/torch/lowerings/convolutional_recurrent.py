@@ -42,6 +42,7 @@ from specfmt.targets.torch.lowerings.recurrent import (
     recalled,
     remember,
     state_name,
+    zeros_apart,
 )
 from specfmt.targets.torch.params import WeightExpr
 from specfmt.targets.torch.registry import TargetError
@@ -55,6 +56,13 @@ def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
         TargetError: PyTorch cannot express the layer with these arguments.
     """
     x, mask = call.x, call.mask
+    if zeros_apart(layer, call)[0] is not None:
+        raise TargetError(
+            "a masked sequence of images that is unrolled backwards, which Keras zeroes at the "
+            "reversed steps, has no PyTorch form",
+            "set `unroll: false`",
+            "unroll",
+        )
     if mask is not None:
         mask = expand_mask(builder, layer, x, mask)
     if layer.go_backwards:

@@ -25,6 +25,7 @@ from specfmt.targets.torch.expr import (
     SelfAttr,
     Subscript,
     Tensor,
+    Unary,
     substitute,
 )
 from specfmt.targets.torch.lowerings.functions import activation
@@ -242,9 +243,36 @@ def run(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
     Raises:
         TargetError: PyTorch cannot express the layer with these arguments.
     """
+    reads, layer = zeros_apart(layer, call)
     if layer.go_backwards:
         call = backwards(builder, call)
-    return run_cell(builder.inner(layer, "", layer.cell_name), layer, call)
+    result = run_cell(builder.inner(layer, "", layer.cell_name), layer, call)
+    return zeroed(builder, result, reads)
+
+
+def zeros_apart(layer: Any, call: Context) -> tuple[Tensor | None, Any]:
+    """The mask by which Keras zeroes the output sequence of a layer that it unrolls backwards.
+
+    The sequence is reversed then and the mask is not (keras/src/backend/tensorflow/rnn.py).
+
+    Returns:
+        The mask, None in all other cases, and the layer without its ``zero_output_for_mask`` if
+        there is one.
+    """
+    apart = layer.unroll and layer.go_backwards and layer.return_sequences
+    if not (apart and layer.zero_output_for_mask) or call.mask is None:
+        return None, layer
+    return call.mask, layer.model_copy(update={"zero_output_for_mask": False})
+
+
+def zeroed(builder: LayerBuilder, result: Result, mask: Tensor | None) -> Result:
+    """The result with the output sequence set to zero where the mask is false."""
+    if mask is None:
+        return result
+    gone = Unary("~", Method(mask, "unsqueeze", (-1,)))
+    output = builder.method(result.output, "masked_fill", gone, 0, layout="keras")
+    output.mask = result.output.mask
+    return Result(output, result.states)
 
 
 def backwards(builder: LayerBuilder, call: Context) -> Context:

@@ -27,6 +27,8 @@ from specfmt.targets.torch.lowerings.recurrent import (
     run_cell,
     state,
     stock_module,
+    zeroed,
+    zeros_apart,
 )
 from specfmt.targets.torch.registry import TargetError, lower
 
@@ -47,6 +49,7 @@ def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
             "cell",
             "SF304",
         )
+    reads, layer = zeros_apart(layer, call)
     if layer.go_backwards:
         call = backwards(builder, call)
     cells = layer.plain_cells()
@@ -70,7 +73,7 @@ def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
         result = run_cell(part, one, replace(call, states=own))
         states += result.states
     assert result is not None
-    return Result(result.output, states)
+    return zeroed(builder, Result(result.output, states), reads)
 
 
 lower_by(run_rnn, RNN)

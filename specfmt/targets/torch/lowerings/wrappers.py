@@ -94,6 +94,8 @@ def one_module(
     stock = is_stock(forward, training) and is_stock(backward, training)
     # Each direction draws its own dropout mask.
     dropped = any(any(rates(one, training)) for one in (forward, backward))
+    if forward.return_sequences and (forward.unroll or backward.unroll):
+        return None  # Keras zeroes masked steps of an unrolled direction otherwise
     if same and stock and not dropped and not forward.go_backwards:
         return pairs[0], pairs[1]
     return None
