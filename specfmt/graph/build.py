@@ -290,6 +290,7 @@ class Builder(Scope):
             (*self.path, *path),
             trainable=not frozen,
             policy=entry.dtype or self.policy,
+            around=self.policy,
         )
         self.units[name] = unit
         return unit

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from specfmt.diagnostics import Diagnostic
-from specfmt.fields.types import DTYPES
 from specfmt.graph.model import Array, Graph, Node, Value, map_values
 from specfmt.layers.base import Layer, Shape, ShapeError, Weight
 from specfmt.layers.op import Op, Operand
+from specfmt.layers.policies import compute_dtype
 
 
 def show_shape(shape: Shape) -> str:
@@ -18,15 +18,6 @@ def show_shape(shape: Shape) -> str:
         "N" if i == 0 and s is None else "?" if s is None else str(s) for i, s in enumerate(shape)
     ]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
-
-
-def compute_dtype(policy: Any) -> str:
-    """The dtype that a layer computes in under a dtype policy (default float32)."""
-    if isinstance(policy, dict):
-        inner = policy.get("config")
-        policy = (inner if isinstance(inner, dict) else policy).get("name", "float32")
-    name = policy.rpartition("_from_")[2].removeprefix("mixed_") if isinstance(policy, str) else ""
-    return name if name in DTYPES else "float32"
 
 
 def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:

@@ -17,10 +17,11 @@ from typing import Any
 
 from specfmt.graph.execution import execution_order, takes_masks
 from specfmt.graph.held import HeldModel
-from specfmt.graph.infer import compute_dtype, split_arguments
+from specfmt.graph.infer import split_arguments
 from specfmt.graph.model import Graph, Node, Value, flatten, values_in
 from specfmt.graph.tracing import is_copied
 from specfmt.layers.base import Layer, is_floating
+from specfmt.layers.policies import compute_dtype
 from specfmt.layers.wrappers import TimeDistributed
 
 

@@ -76,6 +76,7 @@ class Unit:
         weights: In Keras's order; empty for a nested model (they are its graph's).
         trainable: False if the layer or a model that contains it is frozen.
         policy: Its dtype policy, or else that of the model that contains it.
+        around: The dtype policy of the model that contains it.
         path: The path of the definition in the document.
     """
 
@@ -85,6 +86,7 @@ class Unit:
     path: Path
     trainable: bool = True
     policy: Any = None
+    around: Any = None
     weights: tuple[Weight, ...] = ()
     weights_known: bool = False
     calls: list[Node] = field(default_factory=list)

@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from specfmt.diagnostics import Path
-from specfmt.graph.infer import compute_dtype, infer, split_arguments
+from specfmt.graph.infer import infer, split_arguments
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves, map_values
 from specfmt.layers.base import Layer, is_floating
 from specfmt.layers.op import Op
+from specfmt.layers.policies import compute_dtype
 from specfmt.layers.registry import build_op
 from specfmt.vocab.naming import to_snake_case
 

@@ -23,6 +23,7 @@ from specfmt.fields.types import (
 )
 from specfmt.layers.base import Argument, Shape, ShapeError
 from specfmt.layers.categorical import Categorical, Lookup, check_sparse, one_hot_shape
+from specfmt.layers.policies import variable_dtype
 from specfmt.layers.registry import layer
 
 OOV_TOKEN: Final = "[UNK]"  # noqa: S105 (a token of text)
@@ -284,11 +285,11 @@ class Hashed(Categorical):
 
     @classmethod
     def own_dtype(cls, fields: dict[str, Any]) -> str | None:
-        return "int64" if fields.get("output_mode", "int") == "int" else None
+        return "int64" if fields.get("output_mode", "int") == "int" else "float32"
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
         if isinstance(self.dtype, str):
-            return self.dtype
+            return variable_dtype(self.dtype)
         return self.own_dtype(vars(self)) or compute_dtype
 
 

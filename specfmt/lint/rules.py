@@ -373,3 +373,15 @@ def kept_whole(graph: Graph) -> Iterator[Diagnostic]:
                 (*path, "class"),
                 found.advice,
             )
+
+
+@rule("SF614")
+def unscaled_loss(graph: Graph) -> Iterator[Diagnostic]:
+    """Training in float16 without loss scaling."""
+    if train_of(graph) is not None and graph.policy == "mixed_float16":
+        yield warning(
+            "SF614",
+            "expected a policy that needs no loss scaling for training, received mixed_float16",
+            ("dtype",),
+            "use mixed_bfloat16",
+        )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from specfmt.graph.infer import compute_dtype
 from specfmt.layers.base import Layer
 from specfmt.layers.entries import InputSpec, Model
+from specfmt.layers.policies import HALVES, compute_dtype
 from specfmt.spec.document import ModelSpec
-
-HALVES: Final = ("float16", "bfloat16")
 
 
 def in_float32(spec: ModelSpec) -> tuple[ModelSpec, str]:

@@ -8,7 +8,7 @@ from specfmt.formats.read.word_objects import FUNCTION, known_name
 
 OWN: Final = (
     *("activations", "constraints", "dtype_policies", "initializers", "layers", "losses"),
-    *("metrics", "models", "ops", "optimizers", "regularizers", "tree"),
+    *("metrics", "mixed_precision", "models", "ops", "optimizers", "regularizers", "tree"),
 )
 """Packages of Keras whose classes and functions only compute."""
 

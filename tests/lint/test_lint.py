@@ -114,6 +114,11 @@ FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
     "softmax of one": ("SF608", chain([4], dense(1, "softmax")), "/layers/0"),
     "a name with a space": ("SF609", chain([4], dense(2, name="hidden 1")), "/layers/0/name"),
     "a model's name": ("SF609", {**chain([4], dense(2)), "name": "_case"}, "/name"),
+    "float16 in training": (
+        "SF614",
+        {**trained("mean_squared_error", dense(3)), "dtype": "mixed_float16"},
+        "/dtype",
+    ),
     "a random crop": ("SF610", chain([8, 8, 3], CROP), "/layers/0"),
     "dropout that stays on": (
         "SF612",
@@ -215,6 +220,11 @@ def test_sizes_that_fit(case: str) -> None:
 
 
 QUIET: dict[str, dict[str, Any]] = {
+    "bfloat16 in training": {
+        **trained("mean_squared_error", dense(3)),
+        "dtype": "mixed_bfloat16",
+    },
+    "float16 at inference": {**chain([4], dense(3)), "dtype": "mixed_float16"},
     "logits": trained(LOGITS, dense(3)),
     "a random crop of the same size": chain([5, 4, 3], CROP),
     "a fixed mode without effect on anything": chain(

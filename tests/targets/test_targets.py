@@ -181,8 +181,13 @@ def test_what_a_target_refuses_is_found_part_by_part() -> None:
     graph = specfmt.analyze(SPEC)
     assert find_target("torch").check(graph) == []
     assert find_target("torch").check(graph, training=True) != []  # there is no train: section
-    mixed = specfmt.loads(TEXT.replace("units: 3", "units: 3, dtype: mixed_float16"))
-    assert [d.code for d in find_target("torch").check(specfmt.analyze(mixed))] == ["SF301"]
+    refused = specfmt.loads(
+        TEXT.replace(
+            "units: 3",
+            "units: 3, dtype: {class_name: QuantizedDTypePolicy, config: {mode: int8, source_name: float32}}",
+        )
+    )
+    assert [d.code for d in find_target("torch").check(specfmt.analyze(refused))] == ["SF301"]
 
 
 # -------------------------------------------------------------- a target of a package

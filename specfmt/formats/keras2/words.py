@@ -13,8 +13,8 @@ from specfmt.formats.config.defaults import activation_defaults
 from specfmt.formats.config.former_arguments import keras_2_names
 from specfmt.formats.config.reading import Json, show
 from specfmt.formats.read.words import KERAS_2_HARD_SIGMOID
-from specfmt.graph.infer import compute_dtype
 from specfmt.layers.activations import ACTIVATION_LAYERS
+from specfmt.layers.policies import compute_dtype
 from specfmt.vocab.base import CUSTOM, Term
 from specfmt.vocab.naming import to_snake_case
 

@@ -37,10 +37,27 @@ ABS_MAX: Final[Json] = {
 def read_policy(dtype: Any, path: Path) -> Any:
     """A layer's dtype: a name, or the config of a quantized dtype policy."""
     if dtype is None or isinstance(dtype, str):
-        return dtype or None
+        return current_name(dtype) if dtype else None
     mapping = as_map(dtype, path, "a dtype")
     config = mapping.get("config")
-    if mapping.get("class_name") in ("DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"):
+    if mapping.get("class_name") in POLICIES:
         config = as_map(config, (*path, "config"), "a dtype policy")
-        return as_text(config.get("name"), (*path, "config", "name"), "the name of a dtype policy")
+        name = config.get("name")
+        return current_name(as_text(name, (*path, "config", "name"), "the name of a dtype policy"))
     return mapping
+
+
+POLICIES: Final = ("DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1", "AutoPolicy")
+"""Classes of policies that their name defines, in all generations of Keras."""
+
+FLOAT32_VARIABLES: Final = "_with_float32_vars"
+"""The suffix that TensorFlow 2.0 wrote for mixed precision (`keras.mixed_precision.experimental`)."""
+
+
+def current_name(name: str) -> str | None:
+    """The current name of a policy; None if it takes the dtype of its inputs, as TensorFlow 2.0's
+    ``infer`` did."""
+    start = name.removesuffix(FLOAT32_VARIABLES)
+    if start in ("infer", "_infer"):
+        return None
+    return start if start in (name, "float32") else f"mixed_{start}"

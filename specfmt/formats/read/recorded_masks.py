@@ -23,10 +23,10 @@ from specfmt.formats.read.assemble import Record
 from specfmt.formats.read.nodes import Call, Ref, collect_refs
 from specfmt.formats.read.policies import read_policy
 from specfmt.graph.build import build
-from specfmt.graph.infer import compute_dtype
 from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.graph.tracing import Trace, traced
 from specfmt.layers.naming import is_automatic
+from specfmt.layers.policies import compute_dtype
 from specfmt.layers.registry import layer_class
 from specfmt.spec.document import parse_document
 from specfmt.vocab.naming import to_snake_case

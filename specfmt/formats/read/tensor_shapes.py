@@ -10,9 +10,9 @@ from specfmt.fields.validation import validate
 from specfmt.formats.config.reading import Json
 from specfmt.formats.read.assemble import Record
 from specfmt.formats.read.nodes import Ref, intact_tensor
-from specfmt.graph.infer import compute_dtype
 from specfmt.layers.base import is_floating
 from specfmt.layers.custom import Custom
+from specfmt.layers.policies import compute_dtype
 from specfmt.vocab.base import CUSTOM
 
 MOST_OUTPUTS: Final = 999

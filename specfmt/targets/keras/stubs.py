@@ -9,7 +9,7 @@ from typing import Any
 from specfmt.diagnostics import Path
 from specfmt.graph.assumed import completed, unknown_layers, with_layer
 from specfmt.graph.build import build
-from specfmt.graph.infer import compute_dtype, show_shape
+from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Graph, Unit, Value, values_in
 from specfmt.graph.symbolic import show_value
 from specfmt.layers.base import Shape
@@ -17,6 +17,7 @@ from specfmt.layers.custom import Custom
 from specfmt.layers.custom_weights import as_weight
 from specfmt.layers.keras_names import KERAS_LAYERS
 from specfmt.layers.naming import is_identifier
+from specfmt.layers.policies import compute_dtype
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.keras.custom import KERAS_MODULES, is_importable
 from specfmt.targets.naming import Scope, identifier

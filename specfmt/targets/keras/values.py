@@ -186,7 +186,8 @@ def argument_sources(
         tables: Field -> the constant with its value.
     """
     given = model.explicit_arguments()
-    if policy not in (None, "float32") and getattr(model, "takes_base_arguments", True):
+    own = isinstance(model, Layer) and model.own_dtype(vars(model)) is not None
+    if policy not in (None, "float32") and not own and getattr(model, "takes_base_arguments", True):
         given.setdefault("dtype", policy)
     fields = type(model).model_fields
     takes_no_flag = isinstance(model, Layer) and not model.takes_trainable

@@ -6,12 +6,13 @@ parameters as the layer's `output_shape`).  It returns the output tensor, or a t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
-from specfmt.graph.infer import compute_dtype
-from specfmt.graph.model import Node, Unit
-from specfmt.layers.base import Layer
+from specfmt.graph.model import Node
+from specfmt.layers.base import Layer, is_floating
+from specfmt.layers.policies import HALVES, compute_dtype, variable_dtype
 from specfmt.targets.naming import identifier
 from specfmt.targets.tables import is_long
 from specfmt.targets.torch.activity import penalize
@@ -30,33 +31,12 @@ from specfmt.targets.torch.expr import (
     Tensor,
     one_order,
 )
+from specfmt.targets.torch.mixed_precision import IN_FLOAT32, in_compute_dtype
 from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights, flat_rows
 from specfmt.targets.torch.params import Literal as LiteralExpr
 from specfmt.targets.torch.registry import TargetError, find_lowering
 from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
 from specfmt.vocab.base import Term
-
-
-def parameter_dtype(unit: Unit) -> str:
-    """The dtype of a layer's parameters; empty if it is float32.
-
-    Raises:
-        TargetError: The policy is mixed precision, in which Keras casts float32 weights at
-            every use.
-    """
-    policy = unit.policy
-    dtype = compute_dtype(policy)
-    if dtype == "float32" or not unit.weights:
-        return ""
-    config = policy.get("config") if isinstance(policy, dict) else {"name": policy}
-    name = str(config.get("name", "")) if isinstance(config, dict) else ""
-    if name.startswith("mixed_"):
-        raise TargetError(
-            f"expected one dtype for parameters and computation, received the policy {name}",
-            "use float32 and train under torch.autocast",
-            "dtype",
-        )
-    return dtype
 
 
 class LayerBuilder:
@@ -70,11 +50,14 @@ class LayerBuilder:
         weights: The layer's Keras weights; by default those of the call's unit.
         part: A suffix for the attribute names of the layer's modules.
         trainable: Whether the weights are trained; by default as in the graph.
+        policy: The dtype policy of the layer; by default that of the call's unit.
 
     Attributes:
         unit: The graph unit that is called.
         weights: The layer's Keras weights, as expressions.
+        compute_dtype: The dtype that the layer computes in.
         dtype: The parameters' dtype if it is not float32, else empty.
+        casts: Whether it computes in half precision, for which parameters may have to be cast.
     """
 
     def __init__(
@@ -86,6 +69,7 @@ class LayerBuilder:
         weights: Weights | None = None,
         part: str = "",
         trainable: bool | None = None,
+        policy: Any = None,
     ) -> None:
         self.class_builder = class_builder
         self.node = node
@@ -94,7 +78,12 @@ class LayerBuilder:
         self.weights = weights or Weights({w.name: w.shape for w in node.unit.weights})
         self.part = part
         self.trainable = node.unit.trainable if trainable is None else trainable
-        self.dtype = parameter_dtype(node.unit) if node.unit.graph is None else ""
+        self.policy = policy or node.unit.policy
+        own = node.unit.graph is None and not node.unit.layer.is_operation
+        self.compute_dtype = compute_dtype(self.policy) if own else "float32"
+        kept = variable_dtype(self.policy) if own and node.unit.weights else "float32"
+        self.dtype = "" if kept == "float32" else kept
+        self.casts = self.compute_dtype in HALVES
 
     def inner(self, layer: Layer, part: str, prefix: str = "") -> LayerBuilder:
         """The builder for a layer inside this one (wrappers).
@@ -110,7 +99,29 @@ class LayerBuilder:
             weights=self.weights.under(prefix) if prefix else self.weights,
             part="_".join(filter(None, (self.part, part))),
             trainable=self.trainable and not layer.is_frozen(),
+            policy=layer.dtype or (self.policy if layer is self.unit.spec else self.around),
         )
+
+    @property
+    def around(self) -> Any:
+        """The dtype policy of inner layers that have none."""
+        return self.unit.around
+
+    def autocast(self, tensor: Tensor) -> Tensor:
+        """Cast a floating-point tensor to the layer's compute dtype, as Keras does."""
+        if not is_floating(tensor.dtype) or tensor.dtype == self.compute_dtype:
+            return tensor
+        cast = self.method(
+            tensor, "to", Name(f"torch.{self.compute_dtype}"), dtype=self.compute_dtype
+        )
+        cast.mask = tensor.mask
+        return cast
+
+    def without_casts(self) -> LayerBuilder:
+        """The same builder for steps whose calls of modules are written again by the caller."""
+        other = copy(self)
+        other.casts = False
+        return other
 
     def lower(self, layer: Layer, *args: Any, **kwargs: Any) -> Any:
         """Lower an inner layer: ``builder.inner(layer, "cell", "lstm_cell").lower(layer, x)``.
@@ -121,6 +132,9 @@ class LayerBuilder:
         lowering = find_lowering(type(layer))
         if lowering is None:
             raise TargetError(f"{layer.type_name} has no PyTorch lowering", code="SF300")
+        if self.node.unit.graph is None and not self.unit.layer.is_operation:
+            args = tuple(map_nest(item, self.autocast) for item in args)
+            kwargs = {key: map_nest(item, self.autocast) for key, item in kwargs.items()}
         return lowering(layer, self, *args, **kwargs)
 
     # -- definitions ---------------------------------------------------------------------
@@ -180,7 +194,9 @@ class LayerBuilder:
                 buffers,
                 stays_eval,
                 comment,
-                self.dtype,
+                ""
+                if not params or (self.dtype in HALVES and ctor.startswith(IN_FLOAT32))
+                else self.dtype,
                 initializes_itself,
             )
             self.class_builder.modules[key] = known
@@ -216,7 +232,8 @@ class LayerBuilder:
             x: The output of the step that uses them, in either layout.
             suffix: The suffix of the buffer's name.
         """
-        literal = LiteralExpr(shape, tuple(float(value) for value in values))
+        numbers = tuple(float(value) for value in values)
+        literal = LiteralExpr(shape, numbers, self.compute_dtype)
         return self.parameter(self.aligned(literal, x), suffix, trainable=False)
 
     def table(self, values: Sequence[Any], suffix: str) -> Any:
@@ -239,7 +256,7 @@ class LayerBuilder:
         listed = self.table(values, suffix)
         constant = listed.text if isinstance(listed, Name) else ""
         numbers = tuple(float(value) for value in values)
-        literal = LiteralExpr((len(values),), numbers, constant=constant)
+        literal = LiteralExpr((len(values),), numbers, self.compute_dtype, constant=constant)
         return self.parameter(literal, suffix, trainable=False)
 
     def aligned(self, expr: WeightExpr, x: Tensor) -> WeightExpr | ByLayout:
@@ -267,9 +284,12 @@ class LayerBuilder:
 
     # -- computation -----------------------------------------------------------------------
 
-    def tensor(self, shape: Shape, dtype: str = "float32", **kwargs: Any) -> Tensor:
-        """A new tensor, named after the call; ``shape`` is in Keras's axis order."""
-        return Tensor(tuple(shape), dtype, self.node.name, **kwargs)
+    def tensor(self, shape: Shape, dtype: str = "", **kwargs: Any) -> Tensor:
+        """A new tensor, named after the call; ``shape`` is in Keras's axis order.
+
+        Without ``dtype`` it has the layer's compute dtype.
+        """
+        return Tensor(tuple(shape), dtype or self.compute_dtype, self.node.name, **kwargs)
 
     def step(
         self,
@@ -288,6 +308,14 @@ class LayerBuilder:
             output_layout: The layout of its outputs; None if it is the inputs' layout.
             kwargs: Further attributes of the `Step`.
         """
+        if self.casts:
+            new, automatic = in_compute_dtype(self.class_builder, self.compute_dtype, expr)
+            if new != expr or automatic:
+                kwargs["module"] = None  # an nn.Sequential casts nothing
+                for tensor in outputs:
+                    if is_floating(tensor.dtype):
+                        tensor.dtype = self.compute_dtype
+            expr, kwargs["autocast"] = new, self.compute_dtype if automatic else ""
         self.class_builder.steps.append(
             Step(outputs, expr, layout, output_layout, node=self.node, **kwargs)
         )
@@ -420,3 +448,14 @@ class LayerBuilder:
             FlattenFrom(x), y, layout=layout, module=Call("nn.Flatten"), same_line=False
         )
         return result
+
+
+def map_nest(args: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Apply ``change`` to every tensor in nested lists, tuples and dicts."""
+    if isinstance(args, Tensor):
+        return change(args)
+    if isinstance(args, dict):
+        return {key: map_nest(item, change) for key, item in args.items()}
+    if isinstance(args, (list, tuple)):
+        return type(args)(map_nest(item, change) for item in args)
+    return args

@@ -6,14 +6,14 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.targets.imports import import_lines
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment, remark
 from specfmt.targets.torch.constants import literal_buffer
-from specfmt.targets.torch.expr import ByOrder, Chain, shape_text
+from specfmt.targets.torch.expr import STRING, ByOrder, Chain, shape_text
 from specfmt.targets.torch.forward import Forward
 from specfmt.targets.torch.initialize import Reset, resets
 from specfmt.targets.torch.layout import written_layout
@@ -22,9 +22,6 @@ from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import Renderer
 from specfmt.targets.torch.static_types import attribute
 from specfmt.targets.torch.steps import ModuleDef, ParamDef
-
-STRING: Final = "string"
-"""Keras's dtype of texts; PyTorch has no string tensors, so texts are lists or NumPy arrays."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ are converted to PyTorch's axis numbers once the layout of their step is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+STRING: Final = "string"
+"""Keras's dtype of texts; PyTorch has no string tensors, so texts are lists or NumPy arrays."""
 
 Shape = tuple[int | None, ...]
 Layout = Literal["any", "keras", "channels"]
@@ -313,6 +316,17 @@ def substitute(expr: Any, table: Mapping[Tensor, Tensor]) -> Any:
         return slice(*substitute((expr.start, expr.stop, expr.step), table))
     if isinstance(expr, Expr) and is_dataclass(expr):
         return type(expr)(*(substitute(getattr(expr, f.name), table) for f in fields(expr)))
+    return expr
+
+
+def rebuilt(expr: Any, change: Callable[[Any], Any]) -> Any:
+    """The expression with ``change`` applied to each of its parts."""
+    if isinstance(expr, (tuple, list)):
+        return type(expr)(change(item) for item in expr)
+    if isinstance(expr, dict):
+        return {key: change(item) for key, item in expr.items()}
+    if isinstance(expr, Expr) and is_dataclass(expr):
+        return type(expr)(*(change(getattr(expr, f.name)) for f in fields(expr)))
     return expr
 
 

@@ -7,14 +7,16 @@ A line has at most one module with a weight matrix, together with the functions 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import remark
 from specfmt.targets.torch.activity import PENALTY
-from specfmt.targets.torch.expr import Tensor, shape_text
+from specfmt.targets.torch.expr import STRING, Tensor, shape_text
 from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.local_names import LETTERS, Line, LocalNames
+from specfmt.targets.torch.mixed_precision import is_unchanged
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.render import ATOM, Renderer
 from specfmt.targets.torch.static_types import known_outputs
@@ -46,10 +48,12 @@ class Forward:
         self.locals = LocalNames(program, called)
         self.arguments = self.locals.arguments
         self.lines: list[str] = []
+        self.precision = ""
         self.comments: set[str] = set()
         self.declared = set(self.arguments)
         # Variable -> whether a type checker knows that its current value is a tensor.
         self.typed: dict[str, bool] = {}
+        self.modules = {module.attr: module for module in program.builder.modules.values()}
         self._write(self._group())
 
     def _group(self) -> list[Line]:
@@ -76,6 +80,8 @@ class Forward:
             return None
         if step.heavy and any(s.heavy for s in line.steps):
             return None
+        if not self._one_precision([*line.steps, step]):
+            return None
         if not (step.same_line or (step.node is previous.node) or self._is_permute(previous)):
             return None
         if value not in step.reads:
@@ -92,6 +98,26 @@ class Forward:
         comment = self._comment(joined) if len(joined.steps) > SHORT else ""
         fits = INDENT + len(target) + len(text) + len(comment) <= WIDTH
         return joined if fits else None
+
+    def _one_precision(self, steps: Sequence[Step]) -> bool:
+        """Whether steps can be computed in one statement, with or without `torch.autocast`."""
+        kinds = {step.autocast for step in steps if step.autocast}
+        return not kinds or (
+            len(kinds) == 1 and all(s.autocast or is_unchanged(s, self.modules) for s in steps)
+        )
+
+    def _precisions(self, lines: list[Line]) -> list[str]:
+        """The dtype of `torch.autocast` for each line; lines between two others share theirs."""
+        found = [next((s.autocast for s in line.steps if s.autocast), "") for line in lines]
+        previous = None
+        for index, kind in enumerate(found):
+            if kind and previous is not None and kind == found[previous]:
+                found[previous:index] = [kind] * (index - previous)
+            if kind:
+                previous = index
+            elif not all(is_unchanged(step, self.modules) for step in lines[index].steps):
+                previous = None
+        return found
 
     def _is_permute(self, step: Step) -> bool:
         return step.node is not None and step.same_line and step.module is None
@@ -129,15 +155,22 @@ class Forward:
         inputs = frozenset(self.program.arguments.values())
         returned = tuple(self.program.outputs.values())
         single = self.program.returns_one
+        precisions = self._precisions(lines)
         for index, line in enumerate(lines):
             step = line.last
+            self._enter(precisions[index], line)
             text = self._text(line, self.locals.named)
             for part in line.steps:
                 if part.comment and part.comment not in self.comments:
                     self.comments.add(part.comment)
-                    self.lines.append(remark(part.comment))
+                    self._put(remark(part.comment))
             known = self._known(line)
-            if single and index == len(lines) - 1 and step.outputs == returned:
+            if (
+                single
+                and not self.precision
+                and index == len(lines) - 1
+                and step.outputs == returned
+            ):
                 self._return(text, self._comment(line), known=returned[0] in known)
                 return
             self.locals.assign(index, step.outputs)
@@ -149,13 +182,28 @@ class Forward:
             for tensor in step.outputs:
                 self.typed[self.locals.named[tensor]] = tensor in known
             statement = text if step.effect else f"{target} = {text}"
-            self.lines.append(f"{statement}{self._comment(line)}")
+            self._put(f"{statement}{self._comment(line)}")
             branches = any(readers[t] > 1 for t in step.outputs)
             joins = len(self.locals.reads[index].keys() - inputs) > 1
             left = len(lines) - 1 - index
             if (branches and left) or (joins and left > 1):
                 self.lines.append("")
+        self._enter("", None)
         self.lines.append(f"return {self._returned()}")
+
+    def _enter(self, dtype: str, line: Line | None) -> None:
+        """Begin or end the block of `torch.autocast`."""
+        if dtype == self.precision:
+            return
+        self.precision = dtype
+        if dtype and line is not None:
+            x = next(t for t in line.reads if t.dtype != STRING)
+            device = f"{self.locals.named[x]}.device.type"
+            self.lines.append(f"with torch.autocast({device}, dtype=torch.{dtype}):")
+
+    def _put(self, statement: str) -> None:
+        """Add a statement, inside of the block of `torch.autocast` if there is one."""
+        self.lines.append(f"    {statement}" if self.precision else statement)
 
     def _known(self, line: Line) -> set[Tensor]:
         names = self.locals.named
@@ -186,7 +234,7 @@ class Forward:
         self.declared.add(name)
         if target == name:
             return f"{name}: torch.Tensor"
-        self.lines.append(f"{name}: torch.Tensor")
+        self._put(f"{name}: torch.Tensor")
         return target
 
     def _target(self, outputs: tuple[Any, ...]) -> str:

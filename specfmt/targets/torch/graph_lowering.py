@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from specfmt.diagnostics import SpecError
 from specfmt.graph.assumed import completed
 from specfmt.graph.execution import keeps_state, runs_in_order
-from specfmt.graph.infer import compute_dtype
 from specfmt.graph.mask_flow import MaskFlow, MaskFlows
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_values
 from specfmt.layers.base import is_floating
 from specfmt.targets.naming import Scope, class_name
 from specfmt.targets.templates import data_folder
 from specfmt.targets.torch.activity import add_penalties, nested_penalty, sum_of
-from specfmt.targets.torch.builder import LayerBuilder
+from specfmt.targets.torch.builder import LayerBuilder, map_nest
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Method, Name, Tensor
@@ -244,10 +242,23 @@ def _lower_node(
         key: buffer(builder, item, None, item.dtype) if isinstance(item, Array) else item
         for key, item in args.items()
     }
-    args = map_nest(args, lambda tensor: autocast(builder, tensor))
+    args = map_nest(args, builder.autocast)
     first = layer.call_arguments[0].name
     positional = [args.pop(first)] if first in args else []
-    return lowering(layer, builder, *positional, **args)
+    return in_keras_dtypes(builder, lowering(layer, builder, *positional, **args))
+
+
+def in_keras_dtypes(builder: LayerBuilder, result: Any) -> Any:
+    """A layer's outputs in the floating-point dtypes that they have in Keras."""
+    results = result if isinstance(result, tuple) else (result,)
+    found = []
+    for value, tensor in zip(builder.node.outputs, results, strict=True):
+        kinds = (tensor.dtype, value.dtype)
+        if kinds[0] != kinds[1] and all(map(is_floating, kinds)):
+            cast = builder.method(tensor, "to", Name(f"torch.{value.dtype}"), dtype=value.dtype)
+            cast.mask, tensor = tensor.mask, cast
+        found.append(tensor)
+    return tuple(found) if isinstance(result, tuple) else found[0]
 
 
 def _require_tensor(args: dict[str, Any]) -> None:
@@ -265,24 +276,3 @@ def _require_tensor(args: dict[str, Any]) -> None:
             "expected a tensor among the operands, received constants only",
             "write the result of the operation as `{const: ...}` where it is used",
         )
-
-
-def autocast(builder: LayerBuilder, tensor: Tensor) -> Tensor:
-    """Cast a floating-point input to the layer's compute dtype, as Keras does."""
-    wanted = compute_dtype(builder.unit.policy)
-    if not is_floating(tensor.dtype) or tensor.dtype == wanted:
-        return tensor
-    cast = builder.method(tensor, "to", Name(f"torch.{wanted}"), dtype=wanted)
-    cast.mask = tensor.mask
-    return cast
-
-
-def map_nest(args: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Apply ``change`` to every tensor in nested lists, tuples and dicts."""
-    if isinstance(args, Tensor):
-        return change(args)
-    if isinstance(args, dict):
-        return {key: map_nest(item, change) for key, item in args.items()}
-    if isinstance(args, (list, tuple)):
-        return type(args)(map_nest(item, change) for item in args)
-    return args

@@ -13,7 +13,6 @@ from typing import Any
 
 from specfmt.layers.base import Weight
 from specfmt.targets.source import embedded, formatted, string
-from specfmt.targets.torch.builder import parameter_dtype
 from specfmt.targets.torch.initializer_statements import Copy, Fill, InFloat32, Statements
 from specfmt.targets.torch.initializers import stand_in, statements
 from specfmt.targets.torch.params import Constant, Literal, Memory
@@ -129,7 +128,7 @@ def _entry(item: ModuleDef | ParamDef, program: ClassProgram, drawn: list[Weight
         if isinstance(expr, (Literal, Memory)):
             continue
         made = statements(expr, weights)
-        if parameter_dtype(item.unit) in LOW_PRECISION:
+        if item.dtype in LOW_PRECISION:
             made = _in_float32(made)
         if name in known and made == statements(Constant(expr.shape, known[name]), weights):
             continue

@@ -29,6 +29,7 @@ from specfmt.targets.torch.expr import (
     Tensor,
     Unary,
 )
+from specfmt.targets.torch.mixed_precision import CAST_CALL
 from specfmt.targets.torch.steps import Step
 
 UNDECLARED: Final = ("nn.GRU", "nn.LSTM", "nn.RNN", "SpectralNorm")
@@ -86,7 +87,7 @@ def is_known(expr: Any, known: Collection[Tensor], helpers: Collection[str]) -> 
         case Call(func=str() as func):
             if func.startswith(("F.", "torch.")):
                 return not func.startswith(UNTYPED)
-            return func in helpers
+            return func in helpers and func != CAST_CALL
         case Method(name="unflatten"):
             return True
         case Method() | Attr() | Subscript() | AxisSubscript():

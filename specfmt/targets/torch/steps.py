@@ -95,6 +95,8 @@ class Step:
         effect: Whether it is a statement that runs although nothing reads its result.
         target: ``outputs`` nested as in the call's result, if that is not a flat tuple:
             ``(out, (h, c))``.
+        autocast: The dtype of the `torch.autocast` under which it runs; empty if it runs
+            without.
     """
 
     outputs: tuple[Tensor, ...]
@@ -109,6 +111,7 @@ class Step:
     comment: str = ""
     target: tuple[Any, ...] | None = None
     effect: bool = False
+    autocast: str = ""
     _gathered: tuple[Any, tuple[Tensor, ...]] = (None, ())
 
     @property

@@ -12,7 +12,8 @@ from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.registry import lower
 from specfmt.vocab.base import Term
 
-HIDDEN = -1e9
+HIDDEN = {"float16": -3e4}
+"""Keras's value of hidden scores by dtype; -1e9 for others."""
 """The value of masked elements before a softmax in Keras (`_large_negative_number`)."""
 
 
@@ -76,7 +77,9 @@ def softmax(layer: Softmax, builder: LayerBuilder, x: Tensor, mask: Tensor | Non
         mask = builder.expr(Binary(">", mask, 0.5), mask, layout=layout, dtype="bool")
     hidden = Unary("~", mask)
     kept = builder.expr(
-        _softmax(Method(x, "masked_fill", (hidden, HIDDEN)), axes, x), x, layout=layout
+        _softmax(Method(x, "masked_fill", (hidden, HIDDEN.get(x.dtype, -1e9))), axes, x),
+        x,
+        layout=layout,
     )
     y = builder.method(kept, "masked_fill", hidden, 0, layout=layout)
     y.mask = mask if given is not None else x.mask

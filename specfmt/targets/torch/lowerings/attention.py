@@ -68,14 +68,16 @@ def list_attention(
         )
         return hidden(builder, y, masks[0])
     shape = (*query.shape[:-1], key.shape[-2])
-    found = step(builder, scores, shape, "float32", "scores")
+    found = step(builder, scores, shape, query.dtype, "scores")
     if visible is not None:
         far = Call("torch.where", (visible, found, Binary("-", found, FAR)))
-        found = step(builder, far, shape, "float32", "scores")
-    weights = step(builder, Method(found, "softmax", (), {"dim": -1}), shape, "float32", "weights")
+        found = step(builder, far, shape, query.dtype, "scores")
+    weights = step(
+        builder, Method(found, "softmax", (), {"dim": -1}), shape, query.dtype, "weights"
+    )
     if rate:
         call = Call("F.dropout", (weights, rate, Name("self.training")))
-        weights = step(builder, call, shape, "float32", "weights")
+        weights = step(builder, call, shape, query.dtype, "weights")
     builder.step(Binary("@", weights, value), y, layout="keras")
     y = hidden(builder, y, masks[0])
     return (y, weights) if return_attention_scores else y

@@ -362,7 +362,7 @@ def spread(
     expr = Method(weights, "unflatten", (-1, sizes_of(key, axes)))
     expr = Method(expr, "unflatten", (-1 - len(axes), sizes_of(query, axes)))
     found = (*(query.shape[k] for k in axes), *(key.shape[k] for k in axes))
-    return step(builder, expr, (*weights.shape[:-2], *found), "float32", weights.name)
+    return step(builder, expr, (*weights.shape[:-2], *found), weights.dtype, weights.name)
 
 
 @lower(GroupQueryAttention)

@@ -71,7 +71,7 @@ def floating(builder: LayerBuilder, x: Tensor) -> Tensor:
     """``x`` in the layer's dtype where it holds integers or truth values."""
     if is_floating(x.dtype):
         return x
-    wanted = builder.dtype or "float32"
+    wanted = builder.compute_dtype
     return builder.method(x, "to", Name(f"torch.{wanted}"), dtype=wanted)
 
 
@@ -115,7 +115,7 @@ def embedding(layer: Embedding | ReversibleEmbedding, builder: LayerBuilder, x: 
     table = builder.module(
         "nn.Embedding", layer.input_dim, layer.output_dim, params=params, frozen=frozen
     )
-    y = builder.apply(table, ids, shape=out, layout="keras", dtype="float32")
+    y = builder.apply(table, ids, shape=out, layout="keras", dtype=builder.compute_dtype)
     y.flat = None
     if layer.lora_rank is not None:
         first = builder.parameter(builder.weights.lora_embeddings_a, "lora_a")

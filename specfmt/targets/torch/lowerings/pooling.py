@@ -6,6 +6,7 @@ from typing import Any
 
 from specfmt.fields.types import expand
 from specfmt.layers.base import is_floating
+from specfmt.layers.policies import HALVES
 from specfmt.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -42,6 +43,7 @@ from specfmt.targets.torch.expr import (
     Unary,
     axis,
 )
+from specfmt.targets.torch.lowerings.operations import to_dtype
 from specfmt.targets.torch.lowerings.padding import (
     compact,
     data_format,
@@ -96,6 +98,9 @@ def zeros_as_padding(
 @lower(AveragePooling3D)
 def average_pool(layer: Pool, builder: LayerBuilder, x: Tensor, **_: object) -> Tensor:
     """`F.avg_pool1d` and the like; the padding is not counted in the mean."""
+    if layer.rank == 3 and x.dtype in HALVES:  # on a CPU, PyTorch has it only for float32
+        y = average_pool(layer, builder, builder.method(x, "float", dtype="float32"))
+        return builder.expr(to_dtype(y, x.dtype), y, dtype=x.dtype)
     plan = SamePlan(layer, x)
     if not plan.known:
         out = layer.output_shape(x.shape)

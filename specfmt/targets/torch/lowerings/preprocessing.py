@@ -9,6 +9,7 @@ from specfmt.layers.base import is_floating
 from specfmt.layers.preprocessing import Normalization, Rescaling, flat, shape_of
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Binary, Method, Tensor
+from specfmt.targets.torch.lowerings.operations import to_dtype
 from specfmt.targets.torch.params import ByLayout, WeightExpr, flat_rows
 from specfmt.targets.torch.registry import TargetError, lower
 
@@ -54,7 +55,7 @@ def rescaling(layer: Rescaling, builder: LayerBuilder, x: Tensor) -> Tensor:
     y = builder.tensor(x.shape, flat=x.flat)
     scale = number_or_buffer(builder, flat(layer.scale), shape_of(layer.scale), y, "scale")
     offset = number_or_buffer(builder, flat(layer.offset), shape_of(layer.offset), y, "offset")
-    whole = x if is_floating(x.dtype) else Method(x, "float")
+    whole = x if is_floating(x.dtype) else to_dtype(x, builder.compute_dtype)
     expr = scaled(whole, scale)
     if offset != 0:
         negative = isinstance(offset, float) and offset < 0
@@ -71,7 +72,7 @@ def normalization(layer: Normalization, builder: LayerBuilder, x: Tensor) -> Ten
         mean, deviation = adapted(builder, y, kept)
     else:
         mean, deviation = given(layer, builder, y, kept)
-    whole = x if is_floating(x.dtype) else Method(x, "float")
+    whole = x if is_floating(x.dtype) else to_dtype(x, builder.compute_dtype)
     if layer.invert:
         expr: Any = Binary("+", scaled(whole, deviation), mean)
     else:

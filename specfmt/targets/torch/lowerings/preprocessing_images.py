@@ -9,6 +9,7 @@ from typing import Any
 
 from specfmt.layers.base import is_floating
 from specfmt.layers.image_operations import Resize
+from specfmt.layers.policies import HALVES
 from specfmt.layers.preprocessing_images import (
     CenterCrop,
     ImageLayer,
@@ -23,8 +24,9 @@ from specfmt.layers.preprocessing_images import (
 )
 from specfmt.layers.sizes import spatial_axes, spatial_sizes
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import AxisSubscript, Method, Tensor
+from specfmt.targets.torch.expr import AxisSubscript, Call, Method, Tensor
 from specfmt.targets.torch.lowerings.image_operations import resize
+from specfmt.targets.torch.lowerings.operations import to_dtype
 from specfmt.targets.torch.lowerings.padding import data_format, layout_of
 from specfmt.targets.torch.lowerings.regularization import training_flag
 from specfmt.targets.torch.registry import TargetError, lower
@@ -37,7 +39,8 @@ def floating(builder: LayerBuilder, x: Tensor) -> Tensor:
     """Cast integer images to float32."""
     if is_floating(x.dtype):
         return x
-    return builder.method(x, "float", dtype="float32")
+    own = builder.compute_dtype
+    return builder.expr(to_dtype(x, own), x, dtype=own)
 
 
 @lower(Resizing)
@@ -118,7 +121,11 @@ def changed(
         if getattr(layer, name, default) != default
     }
     flag = training_flag(training)
-    return builder.call(builder.helper(helper), x, *args, flag, layout=layout_of(layer), **options)
+    name, layout = builder.helper(helper), layout_of(layer)
+    if x.dtype in HALVES:  # the random numbers are float32
+        call = Call(name, (Method(x, "float"), *args, flag), options)
+        return builder.expr(to_dtype(call, x.dtype), x, layout=layout)
+    return builder.call(name, x, *args, flag, layout=layout, **options)
 
 
 def kept(layer: ImageLayer, builder: LayerBuilder, x: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from specfmt.targets.torch.expr import (
     substitute,
 )
 from specfmt.targets.torch.lowerings.functions import activation
+from specfmt.targets.torch.lowerings.operations import to_dtype
 from specfmt.targets.torch.params import Memory, WeightExpr, Weights, constant
 from specfmt.targets.torch.registry import TargetError, lower
 from specfmt.targets.torch.render import ATOM, Renderer
@@ -77,7 +78,8 @@ def context(
     if applied is not None:
         applied.keeps_name = True
     if not is_floating(x.dtype):
-        x = builder.method(x, "float", layout="keras", dtype="float32")
+        own = builder.compute_dtype
+        x = builder.expr(to_dtype(x, own), x, layout="keras", dtype=own)
     return Context(x, list(initial_state or ()), applied, carried, training)
 
 
@@ -321,7 +323,7 @@ def training_is_off(layer: Recurrent, training: bool | None) -> bool:
 
 def state(builder: LayerBuilder, layer: Recurrent, index: int) -> Tensor:
     """A new tensor for a last state: ``encoder_h``, ``encoder_c``."""
-    return Tensor((None, layer.units), "float32", state_name(builder, index))
+    return Tensor((None, layer.units), builder.compute_dtype, state_name(builder, index))
 
 
 def state_name(builder: LayerBuilder, index: int) -> str:
@@ -337,7 +339,7 @@ def run_stock(
     out = builder.tensor((*x.shape[:2], directions * units))
     shape = (directions, x.shape[0], units)
     last = [
-        Tensor(shape, "float32", name, batch_axis=1, keeps_name=True)
+        Tensor(shape, builder.compute_dtype, name, batch_axis=1, keeps_name=True)
         for name in ("h_n", "c_n")[: layer.states]
     ]
     args: tuple[Any, ...] = (x,)

@@ -92,7 +92,7 @@ def _combined(mode: str, parts: list[Tensor]) -> Any:
 @lower(MelSpectrogram)
 def mel_spectrogram(layer: MelSpectrogram, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`torch.stft` and a matrix of triangular filters, in a module that holds the matrix."""
-    own = builder.dtype or "float32"
+    own = builder.compute_dtype
     names = {"sequence_stride": "stride", "sequence_length": "frame_length"}
     given = {
         names.get(name, name): getattr(layer, name)

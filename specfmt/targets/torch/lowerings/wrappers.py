@@ -127,7 +127,8 @@ def both_ways(
             return [out], ends
         shape = (*out.shape[:2], forward.units)
         parts = [
-            Tensor(shape, "float32", f"{builder.node.name}_{p}") for p in ("forward", "backward")
+            Tensor(shape, builder.compute_dtype, f"{builder.node.name}_{p}")
+            for p in ("forward", "backward")
         ]
         builder.step(Method(out, "chunk", (2,), {"dim": -1}), *parts, layout="keras")
         return merged(builder, mode, parts[0], parts[1]), ends
@@ -295,7 +296,7 @@ def step_by_step(
     one = Tensor((x.shape[0], *x.shape[2:]), x.dtype, x.name)
     steps = builder.class_builder.steps
     before = len(steps)
-    y = builder.lower(inner, one, **arguments)
+    y = builder.without_casts().lower(inner, one, **arguments)
     made = steps[before:]
     del steps[before:]
     module = made[0].module_def if len(made) == 1 else None

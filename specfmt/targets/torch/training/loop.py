@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from specfmt.graph.model import Graph
+from specfmt.layers.policies import HALVES
 from specfmt.targets.source import literal, string
 from specfmt.targets.torch.activity import PENALTY
-from specfmt.targets.torch.emit import STRING
+from specfmt.targets.torch.expr import STRING
 from specfmt.targets.torch.training.metrics import MetricCode
 from specfmt.targets.torch.training.optimizers import OptimizerCode
 from specfmt.targets.torch.training.outputs import Output
@@ -33,11 +34,13 @@ class Predictions:
         names: The target of the assignment.
         item: A subscript of the call, to select one output of several.
         picked: The outputs that are read from the mapping ``outputs`` instead.
+        halves: The variables in half precision, which losses and metrics read as float32.
     """
 
     names: str = ""
     item: str = ""
     picked: Sequence[Output] = ()
+    halves: Sequence[str] = ()
 
 
 class Loop:
@@ -203,13 +206,16 @@ class Loop:
 
     def _predictions(self, used: list[Output]) -> Predictions:
         form = self.graph.output_form
+        dtypes = {name: value.dtype for name, value in self.graph.outputs.items()}
+        halves = [output.prediction for output in used if dtypes[output.name] in HALVES]
         if form == "mapping" and len(used) > 1:
-            return Predictions(picked=used)
+            return Predictions(picked=used, halves=halves)
         if form == "mapping":
-            return Predictions(used[0].prediction, f"[{string(used[0].name)}]")
+            return Predictions(used[0].prediction, f"[{string(used[0].name)}]", halves=halves)
         if form == "list" and self.single:
-            return Predictions(self.outputs[0].prediction, "[0]")
-        return Predictions(", ".join(o.prediction if o in used else "_" for o in self.outputs))
+            return Predictions(self.outputs[0].prediction, "[0]", halves=halves)
+        names = ", ".join(o.prediction if o in used else "_" for o in self.outputs)
+        return Predictions(names, halves=halves)
 
     def backward(self, loss: str) -> str:
         """The backward pass; `Tensor.backward` has no type hints, so a known tensor cannot use it."""

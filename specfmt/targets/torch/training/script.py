@@ -9,7 +9,7 @@ from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.model import Graph
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import literal, number, string
-from specfmt.targets.torch.emit import STRING
+from specfmt.targets.torch.expr import STRING
 from specfmt.targets.torch.program import ClassProgram, is_channels_first
 from specfmt.targets.torch.registry import TargetError
 from specfmt.targets.torch.steps import ModuleDef, ParamDef
