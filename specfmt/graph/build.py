@@ -48,6 +48,9 @@ def _input_shape(item: InputSpec) -> Shape | None:
 DEFINED = ("x", "y", "z", "w", "v", "u")
 """The names of a custom layer's inputs in its ``define:``, in order."""
 
+MAX_CONDITIONS = 100
+"""The most equalities of unknown sizes that are kept for a model, each with its first call."""
+
 LONG_CYCLE = 12
 """The most names of a cycle that a message shows."""
 
@@ -80,7 +83,7 @@ class Builder(Scope):
         self.nodes: dict[int, Node] = {}
         self.units: dict[str, Unit] = {}
         self.symbolic = False
-        self.conditions: list[Condition] = []
+        self.conditions: dict[str, Condition] = {}
 
     def graph(self) -> Graph:
         inputs = self._inputs()
@@ -103,7 +106,7 @@ class Builder(Scope):
             input_nest=self._input_nest(inputs),
             output_nest=nest,
             policy=self.policy,
-            conditions=[condition for condition in self.conditions if condition.node.unit in kept],
+            conditions=[c for c in self.conditions.values() if c.node.unit in kept],
         )
         if not any(problem.severity == "error" for problem in self.problems):
             settle_masks(graph)  # not needed for a model with mistakes
@@ -210,7 +213,10 @@ class Builder(Scope):
             before = len(self.problems)
             infer(node, self.policy, self.problems)
             if self.symbolic:
-                self.conditions += infer_sizes(node, self.problems, before)
+                for condition in infer_sizes(node, self.problems, before):
+                    if len(self.conditions) < MAX_CONDITIONS:
+                        text = f"{condition.first} = {condition.second}"
+                        self.conditions.setdefault(text, condition)
         self.nodes[index] = node
         for number, value in enumerate(node.outputs):
             self.values[f"{name}:{number}"] = value

@@ -182,7 +182,7 @@ class Graph:
         unused: Calls that no output depends on; Keras leaves them out of the model.
         assumed: Layers that specfmt does not know and whose shapes were assumed, including those
             in nested models (see `specfmt.graph.assumed`).
-        conditions: The equalities of unknown sizes on which its calls rely.
+        conditions: The equalities of unknown sizes on which its calls rely, each once.
         html: The function that renders it in a notebook; set by the public API.
     """
 

@@ -7,8 +7,9 @@ compute with symbols as with numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any, Final
 
 from specfmt.diagnostics import Diagnostic
@@ -42,6 +43,7 @@ def input_sizes(inputs: Mapping[str, InputSpec]) -> dict[str, Sizes]:
         return {}
     taken = {size for item in inputs.values() for size in item.shape or () if type(size) is str}
     found: dict[str, Sizes] = {}
+    free = {letter: _free(letter, taken) for letter in "THWC"}
     for name, item in inputs.items():
         unnamed = [axis for axis, size in enumerate(item.shape or ()) if size is None]
         letters = dict.fromkeys(unnamed, "T")
@@ -52,21 +54,16 @@ def input_sizes(inputs: Mapping[str, InputSpec]) -> dict[str, Sizes]:
             if isinstance(size, int):
                 sizes.append(size)
                 continue
-            given = size if size is not None else _free(letters[axis], taken)
-            taken.add(given)
-            sizes.append(symbol(given))
+            sizes.append(symbol(next(free[letters[axis]]) if size is None else size))
         found[name] = tuple(sizes)
     return found
 
 
-def _free(letter: str, taken: set[str]) -> str:
-    """A letter, with the first number that makes it differ from the names taken."""
+def _free(letter: str, taken: set[str]) -> Iterator[str]:
+    """A letter, and the letter with numbers from 2 on, without the names that are taken."""
     if letter not in taken:
-        return letter
-    number = 2
-    while f"{letter}{number}" in taken:
-        number += 1
-    return f"{letter}{number}"
+        yield letter
+    yield from (name for k in count(2) if (name := f"{letter}{k}") not in taken)
 
 
 def show_value(value: Value) -> str:

@@ -23,7 +23,7 @@ from specfmt.layers.symbols import (
     symbols_in,
 )
 
-MAX_MODULUS: Final = 512
+MAX_MODULUS: Final = 256
 """The largest modulus for which `fitting` tries all remainders."""
 
 _CONDITIONS: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("conditions", default=None)
