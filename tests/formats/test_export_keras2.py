@@ -293,7 +293,7 @@ FORMS = {
 
 REFUSED = {
     "": (
-        "Add Average Concatenate Maximum Minimum Multiply argsort average average_pool cbrt celu diff dot_product_attention "
+        "Dense Model reuse Add Average Concatenate Maximum Minimum Multiply argsort average average_pool cbrt celu diff dot_product_attention "
         "einsum exp2 extract_patches full_like glu hard_shrink hard_sigmoid hard_silu "
         "hard_tanh hypot log10 log2 logaddexp max_pool median moments nan_to_num ptp ravel "
         "soft_shrink sort sparse_plus sparse_sigmoid sparsemax squareplus take_along_axis "
@@ -332,7 +332,7 @@ REFUSED = {
     "dilation_rate": "DepthwiseConv2D",
     "initial": "max min",
     "inputs": (
-        "Add AlphaDropout Attention Bidirectional Concatenate EinsumDense GlobalAveragePooling1D LSTM "
+        "Model reuse Add AlphaDropout Attention Bidirectional Concatenate EinsumDense GlobalAveragePooling1D LSTM "
         "LayerNormalization Maximum Minimum MultiHeadAttention Multiply Softmax add all any "
         "arctan ceil concatenate convert_to_tensor cos cosh divide equal exp expm1 floor "
         "greater greater_equal less less_equal log log10 log1p log2 logical_and logical_not "
@@ -456,7 +456,7 @@ def test_what_of_the_table_is_refused() -> None:
 def subject(document: dict[str, Any], found: Any) -> tuple[str, str]:
     """The layer or operation at fault, and the field that a finding points at."""
     entry = document["layers"][found.path[1]]
-    return entry.get("type") or entry.get("op"), ".".join(map(str, found.path[2:]))
+    return entry.get("type") or entry.get("op") or "reuse", ".".join(map(str, found.path[2:]))
 
 
 LOADED_EVERY = 1 if os.environ.get("SPECFMT_ALL_CASES") else 4
