@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
@@ -18,12 +19,14 @@ from specfmt.fields.types import (
     PositiveInt,
 )
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
+from specfmt.layers.policies import quantization_mode
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import layer_weight
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     LINEAR,
+    ONES,
     RANDOM_UNIFORM,
     ZEROS,
     Constraint,
@@ -90,6 +93,13 @@ class Dense(FloatLayer):
 
     def weights(self, x: Shape, training: object = None) -> Iterator[Weight]:
         features = x[-1] or 0
+        if quantization_mode(self.dtype) == "int8" and self.lora_rank is None:
+            if self.use_bias:
+                yield layer_weight(self, "bias", (self.units,))
+            kernel = layer_weight(self, "kernel", (features, self.units), trainable=False)
+            yield replace(kernel, dtype="int8")
+            yield Weight("kernel_scale", (self.units,), ONES, trainable=False, dtype="float32")
+            return
         yield layer_weight(self, "kernel", (features, self.units), trainable=self.lora_rank is None)
         if self.use_bias:
             yield layer_weight(self, "bias", (self.units,))

@@ -37,3 +37,10 @@ def compute_dtype(policy: Any) -> str:
 def variable_dtype(policy: Any) -> str:
     """The dtype of a layer's weights, where no weight has its own (default float32)."""
     return "float32" if policy_name(policy).startswith(MIXED) else compute_dtype(policy)
+
+
+def quantization_mode(policy: Any) -> str:
+    """The mode of a quantized policy (``int8``, ``int4``, ``float8``, ...); empty for others."""
+    config = policy.get("config") if isinstance(policy, dict) else None
+    mode = config.get("mode") if isinstance(config, dict) else None
+    return mode.partition("/")[0] if isinstance(mode, str) else ""

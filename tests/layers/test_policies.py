@@ -195,3 +195,17 @@ def test_matrix_products_run_under_autocast() -> None:
     assert (
         "\n        dense_1: torch.Tensor = x.softmax(dim=-1)" in block
     )  # in bfloat16, as in Keras
+
+
+INT8 = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8", "source_name": "float32"}}
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_the_weights_of_a_dense_layer_in_int8(use_bias: bool) -> None:
+    """Counts and order are those of Keras 3.15: the kernel in int8 and the scale are not trained."""
+    dense = {**DENSE, "use_bias": use_bias, "dtype": INT8}
+    graph = build_graph(Case(dense, (8,)).document())
+    assert graph.count() == 8 * 3 + 3 + 3 * use_bias
+    assert graph.count(trainable=True) == 3 * use_bias
+    names = [weight.name for weight in graph.units[0].weights]
+    assert names == ["bias"] * use_bias + ["kernel", "kernel_scale"]
