@@ -123,7 +123,18 @@ CASES = [
         {"type": "HashedCrossing", "num_bins": 5},
         ((1,), (1,)),
         dtypes=("string", "int64"),
-        inputs=([["a"], ["b"]], [[1], [2]]),
-        torch=False,
+        inputs=([["a"], [""], ["né à Paris"]], [[1], [-(2**40)], [0]]),
+    ),
+    Case(
+        [{"type": "HashedCrossing", "num_bins": 11, "output_mode": "one_hot"}, DENSE],
+        ((1,), (1,)),
+        dtypes=("int32", "int64"),
+        inputs=([[7], [-8], [30]], [[1], [-2], [2**33]]),
+    ),
+    Case(
+        {"type": "HashedCrossing", "num_bins": 1000},
+        ((), ()),
+        dtypes=("string", "string"),
+        inputs=(["a" * 70, "b"], ["c", "d" * 40]),
     ),
 ]

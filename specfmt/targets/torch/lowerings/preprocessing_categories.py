@@ -359,7 +359,16 @@ def hashing(layer: Hashing, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 @lower(HashedCrossing)
 def hashed_crossing(layer: HashedCrossing, builder: LayerBuilder, x: list[Tensor]) -> Tensor:
-    raise TargetError(
-        "TensorFlow's hash of crossed categories has no PyTorch form",
-        "join the categories to one string and use Hashing",
-    )
+    refuse_unsupported(layer)
+    if any(column.dtype.startswith(("float", "bfloat", "bool")) for column in x):
+        dtypes = " and ".join(column.dtype for column in x)
+        raise TargetError(
+            f"expected integers or strings, received {dtypes}",
+            "cast the inputs to an integer dtype",
+            "inputs",
+        )
+    call = Call(builder.helper("crossed_bins"), (list(x), layer.num_bins))
+    bins: Tensor = builder.step(call, builder.tensor(x[0].shape, "int64"), layout="keras")
+    if layer.output_mode == "int" and layer.dtype == "int32":
+        return builder.method(bins, "int", layout="keras", dtype="int32")
+    return vectors(builder, layer.output_mode, bins, layer.num_bins, inside=True)
