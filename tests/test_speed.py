@@ -55,7 +55,9 @@ FAMILIES = {
         "naming",
         "op",
         "registry",
+        "size_rules",
         "sizes",
+        "symbols",
     )
 }
 """The layers that a spec of Dense layers needs, and what finds them."""

@@ -8,7 +8,6 @@ in one normal form, so that equal expressions are usually recognized: ``(T - 2)/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from math import gcd, prod
 from typing import Any, Final
 
@@ -334,17 +333,19 @@ def _exact_quotient(size: Size, divisor: Size) -> Any:
     return _made(quotient, quotient.pop((), 0))
 
 
-def _bounds(size: Any) -> tuple[Fraction | None, Fraction | None]:
+def _bounds(size: Any) -> tuple[Any, Any]:
     """The lower and upper bound of a size when every symbol is at least 1; None for none."""
     if isinstance(size, int):
-        return Fraction(size), Fraction(size)
+        return size, size
     low = _relaxed(size, 1)
     high = _relaxed(size, -1)
     return low, None if high is None else -high
 
 
-def _relaxed(size: Size, sign: int) -> Fraction | None:
+def _relaxed(size: Size, sign: int) -> Any:
     """A lower bound of ``sign * size``: quotients are bounded by fractions of their numerators."""
+    from fractions import Fraction  # not needed for a model whose sizes are known
+
     total = Fraction(sign * size.constant)
     slopes: dict[tuple[Atom, ...], Fraction] = {}
     work = [(atoms, Fraction(sign * factor)) for atoms, factor in size.terms.items()]
