@@ -10,6 +10,7 @@ from specfmt.graph.model import Array, Graph, Node, Value, map_values
 from specfmt.layers.base import Layer, Shape, ShapeError, Weight
 from specfmt.layers.op import Op, Operand
 from specfmt.layers.policies import compute_dtype
+from specfmt.layers.quantization import check_policy
 
 
 def show_shape(shape: Shape) -> str:
@@ -36,6 +37,8 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
     try:
         if isinstance(layer, Op):
             layer.check_operands(shapes)
+        else:
+            check_policy(layer, policy)
         result = layer.output_shape(*shapes, **keywords)
         weights = tuple(layer.weights(*shapes, **keywords))
         node.macs = 0 if result is None else layer.macs(result, *shapes, **keywords)

@@ -74,6 +74,8 @@ class Weight:
         merge_scale: The factor of that product.
         pieces: (length, initializer) for each part along the first axis, if parts have
             different initializers; ``init`` is then the initializer of most of it.
+        file_index: Its number among the variables of its group in a ``.weights.h5`` file, if that
+            is not its number among the layer's weights of that group.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Weight:
     merged_into: str = ""
     merge_scale: float = 1.0
     pieces: tuple[tuple[int, Term], ...] = ()
+    file_index: int | None = None
 
     def below(self, store: str, name: str) -> Weight:
         """The weight as one of a layer that holds its layer at the path ``store``."""
@@ -187,6 +190,7 @@ class Layer(SpecModel):
             given.
         reads_indices: Whether its inputs are category indices.
         reads_sequences: Whether its input has shape (batch, time, features).
+        quantized_modes: The modes of quantized dtype policies that Keras can run it with.
         applies_lora_alpha: Whether ``lora_alpha`` has an effect; some layers of Keras ignore it.
 
     Keras's files:
@@ -244,6 +248,7 @@ class Layer(SpecModel):
     activation_function: ClassVar[str] = ""
     reads_indices: ClassVar[bool] = False
     reads_sequences: ClassVar[bool] = False
+    quantized_modes: ClassVar[tuple[str, ...]] = ()
     applies_lora_alpha: ClassVar[bool] = False
 
     built_at_creation: ClassVar[bool] = False

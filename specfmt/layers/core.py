@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
@@ -19,14 +18,19 @@ from specfmt.fields.types import (
     PositiveInt,
 )
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
-from specfmt.layers.policies import quantization_mode
+from specfmt.layers.quantization import (
+    Kernel,
+    Quantizable,
+    embedding_weights,
+    kernel_weights,
+    reverse_weights,
+)
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import layer_weight
 from specfmt.vocab.base import Term
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     LINEAR,
-    ONES,
     RANDOM_UNIFORM,
     ZEROS,
     Constraint,
@@ -63,7 +67,7 @@ def lora_weights(
 
 
 @layer
-class Dense(FloatLayer):
+class Dense(Quantizable, FloatLayer):
     """Fully connected layer: `activation(x @ kernel + bias)` over the last axis."""
 
     positionwise = True
@@ -93,19 +97,16 @@ class Dense(FloatLayer):
 
     def weights(self, x: Shape, training: object = None) -> Iterator[Weight]:
         features = x[-1] or 0
-        if quantization_mode(self.dtype) == "int8" and self.lora_rank is None:
-            if self.use_bias:
-                yield layer_weight(self, "bias", (self.units,))
-            kernel = layer_weight(self, "kernel", (features, self.units), trainable=False)
-            yield replace(kernel, dtype="int8")
-            yield Weight("kernel_scale", (self.units,), ONES, trainable=False, dtype="float32")
+        shape = (features, self.units)
+        kernel = layer_weight(self, "kernel", shape, trainable=self.lora_rank is None)
+        bias = [layer_weight(self, "bias", (self.units,))] if self.use_bias else []
+        factors = lora_weights("lora_kernel", shape, self.lora_rank, self.kernel_regularizer)
+        how = self.quantization()
+        if how is None:
+            yield from (kernel, *bias, *factors)
             return
-        yield layer_weight(self, "kernel", (features, self.units), trainable=self.lora_rank is None)
-        if self.use_bias:
-            yield layer_weight(self, "bias", (self.units,))
-        yield from lora_weights(
-            "lora_kernel", (features, self.units), self.lora_rank, self.kernel_regularizer
-        )
+        whole = Kernel(kernel, features, self.units, shape, (self.units,))
+        yield from kernel_weights(how, whole, bias, factors)
 
     def macs(self, output: Shape, x: Shape, training: object = None) -> int:
         positions = prod(size or 1 for size in output[1:-1])
@@ -113,9 +114,10 @@ class Dense(FloatLayer):
         return positions * (features * self.units + rank * (features + self.units))
 
 
-class IndexEmbedding(FloatLayer):
+class IndexEmbedding(Quantizable, FloatLayer):
     """Base of the layers that map indices to learned vectors."""
 
+    quantized_modes = ("int8", "int4")
     reads_indices = True
     writes_activity_regularizer = True
     keras_2_lacks = LORA
@@ -154,10 +156,16 @@ class IndexEmbedding(FloatLayer):
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         shape = (self.input_dim, self.output_dim)
-        yield layer_weight(self, "embeddings", shape, trainable=self.lora_rank is None)
-        yield from lora_weights(
+        factors = lora_weights(
             "lora_embeddings", shape, self.lora_rank, self.embeddings_regularizer
         )
+        how = self.quantization()
+        if how is not None:
+            yield from factors
+            yield from embedding_weights(how, *shape)
+            return
+        yield layer_weight(self, "embeddings", shape, trainable=self.lora_rank is None)
+        yield from factors
 
     def macs(self, output: Shape, x: Shape) -> int:
         return prod(size or 1 for size in output[1:]) * (self.lora_rank or 0)
@@ -213,7 +221,8 @@ class ReversibleEmbedding(IndexEmbedding):
         return None
 
     def output_shape(self, x: Shape, reverse: bool = False) -> Shape:
-        if self.lora_rank is not None and not self.tie_weights:
+        quantized = self.quantization() is not None
+        if self.lora_rank is not None and not self.tie_weights and not quantized:
             raise ShapeError(
                 "tied weights with LoRA",
                 "tie_weights: false",
@@ -232,7 +241,10 @@ class ReversibleEmbedding(IndexEmbedding):
 
     def weights(self, x: Shape, reverse: bool = False) -> Iterator[Weight]:
         yield from super().weights(x)
-        if not self.tie_weights:
+        how = self.quantization()
+        if not self.tie_weights and how is not None:
+            yield from reverse_weights(how, self.input_dim, self.output_dim)
+        elif not self.tie_weights:
             shape = (self.output_dim, self.input_dim)
             yield Weight("reverse_embeddings", shape, self.embeddings_initializer)
 

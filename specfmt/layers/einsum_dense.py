@@ -14,6 +14,7 @@ from specfmt.fields.types import OptionalFloat, OptionalPositiveInt
 from specfmt.layers.base import FloatLayer, Shape, ShapeError, Weight
 from specfmt.layers.core import LORA, QuantizationConfig, check_lora, lora_weights
 from specfmt.layers.fans import with_fans
+from specfmt.layers.quantization import Kernel, Quantizable, Quantization, kernel_weights
 from specfmt.layers.registry import layer
 from specfmt.layers.size_rules import matching
 from specfmt.layers.symbols import Size
@@ -65,7 +66,7 @@ class Product:
 
 
 @layer
-class EinsumDense(FloatLayer):
+class EinsumDense(Quantizable, FloatLayer):
     """A dense layer whose product is ``equation`` in Einstein notation:
     `activation(einsum(equation, x, kernel) + bias)`."""
 
@@ -211,7 +212,7 @@ class EinsumDense(FloatLayer):
         places = range(len(shape))
         fans = [tuple(k for k in places if (product.kernel[k] in product.output) is out)
                 for out in (False, True)]  # fmt: skip
-        yield Weight(
+        kernel = Weight(
             "kernel",
             shape,
             with_fans(self.kernel_initializer, *fans),
@@ -219,19 +220,87 @@ class EinsumDense(FloatLayer):
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
+        bias = []
         if self.bias_axes is not None:
-            yield Weight(
-                "bias",
-                self.bias_shape(product),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
+            bias.append(
+                Weight(
+                    "bias",
+                    self.bias_shape(product),
+                    self.bias_initializer,
+                    regularizer=self.bias_regularizer,
+                    constraint=self.bias_constraint,
+                )
             )
-        for weight in lora_weights("lora_kernel", shape, self.lora_rank, self.kernel_regularizer):
-            yield replace(weight, merge_scale=self.lora_scale)
+        factors = [
+            replace(weight, merge_scale=self.lora_scale)
+            for weight in lora_weights(
+                "lora_kernel", shape, self.lora_rank, self.kernel_regularizer
+            )
+        ]
+        how = self.quantization()
+        if how is None:
+            yield from (kernel, *bias, *factors)
+        else:
+            yield from kernel_weights(how, self.as_matrix(how, kernel, product), bias, factors)
+
+    def as_matrix(self, how: Quantization, kernel: Weight, product: Product) -> Kernel:
+        """The kernel as the matrices that Keras quantizes.
+
+        Raises:
+            ShapeError: Keras cannot build the layer in this mode.
+        """
+        if how.mode == "float8":
+            return Kernel(kernel, 0, 0, (0, 0), ())
+        if "..." in self.equation:
+            raise ShapeError(
+                f"an equation without ... in {how.mode}",
+                self.equation,
+                "name each axis by a letter; Keras cannot build the layer either",
+                field="equation",
+            )
+        shape = kernel.shape
+        summed = [k not in product.output for k in product.kernel]
+        rows = prod(size for size, out in zip(shape, summed, strict=True) if out)
+        columns = prod(size for size, out in zip(shape, summed, strict=True) if not out)
+        if how.mode in ("int8", "int4"):
+            return Kernel(kernel, rows, columns, (0, 0), scale_shape(product, shape))
+        if len(shape) not in (2, 3):
+            raise ShapeError(
+                f"a kernel of two or three axes in {how.mode}", f"{len(shape)}", field="equation"
+            )
+        split = 1 if len(shape) == 2 or shape.index(max(shape)) == 0 else 2
+        turned = (prod(shape[:split]), prod(shape[split:]))
+        return Kernel(kernel, rows, columns, turned, (), "zero_point")
 
     def macs(self, output: Shape, x: Shape, training: object = None) -> int:
         product = self.product(x)
         letters = {**product.sizes, product.inputs[0]: 1} if not product.leads else product.sizes
         elided = x[1 : product.elided] if product.leads else x[len(product.inputs) :]
         return prod(size or 1 for size in (*letters.values(), *elided))
+
+
+def scale_shape(product: Product, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of the scales of a kernel in int8, which broadcasts to the output.
+
+    Source: `_analyze_quantization_info` and `EinsumDense._get_kernel_scale_shape` of Keras 3.15.
+    """
+    output = product.output
+    place = output.find(product.kernel[-1])  # where Keras puts an axis that has no place
+    spare = [i for i, k in enumerate(output) if k not in product.inputs]
+    for _ in [k for k in product.inputs if k not in output]:
+        place = spare.pop(0) if spare else place
+    axes = [product.kernel.index(k) for k in output if k in product.kernel]
+    spare = [i for i, k in enumerate(output) if k not in product.kernel]
+    removed = []
+    for axis in [i for i, k in enumerate(product.kernel) if k not in output]:
+        if spare:
+            place = spare.pop(0)
+        else:
+            removed.append(axis)
+        axes.insert(place, axis)
+    sizes = [shape[i] if product.kernel[i] in output else 1 for i in axes]
+    for axis in sorted(spare):
+        sizes.insert(axis, 1)
+    for axis in sorted(removed, reverse=True):
+        sizes.pop(axis)
+    return tuple(sizes)

@@ -6,6 +6,7 @@ policy class of Keras: `QuantizedDTypePolicy` and its subclasses, or a `DTypePol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from specfmt.fields.types import DTYPES
@@ -39,8 +40,61 @@ def variable_dtype(policy: Any) -> str:
     return "float32" if policy_name(policy).startswith(MIXED) else compute_dtype(policy)
 
 
-def quantization_mode(policy: Any) -> str:
-    """The mode of a quantized policy (``int8``, ``int4``, ``float8``, ...); empty for others."""
+QUANTIZED: Final = ("int8", "int4", "float8", "gptq", "awq")
+"""Keras's modes of quantization."""
+
+
+def quantized_name(policy: Any) -> str:
+    """The mode of a quantized policy with its numbers (``int8``, ``int4/128``, ``gptq/4/128``);
+    empty for others, and for a map that of its default."""
+    if isinstance(policy, str):
+        name, found, _ = policy.partition("_from_")
+        return name if found and name.partition("/")[0] in QUANTIZED else ""
     config = policy.get("config") if isinstance(policy, dict) else None
-    mode = config.get("mode") if isinstance(config, dict) else None
-    return mode.partition("/")[0] if isinstance(mode, str) else ""
+    if not isinstance(config, dict):
+        return ""
+    if "default_policy" in config:
+        return quantized_name(config["default_policy"])
+    mode = config.get("mode")
+    return mode if isinstance(mode, str) else ""
+
+
+def is_mixed_map(policy: Any, read: Callable[[Any], str] | None = None) -> bool:
+    """Whether a policy is a `DTypePolicyMap` with policies that differ from its default.
+
+    Args:
+        policy: The policy.
+        read: What of a policy has to differ; default is any of its dtypes or its quantization.
+    """
+    config = policy.get("config") if isinstance(policy, dict) else None
+    if not isinstance(config, dict) or "default_policy" not in config:
+        return False
+    entries = config.get("policy_map")
+    what = read or (lambda one: f"{quantized_name(one)} {policy_name(one)}")
+    wanted = what(config["default_policy"])
+    return isinstance(entries, dict) and any(what(one) != wanted for one in entries.values())
+
+
+def quantized_policy(name: str) -> dict[str, Any] | None:
+    """The config of a quantized policy that is given by its name; None for other names."""
+    mode, _, source = name.partition("_from_")
+    if not quantized_name(name):
+        return None
+    kind = mode.partition("/")[0]
+    own = kind in ("float8", "gptq", "awq") or "/" in mode
+    return {
+        "module": "keras.dtype_policies",
+        "class_name": POLICY_CLASSES[kind] if own else "QuantizedDTypePolicy",
+        "config": {"mode": mode, "source_name": source},
+        "registered_name": None,
+    }
+
+
+POLICY_CLASSES: Final = {
+    "int8": "QuantizedDTypePolicy",
+    "int4": "Int4DTypePolicy",
+    "float8": "QuantizedFloat8DTypePolicy",
+    "gptq": "GPTQDTypePolicy",
+    "awq": "AWQDTypePolicy",
+}
+"""Mode -> the class of policies that have its numbers."""

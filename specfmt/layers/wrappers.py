@@ -11,6 +11,7 @@ from specfmt.fields.types import Literal, PositiveInt
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Shapes, Weight
 from specfmt.layers.entries import LayerRule
 from specfmt.layers.naming import inner_name
+from specfmt.layers.quantization import check_policy
 from specfmt.layers.recurrent import RNN_ARGUMENTS, Recurrent, reads_mask
 from specfmt.layers.registry import layer
 from specfmt.vocab.base import Term
@@ -22,6 +23,7 @@ def inner_weights(
     inner: Layer, name: str, store: str, *args: Any, **kwargs: Any
 ) -> Iterator[Weight]:
     """The weights of a wrapped layer, under the wrapper's paths."""
+    check_policy(inner)
     for weight in inner.weights(*args, **kwargs):
         trainable = weight.trainable and not inner.is_frozen()
         yield replace(weight.below(store, name), trainable=trainable)
@@ -270,6 +272,10 @@ class SpectralNormalization(FloatLayer):
                 f"lora_rank={self.layer.lora_rank}",
                 "remove `lora_rank` from the layer",
                 field="layer",
+            )
+        if check_policy(self.layer):
+            raise ShapeError(
+                "a kernel that is not quantized", "a quantized dtype policy", field="layer"
             )
         return found
 

@@ -25,6 +25,7 @@ from specfmt.weights.problems import (
     unused,
     wrong_shape,
 )
+from specfmt.weights.slots import numbered
 from specfmt.weights.sources import KerasWeights, Stored
 
 CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies", "preprocessors")
@@ -146,7 +147,6 @@ class Reader:
         return places
 
     def _layer(self, unit: Unit, folder: Folder, place: str, owners: tuple[str, ...]) -> None:
-        counts: dict[str, int] = {}
         label = "/".join((*owners, unit.name))
         if holds_tables(unit):
             self.used.update(data(folder, f"{place}/"))
@@ -158,14 +158,10 @@ class Reader:
                     f"expected a layer whose weights are known, received {label} with {len(held)}"
                 )
                 self.problems.append(problem("SF508", message, self.file, UNKNOWN_WEIGHTS))
-        for weight in unit.weights:
-            index = counts.get(weight.store, 0)
+        for weight, index, copy in numbered(unit.weights):
             if weight.merged_into:
                 continue
-            counts[weight.store] = index + 1
             if weight.copy_store is not None:
-                copy = counts.get(weight.copy_store, 0)
-                counts[weight.copy_store] = copy + 1
                 self.used.add(f"{place}/{_dataset(folder, weight.copy_store, copy)[1]}")
             dataset, path = _dataset(folder, weight.store, index)
             where = f"{place}/{path}"

@@ -15,6 +15,7 @@ import numpy as np
 from specfmt.graph.model import Graph
 from specfmt.weights.arrays import Array, blocks
 from specfmt.weights.hdf5 import h5py_module
+from specfmt.weights.problems import fail
 from specfmt.weights.slots import Slot, slots
 
 Arrays = dict[str, Array]
@@ -37,7 +38,7 @@ def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arra
         file.create_group("vars").attrs["name"] = graph.name
         for unit, compute in units:
             arrays = compute()
-            _merge(by_unit[unit], arrays)
+            _merge(by_unit[unit], arrays, path)
             for slot in by_unit[unit]:
                 if slot.weight.merged_into:
                     continue
@@ -80,8 +81,12 @@ def _create(variables: Any, name: str, shape: tuple[int, ...], array: Array) -> 
         rest = rest[count * row :]
 
 
-def _merge(places: list[Slot], arrays: Arrays) -> None:
-    """Merge LoRA factors into their kernels (see `Weight`)."""
+def _merge(places: list[Slot], arrays: Arrays, path: Path) -> None:
+    """Merge LoRA factors into their kernels (see `Weight`).
+
+    Raises:
+        SpecError: SF504 if a kernel is quantized.
+    """
     factors: dict[str, list[Array]] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     scales: dict[str, float] = {}
@@ -94,5 +99,12 @@ def _merge(places: list[Slot], arrays: Arrays) -> None:
             factors.setdefault(weight.merged_into, []).append(factor)
     for name, (first, second) in factors.items():
         if first.any() and second.any():
+            if arrays[name].dtype.kind in "iu":
+                fail(
+                    "SF504",
+                    f"expected a kernel of floats to merge LoRA into, received a quantized {name}",
+                    path,
+                    "save the model in Keras as .weights.h5, which quantizes it again",
+                )
             whole = arrays[name].reshape(shapes[name])
             arrays[name] = (whole + scales[name] * (first @ second)).astype(whole.dtype)

@@ -7,7 +7,7 @@ Source: `_save_state` and `_save_container_state` of `keras/src/saving/saving_li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from specfmt.graph.keras_groups import members
@@ -62,12 +62,19 @@ def slots(graph: Graph, prefix: str = "", owners: tuple[str, ...] = ()) -> Itera
         if unit.graph is not None:
             yield from slots(unit.graph, f"{group}/", (*owners, unit.name))
             continue
-        counts: dict[str, int] = {}
-        for weight in unit.weights:
-            index = counts.get(weight.store, 0)
-            if not weight.merged_into:
-                counts[weight.store] = index + 1
-            copy = counts.get(weight.copy_store or "", 0)
-            if weight.copy_store is not None:
-                counts[weight.copy_store] = copy + 1
+        for weight, index, copy in numbered(unit.weights):
             yield Slot(unit, weight, owners, group, index, copy)
+
+
+def numbered(weights: Iterable[Weight]) -> Iterator[tuple[Weight, int, int]]:
+    """A layer's weights with their numbers among the variables of `Weight.store` and of
+    `Weight.copy_store` in files."""
+    counts: dict[str, int] = {}
+    for weight in weights:
+        index = counts.get(weight.store, 0)
+        if not weight.merged_into:
+            counts[weight.store] = index + 1
+        copy = counts.get(weight.copy_store or "", 0)
+        if weight.copy_store is not None:
+            counts[weight.copy_store] = copy + 1
+        yield weight, index if weight.file_index is None else weight.file_index, copy

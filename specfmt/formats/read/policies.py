@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from specfmt.diagnostics import Path
 from specfmt.formats.config.reading import Json, as_map, as_text
+from specfmt.layers.policies import quantized_policy
 
 
 def is_default_quantization(value: Any) -> bool:
@@ -37,7 +38,7 @@ ABS_MAX: Final[Json] = {
 def read_policy(dtype: Any, path: Path) -> Any:
     """A layer's dtype: a name, or the config of a quantized dtype policy."""
     if dtype is None or isinstance(dtype, str):
-        return current_name(dtype) if dtype else None
+        return (quantized_policy(dtype) or current_name(dtype)) if dtype else None
     mapping = as_map(dtype, path, "a dtype")
     config = mapping.get("config")
     if mapping.get("class_name") in POLICIES:

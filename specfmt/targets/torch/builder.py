@@ -34,7 +34,7 @@ from specfmt.targets.torch.expr import (
 from specfmt.targets.torch.mixed_precision import IN_FLOAT32, in_compute_dtype
 from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights, flat_rows
 from specfmt.targets.torch.params import Literal as LiteralExpr
-from specfmt.targets.torch.registry import TargetError, find_lowering
+from specfmt.targets.torch.registry import TargetError, check_policy, find_lowering
 from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
 from specfmt.vocab.base import Term
 
@@ -127,8 +127,9 @@ class LayerBuilder:
         """Lower an inner layer: ``builder.inner(layer, "cell", "lstm_cell").lower(layer, x)``.
 
         Raises:
-            TargetError: The layer has no PyTorch lowering (SF300).
+            TargetError: The layer has no PyTorch lowering (SF300), or not with its dtype policy.
         """
+        check_policy(layer)
         lowering = find_lowering(type(layer))
         if lowering is None:
             raise TargetError(f"{layer.type_name} has no PyTorch lowering", code="SF300")

@@ -22,7 +22,7 @@ from specfmt.targets.torch.feature_order import feature_shapes
 from specfmt.targets.torch.nested_models import Lowering, add_masks, call_model, keep_needed
 from specfmt.targets.torch.passes import run_passes
 from specfmt.targets.torch.program import ClassProgram, Options
-from specfmt.targets.torch.registry import TargetError, find_lowering
+from specfmt.targets.torch.registry import TargetError, check_policy, find_lowering
 from specfmt.targets.torch.steps import Step
 
 IMPORTED = ("nn", "F", "torch", "math", "OrderedDict", "Self", "Sequence", "Path")
@@ -238,6 +238,7 @@ def _lower_node(
     if layer.is_operation:
         _require_tensor(args)
         return lowering(layer, builder, *args.values())
+    check_policy(layer)
     args = {
         key: buffer(builder, item, None, item.dtype) if isinstance(item, Array) else item
         for key, item in args.items()

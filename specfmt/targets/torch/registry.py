@@ -10,6 +10,7 @@ from typing import Any
 from specfmt.diagnostics import Diagnostic
 from specfmt.graph.model import Node
 from specfmt.layers.base import Layer
+from specfmt.layers.policies import is_mixed_map, quantized_name
 
 Lowering = Callable[..., Any]
 """``lowering(layer, builder, *inputs, **arguments)``: returns the output tensor or tensors."""
@@ -58,3 +59,28 @@ class TargetError(Exception):
         """The finding, located at the layer or the field."""
         path = (*node.unit.path, self.field) if self.field else node.unit.path
         return Diagnostic(self.code, f"{node.name}: {self.message}", path, self.hint)
+
+
+def check_policy(layer: Layer) -> None:
+    """Refuse dtype policies that PyTorch code does not express.
+
+    Raises:
+        TargetError: The policy is quantized, or differs between parts of the layer.
+    """
+    policy = layer.dtype
+    if policy is None or isinstance(policy, str) or layer.takes_any_arguments:
+        return
+    if is_mixed_map(policy):
+        raise TargetError(
+            "a DTypePolicyMap gives parts of the layer different dtypes, which has no PyTorch form",
+            "give the layer one dtype policy",
+            "dtype",
+        )
+    mode = quantized_name(policy)
+    if mode:
+        raise TargetError(
+            f"the quantized dtype policy {mode} has no PyTorch form",
+            "translate the model as it was before `quantize()`, with a floating dtype, and "
+            "quantize it in PyTorch",
+            "dtype",
+        )

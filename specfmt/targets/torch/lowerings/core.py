@@ -27,24 +27,9 @@ from specfmt.targets.torch.expr import (
 )
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.params import ByLayout, WeightExpr, flat_rows, map_layout
-from specfmt.targets.torch.registry import TargetError, lower
+from specfmt.targets.torch.registry import lower
 
 INDEX_DTYPES = ("int32", "int64")
-
-
-def check_quantized(dtype: Any) -> None:
-    """Refuse Keras's quantized dtype policies, whose kernels are packed integers.
-
-    Raises:
-        TargetError: The policy is quantized.
-    """
-    config = dtype.get("config") if isinstance(dtype, dict) else None
-    if isinstance(config, dict) and "mode" in config:
-        raise TargetError(
-            f"the dtype policy {config['mode']} has no PyTorch form",
-            "use a floating dtype",
-            "dtype",
-        )
 
 
 @lower(Dense)
@@ -54,7 +39,6 @@ def dense(layer: Dense, builder: LayerBuilder, x: Tensor, training: object = Non
     Keras 3.15 sets ``lora_alpha`` to the rank, whatever the constructor's argument
     (`Dense.build`), so the low-rank product is added unscaled.
     """
-    check_quantized(layer.dtype)
     x = floating(builder, x)
     frozen = () if layer.lora_rank is None else ("weight",)
     bias = builder.weights.bias if layer.use_bias else None
@@ -107,7 +91,6 @@ def linear(
 @lower(Embedding)
 def embedding(layer: Embedding | ReversibleEmbedding, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`nn.Embedding`; as in Keras, row 0 is an ordinary row and the mask marks the padding."""
-    check_quantized(layer.dtype)
     out = (*x.shape, layer.output_dim)
     ids = x if x.dtype in INDEX_DTYPES else builder.method(x, "int", layout="keras", dtype="int32")
     frozen = () if layer.lora_rank is None else ("weight",)
@@ -145,7 +128,6 @@ def reversible_embedding(
     if not reverse:
         vectors: Tensor = embedding(layer, builder, x)
         return vectors
-    check_quantized(layer.dtype)
     frozen = () if layer.lora_rank is None else ("weight",)
     table = builder.module(
         "nn.Embedding",

@@ -8,7 +8,7 @@ from typing import Any
 from specfmt.layers.einsum_dense import EinsumDense, Product
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Binary, Call, Subscripts, Tensor
-from specfmt.targets.torch.lowerings.core import check_quantized, floating, linear
+from specfmt.targets.torch.lowerings.core import floating, linear
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.params import WeightExpr
 from specfmt.targets.torch.registry import TargetError, lower
@@ -19,7 +19,6 @@ def einsum_dense(
     layer: EinsumDense, builder: LayerBuilder, x: Tensor, training: object = None
 ) -> Tensor:
     """`nn.Linear` where the equation is one, else `torch.einsum` with a parameter."""
-    check_quantized(layer.dtype)
     x = floating(builder, x)
     product = layer.product(x.shape)
     weight = linear_weight(layer, builder, product)
