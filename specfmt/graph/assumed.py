@@ -274,8 +274,5 @@ def _child_shape(slot: Slot, graph: Graph) -> Shape | None:
 
 
 def _unknown_values(graph: Graph) -> int:
-    return sum(
-        sum(value.shape is None for value in node.outputs)
-        + (_unknown_values(node.unit.graph) if node.unit.graph is not None else 0)
-        for node in graph.nodes
-    )
+    own = sum(value.shape is None for node in graph.nodes for value in node.outputs)
+    return own + sum(_unknown_values(u.graph) for u in graph.units if u.graph is not None)

@@ -22,7 +22,6 @@ from specfmt.graph.model import Graph, Node, Value, flatten, values_in
 from specfmt.graph.tracing import is_copied
 from specfmt.layers.base import Layer, is_floating
 from specfmt.layers.policies import compute_dtype
-from specfmt.layers.wrappers import TimeDistributed
 
 
 @dataclass(eq=False)
@@ -296,8 +295,8 @@ def _made(node: Node, masks: Mapping[Value, Mask]) -> Mask | None:
 def held_model(layer: Layer) -> tuple[HeldModel, int] | None:
     """The model in a layer, and in how many layers that take single steps it is."""
     depth = 0
-    while isinstance(layer, TimeDistributed):
-        layer, depth = layer.layer, depth + 1
+    while layer.step_layer is not None:
+        layer, depth = layer.step_layer, depth + 1
     return (layer, depth) if isinstance(layer, HeldModel) and depth else None
 
 

@@ -126,10 +126,11 @@ def summarize(graph: Graph) -> Summary:
 
 def activation_bytes(graph: Graph) -> int:
     """Bytes of all layer outputs per sample, including nested models; unknown sizes count as 1."""
+    inner = {u: activation_bytes(u.graph) for u in graph.units if u.graph is not None}
     total = 0
     for node in graph.nodes:
-        if node.unit.graph is not None:
-            total += activation_bytes(node.unit.graph)
+        if node.unit in inner:
+            total += inner[node.unit]
             continue
         for value in node.outputs:
             elements = prod(size or 1 for size in (value.shape or ())[1:])

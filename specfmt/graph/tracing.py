@@ -70,10 +70,8 @@ def built_first(graph: Graph) -> list[Unit]:
 
 def carries_masks(graph: Graph) -> bool:
     """Whether Keras computes a mask for some tensor of a graph."""
-    return any(
-        any(value.masked for value in node.outputs)
-        or (node.unit.graph is not None and carries_masks(node.unit.graph))
-        for node in graph.nodes
+    return any(value.masked for node in graph.nodes for value in node.outputs) or any(
+        unit.graph is not None and carries_masks(unit.graph) for unit in graph.units
     )
 
 

@@ -9,13 +9,17 @@ from specfmt.layers.base import Layer, nested_layers
 
 
 def fixed_calls(graph: Graph) -> Iterator[tuple[Node, bool]]:
-    """Calls for which the document gives ``training``, also in nested models, and the mode."""
+    """Calls for which the document gives ``training``, also in nested models, and the mode.
+
+    The calls in a nested model come once, however often the model is called.
+    """
     for node in graph.nodes:
         training = node.args.get("training")
         if isinstance(training, bool):
             yield node, training
-        elif node.unit.graph is not None:
-            yield from fixed_calls(node.unit.graph)
+    for unit in graph.units:
+        if unit.graph is not None:
+            yield from fixed_calls(unit.graph)
 
 
 def draws(unit: Unit) -> bool:

@@ -341,6 +341,11 @@ class Layer(SpecModel):
         first: Any = masked[0] if masked else False
         return self.supports_masking and (any(first) if isinstance(first, list) else bool(first))
 
+    @property
+    def step_layer(self) -> Layer | None:
+        """The layer that this one applies to each time step, if it is such a wrapper."""
+        return None
+
     def mask_rank(self, *shapes: Shape) -> int | None:
         """The number of axes of the mask that the layer makes from its first input's values; None
         if the mask of its output comes from its inputs."""

@@ -76,7 +76,8 @@ class Op(Layer):
 
     def class_arguments(self) -> dict[str, Any]:
         """Arguments that the function fills in and Keras's class does not."""
-        return {}
+        given = self.keras_arguments()
+        return {key: given[key] for key in ("data_format",) if key in given}
 
     @classmethod
     def absent_fields(cls) -> tuple[str, ...]:

@@ -73,9 +73,6 @@ class AdaptivePool(Unary):
     def keras_arguments(self) -> dict[str, Any]:
         return {"data_format": self.data_format or "channels_last"}
 
-    def class_arguments(self) -> dict[str, Any]:
-        return self.keras_arguments()
-
     def pooled_shape(self, inputs: Shape) -> Shape:
         """The shape of the result.
 

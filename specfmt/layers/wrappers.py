@@ -194,6 +194,11 @@ class TimeDistributed(Layer):
 
     layer: Annotated[Any, LayerRule()]
 
+    @property
+    def step_layer(self) -> Layer | None:
+        inner: Layer = self.layer
+        return inner
+
     @classmethod
     def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
         return None

@@ -9,10 +9,10 @@ from typing import Final
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
-from specfmt.graph.assumed import unknown_layers
 from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Condition, Graph, Node, Value
 from specfmt.graph.training import draws, fixed_calls, normalizes
+from specfmt.layers.base import nested_layers
 from specfmt.layers.kept import kept_layer
 from specfmt.layers.size_rules import MAX_MODULUS, fitting
 from specfmt.layers.symbols import differ, symbols_in
@@ -362,7 +362,12 @@ def size_at_inference(graph: Graph) -> Iterator[Diagnostic]:
 @rule("SF314")
 def kept_whole(graph: Graph) -> Iterator[Diagnostic]:
     """PyTorch code lacks what a layer computes."""
-    own = set(graph.units)
+    own = [unit for unit in graph.units if unit.graph is None]
+    parts = (part for unit in own for part in (unit.layer, *nested_layers(unit.layer)))
+    if not any(part.takes_any_arguments for part in parts):
+        return  # what follows is imported only for a model with such a layer
+    from specfmt.graph.assumed import unknown_layers
+
     for unit, path, layer in unknown_layers(graph):
         found = kept_layer(layer.class_)
         if unit in own and found is not None and layer.torch is None:

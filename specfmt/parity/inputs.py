@@ -27,8 +27,9 @@ def index_limits(graph: Graph) -> dict[str, int]:
     """Inputs that are indices into a table, with the table's length."""
     limits: dict[str, int] = {}
     names = {value: name for name, value in graph.inputs.items()}
+    models = {u: index_limits(u.graph) for u in graph.units if u.graph is not None}
     for node in graph.nodes:
-        inner = index_limits(node.unit.graph) if node.unit.graph is not None else {}
+        inner = models.get(node.unit, {})
         for argument, value in node.args.items():
             name = names.get(value) if isinstance(value, Value) else None
             rows = inner.get(argument) or getattr(node.unit.spec, "input_dim", None)

@@ -667,6 +667,13 @@ CASES = [
         )
     ),
     Case([op("max_pool", pool_size=2)], (7, 3)),
+    *(
+        Case(
+            [op(f, pool_size=2, name="pooled"), {"type": "Conv2D", "filters": 2, "kernel_size": 2}],
+            (7, 6, 3),
+        )
+        for f in ("max_pool", "average_pool")
+    ),
     # Padding with mirrored elements along any axis.
     chain(
         [
