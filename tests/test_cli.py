@@ -288,11 +288,11 @@ def test_summary_json() -> None:
         "layers": [
             {
                 "name": "hidden", "type": "Dense", "inputs": ["x"], "output_shape": [None, 8],
-                "params": 40, "trainable": 40,
+                "dtype": "float32", "params": 40, "trainable": 40,
             },
             {
                 "name": "answer", "type": "Dense", "inputs": ["hidden"], "output_shape": [None, 3],
-                "params": 27, "trainable": 27,
+                "dtype": "float32", "params": 27, "trainable": 27,
             },
         ],
         "params": {"total": 67, "trainable": 67, "non_trainable": 0},
@@ -334,11 +334,11 @@ def test_generate_replaces_a_file_whole_or_not_at_all() -> None:
 
 
 def test_what_a_target_cannot_express_has_a_place() -> None:
-    noisy = "  - {type: Dense, units: 3, dtype: mixed_float16}\n"
-    Path("mixed.yaml").write_text(GOOD + noisy)
-    result = run("generate", "mixed.yaml", "--target", "torch")
+    policy = "{class_name: QuantizedDTypePolicy, config: {mode: int8, source_name: float32}}"
+    Path("int8.yaml").write_text(f"{GOOD}  - {{type: Dense, units: 3, dtype: {policy}}}\n")
+    result = run("generate", "int8.yaml", "--target", "torch")
     assert result.exit_code == 1
-    assert result.stderr.startswith("mixed.yaml:8:")
+    assert result.stderr.startswith("int8.yaml:8:")
     assert "error[SF301]: " in result.stderr
 
 

@@ -90,15 +90,20 @@ def findings_html(name: str, diagnostics: Sequence[Diagnostic]) -> str:
 
 def _rows(summary: Summary) -> Iterable[Row]:
     for item in summary.inputs:
-        yield item.name, "input", item.text, "", ""
+        yield item.name, "input", _typed(item.text, item.dtype), "", ""
     for layer in summary.layers:
         yield (
             layer.name,
             layer.type,
-            ", ".join(layer.texts),
+            ", ".join(map(_typed, layer.texts, layer.dtypes)),
             f"{layer.params:,}",
             ", ".join(layer.inputs),
         )
+
+
+def _typed(shape: str, dtype: str) -> str:
+    """A shape, with its dtype behind it if that is not float32: ``(N, 3) int32``."""
+    return shape if dtype == "float32" else f"{shape} {dtype}"
 
 
 def _cells(row: Row) -> str:

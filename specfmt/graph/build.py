@@ -295,7 +295,9 @@ class Builder(Scope):
             graph,
             (*self.path, *path),
             trainable=not frozen,
-            policy=entry.dtype or self.policy,
+            policy=entry.policy_in(self.policy)
+            if isinstance(entry, Layer)
+            else entry.dtype or self.policy,
             around=self.policy,
         )
         self.units[name] = unit

@@ -60,7 +60,7 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
         dtypes, masks = layer.result_dtype(*shapes), False
     else:
         dtypes = layer.output_dtype(
-            compute_dtype(layer.dtype or policy), *(value.dtype for value in inputs)
+            compute_dtype(layer.policy_in(policy)), *(value.dtype for value in inputs)
         )
         masks = _masks(node, inputs)
     out_dtypes = (dtypes,) * len(out_shapes) if isinstance(dtypes, str) else dtypes

@@ -225,7 +225,7 @@ class _Run:
         self.attached.pop(self.same.get(value, value), None)
 
     def _layer(self, node: Node, layer: Layer) -> None:
-        dtype = compute_dtype(layer.dtype or self.graph.policy)
+        dtype = compute_dtype(layer.policy_in(self.graph.policy))
         recorded = _is_recorded(node, layer, dtype)
         reads = layer.reads_masks or _takes_mask(layer)
         seen = self._look(node, recorded=recorded) if reads else {}

@@ -47,6 +47,7 @@ class LayerSummary:
         params: The number of parameters; 0 for later calls of the same layer.
         trainable: The number of trainable parameters.
         texts: The output shapes as text, with the names of unknown sizes: ``(N, T//2, 64)``.
+        dtypes: The dtype of each output.
     """
 
     name: str
@@ -56,15 +57,18 @@ class LayerSummary:
     params: int
     trainable: int
     texts: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
-        """The call as data for JSON; ``output_shape`` is a list of shapes if there are several."""
+        """The call as data for JSON; ``output_shape`` and ``dtype`` are lists if there are several
+        outputs."""
         shapes = [list(shape or ()) for shape in self.output_shapes]
         return {
             "name": self.name,
             "type": self.type,
             "inputs": list(self.inputs),
             "output_shape": shapes[0] if len(shapes) == 1 else shapes,
+            "dtype": self.dtypes[0] if len(self.dtypes) == 1 else list(self.dtypes),
             "params": self.params,
             "trainable": self.trainable,
         }
@@ -152,4 +156,5 @@ def _layer(node: Node) -> LayerSummary:
         params=node.unit.count() if first else 0,
         trainable=node.unit.count(trainable=True) if first else 0,
         texts=tuple(map(show_value, node.outputs)),
+        dtypes=tuple(value.dtype for value in node.outputs),
     )

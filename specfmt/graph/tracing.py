@@ -79,7 +79,7 @@ def is_copied(node: Node, policy: Any) -> bool:
     """Whether Keras copies the arguments of a call, so that filled-in keywords are not recorded."""
     inner = node.unit.graph
     if inner is None:
-        dtype = compute_dtype(node.layer.dtype or policy)
+        dtype = compute_dtype(node.layer.policy_in(policy))
     elif inner.is_sequential:
         specs = list(inner.input_specs.values())
         dtype = specs[0].dtype if specs else compute_dtype(inner.policy)
@@ -248,7 +248,7 @@ class _Walk:
 
     def _give_masks(self, node: Node, layer: Layer, copied: bool) -> None:
         """Add the layer's operations for the masks of its outputs."""
-        dtype = compute_dtype(layer.dtype or self.graph.policy)
+        dtype = compute_dtype(layer.policy_in(self.graph.policy))
         args = self._cast(node.args, dtype) if copied and layer.casts_inputs else node.args
         names = [argument.name for argument in layer.call_arguments]
         if not names or names[0] not in args:

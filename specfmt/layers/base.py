@@ -394,6 +394,10 @@ class Layer(SpecModel):
         """
         return cls.rank + 2 if cls.rank else rank
 
+    def policy_in(self, around: Any) -> Any:
+        """The layer's dtype policy in a model with the policy ``around``."""
+        return self.dtype or around
+
     @classmethod
     def own_dtype(cls, fields: dict[str, Any]) -> str | None:
         """The dtype of a layer with these fields, if it does not use its model's; else None."""

@@ -102,6 +102,10 @@ class Custom(Layer):
                 store=name.rpartition("/")[0],
             )
 
+    def policy_in(self, around: Any) -> Any:
+        """The policy that its config gives, else as of other layers."""
+        return self.config.get("dtype") or super().policy_in(around)
+
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
         return self.output_dtype_ or super().output_dtype(compute_dtype, *dtypes)
 

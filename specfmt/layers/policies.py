@@ -90,6 +90,25 @@ def quantized_policy(name: str) -> dict[str, Any] | None:
     }
 
 
+def name_of_policy(policy: Any) -> str:
+    """The name by which Keras takes the same quantized policy; empty if there is none."""
+    config = policy.get("config") if isinstance(policy, dict) else None
+    if not isinstance(config, dict):
+        return ""
+    mode, source = config.get("mode"), config.get("source_name")
+    if not isinstance(mode, str) or not isinstance(source, str):
+        return ""
+    name = f"{mode}_from_{source}"
+    named = quantized_policy(name)
+    given = {k: v for k, v in config.items() if (k, v) != ("amax_history_length", HISTORY)}
+    if named is None or named["config"] != given:
+        return ""
+    return name if named["class_name"] == policy.get("class_name") else ""
+
+
+HISTORY: Final = 1024
+"""The default number of largest values that float8 remembers of each tensor."""
+
 POLICY_CLASSES: Final = {
     "int8": "QuantizedDTypePolicy",
     "int4": "Int4DTypePolicy",

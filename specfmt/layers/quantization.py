@@ -11,11 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 from specfmt.layers.base import Layer, ShapeError, Weight
-from specfmt.layers.policies import compute_dtype, is_mixed_map, quantized_name
+from specfmt.layers.policies import HISTORY, compute_dtype, is_mixed_map, quantized_name
 from specfmt.vocab.fields import ONES, ZEROS
-
-HISTORY: Final = 1024
-"""The default number of largest values that float8 remembers of each tensor."""
 
 FLOAT8_TENSORS: Final = ("inputs", "kernel", "outputs_grad")
 """The tensors that float8 scales."""

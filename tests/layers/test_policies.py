@@ -209,3 +209,62 @@ def test_the_weights_of_a_dense_layer_in_int8(use_bias: bool) -> None:
     assert graph.count(trainable=True) == 3 * use_bias
     names = [weight.name for weight in graph.units[0].weights]
     assert names == ["bias"] * use_bias + ["kernel", "kernel_scale"]
+
+
+CUSTOM = {"type": "Custom", "class": "Foo", "name": "foo", "shape": [5], "weights": {"w": [3, 5]}}
+
+
+@pytest.mark.parametrize(
+    ("config", "entry", "wanted"),
+    [
+        ({}, {}, "mixed_float16"),
+        ({}, {"dtype": "bfloat16"}, "bfloat16"),
+        ({"dtype": "float32"}, {}, ""),
+        ({"dtype": "float16"}, {}, "float16"),
+    ],
+)
+@pytest.mark.parametrize("named", ["Foo", "my.pkg.Foo"])
+def test_a_custom_layer_has_the_policy_of_its_model(
+    config: dict[str, Any], entry: dict[str, Any], wanted: str, named: str
+) -> None:
+    """Code, JSON and the dtype of its output agree, in a model with a policy."""
+    import json
+
+    import specfmt
+
+    custom = {**CUSTOM, "class": named, "config": {"a": 1, **config}, **entry}
+    spec = specfmt.loads(
+        json.dumps(
+            {
+                "specfmt": 1,
+                "name": "m",
+                "dtype": "mixed_float16",
+                "inputs": {"x": {"shape": [4]}},
+                "layers": [{"type": "Dense", "units": 3}, custom],
+            }
+        )
+    )
+    (output,) = specfmt.analyze(spec).outputs.values()
+    assert output.dtype == compute_dtype(wanted or "float32")
+    (call,) = [line for line in specfmt.generate(spec, "keras").splitlines() if " Foo(a=1" in line]
+    assert (f'dtype="{wanted}"' in call) == bool(wanted)
+    written = json.loads(specfmt.to_keras_json(spec))["config"]["layers"][-1]["config"]["dtype"]
+    name = written if isinstance(written, str) else written["config"]["name"]
+    assert name == (wanted or "float32")
+
+
+def test_a_summary_shows_other_dtypes_than_float32() -> None:
+    import specfmt
+    from specfmt.console.summary import summary_text
+
+    spec = specfmt.loads(
+        "{specfmt: 1, inputs: {x: {shape: [4], dtype: int32}}, layers: ["
+        "{type: Embedding, input_dim: 5, output_dim: 3, name: e}, "
+        "{type: Dense, units: 2, dtype: mixed_bfloat16, name: d}]}"
+    )
+    found = specfmt.summarize(spec)
+    assert [layer["dtype"] for layer in found.to_data()["layers"]] == ["float32", "bfloat16"]
+    text = summary_text(found)
+    assert "(N, 4) int32" in text
+    assert "(N, 4, 3)  " in text
+    assert "(N, 4, 2) bfloat16" in text

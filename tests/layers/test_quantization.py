@@ -219,6 +219,15 @@ def test_the_name_of_a_quantized_policy_is_read() -> None:
     assert read_policy("mixed_float16", ()) == "mixed_float16"
 
 
+def test_code_has_the_name_of_a_policy() -> None:
+    for mode in MODES:
+        spec = specfmt.loads(json.dumps(document((quantized(DENSE, mode), (7,), "float32"))))
+        assert f'dtype="{mode}_from_float32"' in specfmt.generate(spec, "keras")
+    entry = {**DENSE, "dtype": policy("float8", amax_history_length=3)}
+    spec = specfmt.loads(json.dumps(document((entry, (7,), "float32"))))
+    assert '"amax_history_length": 3' in specfmt.generate(spec, "keras")
+
+
 def test_a_map_with_several_policies() -> None:
     """The parts that it quantizes are known at run time only."""
     some = {"class_name": "DTypePolicyMap", "config": {"default_policy": "float32", "policy_map": {

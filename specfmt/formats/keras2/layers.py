@@ -194,6 +194,9 @@ class Keras2LayerWriter:
         module, _, class_name = layer.class_.rpartition(".")
         config = {**layer.config, "name": name}
         policy = config.get("dtype")
+        own = layer.policy_in(self.policy)
+        if policy is None and own != "float32":
+            config["dtype"] = self._dtype(own, name, path)
         if isinstance(policy, dict) and policy.get("class_name") == KERAS_3_POLICY:
             if f"{module}.".startswith("keras."):
                 self.refusals.add(

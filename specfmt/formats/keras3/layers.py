@@ -130,7 +130,11 @@ class LayerWriter:
         registered = layer.registered_name
         if registered is None and module != KERAS_LAYERS:
             registered = class_name
-        item = serialized(module or None, class_name, {**layer.config, "name": name}, registered)
+        config = {**layer.config, "name": name}
+        policy = layer.policy_in(self.policy)
+        if policy != "float32":
+            config.setdefault("dtype", policy_config(policy))
+        item = serialized(module or None, class_name, config, registered)
         if layer.build_config is not None:
             item["build_config"] = layer.build_config
         return item

@@ -8,12 +8,13 @@ from specfmt.graph.model import Graph
 from specfmt.layers.base import KERAS_LAYERS, nested_layers
 from specfmt.layers.naming import is_identifier
 from specfmt.layers.op import Op
+from specfmt.layers.policies import name_of_policy
 from specfmt.targets.source import argument, literal
 
 KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")
 
 
-def custom_call(layer: Any, name: str | None) -> tuple[str, list[str]]:
+def custom_call(layer: Any, name: str | None, policy: Any = None) -> tuple[str, list[str]]:
     """The callee and arguments that create a custom layer from its config.
 
     A config of plain data becomes keyword arguments; one with serialized Keras objects is passed
@@ -22,10 +23,14 @@ def custom_call(layer: Any, name: str | None) -> tuple[str, list[str]]:
     Args:
         layer: The `Custom` layer.
         name: Its name; None for the one in its config.
+        policy: The dtype policy of the model, which Keras applies to no layer by itself.
     """
     module, _, class_name = layer.class_.rpartition(".")
     callee = f"layers.{class_name}" if module.startswith(KERAS_MODULES) else class_name
     config = {key: value for key, value in layer.config.items() if key != "name"}
+    own = layer.policy_in(policy)
+    if "dtype" not in config and own not in (None, "float32"):
+        config["dtype"] = name_of_policy(own) or own
     if name is not None:
         config["name"] = name
     if any(not is_identifier(key) or _is_serialized(value) for key, value in config.items()):

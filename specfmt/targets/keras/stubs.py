@@ -17,7 +17,7 @@ from specfmt.layers.custom import Custom
 from specfmt.layers.custom_weights import as_weight
 from specfmt.layers.keras_names import KERAS_LAYERS
 from specfmt.layers.naming import is_identifier
-from specfmt.layers.policies import compute_dtype
+from specfmt.layers.policies import name_of_policy, policy_name
 from specfmt.spec.document import ModelSpec
 from specfmt.targets.keras.custom import KERAS_MODULES, is_importable
 from specfmt.targets.naming import Scope, identifier
@@ -182,7 +182,7 @@ def _define(
         own |= {f"{attrs[key]}_shape": item.shapes[key] for key in shaped}
         if varies:
             own["gives"] = [shape[1:] for shape, _ in item.outputs]
-        own |= _common(item.layer)
+        own |= _common(item.layer, item.unit.around)
         arguments.append(own)
     parameters = [*keys, *(f"{attrs[key]}_shape" for key in shaped), *(["gives"] if varies else [])]
     stores = dict.fromkeys(
@@ -250,13 +250,18 @@ def _parameters(reads: dict[str, Any]) -> list[str]:
     return names
 
 
-def _common(layer: Custom) -> dict[str, Any]:
-    """The arguments that every Keras layer takes, if they are not the defaults."""
+def _common(layer: Custom, around: Any) -> dict[str, Any]:
+    """The arguments that every Keras layer takes, if they are not the defaults.
+
+    Args:
+        layer: The layer.
+        around: The dtype policy of its model, which Keras applies to no layer by itself.
+    """
     arguments: dict[str, Any] = {}
     if layer.config.get("trainable") is False:
         arguments["trainable"] = False
-    dtype = layer.config.get("dtype")
-    name = dtype if isinstance(dtype, str) else compute_dtype(dtype)
+    policy = layer.policy_in(around)
+    name = name_of_policy(policy) or policy_name(policy)
     if name != "float32":
         arguments["dtype"] = name
     return arguments

@@ -12,6 +12,7 @@ from specfmt.graph.held import HeldModel
 from specfmt.graph.model import Graph
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.naming import inner_name, inner_names
+from specfmt.layers.policies import name_of_policy
 from specfmt.targets.keras.custom import custom_call
 from specfmt.targets.keras.user_objects import keras_call
 from specfmt.targets.source import literal
@@ -60,6 +61,8 @@ def value_source(value: Any, policy: Any = None, builders: Builders | None = Non
     if isinstance(value, tuple) and value and all(isinstance(item, str) for item in value):
         return literal(list(value))
     if isinstance(value, dict) and value.get("module") in SERIALIZED:
+        if name := name_of_policy(value):
+            return literal(name)
         return f"keras.utils.deserialize_keras_object({literal(value)})"
     return literal(value)
 
@@ -220,7 +223,7 @@ def layer_call(
     """
     name = layer.name if name is None else name
     if layer.type_name == "Custom":
-        return custom_call(layer, name)
+        return custom_call(layer, name, policy)
     space = "layers." if layer.keras_module == KERAS_LAYERS else ""
     return f"{space}{layer.type_name}", argument_sources(
         layer, name=name, policy=policy, builders=builders, tables=tables
