@@ -11,9 +11,11 @@ from specfmt.fields.types import (
     Bool,
     CausalPadding,
     OptionalDataFormat,
+    OptionalFloat,
     OptionalNatural1,
     OptionalNatural2,
     OptionalNatural3,
+    OptionalPositiveInt,
     Padding,
     PositiveInt,
     Size,
@@ -23,6 +25,7 @@ from specfmt.fields.types import (
     expand,
 )
 from specfmt.layers.base import KERAS_2_LATER, Layer, Shape, ShapeError, Weight
+from specfmt.layers.lora import ScaledLora, check_lora
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import (
     channels_of,
@@ -108,11 +111,12 @@ class Over3D(Layer):
     dilation_rate: Size3 = 1
 
 
-class Convolution(Window, Filters):
+class Convolution(ScaledLora, Window, Filters):
     """Base of the plain convolutions: each of ``filters`` kernels is convolved with all
     channels."""
 
     keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
+    keras_2_lacks: ClassVar[tuple[str, ...]] = ("lora_rank", "lora_alpha")
 
     groups: PositiveInt = 1
     activation: Activation = LINEAR
@@ -123,10 +127,13 @@ class Convolution(Window, Filters):
     bias_regularizer: Regularizer = None
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
+    lora_rank: OptionalPositiveInt = None
+    lora_alpha: OptionalFloat = None
 
     def output_shape(self, x: Shape) -> Shape:
         check_rank(x, self.rank, self.data_format)
         check_strides(self)
+        check_lora(self.lora_rank, self.kernel_constraint, "kernel_constraint")
         channels = check_channels(x, self.data_format)
         for what, number in (("filters", self.filters), ("input channels", channels)):
             if number % self.groups:
@@ -140,13 +147,17 @@ class Convolution(Window, Filters):
 
     def weights(self, x: Shape) -> Iterator[Weight]:
         channels = (channels_of(x, self.data_format) or 0) // self.groups
-        yield layer_weight(self, "kernel", (*self.per_axis("kernel_size"), channels, self.filters))
+        shape = (*self.per_axis("kernel_size"), channels, self.filters)
+        yield layer_weight(self, "kernel", shape, trainable=self.lora_rank is None)
         if self.use_bias:
             yield layer_weight(self, "bias", (self.filters,))
+        yield from self.lora_factors(shape)
 
     def macs(self, output: Any, x: Shape) -> int:
         channels = (channels_of(x, self.data_format) or 0) // self.groups
-        return count(output) * prod(self.per_axis("kernel_size")) * channels
+        window, rank = prod(self.per_axis("kernel_size")) * channels, self.lora_rank or 0
+        positions = count(output) // self.filters
+        return positions * (window * self.filters + rank * (window + self.filters))
 
 
 @layer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from specfmt.fields.rules import AnyMapping, Nullable
 from specfmt.fields.spellings import REMOVED, FormerArguments, removed
@@ -18,6 +18,7 @@ from specfmt.fields.types import (
     PositiveInt,
 )
 from specfmt.layers.base import Argument, FloatLayer, Layer, Shape, ShapeError, Weight
+from specfmt.layers.lora import check_lora, lora_weights
 from specfmt.layers.quantization import (
     Kernel,
     Quantizable,
@@ -27,7 +28,6 @@ from specfmt.layers.quantization import (
 )
 from specfmt.layers.registry import layer
 from specfmt.layers.sizes import layer_weight
-from specfmt.vocab.base import Term
 from specfmt.vocab.fields import (
     GLOROT_UNIFORM,
     LINEAR,
@@ -41,29 +41,11 @@ from specfmt.vocab.fields import (
     Activation as ActivationName,
 )
 
-HE_UNIFORM: Final = Term("initializer", "HeUniform")
 INPUTS_ONLY = (Argument("inputs"),)
 LORA = ("lora_rank", "quantization_config")
 
 QuantizationConfig = Annotated[dict[str, Any] | None, Nullable(AnyMapping())]
 """Settings of a later `layer.quantize()`; they do not quantize the layer by themselves."""
-
-
-def lora_weights(
-    name: str, shape: tuple[int, ...], rank: int | None, regularizer: Term | None
-) -> Iterator[Weight]:
-    """The two factors that LoRA trains for a kernel of ``shape``; none if ``rank`` is None."""
-    if rank is not None:
-        factors = (("a", (*shape[:-1], rank), HE_UNIFORM), ("b", (rank, shape[-1]), ZEROS))
-        for letter, size, init in factors:
-            yield Weight(
-                f"{name}_{letter}",
-                size,
-                init,
-                dtype="float32",
-                regularizer=regularizer,
-                merged_into=name.removeprefix("lora_"),
-            )
 
 
 @layer
@@ -255,21 +237,6 @@ class ReversibleEmbedding(IndexEmbedding):
 
     def output_mask(self, *masked: bool, reverse: bool = False, **kwargs: bool) -> bool:
         return self.mask_zero and not reverse
-
-
-def check_lora(rank: int | None, constraint: Term | None, field: str) -> None:
-    """Check that no constraint is set on a matrix that LoRA adapts.
-
-    Raises:
-        ShapeError: One is.
-    """
-    if rank is not None and constraint is not None:
-        raise ShapeError(
-            "no constraint on a matrix that LoRA adapts",
-            f"lora_rank={rank} and {constraint.name}",
-            f"remove `{field}` or `lora_rank`",
-            field=field,
-        )
 
 
 @layer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Any
 
@@ -12,8 +12,9 @@ from pydantic import Field
 from specfmt.fields.rules import Either, Integer, Nullable, Text, Tuple
 from specfmt.fields.types import OptionalFloat, OptionalPositiveInt
 from specfmt.layers.base import FloatLayer, Shape, ShapeError, Weight
-from specfmt.layers.core import LORA, QuantizationConfig, check_lora, lora_weights
+from specfmt.layers.core import LORA, QuantizationConfig
 from specfmt.layers.fans import with_fans
+from specfmt.layers.lora import ScaledLora, check_lora
 from specfmt.layers.quantization import Kernel, Quantizable, Quantization, kernel_weights
 from specfmt.layers.registry import layer
 from specfmt.layers.size_rules import matching
@@ -66,11 +67,10 @@ class Product:
 
 
 @layer
-class EinsumDense(Quantizable, FloatLayer):
+class EinsumDense(Quantizable, ScaledLora, FloatLayer):
     """A dense layer whose product is ``equation`` in Einstein notation:
     `activation(einsum(equation, x, kernel) + bias)`."""
 
-    applies_lora_alpha = True
     supports_masking = False
     keras_2_lacks = (*LORA, "lora_alpha", "gptq_unpacked_column_size")
     writes_activity_regularizer = True
@@ -90,25 +90,9 @@ class EinsumDense(Quantizable, FloatLayer):
     gptq_unpacked_column_size: OptionalPositiveInt = None
     quantization_config: QuantizationConfig = None
 
-    @property
-    def lora_scale(self) -> float:
-        """What the product of the LoRA factors is multiplied by."""
-        rank = self.lora_rank or 1
-        return 1.0 if self.lora_alpha is None else self.lora_alpha / rank
-
     @classmethod
     def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
         return None
-
-    @classmethod
-    def remove_derived(cls, config: dict[str, Any]) -> None:
-        if config.get("lora_alpha") == config.get("lora_rank"):
-            config.pop("lora_alpha", None)
-
-    @classmethod
-    def convert_arguments(cls, config: dict[str, Any]) -> None:
-        if config.get("lora_rank") and config.get("lora_alpha") is None:
-            config["lora_alpha"] = config["lora_rank"]
 
     def product(self, x: Shape) -> Product:
         """The equation with the sizes of its letters for an input of shape ``x``.
@@ -231,12 +215,7 @@ class EinsumDense(Quantizable, FloatLayer):
                     constraint=self.bias_constraint,
                 )
             )
-        factors = [
-            replace(weight, merge_scale=self.lora_scale)
-            for weight in lora_weights(
-                "lora_kernel", shape, self.lora_rank, self.kernel_regularizer
-            )
-        ]
+        factors = self.lora_factors(shape)
         how = self.quantization()
         if how is None:
             yield from (kernel, *bias, *factors)

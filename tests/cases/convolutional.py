@@ -22,7 +22,15 @@ FIRST = {"data_format": "channels_first"}
 """No case here has as many filters as columns: Keras 3.15's TensorFlow `add`, called eagerly,
 takes the last axis for the channels then and adds the bias along it."""
 
+LORA = {"lora_rank": 2, "lora_alpha": 3}
+
 CASES = [
+    Case(same("Conv2D", 4, 3, 2) | LORA | {"activation": "relu"}, (8, 7, 3)),
+    Case(conv("Conv2D", 4, [2, 3], use_bias=False, dilation_rate=2) | {"lora_rank": 3}, (8, 9, 2)),
+    Case(conv("Conv1D", 4, 3, padding="causal") | LORA, (None, 2), sizes=(6,)),
+    Case(conv("Conv1D", 4, 3, **FIRST) | LORA, (3, 8)),
+    Case(conv("Conv3D", 4, 2) | LORA, (4, 5, 3, 2)),
+    Case(conv("Conv2D", 4, 3) | LORA | {"trainable": False}, (6, 7, 3)),
     # Sizes, strides and kernels, odd and even, known and unknown (T3).
     Case(conv("Conv2D", 4, 3), (6, 7, 3)),
     Case(conv("Conv2D", 4, [2, 3], strides=[2, 3], activation="relu"), (8, 9, 2)),

@@ -356,7 +356,7 @@ REFUSED = {
     "k": "tril triu",
     "keepdims": "argmax",
     "layer.trainable": "Bidirectional",
-    "lora_rank": "Dense EinsumDense Embedding",
+    "lora_rank": "Conv1D Conv2D Conv3D Dense EinsumDense Embedding",
     "noise_shape": "AlphaDropout",
     "offset": "trace",
     "ord": "norm",

@@ -39,6 +39,11 @@ UNNAMED = {
         ("ReversibleEmbedding", name): "handed on to Embedding"
         for name in ("lora_rank", "lora_alpha", "quantization_config")
     },
+    **{
+        (f"Conv{rank}D", name): "handed on to BaseConv"
+        for rank in (1, 2, 3)
+        for name in ("lora_rank", "lora_alpha")
+    },
     ("AdditiveAttention", "seed"): "handed on to Attention",
     ("RandomContrast", "data_format"): "handed on to the base of image layers",
     ("RandomBrightness", "data_format"): "handed on to the base of image layers",

@@ -25,7 +25,7 @@ from specfmt.layers.convolutional import (
 )
 from specfmt.layers.sizes import channels_of, spatial_axes, transposed_crop, window_output_shape
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import AxisSubscript, Tensor
+from specfmt.targets.torch.expr import AxisSubscript, Binary, Tensor
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.lowerings.padding import (
     compact,
@@ -35,7 +35,7 @@ from specfmt.targets.torch.lowerings.padding import (
     non_defaults,
 )
 from specfmt.targets.torch.params import ByLayout, WeightExpr
-from specfmt.targets.torch.registry import lower
+from specfmt.targets.torch.registry import TargetError, lower
 
 Params = dict[str, WeightExpr | ByLayout]
 
@@ -69,20 +69,82 @@ def convolution(layer: Convolution, builder: LayerBuilder, x: Tensor, **_: objec
     params: Params = {"weight": channels_first_kernel(builder.weights.kernel)}
     if layer.use_bias:
         params["bias"] = builder.weights.bias
+    options = {
+        **non_defaults(stride=(strides, 1)),
+        **({"padding": padding} if padding else {}),
+        **non_defaults(dilation=(dilation, 1)),
+    }
     conv = builder.module(
         f"nn.Conv{layer.rank}d",
         channels_of(x.shape, layer.data_format),
         layer.filters,
         compact(kernel),
         params=params,
-        **non_defaults(stride=(strides, 1)),
-        **({"padding": padding} if padding else {}),
-        **non_defaults(dilation=(dilation, 1), groups=((layer.groups,), 1)),
+        frozen=() if layer.lora_rank is None else ("weight",),
+        **options,
+        **non_defaults(groups=((layer.groups,), 1)),
         **bias_option(layer.use_bias),
     )
     out = layer.output_shape(x.shape)
     y = builder.apply(conv, source, shape=out, layout=layout_of(layer))
+    if layer.lora_rank is not None:
+        y = _with_lora(layer, builder, source, y, options)
     return activation(builder, layer.activation, y)
+
+
+def _with_lora(
+    layer: Convolution, builder: LayerBuilder, x: Tensor, y: Tensor, options: dict[str, Any]
+) -> Tensor:
+    """``y`` and the product of the LoRA factors: a convolution to few channels, then a 1 x 1
+    convolution.
+
+    Args:
+        layer: The convolution.
+        builder: The call's builder.
+        x: What the convolution reads.
+        y: What it computes with the frozen kernel.
+        options: Its strides, padding and dilation.
+
+    Raises:
+        TargetError: Each group of channels has its own product.
+    """
+    if layer.groups > 1:
+        raise TargetError(
+            f"LoRA in a convolution with {layer.groups} groups",
+            "merge the factors: load the weights into the model without `lora_rank`",
+            "lora_rank",
+        )
+    rank = layer.lora_rank or 0
+    weights = builder.weights
+    last = weights.lora_kernel_b
+    first_module = builder.module(
+        f"nn.Conv{layer.rank}d",
+        channels_of(x.shape, layer.data_format),
+        rank,
+        compact(layer.per_axis("kernel_size")),
+        params={"weight": channels_first_kernel(weights.lora_kernel_a)},
+        suffix="lora_a",
+        **options,
+        bias=False,
+    )
+    last_module = builder.module(
+        f"nn.Conv{layer.rank}d",
+        rank,
+        layer.filters,
+        1,
+        params={"weight": channels_first_kernel(last.reshape(*(1,) * layer.rank, *last.shape))},
+        suffix="lora_b",
+        bias=False,
+    )
+    layout = layout_of(layer)
+    few = list(y.shape)
+    few[1 if data_format(layer) == "channels_first" else -1] = rank
+    hidden = builder.apply(first_module, x, shape=tuple(few), layout=layout)
+    delta: Any = builder.apply(last_module, hidden, shape=y.shape, layout=layout)
+    if layer.lora_scale != 1:
+        delta = Binary("*", layer.lora_scale, delta)
+    result: Tensor = builder.expr(Binary("+", y, delta), y, layout=layout)
+    return result
 
 
 @lower(DepthwiseConv1D)
