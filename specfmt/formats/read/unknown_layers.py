@@ -15,6 +15,7 @@ from specfmt.layers.base import KERAS_LAYERS
 from specfmt.layers.kept import KEPT, LAMBDA, kept_layer
 from specfmt.layers.keras_names import KERAS_LAYERS as KNOWN_TO_KERAS
 from specfmt.layers.keras_names import NOT_IN_GRAPHS
+from specfmt.layers.registry import layer_class
 from specfmt.vocab.base import CUSTOM
 
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
@@ -54,7 +55,7 @@ def custom_entry(
         reason
         or unsupported_config(class_name, config)
         or _not_in_graphs(item, class_name)
-        or "specfmt does not know this layer"
+        or _not_known(class_name)
     )
     context.warn(
         "SF431",
@@ -63,6 +64,13 @@ def custom_entry(
         TO_BE_WRITTEN,
     )
     return _opaque(context, item, class_name, config, path)
+
+
+def _not_known(class_name: str) -> str:
+    """Why a layer is kept for which there is no other reason."""
+    if layer_class(class_name) is not None:
+        return "it holds a layer that specfmt does not know"
+    return "specfmt does not know this layer"
 
 
 def _not_in_graphs(item: Any, class_name: str) -> str:
