@@ -99,7 +99,7 @@ def convert(
         if to_keras:
             units = list(_progressing_units(weights.keras_units(), progress))
             with whole_file(dest) as temporary:
-                keras_h5.write(temporary, graph, units)
+                keras_h5.write(temporary, graph, units, source)
             return sum(len(unit.weights) for unit, _ in units)
         tensors = list(_progressing(weights.torch_tensors(), progress))
         with whole_file(dest) as temporary:

@@ -22,13 +22,22 @@ Arrays = dict[str, Array]
 """Weight name, relative to the layer -> array."""
 
 
-def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arrays]]]) -> None:
+def write(
+    path: Path,
+    graph: Graph,
+    units: Iterable[tuple[Any, Callable[[], Arrays]]],
+    source: Path | None = None,
+) -> None:
     """Write the weights of every layer, one layer at a time.
 
     Args:
         path: The file.
         graph: The model.
         units: Each layer with weights, and a function that computes them.
+        source: The file that they come from, if any, for messages.
+
+    Raises:
+        SpecError: SF504 if LoRA factors belong to a quantized kernel.
     """
     h5py = h5py_module()
     by_unit: dict[Any, list[Slot]] = {}
@@ -38,7 +47,7 @@ def write(path: Path, graph: Graph, units: Iterable[tuple[Any, Callable[[], Arra
         file.create_group("vars").attrs["name"] = graph.name
         for unit, compute in units:
             arrays = compute()
-            _merge(by_unit[unit], arrays, path)
+            _merge(by_unit[unit], arrays, source or path)
             for slot in by_unit[unit]:
                 if slot.weight.merged_into:
                     continue
@@ -81,7 +90,7 @@ def _create(variables: Any, name: str, shape: tuple[int, ...], array: Array) -> 
         rest = rest[count * row :]
 
 
-def _merge(places: list[Slot], arrays: Arrays, path: Path) -> None:
+def _merge(places: list[Slot], arrays: Arrays, source: Path) -> None:
     """Merge LoRA factors into their kernels (see `Weight`).
 
     Raises:
@@ -103,7 +112,7 @@ def _merge(places: list[Slot], arrays: Arrays, path: Path) -> None:
                 fail(
                     "SF504",
                     f"expected a kernel of floats to merge LoRA into, received a quantized {name}",
-                    path,
+                    source,
                     "save the model in Keras as .weights.h5, which quantizes it again",
                 )
             whole = arrays[name].reshape(shapes[name])

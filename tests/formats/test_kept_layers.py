@@ -215,3 +215,25 @@ def test_same_numbers_as_keras(tmp_path: Path) -> None:
         rebuilt.set_weights(original.get_weights())
         data = np.random.default_rng(0).standard_normal((3, 4)).astype("f4")
         assert np.allclose(original(data), rebuilt(data), atol=1e-6), name
+
+
+def test_a_layer_that_does_not_cast_its_inputs_is_kept_whole() -> None:
+    """Keras writes `autocast` in no config, but takes it from one."""
+    import json
+
+    import specfmt
+
+    spec = specfmt.loads(
+        "{specfmt: 1, inputs: {x: {shape: [3]}}, layers: [{type: Dense, units: 2}]}"
+    )
+    model = json.loads(specfmt.to_keras_json(spec))
+    config = model["config"]["layers"][-1]["config"]
+    config["autocast"] = True
+    (dense,) = specfmt.from_keras_json(json.dumps(model)).layers
+    assert dense.type_name == "Dense"
+    config["autocast"] = False
+    found = specfmt.from_keras_json(json.dumps(model))
+    assert found.layers[0].type_name == "Custom"
+    assert '"autocast": False' in specfmt.generate(found, "keras")
+    written = json.loads(specfmt.to_keras_json(found))["config"]["layers"][-1]["config"]
+    assert written["autocast"] is False

@@ -211,6 +211,23 @@ def run_in_keras(name: str, arguments: dict[str, Any], x: Any, *, twice: bool) -
     return layer(x, x) if twice else layer(x)
 
 
+@pytest.mark.slow
+def test_lora_of_a_quantized_kernel_is_merged_by_keras_only(tmp_path: Path) -> None:
+    """The `.h5` file of a whole model has the factors."""
+    import numpy as np
+
+    spec = specfmt.loads(json.dumps(document((quantized(DENSE, "int8", **LORA), (7,), "float32"))))
+    model = execute(specfmt.generate(spec, "keras"))
+    for weight in model.weights:
+        weight.assign(np.ones(weight.shape))
+    model.save(tmp_path / "m.h5")
+    with pytest.raises(SpecError) as caught:
+        convert(specfmt.analyze(spec), tmp_path / "m.h5", tmp_path / "m.weights.h5")
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.file) == ("SF504", str(tmp_path / "m.h5"))
+    assert not (tmp_path / "m.weights.h5").exists()
+
+
 def test_the_name_of_a_quantized_policy_is_read() -> None:
     """Keras takes the names too, where it writes configs."""
     for mode in MODES:

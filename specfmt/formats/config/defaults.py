@@ -27,8 +27,16 @@ def known_layer(type_name: str) -> type[Layer] | None:
 
 def unsupported_config(type_name: str, config: Json) -> str:
     """Why a layer's config cannot be expressed by its class; empty if it can."""
+    if is_without_casts(config):
+        return "it does not cast its inputs (`autocast: false`)"
     cls = layer_class(type_name)
     return "" if cls is None else cls.unsupported_config(config)
+
+
+def is_without_casts(config: Json) -> bool:
+    """Whether a layer's config turns off casts to the layer's dtype.  Keras accepts that in a
+    config, but writes it in none."""
+    return config.get("autocast") is False
 
 
 @cache

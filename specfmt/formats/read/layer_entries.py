@@ -16,6 +16,7 @@ from specfmt.formats.config.context import Context
 from specfmt.formats.config.defaults import (
     activation_defaults,
     drop_defaults,
+    is_without_casts,
     known_layer,
     layer_defaults,
     same,
@@ -195,6 +196,7 @@ class LayerReader:
             cls is None
             or not _stands_in(cls.keras_module, module)
             or cls.unsupported_config(fields)
+            or is_without_casts(config)
         ):
             return None
         trainable, dtype = fields.pop("trainable", None), fields.pop("dtype", None)
