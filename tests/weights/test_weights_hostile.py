@@ -276,18 +276,25 @@ def test_dest_below_a_file(net: Net) -> None:
     assert json.loads(net.spec.read_text()) == DOCUMENT
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder"])
-def test_source_is_no_file(net: Net, kind: str) -> None:
+def test_source_does_not_exist(net: Net) -> None:
     """What the command line itself refuses is a usage error: exit code 2."""
     source, dest = net.folder / "source.h5", net.folder / "a.pt"
-    if kind == "folder":
-        source.mkdir()
     done = net.run(source, dest)
     assert done.exit_code == 2
     assert "source.h5" in done.stderr
     assert not dest.exists()
     with pytest.raises(OSError, match=r"source\.h5"):
         convert(net.graph, source, dest)
+
+
+def test_source_is_an_empty_folder(net: Net) -> None:
+    """A folder may be a SavedModel or hold a checkpoint."""
+    source, dest = net.folder / "source.h5", net.folder / "a.pt"
+    source.mkdir()
+    done = net.run(source, dest)
+    assert done.exit_code == 1
+    assert "error[SF500]" in done.stderr
+    assert not dest.exists()
 
 
 def test_unreadable(net: Net, monkeypatch: Any) -> None:
