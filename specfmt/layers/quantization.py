@@ -20,6 +20,9 @@ FLOAT8_TENSORS: Final = ("inputs", "kernel", "outputs_grad")
 GROUPED: Final = {"int4": 1, "gptq": 2, "awq": 2}
 """Modes whose name ends with a group size -> the number of numbers in it."""
 
+BITS: Final = {"gptq": (2, 3, 4, 8), "awq": (4,)}
+"""Mode -> the numbers of bits that Keras can quantize a kernel to."""
+
 CONFIGS: Final = {"Int4QuantizationConfig": "int4", "GPTQConfig": "gptq", "AWQConfig": "awq"}
 """Classes of quantization configs that give a group size -> the mode they are for."""
 
@@ -85,14 +88,14 @@ class Quantizable(Layer):
         if mode in ("int8", "float8"):
             return Quantization(mode, history=_history(self.dtype))
         config: Any = getattr(self, "quantization_config", None)
-        if isinstance(config, dict) and CONFIGS.get(config.get("class_name", "")) == mode:
-            return _configured(mode, config.get("config") or {})
+        if isinstance(config, dict) and CONFIGS.get(str(config.get("class_name"))) == mode:
+            given = config.get("config")
+            return _configured(mode, given if isinstance(given, dict) else {})
         sizes = [int(number) for number in numbers if _is_size(number)]
-        if len(sizes) != len(numbers) or (
-            len(sizes) != GROUPED[mode] and (sizes or mode != "int4")
-        ):
+        complete = len(sizes) == len(numbers) == GROUPED[mode] or (mode == "int4" and not numbers)
+        if not complete or (mode in BITS and sizes[0] not in BITS[mode]):
             form = "int4/<group size>" if mode == "int4" else f"{mode}/<bits>/<group size>"
-            raise ShapeError(f"the mode {form}", name, field="dtype")
+            raise ShapeError(f"the mode {form}", name, RUNS, field="dtype")
         group = sizes[-1] if sizes else -1
         return Quantization(mode, None if group == -1 else group, sizes[0] if mode == "gptq" else 4)
 

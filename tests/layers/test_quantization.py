@@ -113,6 +113,10 @@ REFUSED = [
     (quantized(DENSE, "awq/4/2", **LORA), (7,), "float32"),
     (quantized(DENSE, "int8", "mixed_float16"), (7,), "float32"),
     (quantized(DENSE, "gptq"), (7,), "float32"),
+    (quantized(DENSE, "gptq/5/2"), (7,), "float32"),
+    (quantized(DENSE, "awq/8/2"), (7,), "float32"),
+    (quantized(DENSE, "int4/0"), (7,), "float32"),
+    (quantized(DENSE, "int4/x"), (7,), "float32"),
     (quantized(EMBEDDING, "float8"), (3,), "int32"),
     (quantized(EMBEDDING, "gptq/4/2"), (3,), "int32"),
     (quantized(einsum("...b,bc->...c"), "int8"), (4, 6), "float32"),
@@ -272,3 +276,23 @@ def test_pytorch_refuses_quantized_layers(case: tuple[Any, tuple[int, ...], str]
     (found,) = find_target("torch").check(build_graph(document(case)))
     assert found.code == "SF301"
     assert "quantize it in PyTorch" in (found.hint or "")
+
+
+@pytest.mark.parametrize("mode", [5, None, [], {"a": 1}, "foo", "", f"int4/{'9' * 5000}", "int8/3"])
+@pytest.mark.parametrize(
+    "config", [None, {"class_name": ["x"]}, {"class_name": "AWQConfig", "config": [1]}]
+)
+def test_configs_of_any_content_are_counted_or_refused(mode: Any, config: Any) -> None:
+    entry = {**DENSE, "dtype": {**policy("int8"), "config": {"mode": mode}}}
+    spec = {**document((entry, (7,), "float32"))}
+    spec["layers"] = [{**entry, "quantization_config": config}]
+    assert codes(spec) <= {"SF210"}
+
+
+def codes(spec: Any) -> set[str]:
+    """The codes of a document's errors."""
+    try:
+        specfmt.summarize(specfmt.loads(json.dumps(spec)))
+    except SpecError as error:
+        return {found.code for found in error.diagnostics}
+    return set()
