@@ -31,6 +31,12 @@ CASES = [
     Case(conv("Conv1D", 4, 3, **FIRST) | LORA, (3, 8)),
     Case(conv("Conv3D", 4, 2) | LORA, (4, 5, 3, 2)),
     Case(conv("Conv2D", 4, 3) | LORA | {"trainable": False}, (6, 7, 3)),
+    # All groups of channels share the first LoRA factor.
+    Case(conv("Conv2D", 4, 3, groups=2) | LORA, (6, 7, 6)),
+    Case(same("Conv2D", 6, [2, 3], 2, groups=3, activation="relu") | LORA, (8, 7, 6)),
+    Case(conv("Conv1D", 6, 3, padding="causal", groups=2) | LORA, (None, 4), sizes=(6,)),
+    Case(conv("Conv1D", 4, 3, groups=2, use_bias=False, **FIRST) | LORA, (4, 8)),
+    Case(conv("Conv3D", 4, 2, groups=4) | {"lora_rank": 3}, (4, 5, 3, 4)),
     # Sizes, strides and kernels, odd and even, known and unknown (T3).
     Case(conv("Conv2D", 4, 3), (6, 7, 3)),
     Case(conv("Conv2D", 4, [2, 3], strides=[2, 3], activation="relu"), (8, 9, 2)),

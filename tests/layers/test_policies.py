@@ -50,6 +50,8 @@ def case(name: str, layers: Any, shapes: Any, **kwargs: Any) -> Case:
 CASES = [
     case("dense", [{**DENSE, "activation": "gelu"}, {"type": "PReLU"}], (5,)),
     case("lora", {**DENSE, "lora_rank": 2}, (5,)),
+    case("lora-groups", {"type": "Conv2D", "filters": 4, "kernel_size": 3, "groups": 2,
+                         "lora_rank": 2}, (6, 7, 4)),
     case("einsum", {"type": "EinsumDense", "equation": "abc,cd->abd", "output_shape": [None, 4],
                     "bias_axes": "d"}, (3, 5)),
     case("softmax-float32", [DENSE, {**DENSE, "activation": "softmax", "dtype": "float32"}], (5,)),

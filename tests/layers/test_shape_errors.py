@@ -127,18 +127,6 @@ def test_keras_refuses_it_too(entry: dict[str, Any], shapes: Any, path: tuple[st
         call_in_keras(entry, shapes, tensors)
 
 
-def test_lora_in_a_grouped_convolution_is_refused_by_pytorch() -> None:
-    """Keras multiplies the factors for each group of channels by itself."""
-    from specfmt.targets.torch.graph_lowering import lower_graph
-    from specfmt.targets.torch.program import Options
-
-    entry = {"type": "Conv2D", "filters": 4, "kernel_size": 3, "groups": 2, "lora_rank": 2}
-    graph = build_graph(Case(entry, (6, 6, 2)).document())
-    with pytest.raises(SpecError) as caught:
-        lower_graph(graph, Options())
-    assert [d.code for d in caught.value.diagnostics] == ["SF301"]
-
-
 def test_quantized_policies_are_refused_by_pytorch() -> None:
     """Keras packs such kernels into integers."""
     from specfmt.targets.torch.graph_lowering import lower_graph

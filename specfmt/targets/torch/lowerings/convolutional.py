@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from specfmt.layers.base import Shape
 from specfmt.layers.convolutional import (
     Conv1D,
     Conv1DTranspose,
@@ -25,7 +26,7 @@ from specfmt.layers.convolutional import (
 )
 from specfmt.layers.sizes import channels_of, spatial_axes, transposed_crop, window_output_shape
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import AxisSubscript, Binary, Tensor
+from specfmt.targets.torch.expr import AxisSubscript, Binary, Method, Tensor
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.lowerings.padding import (
     compact,
@@ -35,7 +36,7 @@ from specfmt.targets.torch.lowerings.padding import (
     non_defaults,
 )
 from specfmt.targets.torch.params import ByLayout, WeightExpr
-from specfmt.targets.torch.registry import TargetError, lower
+from specfmt.targets.torch.registry import lower
 
 Params = dict[str, WeightExpr | ByLayout]
 
@@ -98,53 +99,68 @@ def _with_lora(
     """``y`` and the product of the LoRA factors: a convolution to few channels, then a 1 x 1
     convolution.
 
+    All groups of channels share the first factor; each has its own columns of the second one.
+
     Args:
         layer: The convolution.
         builder: The call's builder.
         x: What the convolution reads.
         y: What it computes with the frozen kernel.
         options: Its strides, padding and dilation.
-
-    Raises:
-        TargetError: Each group of channels has its own product.
     """
-    if layer.groups > 1:
-        raise TargetError(
-            f"LoRA in a convolution with {layer.groups} groups",
-            "merge the factors: load the weights into the model without `lora_rank`",
-            "lora_rank",
-        )
-    rank = layer.lora_rank or 0
-    weights = builder.weights
-    last = weights.lora_kernel_b
-    first_module = builder.module(
-        f"nn.Conv{layer.rank}d",
-        channels_of(x.shape, layer.data_format),
-        rank,
-        compact(layer.per_axis("kernel_size")),
-        params={"weight": channels_first_kernel(weights.lora_kernel_a)},
-        suffix="lora_a",
-        **options,
-        bias=False,
-    )
+    few = (layer.lora_rank or 0) * layer.groups
+    last = builder.weights.lora_kernel_b
     last_module = builder.module(
         f"nn.Conv{layer.rank}d",
-        rank,
+        few,
         layer.filters,
         1,
         params={"weight": channels_first_kernel(last.reshape(*(1,) * layer.rank, *last.shape))},
         suffix="lora_b",
+        **non_defaults(groups=((layer.groups,), 1)),
         bias=False,
     )
     layout = layout_of(layer)
-    few = list(y.shape)
-    few[1 if data_format(layer) == "channels_first" else -1] = rank
-    hidden = builder.apply(first_module, x, shape=tuple(few), layout=layout)
+    shape = list(y.shape)
+    shape[1 if data_format(layer) == "channels_first" else -1] = few
+    hidden = _to_few_channels(layer, builder, x, tuple(shape), options)
     delta: Any = builder.apply(last_module, hidden, shape=y.shape, layout=layout)
     if layer.lora_scale != 1:
         delta = Binary("*", layer.lora_scale, delta)
     result: Tensor = builder.expr(Binary("+", y, delta), y, layout=layout)
     return result
+
+
+def _to_few_channels(
+    layer: Convolution, builder: LayerBuilder, x: Tensor, shape: Shape, options: dict[str, Any]
+) -> Tensor:
+    """The convolution with the first LoRA factor: one module, or a call that repeats the factor for
+    each group of channels."""
+    factor = channels_first_kernel(builder.weights.lora_kernel_a)
+    if layer.groups == 1:
+        module = builder.module(
+            f"nn.Conv{layer.rank}d",
+            channels_of(x.shape, layer.data_format),
+            layer.lora_rank,
+            compact(layer.per_axis("kernel_size")),
+            params={"weight": factor},
+            suffix="lora_a",
+            **options,
+            bias=False,
+        )
+        return builder.apply(module, x, shape=shape, layout=layout_of(layer))
+    repeated = Method(
+        builder.parameter(factor, "lora_a"), "repeat", (layer.groups, *(1,) * (layer.rank + 1))
+    )
+    return builder.call(
+        f"F.conv{layer.rank}d",
+        x,
+        repeated,
+        shape=shape,
+        layout=layout_of(layer),
+        **options,
+        groups=layer.groups,
+    )
 
 
 @lower(DepthwiseConv1D)
