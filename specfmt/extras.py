@@ -14,6 +14,7 @@ OF_BOTH: Final = frozenset(("h5py", "matplotlib", "PIL", "safetensors", "sklearn
 
 EXTRAS: Final = {
     "keras": "keras",
+    "google_crc32c": "weights",
     "tensorboard": "tensorboard",
     "tensorflow": "keras",
     "torch": "torch",
@@ -24,7 +25,7 @@ EXTRAS: Final = {
 OUTSIDE: Final = frozenset(("tf_keras",))
 """Modules that no extra installs: Keras 2, which only some files need."""
 
-PACKAGES: Final = {"PIL": "pillow", "sklearn": "scikit-learn"}
+PACKAGES: Final = {"PIL": "pillow", "google_crc32c": "google-crc32c", "sklearn": "scikit-learn"}
 """Package names of modules whose package has another name."""
 
 
@@ -42,8 +43,8 @@ def install(modules: Iterable[str], target: str = "weights") -> str:
     """
     modules = set(modules)
     extras = {EXTRAS.get(module, target) for module in modules - OUTSIDE}
-    if extras & {"keras", "torch"}:
-        extras -= {"weights"}  # its packages are part of the other extras
+    if extras & {"keras", "torch"} and not any(EXTRAS.get(m) == "weights" for m in modules):
+        extras -= {"weights"}  # its other packages are part of these extras
     wanted = [f'"specfmt[{",".join(sorted(extras))}]"'] if extras else []
     return " ".join(["pip install", *wanted, *sorted(modules & OUTSIDE)])
 

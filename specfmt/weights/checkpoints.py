@@ -11,17 +11,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from specfmt.formats.source.checkpoint.bundles import Bundle, CheckpointError, read_bundle
+from specfmt.formats.source.checkpoint.objects import OBJECTS, Objects
 from specfmt.graph.keras_groups import holds, is_operation
 from specfmt.graph.keras_order import keras_units
 from specfmt.graph.model import Graph, Unit
 from specfmt.vocab.index import INDEX
-from specfmt.weights.bundles import WHAT, read_bundle
+from specfmt.weights.arrays import Array, widen_bfloat16
 from specfmt.weights.by_layer import LayerMatcher, Listed, Place, places_of
 from specfmt.weights.by_names import match
-from specfmt.weights.objects import OBJECTS, Objects
 from specfmt.weights.problems import problem, raise_all, unreadable, unused
 from specfmt.weights.sources import KerasWeights, Stored
 
@@ -44,6 +49,35 @@ COUNTERS: Final = re.compile(r"(.*/)?(beta\d_power|global_step|seed_generator_st
 """Variables of optimizers and random generators, by name."""
 
 MAX_DEPTH: Final = 64
+WHAT: Final = "a checkpoint of TensorFlow"
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Report a damaged checkpoint as SF500."""
+    try:
+        yield
+    except CheckpointError as error:
+        unreadable(error.file, WHAT, error)
+
+
+def stored(bundle: Bundle, key: str) -> Stored:
+    """A tensor of numbers in a checkpoint.
+
+    Raises:
+        SpecError: SF500 if its size is not that of its shape.
+    """
+    with readable():
+        bundle.check(key)
+    entry = bundle.entries[key]
+    dtype = np.dtype("float32" if entry.dtype == "bfloat16" else entry.dtype)
+    return Stored(entry.shape, dtype, partial(_numbers, bundle, key), key)
+
+
+def _numbers(bundle: Bundle, key: str) -> Array:
+    with readable():
+        values = bundle.numbers(key)
+    return widen_bfloat16(values) if bundle.entries[key].dtype == "bfloat16" else values
 
 
 class Reader(LayerMatcher):
@@ -59,10 +93,11 @@ class Reader(LayerMatcher):
 
     def __init__(self, index: Path) -> None:
         super().__init__(index)
-        self.bundle = read_bundle(index)
         self.objects: Objects | None = None
-        if OBJECTS in self.bundle.entries:
-            texts = self.bundle.texts(OBJECTS)
+        with readable():
+            self.bundle = read_bundle(index)
+            texts = self.bundle.texts(OBJECTS) if OBJECTS in self.bundle.entries else None
+        if texts is not None:
             self.objects = Objects(b"".join(texts[:1]), self._damaged)
 
     def _damaged(self, reason: object) -> None:
@@ -102,11 +137,9 @@ class Reader(LayerMatcher):
     def _listed(self, name: str, key: str) -> Listed:
         if key not in self.bundle.entries:
             self._damaged(f"it does not list {key}")
-        stored = self.bundle.stored(key)
-        if stored is not None:
-            return Listed(name, stored)
-        entry = self.bundle.entries[key]
-        received = "slices" if entry.sliced else entry.dtype or "another dtype"
+        if self.bundle.is_number(key):
+            return Listed(name, stored(self.bundle, key))
+        received = self.bundle.entries[key].dtype or "another dtype"
         message = f"expected numbers for {name}, received {received}"
         hint = "load the model with TensorFlow and save it as .weights.h5"
         return Listed(name, None, (problem("SF504", message, self.file, hint),))

@@ -13,6 +13,7 @@ import numpy as np
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.files import whole_file
+from specfmt.formats.source.checkpoint.bundles import is_index
 from specfmt.formats.source.folders import weight_file
 from specfmt.graph.assumed import completed
 from specfmt.graph.keras_order import walk_layers
@@ -31,7 +32,6 @@ from specfmt.weights import (
 )
 from specfmt.weights.archives import Opened, looks_like_map, opened
 from specfmt.weights.arrays import Array
-from specfmt.weights.bundles import is_index
 from specfmt.weights.by_names import match
 from specfmt.weights.hdf5 import readable
 from specfmt.weights.prefixes import without_prefixes

@@ -358,3 +358,43 @@ def test_subclassed_models_and_tensorflow_1(tmp_path: Path) -> None:
         found = safetensors.numpy.load_file(tmp_path / "out.safetensors")
         for value in values:
             assert any(np.array_equal(value.T, other) for other in found.values()), source
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_partitioned_variables_of_tensorflow_1(tmp_path: Path) -> None:
+    """Variables in parts along either axis, with sizes of one to three bytes in the keys of slices."""
+    import safetensors.numpy
+    import tensorflow as tf
+
+    from specfmt.weights.convert import convert
+    from tests.tools.harness import build_graph
+
+    v1 = tf.compat.v1
+    shapes = {"one/kernel": (3, 9000), "one/bias": (9000,), "two/kernel": (9000, 5)}
+    with tf.Graph().as_default():
+        for axis, (name, shape) in zip((1, 0, 0), shapes.items(), strict=True):
+            cut = v1.fixed_size_partitioner(3, axis=axis)
+            v1.get_variable(name, shape, partitioner=cut)
+        v1.get_variable("two/bias", (5,))
+        with v1.Session() as session:
+            session.run(v1.global_variables_initializer())
+            parts = {v.name: session.run(v) for v in v1.global_variables()}
+            v1.train.Saver().save(session, str(tmp_path / "two" / "model.ckpt"))
+            older = v1.train.Saver(write_version=v1.train.SaverDef.V1)
+            older.save(session, str(tmp_path / "one"))
+    assert sum("part_" in name for name in parts) == 9
+    dense = [{"type": "Dense", "name": n, "units": u} for n, u in (("one", 9000), ("two", 5))]
+    graph = build_graph({"specfmt": 1, "inputs": {"x": {"shape": [3]}}, "layers": dense})
+    convert(graph, tmp_path / "two", tmp_path / "out.safetensors")
+    found = safetensors.numpy.load_file(tmp_path / "out.safetensors")
+    for key, name, axis in (
+        ("one.weight", "one/kernel", 1),
+        ("one.bias", "one/bias", 0),
+        ("two.weight", "two/kernel", 0),
+        ("two.bias", "two/bias", 0),
+    ):
+        pieces = [value for path, value in parts.items() if path.startswith(name)]
+        assert np.array_equal(found[key].T, np.concatenate(pieces, axis)), name
+    with pytest.raises(SpecError, match="version 1 of the format"):
+        convert(graph, tmp_path / "one", tmp_path / "out.safetensors")

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from specfmt.formats.source.checkpoint.checksums import checksum, masked
+from specfmt.formats.source.checkpoint.slices import slice_key
+
 MAGIC = bytes.fromhex("57fb808b247547db")
 DTYPES = {"float32": 1, "float64": 2, "int32": 3, "string": 7, "complex64": 8, "int64": 9}
 BFLOAT16 = 14
@@ -42,6 +45,16 @@ def block(entries: list[tuple[bytes, bytes]]) -> bytes:
     return out + struct.pack("<II", 0, 1)
 
 
+def with_trailer(content: bytes, compression: bytes = b"\0") -> bytes:
+    """A block with its compression and its checksum."""
+    return content + compression + crc(content + compression)
+
+
+def crc(*parts: bytes) -> bytes:
+    """The masked checksum of bytes."""
+    return struct.pack("<I", masked(checksum(*parts)))
+
+
 def table(entries: list[tuple[bytes, bytes]], per_block: int = 3) -> bytes:
     """A table of several blocks."""
     out, index = b"", []
@@ -49,15 +62,23 @@ def table(entries: list[tuple[bytes, bytes]], per_block: int = 3) -> bytes:
         part = entries[start : start + per_block]
         content = block(part)
         index.append((part[-1][0], varint(len(out)) + varint(len(content))))
-        out += content + b"\0" + b"crc!"
+        out += with_trailer(content)
     handles = b""
     for content in (block([]), block(index)):
         handles += varint(len(out)) + varint(len(content))
-        out += content + b"\0" + b"crc!"
+        out += with_trailer(content)
     return out + handles.ljust(40, b"\0") + MAGIC
 
 
-def entry(dtype: int, shape: tuple[int, ...], offset: int, size: int, shard: int = 0) -> bytes:
+def entry(
+    dtype: int,
+    shape: tuple[int, ...],
+    offset: int,
+    size: int,
+    shard: int = 0,
+    checksum: bytes = bytes(4),
+    slices: tuple[bytes, ...] = (),
+) -> bytes:
     axes = b"".join(field(2, field(1, axis)) for axis in shape)
     return (
         field(1, dtype)
@@ -65,12 +86,17 @@ def entry(dtype: int, shape: tuple[int, ...], offset: int, size: int, shard: int
         + (field(3, shard) if shard else b"")
         + field(4, offset)
         + field(5, size)
+        + varint(6 << 3 | 5)
+        + checksum
+        + b"".join(field(7, item) for item in slices)
     )
 
 
-def texts(values: list[bytes]) -> bytes:
-    """The data of a tensor of text."""
-    return b"".join(varint(len(v)) for v in values) + b"crc!" + b"".join(values)
+def texts(values: list[bytes]) -> tuple[bytes, bytes]:
+    """The data of a tensor of text, and its checksum."""
+    lengths = [struct.pack("<I", len(v)) for v in values]
+    rest = crc(*lengths) + b"".join(values)
+    return b"".join(varint(len(v)) for v in values) + rest, crc(*lengths, rest)
 
 
 def objects(nodes: list[tuple[dict[str, int], str, str]]) -> bytes:
@@ -89,18 +115,56 @@ def write(prefix: Path, tensors: dict[str, Any], graph: bytes | None = None) -> 
     entries = [(b"", field(1, 1))]
     data = b""
     if graph is not None:
-        packed = texts([graph])
-        entries.append((b"_CHECKPOINTABLE_OBJECT_GRAPH", entry(7, (), 0, len(packed))))
+        packed, sum_ = texts([graph])
+        listed = entry(7, (), 0, len(packed), checksum=sum_)
+        entries.append((b"_CHECKPOINTABLE_OBJECT_GRAPH", listed))
         data += packed
     for key in sorted(tensors):
         array = np.asarray(tensors[key])
         number = BFLOAT16 if array.dtype == np.uint16 else DTYPES[array.dtype.name]
-        entries.append((key.encode(), entry(number, array.shape, len(data), array.nbytes)))
-        data += array.tobytes()
+        raw = array.tobytes()
+        listed = entry(number, array.shape, len(data), len(raw), checksum=crc(raw))
+        entries.append((key.encode(), listed))
+        data += raw
     prefix.with_name(f"{prefix.name}.data-00000-of-00001").write_bytes(data)
     index = prefix.with_name(f"{prefix.name}.index")
     index.write_bytes(table(entries))
     return index
+
+
+def write_parts(prefix: Path, name: str, array: Any, parts: list[Any], others: Any) -> Path:
+    """A checkpoint whose variable ``name`` is in parts (start and length along each axis).
+
+    Args:
+        prefix: The checkpoint.
+        name: The variable.
+        array: Its value.
+        parts: The slices that are listed; None in place of a pair for a whole axis.
+        others: Name -> array of further variables.
+    """
+    listed, data = {}, b""
+    whole = entry(1, array.shape, 0, 0, slices=tuple(_slice(part) for part in parts))
+    listed[name.encode()] = whole
+    values = {name.encode(): value for name, value in others.items()}
+    for part in parts:
+        pairs = tuple(pair or (0, -1) for pair in part)
+        where = tuple(slice(a, a + n) if n >= 0 else slice(None) for a, n in pairs)
+        values[slice_key(name, pairs)] = np.ascontiguousarray(array[where])
+    for key, value in values.items():
+        raw = value.tobytes()
+        listed[key] = entry(1, value.shape, len(data), len(raw), checksum=crc(raw))
+        data += raw
+    prefix.with_name(f"{prefix.name}.data-00000-of-00001").write_bytes(data)
+    index = prefix.with_name(f"{prefix.name}.index")
+    index.write_bytes(table([(b"", field(1, 1)), *sorted(listed.items())]))
+    return index
+
+
+def _slice(part: Any) -> bytes:
+    pairs = (
+        b"" if pair is None else field(1, pair[0] % 2**64) + field(2, pair[1]) for pair in part
+    )
+    return b"".join(field(1, pair) for pair in pairs)
 
 
 def metadata(config: str, kind: str = "_tf_keras_network", path: str = "root") -> bytes:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specfmt.weights.tables import table as read_table
+from specfmt.formats.source.checkpoint.checksums import checksum, masked
+from specfmt.formats.source.checkpoint.tables import table as read_table
 from tests.tools import checkpoint_tools as tools
 from tests.weights.test_weights_hostile import BIAS, KERNEL, Net
 
@@ -108,6 +109,89 @@ def test_numbers_that_are_none(net: Net) -> None:
     assert "received another dtype" in net.refused(path, "SF504")
 
 
+# -- partitioned variables -----------------------------------------------------------------
+
+ROWS = [[(0, 2), None], [(2, 1), None]]
+GRID = [[(0, 1), (0, 3)], [(0, 1), (3, 1)], [(1, 2), (0, 1)], [(1, 2), (1, 3)]]
+
+
+@pytest.mark.parametrize("parts", [ROWS, GRID, [[None, None]]])
+def test_partitioned(net: Net, parts: Any) -> None:
+    others = {"dense/bias": BIAS}
+    assert same(
+        net.accepted(tools.write_parts(net.folder / "ckpt", "dense/kernel", KERNEL, parts, others))
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        (ROWS[:1], "8 of 12 elements"),
+        ([[(0, 2), None], [(1, 1), None]], "slices that overlap"),
+        ([[(0, 2), None], [(1, 2), None]], "16 of 12 elements"),
+        ([[(0, 3), None], [(3, 0), None], [(3, 1), None]], "ends beyond its tensor"),
+        ([[(0, 2), None], [(-(2**62), 2**62), None]], "ends beyond its tensor"),
+        ([[(0, 2)]], "another rank"),
+    ],
+)
+def test_parts_that_do_not_fit(net: Net, parts: Any, reason: str) -> None:
+    others = {"dense/bias": BIAS}
+    path = tools.write_parts(net.folder / "ckpt", "dense/kernel", KERNEL, parts, others)
+    assert reason in refused_cheaply(net, path, "SF500")
+
+
+def test_parts_that_are_not_listed(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "slice_key", lambda name, part: b"\0other" + bytes(part[0]))
+    others = {"dense/bias": BIAS}
+    path = tools.write_parts(net.folder / "ckpt", "dense/kernel", KERNEL, ROWS, others)
+    assert "does not list a slice of dense/kernel" in net.refused(path, "SF500")
+
+
+# -- checksums -----------------------------------------------------------------------------
+
+
+def test_checksum() -> None:
+    """The test vectors of RFC 3720, B.4; the mask of LevelDB."""
+    vectors = [
+        (bytes(32), 0x8A9136AA),
+        (b"\xff" * 32, 0x62A8AB43),
+        (bytes(range(32)), 0x46DD794E),
+        (bytes(range(31, -1, -1)), 0x113FDB5C),
+    ]
+    for data, expected in vectors:
+        assert checksum(data) == checksum(data[:7], b"", data[7:]) == expected
+        assert masked(expected) != expected
+        assert masked(expected) == (((expected >> 15) | (expected << 17)) + 0xA282EAD8) % 2**32
+
+
+@pytest.mark.parametrize("kind", ["a block", "k", "the lengths of its texts", "its texts"])
+def test_changed_data(net: Net, kind: str) -> None:
+    """One changed byte in each kind of data: blocks, numbers, lengths and content of texts."""
+    path = checkpoint(net.folder)
+    data = path.with_name("ckpt.data-00000-of-00001")
+    packed, _ = tools.texts([tools.objects(NODES)])
+    place = {"a block": 4, "k": len(packed) + 40, "the lengths of its texts": 3, "its texts": 20}
+    file = path if kind == "a block" else data
+    changed = bytearray(file.read_bytes())
+    whole = changed[place[kind]]
+    changed[place[kind]] ^= 64
+    file.write_bytes(changed)
+    assert f"the checksum of {kind} is wrong" in net.refused(path, "SF500")
+    changed[place[kind]] = whole
+    file.write_bytes(changed)
+    assert same(net.accepted(path))
+
+
+def test_without_google_crc32c(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = checkpoint(net.folder)
+    missing = "google_crc32c"
+    monkeypatch.setattr("specfmt.extras.is_installed", lambda module: module != missing)
+    done = net.run(path, net.folder / "out.safetensors")
+    assert done.exit_code == 1
+    assert "error[SF312]: expected google-crc32c to verify the checksums" in done.stderr
+    assert 'pip install "specfmt[weights]"' in done.stderr
+
+
 # -- damaged and hostile checkpoints -------------------------------------------------------
 
 
@@ -168,10 +252,10 @@ def refused_cheaply(net: Net, path: Path, *codes: str) -> str:
 
 def hostile(folder: Path, graph: bytes, entries: Any = ()) -> Path:
     """A checkpoint with these objects, and further raw entries."""
-    packed = tools.texts([graph])
+    packed, crc = tools.texts([graph])
     listed = [
         (b"", tools.field(1, 1)),
-        (b"_CHECKPOINTABLE_OBJECT_GRAPH", tools.entry(7, (), 0, len(packed))),
+        (b"_CHECKPOINTABLE_OBJECT_GRAPH", tools.entry(7, (), 0, len(packed), checksum=crc)),
         *entries,
     ]
     (folder / "ckpt.data-00000-of-00001").write_bytes(packed)
@@ -222,9 +306,9 @@ def test_shared_prefixes(net: Net) -> None:
     content += (tools.varint(2**14 - 2) + tools.varint(1) + tools.varint(0) + b"x") * 200_000
     content += bytes(4) + (1).to_bytes(4, "little")
     index = tools.block([(b"z", tools.varint(0) + tools.varint(len(content)))])
-    out = content + b"\0crc!"
+    out = tools.with_trailer(content)
     handles = tools.varint(len(out)) + tools.varint(len(index))
-    out += index + b"\0crc!"
+    out += tools.with_trailer(index)
     path = net.folder / "ckpt.index"
     path.write_bytes(out + (handles * 2).ljust(40, b"\0") + tools.MAGIC)
     assert "far more than is stored" in refused_cheaply(net, path, "SF500")
@@ -234,9 +318,9 @@ def test_one_block_many_times(net: Net) -> None:
     content = tools.block([(f"key-{i}".encode(), b"") for i in range(20_000)])
     handle = tools.varint(0) + tools.varint(len(content))
     index = tools.block([(f"b{i}".encode(), handle) for i in range(20_000)])
-    out = content + b"\0crc!"
+    out = tools.with_trailer(content)
     handles = tools.varint(len(out)) + tools.varint(len(index))
-    out += index + b"\0crc!"
+    out += tools.with_trailer(index)
     path = net.folder / "ckpt.index"
     path.write_bytes(out + (handles * 2).ljust(40, b"\0") + tools.MAGIC)
     assert "far more than is stored" in refused_cheaply(net, path, "SF500")
@@ -256,11 +340,10 @@ def test_many_objects(net: Net) -> None:
     assert "objects" in refused_cheaply(net, path, "SF500")
 
 
-def test_compressed_blocks(net: Net) -> None:
+def test_compressed_blocks(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = tools.with_trailer
+    monkeypatch.setattr(tools, "with_trailer", lambda content: plain(content, b"\1"))
     path = checkpoint(net.folder)
-    data = bytearray(path.read_bytes())
-    data[data.index(b"crc!") - 1] = 1
-    path.write_bytes(data)
     assert "compressed" in net.refused(path, "SF500")
 
 

@@ -11,23 +11,8 @@ from typing import Any, Final
 from specfmt.diagnostics import Path
 from specfmt.formats.config.reading import Json, as_map, fail
 from specfmt.formats.source.protobuf import fields, signed, varint
+from specfmt.formats.source.tensor_protos import DTYPE_NUMBERS
 
-DTYPE_NUMBERS: Final = {
-    1: "float32",
-    2: "float64",
-    3: "int32",
-    4: "uint8",
-    5: "int16",
-    6: "int8",
-    7: "string",
-    9: "int64",
-    10: "bool",
-    14: "bfloat16",
-    17: "uint16",
-    19: "float16",
-    22: "uint32",
-    23: "uint64",
-}
 DTYPE_NAMES: Final = {
     "DT_FLOAT": "float32",
     "DT_DOUBLE": "float64",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from specfmt.formats.source.checkpoint.checksums import verify
 from specfmt.formats.source.protobuf import varint
 
 MAGIC: Final = bytes.fromhex("57fb808b247547db")
@@ -80,6 +81,8 @@ def _entries(
     if view[offset + size]:
         raise ValueError("its blocks are compressed, as TensorFlow does not write them")
     budget.spend(block=size)
+    stored = int.from_bytes(view[offset + size + 1 : offset + size + TRAILER], "little")
+    verify("a block", stored, bytes(view[offset : offset + size + 1]))
     block = view[offset : offset + size]
     if size < 4:
         raise ValueError("a block is too short")
