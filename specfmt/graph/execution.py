@@ -2,7 +2,7 @@
 
 It is that of `keras.src.ops.function.Function`: by depth, counted from the outputs.  It matters where a
 call changes what later calls see: `MultiHeadAttention` removes the masks of its inputs
-(`specfmt.graph.mask_flow`).
+(`specfmt.graph.mask_flow`), and a stateful layer starts where its last call ended.
 """
 
 from __future__ import annotations
@@ -33,10 +33,23 @@ def keeps_state(unit: Unit) -> bool:
     )
 
 
-def runs_in_order(graph: Graph, unit: Unit) -> bool:
-    """Whether Keras runs the calls of a unit in the order of the graph."""
-    calls = [node for node in graph.nodes if node.unit is unit]
-    return len(calls) < 2 or calls == [n for n in execution_order(graph) if n.unit is unit]
+def calls_in_order(graph: Graph) -> list[Node]:
+    """The calls of a model in the order of the document, or in Keras's if the results depend on it:
+    each call of a layer that keeps its state starts from where Keras's call before it ended."""
+    shared = {unit for unit in graph.units if len(unit.calls) > 1 and keeps_state(unit)}
+    if not shared:
+        return graph.nodes
+    order = execution_order(graph)
+    same = _calls_of(shared, graph.nodes) == _calls_of(shared, order)
+    return graph.nodes if same else order
+
+
+def _calls_of(units: set[Unit], nodes: list[Node]) -> dict[Unit, list[Node]]:
+    found: dict[Unit, list[Node]] = {unit: [] for unit in units}
+    for node in nodes:
+        if node.unit in found:
+            found[node.unit].append(node)
+    return found
 
 
 def execution_order(graph: Graph) -> list[Node]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
-from specfmt.graph.infer import replay, show_shape
+from specfmt.diagnostics import Path
+from specfmt.graph.infer import infer, replay, show_shape
 from specfmt.graph.keras_groups import members
-from specfmt.graph.model import Graph
+from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.graph.symbolic import call_sizes
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Weight
 from specfmt.layers.entries import InputSpec, Model
+from specfmt.layers.naming import inner_name
 from specfmt.layers.size_rules import agree
 from specfmt.layers.symbols import Size
 
@@ -152,3 +154,56 @@ def held(definition: Model, build: Callable[[Model, str], Graph], field: str) ->
     if definition.inputs is not None:
         _ = model.graph
     return model
+
+
+class Typed(Protocol):
+    """What `layer_graph` needs to know of a tensor."""
+
+    shape: Shape
+    dtype: str
+
+
+def layer_graph(
+    layer: Layer,
+    arguments: Mapping[str, Typed | None],
+    *,
+    trainable: bool,
+    around: Any,
+    path: Path,
+) -> Graph:
+    """A model of one layer inside another, called with its first argument (and a mask).
+
+    Args:
+        layer: The layer.
+        arguments: Input name -> a tensor of its shape and dtype; None for an absent one.  The
+            first is the layer's first argument, the others have the names of arguments.
+        trainable: Whether its weights are trained.
+        around: The dtype policy of a layer without its own.
+        path: The path of the definition in the document.
+    """
+    name = inner_name(layer)
+    inputs = {
+        key: Value(key, tensor.shape, tensor.dtype)
+        for key, tensor in arguments.items()
+        if tensor is not None
+    }
+    first, *others = inputs.items()
+    args = {layer.call_arguments[0].name: first[1], **dict(others)}
+    unit = Unit(name, layer, None, path, trainable, policy=layer.policy_in(around), around=around)
+    node = Node(name, unit, args, path)
+    unit.calls.append(node)
+    infer(node, around, [])
+    (output,) = node.outputs
+    model = Model.model_construct(name=f"{name}_step", layers=(layer,))
+    return Graph(
+        name=f"{name}_step",
+        spec=model,
+        inputs=inputs,
+        input_specs={},
+        nodes=[node],
+        units=[unit],
+        outputs={name: output},
+        input_nest=list(inputs.values()),
+        output_nest=output,
+        policy=around,
+    )

@@ -45,6 +45,50 @@ EXACT = [
     Case(BN | MASKED | RENORM, ((5, 3), (5,)), dtypes=("float32", "bool")),
     Case([EMBED, BN], (6,), dtypes=("int32",), inputs=(IDS,)),
 ]
+STEPS = {"type": "TimeDistributed", "layer": BN}
+EACH_STEP = [
+    Case(STEPS, (5, 4)),
+    Case([EMBED, STEPS], (6,), dtypes=("int32",), inputs=(IDS,)),
+    Case([EMBED, STEPS | {"layer": BN | RENORM}], (6,), dtypes=("int32",), inputs=(IDS,)),
+    Case(STEPS | {"layer": BN | {"axis": 1}}, (3, 4, 5)),
+    Case(STEPS | {"layer": BN | {"axis": 2}}, (3, 4, 2, 5)),
+    Case({"type": "TimeDistributed", "layer": STEPS}, (2, 3, 4)),
+    Case(
+        STEPS
+        | {
+            "layer": {
+                "type": "Model",
+                "name": "inner",
+                "inputs": {"y": {"shape": [3, 4]}},
+                "layers": [STEPS],
+            }
+        },
+        (2, 3, 4),
+    ),
+    Case(
+        STEPS | {"inputs": {"inputs": "in0", "mask": "in1"}},
+        ((3, 5, 4), (3, 5)),
+        dtypes=("float32", "bool"),
+    ),
+    Case(
+        STEPS
+        | {
+            "layer": {
+                "type": "Model",
+                "name": "inner",
+                "inputs": {"y": {"shape": [4, 5, 2]}},
+                "layers": [
+                    {"type": "MaxPooling2D", "strides": 1},
+                    BN,
+                    {"type": "Reshape", "target_shape": [6, 4]},
+                ],
+            }
+        },
+        (3, 4, 5, 2),
+    ),
+]
+"""Each time step has its own statistics."""
+
 ALIKE = [
     Case(BN | {"trainable": False}, (4, 5, 3)),
     Case(BN | {"trainable": False} | RENORM, (4,)),
@@ -111,7 +155,7 @@ def close(expected: np.ndarray, got: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", EXACT + ALIKE, ids=str)
+@pytest.mark.parametrize("case", EXACT + EACH_STEP + ALIKE, ids=str)
 def test_exact(case: Case) -> None:
     pair = Pair(case, "exact")
     for shift in (0.0, 0.5, -1.0):

@@ -244,15 +244,6 @@ def test_mistakes_are_found(
             [(4, 5, 3), (4,)],
             "mask of shape (batch, time, steps)",
         ),
-        (
-            {
-                "type": "TimeDistributed",
-                "layer": {"type": "BatchNormalization"},
-                "inputs": {"inputs": "in0", "mask": "in1"},
-            },
-            [(5, 3), (5,)],
-            "batch statistics for each time step",
-        ),
     ],
 )
 def test_what_pytorch_cannot_express(

@@ -35,6 +35,8 @@ class ClassBuilder:
             order) into which a `Reshape` turns them.
         held: Attribute of a model that a layer holds -> its program, and the prefix of its
             weights below the layer.
+        own_classes: Unit and suffix -> the graph of a layer that is called for each time step, which
+            gets its own class.
         lower_model: Returns the program of such a model; each model is lowered once.
         stubs: Calls of layers that specfmt does not define, in all classes of the file.
         adapts: Whether layers may have modules with the method ``adapt``; see `Options`.
@@ -81,6 +83,7 @@ class ClassBuilder:
         self.penalties: list[Tensor] = []
         self.absent_masks: dict[Tensor, tuple[Graph, str]] = {}
         self.held: dict[str, tuple[Any, str]] = {}
+        self.own_classes: dict[tuple[Unit, str], Graph] = {}
         self.lower_model: Callable[[Graph], Any]
 
     def attr(self, unit: Unit, suffix: str) -> str:

@@ -138,7 +138,8 @@ def memories(program: ClassProgram) -> list[str]:
             if isinstance(program.resolve(item.value), Memory):
                 lines.append(f"self.{item.attr}.zero_()")
         else:
-            inner = program.nested.get(item.unit)
+            held, _ = program.builder.held.get(item.attr, (None, ""))
+            inner = program.nested.get(item.unit, held)
             if inner is not None and memories(inner):
                 lines.append(f"self.{item.attr}.reset_state()")
     return lines

@@ -7,7 +7,7 @@ from typing import Any
 
 from specfmt.diagnostics import SpecError
 from specfmt.graph.assumed import completed
-from specfmt.graph.execution import keeps_state, runs_in_order
+from specfmt.graph.execution import calls_in_order
 from specfmt.graph.mask_flow import MaskFlow, MaskFlows
 from specfmt.graph.model import Array, Graph, Node, Unit, Value, map_values
 from specfmt.layers.base import is_floating
@@ -101,11 +101,11 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
     class_builder.feature_shapes = feature_shapes(graph)
     final = {value: name for name, value in graph.outputs.items()}
     flow = lowering.flow(graph)
-    for node in graph.nodes:
+    for node in calls_in_order(graph):
         omit = any(final.get(value) in options.logits for value in node.outputs)
         start = len(class_builder.steps)
         try:
-            _check_call(graph, node, lowering, flow)
+            _check_call(node, lowering, flow)
             args = _arguments(node, class_builder, flow, tensors)
             result = _lower_node(node, class_builder, nested, args, without_activation=omit)
             if options.trains:
@@ -148,19 +148,13 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
     return program
 
 
-def _check_call(graph: Graph, node: Node, lowering: Lowering, flow: MaskFlow) -> None:
-    """Refuse calls whose masks or states in Keras the generated classes cannot reproduce."""
+def _check_call(node: Node, lowering: Lowering, flow: MaskFlow) -> None:
+    """Refuse calls whose masks in Keras the generated classes cannot reproduce."""
     if node in lowering.flows.mixed:
         raise TargetError(
             f"expected masks for the same inputs in all calls of {node.unit.name}, received "
             "different ones",
             "use a model of its own for this call",
-        )
-    if node.call_index and keeps_state(node.unit) and not runs_in_order(graph, node.unit):
-        raise TargetError(
-            f"expected the calls of the stateful {node.unit.name} in the order in which Keras runs "
-            "them, received another order",
-            "call it once, or write the calls in the order of their distance from the output",
         )
     if node in flow.unclear:
         raise TargetError(

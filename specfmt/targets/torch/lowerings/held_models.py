@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.held import HeldModel
+from specfmt.graph.model import Graph
+from specfmt.layers.base import Shape
 from specfmt.targets.torch.activity import nested_penalty
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
@@ -14,20 +16,32 @@ from specfmt.targets.torch.registry import lower
 
 @lower(HeldModel)
 def held_model(
-    layer: HeldModel,
-    builder: LayerBuilder,
-    x: Tensor,
-    training: Any = None,
-    mask: Tensor | None = None,
+    layer: HeldModel, builder: LayerBuilder, x: Tensor, mask: Tensor | None = None
 ) -> Tensor:
     """``self.encoder(x)``."""
     inner = builder.class_builder.lower_model(layer.graph)
     (name,) = inner.inputs
     masks = Border(builder, inner, {name: (x, mask or x.mask)}).arguments()
+    shape: Any = layer.output_shape(x.shape)
+    return call_class(builder, layer.graph, x, masks, shape)
+
+
+def call_class(
+    builder: LayerBuilder, graph: Graph, x: Tensor, masks: tuple[Tensor, ...], shape: Shape
+) -> Tensor:
+    """The call of a class that a layer holds.
+
+    Args:
+        builder: The builder of the layer whose weights are the class's.
+        graph: What the class computes.
+        x: Its argument.
+        masks: Its further arguments.
+        shape: The shape of its output.
+    """
+    inner = builder.class_builder.lower_model(graph)
     module = builder.module(inner.name, heavy=True, initializes_itself=True)
     builder.class_builder.held[module.attr] = (inner, builder.weights.prefix)
-    (value,) = layer.graph.outputs.values()
-    shape: Any = layer.output_shape(x.shape)
+    (value,) = graph.outputs.values()
     layout, output_layout = layouts(inner)
     result: Tensor = builder.step(
         Call(SelfAttr(module.attr), (x, *masks)),

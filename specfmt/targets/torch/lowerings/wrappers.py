@@ -5,23 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from specfmt.graph.held import HeldModel
-from specfmt.layers.base import Layer, is_floating, nested_layers
+from specfmt.layers.base import Layer, is_floating
 from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import Recurrent
 from specfmt.layers.wrappers import Bidirectional, SpectralNormalization, TimeDistributed
-from specfmt.targets.torch.activity import scale_penalties
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
-    Axis,
     Binary,
-    ByOrder,
     Call,
     Layout,
     Method,
-    SelfAttr,
-    Size,
     Subscript,
     Tensor,
     axis,
@@ -38,6 +32,12 @@ from specfmt.targets.torch.lowerings.recurrent import (
     run_stock,
     state,
     stock_module,
+)
+from specfmt.targets.torch.lowerings.time_steps import (
+    folded,
+    is_positionwise,
+    step_by_step,
+    steps_differ,
 )
 from specfmt.targets.torch.params import ByLayout, WeightExpr, Weights, place_of
 from specfmt.targets.torch.registry import TargetError, lower
@@ -188,32 +188,20 @@ def sequence_layout(x: Tensor) -> Layout:
 
 @lower(TimeDistributed)
 def time_distributed(
-    layer: TimeDistributed,
-    builder: LayerBuilder,
-    x: Tensor,
-    training: Any = None,
-    mask: Tensor | None = None,
+    layer: TimeDistributed, builder: LayerBuilder, x: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """The layer over (batch * time, ...), or unchanged if it treats every position separately."""
+    """The layer over (batch * time, ...), step by step, or unchanged if it treats every position
+    separately."""
     inner: Layer = layer.layer
-    if any(getattr(part, "stateful", False) for part in (inner, *nested_layers(inner))):
-        raise TargetError(
-            "a stateful layer that runs once for each time step has no PyTorch form",
-            "set `stateful: false`",
-            "layer",
-        )
     mask = mask or x.mask
     part = builder.inner(inner, "", inner_name(inner))
     part.without_activation = builder.without_activation
-    arguments: dict[str, Any] = {}
-    if training is not None and any(a.name == "training" for a in inner.call_arguments):
-        arguments["training"] = training
-    if takes_batch_statistics(inner, part.trainable, training):
-        y = step_by_step(part, inner, x, mask, arguments)
+    if steps_differ(inner, part.trainable):
+        y = step_by_step(builder, inner, x, mask)
     elif is_positionwise(inner) and x.rows is None:
-        y = part.lower(inner, x, **arguments)
+        y = part.lower(inner, x)
     else:
-        y = folded(part, inner, x, mask, arguments)
+        y = folded(part, inner, x, mask)
     if y is x:
         return x
     y.mask = mask
@@ -273,108 +261,3 @@ def keras_order(value: WeightExpr | ByLayout) -> WeightExpr:
     while isinstance(value, ByLayout):
         value = value.keras
     return value
-
-
-def takes_batch_statistics(inner: Layer, trainable: bool, training: Any) -> bool:
-    """Whether the layer uses batch statistics in training, which merging time would change."""
-    of_batch = inner.has_statistics and trainable
-    return (of_batch or inner.changes_weights) and training is not False
-
-
-def is_positionwise(inner: Layer) -> bool:
-    """Whether the layer treats every position (or every element) separately."""
-    term = getattr(inner, "activation", None)
-    over_axis = term is not None and getattr(term.spec, "axis", -1) != -1
-    shared = getattr(inner, "noise_shape", None) is not None  # one mask for several positions
-    return inner.positionwise and not over_axis and not shared
-
-
-def step_by_step(
-    builder: LayerBuilder, inner: Layer, x: Tensor, mask: Tensor | None, arguments: dict[str, Any]
-) -> Tensor:
-    """Call the module for every time step, so that it takes the statistics of one step."""
-    one = Tensor((x.shape[0], *x.shape[2:]), x.dtype, x.name)
-    steps = builder.class_builder.steps
-    before = len(steps)
-    y = builder.without_casts().lower(inner, one, **arguments)
-    made = steps[before:]
-    del steps[before:]
-    module = made[0].module_def if len(made) == 1 else None
-    plain = module is not None and made[0].expr == Call(SelfAttr(module.attr), (one,))
-    if (
-        module is None
-        or not plain
-        or mask is not None
-        or any(isinstance(value, ByLayout) for value in module.params.values())
-    ):
-        raise TargetError(
-            "batch statistics for each time step have no PyTorch form with this layer's options",
-            "remove the mask and unusual axes, freeze the layer, or generate the Keras target",
-            "layer",
-        )
-    out = (y.shape[0], x.shape[1], *y.shape[1:])
-    layout = made[0].layout if one.rank > 2 else "keras"
-    places: dict[str, Any] = {"dim": Axis(1, x.rank)}
-    output_layout = made[0].output_layout
-    if len(out) == 3 and x.rank > 3:  # the output has its time axis right after the batch
-        places["out_dim"], output_layout = 1, "keras"
-    call = Call(builder.helper("each_step"), (SelfAttr(module.attr), x), places)
-    result: Tensor = builder.step(
-        call,
-        builder.tensor(out, y.dtype),
-        layout=layout,
-        output_layout=output_layout,
-        module_def=module,
-        heavy=True,
-    )
-    return result
-
-
-def folded(
-    builder: LayerBuilder, inner: Layer, x: Tensor, mask: Tensor | None, arguments: dict[str, Any]
-) -> Tensor:
-    """Apply the layer to ``(batch * time, ...)`` and reshape back to ``(batch, time, ...)``.
-
-    The result keeps the merged tensor, so that another `TimeDistributed` layer can continue
-    from it.
-    """
-    rows, time = x.rows or fold(builder, x)
-    rows.mask = None
-    if mask is not None and mask.rank > 2:
-        shape = (None, *mask.shape[2:])
-        flat = Tensor(shape, "bool", mask.name, keeps_name=True)
-        rows.mask = builder.step(Method(mask, "flatten", (0, 1)), flat, layout="keras")
-    elif mask is not None and isinstance(inner, HeldModel):
-        flat = Tensor((None,), "bool", mask.name, keeps_name=True)
-        rows.mask = builder.step(Method(mask, "flatten", (0, 1)), flat, layout="keras")
-    elif mask is not None and isinstance(inner, (Recurrent, Bidirectional)):
-        raise TargetError(
-            f"expected a mask of shape (batch, time, steps) for the inner {inner.type_name}, "
-            "received (batch, time)",
-            "mask the inner sequences: (batch, time, steps)",
-            "layer",
-        )
-    before = len(builder.class_builder.penalties)
-    y: Tensor = builder.lower(inner, rows, **arguments)
-    scale_penalties(builder.class_builder, builder.node, before, time)
-    result = builder.tensor((x.shape[0], x.shape[1], *y.shape[1:]), y.dtype, rows=(y, time))
-    layout: Any = "any" if y.rank > 2 else "keras"
-    apart = Method(y, "unflatten", (0, (-1, time)))
-    builder.step(ByOrder(apart, _aside(apart)), result, layout=layout, same_line=True)
-    return result
-
-
-def fold(builder: LayerBuilder, x: Tensor) -> tuple[Tensor, Any]:
-    """Merge time into the batch; returns the merged tensor and the number of time steps."""
-    time: Any = x.shape[1]
-    if time is None:
-        time = builder.step(Size(x, 1), Tensor((), "int64", "steps", keeps_name=True))
-    rows = Tensor((None, *x.shape[2:]), x.dtype, builder.node.name)
-    together = ByOrder(Method(x, "flatten", (0, 1)), Method(_aside(x), "flatten", (0, 1)))
-    builder.step(together, rows, layout="any" if x.rank > 3 else "keras", same_line=True)
-    return rows, time
-
-
-def _aside(value: Any) -> Method:
-    """Swap axes 1 and 2: in the channels-first layout, the channels are before the time."""
-    return Method(value, "transpose", (1, 2))
