@@ -352,7 +352,8 @@ def parts_along(x: Shape, axis: int, where: int | tuple[int, ...]) -> tuple[Shap
             raise ShapeError(f"a size divisible by {where}", f"{size}", field="indices_or_sections")
         parts = [None if size is None else size // where] * where
     elif size is None:
-        parts = [None] * (len(where) + 1)
+        fixed = min(where, default=0) >= 0
+        parts = [b - a if fixed else None for a, b in pairwise((0, *where))] + [None]
     else:
         cuts = [0, *where, None]
         parts = [part_size(size, a, b) for a, b in pairwise(cuts)]

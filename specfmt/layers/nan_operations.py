@@ -101,15 +101,24 @@ class Quantiles(Op):
     keepdims: Bool = False
 
     def output_shape(self, x: Operand, q: Any) -> Shape:
+        reduced_axes(self.axis, len(x))
+        shape = reduced_shape(x, self.axis, keepdims=self.keepdims)
+        if isinstance(q, Operand):  # an array of numbers
+            if len(q) > 1:
+                raise ShapeError("numbers along one axis", f"shape {tuple(q)}", field="inputs")
+            return (*q, *shape)
         values = q if isinstance(q, (tuple, list)) else (q,)
-        if isinstance(q, Operand) or (isinstance(q, (tuple, list)) and len(q) < 2):
-            raise ShapeError("a number, or a list of two numbers or more", "q", field="inputs")
+        if isinstance(q, (tuple, list)) and len(q) < 2:
+            raise ShapeError(
+                "a number, or a list of two numbers or more",
+                f"a list of {len(q)}",
+                "Keras declares the shape of a single number for it; write the number",
+                field="inputs",
+            )
         if not all(isinstance(value, (int, float)) for value in values) or not all(
             0 <= value <= self.highest for value in values
         ):
             raise ShapeError(f"numbers from 0 to {self.highest}", str(q), field="inputs")
-        reduced_axes(self.axis, len(x))
-        shape = reduced_shape(x, self.axis, keepdims=self.keepdims)
         return (len(values), *shape) if isinstance(q, (tuple, list)) else shape
 
     def result_dtype(self, x: Operand, q: Any) -> str:

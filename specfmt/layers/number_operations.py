@@ -128,18 +128,25 @@ class RightShift(Bitwise):
     """Shifts the bits of ``x`` to the right by ``y`` places."""
 
 
+def whole_dtype(item: Any) -> str:
+    """The dtype of an operand; Keras takes a number for one of int64."""
+    return "int64" if type(item) is int else operand_dtype(item)
+
+
 @operation("gcd")
 class Gcd(Binary):
     """The greatest common divisor of two integers."""
 
-    operands: ClassVar[tuple[str, ...]] = ("tensor", "tensor")
+    def result_dtype(self, *operands: Any) -> str:
+        return result_type(*(whole_dtype(item) for item in operands))
 
 
 @operation("lcm")
 class Lcm(Binary):
     """The least common multiple of two integers."""
 
-    operands: ClassVar[tuple[str, ...]] = ("tensor", "tensor")
+    def result_dtype(self, *operands: Any) -> str:
+        return result_type(*(whole_dtype(item) for item in operands))
 
 
 @operation("fmax")

@@ -48,8 +48,8 @@ def simplify(cls: type[Layer], config: Json, query: int | None = None) -> Json:
     for key, value in config.items():
         if key in NOT_ARGUMENTS or (key == "data_format" and value == RESOLVED_DATA_FORMAT):
             continue
-        if key in SIZE_FIELDS or key == "salt":
-            value = shortest_size(value)
+        if (key in SIZE_FIELDS and not cls.is_operation) or key == "salt":
+            value = shortest_size(value)  # operations keep sizes as they were given
         elif key == "axis" and cls.lists_axes and isinstance(value, (list, tuple)):
             value = value[0] if len(value) == 1 else list(value)
         elif key in cls.factor_fields and cls.factor_from:

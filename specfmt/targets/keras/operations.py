@@ -150,6 +150,8 @@ def subscript(key: Any) -> str:
             texts.append("...")
         else:
             texts.append(literal(item))
+    if not items:
+        return "()"
     if len(items) == 1 and isinstance(items[0], dict) and "slice" in items[0]:
         texts.append("...")  # Keras only takes a slice inside a tuple
     return ", ".join(texts)

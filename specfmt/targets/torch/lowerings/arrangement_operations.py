@@ -10,13 +10,14 @@ from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import AxisSubscript, Call, Method, Tensor, axis
 from specfmt.targets.torch.lowerings.array_operations import moved
+from specfmt.targets.torch.lowerings.operand_values import held, saturated
 from specfmt.targets.torch.lowerings.operations import (
     as_array,
     as_operand,
     to_dtype,
     torch_dtype,
 )
-from specfmt.targets.torch.registry import lower
+from specfmt.targets.torch.registry import TargetError, lower
 
 
 def cast(x: Tensor, dtype: str) -> Any:
@@ -94,23 +95,31 @@ def mirror(layer: ops.Mirror, builder: LayerBuilder, x: Tensor) -> Tensor:
 @lower(ops.Rot90)
 def rot90(layer: ops.Rot90, builder: LayerBuilder, x: Tensor) -> Tensor:
     shape = layer.swapped(x.shape) if layer.k % 2 else x.shape
+    first, second = (x.shape[k] for k in layer.plane(x.rank))
+    if layer.k % 4 == 2 and not (first is not None and first == second):
+        raise TargetError(
+            "on TensorFlow, Keras mixes up the elements of a plane that is not square",
+            "use the operation flip along both axes",
+            "k",
+        )
     y = builder.tensor(shape, x.dtype)
     expr = Call("torch.rot90", (x, layer.k, layer.plane(x.rank)))
     result: Tensor = builder.step(expr, y, layout="keras")
     return result
 
 
-def product(layer: ops.Product, builder: LayerBuilder, x1: Tensor, x2: Tensor, make: Any) -> Tensor:
-    """The step of a product of two tensors in one dtype."""
+def product(layer: ops.Product, builder: LayerBuilder, x1: Any, x2: Any, make: Any) -> Tensor:
+    """The step of a product of two tensors or arrays in one dtype."""
     seen = (as_operand(x1), as_operand(x2))
     dtype = layer.result_dtype(*seen)
     y = builder.tensor(layer.output_shape(*seen), dtype)  # type: ignore[arg-type]
-    result: Tensor = builder.step(make(cast(x1, dtype), cast(x2, dtype)), y, layout="keras")
+    factors = (held(builder, x1, dtype), held(builder, x2, dtype))
+    result: Tensor = builder.step(make(*factors), y, layout="keras")
     return result
 
 
 @lower(ops.Outer)
-def outer(layer: ops.Outer, builder: LayerBuilder, x1: Tensor, x2: Tensor) -> Tensor:
+def outer(layer: ops.Outer, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
     def make(a: Any, b: Any) -> Any:
         return Call("torch.outer", (Method(a, "flatten"), Method(b, "flatten")))
 
@@ -118,12 +127,12 @@ def outer(layer: ops.Outer, builder: LayerBuilder, x1: Tensor, x2: Tensor) -> Te
 
 
 @lower(ops.Inner)
-def inner(layer: ops.Inner, builder: LayerBuilder, x1: Tensor, x2: Tensor) -> Tensor:
+def inner(layer: ops.Inner, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
     return product(layer, builder, x1, x2, lambda a, b: Call("torch.inner", (a, b)))
 
 
 @lower(ops.Vdot)
-def vdot(layer: ops.Vdot, builder: LayerBuilder, x1: Tensor, x2: Tensor) -> Tensor:
+def vdot(layer: ops.Vdot, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
     def make(a: Any, b: Any) -> Any:
         return Call("torch.dot", (Method(a, "flatten"), Method(b, "flatten")))
 
@@ -131,17 +140,22 @@ def vdot(layer: ops.Vdot, builder: LayerBuilder, x1: Tensor, x2: Tensor) -> Tens
 
 
 @lower(ops.Cross)
-def cross(layer: ops.Cross, builder: LayerBuilder, x1: Tensor, x2: Tensor) -> Tensor:
+def cross(layer: ops.Cross, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
     """`torch.linalg.cross` along the last axis, to which others are moved."""
     first, second, place = layer.places()
+    ranks = (len(x1.shape), len(x2.shape))
 
     def make(a: Any, b: Any) -> Any:
-        if first % x1.rank != x1.rank - 1:
+        if first % ranks[0] != ranks[0] - 1:
             a = Method(a, "movedim", (first, -1))
-        if second % x2.rank != x2.rank - 1:
+        if second % ranks[1] != ranks[1] - 1:
             b = Method(b, "movedim", (second, -1))
+        rank = max(ranks)
+        for _ in range(rank - ranks[0]):
+            a = Method(a, "unsqueeze", (0,))
+        for _ in range(rank - ranks[1]):
+            b = Method(b, "unsqueeze", (0,))
         found = Call("torch.linalg.cross", (a, b))
-        rank = max(x1.rank, x2.rank)
         return found if place % rank == rank - 1 else Method(found, "movedim", (-1, place))
 
     return product(layer, builder, x1, x2, make)
@@ -206,15 +220,10 @@ def digitize(layer: ops.Digitize, builder: LayerBuilder, x: Tensor, bins: Any) -
     )
 
 
-BOUNDS = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
-"""The least and the largest number of a dtype."""
-
-
 @lower(ops.SaturateCast)
 def saturate_cast(layer: ops.SaturateCast, builder: LayerBuilder, x: Tensor) -> Tensor:
     dtype = str(layer.dtype)
     torch_dtype(dtype)
     if x.dtype == dtype:
         return x
-    value: Any = Method(x, "clamp", BOUNDS[dtype]) if dtype in BOUNDS else x
-    return builder.expr(to_dtype(value, dtype), x, dtype=dtype)
+    return builder.expr(saturated(x, dtype), x, dtype=dtype)

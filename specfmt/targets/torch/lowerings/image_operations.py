@@ -19,6 +19,7 @@ from specfmt.targets.torch.expr import (
     Tensor,
     axis,
 )
+from specfmt.targets.torch.lowerings.operand_values import saturated
 from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype
 from specfmt.targets.torch.lowerings.padding import layout_of, pad
 from specfmt.targets.torch.registry import TargetError, lower
@@ -80,17 +81,24 @@ def resize(layer: ops.Resize, builder: LayerBuilder, x: Tensor) -> Tensor:
         expr = expr if floating else to_dtype(expr, x.dtype)
         module = Call("nn.Upsample", (), {"size": layer.size, "mode": "nearest-exact"})
         return builder.expr(expr, x, shape=out, layout=layout, module=module if floating else None)
-    dtype = x.dtype if floating else "float32"
+
+    def cast(expr: Any) -> Any:
+        """In the images' dtype, as Keras casts: rounded and within its range."""
+        if floating:
+            return expr
+        whole = not x.dtype.startswith(("float", "bfloat"))
+        return saturated(Method(expr, "round") if whole else expr, x.dtype)
+
     if kind == "bilinear" and not layer.antialias:
         options = {"size": layer.size, "mode": "bilinear"}
         module = Call("nn.Upsample", (), options)
         return builder.expr(
-            Call("F.interpolate", (value,), options), x, shape=out, layout=layout,
-            module=module if floating else None, dtype=dtype,
+            cast(Call("F.interpolate", (value,), options)), x, shape=out, layout=layout,
+            module=module if floating else None,
         )  # fmt: skip
     flag = {"antialias": True} if layer.antialias and kind != "area" else {}
     call = Call(builder.helper("resize_image"), (value, layer.size, kind), flag)
-    return builder.expr(call, x, shape=out, layout=layout, dtype=dtype)
+    return builder.expr(cast(call), x, shape=out, layout=layout)
 
 
 def _aspect(layer: ops.Resize, builder: LayerBuilder, x: Tensor) -> Tensor:
@@ -141,12 +149,14 @@ def rgb_to_grayscale(layer: ops.RGBToGrayscale, builder: LayerBuilder, images: T
     if images.shape[k] == 1:
         return images
     floating = images.dtype.startswith(("float", "bfloat"))
+    dtype = images.dtype if floating else "float32"
     value: Any = images if floating else to_dtype(images, "float32")
-    y = builder.tensor(out, images.dtype if floating else "float32")
+    y = builder.tensor(out, images.dtype)
     nested: Any = LUMA if k == images.rank - 1 else tuple(((item,),) for item in LUMA)
-    weights = buffer(builder, Array(nested, y.dtype), y, y.dtype)
+    weights = buffer(builder, Array(nested, dtype), y, dtype)
     dims = {"dim": axis(k, images), "keepdim": True}
-    result: Tensor = builder.step(Method(Binary("*", value, weights), "sum", (), dims), y)
+    expr: Any = Method(Binary("*", value, weights), "sum", (), dims)
+    result: Tensor = builder.step(expr if floating else to_dtype(expr, images.dtype), y)
     return result
 
 

@@ -12,7 +12,7 @@ from specfmt.layers.reductions import is_whole
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Attr, Binary, Call, Method, Name, Size, Subscript, Tensor
 from specfmt.targets.torch.lowerings.operand_values import held, result, results
-from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype
+from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.registry import lower
 
 
@@ -112,7 +112,8 @@ def allclose(layer: ops.AllClose, builder: LayerBuilder, x1: Any, x2: Any) -> Te
     seen = tuple(as_operand(as_array(x)) for x in (x1, x2))
     dtype = result_type(*(operand_dtype(x) for x in seen))
     like = next(x for x in (x1, x2) if isinstance(x, Tensor))
-    typed = {"dtype": Attr(like, "dtype"), "device": Attr(like, "device")}
+    kind = torch_dtype(dtype) if dtype != like.dtype else Attr(like, "dtype")
+    typed = {"dtype": kind, "device": Attr(like, "device")}
     values = [
         Call("torch.tensor", (x,), typed)
         if isinstance(x, (int, float))

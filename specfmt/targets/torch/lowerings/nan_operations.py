@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from specfmt.graph.model import Array
 from specfmt.layers import nan_operations as ops
 from specfmt.layers import reductions, statistics
 from specfmt.layers.base import Layer
@@ -169,6 +170,8 @@ def quantiles(
 
 def _quantile(function: str) -> Callable[..., Tensor]:
     def lowering(layer: ops.Quantiles, builder: LayerBuilder, x: Tensor, q: Any) -> Tensor:
+        q = q.value if isinstance(q, Array) else q
+        q = tuple(q) if isinstance(q, list) else q
         if layer.highest != 1:
             q = tuple(v / layer.highest for v in q) if isinstance(q, tuple) else q / layer.highest
         method = layer.method if layer.applies_method else "linear"

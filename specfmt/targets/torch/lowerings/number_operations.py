@@ -103,7 +103,7 @@ def isclose(layer: ops.Isclose, builder: LayerBuilder, x1: Any, x2: Any) -> Tens
         left, right = operands.expressions()
         return operands.finish(builder, Binary("==", left, right))
     left, right = operands.expressions(dtype)
-    size: Any = Method(right, "abs") if isinstance(x2, Tensor) else abs(right)
+    size: Any = abs(right) if isinstance(right, (int, float)) else Method(right, "abs")
     bound = Binary("+", layer.atol, Binary("*", layer.rtol, size))
     close: Any = Binary("<=", Method(Binary("-", left, right), "abs"), bound)
     if layer.equal_nan and all(isinstance(item, Tensor) for item in operands.items):

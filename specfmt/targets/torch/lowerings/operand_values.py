@@ -7,11 +7,25 @@ from typing import Any, Final
 from specfmt.graph.model import Array
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
-from specfmt.targets.torch.expr import Shape, Tensor
+from specfmt.targets.torch.expr import Method, Shape, Tensor
 from specfmt.targets.torch.lowerings.operations import as_array, to_dtype, torch_dtype
 
 EPSILON: Final = 1e-7
 """The default of Keras's ``backend.epsilon()``."""
+
+
+BOUNDS: Final = {
+    "bool": (0, 1),
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "int16": (-32768, 32767),
+}
+"""The least and the largest number of a dtype."""
+
+
+def saturated(value: Any, dtype: str) -> Any:
+    """A tensor expression in a dtype; what lies beyond its range becomes its bound."""
+    return to_dtype(Method(value, "clamp", BOUNDS[dtype]) if dtype in BOUNDS else value, dtype)
 
 
 def held(builder: LayerBuilder, item: Any, dtype: str) -> Any:

@@ -64,22 +64,27 @@ def getitem(layer: ops.GetItem, builder: LayerBuilder, x: Tensor) -> Tensor:
     if x.flat is not None:
         layout = output_layout = "keras"
     if flips:
-        if len(shape) != x.rank:
+        if None in ready or len(shape) != x.rank:
             # The numbers of the flipped axes have changed: use those in the result.
             layout, output_layout = "keras", None
-            expr = AxisSubscript(x, {k: i for k, i in enumerate(ready) if i != slice(None)}, x.rank)
-            left = [k for k, item in enumerate(ready) if not isinstance(item, int)]
-            if None in ready:
-                raise TargetError(
-                    "expected a subscript without both a new axis and a negative step", field="key"
-                )
-            expr = Method(expr, "flip", tuple(left.index(k) for k in flips))
+            if None not in ready:
+                cut = {k: item for k, item in enumerate(ready) if item != slice(None)}
+                expr = AxisSubscript(x, cut, x.rank)
+            expr = Method(expr, "flip", _places(ready, flips))
         else:
             expr = Method(expr, "flip", tuple(axis(k, x) for k in flips))
     if isinstance(expr, Tensor):
         return x
     result: Tensor = builder.step(expr, y, layout=layout, output_layout=output_layout)
     return result
+
+
+def _places(items: list[Any], axes: list[int]) -> tuple[int, ...]:
+    """Where axes of a tensor are in the result of a subscript."""
+    numbers = iter(range(len(items)))
+    kept = [(item, None if item is None else next(numbers)) for item in items]
+    left = [k for item, k in kept if not isinstance(item, int)]
+    return tuple(left.index(k) for k in axes)
 
 
 def _trimmed(items: list[Any]) -> tuple[Any, ...]:
@@ -226,7 +231,7 @@ def dot(layer: ops.Dot, builder: LayerBuilder, x1: Any, x2: Any) -> Tensor:
     operands = Operands(layer, (x1, x2), builder, elementwise=False)
     left, right = operands.joined()
     operands.layout = "keras"
-    ranks = [item.rank if isinstance(item, Tensor) else 0 for item in (x1, x2)]
+    ranks = [len(item.shape) if isinstance(item, (Tensor, Array)) else 0 for item in operands.items]
     if 0 in ranks:
         expr: Any = Binary("*", left, right)
     elif max(ranks) <= 2 or ranks[1] == 1:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from specfmt.layers import reductions as ops
+from specfmt.layers.base import is_floating
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, Layout, Method, OutputLayout, Tensor, axis
 from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype, torch_dtype
@@ -228,14 +229,17 @@ def running(name: str) -> Callable[..., Tensor]:
     def lowering(layer: ops.Cumsum, builder: LayerBuilder, x: Tensor) -> Tensor:
         dtype = layer.result_dtype(as_operand(x))
         typed = {"dtype": torch_dtype(dtype)} if dtype != x.dtype or ops.is_whole(dtype) else {}
+        value: Any = x
+        if ops.is_whole(dtype) and is_floating(x.dtype):  # else the sum would need a gradient
+            value = to_dtype(x, dtype)
         if layer.axis is None:
-            flat = Method(x, "flatten") if x.rank > 1 else x
+            flat = Method(value, "flatten") if x.rank > 1 else value
             out = layer.output_shape(as_operand(x))
             expr = Method(flat, name, (), {"dim": 0, **typed})
             return builder.expr(expr, x, shape=out, layout="keras", dtype=dtype)
         kwargs = {"dim": axis(ops.check_axis(layer.axis, x.rank), x), **typed}
         layout: Layout = "any" if x.flat is None else "keras"
-        y = builder.expr(Method(x, name, (), kwargs), x, layout=layout, dtype=dtype)
+        y = builder.expr(Method(value, name, (), kwargs), x, layout=layout, dtype=dtype)
         y.flat = None
         return y
 
