@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 from specfmt.diagnostics import Path
 from specfmt.layers.base import Layer, Shape, Weight
 from specfmt.layers.entries import InputSpec, Model
+from specfmt.layers.op import Op
+from specfmt.layers.promotion import operand_dtype
 from specfmt.spec.document import ModelSpec
 
 
@@ -277,6 +279,32 @@ def values_in(args: Any) -> Iterator[Value]:
     elif isinstance(args, (list, tuple)):
         for item in args:
             yield from values_in(item)
+
+
+def as_array(item: Any) -> Any:
+    """A list of numbers as an array of the dtype that NumPy chooses; anything else as it is."""
+    if isinstance(item, tuple) and item and _numbers_only(item):
+        return Array(item, operand_dtype(item))
+    return item
+
+
+def keras_operands(op: Op, items: list[Any]) -> list[Any]:
+    """The operands of an operation with arrays instead of lists where Keras takes only arrays.
+
+    Args:
+        op: The operation.
+        items: Its operands, the optional ones last.
+    """
+    lists_until = 0 if op.lists_are_arrays else len(op.operands)
+    if op.operands[-1] == "..." and not op.lists_are_arrays:
+        return items
+    return [*items[:lists_until], *map(as_array, items[lists_until:])]
+
+
+def _numbers_only(item: Any) -> bool:
+    if isinstance(item, tuple):
+        return all(map(_numbers_only, item))
+    return isinstance(item, (int, float))
 
 
 def map_values(args: Any, change: Any) -> Any:

@@ -63,7 +63,7 @@ class SizeOrName(Rule):
         return value
 
     def schema(self) -> dict[str, Any]:
-        name = {"type": "string", "pattern": f"^(?!{BATCH_NAME}$){SIZE_NAME}$"}
+        name = {"type": "string", "pattern": f"^(?!{BATCH_NAME}$){SIZE_NAME}$(?!\\n)"}
         return {"anyOf": [self.size.schema(), name]}
 
 

@@ -286,6 +286,7 @@ FORMS = {
     "Term('activation', 'Relu', {'max_value': 6.0}) -> Term('activation', 'Relu6', {})": "the same",
     "'layer': ": "Keras 2 says a function with arguments by a layer, whatever its name",
     "/layer/name: 'forward_a' -> ": "Keras 2 adds the prefix, and the import takes it off",
+    "/units/take/2/0/1: [0, 2, -1] -> [0, 2, 3]": "TensorFlow takes no negative indices",
     "'Custom' -> ": "a class of Keras by its path is that layer",
     "/class_: 'keras.layers.": "a class of Keras by its path is that layer",
 }
@@ -451,6 +452,16 @@ def test_what_of_the_table_is_refused() -> None:
     refused[""] -= {"Equalization"}  # it stands inside a Pipeline
     assert fields == refused
     assert activations == set(REFUSED_ACTIVATIONS.split())
+
+
+def test_negative_indices_need_a_known_size() -> None:
+    """TensorFlow's `gather` refuses them on a CPU and gives zeros on a GPU."""
+    entry = {"op": "take", "inputs": ["x", [0, -1]], "axis": 1}
+    known = {"specfmt": 1, "inputs": {"x": {"shape": [4]}}, "layers": [entry]}
+    layers = exported(known)["config"]["layers"]
+    assert [0, 3] in [layer["inbound_nodes"][0][3].get("indices") for layer in layers[1:]]
+    with pytest.raises(SpecError, match="indices of at least 0"):
+        exported({**known, "inputs": {"x": {"shape": [None]}}})
 
 
 def subject(document: dict[str, Any], found: Any) -> tuple[str, str]:

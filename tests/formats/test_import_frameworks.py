@@ -55,7 +55,7 @@ REQUIRED = {
     "max_number": 3,
     "output_size": 3,
     "num_tokens": 4,
-    "output_shape": [7],
+    "output_shape": 7,
 }
 NOT_LAYERS = {
     "Layer",
@@ -97,10 +97,11 @@ def test_a_layer_comes_in_with_the_arguments_it_was_given():
             if p.default is p.empty and p.name in REQUIRED
         }
         python = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
-        if name in ("CategoryEncoding", "Discretization"):
+        if name in ("CategoryEncoding", "Discretization", "RandomPosterization"):
             given = python = {
                 "CategoryEncoding": {"num_tokens": 4},
                 "Discretization": {"num_bins": 3},
+                "RandomPosterization": {"factor": 3},
             }[name]
         if name in ("TimeDistributed", "SpectralNormalization"):
             given, python = (

@@ -14,7 +14,7 @@ from specfmt.formats.config.reading import Json, show
 from specfmt.formats.keras2.words import Refusals, dtype_policy
 from specfmt.formats.keras3.words import plain
 from specfmt.formats.read.tensorflow.tables import FUNCTIONS, KERAS_EPSILON, Row
-from specfmt.graph.model import Array, Node, Value
+from specfmt.graph.model import Array, Node, Value, map_leaves
 from specfmt.layers.op import Op, Operand
 from specfmt.layers.promotion import operand_dtype, result_type
 
@@ -109,6 +109,8 @@ class OperationWriter:
             return op.function, {}
         function, row = found
         dtype = _number_dtype(node)
+        if op.function == "take":
+            operands = [operands[0], self._indices(node, op, operands[1])]
         keywords: dict[str, Any] = {
             name: _settled(operand, dtype)
             for name, operand in zip(row.params[1:], operands[1:], strict=False)
@@ -140,6 +142,19 @@ class OperationWriter:
                 node, "k of a triangle that includes the diagonal", show(sign * width), "k"
             )
         return {"num_lower": -1, "num_upper": -1, side: width}
+
+    def _indices(self, node: Node, op: Op, indices: Any) -> Any:
+        """Indices without the negative constants, which TensorFlow takes as out of range."""
+        numbers = indices.value if isinstance(indices, Array) else indices
+        if all(isinstance(n, Value) or n >= 0 for n in _flat(numbers)):
+            return indices
+        axis = op.axis  # type: ignore[attr-defined]
+        size = None if axis is None else _shape(node)[axis]
+        if not isinstance(size, int):
+            self._refuse(node, "indices of at least 0", show(plain(numbers)), "inputs")
+            return indices
+        numbers = map_leaves(numbers, lambda n: n + size if n < 0 else n)
+        return Array(numbers, indices.dtype) if isinstance(indices, Array) else numbers
 
     def _check_dtypes(self, node: Node, name: str) -> None:
         dtypes = {value.dtype for value in node.inputs()}

@@ -12,7 +12,17 @@ from specfmt.formats.keras3.words import float32, plain, serialized
 from specfmt.formats.read.operations import FLOAT_DTYPE
 from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import traced_layers
-from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves, nest_as
+from specfmt.graph.model import (
+    Array,
+    Graph,
+    Node,
+    Unit,
+    Value,
+    flat_order,
+    keras_operands,
+    map_leaves,
+    nest_as,
+)
 from specfmt.graph.tracing import traced
 from specfmt.layers.naming import is_automatic
 from specfmt.layers.op import Op
@@ -156,31 +166,33 @@ class ModelWriter:
         keywords = {k: self.argument(item) for k, item in recorded.items()}
         if unit.graph is not None:
             return {"args": [self.argument(node.form)], "kwargs": keywords}
-        items = [self.argument(value) for value in nested(unit, node.args).values()]
-        if isinstance(unit.spec, Op):
-            called = {k: self.argument(getattr(unit.spec, k)) for k in unit.spec.call_fields}
-            automatic = is_automatic(unit.name, unit.type_name)
-            more_items = []
-            for name in unit.spec.positional_fields:
-                field = type(unit.spec).model_fields[name]
-                if automatic or field.is_required():
-                    more_items.append(called.pop(name))
-                elif getattr(unit.spec, name) == field.default:
-                    del called[name]  # a call of the class, which code writes without defaults
-            passed = ALWAYS_GIVEN if automatic else frozenset()
-            given = {k: v for k, v in called.items() if v is not None or k in passed}
-            optional = unit.spec.optional_operands
-            if unit.spec.optional_by_position and automatic:
-                items += [None] * (len(unit.spec.operands) + len(optional) - len(items))
-            elif optional:  # Keras passes them by keyword, given or not
-                first = len(unit.spec.operands)
-                more = [*items[first:], *(None,) * (first + len(optional) - len(items))]
-                named = dict(zip(optional, more, strict=True))
-                if not automatic and not unit.spec.optional_given:  # code leaves defaults out
-                    named = {k: v for k, v in named.items() if v is not None}
-                items, given = items[:first], {**named, **given}
-            return {"args": items + more_items, "kwargs": given}
-        return {"args": items[: node.positional], "kwargs": keywords}
+        values = list(nested(unit, node.args).values())
+        if not isinstance(unit.spec, Op):
+            args = [self.argument(value) for value in values[: node.positional]]
+            return {"args": args, "kwargs": keywords}
+        items = [self.argument(value) for value in keras_operands(unit.spec, values)]
+        called = {k: self.argument(getattr(unit.spec, k)) for k in unit.spec.call_fields}
+        automatic = is_automatic(unit.name, unit.type_name)
+        more_items = []
+        for name in unit.spec.positional_fields:
+            field = type(unit.spec).model_fields[name]
+            if automatic or field.is_required():
+                more_items.append(called.pop(name))
+            elif getattr(unit.spec, name) == field.default:
+                del called[name]  # a call of the class, which code writes without defaults
+        passed = ALWAYS_GIVEN if automatic else frozenset()
+        given = {k: v for k, v in called.items() if v is not None or k in passed}
+        optional = unit.spec.optional_operands
+        if unit.spec.optional_by_position and automatic:
+            items += [None] * (len(unit.spec.operands) + len(optional) - len(items))
+        elif optional:  # Keras passes them by keyword, given or not
+            first = len(unit.spec.operands)
+            more = [*items[first:], *(None,) * (first + len(optional) - len(items))]
+            named = dict(zip(optional, more, strict=True))
+            if not automatic and not unit.spec.optional_given:  # code leaves defaults out
+                named = {k: v for k, v in named.items() if v is not None}
+            items, given = items[:first], {**named, **given}
+        return {"args": items + more_items, "kwargs": given}
 
     def argument(self, item: Any) -> Any:
         """An argument of a call: tensors and constants as Keras writes them."""

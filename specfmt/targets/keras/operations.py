@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.model import Array, Node, Value, values_in
-from specfmt.layers.promotion import operand_dtype
+from specfmt.graph.model import Array, Node, Value, keras_operands
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.source import binary, literal
 
@@ -52,15 +51,14 @@ def operation_source(
     """
     layer: Any = node.layer
     function: str = layer.function
-    items = list(node.args.values())
+    items = keras_operands(layer, list(node.args.values()))
     first = len(items) if layer.operands[-1] == "..." else len(layer.operands)
-    lists = layer.lists_are_arrays
-    operands = [operand(item, names, file, lists=lists) for item in items[:first]]
+    operands = [operand(item, names, file) for item in items[:first]]
     keeps_gaps = layer.optional_given and node.unit not in file.automatic
     if keeps_gaps:
         items += [None] * (first + len(layer.optional_operands) - len(items))
     operands += [
-        f"{key}={operand(item, names, file, lists=True)}"
+        f"{key}={operand(item, names, file)}"
         for key, item in zip(layer.optional_operands, items[first:], strict=False)
         if item is not None or keeps_gaps
     ]
@@ -114,14 +112,13 @@ def call_field(key: str, value: Any) -> str:
     return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
 
-def operand(item: Any, names: dict[Value, str], file: FileScope, *, lists: bool = False) -> str:
+def operand(item: Any, names: dict[Value, str], file: FileScope) -> str:
     """The source of an operand.
 
     Args:
         item: A value, an array, a number, or a list of them.
         names: Value -> variable.
         file: Names shared by the file; imports are added.
-        lists: Whether a list of numbers is written as an array.
     """
     if isinstance(item, Value):
         return names[item]
@@ -131,8 +128,6 @@ def operand(item: Any, names: dict[Value, str], file: FileScope, *, lists: bool 
         file.imports["import numpy as np"] = None
         return f"np.array({literal(item.value)}, {literal(item.dtype)})"
     if isinstance(item, tuple):
-        if lists and not any(True for _ in values_in(item)):
-            return operand(Array(item, operand_dtype(item)), names, file)
         return f"[{', '.join(operand(inner, names, file) for inner in item)}]"
     return literal(item)
 

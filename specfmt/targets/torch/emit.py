@@ -234,6 +234,7 @@ IMPORTS = (
     "import torch.nn.functional as F",
     "from numpy.typing import ArrayLike",
     "from torch import nn",
+    "from torch.signal import windows",
 )
 """Imports that generated files may need."""
 

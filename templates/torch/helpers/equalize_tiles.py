@@ -28,12 +28,12 @@ def equalize_tiles(
         places = torch.arange(new, device=x.device)
         return torch.where(places < size, places, 2 * size - 1 - places)
 
-    pixels = pixels[..., mirrored(height, rows * tile_height), :]
-    pixels = pixels[..., mirrored(width, columns * tile_width)]
     brightness = pixels.to(torch.int32).clamp(0, 255).long()
 
     # A histogram for each tile (N, C, rows, columns, 256).
-    tiles = brightness.view(images, channels, rows, tile_height, columns, tile_width)
+    tiles = brightness[..., mirrored(height, rows * tile_height), :]
+    tiles = tiles[..., mirrored(width, columns * tile_width)]
+    tiles = tiles.view(images, channels, rows, tile_height, columns, tile_width)
     tiles = tiles.transpose(3, 4).flatten(4)
     counts = torch.zeros(*tiles.shape[:4], 256, device=x.device)
     counts = counts.scatter_add(4, tiles, torch.ones_like(tiles, dtype=counts.dtype))
@@ -49,17 +49,17 @@ def equalize_tiles(
 
     # Each pixel lies between the centers of four tiles; at the edge they repeat.
     def neighbors(
-        tile: int, count: int
+        tile: int, size: int, count: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        pixel = torch.arange(tile * count, dtype=torch.float32, device=x.device)
+        pixel = torch.arange(size, dtype=torch.float32, device=x.device)
         place = (pixel - tile / 2) / tile + 1
         first = place.floor()
         last = count - 1
         nearer, farther = (first - 1).clamp(0, last), first.clamp(0, last)
         return nearer.long(), farther.long(), place - first
 
-    top, bottom, down = neighbors(tile_height, rows)
-    left, right, across = neighbors(tile_width, columns)
+    top, bottom, down = neighbors(tile_height, height, rows)
+    left, right, across = neighbors(tile_width, width, columns)
     down = down[:, None]
     image = torch.arange(images, device=x.device).view(-1, 1, 1, 1)
     channel = torch.arange(channels, device=x.device).view(1, -1, 1, 1)
@@ -69,5 +69,5 @@ def equalize_tiles(
 
     upper = looked_up(top, left) * (1 - across) + looked_up(top, right) * across
     lower = looked_up(bottom, left) * (1 - across) + looked_up(bottom, right) * across
-    result = (upper * (1 - down) + lower * down)[..., :height, :width]
+    result = upper * (1 - down) + lower * down
     return rescale_values(result, (0, 255), values).to(x.dtype)

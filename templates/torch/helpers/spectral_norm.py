@@ -42,9 +42,11 @@ class SpectralNorm(nn.Module):
         u: torch.Tensor = self.vector_u
         if not matrix.any():
             return
-        for _ in range(self.iterations):
-            v = F.normalize(u @ matrix, dim=-1, eps=1e-7)
+        v = F.normalize(u @ matrix, dim=-1, eps=1e-7)
+        for _ in range(self.iterations - 1):
             u = F.normalize(v @ matrix.T, dim=-1, eps=1e-7)
+            v = F.normalize(u @ matrix, dim=-1, eps=1e-7)
+        u = F.normalize(v @ matrix.T, dim=-1, eps=1e-7)
         self.vector_u.copy_(u)
         weight.div_(v @ matrix.T @ u.T)
 

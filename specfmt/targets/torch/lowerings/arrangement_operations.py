@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from specfmt.graph.model import as_array
 from specfmt.layers import arrangement_operations as ops
 from specfmt.layers.reductions import check_axis
 from specfmt.targets.torch.builder import LayerBuilder
@@ -12,7 +13,6 @@ from specfmt.targets.torch.expr import AxisSubscript, Call, Method, Tensor, axis
 from specfmt.targets.torch.lowerings.array_operations import moved
 from specfmt.targets.torch.lowerings.operand_values import held, saturated
 from specfmt.targets.torch.lowerings.operations import (
-    as_array,
     as_operand,
     to_dtype,
     torch_dtype,

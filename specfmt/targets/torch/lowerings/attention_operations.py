@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
+from specfmt.graph.model import as_array
 from specfmt.layers import attention_operations as ops
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Call, Method, Tensor
-from specfmt.targets.torch.lowerings.operations import Operands, as_array, as_operand, to_dtype
+from specfmt.targets.torch.lowerings.operations import Operands, as_operand, to_dtype
 from specfmt.targets.torch.lowerings.product_operations import contracted
 from specfmt.targets.torch.registry import lower
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.fields.types import expand
-from specfmt.graph.model import Array
+from specfmt.graph.model import Array, as_array
 from specfmt.layers import convolution_operations as ops
 from specfmt.layers.base import Shape
 from specfmt.layers.operations import operand_shape
@@ -17,7 +17,7 @@ from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Call, Method, Tensor
 from specfmt.targets.torch.lowerings.convolutional import channels_first_kernel, depthwise_kernel
-from specfmt.targets.torch.lowerings.operations import as_array, as_operand
+from specfmt.targets.torch.lowerings.operations import as_operand
 from specfmt.targets.torch.lowerings.padding import (
     compact,
     conv_padding,

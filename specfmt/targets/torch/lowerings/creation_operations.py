@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from specfmt.graph.model import as_array
 from specfmt.layers import creation_operations as ops
 from specfmt.layers.base import is_floating
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Attr, Binary, Call, Method, Tensor
 from specfmt.targets.torch.lowerings.operand_values import held, result
-from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype, torch_dtype
+from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.registry import TargetError, lower
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any, Final
 
+from specfmt.graph.model import as_array
 from specfmt.layers import index_operations as ops
 from specfmt.layers.operations import operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type
@@ -18,7 +19,7 @@ from specfmt.targets.torch.expr import (
     Tensor,
 )
 from specfmt.targets.torch.lowerings.operand_values import held, indices, result
-from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype
+from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype
 from specfmt.targets.torch.registry import TargetError, lower
 
 

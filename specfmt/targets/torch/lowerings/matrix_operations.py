@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import Any
 
+from specfmt.graph.model import as_array
 from specfmt.layers import matrix_operations as ops
 from specfmt.layers.operations import broadcast, operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type
@@ -12,7 +13,7 @@ from specfmt.layers.reductions import is_whole
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Attr, Binary, Call, Method, Name, Size, Subscript, Tensor
 from specfmt.targets.torch.lowerings.operand_values import held, result, results
-from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype, torch_dtype
+from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.registry import lower
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from specfmt.graph.model import Array
+from specfmt.graph.model import Array, as_array
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Method, Shape, Tensor
-from specfmt.targets.torch.lowerings.operations import as_array, to_dtype, torch_dtype
+from specfmt.targets.torch.lowerings.operations import to_dtype, torch_dtype
 
 EPSILON: Final = 1e-7
 """The default of Keras's ``backend.epsilon()``."""

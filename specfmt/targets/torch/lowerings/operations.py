@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from typing import Any, Final
 
-from specfmt.graph.model import Array
+from specfmt.graph.model import Array, as_array
 from specfmt.layers import operations as ops
 from specfmt.layers.base import is_floating
 from specfmt.layers.op import Op, Operand
@@ -72,13 +72,6 @@ def joint_layout(tensors: list[Tensor], rank: int) -> Layout:
     if len(flats) > 1 or any(tensor.rank not in (0, rank) for tensor in tensors):
         return "keras"
     return "any"
-
-
-def as_array(item: Any) -> Any:
-    """A list of numbers as an array, with the dtype that NumPy chooses."""
-    if not isinstance(item, tuple) or tensors_of(item) or not item:
-        return item
-    return Array(item, operand_dtype(item))
 
 
 def weakened(item: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from specfmt.graph.model import as_array
 from specfmt.layers import order_operations as ops
 from specfmt.layers.base import Shape
 from specfmt.layers.reductions import check_axis
@@ -11,7 +12,7 @@ from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Attr, AxisSubscript, Call, Layout, Method, Tensor, axis
 from specfmt.targets.torch.lowerings.array_operations import moved
-from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype, torch_dtype
+from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.lowerings.reductions import layouts_dropping
 from specfmt.targets.torch.registry import lower
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.model import Array
+from specfmt.graph.model import Array, as_array
 from specfmt.layers import statistics as ops
 from specfmt.layers.reductions import is_whole, reduced_axes
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Binary, Call, Method, Tensor, axis
-from specfmt.targets.torch.lowerings.operations import as_array, as_operand, to_dtype, torch_dtype
+from specfmt.targets.torch.lowerings.operations import as_operand, to_dtype, torch_dtype
 from specfmt.targets.torch.lowerings.reductions import Reducer, extreme, layouts_dropping, running
 from specfmt.targets.torch.registry import lower
 
