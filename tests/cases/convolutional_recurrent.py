@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -30,17 +31,20 @@ STEPS = np.array([[1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 0, 1], [0, 0, 0, 0], [1, 1,
 RNG = np.random.default_rng(5)
 ROWS = RNG.standard_normal((5, 4, 6, 2)).astype("float32")
 FILMS = RNG.standard_normal((5, 4, 5, 4, 2)).astype("float32")
+CUBES = np.random.default_rng(6).standard_normal((5, 4, 3, 4, 3, 2)).astype("float32")
 H = RNG.standard_normal((5, 3, 2, 3)).astype("float32")
 C = RNG.standard_normal((5, 3, 2, 3)).astype("float32")
 PLACES = RNG.random((5, 4, 5, 4)) < 0.6
 
 
-def masked(layer: dict[str, Any], *after: dict[str, Any], **options: Any) -> Case:
+def masked(
+    layer: dict[str, Any], *after: dict[str, Any], films: Any = FILMS, **options: Any
+) -> Case:
     """A layer that is given a mask of its steps, (N, T)."""
     entry = layer | {"inputs": {"sequences": "in0", "mask": "in1"}}
-    shapes = [FILMS.shape[1:], STEPS.shape[1:]]
+    shapes = [films.shape[1:], STEPS.shape[1:]]
     dtypes = ("float32", "bool")
-    return Case([entry, *after], shapes, dtypes=dtypes, inputs=(FILMS, STEPS), **options)
+    return Case([entry, *after], shapes, dtypes=dtypes, inputs=(films, STEPS), **options)
 
 
 def stated(layer: dict[str, Any], *states: Any, mask: bool = False, **options: Any) -> Case:
@@ -123,6 +127,29 @@ MASKS = [
     masked(conv(**BOTH, go_backwards=True), name="ConvLSTM2D-mask-backwards"),
     masked(conv(**BOTH, zero_output_for_mask=True), name="ConvLSTM2D-mask-zero"),
     masked(conv(zero_output_for_mask=True, unroll=True), name="ConvLSTM2D-mask-zero-last"),
+    *(
+        masked(
+            conv(
+                rank,
+                unroll=unroll,
+                go_backwards=back,
+                zero_output_for_mask=zero,
+                **outputs,
+                **order,
+            ),
+            name=f"ConvLSTM{rank}D-mask-{unroll=}-{back=}-{zero=}-{len(outputs)}-{len(order)}",
+            films=films,
+        )
+        for rank, films, order in (
+            (1, ROWS, {}),
+            (2, FILMS, {}),
+            (2, FILMS, FIRST | {"kernel_size": 2}),
+            (3, CUBES, {}),
+        )
+        for unroll, back, zero in product((False, True), repeat=3)
+        for outputs in (({}, SEQUENCES, STATE, BOTH) if rank == 1 else (BOTH,))
+        if rank == 1 or (unroll and back and zero)
+    ),
     masked(conv(**SEQUENCES), conv(2, 2, 2), name="ConvLSTM2D-mask-passed-on"),
     masked(both_ways(conv(**BOTH)), name="ConvLSTM2D-mask-both-ways"),
     Case(

@@ -63,6 +63,22 @@ MODELS: dict[str, list[dict[str, Any]]] = {
         {"type": "Reshape", "target_shape": [4, 3, 1]},
         {"type": "ConvLSTM1D", "filters": 2, "kernel_size": 2, **KEPT, **BOTH},
     ],
+    "images-masked": [
+        {"op": "not_equal", "inputs": ["in0", 0]},
+        IDS | {"inputs": "in0"},
+        {"type": "Reshape", "target_shape": [4, 3, 1]},
+        {
+            "type": "ConvLSTM1D",
+            "filters": 2,
+            "kernel_size": 2,
+            "unroll": True,
+            "go_backwards": True,
+            "zero_output_for_mask": True,
+            "inputs": {"sequences": "reshape", "mask": "not_equal"},
+            **KEPT,
+            **BOTH,
+        },
+    ],
     "steps": steps(rnn("LSTM")),
     "steps-sequences": steps(rnn("GRU", reset_after=False, return_sequences=True)),
     "steps-backwards": steps(rnn("SimpleRNN", go_backwards=True, unroll=True)),
@@ -107,8 +123,9 @@ MODELS: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("name", MODELS)
 def test_states_are_kept_between_calls(name: str) -> None:
     layers = MODELS[name]
-    shape = [4] if IDS in layers else [4, 3]
-    source = {"shape": shape, "batch_size": 2} | ({"dtype": "int32"} if IDS in layers else {})
+    ids = any(layer.get("type") == "Embedding" for layer in layers)
+    shape = [4] if ids else [4, 3]
+    source = {"shape": shape, "batch_size": 2} | ({"dtype": "int32"} if ids else {})
     case = Case(layers, extra={"inputs": {"in0": source}})
     check_calls(case, (2, *shape), trains="dropout" not in name)
 

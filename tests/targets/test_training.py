@@ -62,6 +62,7 @@ def regressor(*layers: dict[str, Any], **rest: Any) -> dict[str, Any]:
     return {**chain([5], *layers), "train": train(Y, loss, metrics=["mae"], **rest)}
 
 
+L2 = {"type": "L2", "l2": 0.1}
 SCHEDULE = {
     "type": "SGD",
     "momentum": 0.9,
@@ -174,6 +175,49 @@ PARITY: dict[str, dict[str, Any]] = {
             "activity_regularizer": "l1",
         },
         {"type": "Flatten", "inputs": "bidirectional"},
+        dense(2),
+    ),
+    "activity_cells": regressor(
+        dense(5, "relu"),
+        {"type": "Reshape", "target_shape": [5, 1]},
+        {"type": "Masking"},
+        {
+            "type": "RNN",
+            "cell": {
+                "type": "StackedRNNCells",
+                "cells": [
+                    {"type": "LSTMCell", "units": 3, "activity_regularizer": L2},
+                    {"type": "GRUCell", "units": 2, "reset_after": False},
+                    {"type": "SimpleRNNCell", "units": 2, "activity_regularizer": "l1"},
+                ],
+                "activity_regularizer": L2,
+            },
+            "unroll": True,
+            "return_sequences": True,
+        },
+        {
+            "type": "Bidirectional",
+            "layer": {
+                "type": "RNN",
+                "cell": {"type": "LSTMCell", "units": 2, "activity_regularizer": L2},
+                "unroll": True,
+            },
+        },
+        dense(2, activity_regularizer={"type": "OrthogonalRegularizer", "mode": "columns"}),
+    ),
+    "activity_cells_steps": regressor(
+        dense(12),
+        {"type": "Reshape", "target_shape": [2, 3, 2]},
+        {
+            "type": "TimeDistributed",
+            "layer": {
+                "type": "RNN",
+                "cell": {"type": "GRUCell", "units": 2, "activity_regularizer": L2},
+                "unroll": True,
+                "go_backwards": True,
+            },
+        },
+        {"type": "Flatten"},
         dense(2),
     ),
     "activity_each_step": regressor(

@@ -226,7 +226,7 @@ def test_idiomatic_forms() -> None:
 def test_penalties_on_outputs_are_refused(
     layer: dict[str, Any], shape: tuple[int, ...], pointer: str
 ) -> None:
-    """Where Keras penalizes each time step, or by more than sums; the model alone has no such duty."""
+    """Where Keras's compiled `fit` fails; the model alone has no such duty."""
     document = {
         "specfmt": 1,
         "name": "case",

@@ -79,7 +79,7 @@ def penalize(
     if term is None or not class_builder.trains:
         return
     for output in outputs:
-        expr = _penalty(term, output)
+        expr = _penalty(class_builder, term, output)
         if expr is not None:
             _add(class_builder, node, Tensor((), output.dtype, f"{output.name}_penalty"), expr)
 
@@ -125,16 +125,21 @@ def sum_of(class_builder: ClassBuilder, penalties: Sequence[Tensor]) -> Tensor |
     return result
 
 
-def _penalty(term: Term, x: Tensor) -> Expr | None:
+def _penalty(class_builder: ClassBuilder, term: Term, x: Tensor) -> Expr | None:
     if term.type == CUSTOM:
         return Binary("/", Call(python_name(term), (x,)), Call("len", (x,)))
     if term.type == "OrthogonalRegularizer":
-        raise TargetError(
-            f"{term.name} as activity regularizer has no PyTorch form",
-            "use L1, L2 or L1L2",
-            "activity_regularizer",
-            "SF304",
-        )
+        if term.spec.mode != "columns" or x.rank != 2:
+            raise TargetError(
+                f"expected {term.name} over the columns of an output of shape (N, features), "
+                f"received {term.spec.mode} of {x.rank} axes, which Keras cannot train",
+                "set `mode: columns`, or use L1, L2 or L1L2",
+                "activity_regularizer",
+                "SF304",
+            )
+        class_builder.helpers["orthogonal_penalty"] = None
+        factor = term.spec.factor
+        return Binary("/", Call("orthogonal_penalty", (x, factor, "columns")), Call("len", (x,)))
     # Keras casts the factor to the output's dtype; for integers this truncates it.
     exact = float if is_floating(x.dtype) else int
     parts = [

@@ -243,7 +243,8 @@ class Forward:
         for item in outputs:
             if isinstance(item, tuple):
                 inner = self._target(item)
-                parts.append("_" if set(inner.split(", ")) == {"_"} else f"({inner})")
+                end = "," if len(item) == 1 else ""
+                parts.append("_" if set(inner.split(", ")) == {"_"} else f"({inner}{end})")
             else:
                 parts.append(self.locals.named[item])
         return ", ".join(parts)

@@ -20,6 +20,7 @@ from specfmt.targets.torch.expr import (
     SelfAttr,
     Subscript,
     Tensor,
+    Unary,
     axis,
     torch_order,
 )
@@ -56,13 +57,7 @@ def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
         TargetError: PyTorch cannot express the layer with these arguments.
     """
     x, mask = call.x, call.mask
-    if zeros_apart(layer, call)[0] is not None:
-        raise TargetError(
-            "a masked sequence of images that is unrolled backwards, which Keras zeroes at the "
-            "reversed steps, has no PyTorch form",
-            "set `unroll: false`",
-            "unroll",
-        )
+    reads, layer = zeros_apart(layer, call)
     if mask is not None:
         mask = expand_mask(builder, layer, x, mask)
     if layer.go_backwards:
@@ -96,6 +91,8 @@ def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
     )
     remember(builder, layer, x, states, stored, layout)
     if layer.return_sequences:
+        if reads is not None:
+            out = zeroed(builder, out, reads)
         out.mask = call.carried
         return Result(out, states)
     # If the last steps are masked, the last output may differ from the last state.
@@ -120,14 +117,25 @@ def expand_mask(builder: LayerBuilder, layer: ConvLSTM, x: Tensor, mask: Tensor)
             "use a mask of whole steps: (batch, time)",
             "inputs",
         )
-    missing = x.rank - mask.rank
-    if not places or not missing:
+    return with_rank(builder, mask, x.rank) if places else mask
+
+
+def with_rank(builder: LayerBuilder, mask: Tensor, rank: int) -> Tensor:
+    """The mask with axes of size 1 behind its own."""
+    missing = rank - mask.rank
+    if not missing:
         return mask
     shape = (*mask.shape, *(1,) * missing)
     whole = Tensor(shape, "bool", mask.name, keeps_name=True)
     items = (Ellipsis, *(None,) * missing)
     result: Tensor = builder.step(Subscript(mask, items), whole, layout="keras")
     return result
+
+
+def zeroed(builder: LayerBuilder, output: Tensor, mask: Tensor) -> Tensor:
+    """The output sequence set to zero where the mask is false."""
+    gone = Unary("~", with_rank(builder, mask, output.rank))
+    return builder.method(output, "masked_fill", gone, 0)
 
 
 def input_padding(builder: LayerBuilder, layer: ConvLSTM, x: Tensor) -> tuple[Tensor, Any]:

@@ -30,6 +30,7 @@ from specfmt.targets.torch.expr import (
 )
 from specfmt.targets.torch.lowerings.functions import activation
 from specfmt.targets.torch.lowerings.operations import to_dtype
+from specfmt.targets.torch.lowerings.penalized_cells import run_watched
 from specfmt.targets.torch.params import Memory, WeightExpr, Weights, constant
 from specfmt.targets.torch.registry import TargetError, lower
 from specfmt.targets.torch.render import ATOM, Renderer
@@ -287,8 +288,20 @@ def backwards(builder: LayerBuilder, call: Context) -> Context:
     return replace(call, x=x, mask=mask)
 
 
-def run_cell(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
-    """Run one recurrent layer forwards in time; the builder's weights are those of its cell."""
+def run_cell(
+    builder: LayerBuilder,
+    layer: Recurrent,
+    call: Context,
+    watched: list[list[Tensor]] | None = None,
+) -> Result:
+    """Run one recurrent layer forwards in time; the builder's weights are those of its cell.
+
+    Args:
+        builder: The builder.
+        layer: The layer.
+        call: Its call.
+        watched: If given, gets the list of the states that all steps compute, each (N, T, units).
+    """
     dropout, recurrent = rates(layer, call.training)
     stock = is_stock(layer, call.training)
     call = recalled(builder, layer, call, copy=not stock)  # stacking copies
@@ -299,7 +312,9 @@ def run_cell(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
     features = x.shape[2] or 0
     if stock:
         module = stock_module(builder, {"": (layer, builder.weights)}, features)
-        out, last = run_stock(builder, layer, module, replace(call, x=x, mask=mask))
+        out, last = run_stock(
+            builder, layer, module, replace(call, x=x, mask=mask), watched=watched
+        )
         states = [
             builder.step(Subscript(value, (-1,)), state(builder, layer, i), layout="keras")
             for i, value in enumerate(last)
@@ -308,7 +323,7 @@ def run_cell(builder: LayerBuilder, layer: Recurrent, call: Context) -> Result:
         if training_is_off(layer, call.training):
             layer = layer.model_copy(update={"recurrent_dropout": 0.0})
         module = flexible_module(builder, layer, features, dropout if inside else 0.0)
-        out, states = run_flexible(builder, layer, module, replace(call, x=x, mask=mask))
+        out, states = run_flexible(builder, layer, module, replace(call, x=x, mask=mask), watched)
     remember(builder, layer, x, states)
     if layer.return_sequences:
         out.mask = call.carried
@@ -332,7 +347,12 @@ def state_name(builder: LayerBuilder, index: int) -> str:
 
 
 def run_stock(
-    builder: LayerBuilder, layer: Recurrent, module: ModuleDef, call: Context, directions: int = 1
+    builder: LayerBuilder,
+    layer: Recurrent,
+    module: ModuleDef,
+    call: Context,
+    directions: int = 1,
+    watched: list[list[Tensor]] | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """Call PyTorch's module; returns the sequence and the last states (directions, N, units)."""
     x, units = call.x, layer.units
@@ -354,6 +374,11 @@ def run_stock(
         pairs = [tuple(call.states[i::size]) for i in range(size)]
         stacked = [Call("torch.stack", (pair,)) for pair in pairs]
         args = (*args, tuple(stacked) if size > 1 else stacked[0])
+    if watched is not None:
+        first = args[-1] if call.states else None
+        out, steps = run_watched(builder, layer, module, last, call, first)
+        watched.append(steps)
+        return out, last
     callee: Any = SelfAttr(module.attr) if call.mask is None else builder.helper("masked_rnn")
     target: Any = (out, tuple(last) if layer.states > 1 else last[0])
     builder.step(
@@ -369,7 +394,11 @@ def run_stock(
 
 
 def run_flexible(
-    builder: LayerBuilder, layer: Recurrent, module: ModuleDef, call: Context
+    builder: LayerBuilder,
+    layer: Recurrent,
+    module: ModuleDef,
+    call: Context,
+    watched: list[list[Tensor]] | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """Call the class of the generated file; returns the sequence and the last states (N, units)."""
     x = call.x
@@ -378,6 +407,10 @@ def run_flexible(
     kwargs: dict[str, Any] = {}
     if call.states:
         kwargs["state"] = tuple(call.states) if layer.states > 1 else call.states[0]
+    if watched is not None:
+        out, steps = run_watched(builder, layer, module, last, call, kwargs.get("state"))
+        watched.append(steps)
+        return out, last
     if call.mask is not None:
         kwargs["mask"] = call.mask
         if layer.return_sequences and layer.zero_output_for_mask:

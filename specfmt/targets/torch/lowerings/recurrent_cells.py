@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from specfmt.layers.base import nested_layers
 from specfmt.layers.recurrent_cells import (
     RNN,
     Cell,
@@ -14,9 +13,9 @@ from specfmt.layers.recurrent_cells import (
     SimpleRNNCell,
     StackedRNNCells,
 )
-from specfmt.targets.torch.activity import is_penalized
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
+from specfmt.targets.torch.lowerings.penalized_cells import penalize_cells, watches_steps
 from specfmt.targets.torch.lowerings.recurrent import (
     Context,
     Result,
@@ -41,14 +40,7 @@ def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
     Raises:
         TargetError: PyTorch cannot express the layer with these arguments.
     """
-    if builder.class_builder.trains and is_penalized(nested_layers(layer)):
-        raise TargetError(
-            "an activity regularizer of a cell, which Keras applies at each time step, has no "
-            "PyTorch form",
-            "set activity_regularizer on the RNN, which penalizes its outputs",
-            "cell",
-            "SF304",
-        )
+    watched: list[list[Tensor]] | None = [] if watches_steps(builder, layer) else None
     reads, layer = zeros_apart(layer, call)
     if layer.go_backwards:
         call = backwards(builder, call)
@@ -69,10 +61,13 @@ def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
         part = builder.inner(cell, "_".join(path[1:]), "/".join(path))
         if result is not None:
             # The outputs of masked steps are not read: the next cell skips the same steps.
-            call = replace(call, x=result.output)
-        result = run_cell(part, one, replace(call, states=own))
+            x = result.output if watched is None else watched[-1][0]
+            call = replace(call, x=x)
+        result = run_cell(part, one, replace(call, states=own), watched)
         states += result.states
     assert result is not None
+    if watched is not None:
+        penalize_cells(builder, layer.cell, watched)
     return zeroed(builder, Result(result.output, states), reads)
 
 

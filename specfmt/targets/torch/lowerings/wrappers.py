@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from specfmt.layers.base import Layer, is_floating
+from specfmt.layers.base import Layer, is_floating, nested_layers
 from specfmt.layers.convolutional_recurrent import ConvLSTM
 from specfmt.layers.naming import inner_name
 from specfmt.layers.recurrent import Recurrent
 from specfmt.layers.wrappers import Bidirectional, SpectralNormalization, TimeDistributed
+from specfmt.targets.torch.activity import is_penalized
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import (
     Binary,
@@ -80,7 +81,11 @@ def one_module(
     found = [(each, each.one_layer()) for each in (ahead, back)]
     pairs = []
     for outer, one in found:
-        if one is None or isinstance(outer, ConvLSTM) or outer.activity_regularizer is not None:
+        if (
+            one is None
+            or isinstance(outer, ConvLSTM)
+            or is_penalized((outer, *nested_layers(outer)))
+        ):
             return None
         layer, path = one
         pairs.append((layer, builder.weights.under("/".join((inner_name(outer), *path)))))
