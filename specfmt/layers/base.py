@@ -416,6 +416,11 @@ class Layer(SpecModel):
         None."""
         return None
 
+    def stored_tables(self) -> dict[str, tuple[float, ...]]:
+        """The tables that Keras 3 writes into files of weights and expects there: their paths,
+        relative to the layer's group, and their values in the dtype of variables."""
+        return {}
+
     def noise_fields(self) -> tuple[str, ...]:
         """The fields because of which a call in training mode draws random numbers; none at
         zero."""

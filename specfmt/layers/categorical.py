@@ -50,7 +50,13 @@ class Categorical(Layer):
 
 
 class Lookup(Categorical):
-    """Base of the layers with a vocabulary."""
+    """Base of the layers with a vocabulary.
+
+    Attributes:
+        idf_stores: The groups in which Keras 3 stores the IDF weights.
+    """
+
+    idf_stores: ClassVar[tuple[str, ...]] = ("",)
 
     @classmethod
     def unsupported_config(cls, config: dict[str, Any]) -> str:
@@ -113,6 +119,10 @@ class Lookup(Categorical):
         mean = sum(given) / max(len(given), 1)
         filled = (*(mean,) * front, *given)
         return (*filled, *(0.0,) * ((self.depth() or 0) - len(filled)))
+
+    def stored_tables(self) -> dict[str, tuple[float, ...]]:
+        weights = self.weighting() if self.mode == "tf_idf" and self.table is not None else ()
+        return {f"{store}vars/idf_weights": weights for store in self.idf_stores if weights}
 
     def check_table(self) -> None:
         """Check the vocabulary against the other fields.

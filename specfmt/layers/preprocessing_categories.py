@@ -136,6 +136,7 @@ class TextVectorization(Lookup):
     element for padding.
     """
 
+    idf_stores = ("", "_lookup_layer/")
     mask_token: ClassVar[str] = ""
     oov_token: ClassVar[str] = OOV_TOKEN
 

@@ -76,11 +76,33 @@ def loaded(framework: str, file: str, architecture: str, seed: int) -> Any:
         model = described(keras, framework, Path(architecture).read_text(encoding="utf-8"))
     if not model.built:
         model.build()
-    if file:
+    if Path(f"{file}.index").is_file():
+        restore(model, file)
+    elif file:
         model.load_weights(file)
     else:
         draw(model, seed)
     return model
+
+
+def restore(model: Any, checkpoint: str) -> None:
+    """Load a checkpoint layer by layer, by their positions in the model.
+
+    `load_weights` numbers the layers with weights.  A lookup layer has weights until its vocabulary
+    is part of the config, as it is here, and then takes the weights of the next layer with it.
+    """
+    by_position(model).read(checkpoint).assert_existing_objects_matched()
+
+
+def by_position(item: Any) -> Any:
+    """A layer; for a model, an object whose attributes are its layers."""
+    tensorflow = import_module("tensorflow")
+    if hasattr(item, "layers"):
+        layers = {f"layer-{i}": by_position(layer) for i, layer in enumerate(item.layers)}
+        return tensorflow.train.Checkpoint(**layers)
+    if hasattr(getattr(item, "layer", None), "layers"):
+        return tensorflow.train.Checkpoint(layer=by_position(item.layer))
+    return item
 
 
 def described(keras: Any, framework: str, architecture: str) -> Any:

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from specfmt.formats.source.checkpoint.bundles import Bundle, CheckpointError, read_bundle
-from specfmt.formats.source.checkpoint.objects import OBJECTS, Objects
+from specfmt.formats.source.checkpoint.objects import OBJECTS, VALUE, Objects
 from specfmt.graph.keras_groups import holds, is_operation
 from specfmt.graph.keras_order import keras_units
 from specfmt.graph.model import Graph, Unit
@@ -27,6 +27,7 @@ from specfmt.vocab.index import INDEX
 from specfmt.weights.arrays import Array, widen_bfloat16
 from specfmt.weights.by_layer import LayerMatcher, Listed, Place, places_of
 from specfmt.weights.by_names import match
+from specfmt.weights.keras3 import holds_tables
 from specfmt.weights.problems import problem, raise_all, unreadable, unused
 from specfmt.weights.sources import KerasWeights, Stored
 
@@ -34,13 +35,15 @@ HOLDING: Final = re.compile(r"layer_with_weights-(\d{1,7})")
 LAYER: Final = re.compile(r"layer(_with_weights)?-\d+")
 """Attributes of the layers of a model, in Keras 2."""
 
-VALUE: Final = "VARIABLE_VALUE"
-
 STATE: Final = re.compile(
     r"keras_api|_?optimizer\w*|_?random_generator|_?seed_generator\w*|loss_tracker|"
-    r"(compiled_|_)?metrics|save_counter|token_counts|lookup_table|_all_variables"
+    r"(compiled_|_)?metrics|save_counter|_all_variables|"
+    r"lookup_table|_table|token_counts|token_document_counts|num_documents|idf_weights"
 )
-"""Attributes of what has no weights: optimizers, metrics, random generators, tables."""
+"""Attributes of what has no weights: optimizers, metrics, random generators, tables, IDF weights."""
+
+SUMMARY: Final = frozenset(["summary"])
+"""The variables of a `Discretization`, whose boundaries follow from them."""
 
 VIEWS: Final = frozenset(["variables", "trainable_variables", "non_trainable_variables"])
 """Attributes of a SavedModel that list variables which have their own attributes."""
@@ -173,7 +176,8 @@ class Reader(LayerMatcher):
             (int(found[1]), name) for name in children if (found := HOLDING.fullmatch(name))
         )
         held = {name: self._variables(children[name]) for _, name in ordered}
-        held = {name: variables for name, variables in held.items() if variables}
+        without = SUMMARY if any(map(holds_tables, keras_units(graph))) else set()
+        held = {name: found for name, found in held.items() if found.keys() - without}
         units = [unit for unit in keras_units(graph) if not is_operation(unit) and holds(unit)]
         for unit, name in self._pairs(units, held):
             where = f"{place}{name or (unit.name if unit else '')}"

@@ -16,7 +16,7 @@ from specfmt.graph.model import Graph
 from specfmt.weights.arrays import Array, blocks
 from specfmt.weights.hdf5 import h5py_module
 from specfmt.weights.problems import fail
-from specfmt.weights.slots import Slot, slots
+from specfmt.weights.slots import Slot, slots, stored_tables
 
 Arrays = dict[str, Array]
 """Weight name, relative to the layer -> array."""
@@ -58,6 +58,8 @@ def write(
                     if group == f"{slot.group}/vars":
                         variables.attrs["name"] = unit.name
                     _create(variables, index, slot.weight.shape, array)
+        for place, values in stored_tables(graph):
+            file[place] = np.array(values, "float32")
 
 
 @contextmanager

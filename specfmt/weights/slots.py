@@ -66,6 +66,17 @@ def slots(graph: Graph, prefix: str = "", owners: tuple[str, ...] = ()) -> Itera
             yield Slot(unit, weight, owners, group, index, copy)
 
 
+def stored_tables(graph: Graph, prefix: str = "") -> Iterator[tuple[str, tuple[float, ...]]]:
+    """The tables of layers that files contain beside the weights: path and values."""
+    for member in members(graph):
+        unit, group = member.unit, f"{prefix}layers/{member.group}"
+        if unit.graph is not None:
+            yield from stored_tables(unit.graph, f"{group}/")
+            continue
+        for path, values in unit.layer.stored_tables().items():
+            yield f"{group}/{path}", values
+
+
 def numbered(weights: Iterable[Weight]) -> Iterator[tuple[Weight, int, int]]:
     """A layer's weights with their numbers among the variables of `Weight.store` and of
     `Weight.copy_store` in files."""

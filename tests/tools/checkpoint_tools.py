@@ -111,7 +111,7 @@ def objects(nodes: list[tuple[dict[str, int], str, str]]) -> bytes:
 
 
 def write(prefix: Path, tensors: dict[str, Any], graph: bytes | None = None) -> Path:
-    """A checkpoint of arrays, with a message of objects if given; returns its ``.index``."""
+    """A checkpoint of arrays and lists of texts, with a message of objects if given; returns its ``.index``."""
     entries = [(b"", field(1, 1))]
     data = b""
     if graph is not None:
@@ -120,6 +120,13 @@ def write(prefix: Path, tensors: dict[str, Any], graph: bytes | None = None) -> 
         entries.append((b"_CHECKPOINTABLE_OBJECT_GRAPH", listed))
         data += packed
     for key in sorted(tensors):
+        if isinstance(tensors[key], list):
+            raw, sum_ = texts(tensors[key])
+            shape = (len(tensors[key]),)
+            listed = entry(7, shape, len(data), len(raw), checksum=sum_)
+            entries.append((key.encode(), listed))
+            data += raw
+            continue
         array = np.asarray(tensors[key])
         number = BFLOAT16 if array.dtype == np.uint16 else DTYPES[array.dtype.name]
         raw = array.tobytes()
@@ -167,9 +174,11 @@ def _slice(part: Any) -> bytes:
     return b"".join(field(1, pair) for pair in pairs)
 
 
-def metadata(config: str, kind: str = "_tf_keras_network", path: str = "root") -> bytes:
+def metadata(
+    config: str, kind: str = "_tf_keras_network", path: str = "root", number: int = 0
+) -> bytes:
     """``keras_metadata.pb`` with one object."""
-    return field(1, field(2, 0) + field(3, path) + field(4, kind) + field(5, config))
+    return field(1, field(2, number) + field(3, path) + field(4, kind) + field(5, config))
 
 
 def old_saved_model(config: str, kind: str = "_tf_keras_network") -> bytes:
@@ -177,3 +186,34 @@ def old_saved_model(config: str, kind: str = "_tf_keras_network") -> bytes:
     first = field(4, field(1, kind) + field(3, config))
     graph = field(2, b"\x12\x03abc" * 10) + field(7, field(1, first))
     return field(1, 1) + field(2, graph)
+
+
+def lookup_model(keys: list[str] | None, values: list[int], asset: str = "vocabulary.txt") -> bytes:
+    """``saved_model.pb`` of a model whose ``layer-1`` has a table: of constants, or of an asset."""
+
+    def node(children: dict[str, int], kind: int = 4, content: bytes = b"") -> bytes:
+        listed = (field(1, field(1, n) + field(2, name)) for name, n in children.items())
+        return field(1, b"".join(listed) + field(kind, content))
+
+    def tensor(dtype: int, count: int, content: bytes) -> bytes:
+        return field(1, dtype) + field(2, field(2, field(1, count))) + content
+
+    def const(name: str, content: bytes) -> bytes:
+        value = field(5, field(1, "value") + field(2, field(8, content)))
+        return field(1, field(1, name) + field(2, "Const") + value)
+
+    ends = [node({}, 9, field(1, "k")), node({}, 9, field(1, "v"))] if keys is not None else []
+    nodes = [
+        node({"layer-1": 1}),
+        node({"lookup_table": 2}),
+        node({"_initialize": 3}),
+        node({}, 6, field(1, "init")),
+        *(ends or [node({}, 5, field(1, 0))]),
+    ]
+    bound = b"".join(map(varint, [2, *range(4, len(nodes))]))
+    functions = field(2, field(1, "init") + field(2, field(2, bound)))
+    texts = b"".join(field(8, key) for key in keys or [])
+    graph = const("k", tensor(7, len(keys or []), texts))
+    graph += const("v", tensor(9, len(values), field(10, b"".join(map(varint, values)))))
+    meta = field(2, graph) + field(6, field(2, asset)) + field(7, b"".join(nodes) + functions)
+    return field(1, 1) + field(2, meta)

@@ -417,3 +417,21 @@ def peak_memory(*arguments: object) -> int:
     command = [sys.executable, "-m", "specfmt", *map(str, arguments)]
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, check=True)
     return int(done.stdout) * 1024
+
+
+def test_idf_weights(tmp_path: Path) -> None:
+    """Keras 3 loads a lookup layer of mode tf_idf only with its IDF weights, of all indices."""
+    words = {"vocabulary": ["x", "y"], "idf_weights": [1.0, 2.0], "output_mode": "tf_idf"}
+    document = {
+        "specfmt": 1,
+        "inputs": {"a": {"shape": [1], "dtype": "string"}},
+        "layers": [
+            {"type": "StringLookup", "inputs": "a", **words},
+            {"type": "TextVectorization", "inputs": "a", **words},
+            {"type": "Concatenate", "inputs": ["string_lookup", "text_vectorization"]},
+        ],
+    }
+    keras_h5.write(tmp_path / "w.weights.h5", build_graph(document), [])
+    with h5py.File(tmp_path / "w.weights.h5") as file:
+        for group in ("string_lookup", "text_vectorization", "text_vectorization/_lookup_layer"):
+            assert list(file[f"layers/{group}/vars/idf_weights"]) == [1.5, 1.0, 2.0]

@@ -7,6 +7,7 @@ several files whose names begin alike; its name is what TensorFlow's functions t
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import re
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from typing import Final
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.formats.config.reading import cut_words
+from specfmt.formats.source.protobuf import Data
 
 INDEX: Final = ".index"
 SAVED_MODEL: Final = "saved_model.pb"
@@ -117,3 +119,16 @@ def index_listed(state: Path) -> Path | None:
     # The path is often that of another machine; only its last part is used.
     name = PurePosixPath(found[1].replace("\\\\", "/").replace("\\", "/")).name
     return index_of(state.with_name(name)) if name else None
+
+
+def mapped(file: Path) -> Data:
+    """The bytes of a regular file, of which only those that are used are read.
+
+    The file is closed when nothing refers to its bytes any more.
+    """
+    if not file.is_file():  # a pipe would block
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+    with file.open("rb") as stream:
+        if not file.stat().st_size:
+            return b""
+        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))

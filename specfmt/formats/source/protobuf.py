@@ -62,9 +62,39 @@ def varint(data: Data, place: int) -> tuple[int, int]:
     raise ValueError("a number that ends beyond the data")
 
 
+def packed(data: Data) -> Iterator[int]:
+    """The numbers of a packed field.
+
+    Raises:
+        ValueError: The message is damaged.
+    """
+    place = 0
+    while place < len(data):
+        value, place = varint(data, place)
+        yield signed(value)
+
+
 def signed(value: int) -> int:
     """A 64-bit number in two's complement as a signed one."""
     return value - 2**64 if value >= 2**63 else value
+
+
+def numbers(data: Data) -> dict[int, int]:
+    """The integers of a message by field number, the last of each.
+
+    Raises:
+        ValueError: The message is damaged.
+    """
+    return {number: value for number, value in fields(data) if isinstance(value, int)}
+
+
+def parts(data: Data) -> dict[int, Data]:
+    """The fields of a message that are messages, bytes or text, the last of each.
+
+    Raises:
+        ValueError: The message is damaged.
+    """
+    return {number: value for number, value in fields(data) if not isinstance(value, int)}
 
 
 def messages(data: Data, number: int) -> Iterator[Data]:

@@ -8,14 +8,14 @@ Keras 2.5 to 2.15 put the configuration of each layer in ``keras_metadata.pb``, 
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 from typing import Any, Final
 
 from specfmt.formats.config.reading import MAX_BYTES, Json, fail, parse_json
-from specfmt.formats.source.folders import METADATA, SAVED_MODEL
+from specfmt.formats.source.folders import METADATA, SAVED_MODEL, mapped
 from specfmt.formats.source.locate import SUBCLASSED, Located, locate
-from specfmt.formats.source.protobuf import Data, fields, messages, text
+from specfmt.formats.source.protobuf import Data, messages, parts, text
+from specfmt.formats.source.saved_state import fill_state
 
 MODELS: Final = ("_tf_keras_network", "_tf_keras_sequential", "_tf_keras_model")
 """Identifiers of models in a SavedModel."""
@@ -57,7 +57,9 @@ def read_saved_model(folder: Path) -> Located:
             "configuration contains no layers",
             hint=SUBCLASSED,
         )
-    return locate(document)
+    located = locate(document)
+    fill_state(located.topology, folder)
+    return located
 
 
 def _has_layers(document: Json) -> bool:
@@ -67,21 +69,10 @@ def _has_layers(document: Json) -> bool:
     return isinstance(config, list) or (isinstance(config, dict) and "layers" in config)
 
 
-def mapped(file: Path) -> Data:
-    """The bytes of a file, of which only those that are used are read.
-
-    The file is closed when nothing refers to its bytes any more.
-    """
-    with file.open("rb") as stream:
-        if not file.stat().st_size:
-            return b""
-        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-
-
 def _from_metadata(data: Data) -> str | None:
     """The metadata of the model in ``keras_metadata.pb``."""
     for node in messages(data, 1):
-        found = {number: value for number, value in fields(node) if not isinstance(value, int)}
+        found = parts(node)
         # 3: the path of the object, 4: its kind, 5: its metadata
         if text(found.get(3, b"")) == "root" and text(found.get(4, b"")) in MODELS:
             return _json(found.get(5, b""))
@@ -94,7 +85,7 @@ def _from_graph(data: Data) -> str | None:
         for objects in messages(graph, 7):
             for node in messages(objects, 1):
                 for kind in messages(node, 4):
-                    found = {n: v for n, v in fields(kind) if not isinstance(v, int)}
+                    found = parts(kind)
                     # 1: its kind, 3: its metadata
                     if text(found.get(1, b"")) in MODELS and found.get(3):
                         return _json(found[3])

@@ -5,10 +5,12 @@ Source: `tensorflow/core/framework/types.proto`, `tensor_shape.proto` and `tenso
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
-from typing import Final
+from math import prod
+from typing import Any, Final
 
-from specfmt.formats.source.protobuf import Data, fields, messages, signed
+from specfmt.formats.source.protobuf import Data, fields, messages, packed, signed, text
 
 DTYPE_NUMBERS: Final = {
     1: "float32",
@@ -46,3 +48,31 @@ def sizes(data: Data) -> Iterator[int]:
         if size < 0 or rank >= MAX_RANK:
             raise ValueError("a tensor of unknown or too many sizes")
         yield size
+
+
+def constant(data: Data) -> list[Any]:
+    """The texts or integers of a `TensorProto`.
+
+    Raises:
+        ValueError: It is damaged, or contains other values.
+    """
+    dtype, count, found = "", 1, list[Any]()
+    for number, value in fields(data):
+        if number == 1:
+            dtype = DTYPE_NUMBERS.get(value, "")
+        elif number == 2:
+            count = prod(sizes(value))
+        elif number == 4 and dtype in INTEGERS and not len(value) % INTEGERS[dtype][1]:
+            letter, size = INTEGERS[dtype]
+            found += struct.unpack(f"<{len(value) // size}{letter}", value)
+        elif number == 8 and dtype == "string":
+            found.append(text(value))
+        elif number in (7, 10) and dtype in INTEGERS:
+            found += [signed(value)] if isinstance(value, int) else packed(value)
+    if len(found) != count:
+        raise ValueError("a constant whose values do not fit its shape")
+    return found
+
+
+INTEGERS: Final = {"int32": ("i", 4), "int64": ("q", 8)}
+"""Dtype -> format of `struct`, and bytes."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from specfmt.extras import require
@@ -22,6 +23,7 @@ from specfmt.vocab.naming import to_snake_case
 CONTAINERS: Final = ("layers", "_layer_checkpoint_dependencies", "preprocessors")
 """The folder of a model's layers; TensorFlow 2.12 wrote the second name, a FeatureSpace the third."""
 
+KEY: Final = "vocabulary"
 FOLDER: Final = "assets/"
 TABLE: Final = "/vocabulary.txt"
 WEIGHTS: Final = "model.weights.h5"
@@ -44,14 +46,17 @@ def fill_vocabularies(topology: Any, names: list[str], read: Read) -> None:
     assets = {name.replace("\\", "/"): name for name in names if name.endswith("vocabulary.txt")}
     if not assets:
         return
-    lookups = layers_with("vocabulary", topology, FOLDER)
+    lookups = layers_with(KEY, topology, FOLDER)
     wanted = [(place, item) for place, item in lookups if _is_open(item)]
     for place, item in wanted:
         alone = sorted(assets, key=len)[0] if len(wanted) == 1 else ""
         found = next((p for p in (*_spellings(place), alone) if p in assets), None)
         data = read(assets[found]) if found is not None else None
         if data is not None:
-            _fill(item["class_name"], item["config"], data, place, read)
+            tokens = read_tokens(data, item["config"].get("vocabulary_size"))
+            group = place.removeprefix(FOLDER)
+            weights = partial(_idf_weights, group, read)
+            fill(item["class_name"], item["config"], tokens, weights)
 
 
 def layers_with(key: str, item: Any, place: str) -> Iterator[tuple[str, Json]]:
@@ -81,7 +86,7 @@ def layers_with(key: str, item: Any, place: str) -> Iterator[tuple[str, Json]]:
 
 
 def _is_open(item: Json) -> bool:
-    return item["config"]["vocabulary"] is None and isinstance(item.get("class_name"), str)
+    return item["config"][KEY] is None and isinstance(item.get("class_name"), str)
 
 
 def _spellings(place: str) -> Iterator[str]:
@@ -90,8 +95,15 @@ def _spellings(place: str) -> Iterator[str]:
         yield from (f"{folder}{TABLE}", f"{folder}/_lookup_layer{TABLE}")
 
 
-def _fill(class_name: str, config: Json, data: bytes, place: str, read: Read) -> None:
-    tokens: list[Any] = read_tokens(data, config.get("vocabulary_size"))
+def fill(class_name: str, config: Json, tokens: list[Any], idf: Callable[[], list[float]]) -> None:
+    """Add a vocabulary to the config of a lookup layer.
+
+    Args:
+        class_name: The class of the layer.
+        config: Its config, changed in place.
+        tokens: The tokens, with or without the special ones.
+        idf: Reads the IDF weights.
+    """
     if class_name == IntegerLookup.type_name:
         try:
             tokens = [int(token) for token in tokens]
@@ -102,13 +114,13 @@ def _fill(class_name: str, config: Json, data: bytes, place: str, read: Read) ->
     if not own or len(set(own)) < len(own):
         return  # Keras cannot load it either
     if config.get("output_mode") in ("tf_idf", "tf-idf"):
-        weights = _idf_weights(place.removeprefix(FOLDER), read(WEIGHTS))
+        tokens, weights = [*special, *own], idf()
         if len(weights) < len(tokens):
             return
         # There are weights for the special tokens too.
-        config["vocabulary"], config["idf_weights"] = tokens, weights[: len(tokens)]
+        config[KEY], config["idf_weights"] = tokens, weights[: len(tokens)]
     else:
-        config["vocabulary"] = own
+        config[KEY] = own
 
 
 def read_tokens(data: bytes, size: Any) -> list[str]:
@@ -141,8 +153,9 @@ def _special_tokens(class_name: str, config: Json) -> list[Any]:
     )
 
 
-def _idf_weights(group: str, data: bytes | None) -> list[float]:
+def _idf_weights(group: str, read: Read) -> list[float]:
     """The IDF weights that `adapt()` found, from the weights in the archive."""
+    data = read(WEIGHTS)
     names = (f"{group}/vars/idf_weights", f"{group}/_lookup_layer/vars/idf_weights")
     found = None if data is None else stored_array(data, names)
     return [] if found is None else [float(number) for number in found]

@@ -17,7 +17,7 @@ from specfmt.formats.source.checkpoint.checksums import verify
 from specfmt.formats.source.checkpoint.slices import Extents, extents, place, shape_of, slice_key
 from specfmt.formats.source.checkpoint.tables import MAGIC, table
 from specfmt.formats.source.folders import INDEX
-from specfmt.formats.source.protobuf import fields, varint
+from specfmt.formats.source.protobuf import messages, numbers, parts, varint
 from specfmt.formats.source.tensor_protos import DTYPE_NUMBERS, sizes
 
 if TYPE_CHECKING:
@@ -173,15 +173,13 @@ class Bundle:
 
     def _bytes(self, entry: Entry) -> bytes:
         path = self._data(entry)
-        try:
-            with path.open("rb") as stream:
-                if entry.offset + entry.size > path.stat().st_size:
-                    raise CheckpointError(path, "data of a tensor end beyond the file")
-                stream.seek(entry.offset)
-                return stream.read(entry.size)
-        except FileNotFoundError:
-            reason = f"{path.name} is not in its folder"
-            raise CheckpointError(self.index, reason) from None
+        if not path.is_file():
+            raise CheckpointError(self.index, f"{path.name} is not in its folder")
+        with path.open("rb") as stream:
+            if entry.offset + entry.size > path.stat().st_size:
+                raise CheckpointError(path, "data of a tensor end beyond the file")
+            stream.seek(entry.offset)
+            return stream.read(entry.size)
 
     def texts(self, key: str) -> list[bytes]:
         """The elements of a tensor of text.
@@ -265,32 +263,22 @@ def read_bundle(index: Path) -> Bundle:
 
 def _shards(data: memoryview) -> int:
     """The number of files, from the header."""
-    header = dict(fields(data))
-    shards = header.get(1, 1)
-    if not isinstance(shards, int):
+    if 1 in parts(data):
         raise ValueError(
             "it has version 1 of the format of TensorFlow's checkpoints: load it with TensorFlow and "
             "save it again"
         )
+    header = numbers(data)
     if header.get(2, 0):
         raise ValueError("its numbers are big-endian")
-    return shards or 1
+    return header.get(1, 0) or 1
 
 
 def _entry(data: memoryview) -> Entry:
-    numbers: dict[int, int] = {}
-    shape: tuple[int, ...] = ()
-    crc = 0
-    slices = []
-    for number, value in fields(data):
-        if isinstance(value, int):
-            numbers[number] = value
-        elif number == 2:
-            shape = tuple(sizes(value))
-        elif number == 6:
-            crc = int.from_bytes(value, "little")
-        elif number == 7:
-            slices.append(extents(value))
-    dtype = DTYPE_NUMBERS.get(numbers.get(1, 0), "")
-    shard, offset, size = (numbers.get(i, 0) for i in (3, 4, 5))
-    return Entry(dtype, shape, shard, offset, size, crc, tuple(slices))
+    plain, other = numbers(data), parts(data)
+    dtype = DTYPE_NUMBERS.get(plain.get(1, 0), "")
+    shape = tuple(sizes(other.get(2, b"")))
+    shard, offset, size = (plain.get(i, 0) for i in (3, 4, 5))
+    crc = int.from_bytes(other.get(6, b""), "little")
+    slices = tuple(map(extents, messages(data, 7)))
+    return Entry(dtype, shape, shard, offset, size, crc, slices)

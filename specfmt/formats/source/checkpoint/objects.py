@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from specfmt.formats.source.protobuf import fields, messages, text
+from specfmt.formats.source.protobuf import fields, messages, numbers, parts, text
 
 OBJECTS: Final = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """The key of the objects that own the tensors, in checkpoints of TensorFlow 2."""
+
+VALUE: Final = "VARIABLE_VALUE"
+"""What is saved of a variable."""
 
 MAX_OBJECTS: Final = 200_000
 VISITS: Final = 16
@@ -75,11 +78,11 @@ def _object(data: Any) -> Object:
     children: dict[str, int] = {}
     tensors: dict[str, tuple[str, str]] = {}
     for number, value in fields(data):
-        if number not in (1, 2):
+        if number not in (1, 2) or isinstance(value, int):
             continue
-        found = dict(fields(value))
+        found = parts(value)
         if number == 1:
-            children[text(found.get(2, b""))] = int(found.get(1, 0))
+            children[text(found.get(2, b""))] = numbers(value).get(1, 0)
         else:
             name, full, key = (text(found.get(i, b"")) for i in (1, 2, 3))
             tensors[name] = (key, full)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from specfmt.formats.source.protobuf import fields, messages, signed
+from specfmt.formats.source.protobuf import messages, numbers, signed
 from specfmt.formats.source.tensor_protos import MAX_RANK
 
 Extents = tuple[tuple[int, int], ...]
@@ -26,8 +26,8 @@ def extents(data: Any) -> Extents:
     """
     found = []
     for item in messages(data, 1):
-        numbers = {number: value for number, value in fields(item) if isinstance(value, int)}
-        found.append((signed(numbers.get(1, 0)), signed(numbers.get(2, WHOLE % 2**64))))
+        pair = numbers(item)
+        found.append((signed(pair.get(1, 0)), signed(pair.get(2, WHOLE % 2**64))))
         if len(found) > MAX_RANK:
             raise ValueError("a slice of too many axes")
     return tuple(found)
