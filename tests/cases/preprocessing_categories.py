@@ -92,6 +92,8 @@ CASES = [
     integers(NUMBER | {"output_mode": "one_hot", "mask_token": 5}),
     integers(NUMBER | {"output_mode": "multi_hot"}),
     integers([NUMBER | {"output_mode": "count"}, DENSE]),
+    integers(NUMBER | {"num_oov_indices": 3, "oov_method": "farmhash"}),
+    integers(NUMBER | {"num_oov_indices": 4, "oov_method": "farmhash", "salt": [1, 9]}),
     integers(NUMBER | {"output_mode": "tf_idf", "idf_weights": [0.5, 1.0, 2.0]}),
     integers(NUMBER | {"invert": True}, [[0, 1, 2], [3, 4, 9]]),
     integers(NUMBER | {"invert": True, "mask_token": 0}, [[0, 1, 2], [3, 4, 9]]),

@@ -54,12 +54,6 @@ def learns(layer: Lookup, builder: LayerBuilder) -> bool:
     if layer.table is not None or not builder.class_builder.adapts:
         return False
     refuse_unsupported(layer)
-    if layer.mode == "tf_idf":
-        raise TargetError(
-            "the weights of tf_idf are unknown until `adapt()` has run in Keras",
-            "use `count` or `multi_hot`, or import the .keras file that was saved after `adapt()`",
-            "output_mode",
-        )
     if layer.mode != "int" and layer.depth() is None:
         raise TargetError(
             f"the length of {layer.mode} vectors is unknown until `adapt()` has run",
@@ -144,12 +138,7 @@ def vectors(
             return placed(builder, Method(Call("F.one_hot", (numbers, depth)), "float"), out)
         listed: Any = x if single else Method(x, "unsqueeze", (-1,))
         return placed(builder, Call(builder.helper("count_categories"), (listed, depth)), out)
-    if x.rank != 2:
-        raise TargetError(
-            f"expected one list of categories per sample for {mode}, received {x.rank} axes",
-            "use one list of categories per sample: shape [n]",
-            "output_mode",
-        )
+    check_lists(mode, x)
     args = (x, depth) if counted is None else (x, depth, counted)
     counts: Any = Call(builder.helper("count_categories"), args)
     out = (x.shape[0], depth)
@@ -160,6 +149,20 @@ def vectors(
         counts = Binary("*", counts, builder.table_buffer(weights, "idf_weights"))
     result: Tensor = builder.step(counts, y, layout="keras")
     return result
+
+
+def check_lists(mode: str, x: Tensor) -> None:
+    """Check that each sample is one list of categories.
+
+    Raises:
+        TargetError: Keras does not encode each sample separately.
+    """
+    if x.rank != 2:
+        raise TargetError(
+            f"expected one list of categories per sample for {mode}, received {x.rank} axes",
+            "use one list of categories per sample: shape [n]",
+            "output_mode",
+        )
 
 
 def placed(builder: LayerBuilder, expr: Any, out: Shape) -> Tensor:
@@ -191,7 +194,10 @@ def looked_up(
         if token != type(layer).model_fields["oov_token"].default:
             arguments["special"] = [] if token is None else [token]
         arguments = {**limit(layer), **arguments}
-        module = builder.module(builder.helper(f"Adapted{ctor}"), heavy=True, **arguments)
+        ctor = f"Adapted{ctor}"
+        if layer.mode == "tf_idf":
+            return learned_weights(layer, builder, x, ctor, arguments)
+        module = builder.module(builder.helper(ctor), heavy=True, **arguments)
     else:
         table = vocabulary(layer, builder)
         module = builder.module(builder.helper(ctor), table, heavy=True, **arguments)
@@ -199,6 +205,25 @@ def looked_up(
     masked = getattr(layer, "mask_token", None) is not None
     weights = layer.weighting() if layer.mode == "tf_idf" else ()
     return vectors(builder, layer.mode, numbers, layer.depth(), inside=not masked, weights=weights)
+
+
+def learned_weights(
+    layer: Lookup, builder: LayerBuilder, x: Tensor, ctor: str, arguments: dict[str, Any]
+) -> Tensor:
+    """The counts of categories times weights that are computed with the vocabulary.
+
+    Args:
+        layer: The layer.
+        builder: Its builder.
+        x: The categories.
+        ctor, arguments: The lookup.
+    """
+    if not isinstance(layer, TextVectorization):
+        check_lists(layer.mode, x)
+    lookup = Call(builder.helper(ctor), (), arguments)
+    depth, first = layer.depth(), len(layer.special_tokens)
+    module = builder.module(builder.helper("TfIdfVectors"), lookup, depth, first, heavy=True)
+    return builder.apply(module, x, shape=(x.shape[0], depth), layout="keras", dtype="float32")
 
 
 def hasher(builder: LayerBuilder, salt: int | tuple[int, int] | None) -> Any:
@@ -220,7 +245,6 @@ def string_lookup(layer: StringLookup, builder: LayerBuilder, x: Tensor) -> Tens
     check_strings(x, wanted=True)
     if layer.unknown < 2:
         return looked_up(layer, builder, x, "StringLookup")
-    vocabulary(layer, builder)
     hashed = hasher(builder, layer.salt)
     return looked_up(layer, builder, x, "HashedStringLookup", hasher=hashed)
 
@@ -231,11 +255,8 @@ def integer_lookup(layer: IntegerLookup, builder: LayerBuilder, x: Tensor) -> Te
     if layer.invert:
         return integer_table(layer, builder, x)
     if layer.unknown > 1 and layer.oov_method == "farmhash":
-        raise TargetError(
-            "hashing integers as strings has no PyTorch form",
-            "use `oov_method: floormod`",
-            "oov_method",
-        )
+        hashed = hasher(builder, layer.salt)
+        return looked_up(layer, builder, x, "HashedIntegerLookup", hasher=hashed)
     return looked_up(layer, builder, x, "IntegerLookup")
 
 
@@ -282,6 +303,8 @@ def text_vectorization(layer: TextVectorization, builder: LayerBuilder, x: Tenso
         arguments["length"] = layer.output_sequence_length
     if layer.mode != "int":
         arguments["padding"] = -1
+    if layer.mode == "tf_idf" and not table:
+        return learned_weights(layer, builder, x, ctor, arguments)
     module = builder.module(builder.helper(ctor), *table, heavy=True, **arguments)
     steps = layer.output_sequence_length
     if steps is None and layer.split is None and not layer.widths:
