@@ -258,7 +258,8 @@ class _Run:
         seen = {v: m for v in values if (m := self._seen(v, recorded=recorded)) is not None}
         known = {v: self.symbolic[v] for v in values if v in self.symbolic}
         lowered = seen if reads else {v: self.lowered[v] for v in values if v in self.lowered}
-        real = any(value in self.flow.real for value in seen)
+        sure = all if _joins(node) else any  # joined with a mask that is all true, all are
+        real = bool(seen) and sure(value in self.flow.real for value in values)
         rank = node.layer.mask_rank(*(value.shape or () for value in values[:1]))
         real = real or rank is not None or node.args.get("mask") is not None
         for masks, kept in ((known, self.symbolic), (lowered, self.lowered)):
@@ -288,8 +289,14 @@ def _made(node: Node, masks: Mapping[Value, Mask]) -> Mask | None:
     listed = isinstance(next(iter(node.args.values()), None), (list, tuple))
     if first is None or not listed:
         return first
-    joins = not node.layer.output_mask([True, *[False] * (len(found) - 1)])
-    return first if joins and len(set(found)) == 1 else (first[0], (node.unit, tuple(found)))
+    same = _joins(node) and len(set(found)) == 1
+    return first if same else (first[0], (node.unit, tuple(found)))
+
+
+def _joins(node: Node) -> bool:
+    """Whether a layer called with a list keeps what any of the masks keeps, and all else without one."""
+    listed = isinstance(next(iter(node.args.values()), None), (list, tuple))
+    return listed and not node.layer.output_mask([True, *[False] * (len(node.inputs()) - 1)])
 
 
 def held_model(layer: Layer) -> tuple[HeldModel, int] | None:

@@ -165,8 +165,19 @@ SHARED = [
         pair({"type": "Add", "inputs": ["a", "b"]}, MEAN, call=["first", "plain"]),
         {"reuse": "pair", "inputs": ["plain", "first"], "name": "again"},
         outputs=["pair", "again"],
-        torch=False,
         name="shared-other-input-combined",
+    ),
+    *(
+        ids(
+            FIRST,
+            PLAIN,
+            pair({"type": kind, "inputs": ["a", "b"]}, MEAN, call=["first", "plain"]),
+            {"reuse": "pair", "inputs": inputs, "name": "again"},
+            outputs=["pair", "again"],
+            name=f"shared-{kind}-{'-'.join(inputs)}",
+        )
+        for kind in ("Multiply", "Concatenate")
+        for inputs in (["plain", "first"], ["first", "first"], ["plain", "plain"])
     ),
 ]
 
