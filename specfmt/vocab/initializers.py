@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.errors import FieldError
-from specfmt.fields.rules import Either, Integer, Nullable, Number, Rule, Text, Tuple
+from specfmt.fields.rules import Either, Integer, Nullable, Number, Rule, Tuple
 from specfmt.fields.spellings import REMOVED, FormerArguments
 from specfmt.fields.types import Bool, Float, Literal, NaturalFloat, PositiveFloat, Seed
 from specfmt.vocab.base import TermSpec
+from specfmt.vocab.windows import WindowName
 
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["uniform", "truncated_normal", "untruncated_normal", "normal"]
@@ -22,7 +23,7 @@ Window = Annotated[
     str | tuple[float, ...] | None,
     Nullable(
         Either(
-            Text("the name of a window of scipy.signal"),
+            WindowName(),
             Tuple(Number(), 1),
             expected="the name of a window of scipy.signal, or a list of numbers",
         )

@@ -72,7 +72,7 @@ class Variable(Statement):
 class Fourier(Statement):
     """A local variable with the windowed Fourier basis of `keras.initializers.STFT`.
 
-    The window has a name, or is the source of a list of ``numbers``, or there is none.
+    The window is source, after the statements ``lines``; empty if there is none.
     """
 
     kind = "fourier"
@@ -80,9 +80,8 @@ class Fourier(Statement):
     frame: int
     bins: int
     is_real: bool
+    lines: tuple[str, ...]
     window: str
-    numbers: str
-    is_periodic: bool
     scaling: str
 
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from math import prod, sqrt
 from typing import Any, Final
 
-from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.layers.base import Weight
 from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.initializer_statements import (
@@ -32,13 +31,11 @@ from specfmt.targets.torch.params import (
     WeightExpr,
 )
 from specfmt.targets.torch.weight_source import sizes_text, torch_source
+from specfmt.targets.torch.windows import window_source
 from specfmt.vocab.base import CUSTOM, Term
 from specfmt.vocab.fields import GLOROT_UNIFORM, ONES, ORTHOGONAL, RANDOM_UNIFORM, ZEROS
 
 Shape = tuple[int, ...]
-
-WINDOWS = ("bartlett", "blackman", "cosine", "hamming", "hann", "nuttall")
-"""Windows that both `torch.signal.windows` and SciPy have."""
 
 WHOLE: Final = ("zeros", "ones", "constant", "uniform", "normal")
 """Functions that do not depend on the shape, so that one call can initialize several parts."""
@@ -313,27 +310,19 @@ def _lists(value: Any) -> Any:
 
 
 def _fourier(name: str, word: Any, shape: Shape) -> Fourier:
-    named = isinstance(word.window, str)
-    if named and word.window not in WINDOWS:
-        raise SpecError(
-            [
-                Diagnostic(
-                    "SF304",
-                    f"expected one of the windows {', '.join(WINDOWS)} for PyTorch, "
-                    f"received {word.window}",
-                    (),
-                    "use one of them, or generate the Keras target",
-                )
-            ]
-        )
+    lines: list[str] = []
+    window = ""
+    if isinstance(word.window, str):
+        lines, window = window_source(word.window, shape[0], periodic=word.periodic)
+    elif word.window is not None:
+        window = f"torch.tensor({literal(list(word.window))})"
     return Fourier(
         name=name,
         frame=shape[0],
         bins=shape[-1],
         is_real=word.side == "real",
-        window=word.window if named else "",
-        numbers=literal(list(word.window)) if isinstance(word.window, tuple) else "",
-        is_periodic=word.periodic,
+        lines=tuple(lines),
+        window=window,
         scaling=word.scaling or "",
     )
 
