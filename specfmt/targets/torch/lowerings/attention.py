@@ -34,7 +34,6 @@ def list_attention(
     scores: Any,
     rate: float,
     mask: list[Tensor | None] | None = None,
-    training: bool | None = None,
     return_attention_scores: bool = False,
     use_causal_mask: bool = False,
 ) -> Any:
@@ -47,7 +46,6 @@ def list_attention(
         scores: The scores (..., T, S), as an expression.
         rate: The dropout rate of the attention weights.
         mask: The masks of query and value; by default the tensors' own.
-        training: Has no effect; see `batch_normalization`.
         return_attention_scores, use_causal_mask: As in Keras.
 
     Returns:

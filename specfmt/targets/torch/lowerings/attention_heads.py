@@ -218,7 +218,6 @@ def multi_head_attention(
     key_mask: Tensor | None = None,
     attention_mask: Tensor | None = None,
     return_attention_scores: bool = False,
-    training: bool | None = None,
     use_causal_mask: bool = False,
 ) -> Any:
     """A helper module: projections around `F.scaled_dot_product_attention`.
@@ -377,7 +376,6 @@ def group_query_attention(
     key_mask: Tensor | None = None,
     attention_mask: Tensor | None = None,
     return_attention_scores: bool = False,
-    training: bool | None = None,
     use_causal_mask: bool = False,
 ) -> Any:
     """A helper module in which a group of query heads shares a key and value head."""

@@ -70,7 +70,7 @@ def run(builder: LayerBuilder, layer: ConvLSTM, call: Context) -> Result:
     stored = shape if layout == "keras" else torch_order(shape, channels_first=True)
     call = recalled(builder, layer, call, stored)
     x, padding = input_padding(builder, layer, x)
-    module = conv_lstm_module(builder, layer, x, shape, padding, rates(layer, call.training))
+    module = conv_lstm_module(builder, layer, x, shape, padding, rates(layer))
     out = builder.tensor((shape[0], x.shape[1], *shape[1:]), x.dtype)
     states = [Tensor(shape, x.dtype, state_name(builder, i)) for i in range(layer.states)]
     kwargs: dict[str, Any] = {}

@@ -33,7 +33,7 @@ INDEX_DTYPES = ("int32", "int64")
 
 
 @lower(Dense)
-def dense(layer: Dense, builder: LayerBuilder, x: Tensor, training: object = None) -> Tensor:
+def dense(layer: Dense, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`nn.Linear` over the last axis; after a `Flatten` the kernel's rows are reordered with it.
 
     Keras 3.15 sets ``lora_alpha`` to the rank, whatever the constructor's argument

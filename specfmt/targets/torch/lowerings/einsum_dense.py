@@ -15,9 +15,7 @@ from specfmt.targets.torch.registry import TargetError, lower
 
 
 @lower(EinsumDense)
-def einsum_dense(
-    layer: EinsumDense, builder: LayerBuilder, x: Tensor, training: object = None
-) -> Tensor:
+def einsum_dense(layer: EinsumDense, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`nn.Linear` where the equation is one, else `torch.einsum` with a parameter."""
     x = floating(builder, x)
     product = layer.product(x.shape)

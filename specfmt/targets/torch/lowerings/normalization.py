@@ -100,14 +100,9 @@ def batch_normalization(
     layer: BatchNormalization,
     builder: LayerBuilder,
     x: Tensor,
-    training: bool | None = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """`nn.BatchNorm1d`, `2d` or `3d`, or a helper for masks, renorm and exact training.
-
-    ``training`` in a recorded call has no effect: Keras's `operation_fn` overwrites it with the
-    mode of the model.
-    """
+    """`nn.BatchNorm1d`, `2d` or `3d`, or a helper for masks, renorm and exact training."""
     (features,) = sized_axes(layer.axis, x.shape)
     (k,) = normal_axes(layer.axis, x.shape)
     mask = mask or x.mask

@@ -23,21 +23,17 @@ from specfmt.targets.torch.registry import TargetError, lower
 
 
 @lower(CutMix)
-def cut_mix(
-    layer: CutMix, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
-    return changed(layer, builder, x, "cut_mix", layer.limits("factor"), training=training)
+def cut_mix(layer: CutMix, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return changed(layer, builder, x, "cut_mix", layer.limits("factor"))
 
 
 @lower(MixUp)
-def mix_up(layer: MixUp, builder: LayerBuilder, x: Tensor, training: bool | None = None) -> Tensor:
-    return changed(layer, builder, x, "mix_up", layer.alpha, training=training)
+def mix_up(layer: MixUp, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return changed(layer, builder, x, "mix_up", layer.alpha)
 
 
 @lower(RandAugment)
-def rand_augment(
-    layer: RandAugment, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def rand_augment(layer: RandAugment, builder: LayerBuilder, x: Tensor) -> Tensor:
     check_format(layer)
     return changed(
         layer,
@@ -47,14 +43,11 @@ def rand_augment(
         layer.num_ops,
         layer.limits("factor"),
         layer.value_range,
-        training=training,
     )
 
 
 @lower(AugMix)
-def aug_mix(
-    layer: AugMix, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def aug_mix(layer: AugMix, builder: LayerBuilder, x: Tensor) -> Tensor:
     check_format(layer)
     return changed(
         layer,
@@ -66,7 +59,6 @@ def aug_mix(
         layer.all_ops,
         layer.limits("factor"),
         layer.value_range,
-        training=training,
     )
 
 
@@ -82,9 +74,7 @@ def check_format(layer: RandAugment | AugMix) -> None:
 
 
 @lower(MaxNumBoundingBoxes)
-def max_num_bounding_boxes(
-    layer: MaxNumBoundingBoxes, builder: LayerBuilder, x: Tensor, training: object = None
-) -> Tensor:
+def max_num_bounding_boxes(layer: MaxNumBoundingBoxes, builder: LayerBuilder, x: Tensor) -> Tensor:
     """The images themselves."""
     return kept(layer, builder, x)
 
@@ -94,7 +84,6 @@ def pipeline(
     layer: Pipeline,
     builder: LayerBuilder,
     x: Tensor,
-    training: bool | None = None,
     mask: Tensor | None = None,
 ) -> Any:
     """One layer after the other."""
@@ -103,7 +92,5 @@ def pipeline(
             raise TargetError(
                 f"{part.type_name} reads a mask inside a Pipeline", "put it behind the Pipeline"
             )
-        takes_flag = any(argument.name == "training" for argument in part.call_arguments)
-        options = {"training": training} if takes_flag else {}
-        x = builder.inner(part, name, name).lower(part, x, **options)
+        x = builder.inner(part, name, name).lower(part, x)
     return x

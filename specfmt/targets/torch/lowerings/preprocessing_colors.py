@@ -24,11 +24,10 @@ from specfmt.layers.preprocessing_colors import (
     Solarization,
 )
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import Method, Tensor
+from specfmt.targets.torch.expr import Method, SelfAttr, Tensor
 from specfmt.targets.torch.lowerings.operations import to_dtype
 from specfmt.targets.torch.lowerings.padding import layout_of
 from specfmt.targets.torch.lowerings.preprocessing_images import changed, floating
-from specfmt.targets.torch.lowerings.regularization import training_flag
 from specfmt.targets.torch.registry import lower
 
 
@@ -37,69 +36,56 @@ def recolored(
     builder: LayerBuilder,
     x: Tensor,
     helper: str,
-    training: bool | None,
     values: tuple[float, float] | None = None,
 ) -> Tensor:
     """A call of a helper that takes the range of ``factor`` and the range of the pixels."""
     values = values or layer.value_range  # type: ignore[attr-defined]
-    return changed(layer, builder, x, helper, layer.limits("factor"), values, training=training)
+    return changed(layer, builder, x, helper, layer.limits("factor"), values)
 
 
 @lower(RandomSaturation)
-def random_saturation(
-    layer: RandomSaturation, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
-    return recolored(layer, builder, x, "random_saturation", training, layer.sorted_range())
+def random_saturation(layer: RandomSaturation, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return recolored(layer, builder, x, "random_saturation", layer.sorted_range())
 
 
 @lower(RandomHue)
-def random_hue(
-    layer: RandomHue, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
-    return recolored(layer, builder, x, "random_hue", training)
+def random_hue(layer: RandomHue, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return recolored(layer, builder, x, "random_hue")
 
 
 @lower(RandomSharpness)
-def random_sharpness(
-    layer: RandomSharpness, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
-    return recolored(layer, builder, x, "random_sharpness", training, layer.sorted_range())
+def random_sharpness(layer: RandomSharpness, builder: LayerBuilder, x: Tensor) -> Tensor:
+    return recolored(layer, builder, x, "random_sharpness", layer.sorted_range())
 
 
 @lower(RandomColorJitter)
-def random_color_jitter(
-    layer: RandomColorJitter, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_color_jitter(layer: RandomColorJitter, builder: LayerBuilder, x: Tensor) -> Tensor:
     """One after the other, each as the layer of its own."""
     x = floating(builder, x)
     for part in layer.changes():
-        x = builder.lower(part, x, training=training)
+        x = builder.lower(part, x)
     return x
 
 
 @lower(RandomColorDegeneration)
 def random_color_degeneration(
-    layer: RandomColorDegeneration, builder: LayerBuilder, x: Tensor, training: bool | None = None
+    layer: RandomColorDegeneration, builder: LayerBuilder, x: Tensor
 ) -> Tensor:
     values = layer.sorted_range()
-    return recolored(layer, builder, x, "random_color_degeneration", training, values)
+    return recolored(layer, builder, x, "random_color_degeneration", values)
 
 
 @lower(RandomGrayscale)
-def random_grayscale(
-    layer: RandomGrayscale, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_grayscale(layer: RandomGrayscale, builder: LayerBuilder, x: Tensor) -> Tensor:
     """Images of whole numbers stay whole."""
-    if training is False or not layer.factor:
+    if not layer.factor:
         return x
-    y = changed(layer, builder, x, "random_grayscale", layer.factor, training=training)
+    y = changed(layer, builder, x, "random_grayscale", layer.factor)
     return y if is_floating(x.dtype) else builder.expr(to_dtype(y, x.dtype), y, dtype=x.dtype)
 
 
 @lower(RandomInvert)
-def random_invert(
-    layer: RandomInvert, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_invert(layer: RandomInvert, builder: LayerBuilder, x: Tensor) -> Tensor:
     return changed(
         layer,
         builder,
@@ -107,14 +93,11 @@ def random_invert(
         "random_invert",
         layer.limits("factor"),
         layer.value_range[1],
-        training=training,
     )
 
 
 @lower(RandomPosterization)
-def random_posterization(
-    layer: RandomPosterization, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_posterization(layer: RandomPosterization, builder: LayerBuilder, x: Tensor) -> Tensor:
     return changed(
         layer,
         builder,
@@ -122,14 +105,11 @@ def random_posterization(
         "random_posterization",
         layer.bits(),
         layer.sorted_range(),
-        training=training,
     )
 
 
 @lower(AutoContrast)
-def auto_contrast(
-    layer: AutoContrast, builder: LayerBuilder, x: Tensor, training: object = None
-) -> Tensor:
+def auto_contrast(layer: AutoContrast, builder: LayerBuilder, x: Tensor) -> Tensor:
     """Keras takes axes 1 and 2 for height and width in both data formats."""
     x = floating(builder, x)
     helper = builder.helper("auto_contrast")
@@ -137,26 +117,20 @@ def auto_contrast(
 
 
 @lower(Equalization)
-def equalization(
-    layer: Equalization, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def equalization(layer: Equalization, builder: LayerBuilder, x: Tensor) -> Tensor:
     x = floating(builder, x)
-    if training is False:
-        return x
     return builder.call(
         builder.helper("equalize"),
         x,
         layer.sorted_range(),
         layer.bins,
-        training_flag(training),
+        SelfAttr("training"),
         layout=layout_of(layer),
     )
 
 
 @lower(Solarization)
-def solarization(
-    layer: Solarization, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def solarization(layer: Solarization, builder: LayerBuilder, x: Tensor) -> Tensor:
     return changed(
         layer,
         builder,
@@ -165,7 +139,6 @@ def solarization(
         layer.bytes("addition_factor"),
         layer.bytes("threshold_factor"),
         layer.sorted_range(),
-        training=training,
     )
 
 
@@ -174,7 +147,6 @@ def clahe(
     layer: ContrastLimitedAdaptiveHistogramEqualization,
     builder: LayerBuilder,
     x: Tensor,
-    training: object = None,
 ) -> Tensor:
     """Whole numbers stay whole, as in Keras, cut towards zero."""
     whole = not is_floating(x.dtype)

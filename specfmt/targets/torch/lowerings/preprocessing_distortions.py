@@ -18,56 +18,43 @@ from specfmt.layers.preprocessing_distortions import (
 )
 from specfmt.layers.sizes import spatial_axes
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import Tensor
+from specfmt.targets.torch.expr import SelfAttr, Tensor
 from specfmt.targets.torch.lowerings.padding import data_format, layout_of
 from specfmt.targets.torch.lowerings.preprocessing_images import changed, floating
-from specfmt.targets.torch.lowerings.regularization import training_flag
 from specfmt.targets.torch.registry import TargetError, lower
 
 
 @lower(RandomCrop)
-def random_crop(
-    layer: RandomCrop, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_crop(layer: RandomCrop, builder: LayerBuilder, x: Tensor) -> Tensor:
     x = floating(builder, x)
-    if training is False:
-        return x
     shape = list(layer.output_shape(x.shape))
     for axis in spatial_axes(2, data_format(layer)):
-        if training is None and shape[axis] != x.shape[axis]:
+        if shape[axis] != x.shape[axis]:
             shape[axis] = None  # at inference it is the input's
     return builder.call(
         builder.helper("random_crop"),
         x,
         (layer.height, layer.width),
-        training_flag(training),
+        SelfAttr("training"),
         shape=tuple(shape),
         layout=layout_of(layer),
     )
 
 
 @lower(RandomShear)
-def random_shear(
-    layer: RandomShear, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_shear(layer: RandomShear, builder: LayerBuilder, x: Tensor) -> Tensor:
     right, down = layer.limits("x_factor"), layer.limits("y_factor")
-    return changed(layer, builder, x, "random_shear", right, down, training=training)
+    return changed(layer, builder, x, "random_shear", right, down)
 
 
 @lower(RandomPerspective)
-def random_perspective(
-    layer: RandomPerspective, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_perspective(layer: RandomPerspective, builder: LayerBuilder, x: Tensor) -> Tensor:
     probabilities = layer.limits("factor")
-    return changed(
-        layer, builder, x, "random_perspective", probabilities, layer.scale, training=training
-    )
+    return changed(layer, builder, x, "random_perspective", probabilities, layer.scale)
 
 
 @lower(RandomErasing)
-def random_erasing(
-    layer: RandomErasing, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_erasing(layer: RandomErasing, builder: LayerBuilder, x: Tensor) -> Tensor:
     fill: Any = layer.fill_value
     if isinstance(fill, tuple) and data_format(layer) == "channels_first":
         raise TargetError(
@@ -76,7 +63,7 @@ def random_erasing(
             "fill_value",
         )
     x = floating(builder, x)
-    if training is False or not layer.noise_fields():
+    if not layer.noise_fields():
         return x
     return builder.call(
         builder.helper("random_erasing"),
@@ -85,15 +72,13 @@ def random_erasing(
         layer.limits("scale"),
         fill,
         layer.value_range,
-        training_flag(training),
+        SelfAttr("training"),
         layout=layout_of(layer),
     )
 
 
 @lower(RandomGaussianBlur)
-def random_gaussian_blur(
-    layer: RandomGaussianBlur, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_gaussian_blur(layer: RandomGaussianBlur, builder: LayerBuilder, x: Tensor) -> Tensor:
     return changed(
         layer,
         builder,
@@ -103,13 +88,12 @@ def random_gaussian_blur(
         expand(layer.kernel_size, 2),
         layer.limits("sigma"),
         layer.value_range,
-        training=training,
     )
 
 
 @lower(RandomElasticTransform)
 def random_elastic_transform(
-    layer: RandomElasticTransform, builder: LayerBuilder, x: Tensor, training: bool | None = None
+    layer: RandomElasticTransform, builder: LayerBuilder, x: Tensor
 ) -> Tensor:
     if layer.fill_mode == "mirror":
         raise TargetError(
@@ -128,5 +112,4 @@ def random_elastic_transform(
         probabilities,
         scales,
         layer.value_range,
-        training=training,
     )

@@ -24,11 +24,10 @@ from specfmt.layers.preprocessing_images import (
 )
 from specfmt.layers.sizes import spatial_axes, spatial_sizes
 from specfmt.targets.torch.builder import LayerBuilder
-from specfmt.targets.torch.expr import AxisSubscript, Call, Method, Tensor
+from specfmt.targets.torch.expr import AxisSubscript, Call, Method, SelfAttr, Tensor
 from specfmt.targets.torch.lowerings.image_operations import resize
 from specfmt.targets.torch.lowerings.operations import to_dtype
 from specfmt.targets.torch.lowerings.padding import data_format, layout_of
-from specfmt.targets.torch.lowerings.regularization import training_flag
 from specfmt.targets.torch.registry import TargetError, lower
 
 FILLING = {"fill_mode": "reflect", "interpolation": "bilinear", "fill_value": 0.0}
@@ -44,7 +43,7 @@ def floating(builder: LayerBuilder, x: Tensor) -> Tensor:
 
 
 @lower(Resizing)
-def resizing(layer: Resizing, builder: LayerBuilder, x: Tensor, training: object = None) -> Tensor:
+def resizing(layer: Resizing, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`keras.ops.image.resize`; integer images are rounded, as in Keras."""
     whole = not is_floating(x.dtype)
     if whole and x.dtype != "uint8" and layer.interpolation in ("bicubic", "lanczos3", "lanczos5"):
@@ -71,9 +70,7 @@ def resizing(layer: Resizing, builder: LayerBuilder, x: Tensor, training: object
 
 
 @lower(CenterCrop)
-def center_crop(
-    layer: CenterCrop, builder: LayerBuilder, x: Tensor, training: object = None
-) -> Tensor:
+def center_crop(layer: CenterCrop, builder: LayerBuilder, x: Tensor) -> Tensor:
     x = floating(builder, x)
     rows, columns = spatial_axes(2, data_format(layer))
     height, width = spatial_sizes(x.shape, data_format(layer))
@@ -109,18 +106,17 @@ def changed(
     x: Tensor,
     helper: str,
     *args: Any,
-    training: bool | None,
 ) -> Tensor:
     """Call a helper that changes images at random; the identity if there is nothing random."""
     x = floating(builder, x)
-    if training is False or not (layer.noise_fields() or hasattr(layer, "value_range")):
+    if not (layer.noise_fields() or hasattr(layer, "value_range")):
         return x
     options = {
         name: getattr(layer, name)
         for name, default in FILLING.items()
         if getattr(layer, name, default) != default
     }
-    flag = training_flag(training)
+    flag = SelfAttr("training")
     name, layout = builder.helper(helper), layout_of(layer)
     if x.dtype in HALVES:  # the random numbers are float32
         call = Call(name, (Method(x, "float"), *args, flag), options)
@@ -134,55 +130,41 @@ def kept(layer: ImageLayer, builder: LayerBuilder, x: Tensor) -> Tensor:
 
 
 @lower(RandomFlip)
-def random_flip(
-    layer: RandomFlip, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_flip(layer: RandomFlip, builder: LayerBuilder, x: Tensor) -> Tensor:
     dims = tuple(dim for word, dim in (("vertical", -2), ("horizontal", -1)) if word in layer.mode)
     if not dims:  # a comparison of two programs has disabled it
         return kept(layer, builder, x)
-    return changed(layer, builder, x, "random_flip", dims, training=training)
+    return changed(layer, builder, x, "random_flip", dims)
 
 
 @lower(RandomRotation)
-def random_rotation(
-    layer: RandomRotation, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_rotation(layer: RandomRotation, builder: LayerBuilder, x: Tensor) -> Tensor:
     turns = layer.limits("factor")
-    return changed(layer, builder, x, "random_rotation", turns, training=training)
+    return changed(layer, builder, x, "random_rotation", turns)
 
 
 @lower(RandomTranslation)
-def random_translation(
-    layer: RandomTranslation, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_translation(layer: RandomTranslation, builder: LayerBuilder, x: Tensor) -> Tensor:
     heights, widths = layer.limits("height_factor"), layer.limits("width_factor")
-    return changed(layer, builder, x, "random_translation", heights, widths, training=training)
+    return changed(layer, builder, x, "random_translation", heights, widths)
 
 
 @lower(RandomZoom)
-def random_zoom(
-    layer: RandomZoom, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_zoom(layer: RandomZoom, builder: LayerBuilder, x: Tensor) -> Tensor:
     widths = None if layer.width_factor is None else layer.limits("width_factor")
     heights = layer.limits("height_factor")
-    return changed(layer, builder, x, "random_zoom", heights, widths, training=training)
+    return changed(layer, builder, x, "random_zoom", heights, widths)
 
 
 @lower(RandomContrast)
-def random_contrast(
-    layer: RandomContrast, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_contrast(layer: RandomContrast, builder: LayerBuilder, x: Tensor) -> Tensor:
     less, more = layer.limits("factor")
     factors = (1 - less, 1 + more)
-    return changed(
-        layer, builder, x, "random_contrast", factors, layer.value_range, training=training
-    )
+    return changed(layer, builder, x, "random_contrast", factors, layer.value_range)
 
 
 @lower(RandomBrightness)
-def random_brightness(
-    layer: RandomBrightness, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def random_brightness(layer: RandomBrightness, builder: LayerBuilder, x: Tensor) -> Tensor:
     parts = layer.limits("factor")
     values = tuple(sorted(layer.value_range))
-    return changed(layer, builder, x, "random_brightness", parts, values, training=training)
+    return changed(layer, builder, x, "random_brightness", parts, values)

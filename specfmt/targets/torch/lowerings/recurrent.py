@@ -52,14 +52,12 @@ class Context:
         states: The initial states, each (N, units); empty for zeros.
         mask: The mask (N, T) that applies, if any.
         carried: The mask of the output sequence.
-        training: The training mode, if the call sets it.
     """
 
     x: Tensor
     states: list[Any]
     mask: Tensor | None
     carried: Tensor | None
-    training: bool | None = None
 
 
 def context(
@@ -67,7 +65,6 @@ def context(
     x: Tensor,
     initial_state: list[Tensor] | None,
     mask: Tensor | None,
-    training: Any,
 ) -> Context:
     """Process a call's arguments as Keras does."""
     if mask is not None and mask.dtype != "bool":
@@ -81,7 +78,7 @@ def context(
     if not is_floating(x.dtype):
         own = builder.compute_dtype
         x = builder.expr(to_dtype(x, own), x, layout="keras", dtype=own)
-    return Context(x, list(initial_state or ()), applied, carried, training)
+    return Context(x, list(initial_state or ()), applied, carried)
 
 
 @dataclass
@@ -97,20 +94,18 @@ class Result:
     states: list[Tensor]
 
 
-def rates(layer: Recurrent, training: bool | None) -> tuple[float, float]:
+def rates(layer: Recurrent) -> tuple[float, float]:
     """The effective dropout rates of inputs and states."""
     dropout, recurrent = layer.dropout, layer.recurrent_dropout
     if not isinstance(layer, SimpleRNN):
         # Cells with gates ignore a rate of 1.
         dropout, recurrent = (rate if rate < 1 else 0.0 for rate in (dropout, recurrent))
-    if training is False:
-        return 0.0, 0.0
     return dropout, recurrent
 
 
-def is_stock(layer: Recurrent, training: bool | None = None) -> bool:
+def is_stock(layer: Recurrent) -> bool:
     """Whether PyTorch's module computes the same, apart from masks and input dropout."""
-    if rates(layer, training)[1] or layer.activation.args:  # type: ignore[attr-defined]
+    if rates(layer)[1] or layer.activation.args:  # type: ignore[attr-defined]
         return False
     name = layer.activation.type  # type: ignore[attr-defined]
     if isinstance(layer, SimpleRNN):
@@ -302,8 +297,8 @@ def run_cell(
         call: Its call.
         watched: If given, gets the list of the states that all steps compute, each (N, T, units).
     """
-    dropout, recurrent = rates(layer, call.training)
-    stock = is_stock(layer, call.training)
+    dropout, recurrent = rates(layer)
+    stock = is_stock(layer)
     call = recalled(builder, layer, call, copy=not stock)  # stacking copies
     inside = bool(recurrent) and not isinstance(layer, SimpleRNN)
     x, mask = call.x, call.mask
@@ -320,7 +315,7 @@ def run_cell(
             for i, value in enumerate(last)
         ]
     else:
-        if training_is_off(layer, call.training):
+        if layer.recurrent_dropout and not recurrent:  # a cell with gates ignores a rate of 1
             layer = layer.model_copy(update={"recurrent_dropout": 0.0})
         module = flexible_module(builder, layer, features, dropout if inside else 0.0)
         out, states = run_flexible(builder, layer, module, replace(call, x=x, mask=mask), watched)
@@ -329,11 +324,6 @@ def run_cell(
         out.mask = call.carried
         return Result(out, states)
     return Result(last_output(builder, layer, states[0], call.states, mask), states)
-
-
-def training_is_off(layer: Recurrent, training: bool | None) -> bool:
-    """Whether the layer's recurrent dropout has no effect."""
-    return bool(layer.recurrent_dropout) and not rates(layer, training)[1]
 
 
 def state(builder: LayerBuilder, layer: Recurrent, index: int) -> Tensor:
@@ -519,9 +509,8 @@ def lower_by(
         x: Tensor,
         initial_state: list[Tensor] | None = None,
         mask: Tensor | None = None,
-        training: Any = None,
     ) -> Any:
-        result = run(builder, layer, context(builder, x, initial_state, mask, training))
+        result = run(builder, layer, context(builder, x, initial_state, mask))
         return (result.output, *result.states) if layer.return_state else result.output
 
     for cls in classes:

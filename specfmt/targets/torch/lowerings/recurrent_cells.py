@@ -79,7 +79,6 @@ def one_step(
     builder: LayerBuilder,
     x: Tensor,
     states: list[Tensor] | None = None,
-    training: Any = None,
 ) -> Any:
     """A cell outside of a recurrent layer: `nn.LSTMCell` and the like.
 
@@ -87,7 +86,7 @@ def one_step(
         TargetError: The cell has options that PyTorch's cells do not have.
     """
     layer = cell.over_time()
-    if not is_stock(layer, training) or any(rates(layer, training)):
+    if not is_stock(layer) or any(rates(layer)):
         raise TargetError(
             f"a {cell.type_name} outside of an RNN with these options has no PyTorch form",
             "put it into an RNN, or use the default dropout and activations",

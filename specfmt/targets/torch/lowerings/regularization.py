@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any
 
 from specfmt.layers.regularization import (
     ActivityRegularization,
@@ -20,26 +19,14 @@ from specfmt.targets.torch.expr import Call, Layout, PerAxis, SelfAttr, Size, Te
 from specfmt.targets.torch.registry import TargetError, lower
 
 
-def training_flag(training: bool | None) -> Any:
-    """Whether noise is added: the call's ``training``, or the module's mode if it is None."""
-    return SelfAttr("training") if training is None else bool(training)
-
-
-def stock(name: str, training: bool | None, *args: Any) -> Call | None:
-    """The stock module, unless the call sets ``training``."""
-    return Call(name, args) if training is None else None
-
-
 @lower(Dropout)
-def dropout(
-    layer: Dropout, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
-    if layer.rate == 0 or training is False:
+def dropout(layer: Dropout, builder: LayerBuilder, x: Tensor) -> Tensor:
+    if layer.rate == 0:
         return x
     if layer.noise_shape is not None and 1 in layer.noise_shape:
-        return shared_dropout(builder, x, layer.rate, layer.noise_shape, training)
-    module = stock("nn.Dropout", training, layer.rate)
-    return builder.call("F.dropout", x, layer.rate, training_flag(training), module=module)
+        return shared_dropout(builder, x, layer.rate, layer.noise_shape)
+    module = Call("nn.Dropout", (layer.rate,))
+    return builder.call("F.dropout", x, layer.rate, SelfAttr("training"), module=module)
 
 
 def shared_dropout(
@@ -47,10 +34,9 @@ def shared_dropout(
     x: Tensor,
     rate: float,
     noise_shape: tuple[int | None, ...],
-    training: bool | None,
 ) -> Tensor:
     """Dropout with one mask along each axis that has size 1 in ``noise_shape``."""
-    return _shared(builder, "shared_dropout", x, rate, noise_shape, training)
+    return _shared(builder, "shared_dropout", x, rate, noise_shape)
 
 
 def _shared(
@@ -59,7 +45,6 @@ def _shared(
     x: Tensor,
     rate: float,
     noise_shape: tuple[int | None, ...],
-    training: bool | None,
 ) -> Tensor:
     """Call a helper that takes the shape of the dropout mask."""
     sizes = tuple(
@@ -67,18 +52,16 @@ def _shared(
         for k, (noise, size) in enumerate(zip(noise_shape, x.shape, strict=True))
     )
     layout: Layout = "any" if x.flat is None else "keras"
-    flag = training_flag(training)
+    flag = SelfAttr("training")
     return builder.call(builder.helper(function), x, rate, PerAxis(sizes), flag, layout=layout)
 
 
 @lower(SpatialDropout1D)
-def spatial_dropout1d(
-    layer: SpatialDropout1D, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def spatial_dropout1d(layer: SpatialDropout1D, builder: LayerBuilder, x: Tensor) -> Tensor:
     """One mask for all time steps; `F.dropout1d` would need the features at axis 1."""
-    if layer.rate == 0 or training is False:
+    if layer.rate == 0:
         return x
-    return shared_dropout(builder, x, layer.rate, (None, 1, None), training)
+    return shared_dropout(builder, x, layer.rate, (None, 1, None))
 
 
 @lower(SpatialDropout2D)
@@ -87,46 +70,39 @@ def spatial_dropout(
     layer: SpatialDropout2D | SpatialDropout3D,
     builder: LayerBuilder,
     x: Tensor,
-    training: bool | None = None,
 ) -> Tensor:
-    if layer.rate == 0 or training is False:
+    if layer.rate == 0:
         return x
     layout: Layout = "keras" if layer.data_format == "channels_first" else "channels"
     rank = x.rank - 2
-    module = stock(f"nn.Dropout{rank}d", training, layer.rate)
-    flag = training_flag(training)
+    module = Call(f"nn.Dropout{rank}d", (layer.rate,))
+    flag = SelfAttr("training")
     return builder.call(f"F.dropout{rank}d", x, layer.rate, flag, layout=layout, module=module)
 
 
 @lower(GaussianNoise)
-def gaussian_noise(
-    layer: GaussianNoise, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
-    if layer.stddev == 0 or training is False:
+def gaussian_noise(layer: GaussianNoise, builder: LayerBuilder, x: Tensor) -> Tensor:
+    if layer.stddev == 0:
         return x
-    return builder.call(builder.helper("gaussian_noise"), x, layer.stddev, training_flag(training))
+    return builder.call(builder.helper("gaussian_noise"), x, layer.stddev, SelfAttr("training"))
 
 
 @lower(GaussianDropout)
-def gaussian_dropout(
-    layer: GaussianDropout, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def gaussian_dropout(layer: GaussianDropout, builder: LayerBuilder, x: Tensor) -> Tensor:
     if layer.rate == 1:
         raise TargetError(
             "expected a rate below 1, received 1, at which the noise has infinite variance",
             "choose a rate below 1",
             "rate",
         )
-    if layer.rate == 0 or training is False:
+    if layer.rate == 0:
         return x
     stddev = sqrt(layer.rate / (1 - layer.rate))
-    return builder.call(builder.helper("gaussian_dropout"), x, stddev, training_flag(training))
+    return builder.call(builder.helper("gaussian_dropout"), x, stddev, SelfAttr("training"))
 
 
 @lower(AlphaDropout)
-def alpha_dropout(
-    layer: AlphaDropout, builder: LayerBuilder, x: Tensor, training: bool | None = None
-) -> Tensor:
+def alpha_dropout(layer: AlphaDropout, builder: LayerBuilder, x: Tensor) -> Tensor:
     """`F.alpha_dropout` has the same constants (`aten/src/ATen/native/Dropout.cpp`)."""
     if layer.rate == 1:
         raise TargetError(
@@ -134,12 +110,12 @@ def alpha_dropout(
             "choose a rate below 1",
             "rate",
         )
-    if layer.rate == 0 or training is False:
+    if layer.rate == 0:
         return x
     if layer.noise_shape is not None and 1 in layer.noise_shape:
-        return _shared(builder, "shared_alpha_dropout", x, layer.rate, layer.noise_shape, training)
-    module = stock("nn.AlphaDropout", training, layer.rate)
-    return builder.call("F.alpha_dropout", x, layer.rate, training_flag(training), module=module)
+        return _shared(builder, "shared_alpha_dropout", x, layer.rate, layer.noise_shape)
+    module = Call("nn.AlphaDropout", (layer.rate,))
+    return builder.call("F.alpha_dropout", x, layer.rate, SelfAttr("training"), module=module)
 
 
 @lower(ActivityRegularization)

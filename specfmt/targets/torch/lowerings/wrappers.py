@@ -53,12 +53,11 @@ def bidirectional(
     x: Tensor,
     initial_state: list[Tensor] | None = None,
     mask: Tensor | None = None,
-    training: Any = None,
 ) -> Any:
     """One bidirectional module if both directions have the same options, else one for each."""
     forward, backward = layer.directions()
-    call = context(builder, x, initial_state, mask, training)
-    pair = one_module(builder, forward, backward, call.training)
+    call = context(builder, x, initial_state, mask)
+    pair = one_module(builder, forward, backward)
     if pair is not None:
         outputs, states = both_ways(builder, layer.merge_mode, pair, call)
     else:
@@ -73,9 +72,7 @@ def bidirectional(
 Pair = tuple[tuple[Recurrent, Weights], tuple[Recurrent, Weights]]
 
 
-def one_module(
-    builder: LayerBuilder, ahead: Recurrent, back: Recurrent, training: bool | None
-) -> Pair | None:
+def one_module(builder: LayerBuilder, ahead: Recurrent, back: Recurrent) -> Pair | None:
     """Both directions with their cells' weights, if one PyTorch module with
     ``bidirectional=True`` can compute them."""
     found = [(each, each.one_layer()) for each in (ahead, back)]
@@ -96,9 +93,9 @@ def one_module(
         and forward.trainable == backward.trainable
         and forward.activation == backward.activation  # type: ignore[attr-defined]
     )
-    stock = is_stock(forward, training) and is_stock(backward, training)
+    stock = is_stock(forward) and is_stock(backward)
     # Each direction draws its own dropout mask.
-    dropped = any(any(rates(one, training)) for one in (forward, backward))
+    dropped = any(any(rates(one)) for one in (forward, backward))
     if forward.return_sequences and (forward.unroll or backward.unroll):
         return None  # Keras zeroes masked steps of an unrolled direction otherwise
     if same and stock and not dropped and not forward.go_backwards:
@@ -160,7 +157,7 @@ def each_way(
     ):
         one = builder.inner(layer, part, inner_name(layer))
         layer = layer.model_copy(update={"return_state": True})
-        results.append(one.lower(layer, call.x, states, call.mask, call.training))
+        results.append(one.lower(layer, call.x, states, call.mask))
         returned = results[-1] if forward.return_state else results[-1][:1]
         one.penalize(layer.activity_regularizer, *returned)
     (ahead, *first), (back, *second) = results
@@ -215,7 +212,7 @@ def time_distributed(
 
 @lower(SpectralNormalization)
 def spectral_normalization(
-    layer: SpectralNormalization, builder: LayerBuilder, x: Tensor, training: Any = None
+    layer: SpectralNormalization, builder: LayerBuilder, x: Tensor
 ) -> Tensor:
     """The inner layer, its module in one that normalizes the kernel in training mode."""
     inner: Layer = layer.layer
