@@ -220,7 +220,7 @@ class Tuple(Rule):
         items, problems = [], []
         for index, item in enumerate(value):
             try:
-                items.append(self.item.check(item))
+                items.append(self.rule(index).check(item))
             except FieldError as error:
                 problems.append(error_to_diagnostic(error, (index,)))
             except NestedError as error:
@@ -228,6 +228,10 @@ class Tuple(Rule):
         if problems:
             raise NestedError(problems)
         return tuple(items)
+
+    def rule(self, index: int) -> Rule:
+        """The rule of an item."""
+        return self.item
 
     def _in_brackets(self, value: Any) -> str:
         """A hint if the value would be accepted as the only item of a list; else empty."""
@@ -244,6 +248,22 @@ class Tuple(Rule):
         if self.maximum is not None:
             schema["maxItems"] = self.maximum
         return schema
+
+
+class Pair(Tuple):
+    """A list of two items, each under its own rule."""
+
+    def __init__(self, first: Rule, second: Rule) -> None:
+        super().__init__(first, 2, 2)
+        self.rules = (first, second)
+
+    def rule(self, index: int) -> Rule:
+        return self.rules[index]
+
+    def schema(self) -> dict[str, Any]:
+        schema = super().schema()
+        del schema["items"]
+        return schema | {"prefixItems": [rule.schema() for rule in self.rules]}
 
 
 class Either(Rule):

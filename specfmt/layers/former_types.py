@@ -37,6 +37,9 @@ FORMER_TYPES: Final[dict[str, str]] = {
 }
 """Former type -> current type."""
 
+EXPORTED_AS: Final = {"GroupedQueryAttention": "GroupQueryAttention"}
+"""Class -> the name under which Keras exports it; ``.h5`` files of Keras 3 have the former."""
+
 FORMER_TYPE_ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "SyncBatchNormalization": {"synchronized": True},
     "CuDNNLSTM": {"recurrent_activation": "sigmoid"},

@@ -227,12 +227,6 @@ class AdaptivePool(Layer):
         check_rank(x, self.rank, self.data_format)
         sizes = expand(self.output_size, self.rank)
         for size, wanted in zip(spatial_sizes(x, self.data_format), sizes, strict=True):
-            if size is None:
-                raise ShapeError(
-                    "spatial axes of known size",
-                    f"shape {x}",
-                    "Keras computes the windows before it runs; give the sizes in `inputs`",
-                )
             if 1 in (size, wanted):
                 raise ShapeError(
                     "an input and an output of at least 2 along each axis",

@@ -18,6 +18,7 @@ from specfmt.layers.preprocessing_images import (
     RandomBrightness,
     RandomContrast,
     RandomImageLayer,
+    StrictFraction,
     ValueRange,
 )
 from specfmt.layers.registry import layer
@@ -269,8 +270,8 @@ class Solarization(RangedLayer, RandomColorLayer):
     factor_fields: ClassVar[tuple[str, ...]] = ("addition_factor", "threshold_factor")
     strengths: ClassVar[tuple[str, ...]] = factor_fields
 
-    addition_factor: FractionRange = 0.0
-    threshold_factor: FractionRange = 0.0
+    addition_factor: StrictFraction = 0.0
+    threshold_factor: StrictFraction = 0.0
     value_range: ValueRange = (0, 255)
     seed: Seed = None
     data_format: OptionalDataFormat = None

@@ -21,6 +21,7 @@ from specfmt.layers.preprocessing_images import (
     Interpolation,
     RandomImageLayer,
     Sized,
+    StrictFraction,
     ValueRange,
 )
 from specfmt.layers.registry import layer
@@ -61,8 +62,8 @@ class RandomShear(RandomImageLayer):
     factor_fields: ClassVar[tuple[str, ...]] = ("x_factor", "y_factor")
     strengths: ClassVar[tuple[str, ...]] = factor_fields
 
-    x_factor: FractionRange = 0.0
-    y_factor: FractionRange = 0.0
+    x_factor: StrictFraction = 0.0
+    y_factor: StrictFraction = 0.0
     interpolation: Interpolation = "bilinear"
     fill_mode: FillMode = "reflect"
     fill_value: Float = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from specfmt.fields.rules import Either, Nullable, Number, Tuple
+from specfmt.fields.rules import Either, Nullable, Number, Pair, Tuple
 from specfmt.fields.types import Bool, Float, Literal, OptionalDataFormat, PositiveInt, Seed
 from specfmt.layers.base import Argument, FloatLayer, Shape, ShapeError
 from specfmt.layers.registry import layer
@@ -19,20 +19,39 @@ FlipMode = Literal["horizontal_and_vertical", "horizontal", "vertical"]
 
 
 class FactorRule(Either):
-    """A number for a symmetric range, or a pair (lowest, highest)."""
+    """A number for a range that starts at ``minimum`` or is symmetric, or a pair (lowest, highest).
+
+    Of a pair Keras checks only that its first number is not above ``maximum`` and its second one
+    not below ``minimum``.
+    """
 
     def __init__(self, minimum: float, maximum: float) -> None:
-        number = Number(minimum=minimum, maximum=maximum)
         super().__init__(
-            number,
-            Tuple(number, 2, 2),
+            Number(minimum=minimum, maximum=maximum),
+            Pair(Number(maximum=maximum), Number(minimum=minimum)),
             expected=f"a number from {minimum:g} to {maximum:g} or a pair of them",
         )
 
 
+class StrictFactorRule(Either):
+    """The same, of layers that check both numbers of a pair."""
+
+    def __init__(self, number: Number, expected: str) -> None:
+        super().__init__(number, Tuple(number, 2, 2), expected=f"{expected} or a pair of them")
+
+
+SHIFT = StrictFactorRule(Number(minimum=-1, maximum=1), "a number from -1 to 1")
+ZOOM = StrictFactorRule(Number(above=-1, maximum=1), "a number above -1 and at most 1")
+
 Factor = Annotated[float | tuple[float, float], FactorRule(-1, 1)]
 Contrast = Annotated[float | tuple[float, float], FactorRule(0, 1)]
-OptionalFactor = Annotated[float | tuple[float, float] | None, Nullable(FactorRule(-1, 1))]
+Shift = Annotated[float | tuple[float, float], SHIFT]
+Zoom = Annotated[float | tuple[float, float], ZOOM]
+OptionalZoom = Annotated[float | tuple[float, float] | None, Nullable(ZOOM)]
+StrictFraction = Annotated[
+    float | tuple[float, float],
+    StrictFactorRule(Number(minimum=0, maximum=1), "a number from 0 to 1"),
+]
 ValueRange = Annotated[tuple[float, float], Tuple(Number(), 2, 2)]
 
 
@@ -156,8 +175,8 @@ class RandomRotation(RandomImageLayer):
 class RandomTranslation(RandomImageLayer):
     """Shifts each image in training by random fractions of its height and width."""
 
-    height_factor: Factor
-    width_factor: Factor
+    height_factor: Shift
+    width_factor: Shift
     fill_mode: FillMode = "reflect"
     interpolation: Interpolation = "bilinear"
     seed: Seed = None
@@ -169,8 +188,8 @@ class RandomTranslation(RandomImageLayer):
 class RandomZoom(RandomImageLayer):
     """Zooms each image in training at random; positive factors zoom out, negative ones in."""
 
-    height_factor: Factor
-    width_factor: OptionalFactor = None
+    height_factor: Zoom
+    width_factor: OptionalZoom = None
     fill_mode: FillMode = "reflect"
     interpolation: Interpolation = "bilinear"
     seed: Seed = None

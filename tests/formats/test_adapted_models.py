@@ -104,6 +104,13 @@ def compare(keras: Any, cases: dict[str, Any], folder: Path) -> None:
             ours = module(given).detach().numpy()
             theirs = channels_first(theirs, False)
             assert np.abs(ours - theirs).max() <= 1e-5 * max(np.abs(theirs).max(), 1), name
+            if keras.__name__ == "keras":
+                back = folder / f"{name}.weights.h5"
+                specfmt.convert_weights(spec, weights, back)
+                other = execute(specfmt.generate(spec, "keras", flavor="keras"))
+                other.load_weights(back)
+                again = channels_first(np.asarray(other(tf.constant(samples))), False)
+                assert np.abs(again - theirs).max() <= 1e-6 * max(np.abs(theirs).max(), 1), name
 
 
 @pytest.mark.slow

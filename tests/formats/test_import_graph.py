@@ -659,14 +659,22 @@ def test_model_of_unknown_input_has_no_inputs():
         ("Subtract", [1.0, tensor("a")], {"op": "subtract"}),
         ("Add", [tensor("a"), tensor("a")], {"op": "add"}),
         ("Add", [[tensor("a"), tensor("a")]], {"type": "Add"}),
+        ("Concatenate", [[tensor("a"), tensor("a")]], {"type": "Concatenate"}),
+        ("Concatenate", [[tensor("a"), tensor("a")]], {"op": "concatenate"}),
         ("Maximum", [tensor("a"), 0.5], {"op": "maximum"}),
         ("TrueDivide", [tensor("a"), 2.0], {"op": "true_divide"}),
+        ("Softmax", [tensor("a")], {"type": "Softmax"}),
+        ("Softmax", [tensor("a")], {"op": "softmax"}),
+        ("Relu", [tensor("a")], {"op": "relu"}),
+        ("Absolute", [tensor("a")], {"op": "absolute"}),
+        ("Relu", [tensor("a")], {"type": "Custom", "class": "Relu"}),
     ],
 )
 def test_operations_without_modules(class_name, args, entry):
-    """An ``.h5`` of Keras 3 names no modules: operands tell an operation from the layer."""
+    """An ``.h5`` of Keras 3 names no modules: only layers write whether they are trainable."""
     node = {"args": args, "kwargs": {}}
-    item = {"class_name": class_name, "config": {"name": "o"}, "name": "o", "inbound_nodes": [node]}
+    config = {"name": "o"} | ({"trainable": True} if "type" in entry else {})
+    item = {"class_name": class_name, "config": config, "name": "o", "inbound_nodes": [node]}
     model = functional([input_3("a", (4,)), item], [["a", 0, 0]], [["o", 0, 0]])
     document, _ = document_from_keras_json(model)
     (found,) = document["layers"]

@@ -96,3 +96,34 @@ def test_a_layer_of_code_is_kept_and_never_run(name: str) -> None:
     assert layer.class_ == f"keras.layers.{name}"
     assert {key: layer.config[key] for key in CODE[name]} == CODE[name]
     assert "raise NotImplementedError" in specfmt.generate(spec, "torch")
+
+
+def test_a_class_that_keras_exports_under_another_name() -> None:
+    """An ``.h5`` file has the name of the class; a user's own class may have it, too."""
+    fields = {"head_dim": 2, "num_query_heads": 4, "num_key_value_heads": 2}
+    for config, expected in ((fields, "GroupQueryAttention"), ({"heads": 4}, "Custom")):
+        item = {
+            "class_name": "GroupedQueryAttention",
+            "name": "a",
+            "config": {"name": "a", "trainable": True, **config},
+            "inbound_nodes": [{"args": [tensor("i"), tensor("i")], "kwargs": {}}],
+        }
+        source = {
+            "class_name": "InputLayer",
+            "name": "i",
+            "config": {"name": "i", "batch_shape": [None, 3, 4], "dtype": "float32"},
+            "inbound_nodes": [],
+        }
+        model = {
+            "name": "m",
+            "layers": [source, item],
+            "input_layers": [["i", 0, 0]],
+            "output_layers": [["a", 0, 0]],
+        }
+        spec = specfmt.from_keras_json(json.dumps({"class_name": "Functional", "config": model}))
+        assert spec.layers[0].type_name == expected
+
+
+def tensor(name: str) -> dict[str, Any]:
+    config = {"shape": [None, 3, 4], "dtype": "float32", "keras_history": [name, 0, 0]}
+    return {"class_name": "__keras_tensor__", "config": config}

@@ -230,7 +230,10 @@ CHANGES = [
     ),
     ("RandomContrast", {"factor": 0.5}),
     ("RandomContrast", {"factor": [0.2, 0.9], "value_range": [0.1, 0.8]}),
+    ("RandomContrast", {"factor": [0.5, 3.0]}),
     ("RandomBrightness", {"factor": 0.4, "value_range": [0, 1]}),
+    ("RandomBrightness", {"factor": [-2.0, -0.5], "value_range": [0, 1]}),
+    ("RandomRotation", {"factor": [-3.0, 2.0]}),
     ("RandomBrightness", {"factor": [0.1, 0.5], "value_range": [0.2, 0.9]}),
 ]
 
@@ -348,6 +351,10 @@ def test_random_crop_of_keras_2_is_kept() -> None:
         ("type: RandomGaussianBlur, kernel_size: 4", "a kernel of odd size"),
         ("type: RandomShear, x_factor: -0.1", "a number from 0 to 1"),
         ("type: RandomPosterization, factor: 9", "an integer from 1 to 8"),
+        ("type: RandomGaussianBlur, sigma: 2", "a number from 0 to 1"),
+        ("type: RandomGaussianBlur, sigma: [1.5, 2]", "at most 1"),
+        ("type: RandomZoom, height_factor: -1", "a number above -1"),
+        ("type: RandomTranslation, height_factor: [0, 2], width_factor: 0", "from -1 to 1"),
         (
             "type: ContrastLimitedAdaptiveHistogramEqualization, tile_grid_size: [2, 30]",
             "tiles that cover at most twice the image",

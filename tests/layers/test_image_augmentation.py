@@ -17,7 +17,9 @@ COLORS: list[tuple[str, dict[str, Any]]] = [
     ("RandomSaturation", {"factor": 0.4}),
     ("RandomSaturation", {"factor": [0.4, 0.9], **UNIT}),
     ("RandomSaturation", {"factor": [0.1, 0.6], **UNIT, **FIRST}),
+    ("RandomSaturation", {"factor": [-0.5, 0.2]}),
     ("RandomHue", {"factor": 0.8}),
+    ("RandomHue", {"factor": [0.5, 1.5]}),
     ("RandomHue", {"factor": [0.3, 1.0], **UNIT}),
     ("RandomHue", {"factor": 0.3, **UNIT, **FIRST}),
     ("RandomSharpness", {"factor": 1.0}),
@@ -61,6 +63,7 @@ DISTORTIONS: list[tuple[str, dict[str, Any]]] = [
     ("RandomGaussianBlur", {}),
     ("RandomGaussianBlur", {"factor": [0.7, 1.0], "kernel_size": [3, 7], "sigma": [0.4, 0.9]}),
     ("RandomGaussianBlur", {"kernel_size": 5, **UNIT, **FIRST}),
+    ("RandomGaussianBlur", {"kernel_size": 5, "sigma": [0.5, 2.0]}),
     *(
         ("RandomElasticTransform", {"scale": [0.7, 1.0], "fill_mode": fill, "fill_value": 0.3})
         for fill in FILLS

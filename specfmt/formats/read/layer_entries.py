@@ -45,7 +45,7 @@ from specfmt.formats.read.words import field_kind, plain_word, read_word
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.core import Identity
 from specfmt.layers.former_arguments import INPUT_KEYS
-from specfmt.layers.former_types import FORMER_TYPES
+from specfmt.layers.former_types import EXPORTED_AS, FORMER_TYPES
 from specfmt.layers.kept import LAMBDA
 from specfmt.layers.keras_names import KERAS_LAYERS as KERAS_NAMES
 from specfmt.layers.merging import Concatenate
@@ -119,6 +119,8 @@ class LayerReader:
         if class_name in OF_FEATURE_SPACES and self._is_keras(item):
             class_name = OF_FEATURE_SPACES[class_name]
             item = {**item, "class_name": class_name, "module": KERAS_LAYERS}
+        if self._is_keras(item) and _takes(EXPORTED_AS.get(class_name), config):
+            class_name = EXPORTED_AS[class_name]
         if class_name in MODELS:
             return {
                 "type": "Model",
@@ -394,6 +396,14 @@ def _holds_unknown(values: Json) -> bool:
     cell = values.get("cell")
     cells = cell if isinstance(cell, list) else [cell] if cell else values.get("cells") or []
     return any(item.get("type") not in CELLS for item in cells if isinstance(item, dict))
+
+
+def _takes(type_name: str | None, config: Json) -> bool:
+    """Whether a config has all arguments that a layer requires; a user's class may have its name."""
+    cls = known_layer(type_name) if type_name is not None else None
+    if cls is None:
+        return False
+    return all(key in config for key, info in cls.model_fields.items() if info.is_required())
 
 
 def of_layer(error: SpecError, name: Any, class_name: str) -> SpecError:

@@ -24,9 +24,6 @@ IRREGULAR: Final = {
 FLOAT_DTYPE: Final = frozenset({"one_hot", "multi_hot"})
 """Operations whose functions in `keras.ops` fill in the default float dtype."""
 
-BINARY: Final = 2
-"""Operands of arithmetic."""
-
 
 def is_operation(item: Any) -> bool:
     """Whether a serialized layer is an operation of `keras.ops`."""
@@ -41,19 +38,18 @@ def is_operation(item: Any) -> bool:
 def _is_called_as_one(item: Json) -> bool:
     """Whether an object in an ``.h5`` file of Keras 3, which has no modules, is an operation.
 
-    Several operations have the class name of a layer: the layer ``Multiply`` takes a list, the
-    operation two operands.
+    Several operations have the class name of a layer: every layer writes whether it is trainable.
     """
-    class_name, nodes = item.get("class_name"), item.get("inbound_nodes")
+    class_name, nodes, config = (
+        item.get("class_name"),
+        item.get("inbound_nodes"),
+        item.get("config"),
+    )
     if not isinstance(class_name, str) or not isinstance(nodes, list) or not nodes:
         return False
-    calls = [node.get("args") for node in nodes if isinstance(node, dict)]
-    if len(calls) < len(nodes) or not knows_operation(class_name):
+    if not isinstance(config, dict) or "trainable" in config or not knows_operation(class_name):
         return False
-    return all(
-        isinstance(args, list) and len(args) == BINARY and not isinstance(args[0], list)
-        for args in calls
-    )
+    return all(isinstance(node, dict) and isinstance(node.get("args"), list) for node in nodes)
 
 
 def knows_operation(class_name: str) -> bool:

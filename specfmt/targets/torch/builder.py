@@ -253,11 +253,11 @@ class LayerBuilder:
         return Name(name)
 
     def table_buffer(self, values: Sequence[float], suffix: str) -> SelfAttr:
-        """A vector of numbers from the spec as a buffer, in the given order."""
+        """A vector of numbers from the spec as a float32 buffer, in the given order."""
         listed = self.table(values, suffix)
         constant = listed.text if isinstance(listed, Name) else ""
         numbers = tuple(float(value) for value in values)
-        literal = LiteralExpr((len(values),), numbers, self.compute_dtype, constant=constant)
+        literal = LiteralExpr((len(values),), numbers, constant=constant)
         return self.parameter(literal, suffix, trainable=False)
 
     def aligned(self, expr: WeightExpr, x: Tensor) -> WeightExpr | ByLayout:

@@ -237,7 +237,8 @@ def _lower_node(
         key: buffer(builder, item, None, item.dtype) if isinstance(item, Array) else item
         for key, item in args.items()
     }
-    args = map_nest(args, builder.autocast)
+    if layer.casts_inputs:
+        args = map_nest(args, builder.autocast)
     first = layer.call_arguments[0].name
     positional = [args.pop(first)] if first in args else []
     return in_keras_dtypes(builder, lowering(layer, builder, *positional, **args))
