@@ -17,8 +17,10 @@ from specfmt.diagnostics import Diagnostic, Path, SpecError
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph, Unit
 from specfmt.layers.base import Layer, Shape, nested_layers
-from specfmt.layers.custom import Custom
+from specfmt.layers.custom import Custom, customs_in
+from specfmt.layers.custom_cells import is_listed, output_and_states
 from specfmt.layers.entries import Model
+from specfmt.layers.recurrent_cells import output_size
 from specfmt.spec.document import ModelSpec
 
 RANKS = (2, 3, 4, 5)
@@ -38,7 +40,7 @@ class Slot:
     Attributes:
         unit: The layer in the original graph, or the wrapper that contains it.
         path: The path of the layer in the document.
-        index: The index of the output.
+        index: The index of the output; a cell's states follow its output.
         count: The number of outputs of the layer.
         declared: The output shapes given by the entry.
     """
@@ -49,11 +51,22 @@ class Slot:
     count: int
     declared: tuple[Any, ...]
 
+    @property
+    def inside(self) -> Path:
+        """The path of the layer in the layer of the unit."""
+        return self.path[len(self.unit.path) :]
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether it is a cell of a recurrent layer, whose output and states are vectors."""
+        return is_cell(self.inside)
+
 
 def has_unknown(graph: Graph) -> bool:
     """Whether the shape of any tensor is unknown."""
     return any(
         any(value.shape is None for value in node.outputs)
+        or (node.unit.graph is None and _lacking(node.unit))
         or (node.unit.graph is not None and node.call_index == 0 and has_unknown(node.unit.graph))
         for node in graph.nodes
     )
@@ -82,10 +95,7 @@ def completed(graph: Graph, misfit: Misfit | None = None, sizes: Sequence[int] =
 def unknown_layers(graph: Graph) -> Iterator[tuple[Unit, Path, Custom]]:
     """Every layer that specfmt does not know, with its unit and its path in the document."""
     for unit in graph.walk_units():
-        layer, path = unit.layer, unit.path
-        while not isinstance(layer, Custom) and isinstance(getattr(layer, "layer", None), Layer):
-            layer, path = layer.layer, (*path, "layer")  # type: ignore[attr-defined]
-        if isinstance(layer, Custom) and not layer.define:
+        for path, layer in customs_in(unit.layer, unit.path):
             yield unit, path, layer
 
 
@@ -110,8 +120,49 @@ def with_layer(model: Any, path: Path, change: dict[str, Any]) -> Any:
         entries = list(model.layers)
         entries[index] = with_layer(entries[index], path[2:], change)
         return model.model_copy(update={"layers": tuple(entries)})
+    if isinstance(model, tuple):  # the cells of a stack
+        index = int(head)
+        return (*model[:index], with_layer(model[index], path[1:], change), *model[index + 1 :])
     return model.model_copy(
         update={str(head): with_layer(getattr(model, str(head)), path[1:], change)}
+    )
+
+
+def is_cell(path: Path) -> bool:
+    """Whether a layer at this path in another layer is a cell."""
+    fields = [part for part in path if isinstance(part, str)]
+    return bool(fields) and fields[-1] in ("cell", "cells")
+
+
+def inner_input(layer: Any, path: Path, shape: Shape | None) -> Shape | None:
+    """The shape of what a layer inside another layer reads, from that of what this one reads.
+
+    Args:
+        layer: The layer around it, such as a `TimeDistributed` or an `RNN`.
+        path: The path of the inner layer in it.
+        shape: The shape of its first input; None if it is not known.
+    """
+    for field, following in zip(path, (*path[1:], None), strict=True):
+        if shape is None or isinstance(field, int):
+            continue
+        inner = getattr(layer, field)
+        if field == "cell":
+            shape = (shape[0], *shape[2:])
+        elif field == "cells" and isinstance(following, int):
+            inner = inner[following]
+            shape = shape if not following else (shape[0], output_size(layer.cells[following - 1]))
+        elif inner is layer.step_layer:
+            shape = (shape[0], *shape[2:])
+        layer = inner
+    return shape
+
+
+def _lacking(unit: Unit) -> int:
+    """The number of cells in a layer of which a size is not known."""
+    return sum(
+        None in output_and_states(layer)
+        for path, layer in customs_in(unit.layer, ())
+        if is_cell(path)
     )
 
 
@@ -149,7 +200,7 @@ class _Search:
                 if is_old and not self.is_spent:
                     (graph, cost), is_old = self._try(chosen), False
                 read = _child_shape(slot, graph)
-            chosen[slot] = next(step(read or ()), (None,))
+            chosen[slot] = next(_fitting(slot, step(read or ())), (None,))
             places[slot.path, slot.index] = slot
             is_old = True
         if is_old:
@@ -166,7 +217,7 @@ class _Search:
     ) -> tuple[int, Graph, dict[Slot, Any]]:
         """Improve the shapes one after the other."""
         for slot in self.slots if best[0] else ():
-            for shape in step(_child_shape(slot, best[1]) or ()):
+            for shape in _fitting(slot, step(_child_shape(slot, best[1]) or ())):
                 if self.is_spent:
                     return best
                 trial = {**best[2], slot: shape}
@@ -218,7 +269,8 @@ class _Search:
 
     def _cost(self, graph: Graph, problems: list[Diagnostic]) -> int:
         errors = sum(problem.severity == "error" for problem in problems)
-        return errors + _unknown_values(graph) + self.misfit(graph)
+        lacking = sum(map(_lacking, graph.walk_units()))
+        return errors + lacking + _unknown_values(graph) + self.misfit(graph)
 
     def _finish(self, graph: Graph) -> Graph:
         paths = {slot.unit.path for slot in self.slots}
@@ -243,10 +295,14 @@ class _Search:
 
 def _slots(graph: Graph) -> Iterator[Slot]:
     for unit, path, layer in unknown_layers(graph):
-        direct = unit.spec is layer
+        direct = unit.spec is layer or (path == (*unit.path, "cell") and unit.layer.return_state)  # type: ignore[attr-defined]
         count = len(unit.calls[0].outputs) if direct and unit.calls else 1
         declared = layer.shape
-        if declared is not None and not any(item is None for item in declared if count > 1):
+        if is_cell(path[len(unit.path) :]):
+            if None not in output_and_states(layer):
+                continue
+            count = len(declared) if declared is not None and is_listed(declared) else count
+        elif declared is not None and not any(item is None for item in declared if count > 1):
             continue
         known = declared if declared is not None and len(declared) == count else (None,) * count
         for index in range(count):
@@ -264,13 +320,16 @@ def _read_from(slot: Slot) -> tuple[Path, int]:
 
 
 def _child_shape(slot: Slot, graph: Graph) -> Shape | None:
-    """The shape of the layer's input in ``graph``; inside a TimeDistributed, that of one step."""
+    """The shape of the layer's input in ``graph``; inside another layer, that of what it reads."""
     unit = next((u for u in graph.walk_units() if u.path == slot.unit.path), None)
     node = unit.calls[0] if unit is not None and unit.calls else None
     shape = next((value.shape for value in node.inputs()), None) if node is not None else None
-    if shape is None or slot.path == slot.unit.path:
-        return shape
-    return (shape[0], *shape[2:])
+    return shape if unit is None else inner_input(unit.layer, slot.inside, shape)
+
+
+def _fitting(slot: Slot, shapes: Iterator[Shape]) -> Iterator[Shape]:
+    """The shapes that an output can have."""
+    return (shape for shape in shapes if len(shape) == 1) if slot.is_cell else shapes
 
 
 def _unknown_values(graph: Graph) -> int:

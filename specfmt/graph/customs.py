@@ -10,7 +10,7 @@ from specfmt.diagnostics import Diagnostic, Path, SpecError
 from specfmt.fields.errors import did_you_mean
 from specfmt.graph.assumed import with_layer
 from specfmt.layers.base import Layer
-from specfmt.layers.custom import Custom
+from specfmt.layers.custom import Custom, customs_in
 from specfmt.layers.entries import Model
 from specfmt.spec.document import ModelSpec
 
@@ -64,8 +64,5 @@ def customs_of(model: Any, path: Path = ()) -> Iterable[tuple[Path, Custom]]:
         if isinstance(entry, Model):
             yield from customs_of(entry, where)
             continue
-        inner: Any = entry
-        while isinstance(getattr(inner, "layer", None), Layer):
-            inner, where = inner.layer, (*where, "layer")
-        if isinstance(inner, Custom) and not inner.define:
-            yield where, inner
+        if isinstance(entry, Layer):
+            yield from customs_in(entry, where)

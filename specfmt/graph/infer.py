@@ -48,7 +48,8 @@ def infer(node: Node, policy: Any, problems: list[Diagnostic]) -> None:
         problems.append(Diagnostic(error.code, message, path, error.hint))
         node.outputs = (Value(node.name, None, "float32", node=node),)
         return
-    _keep_weights(node, weights, problems)
+    if layer.has_known_weights:
+        _keep_weights(node, weights, problems)
     if result is None:
         node.outputs = (Value(node.name, None, "float32", node=node),)
         return

@@ -380,6 +380,11 @@ class Layer(SpecModel):
                 if isinstance(item, Layer):
                     yield item
 
+    @property
+    def has_known_weights(self) -> bool:
+        """Whether the sizes on which its weights depend are known, if those of its input are."""
+        return True
+
     def returns_input(self) -> bool:
         """Whether a call at inference returns its input tensor itself, with its mask."""
         return False

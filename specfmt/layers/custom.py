@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from specfmt.diagnostics import Path
 from specfmt.fields.foreign import ClassRule, TorchClassRule
 from specfmt.fields.rules import AnyMapping, Either, Integer, Nullable, OneOf, Tuple
 from specfmt.fields.types import DTYPES, OptionalStr
@@ -108,6 +109,34 @@ class Custom(Layer):
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str | tuple[str, ...]:
         return self.output_dtype_ or super().output_dtype(compute_dtype, *dtypes)
+
+
+HOLDERS = ("layer", "backward_layer", "cell", "cells")
+"""Fields of wrappers and recurrent layers that may hold user-defined layers."""
+
+
+def customs_in(layer: Layer, path: Path) -> Iterator[tuple[Path, Custom]]:
+    """The user-defined layers that a layer is or holds, each with its path in the document.
+
+    One with ``define`` is left out: its computation is known.
+
+    Args:
+        layer: The layer.
+        path: Its path.
+    """
+    if isinstance(layer, Custom):
+        if not layer.define:
+            yield path, layer
+        return
+    held = vars(layer)
+    for field in HOLDERS:
+        value = held.get(field)
+        if isinstance(value, Layer):
+            yield from customs_in(value, (*path, field))
+        elif isinstance(value, tuple):
+            for index, item in enumerate(value):
+                if isinstance(item, Layer):
+                    yield from customs_in(item, (*path, field, index))
 
 
 def _shapes(items: Any) -> Any:

@@ -59,9 +59,15 @@ def is_automatic(name: str, type_name: str) -> bool:
     return name == base or (number.isascii() and number.isdigit() and len(number) < MAX_DIGITS)
 
 
+def keras_type(layer: Any) -> str:
+    """The name of a layer's class in Keras: of a user-defined layer that of its own class."""
+    name: str = getattr(layer, "class_name", layer.type_name)
+    return name
+
+
 def inner_name(inner: Any) -> str:
     """The name of a layer that is the value of another layer's field."""
-    return inner.name or to_snake_case(inner.type_name)
+    return inner.name or to_snake_case(keras_type(inner))
 
 
 def inner_names(layers: Iterable[Any]) -> list[str]:
@@ -71,7 +77,7 @@ def inner_names(layers: Iterable[Any]) -> list[str]:
     for item in layers:
         name = item.name
         if name is None:
-            own = to_snake_case(item.type_name)
+            own = to_snake_case(keras_type(item))
             number = counts.get(own, 0)
             counts[own] = number + 1
             name = f"{own}_{number}" if number else own

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar
 
 from specfmt.fields.rules import Either, Tuple
 from specfmt.fields.spellings import FormerArguments, FormerDefaults, removed
 from specfmt.fields.types import Bool, Seed
 from specfmt.layers.base import Argument, Layer, Shape, ShapeError, Shapes, Weight
-from specfmt.layers.entries import LayerRule
-from specfmt.layers.naming import inner_name, inner_names
+from specfmt.layers.custom import Custom
+from specfmt.layers.custom_cells import CellRule, Sizes, output_and_states
+from specfmt.layers.naming import inner_name, inner_names, keras_type
 from specfmt.layers.recurrent import (
     FORMER_RECURRENT,
     FORMER_RECURRENT_DEFAULTS,
@@ -119,8 +121,12 @@ class GRUCell(Cell, GRUStep):
     seed: Seed = None
 
 
-CELLS = ("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells")
-CellRule = LayerRule(*CELLS)
+CELLS = ("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells", "Custom")
+ACell = CellRule(*CELLS)
+
+
+PlainCell = Cell | Custom
+"""A cell that is no stack."""
 
 
 @layer
@@ -132,7 +138,7 @@ class StackedRNNCells(Layer):
     supports_masking: ClassVar[bool] = False
     former_arguments: ClassVar[FormerArguments] = {"reverse_state_order": removed(False)}
 
-    cells: Annotated[tuple[Any, ...], Tuple(CellRule, 1)]
+    cells: Annotated[tuple[Any, ...], Tuple(ACell, 1)]
 
     def named_cells(self) -> dict[str, Layer]:
         """The cells by the names in the paths of their weights.
@@ -147,18 +153,37 @@ class StackedRNNCells(Layer):
             found[name] = cell
         return found
 
-    def plain_cells(self) -> Iterator[tuple[Cell, tuple[str, ...]]]:
+    def stores(self) -> Iterator[str]:
+        """The path of each cell's group in a ``.weights.h5`` file, below this layer's."""
+        counts: dict[str, int] = {}
+        for cell in self.cells:
+            group = to_snake_case(keras_type(cell))
+            number = counts.get(group, 0)
+            counts[group] = number + 1
+            yield f"cells/{group}_{number}" if number else f"cells/{group}"
+
+    def plain_cells(self) -> Iterator[tuple[PlainCell, tuple[str, ...]]]:
         """Every cell that is not a stack, with the names of the stacks around it and its own."""
         for name, cell in self.named_cells().items():
             if isinstance(cell, StackedRNNCells):
                 for inner, path in cell.plain_cells():
                     yield inner, (name, *path)
-            elif isinstance(cell, Cell):
+            elif isinstance(cell, Cell | Custom):
                 yield cell, (name,)
 
-    def state_sizes(self) -> tuple[int, ...]:
-        """The number of features of each state of each cell."""
-        return tuple(size for cell, _ in self.plain_cells() for size in cell.state_sizes())
+    @property
+    def has_known_weights(self) -> bool:
+        """Whether every cell of Keras reads an output of known size."""
+        cells = [cell for cell, _ in self.plain_cells()]
+        return all(
+            isinstance(cell, Custom) or output_size(before) is not None
+            for before, cell in pairwise(cells)
+        )
+
+    @staticmethod
+    def after(cell: Layer, step: Shape) -> Shape:
+        """The shape of a cell's output in one step, which the next cell reads."""
+        return (step[0], output_size(cell))
 
     def state_nest(self, start: int) -> Any:
         """The structure of Keras's states, as nested lists of indices counted from ``start``."""
@@ -166,9 +191,9 @@ class StackedRNNCells(Layer):
         for cell in self.cells:
             if isinstance(cell, StackedRNNCells):
                 nest.append(cell.state_nest(start))
-                start += len(cell.state_sizes())
+                start += len(state_sizes(cell))
                 continue
-            count = len(cell.state_sizes())
+            count = len(state_sizes(cell))
             nest.append(list(range(start, start + count)) if count > 1 else start)
             start += count
         return nest
@@ -186,21 +211,16 @@ class StackedRNNCells(Layer):
         )
 
     def weights(self, inputs: Shape, **kwargs: Any) -> Iterator[Weight]:
-        counts: dict[str, int] = {}
-        for name, cell in self.named_cells().items():
-            group = to_snake_case(cell.type_name)
-            number = counts.get(group, 0)
-            counts[group] = number + 1
-            store = f"cells/{group}_{number}" if number else f"cells/{group}"
+        for store, (name, cell) in zip(self.stores(), self.named_cells().items(), strict=True):
             yield from inner_weights(cell, name, store, inputs)
-            inputs = (inputs[0], output_size(cell))
+            inputs = self.after(cell, inputs)
 
     def macs(self, output: Shapes, inputs: Shape, **kwargs: Any) -> int:
         """The sum over the cells."""
         total = 0
         for cell in self.cells:
             total += cell.macs((), inputs)
-            inputs = (inputs[0], output_size(cell))
+            inputs = self.after(cell, inputs)
         return total
 
     def output_dtype(self, compute_dtype: str, *dtypes: str) -> str:
@@ -208,19 +228,32 @@ class StackedRNNCells(Layer):
         return compute_dtype
 
 
-def output_size(cell: Any) -> int:
-    """The number of features of a cell's output: the first state of the last cell."""
+def output_size(cell: Any) -> int | None:
+    """The number of features of a cell's output: that of the last cell of a stack; None if it is
+    not known."""
     while isinstance(cell, StackedRNNCells):
         cell = cell.cells[-1]
+    if isinstance(cell, Custom):
+        return output_and_states(cell)[0]
     size: int = cell.units
     return size
+
+
+def state_sizes(cell: Any) -> Sizes:
+    """The number of features of each state of a cell, or of each state of each cell of a stack."""
+    if isinstance(cell, StackedRNNCells):
+        return tuple(size for one, _ in cell.plain_cells() for size in state_sizes(one))
+    if isinstance(cell, Custom):
+        return output_and_states(cell)[1:]
+    sizes: Sizes = cell.state_sizes()
+    return sizes
 
 
 class OneCellRule(Either):
     """A cell, or a list of cells, which Keras stacks."""
 
     def __init__(self) -> None:
-        super().__init__(CellRule, Tuple(CellRule, 1), expected="a cell, or a list of cells")
+        super().__init__(ACell, Tuple(ACell, 1), expected="a cell, or a list of cells")
 
     def check(self, value: Any) -> Any:
         found = super().check(value)
@@ -243,22 +276,41 @@ class RNN(Recurrent, Stepped):
     zero_output_for_mask: Bool = False
 
     @property  # type: ignore[misc]
-    def units(self) -> int:
-        """The number of features of an output."""
+    def units(self) -> int | None:
+        """The number of features of an output; None if it is not known."""
         return output_size(self.cell)
 
     @property
     def states(self) -> int:  # type: ignore[override]
         """The number of states that a step passes to the next."""
-        return len(self.cell.state_sizes())
+        return len(state_sizes(self.cell))
+
+    @property
+    def has_known_weights(self) -> bool:
+        known: bool = self.cell.has_known_weights
+        return known
 
     def state_shapes(self, sequences: Shape) -> tuple[Shape, ...]:
-        return tuple((sequences[0], size) for size in self.cell.state_sizes())
+        return tuple((sequences[0], size) for size in state_sizes(self.cell))
 
-    def plain_cells(self) -> list[tuple[Cell, tuple[str, ...]]]:
+    def output_shape(
+        self,
+        sequences: Shape,
+        initial_state: list[Shape] | None = None,
+        mask: Shape | None = None,
+        training: object = None,
+    ) -> Any:
+        """As of other recurrent layers; None if the size of a user-defined cell is not known."""
+        known = None not in state_sizes(self.cell)
+        given = initial_state if known else None
+        found = super().output_shape(sequences, given, mask, training)
+        needed = self.units is not None and (known or not self.return_state)
+        return found if needed else None
+
+    def plain_cells(self) -> list[tuple[PlainCell, tuple[str, ...]]]:
         """The cells in the order of a step; see `StackedRNNCells.plain_cells`."""
         cell = self.cell
-        if isinstance(cell, Cell):
+        if isinstance(cell, Cell | Custom):
             return [(cell, (inner_name(cell),))]
         return [(one, (inner_name(cell), *path)) for one, path in cell.plain_cells()]
 
@@ -270,12 +322,12 @@ class RNN(Recurrent, Stepped):
         return one, (inner_name(self.cell),)
 
     def output_nest(self) -> Any:
-        if not self.return_state or isinstance(self.cell, Cell):
+        if not self.return_state or isinstance(self.cell, Cell | Custom):
             return None
         return [0, *self.cell.state_nest(1)]
 
     def input_nest(self, name: str) -> Any:
-        if name != "initial_state" or isinstance(self.cell, Cell):
+        if name != "initial_state" or isinstance(self.cell, Cell | Custom):
             return None
         return self.cell.state_nest(0)
 

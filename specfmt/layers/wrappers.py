@@ -62,6 +62,10 @@ class Bidirectional(Layer):
     def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:
         return None
 
+    @property
+    def has_known_weights(self) -> bool:
+        return all(part.has_known_weights for part in self.directions())
+
     def directions(self) -> tuple[Recurrent, Recurrent]:
         """The forward and the backward layer as Keras creates them, names included."""
         forward, backward = self.layer, self.backward_layer
@@ -81,11 +85,13 @@ class Bidirectional(Layer):
         initial_state: list[Shape] | None = None,
         mask: Shape | None = None,
         training: object = None,
-    ) -> Shapes:
+    ) -> Any:
         forward, backward = self.directions()
         self._check_pair(forward, backward)
         one: Any = forward.output_shape(sequences, mask=mask)
         other: Any = backward.output_shape(sequences, mask=mask)
+        if one is None or other is None:  # of a user-defined cell of unknown size
+            return None
         if one != other:
             raise ShapeError(
                 "outputs of the same shape in both directions",
@@ -198,6 +204,11 @@ class TimeDistributed(Layer):
     def step_layer(self) -> Layer | None:
         inner: Layer = self.layer
         return inner
+
+    @property
+    def has_known_weights(self) -> bool:
+        known: bool = self.layer.has_known_weights
+        return known
 
     @classmethod
     def output_rank(cls, fields: dict[str, Any], rank: int | None) -> int | None:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from specfmt.graph.assumed import completed, unknown_layers, with_layer
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph, Unit
 from specfmt.layers.custom_weights import WeightsRule
+from specfmt.layers.naming import inner_name, inner_names
+from specfmt.layers.wrappers import Bidirectional
 from specfmt.spec.document import ModelSpec
 from specfmt.weights import checkpoints, keras3, legacy_h5
 from specfmt.weights.archives import opened
@@ -53,11 +56,71 @@ def described(spec: ModelSpec, source: File) -> ModelSpec:
         return spec
     for unit, path, layer in unknown:
         if not layer.weights_:
-            prefix = "layer/" * (len(path) - len(unit.path))
-            entry = entry_weights(stored.get(unit.path, []), prefix, layer.name or unit.name)
+            place = place_in(unit.layer, path[len(unit.path) :])
+            found = place.among(stored.get(unit.path, []))
+            entry = entry_weights(found, place.prefix, layer.name or unit.name)
             if entry:
                 spec = with_layer(spec, path, {"weights_": WeightsRule().check(entry)})
     return with_shapes(spec, stored)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file has the weights of a layer inside another layer.
+
+    Attributes:
+        stores: The groups of a file of Keras 3, below the outer layer's.
+        names: The names in the weights' paths, the outermost first.
+        is_only: Whether no other layer inside the outer one has weights.
+    """
+
+    stores: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    is_only: bool = True
+
+    @property
+    def prefix(self) -> str:
+        """The path of the group, with a slash at the end."""
+        return "".join(f"{store}/" for store in self.stores)
+
+    def among(self, found: Found) -> Found:
+        """The layer's own weights among those of the outer layer."""
+        if self.prefix and any(name.startswith(self.prefix) for name, _, _ in found):
+            return [item for item in found if item[0].startswith(self.prefix)]
+        is_named = self.is_only
+        for own in self.names:
+            inside = [item for item in found if own in item[0].split("/")[:-1]]
+            is_named = self.is_only or bool(inside)
+            found = inside or found
+        return found if is_named else []
+
+
+def place_in(layer: Any, inside: Path) -> Place:
+    """Where the weights of a layer inside another one are.
+
+    Args:
+        layer: The outer layer.
+        inside: The path of the inner layer in it; empty for the layer itself.
+    """
+    stores, names, is_only = [], [], True
+    for field, following in zip(inside, (*inside[1:], None), strict=True):
+        if isinstance(field, int):
+            continue
+        inner = getattr(layer, field)
+        store = field
+        if isinstance(layer, Bidirectional):
+            directions = dict(zip(("layer", "backward_layer"), layer.directions(), strict=True))
+            inner, is_only = directions[field], False
+            store = {"layer": "forward_layer"}.get(field, field)
+        if field == "cells" and isinstance(following, int):
+            inner, is_only = inner[following], is_only and len(inner) == 1
+            store = list(layer.stores())[following]
+            names.append(inner_names(layer.cells)[following])
+        else:
+            names.append(inner_name(inner))
+        stores.append(store)
+        layer = inner
+    return Place(tuple(stores), tuple(names), is_only)
 
 
 def survey(graph: Graph, source: File) -> dict[Path, Found]:

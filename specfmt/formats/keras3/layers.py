@@ -14,8 +14,7 @@ from specfmt.layers.activations import activation_layer
 from specfmt.layers.base import KERAS_LAYERS, Layer
 from specfmt.layers.custom import Custom
 from specfmt.layers.naming import inner_name, inner_names
-from specfmt.layers.preprocessing_augmentation import Pipeline
-from specfmt.layers.recurrent_cells import RNN, Cell, StackedRNNCells, output_size
+from specfmt.layers.recurrent_cells import RNN
 from specfmt.layers.wrappers import Bidirectional, TimeDistributed
 from specfmt.vocab.base import Term
 
@@ -81,7 +80,7 @@ class LayerWriter:
             own["layer"], own["backward_layer"] = layer.directions()
         inner = inner_arguments(layer, args)
         values = {
-            key: self._value(value, trainable or not layer.trainable_reaches_parts, inner)
+            key: self._value(layer, value, trainable or not layer.trainable_reaches_parts, inner)
             for key, value in own.items()
             if key not in layer.omitted_fields and not (key in WRITTEN_WHERE_SET and value is None)
         }
@@ -99,30 +98,29 @@ class LayerWriter:
             del config["trainable"], config["dtype"]
         return config
 
-    def _value(self, value: Any, trainable: bool, inner: dict[str, Any] | None) -> Any:
+    def _value(
+        self, owner: Layer, value: Any, trainable: bool, inner: dict[str, Any] | None
+    ) -> Any:
         if isinstance(value, Layer):
             return self.write(value, inner_name(value), trainable and value.trainable, inner)
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], Layer):
-            return self._list(value, trainable, inner)
+            return self._list(owner, value, trainable, inner)
         if (
             isinstance(value, Term) and value.layer
         ):  # an activation that was given to Keras as a layer
             return LayerWriter(None).write(activation_layer(value), value.layer)
         return plain(value)
 
-    def _list(self, parts: Any, trainable: bool, inner: dict[str, Any] | None) -> list[Json]:
+    def _list(
+        self, owner: Any, parts: Any, trainable: bool, inner: dict[str, Any] | None
+    ) -> list[Json]:
         """Consecutive layers, such as stacked cells, each built for the output of the one before."""
         items = []
         for part, name in zip(parts, inner_names(parts), strict=True):
             items.append(self.write(part, name, trainable and part.trainable, inner))
             if inner is not None:
-                shape = shapes(inner["sequences"])
-                after = (
-                    [shape[0], output_size(part)]
-                    if isinstance(part, Cell | StackedRNNCells)
-                    else list(Pipeline.after(part, tuple(shape)))
-                )
-                inner = {"sequences": after}
+                shape = tuple(shapes(inner["sequences"]))
+                inner = {"sequences": list(owner.after(part, shape))}
         return items
 
     def _custom(self, layer: Custom, name: str) -> Json:

@@ -27,6 +27,7 @@ from specfmt.formats.config.lenient import fit_arguments, unboxed
 from specfmt.formats.config.reading import Json, as_list, as_text, fail, show
 from specfmt.formats.read import keras2
 from specfmt.formats.read.bidirectional import holds_known, undo_bidirectional, without_forced_zeros
+from specfmt.formats.read.cell_sizes import add_sizes_between
 from specfmt.formats.read.keras3 import (
     HIDDEN_DEFAULTS,
     LAYER_FIELDS,
@@ -265,9 +266,10 @@ class LayerReader:
             return self._nested(value, path, policy, frozen=frozen)
         if key in LAYER_LIST_FIELDS or (key == "cell" and isinstance(value, list)):
             cells = as_list(value, path, key)
-            return _without_automatic_names(
-                [self.read(c, (*path, i), policy, frozen=frozen) for i, c in enumerate(cells)]
-            )
+            entries = [self.read(c, (*path, i), policy, frozen=frozen) for i, c in enumerate(cells)]
+            if key != "layers":
+                add_sizes_between(entries, cells)
+            return _without_automatic_names(entries)
         if isinstance(value, (dict, list)):
             value = unboxed(value, path)
         if self.context.tfjs and isinstance(value, str) and key in _TFJS_WORDS:
@@ -392,7 +394,7 @@ def reads_mapping(item: Any) -> bool:
 
 
 def _holds_unknown(values: Json) -> bool:
-    """Whether a recurrent layer has a user-defined cell, whose computation is unknown."""
+    """Whether a recurrent layer has a cell that is no layer of the spec, such as a model."""
     cell = values.get("cell")
     cells = cell if isinstance(cell, list) else [cell] if cell else values.get("cells") or []
     return any(item.get("type") not in CELLS for item in cells if isinstance(item, dict))

@@ -9,6 +9,7 @@ from specfmt.fields.errors import FieldError, NestedError
 from specfmt.fields.validation import validate
 from specfmt.formats.config.reading import Json
 from specfmt.formats.read.assemble import Record
+from specfmt.formats.read.cell_sizes import add_cell_sizes
 from specfmt.formats.read.nodes import Ref, intact_tensor
 from specfmt.layers.base import is_floating
 from specfmt.layers.custom import Custom
@@ -16,6 +17,9 @@ from specfmt.layers.policies import compute_dtype
 from specfmt.vocab.base import CUSTOM
 
 MOST_OUTPUTS: Final = 999
+
+RECURRENT: Final = frozenset(("cell", "layer"))
+"""Fields of layers that have cells, or hold such layers."""
 
 
 def add_output_shapes(
@@ -29,7 +33,7 @@ def add_output_shapes(
         policy: The model's dtype policy.
         returned: The model's outputs, whose shapes the source does not contain.
     """
-    custom = {r.name: r.entry for r in records if r.entry.get("type") == CUSTOM}
+    custom = {r.name: r.entry for r in records if _holds_custom(r.entry)}
     if not custom:
         return
     items = [item for item in layers if isinstance(item, dict)]
@@ -49,6 +53,9 @@ def add_output_shapes(
         shapes = [_common(outputs.get(index, [])) for index in range(counts[name])]
         if all(shape is None for shape in shapes):
             continue
+        if entry["type"] != CUSTOM:
+            add_cell_sizes(entry, shapes)
+            continue
         declared: Json = {"shape": shapes[0] if len(shapes) == 1 else shapes}
         dtypes = {tensor.get("dtype") for tensors in outputs.values() for tensor in tensors}
         read = str(reads.get(name, {}).get("dtype", "float32"))
@@ -60,6 +67,11 @@ def add_output_shapes(
         except (FieldError, NestedError):
             continue
         entry.update(declared)
+
+
+def _holds_custom(entry: Json) -> bool:
+    """Whether a layer is user-defined, or may have a user-defined cell."""
+    return entry.get("type") == CUSTOM or not RECURRENT.isdisjoint(entry)
 
 
 def _common(tensors: list[Json]) -> list[Any] | None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfmt.diagnostics import Path
-from specfmt.graph.assumed import completed, unknown_layers, with_layer
+from specfmt.graph.assumed import completed, inner_input, is_cell, unknown_layers, with_layer
 from specfmt.graph.build import build
 from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Graph, Unit, Value, values_in
 from specfmt.graph.symbolic import show_value
 from specfmt.layers.base import Shape
 from specfmt.layers.custom import Custom
+from specfmt.layers.custom_cells import output_and_states
 from specfmt.layers.custom_weights import as_weight
 from specfmt.layers.keras_names import KERAS_LAYERS
 from specfmt.layers.naming import is_identifier
@@ -33,6 +34,9 @@ from specfmt.targets.unknown import (
     preferred_class,
 )
 
+CELL = "A cell: it returns the output of one time step, and a list of the states for the next step."
+"""A note in the docstring of a stub that is a cell of a recurrent layer."""
+
 
 @dataclass(frozen=True)
 class StubContext:
@@ -48,6 +52,7 @@ class StubContext:
         arguments: The parameters of ``call``.
         task: What the user has to write.
         outputs: The sizes and the dtype of each output, as source.
+        cell: Of a cell: the features of its output and its states, as source; else None.
     """
 
     name: str
@@ -60,6 +65,7 @@ class StubContext:
     arguments: list[str]
     task: str
     outputs: list[tuple[str, str]]
+    cell: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Unknown:
         layer: Its definition.
         reads: The arguments of its call.
         outputs: Shape and dtype of each output.
+        is_cell: Whether it is a cell of a recurrent layer; its states follow its output.
     """
 
     unit: Unit
@@ -79,6 +86,7 @@ class Unknown:
     layer: Custom
     reads: dict[str, Any]
     outputs: tuple[tuple[Shape, str], ...]
+    is_cell: bool = False
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -153,8 +161,15 @@ def _unknown(unit: Unit, path: Path, layer: Custom) -> Unknown:
         outputs = tuple((value.shape or (None,), value.dtype) for value in node.outputs)
         return Unknown(unit, path, layer, node.args, outputs)
     (value,) = node.inputs()[:1]
-    shape = value.shape or (None,)
-    step = Value(value.name, (shape[0], *shape[2:]), value.dtype)
+    inside = path[len(unit.path) :]
+    step = Value(value.name, inner_input(unit.layer, inside, value.shape or (None,)), value.dtype)
+    if is_cell(inside):
+        sizes = output_and_states(layer)
+        dtype = node.outputs[0].dtype
+        cell_outputs = tuple(((None, size), dtype) for size in sizes)
+        states = [Value(value.name, shape, dtype) for shape, _ in cell_outputs[1:]]
+        reads = {"inputs": step, "states": states}
+        return Unknown(unit, path, layer, reads, cell_outputs, is_cell=True)
     output = layer.output_shape(step.shape)
     return Unknown(unit, path, layer, {"inputs": step}, ((output, node.outputs[0].dtype),))
 
@@ -176,15 +191,18 @@ def _define(
     attrs = {key: identifier(key.replace("/", "_")) for key in first.shapes}
     shaped = [key for key in attrs if len({item.shapes[key] for item in group}) > 1]
     varies = any(item.outputs != first.outputs for item in group)
+    given = "sizes" if first.is_cell else "gives"
     arguments = []
     for item, config in zip(group, configs, strict=True):
         own = {key: config[key] for key in keys if key in config}
         own |= {f"{attrs[key]}_shape": item.shapes[key] for key in shaped}
-        if varies:
+        if varies and item.is_cell:
+            own["sizes"] = [shape[1] for shape, _ in item.outputs]
+        elif varies:
             own["gives"] = [shape[1:] for shape, _ in item.outputs]
         own |= _common(item.layer, item.unit.around)
         arguments.append(own)
-    parameters = [*keys, *(f"{attrs[key]}_shape" for key in shaped), *(["gives"] if varies else [])]
+    parameters = [*keys, *(f"{attrs[key]}_shape" for key in shaped), *([given] if varies else [])]
     stores = dict.fromkeys(
         "/".join(key.split("/")[:depth]) for key in attrs for depth in range(1, key.count("/") + 1)
     )
@@ -215,22 +233,33 @@ def _define(
         kind = "self.compute_dtype" if dtype == "float32" else string(dtype)
         outputs.append((sizes, kind))
     reads = ", ".join(show_value(value) for value in tensors if value.shape)
-    given = ", ".join(show_shape(shape) for shape, _ in first.outputs)
+    returned = ", ".join(show_shape(shape) for shape, _ in first.outputs)
     return (
         StubContext(
             name=name,
             package=_package(first.layer),
             doc=f"Stub for {describe_layer(first.layer, first.unit)}: implement `call`.",
-            notes=_notes(group, configs, reads, given, assumed),
+            notes=_notes(group, configs, reads, returned, assumed),
             parameters=parameters,
             parts=parts,
             weights=weights,
             arguments=positional,
-            task=f"write what {name} computes: {reads} -> {given}",
+            task=f"write what {name} computes: {reads} -> {returned}",
             outputs=outputs,
+            cell=_cell_sizes(first, varies=varies),
         ),
         arguments,
     )
+
+
+def _cell_sizes(item: Unknown, *, varies: bool) -> tuple[str, str] | None:
+    """The source of the attributes ``output_size`` and ``state_size`` of a cell."""
+    if not item.is_cell:
+        return None
+    output, *states = (shape[1] for shape, _ in item.outputs)
+    if varies:
+        return "sizes[0]", "sizes[1:]" if len(states) > 1 else "sizes[1]"
+    return literal(output), literal(states if len(states) > 1 else states[0])
 
 
 def _sizes(batch: str, shape: Shape) -> str:
@@ -285,6 +314,8 @@ def _notes(
     if len(group) == 1 and configs[0]:
         lines += paragraph(f"Config: {config_text(configs[0])}.")
     lines += paragraph(f"Takes {reads or 'nothing'} and returns {given}.")
+    if group[0].is_cell:
+        lines += paragraph(CELL)
     if any(item.unit in assumed for item in group):
         lines += paragraph(INFERRED_SHAPE)
     return lines

@@ -34,6 +34,12 @@ from specfmt.targets.unknown import (
 
 ANNOTATIONS = {bool: "bool", int: "int", float: "float", str: "str"}
 
+CELL = (
+    "A cell: it gets one time step and the states, and returns the output and a list of the states "
+    "for the next step. The states are zeros at the first step."
+)
+"""A note in the docstring of a stub that is a cell of a recurrent layer."""
+
 
 @dataclass(eq=False)
 class Stub:
@@ -44,7 +50,7 @@ class Stub:
         unit: The layer in the graph, or the wrapper around it.
         module: The module that replaces it.
         args, kwargs: The arguments of the call.
-        outputs: The outputs of the call.
+        outputs: The outputs of the call; of a cell its output, and a list of its states.
     """
 
     layer: Custom
@@ -52,7 +58,7 @@ class Stub:
     module: ModuleDef
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    outputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor | list[Tensor], ...]
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -199,7 +205,8 @@ def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubConte
 def _task(name: str, stub: Stub) -> str:
     """What the user has to write."""
     reads = ", ".join(map(_shown, _tensors((*stub.args, stub.kwargs))))
-    return f"write what {name} computes: {reads} -> {', '.join(map(_shown, stub.outputs))}"
+    returns = ", ".join(map(_shown, _tensors(stub.outputs)))
+    return f"write what {name} computes: {reads} -> {returns}"
 
 
 def _notes(
@@ -231,10 +238,12 @@ def _notes(
         tensors = _tensors((*stub.args, stub.kwargs))
         lines += paragraph(
             f"{who} {', '.join(map(_shown, tensors)) or 'nothing'} and returns "
-            f"{', '.join(map(_shown, stub.outputs))}.",
+            f"{', '.join(map(_shown, _tensors(stub.outputs)))}.",
         )
     reads = _tensors((*group[0].args, group[0].kwargs))
-    if any(value.rank > 3 for value in (*reads, *group[0].outputs)):
+    if any(isinstance(output, list) for output in group[0].outputs):
+        lines += paragraph(CELL)
+    if any(value.rank > 3 for value in (*reads, *_tensors(group[0].outputs))):
         lines += paragraph("Axes are in Keras's order: channels last.")
     if any(stub.unit in assumed for stub in group):
         lines += paragraph(INFERRED_SHAPE)
@@ -291,7 +300,7 @@ def _union(values: Any) -> str:
 def _returned(stub: Stub) -> str:
     if len(stub.outputs) == 1:
         return "torch.Tensor"
-    return f"tuple[{', '.join(['torch.Tensor'] * len(stub.outputs))}]"
+    return f"tuple[{', '.join(map(_type, stub.outputs))}]"
 
 
 def _tensors(nest: Any) -> list[Tensor]:

@@ -9,6 +9,7 @@ from specfmt.layers.naming import is_identifier
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
 from specfmt.targets.torch.registry import lower
+from specfmt.targets.torch.steps import ModuleDef
 from specfmt.targets.torch.stubs import Stub
 from specfmt.targets.unknown import attribute_names
 
@@ -22,15 +23,7 @@ def custom(layer: Custom, builder: LayerBuilder, /, *args: Any, **kwargs: Any) -
         for key, value in kwargs.items()
         if is_identifier(key) and key != "training" and value is not None
     }
-    names = attribute_names(list(layer.weights_))
-    weights = {weight.name: weight for weight in layer.weights()}
-    module = builder.module(
-        layer.class_name,
-        params={attr: builder.weights[name] for name, attr in names.items()},
-        buffers=tuple(names[n] for n, weight in weights.items() if not weight.trainable),
-        heavy=True,
-        initializes_itself=True,
-    )
+    module = own_module(layer, builder)
     outputs = _outputs(layer, builder, args, kwargs)
     builder.class_builder.stubs.add(
         Stub(layer, builder.unit, module, tuple(positional), arguments, outputs)
@@ -43,6 +36,19 @@ def custom(layer: Custom, builder: LayerBuilder, /, *args: Any, **kwargs: Any) -
         module=module.ctor if len(positional) == 1 and not arguments else None,
         module_def=module,
         heavy=True,
+    )
+
+
+def own_module(layer: Custom, builder: LayerBuilder) -> ModuleDef:
+    """The module that replaces a user-defined layer, with its weights."""
+    names = attribute_names(list(layer.weights_))
+    weights = {weight.name: weight for weight in layer.weights()}
+    return builder.module(
+        layer.class_name,
+        params={attr: builder.weights[name] for name, attr in names.items()},
+        buffers=tuple(names[n] for n, weight in weights.items() if not weight.trainable),
+        heavy=True,
+        initializes_itself=True,
     )
 
 

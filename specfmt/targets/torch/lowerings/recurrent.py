@@ -333,7 +333,12 @@ def state(builder: LayerBuilder, layer: Recurrent, index: int) -> Tensor:
 
 def state_name(builder: LayerBuilder, index: int) -> str:
     """The name of a last state: ``encoder_h``, ``encoder_c``."""
-    return "_".join(filter(None, (builder.node.name, builder.part, "hc"[index])))
+    return "_".join(filter(None, (builder.node.name, builder.part, state_suffix(index))))
+
+
+def state_suffix(index: int) -> str:
+    """The end of a state's name: h, c, then s2, s3."""
+    return "hc"[index] if index < 2 else f"s{index}"
 
 
 def run_stock(
@@ -458,7 +463,7 @@ def recalled(
     if not layer.stateful or call.states:
         return call
     shape = shape or layer.state_shape(call.x.shape)
-    kept = [_memory(builder, i, shape) for i in range(layer.states)]
+    kept = [memory(builder, i, shape) for i in range(layer.states)]
     return replace(call, states=[Method(each, "clone") if copy else each for each in kept])
 
 
@@ -482,12 +487,17 @@ def remember(
     if not layer.stateful:
         return
     for i, last in enumerate(states):
-        kept = _memory(builder, i, shape or layer.state_shape(x.shape))
-        update = Method(kept, "copy_", (Method(last, "detach"),))
-        builder.step(update, Tensor((), last.dtype, "kept"), layout=layout, effect=True)
+        store(builder, memory(builder, i, shape or layer.state_shape(x.shape)), last, layout)
 
 
-def _memory(builder: LayerBuilder, index: int, shape: Shape) -> SelfAttr:
+def store(builder: LayerBuilder, kept: SelfAttr, last: Tensor, layout: Layout = "keras") -> None:
+    """Write a last state into the buffer that keeps it; no gradient flows into it."""
+    update = Method(kept, "copy_", (Method(last, "detach"),))
+    builder.step(update, Tensor((), last.dtype, "kept"), layout=layout, effect=True)
+
+
+def memory(builder: LayerBuilder, index: int, shape: Shape) -> SelfAttr:
+    """The buffer that keeps a state of a stateful layer between its calls."""
     if shape[0] is None:
         raise TargetError(
             "expected a known batch size for a stateful layer, received any",
@@ -495,7 +505,7 @@ def _memory(builder: LayerBuilder, index: int, shape: Shape) -> SelfAttr:
             "stateful",
         )
     sizes = tuple(size or 0 for size in shape)
-    return builder.parameter(Memory(sizes), "hc"[index], trainable=False)
+    return builder.parameter(Memory(sizes), state_suffix(index), trainable=False)
 
 
 def lower_by(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from specfmt.layers.custom import Custom
 from specfmt.layers.recurrent_cells import (
     RNN,
     Cell,
@@ -12,9 +13,11 @@ from specfmt.layers.recurrent_cells import (
     LSTMCell,
     SimpleRNNCell,
     StackedRNNCells,
+    state_sizes,
 )
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor
+from specfmt.targets.torch.lowerings.custom_cells import run_custom_cell
 from specfmt.targets.torch.lowerings.penalized_cells import penalize_cells, watches_steps
 from specfmt.targets.torch.lowerings.recurrent import (
     Context,
@@ -50,19 +53,25 @@ def run_rnn(builder: LayerBuilder, layer: RNN, call: Context) -> Result:
     result: Result | None = None
     for number, (cell, path) in enumerate(cells):
         last = number == len(cells) - 1
-        one = cell.over_time(
-            return_sequences=layer.return_sequences if last else True,
-            zero_output_for_mask=layer.zero_output_for_mask,
-            return_state=True,
-            stateful=layer.stateful,
-        )
-        count = len(cell.state_sizes())
+        sequences = layer.return_sequences if last else True
+        count = len(state_sizes(cell))
         own, given = given[:count], given[count:]
         part = builder.inner(cell, "_".join(path[1:]), "/".join(path))
         if result is not None:
             # The outputs of masked steps are not read: the next cell skips the same steps.
             x = result.output if watched is None else watched[-1][0]
             call = replace(call, x=x)
+        if isinstance(cell, Custom):
+            now = replace(call, states=own)
+            result = run_custom_cell(part, layer, cell, now, sequences=sequences)
+            states += result.states
+            continue
+        one = cell.over_time(
+            return_sequences=sequences,
+            zero_output_for_mask=layer.zero_output_for_mask,
+            return_state=True,
+            stateful=layer.stateful,
+        )
         result = run_cell(part, one, replace(call, states=own), watched)
         states += result.states
     assert result is not None
