@@ -142,7 +142,7 @@ def inner_input(layer: Any, path: Path, shape: Shape | None) -> Shape | None:
         path: The path of the inner layer in it.
         shape: The shape of its first input; None if it is not known.
     """
-    for field, following in zip(path, (*path[1:], None), strict=True):
+    for field, following in zip(path, (*path[1:], None), strict=False):
         if shape is None or isinstance(field, int):
             continue
         inner = getattr(layer, field)

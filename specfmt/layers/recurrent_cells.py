@@ -276,7 +276,7 @@ class RNN(Recurrent, Stepped):
     zero_output_for_mask: Bool = False
 
     @property  # type: ignore[misc]
-    def units(self) -> int | None:
+    def units(self) -> int | None:  # type: ignore[override]
         """The number of features of an output; None if it is not known."""
         return output_size(self.cell)
 

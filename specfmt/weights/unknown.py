@@ -103,7 +103,7 @@ def place_in(layer: Any, inside: Path) -> Place:
         inside: The path of the inner layer in it; empty for the layer itself.
     """
     stores, names, is_only = [], [], True
-    for field, following in zip(inside, (*inside[1:], None), strict=True):
+    for field, following in zip(inside, (*inside[1:], None), strict=False):
         if isinstance(field, int):
             continue
         inner = getattr(layer, field)

@@ -35,7 +35,7 @@ def add_cell_sizes(entry: Json, shapes: list[list[Any] | None]) -> None:
         shapes: The shape of each of its outputs without the batch axis, as far as it is known.
     """
     output = shapes[0] if shapes else None
-    size = output[-1] if output else None
+    size: Any = output[-1] if output else None
     if entry["type"] == Bidirectional.type_name:
         if entry.get("merge_mode", "concat") == "concat" and _is_size(size):
             size = None if size % 2 else size // 2
