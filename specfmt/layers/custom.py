@@ -53,6 +53,10 @@ class Custom(Layer):
     layers and operations that compute what the class computes, with its call arguments as
     ``x``, ``y``, ``z``: then its shapes and weights are known and the class is not used.  A call
     may have any arguments.
+
+    As the `cell` of an `RNN`, ``shape`` is the features of its output and of its only state
+    (``[4]``), or a list with those of the output and of each state (``[[4], [4], [8]]``);
+    ``define`` is not possible there.
     """
 
     call_arguments = (Argument("inputs", required=False),)

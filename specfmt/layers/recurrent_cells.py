@@ -268,7 +268,8 @@ class Stepped(Layer):
 
 @layer
 class RNN(Recurrent, Stepped):
-    """Runs a cell, or several stacked cells, over a sequence."""
+    """Runs a cell, or several stacked cells, over a sequence; a cell may be a user-defined
+    layer (`Custom`)."""
 
     # Keras does not set `trainable` of the cell, which owns the weights.
     trainable_reaches_parts: ClassVar[bool] = False
@@ -300,12 +301,16 @@ class RNN(Recurrent, Stepped):
         mask: Shape | None = None,
         training: object = None,
     ) -> Any:
-        """As of other recurrent layers; None if the size of a user-defined cell is not known."""
+        """As of other recurrent layers, with None for what a user-defined cell does not tell."""
         known = None not in state_sizes(self.cell)
         given = initial_state if known else None
-        found = super().output_shape(sequences, given, mask, training)
-        needed = self.units is not None and (known or not self.return_state)
-        return found if needed else None
+        found: Any = super().output_shape(sequences, given, mask, training)
+        if self.units is not None and (known or not self.return_state):
+            return found
+        shapes = (
+            [one if one[-1] is not None else None for one in found] if self.return_state else []
+        )
+        return tuple(shapes) if any(shapes) else None
 
     def plain_cells(self) -> list[tuple[PlainCell, tuple[str, ...]]]:
         """The cells in the order of a step; see `StackedRNNCells.plain_cells`."""

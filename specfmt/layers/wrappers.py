@@ -90,8 +90,9 @@ class Bidirectional(Layer):
         self._check_pair(forward, backward)
         one: Any = forward.output_shape(sequences, mask=mask)
         other: Any = backward.output_shape(sequences, mask=mask)
-        if one is None or other is None:  # of a user-defined cell of unknown size
-            return None
+        for found in (one, other):
+            if found is None or (forward.return_state and None in found):
+                return None  # a user-defined cell does not tell its sizes
         if one != other:
             raise ShapeError(
                 "outputs of the same shape in both directions",

@@ -48,7 +48,7 @@ def add_cell_sizes(entry: Json, shapes: list[list[Any] | None]) -> None:
 
 
 def _set(entry: Any, size: Any, states: list[list[Any] | None]) -> None:
-    if not isinstance(entry, dict) or entry.get("type") != RNN.type_name or not _is_size(size):
+    if not isinstance(entry, dict) or entry.get("type") != RNN.type_name:
         return
     cell = entry.get("cell")
     while isinstance(cell, list) or (
@@ -58,8 +58,13 @@ def _set(entry: Any, size: Any, states: list[list[Any] | None]) -> None:
         cell, states = cells[-1], []  # they are those of all cells
     if isinstance(cell, dict) and cell.get("type") == CUSTOM and cell.get("shape") is None:
         found = [state if state and _is_size(state[-1]) else None for state in states]
-        single = not found or found == [[size]]
-        cell["shape"] = [size] if single else [[size], *found]
+        output = [size] if _is_size(size) else None
+        if not found or found == [output]:
+            cell["shape"] = output
+        else:
+            cell["shape"] = [output, *found]
+        if output is None and not any(found):
+            del cell["shape"]
 
 
 def _is_size(value: Any) -> bool:

@@ -12,6 +12,7 @@ from specfmt.formats.read.graph_reader import INPUT, GraphReader
 from specfmt.formats.read.input_shapes import input_spec, layer_input
 from specfmt.formats.read.nodes import Call, Ref
 from specfmt.formats.read.serialized_layers import MODELS, layer_parts, output_rank
+from specfmt.formats.read.tensor_shapes import add_built_shape
 from specfmt.vocab.base import CUSTOM
 from specfmt.vocab.naming import to_snake_case
 
@@ -79,6 +80,8 @@ class SequentialReader(GraphReader):
                 continue
             rank = output_rank(record.entry, rank)
             current = Ref(name, 0, 0)
+            if i + 1 < len(layers):
+                add_built_shape(record.entry, layers[i + 1])
         if current is None:
             if build_shape is not None:
                 found = input_spec(build_shape, None, (*outer, "build_input_shape"))

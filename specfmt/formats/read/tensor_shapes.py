@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 from specfmt.fields.errors import FieldError, NestedError
@@ -67,6 +68,25 @@ def add_output_shapes(
         except (FieldError, NestedError):
             continue
         entry.update(declared)
+
+
+def add_built_shape(entry: Json, following: Any) -> None:
+    """Set ``shape`` of a custom layer in a chain from the shape for which Keras 3 built the next one.
+
+    Args:
+        entry: The entry of the layer; it is changed in place.
+        following: The next layer as the source has it.
+    """
+    built = following.get("build_config") if isinstance(following, dict) else None
+    shape = _common([{"shape": built.get("input_shape") if isinstance(built, dict) else None}])
+    if shape is None or not _holds_custom(entry):
+        return
+    if entry["type"] != CUSTOM:
+        add_cell_sizes(entry, [shape])
+    elif entry.get("shape") is None:
+        with suppress(FieldError, NestedError):
+            validate(Custom, {"class": CUSTOM, "shape": shape}, CUSTOM)
+            entry["shape"] = shape
 
 
 def _holds_custom(entry: Json) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.layers.base import nested_layers
+from specfmt.layers.custom import Custom
 from specfmt.layers.recurrent import Recurrent, SimpleRNN
 from specfmt.layers.recurrent_cells import RNN, StackedRNNCells
 from specfmt.targets.torch.activity import is_penalized
@@ -29,6 +30,13 @@ def watches_steps(builder: LayerBuilder, layer: RNN) -> bool:
             "an activity regularizer of a cell in a loop over time, with which Keras's compiled `fit` "
             "fails",
             "set `unroll: true`, or set activity_regularizer on the RNN, which penalizes its outputs",
+            "cell",
+            "SF304",
+        )
+    if any(isinstance(cell, Custom) for cell in cells):
+        raise TargetError(
+            "an activity regularizer of cells, one of which is user-defined, has no PyTorch form",
+            "set activity_regularizer on the RNN, which penalizes its outputs",
             "cell",
             "SF304",
         )
