@@ -173,6 +173,70 @@ def array_functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
     ]  # fmt: skip
 
 
+def exceptional_functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
+    """Arithmetic with exceptions at zero, lookups, losses, color spaces and conversions."""
+    plain, image = Case({}, (4, 6)), Case({}, IMAGE)
+    two, rows = Case({}, [(4, 6), (4, 6)]), Case({}, [(6,), (6,)])
+    whole = Case({}, (4,), dtypes=("int32",), high=5)
+    pixels = Case({}, (4, 4, 3), dtypes=("uint8",), high=255)
+    rng = np.random.default_rng(1)
+    table, positive = rng.standard_normal((5, 3)).astype("float32"), np.arange(6.0) / 2 + 0.5
+    kernel = rng.standard_normal((3, 3, 3, 4)).astype("float32")
+    deep = rng.standard_normal((2, 2, 2, 2, 3)).astype("float32")
+    weights, ramp = rng.standard_normal((6, 2)).astype("float32"), np.arange(6, dtype="float32")
+    volume, square = Case({}, (4, 5, 4, 2)), Case({}, (3, 3))
+    spectrum = Case({}, (4, 3))
+
+    def definite(x: Any) -> Any:
+        return tf.matmul(x, x, transpose_b=True) + 4 * tf.eye(3)
+
+    found: list[tuple[str, Any, Case]] = [
+        ("xlogy", lambda x, y: tf.math.xlogy(tf.nn.relu(x), tf.abs(y) + 0.1), two),
+        ("xlogy of constants", lambda x: [
+            tf.math.xlogy(x, 2.5), tf.math.xlogy(2.5, tf.abs(x)), tf.math.xlogy(0.0, tf.abs(x)),
+            tf.math.xlogy(x, positive.astype("float32")), tf.math.xlogy(ramp, tf.abs(x))], plain),
+        ("xlog1py", lambda x: [
+            tf.math.xlog1py(tf.nn.relu(x), tf.abs(x)), tf.math.xlog1py(x, 1.5)], plain),
+        ("xdivy", lambda x, y: [tf.math.xdivy(tf.nn.relu(x), tf.nn.relu(x)),
+            tf.math.xdivy(x, y), tf.math.xdivy(x, 2.0)], two),
+        ("no nan", lambda x: [tf.math.multiply_no_nan(x, tf.nn.relu(x)),
+            tf.math.reciprocal_no_nan(tf.nn.relu(x))], plain),
+        ("truncated", lambda x, y: [tf.truncatediv(x, y), tf.truncatemod(x, y),
+            tf.truncatediv(x, 0.7), tf.truncatemod(x, 0.7)], two),
+        ("l2_loss", lambda x: tf.nn.l2_loss(x) + x, plain),
+        ("euclidean", lambda x: [tf.math.reduce_euclidean_norm(x), tf.math.reduce_euclidean_norm(
+            x, axis=1), tf.math.reduce_euclidean_norm(x, axis=[1, 2], keepdims=True)], plain),
+        ("saturate_cast", lambda x: tf.saturate_cast(x * 100, tf.int8), plain),
+        ("clip of tensors", lambda x, y: [tf.clip_by_value(x, -tf.abs(y), tf.abs(y)),
+            tf.clip_by_value(x, y, 1.0), tf.clip_by_value(x, -1.0, 1.0)], two),
+        ("embedding_lookup", lambda x: tf.nn.embedding_lookup(table, x), whole),
+        ("adjoint", lambda x, y: [tf.matmul(x, y, adjoint_b=True), tf.linalg.adjoint(x)], two),
+        ("spectra", lambda x: [tf.linalg.eigvalsh(definite(x)),
+            tf.linalg.svd(x, compute_uv=False)], square),
+        ("xw_plus_b", lambda x: [tf.compat.v1.nn.xw_plus_b(x, weights, [1.0, 2.0]),
+            tf.compat.v1.nn.relu_layer(x, weights, [1.0, 2.0])], Case({}, (6,))),
+        ("weighted cross entropy", lambda x, y: tf.nn.weighted_cross_entropy_with_logits(
+            tf.nn.sigmoid(y), x, 2.5), rows),
+        ("adjust_gamma", lambda x: tf.image.adjust_gamma(tf.abs(x), 0.5, 2.0), image),
+        ("convert_image_dtype", lambda x: tf.image.convert_image_dtype(x, tf.float32), pixels),
+        ("psnr", lambda x, y: tf.image.psnr(x, y, 2.0), Case({}, [IMAGE, IMAGE])),
+        ("nn.pool", lambda x: [tf.nn.pool(x, [2, 2], "MAX", padding="SAME"),
+            tf.nn.pool(x, [2, 3], "AVG", strides=[2, 1])], image),
+        ("conv3d", lambda x: tf.nn.conv3d(x, deep, [1, 1, 2, 1, 1], "SAME"), volume),
+        ("conv2d with own padding", lambda x: tf.nn.conv2d(
+            x, kernel, 1, [[0, 0], [1, 1], [2, 0], [0, 0]]), image),
+        ("resize of pixels", lambda x: [tf.image.resize(x, (8, 7)), tf.image.resize(
+            x, (8, 7), method="nearest")], pixels),
+        ("resize keeping the ratio", lambda x: tf.image.resize(
+            x, (9, 9), preserve_aspect_ratio=True), image),
+        ("resize_with_pad", lambda x: [tf.image.resize_with_pad(x, 8, 8),
+            tf.image.resize_with_pad(x, 3, 9)], image),
+    ]  # fmt: skip
+    for name in ("rgb_to_yiq", "yiq_to_rgb", "rgb_to_yuv", "yuv_to_rgb"):
+        found.append((name, getattr(tf.image, name), spectrum))
+    return found
+
+
 def sized_functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
     """Functions that take sizes from the graph."""
     steps, plain = Case({}, (None, 8), sizes=(5,)), Case({}, (4, 8))
@@ -325,6 +389,14 @@ def test_functions_of_arrays_mean_the_same() -> None:
     tf = pytest.importorskip("tensorflow")
     tf_keras = pytest.importorskip("tf_keras")
     assert not compare(array_functions(tf, tf_keras.backend), with_keras=True)
+
+
+@pytest.mark.slow
+def test_exceptional_functions_mean_the_same() -> None:
+    """Functions that become several operations: both programs give what tf_keras gives."""
+    tf = pytest.importorskip("tensorflow")
+    tf_keras = pytest.importorskip("tf_keras")
+    assert not compare(exceptional_functions(tf, tf_keras.backend), with_keras=True)
 
 
 @pytest.mark.slow

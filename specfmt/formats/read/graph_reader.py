@@ -24,7 +24,7 @@ SEVERAL_OUTPUTS: Final = frozenset(
     (
         "split array_split unstack top_k moments meshgrid qr svd eig eigh slogdet "
         "lu_factor nonzero hsplit vsplit dsplit fft fft2 ifft2 rfft stft ctc_decode "
-        "histogram modf frexp"
+        "histogram modf frexp unravel_index"
     ).split()
 )
 """Operations with several outputs."""
@@ -238,9 +238,10 @@ class GraphReader:
 
 def _several_outputs(entry: Json) -> bool:
     """Whether the last entry may have several outputs, so that the model's output must be named."""
-    edges = entry.get("inputs")
+    edges, inner = entry.get("inputs"), entry.get("layer")
     return (
-        entry.get("op") in SEVERAL_OUTPUTS
+        (isinstance(inner, dict) and _several_outputs(inner))
+        or entry.get("op") in SEVERAL_OUTPUTS
         or "reuse" in entry
         or entry.get("return_state") is True
         or (isinstance(edges, dict) and entry.get("type") != "Model")

@@ -53,6 +53,8 @@ def convolved(
     strides = along(options.pop("strides", None), "strides", first=first)
     rates = [options.pop(key, None) for key in ("dilations", "dilation_rate", "rate")]
     dilation = along(next((r for r in rates if r is not None), None), "dilations", first=first)
+    if isinstance(padding, list):
+        inputs, padding = s("pad", inputs, pad_width=padding), "VALID"
     only(str(padding).upper(), "SAME", "VALID")
     only(set(options) <= {"use_cudnn_on_gpu"}, True)
     fields: dict[str, Any] = {"padding": str(padding).lower()}
@@ -70,6 +72,11 @@ def convolved(
 def _conv2d(s: Steps, input: Any, padding: Any, filter: Any = None, filters: Any = None,
             **options: Any) -> Any:  # fmt: skip
     return convolved(s, "conv", input, [filters if filter is None else filter], padding, options)
+
+
+@steps("input filters strides padding data_format dilations", "nn.conv3d")
+def _conv3d(s: Steps, input: Any, filters: Any, padding: Any, **options: Any) -> Any:
+    return convolved(s, "conv", input, [filters], padding, options)
 
 
 @steps("value filters stride padding use_cudnn_on_gpu data_format",

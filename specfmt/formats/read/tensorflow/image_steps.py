@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from math import floor, prod, sqrt
 from typing import Any, Final
 
 from specfmt.formats.read.tensorflow.graph_sizes import Sizes
@@ -93,6 +93,26 @@ def _max_pool(s: Steps, input: Any = None, **options: Any) -> Any:
        "nn.avg_pool3d", "compat.v1.nn.avg_pool", "compat.v1.nn.avg_pool2d")  # fmt: skip
 def _avg_pool(s: Steps, input: Any = None, **options: Any) -> Any:
     return _pool(s, "average_pool", input, **options)
+
+
+@steps("input window_shape pooling_type padding dilation_rate strides name data_format dilations",
+       "nn.pool", "compat.v1.nn.pool")  # fmt: skip
+def _any_pool(
+    s: Steps,
+    input: Any,
+    window_shape: Any,
+    pooling_type: Any,
+    padding: Any = "VALID",
+    strides: Any = None,
+    data_format: Any = None,
+    **dilations: Any,
+) -> Any:
+    only(dilations.pop("name", None), None)
+    only(all(numbers(rate, "dilations") in ([1], [1, 1]) for rate in dilations.values()), True)
+    op = {"MAX": "max_pool", "AVG": "average_pool"}.get(pooling_type)
+    only(op is None, False)
+    by = 1 if strides is None else strides
+    return _pool(s, str(op), input, window_shape, by, padding, data_format)
 
 
 def _pool(
@@ -233,7 +253,13 @@ def _resize(
 ) -> Any:
     """Resize; a size that is known only at run time must be an integer multiple of the image's."""
     if not isinstance(size, list) or not any(isinstance(item, Dim) for item in size):
-        return None
+        if preserve_aspect_ratio:
+            have = _extent(sizes, images)
+            scale = min(
+                target / old for target, old in zip(numbers(size, "size"), have, strict=True)
+            )
+            size = [round(scale * old) for old in have]
+        return _interpolated(s, sizes, images, size, method, antialias)
     only(method, "bilinear", "nearest")
     only(bool(preserve_aspect_ratio or antialias), False)
     shape = sizes.known(images).shape
@@ -242,6 +268,42 @@ def _resize(
         raise Opaque
     given = {} if method == "nearest" else {"interpolation": method}
     return s.layer(UpSampling2D, images, size=factors, **given)
+
+
+def _interpolated(
+    s: Steps, sizes: Sizes, images: Any, size: Any, method: Any, antialias: Any
+) -> Any:
+    """Resized images; all methods but one give float32, whatever the dtype of the images is."""
+    if method != "nearest" and sizes.known(images).dtype != "float32":
+        images = s("cast", images, dtype="float32")
+    fields = {"antialias": True} if antialias else {}
+    return s("resize", images, size=size, interpolation=method, **fields)
+
+
+@sized("image target_height target_width method antialias", "image.resize_with_pad")
+def _resize_with_pad(
+    s: Steps,
+    sizes: Sizes,
+    image: Any,
+    target_height: Any,
+    target_width: Any,
+    method: Any = "bilinear",
+    antialias: Any = False,
+) -> Any:
+    wanted, have = numbers([target_height, target_width], "target"), _extent(sizes, image)
+    ratio = max(old / target for old, target in zip(have, wanted, strict=True))
+    size = [floor(old / ratio) for old in have]
+    resized = _interpolated(s, sizes, image, size, method, antialias)
+    starts = [
+        max(0, floor((target - old / ratio) / 2)) for old, target in zip(have, wanted, strict=True)
+    ]
+    pads = [
+        (start, target - new - start)
+        for start, target, new in zip(starts, wanted, size, strict=True)
+    ]
+    if not any(map(any, pads)):
+        return resized
+    return _padded(s, resized, len(sizes.known(image).shape), *pads)
 
 
 def _multiple(target: int, size: int) -> int:

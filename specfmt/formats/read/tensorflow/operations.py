@@ -23,6 +23,9 @@ from specfmt.formats.read.tensorflow import (
 from specfmt.formats.read.tensorflow import (
     image_steps as tf_image_steps,  # noqa: F401 - its functions join the tables
 )
+from specfmt.formats.read.tensorflow import (
+    math_steps as tf_math_steps,  # noqa: F401 - its functions join the tables
+)
 from specfmt.formats.read.tensorflow.graph_sizes import Sizes
 from specfmt.formats.read.tensorflow.nodes import function_of_node
 from specfmt.formats.read.tensorflow.size_rules import is_constant
@@ -85,7 +88,10 @@ def convert_function(
     given.update(
         {_PARAMETERS.get(key, key): value for key, value in call.kwargs.items() if key != "name"}
     )
-    flags = {key: given.pop(key, False) for key in ("transpose_a", "transpose_b")}
+    flags = {  # the adjoint of a real matrix is its transpose
+        side: True in (given.pop(f"transpose_{side}", False), given.pop(f"adjoint_{side}", False))
+        for side in "ab"
+    }
     call.args, call.kwargs = _bind(row, given)
     helpers = [_transposed(call, i, name) for i, flag in enumerate(flags.values()) if flag is True]
     return _entry({"op": row.op}, call), helpers

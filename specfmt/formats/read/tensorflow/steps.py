@@ -278,11 +278,6 @@ def _zero_fraction(s: Steps, value: Any) -> Any:
     return s("mean", s("cast", s("equal", value, 0), dtype="float32"))
 
 
-@steps("x y", "math.xlogy")
-def _xlogy(s: Steps, x: Any, y: Any) -> Any:
-    return s("where", s("equal", x, 0), 0.0, s("multiply", x, s("log", y)))
-
-
 @steps("scalar x", "math.scalar_mul", "compat.v1.math.scalar_mul")
 def _scalar_mul(s: Steps, scalar: Any, x: Any) -> Any:
     return s("multiply", scalar, x)
