@@ -209,10 +209,10 @@ class Norm(Op):
 
     def output_shape(self, x: Operand) -> Shape:
         axes = reduced_axes(self.axis, len(x))
-        if self.ord is not None and len(axes) > 2:
+        if len(axes) > 2:
             raise ShapeError(
-                "at most two axes for this `ord`", f"{len(axes)} axes of shape {tuple(x)}",
-                "name one or two axes", field="axis",
+                "one or two axes, as Keras takes", f"{len(axes)} axes of shape {tuple(x)}",
+                "name them, or take the sqrt of the sum of the squares", field="axis",
             )  # fmt: skip
         if isinstance(self.ord, str) and self.ord in ("fro", "nuc") and len(axes) != 2:
             raise ShapeError("two axes for a matrix norm", f"{len(axes)}", field="ord")

@@ -8,7 +8,7 @@ from tests.cases.arrangement_operations import parts
 from tests.cases.operations import CONV, IMAGE, chain, op
 from tests.tools.harness import Case
 
-NEW, ALL, BACK = None, {"slice": [None, None]}, {"slice": [None, None, -1]}
+NEW, ALL, BACK = None, {"slice": [None, None, None]}, {"slice": [None, None, -1]}
 
 
 def const(value: Any, dtype: str = "float32") -> dict[str, Any]:

@@ -313,7 +313,7 @@ REFUSED = {
         "cdist corrcoef correlate trapezoid meshgrid allclose nextafter searchsorted isin bincount "
         "segment_sum segment_max segment_min segment_prod scatter scatter_update select "
         "unravel_index linspace logspace geomspace full empty_like array polar view view_as_real "
-        "lstsq lu_factor eig"
+        "lstsq lu_factor eig dot vsplit"
     ),
     "activation": "Activation Dense",
     "alpha": "elu",
@@ -324,6 +324,7 @@ REFUSED = {
     "axis2": "diagonal trace",
     "crop_to_aspect_ratio": "resize",
     "data_format": "CenterCrop RandomZoom Resizing ZeroPadding1D",
+    "dtype": "cumprod cumsum",
     "fill_value": "Resizing resize",
     "output_mode": "CategoryEncoding Discretization IntegerLookup StringLookup",
     "pad_to_aspect_ratio": "Resizing resize",
@@ -331,6 +332,7 @@ REFUSED = {
     "cell.cells.recurrent_activation": "RNN",
     "decimals": "round",
     "dilation_rate": "DepthwiseConv2D",
+    "indices_or_sections": "split",
     "initial": "max min",
     "inputs": (
         "Model reuse Add AlphaDropout Attention Bidirectional Concatenate EinsumDense GlobalAveragePooling1D LSTM "
@@ -351,7 +353,8 @@ REFUSED = {
         "bitwise_invert bitwise_left_shift bitwise_not bitwise_right_shift conj deg2rad digitize "
         "fabs fmax fmod gcd heaviside hstack i0 imag isclose isneginf isposinf isreal lcm ldexp "
         "left_shift matrix_rank nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin "
-        "nanprod nanstd nansum nanvar quantile rad2deg real right_shift saturate_cast signbit sinc"
+        "nanprod nanstd nansum nanvar quantile rad2deg real right_shift saturate_cast signbit sinc "
+        "resize rgb_to_grayscale cumsum"
     ),
     "layer": "TimeDistributed",
     "k": "tril triu",

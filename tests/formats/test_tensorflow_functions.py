@@ -205,7 +205,8 @@ def exceptional_functions(tf: Any, backend: Any) -> list[tuple[str, Any, Case]]:
             tf.truncatediv(x, 0.7), tf.truncatemod(x, 0.7)], two),
         ("l2_loss", lambda x: tf.nn.l2_loss(x) + x, plain),
         ("euclidean", lambda x: [tf.math.reduce_euclidean_norm(x), tf.math.reduce_euclidean_norm(
-            x, axis=1), tf.math.reduce_euclidean_norm(x, axis=[1, 2], keepdims=True)], plain),
+            x, axis=1), tf.math.reduce_euclidean_norm(x, axis=[1, 2], keepdims=True), tf.norm(x),
+            tf.norm(x[:, 0, 0])], plain),
         ("saturate_cast", lambda x: tf.saturate_cast(x * 100, tf.int8), plain),
         ("clip of tensors", lambda x, y: [tf.clip_by_value(x, -tf.abs(y), tf.abs(y)),
             tf.clip_by_value(x, y, 1.0), tf.clip_by_value(x, -1.0, 1.0)], two),

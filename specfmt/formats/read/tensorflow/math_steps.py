@@ -11,7 +11,14 @@ from specfmt.formats.read.tensorflow.array_steps import array
 from specfmt.formats.read.tensorflow.graph_sizes import Sizes
 from specfmt.formats.read.tensorflow.size_rules import Opaque
 from specfmt.formats.read.tensorflow.size_steps import sized
-from specfmt.formats.read.tensorflow.steps import Steps, UnsupportedError, number, only, steps
+from specfmt.formats.read.tensorflow.steps import (
+    Steps,
+    UnsupportedError,
+    number,
+    numbers,
+    only,
+    steps,
+)
 from specfmt.layers.base import is_floating
 
 
@@ -94,14 +101,41 @@ def _l2_loss(s: Steps, t: Any) -> Any:
     return s("multiply", s("sum", s("square", t)), 0.5)
 
 
-@steps("input_tensor axis keepdims", "math.reduce_euclidean_norm")
-def _euclidean_norm(s: Steps, input_tensor: Any, axis: Any = None, keepdims: Any = False) -> Any:
-    """Keras's norm takes one or two axes, TensorFlow's any number."""
-    fields = {"keepdims": True} if keepdims else {}
-    if axis is None or (isinstance(axis, list) and len(axis) > 2):
-        fields |= {} if axis is None else {"axis": axis}
-        return s("sqrt", s("sum", s("square", input_tensor), **fields))
-    return s("norm", input_tensor, axis=axis, **fields)
+def _norm_of_many(s: Steps, sizes: Sizes, x: Any, axis: Any, keepdims: Any) -> Any:
+    """The norm over three or more axes; Keras's takes one or two."""
+    try:
+        count = len(sizes.known(x).shape) if axis is None else len(numbers(axis, "axis"))
+    except Opaque:
+        return None
+    if count <= 2:
+        return None
+    fields = {
+        **({} if axis is None else {"axis": axis}),
+        **({"keepdims": True} if keepdims else {}),
+    }
+    return s("sqrt", s("sum", s("square", x), **fields))
+
+
+@sized("input_tensor axis keepdims", "math.reduce_euclidean_norm")
+def _euclidean_norm(
+    s: Steps, sizes: Sizes, input_tensor: Any, axis: Any = None, keepdims: Any = False
+) -> Any:
+    return _norm_of_many(s, sizes, input_tensor, axis, keepdims)
+
+
+@sized("tensor ord axis keepdims", "norm", "compat.v1.norm", "linalg.norm")
+def _norm(
+    s: Steps,
+    sizes: Sizes,
+    tensor: Any,
+    ord: Any = "euclidean",
+    axis: Any = None,
+    keepdims: Any = None,
+    keep_dims: Any = None,
+) -> Any:
+    if ord != "euclidean":
+        return None
+    return _norm_of_many(s, sizes, tensor, axis, keepdims or keep_dims)
 
 
 @steps("value dtype", "dtypes.saturate_cast", "saturate_cast")
