@@ -33,6 +33,8 @@ MAP_END: Final = ".weights.json"
 MAX_SHARDS: Final = 10_000
 MAX_MAP: Final = 64 * 2**20
 
+_BOMB: Final = "such an archive is made to exhaust memory; do not use it"
+
 LOCAL_HEADER: Final = 30
 """Size in bytes of a zip member's local header without the name."""
 
@@ -99,12 +101,20 @@ def _in_archive(file: Path, stream: BinaryIO, archive: zipfile.ZipFile, stack: E
             file,
             "save the model again with `model.save('model.keras')`",
         )
-    roots = []
+    infos = []
     for shard in shards:
         if shard not in names:
             unreadable(file, "a .keras archive", f"it lists {shard} but does not contain it")
-        info = archive.getinfo(names[shard])
-        check_size(info, file)
+        infos.append(archive.getinfo(names[shard]))
+        check_size(infos[-1], file)
+    whole, size = sum(info.file_size for info in infos), file.stat().st_size
+    if whole > max(BOMB_FLOOR, BOMB_RATIO * size):
+        message = (
+            f"expected shards of at most {BOMB_RATIO} times the archive, received {whole} bytes"
+        )
+        fail("SF505", message, file, _BOMB)
+    roots = []
+    for info in infos:
         member, start = _member(archive, info, stream, stack)
         inside = io.BufferedReader(Window(member, start, info.file_size), 2**16)
         roots.append(_root(file, member, start, info.file_size, stack, inside))
@@ -131,7 +141,7 @@ def check_size(info: zipfile.ZipInfo, file: Path, what: str = "a .keras archive"
             f"expected {info.filename} to unpack to at most {BOMB_RATIO} times its size, received "
             f"{info.file_size} bytes from {info.compress_size}",
             file,
-            "such an archive is made to exhaust memory; do not use it",
+            _BOMB,
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -148,16 +149,27 @@ def by_name(places: list[Place], names: Sequence[str]) -> list[Place]:
 
     A model that was frozen or unfrozen since it was saved has another order.
     """
-    ends = {f"{place.unit.name}/{place.weight.name}": place for place in places}
+    wanted = {f"{place.unit.name}/{place.weight.name}": place for place in places}
     found = []
     for name in names:
-        parts = name.partition(":")[0].split("/")
-        tails = ["/".join(parts[i:]) for i in range(len(parts))]
-        found.append(next((ends[tail] for tail in tails if tail in ends), None))
+        tails = ends(name.partition(":")[0])
+        found.append(next((wanted[tail] for tail in tails if tail in wanted), None))
     known = [place for place in found if place is not None]
-    if len(ends) == len(places) and len({id(place) for place in known}) == len(places):
+    if len(wanted) == len(places) and len({id(place) for place in known}) == len(places):
         return known
     return places
+
+
+MAX_PARTS: Final = 64
+"""The most parts at the end of a name that are compared; names in files may have many thousands."""
+
+
+def ends(path: str) -> Iterator[str]:
+    """A path, and its ends, the longest first; of long paths only the last `MAX_PARTS` parts."""
+    parts = path.rsplit("/", MAX_PARTS)
+    yield path
+    for start in range(1, len(parts)):
+        yield "/".join(parts[start:])
 
 
 class Batch:

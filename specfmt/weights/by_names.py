@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from specfmt.diagnostics import Diagnostic
 from specfmt.graph.keras_groups import is_own
 from specfmt.graph.keras_order import keras_units
 from specfmt.graph.model import Graph
-from specfmt.weights.by_layer import Place, places_of
+from specfmt.weights.by_layer import Place, ends, places_of
 from specfmt.weights.problems import (
     UNKNOWN_WEIGHTS,
     missing,
@@ -55,7 +55,8 @@ def match(graph: Graph, stored: Mapping[str, Stored], file: Path) -> KerasWeight
     if named and not all(numbers):
         named |= _left_over(places, stored, named)
         pairs = [(place, named.get(place)) for place in places]
-        rest = [name for name in stored if name not in named.values()]
+        taken = set(named.values())
+        rest = [name for name in stored if name not in taken]
     else:
         names = list(stored)
         if all(numbers):
@@ -83,15 +84,15 @@ def match(graph: Graph, stored: Mapping[str, Stored], file: Path) -> KerasWeight
 def _by_name(places: list[Place], names: list[str]) -> dict[Place, str]:
     """Weights whose names are in the file; a name that fits several belongs to none of them."""
     whole = {place.label: place for place in places}
-    ends: dict[str, Place | None] = {}
+    tails_of: dict[str, Place | None] = {}
     for place in places:
-        for end in _ends(place.label):
+        for end in ends(place.label):
             if end.count("/") > place.weight.name.count("/"):  # with the name of its layer
-                ends[end] = None if end in ends else place
+                tails_of[end] = None if end in tails_of else place
     found: dict[Place, str] = {}
     for name in names:
-        tails = list(_ends(_plain(name)))
-        known = [whole.get(tail) for tail in tails] + [ends.get(tail) for tail in tails]
+        tails = list(ends(_plain(name)))
+        known = [whole.get(tail) for tail in tails] + [tails_of.get(tail) for tail in tails]
         fitting = next(filter(None, known), None)
         if fitting is not None:
             found.setdefault(fitting, name)
@@ -152,11 +153,3 @@ def _one_in_other(one: list[str], other: list[str]) -> bool:
     short, long = sorted((one, other), key=len)
     rest = iter(long)
     return all(part in rest for part in short)
-
-
-def _ends(path: str) -> Iterator[str]:
-    """A path, and its ends, the longest first."""
-    yield path
-    while "/" in path:
-        path = path.partition("/")[2]
-        yield path

@@ -219,6 +219,7 @@ class Reader(LayerMatcher):
         """Name -> key of the variables that an object owns, in the order of its attributes."""
         assert self.objects is not None
         found: dict[str, str] = {}
+        repeats: dict[str, int] = {}
         stack, seen = [number], set()
         while stack:
             current = stack.pop()
@@ -228,9 +229,10 @@ class Reader(LayerMatcher):
             item = self.objects[current]
             if VALUE in item.tensors:
                 key, full = item.tensors[VALUE]
-                name = full or key
+                name = base = full or key
                 while name in found and found[name] != key:
-                    name += "'"
+                    repeats[base] = repeats.get(base, 0) + 1
+                    name = f"{base}_{repeats[base]}"
                 if not COUNTERS.fullmatch(name):
                     found[name] = key
             for late in (True, False):

@@ -132,8 +132,8 @@ class Reader:
             return {unit: named.get(unit.name, group) for unit, group in places.items()}
         classes = {unit: class_group(unit) for unit in holding}
         if order is not None and all(unit.name in order.classes for unit in holding):
-            listed = list(order.classes)
-            holding.sort(key=lambda unit: listed.index(unit.name))
+            position = {name: number for number, name in enumerate(order.classes)}
+            holding.sort(key=lambda unit: position[unit.name])
             classes = {unit: order.classes[unit.name] for unit in holding}
         for name in set(classes.values()):
             units = [unit for unit in holding if classes[unit] == name]

@@ -96,7 +96,7 @@ def test_damaged_anywhere(tmp_path: Path) -> None:
     folder = saved(tmp_path, graph)
     file = folder / "saved_model.pb"
     rng = np.random.default_rng(0)
-    start = time.monotonic()
+    start = time.process_time()
     for length in range(0, len(graph), 7):
         file.write_bytes(graph[:length])
         with suppress(SpecError):
@@ -107,7 +107,7 @@ def test_damaged_anywhere(tmp_path: Path) -> None:
         file.write_bytes(changed)
         with suppress(SpecError):
             import_spec(folder)
-    assert time.monotonic() - start < 60
+    assert time.process_time() - start < 60
 
 
 @pytest.mark.slow

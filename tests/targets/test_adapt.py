@@ -187,7 +187,7 @@ def test_both_scripts_adapt_and_train_alike(tmp_path: Path) -> None:
     from specfmt.targets.torch.graph_lowering import lower_graph
     from specfmt.targets.torch.program import Options
     from tests.tools.harness import build_graph, keras_weights, state_dict
-    from tests.tools.training_tools import history
+    from tests.tools.training_tools import assert_same_history, history
 
     spec = document(tmp_path / "table.csv")
     graph = build_graph(spec)
@@ -215,8 +215,7 @@ def test_both_scripts_adapt_and_train_alike(tmp_path: Path) -> None:
     )
     ours, theirs = history(tmp_path / "torch"), history(tmp_path / "keras")
     assert set(ours) == set(theirs) == {"epoch", "loss", "val_loss", "learning_rate"}
-    for name, values_ in theirs.items():
-        np.testing.assert_allclose(ours[name], values_, rtol=2e-4, err_msg=name)
+    assert_same_history(ours, theirs)
     sample = {name: array[0] for name, array in x.items()}
     np.savez(tmp_path / "sample.npz", **sample)
     for folder, made in (("keras", keras_module), ("torch", torch_module)):

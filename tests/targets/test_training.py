@@ -15,6 +15,7 @@ from specfmt.spec.document import parse_document
 from specfmt.spec.train import SOURCES, TrainSpec
 from tests.tools.training_tools import (
     arguments,
+    assert_same_history,
     chain,
     dense,
     history,
@@ -439,7 +440,7 @@ def test_loop_equals_fit(name: str, tmp_path: Path) -> None:
         assert list(ours) == list(theirs)
     for key, values in ours.items():
         assert len(values) == len(theirs[key])
-        np.testing.assert_allclose(values, theirs[key], rtol=1e-4, atol=1e-4, err_msg=key)
+    assert_same_history(ours, theirs)
     losses = ours["loss"]
     assert len(losses) > 1
     assert losses[-1] != losses[0]
@@ -638,8 +639,7 @@ def test_masked_steps_count_in_both_or_not_at_all(drops: bool, tmp_path: Path) -
         assert [d.pointer for d in caught.value.diagnostics] == ["/train"]
         return
     theirs, ours = train_both(document, tmp_path)
-    for key, values in ours.items():
-        np.testing.assert_allclose(values, theirs[key], rtol=1e-4, atol=1e-4, err_msg=key)
+    assert_same_history(ours, theirs)
 
 
 def test_scripts_are_clean_by_ruff(tmp_path: Path) -> None:
@@ -655,8 +655,7 @@ def test_scripts_are_clean_by_ruff(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["image_to_image", "segmentation", "tokens"])
 def test_loop_equals_fit_of_higher_rank(name: str, tmp_path: Path) -> None:
     theirs, ours = train_both(VARIANTS[name], tmp_path, "--epochs", "3")
-    for key, values in ours.items():
-        np.testing.assert_allclose(values, theirs[key], rtol=1e-4, atol=1e-4, err_msg=key)
+    assert_same_history(ours, theirs)
 
 
 @pytest.mark.parametrize("target", ["keras", "torch"])

@@ -220,7 +220,7 @@ def test_damaged_anywhere(net: Net) -> None:
     path = checkpoint(net.folder)
     data = path.with_name("ckpt.data-00000-of-00001")
     rng = np.random.default_rng(0)
-    start = time.monotonic()
+    start = time.process_time()
     for file in (path, data):
         whole = file.read_bytes()
         for place in rng.integers(0, len(whole), 120):
@@ -230,15 +230,15 @@ def test_damaged_anywhere(net: Net) -> None:
             done = net.run(path, net.folder / "out.safetensors")
             assert done.exit_code == 0 or "error[SF5" in done.stderr, done.output
         file.write_bytes(whole)
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 30
 
 
 def refused_cheaply(net: Net, path: Path, *codes: str) -> str:
     """Refused within seconds and a few times the size of the file in memory."""
     size = sum(file.stat().st_size for file in net.folder.glob("ckpt*"))
-    start = time.monotonic()
+    start = time.process_time()
     done = net.run(path, net.folder / "out.safetensors")
-    seconds = time.monotonic() - start
+    seconds = time.process_time() - start
     tracemalloc.start()
     net.run(path, net.folder / "out.safetensors")
     peak = tracemalloc.get_traced_memory()[1]
@@ -338,6 +338,30 @@ def test_many_objects(net: Net) -> None:
     """Two bytes per object."""
     path = hostile(net.folder, b"\x0a\x00" * 1_000_000)
     assert "objects" in refused_cheaply(net, path, "SF500")
+
+
+def test_one_name_for_all(net: Net) -> None:
+    """Many variables with the same name, in one layer."""
+    names = {f"v{i}": i + 2 for i in range(5000)}
+    nodes = [({"layer_with_weights-0": 1, "layer-0": 1}, "", ""), (names, "", "")]
+    nodes += [({}, f"k{i}", "dense/kernel") for i in range(5000)]
+    bias = tools.entry(1, (4,), 0, 16)
+    listed = sorted((f"k{i}".encode(), bias) for i in range(5000))
+    refused_cheaply(net, hostile(net.folder, tools.objects(nodes), listed), "SF502")
+
+
+def test_names_of_many_parts(net: Net) -> None:
+    """Tails of a name with thousands of parts are not made one by one."""
+    path = net.folder / "ckpt.npz"
+    np.savez(path, **{"a/" * 30_000 + "dense/kernel": KERNEL, "dense/bias": BIAS})
+    start = time.process_time()
+    assert same(net.accepted(path))
+    tracemalloc.start()
+    net.accepted(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert time.process_time() - start < 5
+    assert peak < 2**24
 
 
 def test_compressed_blocks(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -428,8 +428,8 @@ def test_idf_weights(tmp_path: Path) -> None:
         "layers": [
             {"type": "StringLookup", "inputs": "a", **words},
             {"type": "TextVectorization", "inputs": "a", **words},
-            {"type": "Concatenate", "inputs": ["string_lookup", "text_vectorization"]},
         ],
+        "outputs": ["string_lookup", "text_vectorization"],
     }
     keras_h5.write(tmp_path / "w.weights.h5", build_graph(document), [])
     with h5py.File(tmp_path / "w.weights.h5") as file:

@@ -123,6 +123,20 @@ def test_bomb(net: Net) -> None:
     assert "unpack" in net.refused(path, "SF505")
 
 
+def test_bomb_of_shards(net: Net) -> None:
+    """Six shards of 50 MB, each from a few bytes."""
+    path = net.folder / "bomb.keras"
+    names = [f"model_{i:05d}.weights.h5" for i in range(6)]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2, compresslevel=1) as file:
+        file.writestr("model.weights.json", json.dumps({"weight_map": {"/a/vars": names}}))
+        for name in names:
+            with file.open(name, "w") as stream:
+                for _ in range(50):
+                    stream.write(bytes(2**20))
+    assert path.stat().st_size < 2**18
+    assert "times the archive" in net.refused(path, "SF505")
+
+
 @pytest.mark.parametrize("kind", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize(
     ("packed", "unpacked", "code"),

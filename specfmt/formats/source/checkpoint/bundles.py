@@ -102,13 +102,13 @@ class Bundle:
             return self._check_size(key, entry)
         covered = 0
         for part, found in self._slices(key, entry):
-            self._check_size(f"a slice of {key}", part)
             try:
                 wanted = shape_of(found, entry.shape)
             except ValueError as error:
                 raise CheckpointError(self.index, f"{key}: {error}") from error
             if part.slices or part.dtype != entry.dtype or part.shape != wanted:
                 raise CheckpointError(self.index, f"{key} has a slice of another shape or dtype")
+            self._check_size(f"a slice of {key}", part)
             covered += prod(part.shape)
         if covered != prod(entry.shape):
             reason = f"{key} has {covered} of {prod(entry.shape)} elements in its slices"
