@@ -87,6 +87,17 @@ CASES = [
     case("time-distributed", {"type": "TimeDistributed", "layer": DENSE}, (4, 5)),
     case("wrapped-dtype", {"type": "TimeDistributed", "layer": {**DENSE, "dtype": "float32"}},
          (4, 5)),
+    case("wrapped-gru", {"type": "Bidirectional", "layer": {
+        "type": "GRU", "units": 3, "return_sequences": True, "dtype": "float32"}}, (5, 3)),
+    case("wrapped-gru-float64", {"type": "Bidirectional", "dtype": "float64", "layer": {
+        "type": "GRU", "units": 3, "dtype": "float32"}}, (5, 3)),
+    case("inputs-as-declared", [
+        {"type": "Dense", "units": 4},
+        {"type": "Model", "name": "inner", "inputs": {"y": {"shape": [4]}}, "layers": [
+            {"type": "Dense", "units": 3, "dtype": "float32"},
+            {"type": "Concatenate", "dtype": "float32", "inputs": ["y", "dense"]},
+        ]},
+    ], (4,)),
     case("nested", [INNER, DENSE], (4,)),
     case("mixed-model", [{**INNER, "dtype": "float32"}, DENSE], (4,)),
     case(

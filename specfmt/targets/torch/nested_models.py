@@ -13,6 +13,7 @@ from typing import Any
 from specfmt.diagnostics import Diagnostic
 from specfmt.graph.mask_flow import MaskFlow, MaskFlows
 from specfmt.graph.model import Graph
+from specfmt.layers.base import is_floating
 from specfmt.targets.naming import Scope
 from specfmt.targets.source import string
 from specfmt.targets.torch.builder import LayerBuilder
@@ -183,7 +184,11 @@ def call_model(builder: LayerBuilder, inner: ClassProgram, args: dict[str, Any])
     Raises:
         TargetError: The masks of several calls do not go together.
     """
-    inputs = {name: args[name] for name in inner.inputs if name in args}
+    inputs = {
+        name: _as_declared(builder, args[name], tensor)
+        for name, tensor in inner.inputs.items()
+        if name in args
+    }
     masks = {name: tensor.mask for name, tensor in inputs.items()}
     explicit = args.get("mask")
     if isinstance(explicit, Tensor):
@@ -215,6 +220,16 @@ def call_model(builder: LayerBuilder, inner: ClassProgram, args: dict[str, Any])
         heavy=True,
     )
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _as_declared(builder: LayerBuilder, x: Any, declared: Tensor) -> Any:
+    """An input in the floating-point dtype that the model declares for it, as Keras casts it."""
+    kinds = (x.dtype, declared.dtype) if isinstance(x, Tensor) else ("", "")
+    if kinds[0] == kinds[1] or not all(map(is_floating, kinds)):
+        return x
+    cast = builder.method(x, "to", Name(f"torch.{declared.dtype}"), dtype=declared.dtype)
+    cast.mask = x.mask
+    return cast
 
 
 def layouts(inner: ClassProgram) -> tuple[Layout, Layout | None]:

@@ -56,6 +56,11 @@ def bidirectional(
 ) -> Any:
     """One bidirectional module if both directions have the same options, else one for each."""
     forward, backward = layer.directions()
+    inside = builder.inner(forward, "")
+    differs = inside.compute_dtype != builder.compute_dtype and forward.dtype == backward.dtype
+    if differs:  # Keras casts once more
+        x = inside.autocast(x)
+        initial_state = [inside.autocast(each) for each in initial_state or ()] or None
     call = context(builder, x, initial_state, mask)
     pair = one_module(builder, forward, backward)
     if pair is not None:
@@ -66,6 +71,9 @@ def bidirectional(
         for output in outputs:
             output.mask = call.carried
     results = (*outputs, *states) if forward.return_state else tuple(outputs)
+    if differs:
+        for each in results:
+            each.dtype = inside.compute_dtype
     return results if len(results) > 1 else results[0]
 
 
