@@ -191,6 +191,9 @@ class Layer(SpecModel):
         reads_indices: Whether its inputs are category indices.
         reads_sequences: Whether its input has shape (batch, time, features).
         quantized_modes: The modes of quantized dtype policies that Keras can run it with.
+        takes_mappings: Whether Keras's layer may be called on a mapping, with labels and boxes.
+        box_count: The field with the number of bounding boxes that it then returns, if that is
+            fixed.
         applies_lora_alpha: Whether ``lora_alpha`` has an effect; some layers of Keras ignore it.
 
     Keras's files:
@@ -250,6 +253,8 @@ class Layer(SpecModel):
     reads_sequences: ClassVar[bool] = False
     quantized_modes: ClassVar[tuple[str, ...]] = ()
     applies_lora_alpha: ClassVar[bool] = False
+    takes_mappings: ClassVar[bool] = False
+    box_count: ClassVar[str] = ""
 
     built_at_creation: ClassVar[bool] = False
     build_arguments: ClassVar[tuple[str, ...] | None] = None

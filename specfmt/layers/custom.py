@@ -14,6 +14,7 @@ from specfmt.fields.types import DTYPES, OptionalStr
 from specfmt.layers.base import Argument, Layer, Weight
 from specfmt.layers.custom_weights import WeightsRule, as_weight
 from specfmt.layers.entries import EntriesRule
+from specfmt.layers.mapping_calls import returned_mapping, returned_shapes
 from specfmt.layers.registry import layer
 from specfmt.vocab.fields import ZEROS
 
@@ -83,6 +84,9 @@ class Custom(Layer):
         return self.class_.rpartition(".")[2].rpartition(">")[2]
 
     def output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        given = args[0] if args else None
+        if returned_mapping(self.class_, given) is not None:
+            return self._mapped(returned_shapes(self.class_, self.config, given))
         if self.shape is None:
             return None
         first = next(_shapes((*args, *kwargs.values())), (None,))
@@ -90,6 +94,21 @@ class Custom(Layer):
         if any(isinstance(shape, tuple) for shape in self.shape):
             return tuple(None if shape is None else (*batch, *shape) for shape in self.shape)
         return (*batch, *self.shape)
+
+    def _mapped(self, found: list[Any]) -> Any:
+        """The shapes of a call on a mapping; those that are given take precedence."""
+        shape = self.shape or ()
+        if len(found) > 1 and any(one is None or isinstance(one, tuple) for one in shape):
+            for index, one in enumerate(shape[: len(found)]):
+                if isinstance(one, tuple):
+                    found[index] = ((found[index] or (None,))[0], *one)
+        if all(one is None for one in found):
+            return None
+        return tuple(found) if len(found) > 1 else found[0]
+
+    def returned_mapping(self, first: Any) -> dict[str, Any] | None:
+        """The structure of the outputs of a call on a mapping; see `returned_mapping`."""
+        return returned_mapping(self.class_, first)
 
     def macs(self, output: Any, /, *args: Any, **kwargs: Any) -> int:
         """0, since it is not known; a call may have arguments of any name."""

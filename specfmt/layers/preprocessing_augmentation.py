@@ -95,6 +95,7 @@ class MaxNumBoundingBoxes(ImageLayer):
     """Cuts or fills a list of bounding boxes to a number of them; images stay as they are."""
 
     in_keras_2 = False
+    box_count: ClassVar[str] = "max_number"
 
     max_number: NaturalInt
     fill_value: Int = -1
@@ -123,6 +124,7 @@ class Pipeline(Layer):
     """Applies layers one after the other."""
 
     in_keras_2 = False
+    takes_mappings: ClassVar[bool] = True
     takes_base_arguments = False
     supports_masking = False
     training_default: ClassVar[bool | None] = True

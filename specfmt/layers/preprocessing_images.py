@@ -61,6 +61,7 @@ class ImageLayer(FloatLayer):
     call_arguments = IMAGES
     supports_masking = False
     training_default: ClassVar[bool | None] = True
+    takes_mappings: ClassVar[bool] = True
     keras_2_lacks: ClassVar[tuple[str, ...]] = ("data_format",)
 
     def output_shape(self, x: Shape, training: object = None) -> Shape:

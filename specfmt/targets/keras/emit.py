@@ -8,6 +8,7 @@ from typing import Any
 
 from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves, nest_as
 from specfmt.graph.tracing import built_first
+from specfmt.layers.custom import Custom
 from specfmt.layers.op import Op
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.keras.operations import operation_source
@@ -124,6 +125,15 @@ class Body:
         """The target of a call's assignment, and statements that unpack nested outputs."""
         inner = node.unit.graph
         nest = None if inner is None else inner.output_nest
+        if inner is None and isinstance(node.layer, Custom):
+            mapping = node.layer.returned_mapping(next(iter(node.args.values()), None))
+            if mapping is not None:
+                whole = self.scope.claim(f"{identifier(node.name)}_outputs")
+                return whole, [
+                    f"{names[number]} = {source}"
+                    for number, source in numbered_paths(mapping, whole)
+                    if number < len(names) and names[number] != "_"
+                ]
         if inner is None and node.layer.output_nest() is not None:
             return nested_targets(node.layer.output_nest(), names), []
         if nest is None or isinstance(nest, Value):
@@ -283,6 +293,15 @@ def paths_of(nest: Any, source: str) -> Iterator[str]:
             yield from paths_of(item, f"{source}[{index}]")
     else:
         yield source
+
+
+def numbered_paths(nest: Any, source: str) -> Iterator[tuple[int, str]]:
+    """The number and the subscripts of every tensor in nested dicts of numbers."""
+    if isinstance(nest, int):
+        yield nest, source
+        return
+    for key, item in nest.items():
+        yield from numbered_paths(item, f"{source}[{literal(key)}]")
 
 
 def nested_targets(nest: Any, names: list[str]) -> str:

@@ -300,6 +300,9 @@ def _gather(item: Any, found: list[Tensor]) -> None:
     elif isinstance(item, (tuple, list)):
         for part in item:
             _gather(part, found)
+    elif isinstance(item, dict):
+        for part in item.values():
+            _gather(part, found)
     elif isinstance(item, slice):
         _gather((item.start, item.stop, item.step), found)
 

@@ -81,6 +81,9 @@ class Renderer:
             return (f"({inner},)" if len(value) == 1 else f"({inner})"), ATOM
         if isinstance(value, list):
             return "[" + ", ".join(self(item) for item in value) + "]", ATOM
+        if isinstance(value, dict):
+            inner = ", ".join(f"{literal(key)}: {self(item)}" for key, item in value.items())
+            return "{" + inner + "}", ATOM
         text = literal(value)
         return text, UNARY if text.startswith("-") else ATOM
 
