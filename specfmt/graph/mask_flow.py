@@ -23,6 +23,12 @@ from specfmt.graph.tracing import is_copied
 from specfmt.layers.base import Layer, is_floating
 from specfmt.layers.policies import compute_dtype
 
+Token = Any
+"""What identifies a mask: the call, input or argument that it comes from, or a tuple of those."""
+
+Mask = tuple[int, Token]
+"""The number of axes of a mask, and which mask it is."""
+
 
 @dataclass(eq=False)
 class MaskFlow:
@@ -32,7 +38,8 @@ class MaskFlow:
         ranks: Value -> the number of axes of its mask, for values that have one.
         real: The values whose masks may differ from all true; see `MaskFlows`.
         hidden: Call -> its inputs whose mask it does not see, because it was removed.
-        unclear: Calls that see another mask than generated code would compute.
+        differing: Call -> the masks that it sees of inputs for which generated code would compute
+            other ones.
         calls: The calls of models inside: call, model, input -> the number of axes of its mask, and
             the inputs whose masks are real.
         outputs: Output name -> the number of axes of its mask, at the end of the run.
@@ -44,7 +51,7 @@ class MaskFlow:
     ranks: dict[Value, int] = field(default_factory=dict)
     real: set[Value] = field(default_factory=set)
     hidden: dict[Node, frozenset[Value]] = field(default_factory=dict)
-    unclear: set[Node] = field(default_factory=set)
+    differing: dict[Node, dict[Value, Mask]] = field(default_factory=dict)
     calls: list[tuple[Node, Graph, dict[str, int], frozenset[str]]] = field(default_factory=list)
     outputs: dict[str, int] = field(default_factory=dict)
     taken: frozenset[str] = frozenset()
@@ -118,13 +125,6 @@ class MaskFlows:
         return self._known[key]
 
 
-Token = Any
-"""What identifies a mask: the call, input or argument that it comes from, or a tuple of those."""
-
-Mask = tuple[int, Token]
-"""The number of axes of a mask, and which mask it is."""
-
-
 class _Run:
     """Follows the calls of one model in the order in which Keras runs them.
 
@@ -188,7 +188,7 @@ class _Run:
             if found is not None:
                 seen[value] = found
                 if self.lowered.get(value) != found:
-                    self.flow.unclear.add(node)
+                    self.flow.differing.setdefault(node, {})[value] = found
         lost = frozenset(v for v in node.inputs() if v in self.lowered and v not in seen)
         if lost:
             self.flow.hidden[node] = lost

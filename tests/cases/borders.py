@@ -312,8 +312,33 @@ EXPLICIT = [
         words(name="words", call="in0"),
         {"type": "Concatenate", "inputs": ["first", "words"]},
         rnn("LSTM", 3),
-        torch=False,  # Keras records the mask that it knows while the model is built
-        name="recorded-mask-differs",
+        name="recorded-mask-differs",  # Keras knows only the first while it builds the model
+    ),
+    *(
+        ids(
+            FIRST,
+            words(name="words", call="in0"),
+            PLAIN,
+            {"type": "Masking", "mask_value": 0.1},
+            {"type": kind, "name": "both", "inputs": ["first", "masking", "words"], **options},
+            {"type": "Dense", "units": 3},
+            reader,
+            name=f"recorded-mask-of-{kind}-{number}-{reader['type']}",
+        )
+        for number, (kind, options) in enumerate(
+            (("Add", {}), ("Concatenate", {}), ("Concatenate", {"axis": 1}))
+        )
+        for reader in (rnn("LSTM", 3), MEAN)
+    ),
+    ids(
+        FIRST,
+        ATTENTION | {"name": "heads", "inputs": {"query": "first", "value": "first"}},
+        words(name="words", call="in0"),
+        {"type": "Concatenate", "axis": 1, "name": "both", "inputs": ["first", "words", "heads"]},
+        {"type": "GlobalAveragePooling1D", "name": "mean"},
+        {"type": "GRU", "units": 3, "inputs": "both"},
+        outputs=["mean", "gru"],
+        name="mask-removed-before-it-is-combined",
     ),
 ]
 

@@ -22,6 +22,7 @@ from specfmt.targets.torch.feature_order import feature_shapes
 from specfmt.targets.torch.nested_models import Lowering, add_masks, call_model, keep_needed
 from specfmt.targets.torch.passes import run_passes
 from specfmt.targets.torch.program import ClassProgram, Options
+from specfmt.targets.torch.recorded_masks import alias, mask_of
 from specfmt.targets.torch.registry import TargetError, check_policy, find_lowering
 from specfmt.targets.torch.steps import Step
 
@@ -105,8 +106,8 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
         omit = any(final.get(value) in options.logits for value in node.outputs)
         start = len(class_builder.steps)
         try:
-            _check_call(node, lowering, flow)
-            args = _arguments(node, class_builder, flow, tensors)
+            _check_call(node, lowering)
+            args = _arguments(node, program, flow, tensors)
             result = _lower_node(node, class_builder, nested, args, without_activation=omit)
             if options.trains:
                 _add_penalties(node, class_builder, nested, result)
@@ -148,7 +149,7 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
     return program
 
 
-def _check_call(node: Node, lowering: Lowering, flow: MaskFlow) -> None:
+def _check_call(node: Node, lowering: Lowering) -> None:
     """Refuse calls whose masks in Keras the generated classes cannot reproduce."""
     if node in lowering.flows.mixed:
         raise TargetError(
@@ -156,29 +157,26 @@ def _check_call(node: Node, lowering: Lowering, flow: MaskFlow) -> None:
             "different ones",
             "use a model of its own for this call",
         )
-    if node in flow.unclear:
-        raise TargetError(
-            "expected the mask that Keras recorded when it built the model, received another one "
-            "from a nested model or after an attention layer",
-            "pass the mask as an argument, or put the layers into one model",
-        )
 
 
 def _arguments(
-    node: Node, class_builder: ClassBuilder, flow: MaskFlow, tensors: dict[Value, Tensor]
+    node: Node, program: ClassProgram, flow: MaskFlow, tensors: dict[Value, Tensor]
 ) -> dict[str, Any]:
-    """The arguments of a call; a mask that it does not see in Keras is left out.
+    """The arguments of a call, with the masks that it sees in Keras.
 
     So is a fixed ``training``: as in Keras's `fit`, `evaluate` and `predict`, the mode of the model
     decides (`operation_fn` in keras/src/models/functional.py).
     """
-    unmasked = {
-        value: alias(class_builder, tensors[value])
+    changed = {
+        value: alias(program.builder, tensors[value])
         for value in flow.hidden.get(node, ())
         if tensors[value].mask is not None
     }
+    for value, mask in flow.differing.get(node, {}).items():
+        own = mask_of(mask, program, LayerBuilder(program.builder, node), tensors)
+        changed[value] = alias(program.builder, tensors[value], own)
     found: dict[str, Any] = map_values(
-        node.args, lambda value: unmasked.get(value) or tensors[value]
+        node.args, lambda value: changed.get(value) or tensors[value]
     )
     if node.unit.graph is not None or not node.layer.takes_any_arguments:
         found.pop("training", None)
@@ -203,13 +201,6 @@ def _add_penalties(
             nested_penalty(class_builder, node, class_builder.attr(node.unit, ""))
     elif not node.layer.is_operation:
         add_penalties(class_builder, node, result if isinstance(result, tuple) else (result,))
-
-
-def alias(class_builder: ClassBuilder, tensor: Tensor) -> Tensor:
-    """A second tensor for the same value, which can have another mask."""
-    same = Tensor(tensor.shape, tensor.dtype, tensor.name, tensor.flat, sizes=tensor.sizes)
-    class_builder.steps.append(Step((same,), tensor))
-    return same
 
 
 def _lower_node(

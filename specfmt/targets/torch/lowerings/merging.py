@@ -220,11 +220,16 @@ def concatenate(layer: Concatenate, builder: LayerBuilder, tensors: list[Tensor]
         layout, y.flat = ("any", x.flat) if same else ("keras", None)
     builder.step(Call("torch.cat", (list(tensors),), {"dim": axis(k, x)}), y, layout=layout)
     if any(tensor.mask is not None for tensor in tensors):
-        y.mask = _concatenated_mask(builder, tensors, k)
+        y.mask = concatenated_mask(builder, tensors, k)
     return y
 
 
-def _concatenated_mask(builder: LayerBuilder, tensors: list[Tensor], k: int) -> Tensor:
+def concatenated_mask(builder: LayerBuilder, tensors: list[Tensor], k: int) -> Tensor:
+    """The mask of tensors, at least one of which has one, joined along axis ``k``.
+
+    Raises:
+        TargetError: Keras cannot broadcast a mask to its input.
+    """
     rank = tensors[0].rank
     if any(tensor.mask is not None and tensor.mask.rank != rank - 1 for tensor in tensors):
         raise TargetError("Keras cannot broadcast a mask to inputs of this rank")
