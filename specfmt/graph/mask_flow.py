@@ -258,8 +258,8 @@ class _Run:
         seen = {v: m for v in values if (m := self._seen(v, recorded=recorded)) is not None}
         known = {v: self.symbolic[v] for v in values if v in self.symbolic}
         lowered = seen if reads else {v: self.lowered[v] for v in values if v in self.lowered}
-        sure = all if _joins(node) else any  # joined with a mask that is all true, all are
-        real = bool(seen) and sure(value in self.flow.real for value in values)
+        # Joined with a mask that is all true, all masks are; some layers pass on only one of them.
+        real = any(_masks(node, {v: m for v, m in seen.items() if v in self.flow.real}))
         rank = node.layer.mask_rank(*(value.shape or () for value in values[:1]))
         real = real or rank is not None or node.args.get("mask") is not None
         for masks, kept in ((known, self.symbolic), (lowered, self.lowered)):
@@ -289,6 +289,9 @@ def _made(node: Node, masks: Mapping[Value, Mask]) -> Mask | None:
     listed = isinstance(next(iter(node.args.values()), None), (list, tuple))
     if first is None or not listed:
         return first
+    alone = [[place == i for place in range(len(found))] for i in (0, 1)]
+    if [bool(node.layer.output_mask(flags)) for flags in alone] == [True, False]:
+        return found[0]  # that of the query
     same = _joins(node) and len(set(found)) == 1
     return first if same else (first[0], (node.unit, tuple(found)))
 

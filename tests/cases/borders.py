@@ -167,6 +167,14 @@ SHARED = [
         outputs=["pair", "again"],
         name="shared-other-input-combined",
     ),
+    ids(
+        FIRST,
+        PLAIN,
+        pair(ATTENTION | {"inputs": {"query": "a", "value": "b"}}, MEAN, call=["first", "first"]),
+        {"reuse": "pair", "inputs": ["plain", "first"], "name": "again"},
+        outputs=["pair", "again"],
+        name="shared-attention-to-a-masked-value",
+    ),
     *(
         ids(
             FIRST,
@@ -329,6 +337,13 @@ EXPLICIT = [
             (("Add", {}), ("Concatenate", {}), ("Concatenate", {"axis": 1}))
         )
         for reader in (rnn("LSTM", 3), MEAN)
+    ),
+    ids(
+        FIRST,
+        words(rnn("LSTM", 3, **SEQUENCE), name="words", call="in0"),
+        {"type": "Attention", "inputs": ["first", "words"]},
+        MEAN,
+        name="attention-to-a-model",
     ),
     ids(
         FIRST,
