@@ -192,7 +192,7 @@ def check_alike(ours: np.ndarray, theirs: np.ndarray, weight: Weight) -> None:
         gain = weight.init.spec.gain
         matrix = ours.reshape(-1, ours.shape[-1])
         gram = matrix @ matrix.T if matrix.shape[0] < matrix.shape[1] else matrix.T @ matrix
-        np.testing.assert_allclose(gram, gain**2 * np.eye(len(gram)), atol=1e-4)
+        np.testing.assert_allclose(gram, gain**2 * np.eye(len(gram)), rtol=0, atol=1e-5 * gain**2)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
