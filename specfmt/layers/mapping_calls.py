@@ -50,7 +50,7 @@ def returned_shapes(dotted: str, config: dict[str, Any], first: Any) -> list[Any
     """
     cls = layer_class(dotted.rpartition(".")[2])
     boxes, count = first.get(BOXES), config.get(cls.box_count) if cls is not None else None
-    if isinstance(boxes, dict) and isinstance(count, int):
+    if isinstance(boxes, dict) and type(count) is int and count >= 0:
         cut = {key: s and (s[0], count, *s[2:]) for key, s in boxes.items()}
         first = {**first, BOXES: cut}
     return list(leaves(first))

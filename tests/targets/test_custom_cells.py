@@ -341,6 +341,9 @@ def test_json_and_keras_code(name: str, tmp_path: Path) -> None:
 
     source = tmp_path / "m.keras"
     model.save(source)
+    warnings = import_source(source)[1]
+    assert warnings
+    assert not any("define" in found.hint for found in warnings)
     spec = declared(known(import_source(source)[0]))
     for path, layer in customs_of(spec):  # as if no module said where the class is
         spec = with_layer(spec, path, {"class_": layer.class_name})

@@ -38,6 +38,8 @@ from specfmt.formats.read.keras3 import (
 from specfmt.formats.read.policies import is_default_quantization, read_policy
 from specfmt.formats.read.serialized_layers import MODELS, layer_parts
 from specfmt.formats.read.unknown_layers import (
+    CELL_TO_BE_WRITTEN,
+    TO_BE_WRITTEN,
     custom_entry,
     lambda_entry,
     unsupported_entry,
@@ -263,18 +265,31 @@ class LayerReader:
                 return self._layer_activation(value, path, policy)
             return read_word(value, kind, path, self.context)
         if key in LAYER_FIELDS and isinstance(value, dict):
-            return self._nested(value, path, policy, frozen=frozen)
+            warned = len(self.context.warnings)
+            entry = self._nested(value, path, policy, frozen=frozen)
+            if key == "cell":
+                self._advise_for_cells(warned)
+            return entry
         if key in LAYER_LIST_FIELDS or (key == "cell" and isinstance(value, list)):
             cells = as_list(value, path, key)
+            warned = len(self.context.warnings)
             entries = [self.read(c, (*path, i), policy, frozen=frozen) for i, c in enumerate(cells)]
             if key != "layers":
                 add_sizes_between(entries, cells)
+                self._advise_for_cells(warned)
             return _without_automatic_names(entries)
         if isinstance(value, (dict, list)):
             value = unboxed(value, path)
         if self.context.tfjs and isinstance(value, str) and key in _TFJS_WORDS:
             value = snake_key(value)
         return clean_numbers(value) if self.context.legacy else value
+
+    def _advise_for_cells(self, since: int) -> None:
+        """Correct the advice of the warnings about cells, which cannot have `define`."""
+        warnings = self.context.warnings
+        for index in range(since, len(warnings)):
+            if warnings[index].hint == TO_BE_WRITTEN:
+                warnings[index] = replace(warnings[index], hint=CELL_TO_BE_WRITTEN)
 
     def _is_layer(self, value: Any) -> bool:
         return (

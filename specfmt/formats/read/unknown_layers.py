@@ -21,6 +21,8 @@ from specfmt.vocab.base import CUSTOM
 CUSTOM_CLASS: Final = re.compile(r"[A-Za-z_][\w.>]*\Z")
 TO_BE_WRITTEN: Final = "generated code has a class for it to complete; or set `torch:` or `define:`"
 
+CELL_TO_BE_WRITTEN: Final = "generated code has a class for it to complete; or set `torch:`"
+
 
 def lambda_entry(context: Context, item: Any, class_name: str, config: Json, path: Path) -> Json:
     """The entry of a Lambda, whose code is neither decoded nor run."""
