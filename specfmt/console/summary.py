@@ -96,7 +96,7 @@ def _rows(summary: Summary) -> Iterable[Row]:
             layer.name,
             layer.type,
             ", ".join(map(_typed, layer.texts, layer.dtypes)),
-            f"{layer.params:,}",
+            "unknown" if layer.params is None else f"{layer.params:,}",
             ", ".join(layer.inputs),
         )
 
@@ -124,9 +124,16 @@ def _limited(names: str) -> str:
 
 def _totals(summary: Summary) -> Iterable[tuple[str, str]]:
     frozen = summary.params - summary.trainable
-    yield "parameters", f"{summary.params:,} ({summary.trainable:,} trainable, {frozen:,} not)"
-    yield "arithmetic", f"{summary.macs:,} multiply-accumulates per sample"
-    yield "activations", f"{_bytes(summary.activation_bytes)} per sample"
+    count = f"{summary.params:,} ({summary.trainable:,} trainable, {frozen:,} not)"
+    least = ""
+    if summary.uncounted:
+        least = "at least "
+        names = _limited(", ".join(summary.uncounted))
+        yield "parameters", f"at least {count}; unknown for {names}"
+    else:
+        yield "parameters", count
+    yield "arithmetic", f"{least}{summary.macs:,} multiply-accumulates per sample"
+    yield "activations", f"{least}{_bytes(summary.activation_bytes)} per sample"
 
 
 def _bytes(count: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from specfmt.diagnostics import Path
 from specfmt.layers.base import Layer, Shape, Weight
+from specfmt.layers.custom import customs_in
 from specfmt.layers.entries import InputSpec, Model
 from specfmt.layers.op import Op
 from specfmt.layers.promotion import operand_dtype
@@ -111,6 +112,16 @@ class Unit:
             for weight in self.weights
             if trainable is None or (weight.trainable and self.trainable) == trainable
         )
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether all weights are known."""
+        if self.graph is not None:
+            return self.graph.is_counted
+        if isinstance(self.spec, Op):
+            return True
+        customs = (custom for _, custom in customs_in(self.layer, ()))
+        return self.weights_known and all(custom.weights_ is not None for custom in customs)
 
 
 @dataclass(eq=False, slots=True)
@@ -215,12 +226,9 @@ class Graph:
 
     @property
     def is_counted(self) -> bool:
-        """Whether all weights are known: there is no custom layer, and no layer after one."""
-        return all(
-            unit.graph.is_counted if unit.graph is not None else unit.weights_known
-            for unit in self.units
-            if unit.graph is not None or not getattr(unit.spec, "is_operation", False)
-        )
+        """Whether all weights are known: no custom layer leaves them open, or the shapes that the
+        weights after it depend on."""
+        return all(unit.is_counted for unit in self.units)
 
     @property
     def macs(self) -> int:

@@ -31,8 +31,8 @@ class TensorSummary:
     text: str = ""
 
     def to_data(self) -> dict[str, Any]:
-        """The tensor as data for JSON."""
-        return {"name": self.name, "shape": list(self.shape or ()), "dtype": self.dtype}
+        """The tensor as data for JSON; an unknown shape is None."""
+        return {"name": self.name, "shape": _listed(self.shape), "dtype": self.dtype}
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class LayerSummary:
         name: The entry's name.
         type: The layer's type; ``Model`` for a nested model.
         inputs: The names of its inputs.
-        output_shapes: The shape of each output, with the batch axis.
-        params: The number of parameters; 0 for later calls of the same layer.
-        trainable: The number of trainable parameters.
+        output_shapes: The shape of each output, with the batch axis; None if it is unknown.
+        params: The number of parameters; 0 for later calls of the same layer, None if it is unknown.
+        trainable: The number of trainable parameters, or None.
         texts: The output shapes as text, with the names of unknown sizes: ``(N, T//2, 64)``.
         dtypes: The dtype of each output.
     """
@@ -54,15 +54,15 @@ class LayerSummary:
     type: str
     inputs: tuple[str, ...]
     output_shapes: tuple[Shape | None, ...]
-    params: int
-    trainable: int
+    params: int | None
+    trainable: int | None
     texts: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """The call as data for JSON; ``output_shape`` and ``dtype`` are lists if there are several
-        outputs."""
-        shapes = [list(shape or ()) for shape in self.output_shapes]
+        outputs; what is unknown is None."""
+        shapes = list(map(_listed, self.output_shapes))
         return {
             "name": self.name,
             "type": self.type,
@@ -82,11 +82,11 @@ class Summary:
         name: The model's name.
         inputs, outputs: Its inputs and outputs, in order.
         layers: Its layer calls in topological order; a nested model is one of them.
-        params: The number of parameters.
-        trainable: The number of trainable parameters.
+        params: The number of parameters of the layers of which it is known.
+        trainable: The number of trainable ones.
         macs: Multiply-accumulates per sample.
         activation_bytes: The size of all layers' outputs in bytes per sample; unknown sizes count
-            as 1.
+            as 1, unknown shapes not at all.
     """
 
     name: str
@@ -97,6 +97,11 @@ class Summary:
     trainable: int
     macs: int
     activation_bytes: int
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """The names of the layers of which the number of parameters is unknown."""
+        return tuple(layer.name for layer in self.layers if layer.params is None)
 
     def to_data(self) -> dict[str, Any]:
         """The summary as data for JSON, as printed by ``specfmt summary --json``."""
@@ -129,7 +134,8 @@ def summarize(graph: Graph) -> Summary:
 
 
 def activation_bytes(graph: Graph) -> int:
-    """Bytes of all layer outputs per sample, including nested models; unknown sizes count as 1."""
+    """Bytes of all layer outputs per sample, including nested models; unknown sizes count as 1,
+    unknown shapes not at all."""
     inner = {u: activation_bytes(u.graph) for u in graph.units if u.graph is not None}
     total = 0
     for node in graph.nodes:
@@ -137,9 +143,14 @@ def activation_bytes(graph: Graph) -> int:
             total += inner[node.unit]
             continue
         for value in node.outputs:
-            elements = prod(size or 1 for size in (value.shape or ())[1:])
-            total += elements * BYTES.get(value.dtype, 4)
+            if value.shape is not None:
+                elements = prod(size or 1 for size in value.shape[1:])
+                total += elements * BYTES.get(value.dtype, 4)
     return total
+
+
+def _listed(shape: Shape | None) -> list[int | None] | None:
+    return None if shape is None else list(shape)
 
 
 def _tensors(values: dict[str, Value]) -> tuple[TensorSummary, ...]:
@@ -147,14 +158,15 @@ def _tensors(values: dict[str, Value]) -> tuple[TensorSummary, ...]:
 
 
 def _layer(node: Node) -> LayerSummary:
-    first = node.call_index == 0
+    unit, first = node.unit, node.call_index == 0
+    known = unit.is_counted or not first
     return LayerSummary(
         node.name,
-        node.unit.type_name,
+        unit.type_name,
         tuple(value.name for value in node.inputs()),
         tuple(value.shape for value in node.outputs),
-        params=node.unit.count() if first else 0,
-        trainable=node.unit.count(trainable=True) if first else 0,
+        params=(unit.count() if first else 0) if known else None,
+        trainable=(unit.count(trainable=True) if first else 0) if known else None,
         texts=tuple(map(show_value, node.outputs)),
         dtypes=tuple(value.dtype for value in node.outputs),
     )

@@ -67,8 +67,8 @@ def _free(letter: str, taken: set[str]) -> Iterator[str]:
 
 
 def show_value(value: Value) -> str:
-    """The shape of a value with the names of unknown sizes: ``(N, T//2, 64)``."""
-    return show_shape(value.sizes or value.shape or ())
+    """The shape of a value with the names of unknown sizes: ``(N, T//2, 64)``, or ``unknown``."""
+    return "unknown" if value.shape is None else show_shape(value.sizes or value.shape)
 
 
 def infer_sizes(node: Node, problems: list[Diagnostic], start: int) -> list[Condition]:

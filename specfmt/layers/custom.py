@@ -49,8 +49,8 @@ class Custom(Layer):
     ``class`` is the dotted path of the class and ``config`` its constructor arguments.  ``shape``
     is the output's shape without the batch axis (a list of shapes for several outputs, null for
     one that is not known) and ``output_dtype`` its dtype; without ``shape`` the shapes of the
-    layers after it are unknown.  ``weights`` gives the shape of each weight, in Keras's order;
-    ``torch`` is the PyTorch class that computes the same.  Alternatively ``define`` lists the
+    layers after it are unknown.  ``weights`` gives the shape of each weight, in Keras's order
+    (``{}`` if there are none; without it their number is unknown); ``torch`` is the PyTorch class that computes the same.  Alternatively ``define`` lists the
     layers and operations that compute what the class computes, with its call arguments as
     ``x``, ``y``, ``z``: then its shapes and weights are known and the class is not used.  A call
     may have any arguments.
@@ -70,7 +70,9 @@ class Custom(Layer):
     build_config: Annotated[dict[str, Any] | None, Nullable(AnyMapping())] = None
     shape: OutputShape = None
     output_dtype_: OutputDType = Field(default=None, alias="output_dtype")
-    weights_: Annotated[dict[str, Any], WeightsRule()] = Field(default={}, alias="weights")
+    weights_: Annotated[dict[str, Any] | None, Nullable(WeightsRule())] = Field(
+        default=None, alias="weights"
+    )
     torch: TorchClass = None
     define: Annotated[Any, Nullable(EntriesRule())] = None
 
@@ -82,6 +84,11 @@ class Custom(Layer):
     def class_name(self) -> str:
         """The class's name without its module and without the package that it is registered in."""
         return self.class_.rpartition(".")[2].rpartition(">")[2]
+
+    @property
+    def known_weights(self) -> dict[str, Any]:
+        """The entries of ``weights``."""
+        return self.weights_ or {}
 
     def output_shape(self, *args: Any, **kwargs: Any) -> Any:
         given = args[0] if args else None
@@ -115,7 +122,7 @@ class Custom(Layer):
         return 0
 
     def weights(self, *args: Any, **kwargs: Any) -> Iterator[Weight]:
-        for name, item in self.weights_.items():
+        for name, item in self.known_weights.items():
             weight = as_weight(item)
             yield Weight(
                 name,

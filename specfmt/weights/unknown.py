@@ -55,11 +55,11 @@ def described(spec: ModelSpec, source: File) -> ModelSpec:
     except SpecError:
         return spec
     for unit, path, layer in unknown:
-        if not layer.weights_:
+        if layer.weights_ is None:
             place = place_in(unit.layer, path[len(unit.path) :])
             found = place.among(stored.get(unit.path, []))
             entry = entry_weights(found, place.prefix, layer.name or unit.name)
-            if entry:
+            if entry or (layer is unit.layer and not stored.get(unit.path)):
                 spec = with_layer(spec, path, {"weights_": WeightsRule().check(entry)})
     return with_shapes(spec, stored)
 

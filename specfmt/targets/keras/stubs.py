@@ -91,7 +91,7 @@ class Unknown:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each weight."""
-        return {name: as_weight(item).shape for name, item in self.layer.weights_.items()}
+        return {name: as_weight(item).shape for name, item in self.layer.known_weights.items()}
 
 
 def needs_stub(layer: Custom) -> bool:
@@ -135,7 +135,7 @@ def with_stubs(graph: Graph, taken: set[str]) -> tuple[Graph, list[StubContext]]
     for unit, path, layer in unknown_layers(whole):
         if needs_stub(layer):
             found = _unknown(unit, path, layer)
-            names = tuple(layer.weights_)
+            names = tuple(layer.known_weights)
             call = tuple(found.reads), len(found.outputs)
             groups.setdefault((layer.class_, preferred_class(layer, unit), names, call), []).append(
                 found
@@ -213,7 +213,7 @@ def _define(
     weights = []
     for key, attr in attrs.items():
         *above, last = [identifier(part, "weight") for part in key.split("/")]
-        weight = as_weight(first.layer.weights_[key])
+        weight = as_weight(first.layer.known_weights[key])
         weights.append(
             StubWeight(
                 owner=".".join(["self", *above]),

@@ -63,7 +63,7 @@ class Stub:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each weight."""
-        return {name: as_weight(item).shape for name, item in self.layer.weights_.items()}
+        return {name: as_weight(item).shape for name, item in self.layer.known_weights.items()}
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _kind(stub: Stub) -> Any:
         return layer.torch
     names = tuple(
         (name, as_weight(item).trainable, as_weight(item).dtype)
-        for name, item in layer.weights_.items()
+        for name, item in layer.known_weights.items()
     )
     # Each Lambda and each TensorFlow function computes something different.
     own = preferred_class(layer, stub.unit)
@@ -176,7 +176,7 @@ def _define(name: str, group: list[Stub], assumed: frozenset[Unit]) -> StubConte
         stub.module.ctor = Call(name, (), arguments)
     weights = []
     for key, attr in attrs.items():
-        weight = as_weight(first.layer.weights_[key])
+        weight = as_weight(first.layer.known_weights[key])
         floating = is_floating(weight.dtype or "float32")
         weights.append(
             StubWeight(

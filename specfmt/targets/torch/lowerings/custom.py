@@ -41,7 +41,7 @@ def custom(layer: Custom, builder: LayerBuilder, /, *args: Any, **kwargs: Any) -
 
 def own_module(layer: Custom, builder: LayerBuilder) -> ModuleDef:
     """The module that replaces a user-defined layer, with its weights."""
-    names = attribute_names(list(layer.weights_))
+    names = attribute_names(list(layer.known_weights))
     weights = {weight.name: weight for weight in layer.weights()}
     return builder.module(
         layer.class_name,
