@@ -138,9 +138,9 @@ class Reader:
         for name in set(classes.values()):
             units = [unit for unit in holding if classes[unit] == name]
             groups = sorted(
-                (number, group)
+                (ordinal, group)
                 for group, below in container.items()
-                if (number := _ordinal(group, name)) is not None and next(data(below), None)
+                if (ordinal := _ordinal(group, name)) is not None and next(data(below), None)
             )
             if len(groups) == len(units):
                 places |= {unit: group for unit, (_, group) in zip(units, groups, strict=True)}
@@ -194,7 +194,12 @@ def _ordinal(group: str, name: str) -> int | None:
     if group == name:
         return 0
     digits = group.removeprefix(f"{name}_")
-    known = digits != group and digits.isascii() and digits.isdigit() and len(digits) < MAX_DIGITS
+    return number(digits) if digits != group else None
+
+
+def number(digits: str) -> int | None:
+    """A number of few digits; None for other text."""
+    known = digits.isascii() and digits.isdigit() and len(digits) < MAX_DIGITS
     return int(digits) if known else None
 
 

@@ -163,7 +163,7 @@ class _Groups(keras3.Reader):
             dataset = keras3.item(folder, path)
             if not hasattr(dataset, "shape") or dataset.shape is None:
                 continue
-            found.append((parts[:-2], int(parts[-1]) if parts[-1].isdigit() else 0, dataset))
+            found.append((parts[:-2], keras3.number(parts[-1]) or 0, dataset))
         found.sort(key=lambda item: (bool(item[0]), item[0], item[1]))
         self.held[unit.path] = [
             ("/".join((*store, f"weight_{index}")), tuple(dataset.shape), kind(dataset).name)

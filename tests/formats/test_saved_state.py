@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from specfmt.diagnostics import SpecError
+from specfmt.formats.source import bin_boundaries
 from specfmt.migration import import_spec
 from tests.tools import checkpoint_tools as tools
 
@@ -108,6 +109,19 @@ def test_damaged_anywhere(tmp_path: Path) -> None:
         with suppress(SpecError):
             import_spec(folder)
     assert time.process_time() - start < 60
+
+
+@pytest.mark.parametrize(
+    "weights", [[np.inf, -np.inf, 1], [np.nan, 1, 1], [0, 0, 0], [1, -1, 1]], ids=str
+)
+def test_damaged_summaries(weights: list[float]) -> None:
+    """Boundaries are numbers, or left out."""
+    config = {"num_bins": 2, bin_boundaries.KEY: None}
+    bin_boundaries.fill(config, np.array([[1.0, 2.0, 3.0], weights]))
+    assert config[bin_boundaries.KEY] is None
+    bin_boundaries.fill(config, np.array([[1.0, 2.0, 3.0], [1, 1, 1]]))
+    assert config[bin_boundaries.KEY]
+    assert not bin_boundaries.is_open({"num_bins": 10**400, bin_boundaries.KEY: None})
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from specfmt.cli import main
 from specfmt.diagnostics import SpecError
-from specfmt.weights import keras_h5, safetensors
+from specfmt.weights import keras3, keras_h5, safetensors
 from specfmt.weights.convert import convert
 from specfmt.weights.sources import Tensor
 from tests.tools.harness import build_graph
@@ -828,3 +828,11 @@ def test_extra_tensors_are_named(net: Net) -> None:
     message = net.refused(path, "SF502")
     assert "received extra\n" in message
     assert "received other.0\n" in message
+
+
+def test_numbers_of_groups() -> None:
+    """Names that look like numbers to Python, but are none, or too long to convert."""
+    assert keras3.number("12") == 12
+    assert [keras3.number(text) for text in ("\u00b2", "\u0663", "9" * 5000, "", "-1")] == [
+        None
+    ] * 5

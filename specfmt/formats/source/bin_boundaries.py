@@ -13,6 +13,7 @@ from specfmt.diagnostics import SpecError
 from specfmt.formats.source.vocabularies import CONTAINERS, WEIGHTS, Read, layers_with, stored_array
 
 KEY: Final = "bin_boundaries"
+MAX_BINS: Final = 2**31
 
 
 def fill_boundaries(topology: Any, read: Read) -> None:
@@ -56,7 +57,7 @@ def has_open_boundaries(topology: Any) -> bool:
 def is_open(config: dict[str, Any]) -> bool:
     """Whether a layer's boundaries are not in its config."""
     bins = config.get("num_bins")
-    return config[KEY] is None and isinstance(bins, int) and bins > 0
+    return config[KEY] is None and isinstance(bins, int) and 0 < bins <= MAX_BINS
 
 
 def fill(config: dict[str, Any], summary: Any) -> None:
@@ -66,6 +67,8 @@ def fill(config: dict[str, Any], summary: Any) -> None:
     if summary is None or summary.ndim != 2 or len(summary) != 2 or not summary.size:
         return
     values, weights = summary.astype("float32")
+    if not (np.isfinite(summary).all() and (weights >= 0).all() and weights.any()):
+        return  # damaged
     width = 1.0 / config["num_bins"]
     if values.size * width >= 1:
         total = weights.cumsum()
