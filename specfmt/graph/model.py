@@ -13,10 +13,8 @@ from typing import Any, ClassVar
 
 from specfmt.diagnostics import Path
 from specfmt.layers.base import Layer, Shape, Weight
-from specfmt.layers.custom import customs_in
 from specfmt.layers.entries import InputSpec, Model
 from specfmt.layers.op import Op
-from specfmt.layers.promotion import operand_dtype
 from specfmt.spec.document import ModelSpec
 
 
@@ -118,10 +116,7 @@ class Unit:
         """Whether all weights are known."""
         if self.graph is not None:
             return self.graph.is_counted
-        if isinstance(self.spec, Op):
-            return True
-        customs = (custom for _, custom in customs_in(self.layer, ()))
-        return self.weights_known and all(custom.weights_ is not None for custom in customs)
+        return isinstance(self.spec, Op) or (self.weights_known and self.layer.lists_weights)
 
 
 @dataclass(eq=False, slots=True)
@@ -287,32 +282,6 @@ def values_in(args: Any) -> Iterator[Value]:
     elif isinstance(args, (list, tuple)):
         for item in args:
             yield from values_in(item)
-
-
-def as_array(item: Any) -> Any:
-    """A list of numbers as an array of the dtype that NumPy chooses; anything else as it is."""
-    if isinstance(item, tuple) and item and _numbers_only(item):
-        return Array(item, operand_dtype(item))
-    return item
-
-
-def keras_operands(op: Op, items: list[Any]) -> list[Any]:
-    """The operands of an operation with arrays instead of lists where Keras takes only arrays.
-
-    Args:
-        op: The operation.
-        items: Its operands, the optional ones last.
-    """
-    lists_until = 0 if op.lists_are_arrays else len(op.operands)
-    if op.operands[-1] == "..." and not op.lists_are_arrays:
-        return items
-    return [*items[:lists_until], *map(as_array, items[lists_until:])]
-
-
-def _numbers_only(item: Any) -> bool:
-    if isinstance(item, tuple):
-        return all(map(_numbers_only, item))
-    return isinstance(item, (int, float))
 
 
 def map_values(args: Any, change: Any) -> Any:

@@ -386,6 +386,11 @@ class Layer(SpecModel):
                     yield item
 
     @property
+    def lists_weights(self) -> bool:
+        """Whether all its weights are known, if their sizes are; a user-defined layer may not say."""
+        return all(part.lists_weights for part in self.parts())
+
+    @property
     def has_known_weights(self) -> bool:
         """Whether the sizes on which its weights depend are known, if those of its input are."""
         return True

@@ -12,17 +12,8 @@ from specfmt.formats.keras3.words import float32, plain, serialized
 from specfmt.formats.read.operations import FLOAT_DTYPE
 from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import traced_layers
-from specfmt.graph.model import (
-    Array,
-    Graph,
-    Node,
-    Unit,
-    Value,
-    flat_order,
-    keras_operands,
-    map_leaves,
-    nest_as,
-)
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves, nest_as
+from specfmt.graph.operands import keras_operands
 from specfmt.graph.tracing import traced
 from specfmt.layers.naming import is_automatic
 from specfmt.layers.op import Op

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.model import Array, Node, Value, keras_operands
+from specfmt.graph.model import Array, Node, Value
+from specfmt.graph.operands import keras_operands
 from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.source import binary, literal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-from specfmt.graph.model import as_array
+from specfmt.graph.operands import as_array
 from specfmt.layers import attention_operations as ops
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.fields.types import expand
-from specfmt.graph.model import Array, as_array
+from specfmt.graph.model import Array
+from specfmt.graph.operands import as_array
 from specfmt.layers import convolution_operations as ops
 from specfmt.layers.base import Shape
 from specfmt.layers.operations import operand_shape

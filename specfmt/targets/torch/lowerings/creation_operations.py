@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.model import as_array
+from specfmt.graph.operands import as_array
 from specfmt.layers import creation_operations as ops
 from specfmt.layers.base import is_floating
 from specfmt.targets.torch.builder import LayerBuilder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any, Final
 
-from specfmt.graph.model import as_array
+from specfmt.graph.operands import as_array
 from specfmt.layers import index_operations as ops
 from specfmt.layers.operations import operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import Any
 
-from specfmt.graph.model import as_array
+from specfmt.graph.operands import as_array
 from specfmt.layers import matrix_operations as ops
 from specfmt.layers.operations import broadcast, operand_shape
 from specfmt.layers.promotion import operand_dtype, result_type

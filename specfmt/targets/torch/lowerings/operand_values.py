@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from specfmt.graph.model import Array, as_array
+from specfmt.graph.model import Array
+from specfmt.graph.operands import as_array
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Method, Shape, Tensor

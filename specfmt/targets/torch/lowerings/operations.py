@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from typing import Any, Final
 
-from specfmt.graph.model import Array, as_array
+from specfmt.graph.model import Array
+from specfmt.graph.operands import as_array
 from specfmt.layers import operations as ops
 from specfmt.layers.base import is_floating
 from specfmt.layers.op import Op, Operand

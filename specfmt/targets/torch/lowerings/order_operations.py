@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.model import as_array
+from specfmt.graph.operands import as_array
 from specfmt.layers import order_operations as ops
 from specfmt.layers.base import Shape
 from specfmt.layers.reductions import check_axis

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.model import Array, as_array
+from specfmt.graph.model import Array
+from specfmt.graph.operands import as_array
 from specfmt.layers import statistics as ops
 from specfmt.layers.reductions import is_whole, reduced_axes
 from specfmt.targets.torch.builder import LayerBuilder
