@@ -86,6 +86,10 @@ class Custom(Layer):
         return self.class_.rpartition(".")[2].rpartition(">")[2]
 
     @property
+    def lists_weights(self) -> bool:
+        return self.weights_ is not None or bool(self.define)
+
+    @property
     def known_weights(self) -> dict[str, Any]:
         """The entries of ``weights``."""
         return self.weights_ or {}
