@@ -90,6 +90,7 @@ def check_files(case: Case, folder: Path) -> None:
     before = values(graph, model)
     back = folder / "back.weights.h5"
     convert(graph, pickled, back)
+    keras().backend.clear_session(free_memory=False)  # automatic names begin again
     other = execute(code)
     other.load_weights(back)
     for (_, theirs), (name, ours) in zip(values(graph, other).items(), before.items(), strict=True):
