@@ -487,3 +487,27 @@ def test_a_metric_without_a_name_has_keras_s(metric: str, key: str) -> None:
     spec = specfmt.loads(text)
     graph = specfmt.analyze(spec)
     assert f"a_{key}" in log_names(graph, train_section(graph.spec))
+
+
+@pytest.mark.parametrize("norm", [{}, {"trainable": False}, None])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_batch_normalization_has_no_batch_of_one(norm: Any, wrapped: bool) -> None:
+    """It cannot train on one; that holds inside other layers too, and not where it is frozen."""
+    layer = (
+        {"type": "LayerNormalization"} if norm is None else {"type": "BatchNormalization"} | norm
+    )
+    if wrapped:
+        layer = {"type": "TimeDistributed", "layer": layer}
+    code = script(
+        chain([4, 3], layer, dense(1))
+        | {
+            "train": {
+                "loss": "mse",
+                "optimizer": "sgd",
+                "epochs": 1,
+                "data": {"source": "npz", "path": "d.npz"},
+            }
+        },
+        "torch",
+    )
+    assert ("drop_last=" in code) == (norm == {})

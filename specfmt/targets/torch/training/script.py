@@ -7,6 +7,7 @@ from typing import Any
 
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.graph.model import Graph
+from specfmt.graph.training import normalizes
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import literal, number, string
 from specfmt.targets.torch.expr import STRING
@@ -142,7 +143,7 @@ class TorchScript(Script):
     @property
     def normalizes(self) -> bool:
         """Whether the model has layers that use batch statistics."""
-        return any(unit.layer.has_statistics for unit in self.graph.walk_units())
+        return any(map(normalizes, self.graph.units))
 
     @property
     def writes_board(self) -> bool:
