@@ -65,6 +65,8 @@ def keras_2_weights(graph: Any, model: Any) -> dict[Any, list[Any]]:
         layer = model.get_layer(unit.name)
         if unit.graph is not None:
             found |= keras_2_weights(unit.graph, layer)
+        elif "idf_weights" in layer.get_config():
+            found[unit] = []  # Keras 3 has these as an argument, not as a weight
         else:
             found[unit] = layer.weights
     return found

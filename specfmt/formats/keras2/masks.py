@@ -101,6 +101,7 @@ class Follower:
         self.found = found
         self.keras_2: dict[Value, Token] = {}
         self.keras_3: dict[Value, Token] = {}
+        self.removed: set[Value] = set()
 
     def differs(self, value: Value, node: Node | None = None) -> bool:
         """Whether a tensor's mask, as a call gets it, differs between the versions."""
@@ -119,6 +120,8 @@ class Follower:
             self._check(node, layer)
         for tokens, of_keras_2 in ((self.keras_3, False), (self.keras_2, True)):
             self._pass_on(node, layer, tokens, of_keras_2=of_keras_2)
+        for name in layer.removes_masks_of:
+            self.removed |= set(values_in(node.args.get(name)))
 
     def _check(self, node: Node, layer: Layer) -> None:
         seen = self._seen(node)
@@ -166,6 +169,10 @@ class Follower:
         given = [("given", value) for value in values_in(node.args.get("mask"))]
         token: Token = next((t for t in [*given, *found] if t is not None), ("made", node))
         if isinstance(layer, Concatenate):
+            lost = set() if of_keras_2 else self.removed
+            kept = [None if value in lost else tokens.get(value) for value in node.inputs()]
+            # Where all are lost, `Node.unmasked` of the calls that read the result tells.
+            found = kept if any(kept) else found
             token = _side_by_side(layer, node, found, of_keras_2=of_keras_2)
         elif isinstance(layer, Merge) and layer.output_mask([True, True]):
             token = _joined(found, of_keras_2=of_keras_2)

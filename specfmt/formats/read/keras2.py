@@ -53,7 +53,7 @@ def to_keras_3(class_name: str, config: Json, context: Context, path: Path) -> t
     fields = {
         key: _plain(value)
         for key, value in config.items()
-        if key not in DERIVED and not _belongs_elsewhere(cls, keys, key)
+        if key not in DERIVED and not _belongs_elsewhere(cls, keys, key, config)
     }
     result = current_arguments(cls, fields, path, context)
     for key, value in FORMER_TYPE_ARGUMENTS.get(class_name, {}).items():
@@ -73,10 +73,13 @@ def to_keras_3(class_name: str, config: Json, context: Context, path: Path) -> t
     return type_name, result
 
 
-def _belongs_elsewhere(cls: type[Layer], keys: Mapping[str, str], key: str) -> bool:
+def _belongs_elsewhere(
+    cls: type[Layer], keys: Mapping[str, str], key: str, config: Mapping[str, Any]
+) -> bool:
     """Whether a class only inherits an argument, or Keras 2 wrote something else under its name."""
     if key == "dtype":  # Keras 2 wrote the dtype of these layers' input or output
-        return issubclass(cls, Lookup | Discretization)
+        counts = config.get("output_mode") not in (None, "int") and "int" in str(config[key])
+        return issubclass(cls, Lookup) or (issubclass(cls, Discretization) and not counts)
     if key.startswith("kernel_") or key == "noise_shape":
         return key not in keys and ("depthwise_initializer" in keys or key == "noise_shape")
     return False
