@@ -463,8 +463,8 @@ def test_validate_finds_what_a_training_script_refuses(text: str, pointer: str) 
 @pytest.mark.parametrize(("target", "codes"), [("keras", []), ("torch", ["SF301"])])
 def test_validate_finds_what_a_target_refuses(target: str, codes: list[str]) -> None:
     text = (
-        "specfmt: 1\ninputs: {x: {shape: [6, 5, 4], batch_size: 2}}\n"
-        "layers: [{type: TimeDistributed, layer: {type: LSTM, units: 3, stateful: true}}]\n"
+        "specfmt: 1\ninputs: {x: {shape: [8, 8, 3]}}\n"
+        "layers: [{type: RandomElasticTransform, fill_mode: mirror}]\n"
     )
     assert specfmt.check(text) == []
     found = specfmt.check(text, targets=[target])
