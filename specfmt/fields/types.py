@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from typing import TYPE_CHECKING, Annotated, Any
 
+from specfmt.fields.errors import FieldError
 from specfmt.fields.rules import (
     AnyMapping,
     Boolean,
@@ -128,12 +129,27 @@ DType = Annotated[str, OneOf(*DTYPES)]
 OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES))]
 
 
+class PolicyConfig(AnyMapping):
+    """A dtype policy as Keras writes it: ``class_name`` and ``config``, of which files may lack one."""
+
+    keys = ("class_name", "config")
+
+    def check(self, value: Any) -> dict[str, Any]:
+        found = super().check(value)
+        if not any(key in found for key in self.keys):
+            raise FieldError(f"a mapping with {' and '.join(self.keys)}", value)
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        return {**super().schema(), "anyOf": [{"required": [key]} for key in self.keys]}
+
+
 class DTypePolicyRule(Either):
     """A dtype, a mixed precision policy, or another Keras dtype policy as its config."""
 
     def __init__(self) -> None:
         super().__init__(
-            OneOf(*DTYPES, *POLICIES), AnyMapping(), expected="a dtype or a dtype policy"
+            OneOf(*DTYPES, *POLICIES), PolicyConfig(), expected="a dtype or a dtype policy"
         )
 
 

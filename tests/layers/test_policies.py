@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import specfmt
 from specfmt.layers.policies import compute_dtype, variable_dtype
 from tests.tools.harness import (
     Case,
@@ -281,3 +283,16 @@ def test_a_summary_shows_other_dtypes_than_float32() -> None:
     assert "(N, 4) int32" in text
     assert "(N, 4, 3)  " in text
     assert "(N, 4, 2) bfloat16" in text
+
+
+@pytest.mark.parametrize("policy", [{"type": "int8_from_float32"}, {}, {"name": "mixed_float16"}])
+def test_other_mappings_are_no_policies(policy: dict[str, str]) -> None:
+    text = json.dumps(
+        {
+            "specfmt": 1,
+            "inputs": {"x": {"shape": [4]}},
+            "layers": [{"type": "Dense", "units": 3, "dtype": policy}],
+        }
+    )
+    (found,) = specfmt.check(text)
+    assert (found.code, found.pointer) == ("SF123", "/layers/0/dtype")
