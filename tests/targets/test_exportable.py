@@ -94,6 +94,19 @@ LIMITS = (
         "trace",
         fixed=True,
     ),
+    Limit(
+        r"def hashed_integers",
+        "unhashable type: non-nested SymInt",
+        "the digits of a number are text",
+        fixed=True,
+    ),
+    Limit(
+        r"def hashed_integers",
+        "failed in the TorchScript interpreter|other numbers",
+        "the digits of a number are text",
+        "trace",
+        fixed=True,
+    ),
     Limit(r"\.bool\(\) & True", "report a bug to PyTorch", "no `&` of bool", "trace", fixed=True),
 )
 
