@@ -124,14 +124,11 @@ def _limited(names: str) -> str:
 
 def _totals(summary: Summary) -> Iterable[tuple[str, str]]:
     frozen = summary.params - summary.trainable
-    count = f"{summary.params:,} ({summary.trainable:,} trainable, {frozen:,} not)"
-    least = ""
+    least, unknown = "", ""
     if summary.uncounted:
-        least = "at least "
-        names = _limited(", ".join(summary.uncounted))
-        yield "parameters", f"at least {count}; unknown for {names}"
-    else:
-        yield "parameters", count
+        least, unknown = "at least ", f"; unknown for {_limited(', '.join(summary.uncounted))}"
+    count = f"{summary.params:,} ({summary.trainable:,} trainable, {frozen:,} not)"
+    yield "parameters", f"{least}{count}{unknown}"
     yield "arithmetic", f"{least}{summary.macs:,} multiply-accumulates per sample"
     yield "activations", f"{least}{_bytes(summary.activation_bytes)} per sample"
 

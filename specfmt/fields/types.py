@@ -133,12 +133,15 @@ class PolicyConfig(AnyMapping):
     """A dtype policy as Keras writes it: ``class_name`` and ``config``, of which files may lack one."""
 
     keys = ("class_name", "config")
+    hint = (
+        "a quantized policy is {class_name: QuantizedDTypePolicy, config: {mode: int8, "
+        "source_name: float32}}"
+    )
 
     def check(self, value: Any) -> dict[str, Any]:
-        found = super().check(value)
-        if not any(key in found for key in self.keys):
-            raise FieldError(f"a mapping with {' and '.join(self.keys)}", value)
-        return found
+        if not isinstance(value, dict) or not any(key in value for key in self.keys):
+            raise FieldError(f"a mapping with {' and '.join(self.keys)}", value, self.hint)
+        return value
 
     def schema(self) -> dict[str, Any]:
         return {**super().schema(), "anyOf": [{"required": [key]} for key in self.keys]}

@@ -50,10 +50,10 @@ class Custom(Layer):
     is the output's shape without the batch axis (a list of shapes for several outputs, null for
     one that is not known) and ``output_dtype`` its dtype; without ``shape`` the shapes of the
     layers after it are unknown.  ``weights`` gives the shape of each weight, in Keras's order
-    (``{}`` if there are none; without it their number is unknown); ``torch`` is the PyTorch class that computes the same.  Alternatively ``define`` lists the
-    layers and operations that compute what the class computes, with its call arguments as
-    ``x``, ``y``, ``z``: then its shapes and weights are known and the class is not used.  A call
-    may have any arguments.
+    (``{}`` if there are none; without it their number is unknown); ``torch`` is the PyTorch class
+    that computes the same.  Alternatively ``define`` lists the layers and operations that compute
+    what the class computes, with its call arguments as ``x``, ``y``, ``z``: then its shapes and
+    weights are known and the class is not used.  A call may have any arguments.
 
     As the `cell` of an `RNN`, ``shape`` is the features of its output and of its only state
     (``[4]``), or a list with those of the output and of each state (``[[4], [4], [8]]``);

@@ -35,6 +35,14 @@ _LATTICE: Final[dict[str, str]] = {
 _FORCED: Final = {"int": "int32", "float": "float32", "uint64": "uint32", "complex128": "complex64"}
 """Result dtypes that Keras replaces: weak types, and types that it never returns."""
 
+INTEGER_BOUNDS: Final = {
+    "bool": (0, 1),
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "int16": (-32768, 32767),
+}
+"""The least and the largest number of the dtypes whose numbers float32 has all."""
+
 
 @cache
 def _above(dtype: str) -> frozenset[str]:

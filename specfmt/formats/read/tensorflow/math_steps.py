@@ -20,6 +20,7 @@ from specfmt.formats.read.tensorflow.steps import (
     steps,
 )
 from specfmt.layers.base import is_floating
+from specfmt.layers.promotion import INTEGER_BOUNDS
 
 
 def is_known(value: Any) -> bool:
@@ -253,9 +254,9 @@ def _convert(s: Steps, sizes: Sizes, image: Any, dtype: Any, **rest: Any) -> Any
         raise Opaque
     if is_floating(had):
         return s("cast", image, dtype=dtype)
-    largest = {"uint8": 255, "int8": 127, "int16": 32767}.get(had)
-    if largest is None:
+    if had not in INTEGER_BOUNDS or had == "bool":
         raise Opaque
+    _, largest = INTEGER_BOUNDS[had]
     return s("multiply", s("cast", image, dtype=dtype), 1.0 / largest)
 
 

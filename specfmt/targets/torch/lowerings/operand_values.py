@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from specfmt.graph.model import Array
 from specfmt.graph.operands import as_array
+from specfmt.layers.promotion import INTEGER_BOUNDS
 from specfmt.targets.torch.builder import LayerBuilder
 from specfmt.targets.torch.constants import buffer
 from specfmt.targets.torch.expr import Method, Shape, Tensor
@@ -15,18 +16,10 @@ EPSILON: Final = 1e-7
 """The default of Keras's ``backend.epsilon()``."""
 
 
-BOUNDS: Final = {
-    "bool": (0, 1),
-    "uint8": (0, 255),
-    "int8": (-128, 127),
-    "int16": (-32768, 32767),
-}
-"""The least and the largest number of a dtype."""
-
-
 def saturated(value: Any, dtype: str) -> Any:
     """A tensor expression in a dtype; what lies beyond its range becomes its bound."""
-    return to_dtype(Method(value, "clamp", BOUNDS[dtype]) if dtype in BOUNDS else value, dtype)
+    bounds = INTEGER_BOUNDS.get(dtype)
+    return to_dtype(Method(value, "clamp", bounds) if bounds else value, dtype)
 
 
 def held(builder: LayerBuilder, item: Any, dtype: str) -> Any:
