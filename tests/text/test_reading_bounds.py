@@ -11,7 +11,7 @@ from specfmt.text import events, yaml_reading
 from specfmt.text.reading import read
 from specfmt.text.source import ALIAS_BUDGET, MAX_DEPTH
 from tests.text.test_reading import attempt
-from tests.tools.timing import best_seconds
+from tests.tools.timing import ratio
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ("{a: ", "}")])
@@ -34,11 +34,6 @@ def test_depth_in_block_style() -> None:
     read(nested(MAX_DEPTH))
     with pytest.raises(SpecError, match="SF107"):
         read(nested(MAX_DEPTH + 1))
-
-
-def timed(text: str | bytes) -> float:
-    """The best of three readings, in seconds."""
-    return best_seconds(partial(attempt, text), 3)
 
 
 LINE = "  - {type: Dense, units: 8, activation: relu}\n"
@@ -79,9 +74,9 @@ HOSTILE = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_input_costs_no_more_than_a_plain_spec_of_its_size(name: str) -> None:
-    # 10 MB of layers, measured on a tenth of it so that the test stays quick.
-    benign = 10 * timed("layers:\n" + LINE * (10**6 // len(LINE)))
-    assert timed(HOSTILE[name]) < benign
+    """Against 10 MB of layers, measured on a tenth of it so that the test stays quick."""
+    benign = "layers:\n" + LINE * (10**6 // len(LINE))
+    assert ratio(partial(attempt, HOSTILE[name]), partial(attempt, benign)) < 10
 
 
 @pytest.mark.parametrize("many", ["a: 1\n", "{x: 1}: 1\n", "a: *b\n", "- !t x\n"])
@@ -91,13 +86,12 @@ def test_many_mistakes_are_all_reported_in_linear_time(many: str) -> None:
             read(many * count)
         assert len(caught.value.diagnostics) >= count - 1
 
-    few, most = (best_seconds(partial(fail, count)) for count in (2_000, 16_000))
-    assert most < 8 * 4 * few
+    assert ratio(partial(fail, 16_000), partial(fail, 2_000), times=8) < 4
 
 
 def test_reading_is_linear_in_the_number_of_layers() -> None:
-    small, large = timed("layers:\n" + LINE * 2_000), timed("layers:\n" + LINE * 16_000)
-    assert large < 8 * 3 * small
+    few, many = ("layers:\n" + LINE * count for count in (2_000, 16_000))
+    assert ratio(partial(attempt, many), partial(attempt, few), times=8) < 3
 
 
 def test_building_costs_no_multiple_of_the_parser() -> None:
@@ -111,7 +105,7 @@ def test_building_costs_no_multiple_of_the_parser() -> None:
     def build() -> None:
         yaml_reading.read_yaml(yaml_reading.Source(text, ""))
 
-    assert best_seconds(build, 5) < 3 * best_seconds(parse, 5)
+    assert ratio(build, parse, rounds=5) < 3
 
 
 def test_alias_budget_allows_ordinary_use() -> None:

@@ -1,4 +1,4 @@
-"""Processor time of one call, for tests that compare times."""
+"""Processor time of one call against another's, for tests that compare times."""
 
 from __future__ import annotations
 
@@ -7,20 +7,31 @@ import time
 from collections.abc import Callable
 
 
-def best_seconds(function: Callable[[], object], times: int = 1) -> float:
-    """The least processor time of several calls.
+def seconds(function: Callable[[], object], times: int = 1) -> float:
+    """The processor time of calls, one after the other.
 
     As in the command, the garbage collector is off: its own time is not linear, and depends on
     all else that the process holds.
     """
-    best = float("inf")
+    total = 0.0
     for _ in range(times):
         gc.collect()
         gc.disable()
         try:
             start = time.process_time()
             function()
-            best = min(best, time.process_time() - start)
+            total += time.process_time() - start
         finally:
             gc.enable()
-    return best
+    return total
+
+
+def ratio(
+    one: Callable[[], object], other: Callable[[], object], times: int = 1, rounds: int = 3
+) -> float:
+    """How many times as long a call takes as ``times`` calls of another: the least of some rounds.
+
+    Both are timed in turn, over like lengths of time: a machine that is now faster, now slower
+    disturbs both of a round alike, and what disturbs one alone must do so in every round.
+    """
+    return min(seconds(one) / seconds(other, times) for _ in range(rounds))
