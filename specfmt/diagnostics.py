@@ -18,6 +18,12 @@ Path = tuple[str | int, ...]
 """The place of a value in the document: keys and list indices from the root."""
 
 
+class RootPath(tuple[str | int, ...]):
+    """A path from the document's root that is found while a part of the document is read."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A range of the source text; lines and columns count from 1, the end is exclusive."""
@@ -62,7 +68,9 @@ class Diagnostic:
         return replace(self, span=span, file=file)
 
     def under(self, prefix: Path) -> Diagnostic:
-        """The same diagnostic with ``prefix`` in front of its path."""
+        """The same diagnostic with ``prefix`` in front of its path, unless that is a `RootPath`."""
+        if isinstance(self.path, RootPath):
+            return self
         return replace(self, path=(*prefix, *self.path))
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,11 +23,12 @@ from specfmt.graph.binding import Binder
 from specfmt.graph.held import with_models
 from specfmt.graph.infer import infer
 from specfmt.graph.mask_flow import settle_masks
-from specfmt.graph.model import Condition, Graph, Node, Unit, Value, map_leaves
+from specfmt.graph.model import Condition, Graph, Node, Unit, Use, Value, map_leaves
 from specfmt.graph.order import in_order
 from specfmt.graph.scope import Scope
 from specfmt.graph.symbolic import infer_sizes, input_sizes
 from specfmt.layers.base import Layer, Shape
+from specfmt.layers.blocks import BlockCall, Expanded
 from specfmt.layers.entries import InputSpec, InvalidEntry, Model, Reuse
 from specfmt.spec.document import ModelSpec
 
@@ -108,6 +109,8 @@ class Builder(Scope):
             policy=self.policy,
             conditions=[c for c in self.conditions.values() if c.node.unit in kept],
         )
+        if self.blocks is not None:
+            graph.items = self._items(self.blocks, nodes)
         if not any(problem.severity == "error" for problem in self.problems):
             settle_masks(graph)  # not needed for a model with mistakes
         return graph
@@ -199,7 +202,7 @@ class Builder(Scope):
             return
         args = self.binder.bind(entry, unit, index, path)
         defined = self._define(entry, unit, args, path) if args else None
-        node = Node(name, unit, defined or args or {}, (*self.path, *path), len(unit.calls))
+        node = Node(name, unit, defined or args or {}, self.absolute(path), len(unit.calls))
         node.form = self.binder.form
         node.positional = positional_count(entry, unit, node.args)
         if defined is not None:
@@ -247,7 +250,7 @@ class Builder(Scope):
             },
             layers=operations,
         )
-        where = (*self.path, *path)
+        where = self.absolute(path)
         inner = Builder(
             model,
             where,
@@ -281,7 +284,7 @@ class Builder(Scope):
         if isinstance(entry, Model):
             graph = Builder(
                 entry,
-                (*self.path, *path),
+                self.absolute(path),
                 self.problems,
                 trainable=not frozen,
                 policy=entry.dtype or self.policy,
@@ -293,7 +296,7 @@ class Builder(Scope):
             name,
             entry,
             graph,
-            (*self.path, *path),
+            self.absolute(path),
             trainable=not frozen,
             policy=entry.policy_in(self.policy)
             if isinstance(entry, Layer)
@@ -317,7 +320,7 @@ class Builder(Scope):
         def make(model: Model, field: str) -> Graph:
             return Builder(
                 model,
-                (*self.path, *path, *field.split(".")),
+                (*self.absolute(path), *field.split(".")),
                 self.problems,
                 trainable=not frozen and model.trainable,
                 policy=model.dtype or entry.dtype or self.policy,
@@ -325,6 +328,31 @@ class Builder(Scope):
             ).graph()
 
         return make
+
+    def _items(self, blocks: Expanded, nodes: list[Node]) -> list[Node | Use] | None:
+        """The calls with the uses of blocks; None if the calls of a use are not in a row."""
+        kept = set(nodes)
+
+        def found(items: list[int | BlockCall]) -> list[Node | Use]:
+            made: list[Node | Use] = []
+            for item in items:
+                if isinstance(item, BlockCall):
+                    inner = found(item.items)
+                    read, given = (
+                        tuple(self.values[name] for name in names if name in self.values)
+                        for names in (item.inputs, item.outputs)
+                    )
+                    if inner:
+                        made.append(Use(item, inner, read, given))
+                elif item in self.nodes and self.nodes[item] in kept:
+                    made.append(self.nodes[item])
+            return made
+
+        items = found(blocks.items)
+        flat = [
+            node for item in items for node in (item.nodes() if isinstance(item, Use) else [item])
+        ]
+        return items if flat == nodes else None
 
     def _input_nest(self, inputs: dict[str, Value]) -> Any:
         """The inputs in the structure in which the model takes them."""
@@ -358,7 +386,7 @@ class Builder(Scope):
                 if not any(_lacks_layers(d, self.path) for d in self.problems):
                     self.report("SF212", "expected at least one layer, received none", ("layers",))
                 return {}, "single", None
-            name = self.names[-1]
+            name = self.names[-1] if self.blocks is None else self.blocks.last or self.names[-1]
             last = self.values.get(name) or Value(name, None, "float32")
             node = last.node
             if node is not None and len(node.outputs) > 1:
@@ -378,7 +406,7 @@ class Builder(Scope):
             value = self.resolve(name, ("outputs", *path))
             if isinstance(value, Value):
                 found[name] = value
-                key = str(path[0]) if form == "mapping" and len(path) == 1 else name
+                key = str(path[0]) if form == "mapping" and len(path) == 1 else self.flat(name)
                 first = key
                 while key in outputs:
                     again[first] = again.get(first, 1) + 1

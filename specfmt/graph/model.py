@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from specfmt.diagnostics import Path
 from specfmt.layers.base import Layer, Shape, Weight
+from specfmt.layers.blocks import BlockCall
 from specfmt.layers.entries import InputSpec, Model
 from specfmt.layers.op import Op
 from specfmt.spec.document import ModelSpec
@@ -176,6 +177,32 @@ class Condition:
 
 
 @dataclass(eq=False, slots=True)
+class Use:
+    """A use of a block: the calls that it stands for.
+
+    Attributes:
+        call: What the document says: the block, the name of the use, the parameters' values.
+        items: Its calls and the uses of further blocks, in order, without those that no output
+            depends on.
+        inputs: The tensors that it reads, in the order of the block's inputs.
+        outputs: The tensors that it gives, in the order of the block's outputs.
+    """
+
+    call: BlockCall
+    items: list[Node | Use]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+
+    def nodes(self) -> Iterator[Node]:
+        """Its calls, those of the uses inside it included."""
+        for item in self.items:
+            if isinstance(item, Use):
+                yield from item.nodes()
+            else:
+                yield item
+
+
+@dataclass(eq=False, slots=True)
 class Graph:
     """A model: inputs, nodes in order, outputs.
 
@@ -191,6 +218,8 @@ class Graph:
         assumed: Layers that specfmt does not know and whose shapes were assumed, including those
             in nested models (see `specfmt.graph.assumed`).
         conditions: The equalities of unknown sizes on which its calls rely, each once.
+        items: The calls and the uses of blocks, in order; None if the model uses no block, or if
+            the calls of a use are not in a row.
         html: The function that renders it in a notebook; set by the public API.
     """
 
@@ -210,6 +239,7 @@ class Graph:
     policy: Any = None
     assumed: frozenset[Unit] = frozenset()
     conditions: list[Condition] = field(default_factory=list)
+    items: list[Node | Use] | None = None
 
     def _repr_html_(self) -> str | None:
         show = type(self).html

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from specfmt.diagnostics import Diagnostic, Path
+from specfmt.diagnostics import Diagnostic, Path, RootPath
 from specfmt.fields.errors import did_you_mean, show
 from specfmt.graph.arguments import some_of
 from specfmt.graph.model import Value
-from specfmt.layers.base import Layer
-from specfmt.layers.entries import Model, Reuse
+from specfmt.layers.blocks import Expanded
+from specfmt.layers.entries import Model, naming
 from specfmt.layers.naming import automatic_names
 from specfmt.spec.document import ModelSpec
 
@@ -23,13 +22,6 @@ class Unresolved:
 
 
 UNRESOLVED = Unresolved()
-
-
-def _naming(entry: Any) -> tuple[str, str | None, str | None]:
-    """Type, name and the layer called again, as `automatic_names` takes them."""
-    if isinstance(entry, Layer):
-        return entry.keras_class or entry.type_name, entry.name, None
-    return entry.type_name, entry.name, entry.reuse if isinstance(entry, Reuse) else None
 
 
 class Scope:
@@ -46,27 +38,44 @@ class Scope:
         self.path = path
         self.problems = problems
         self.entries = spec.layers
-        self.names = automatic_names([_naming(entry) for entry in self.entries])
+        self.names = automatic_names([naming(entry) for entry in self.entries])
+        self.blocks = self.entries if isinstance(self.entries, Expanded) else None
         self.by_name: dict[str, int] = {}
         self.values: dict[str, Value] = {}
 
     def report(
         self, code: str, message: str, path: Path, hint: str = "", *, on_key: bool = False
     ) -> None:
-        self.problems.append(Diagnostic(code, message, (*self.path, *path), hint, on_key=on_key))
+        where = self.absolute(path)
+        self.problems.append(Diagnostic(code, message, where, hint, on_key=on_key))
+
+    def absolute(self, path: Path) -> Path:
+        """The place in the document of what has this path in the model with its blocks written out."""
+        if self.blocks is None or path[:1] != ("layers",) or len(path) < 2:
+            return (*self.path, *path)
+        place, rest = self.blocks.places[int(path[1])], path[2:]
+        if isinstance(place, RootPath):
+            return (*place, *rest)
+        return (*self.path, "layers", *place, *rest)
 
     def suggest(self, name: str, names: Iterable[str]) -> str:
         """A did-you-mean hint, until the limit is reached."""
         return did_you_mean(name, names) if len(self.problems) < SUGGESTIONS else ""
 
+    def flat(self, name: str) -> str:
+        """The tensor that a name means: for the use of a block the block's output."""
+        return name if self.blocks is None else self.blocks.tensors.get(name, name)
+
     def producer(self, name: str) -> int | None:
         """The index of the entry whose output is ``name``; None for an input or an unknown name."""
+        name = self.flat(name)
         if name in self.by_name:
             return self.by_name[name]
         base, _, output = name.rpartition(":")
         return self.by_name.get(base) if _is_number(output) else None
 
     def resolve(self, name: str, path: Path) -> Value | Unresolved:
+        name = self.flat(name)
         value = self.values.get(name)
         if value is not None:
             return value

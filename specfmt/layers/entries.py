@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict
@@ -33,6 +36,7 @@ from specfmt.fields.types import (
 )
 from specfmt.fields.validation import rules_of, validate
 from specfmt.layers.base import Layer
+from specfmt.layers.blocks import Block, Expanded, Expander
 from specfmt.layers.registry import MODEL, build_layer, build_op, layer_class
 
 MAX_AXES = 32
@@ -180,7 +184,7 @@ class EntriesRule(Rule):
     """A list of layers, operations, repeated calls and nested models."""
 
     def check(self, value: Any) -> tuple[Any, ...]:
-        if isinstance(value, _ParsedEntries):
+        if isinstance(value, (_ParsedEntries, Expanded)):
             return value
         entries, problems = parse_entries(value)
         if problems:
@@ -244,7 +248,10 @@ def parse_entry(value: Any) -> Any:
     if kinds == ["op"]:
         return build_op(value)
     if value["type"] == MODEL:
-        return validate(Model, _without_type(value), MODEL)
+        model, found = _parse_model(value)
+        if found:
+            raise NestedError(found)
+        return model
     return build_layer(value)
 
 
@@ -257,9 +264,6 @@ def _not_an_entry(value: dict[str, Any], kinds: list[str]) -> Diagnostic:
     if kinds:
         message = f"{expected}, received {' and '.join(kinds)}"
         return Diagnostic("SF125", message, (), "keep one of them")
-    if "block" in value:
-        message = f"{expected}, received block"
-        return Diagnostic("SF125", message, (), "blocks are not part of version 1")
     hint = "start with `type:`"
     if "class_name" in value:
         hint = (
@@ -268,26 +272,54 @@ def _not_an_entry(value: dict[str, Any], kinds: list[str]) -> Diagnostic:
     return Diagnostic("SF125", f"{expected}, received {show(value)}", (), hint)
 
 
-def parse_entries(value: Any) -> tuple[tuple[Any, ...], list[Diagnostic]]:
-    """All entries of a layer list, `InvalidEntry` where one could not be read, and the findings."""
+def parse_entries(
+    value: Any, inputs: Sequence[str] = ()
+) -> tuple[tuple[Any, ...], list[Diagnostic]]:
+    """All entries of a layer list, `InvalidEntry` where one could not be read, and the findings.
+
+    Args:
+        value: The list; uses of blocks are written out, see `Expanded`.
+        inputs: The names of the model's inputs.
+    """
     if not isinstance(value, (list, tuple)):
         raise FieldError("a list of layers", value)
+    if any(isinstance(item, dict) and "block" in item for item in value):
+        expander = Expander(BLOCKS.get(), _read_entry, naming, inputs)
+        return expander.expand(value), expander.problems
     entries: list[Any] = []
     problems: list[Diagnostic] = []
     for index, item in enumerate(value):
-        entry: Any = None
-        try:
-            if isinstance(item, dict) and item.get("type") == MODEL:
-                entry, found = _parse_model(item)
-                problems.extend(d.under((index,)) for d in found)
-            else:
-                entry = parse_entry(item)
-        except FieldError as error:
-            problems.append(Diagnostic(error.code, error.message, (index,), error.hint))
-        except NestedError as error:
-            problems.extend(d.under((index,)) for d in error.diagnostics)
-        entries.append(_invalid_entry(item) if entry is None else entry)
+        entry, found = _read_entry(item)
+        problems.extend(d.under((index,)) for d in found)
+        entries.append(entry)
     return tuple(entries), problems
+
+
+def _read_entry(item: Any) -> tuple[Any, list[Diagnostic]]:
+    """One entry, or an `InvalidEntry`, and the findings, with paths relative to it."""
+    problems: list[Diagnostic] = []
+    entry: Any = None
+    try:
+        if isinstance(item, dict) and item.get("type") == MODEL:
+            entry, problems = _parse_model(item)
+        else:
+            entry = parse_entry(item)
+    except FieldError as error:
+        problems.append(Diagnostic(error.code, error.message, (), error.hint))
+    except NestedError as error:
+        problems.extend(error.diagnostics)
+    return _invalid_entry(item) if entry is None else entry, problems
+
+
+BLOCKS: ContextVar[Mapping[str, Block]] = ContextVar("BLOCKS", default=MappingProxyType({}))
+"""The blocks of the document that is being read."""
+
+
+def naming(entry: Any) -> tuple[str, str | None, str | None]:
+    """Type, name and the layer called again, as `automatic_names` takes them."""
+    if isinstance(entry, Layer):
+        return entry.keras_class or entry.type_name, entry.name, None
+    return entry.type_name, entry.name, entry.reuse if isinstance(entry, Reuse) else None
 
 
 def _invalid_entry(item: Any) -> InvalidEntry:
@@ -340,9 +372,11 @@ def parse_model(
             continue
         try:
             if key == "layers":
-                entries, found = parse_entries(fields[key])
+                given = fields.get("inputs")
+                inputs = tuple(given) if isinstance(given, dict) else ()
+                entries, found = parse_entries(fields[key], inputs)
                 problems.extend(d.under(("layers",)) for d in found)
-                fields[key] = _ParsedEntries(entries)
+                fields[key] = entries if isinstance(entries, Expanded) else _ParsedEntries(entries)
             else:
                 fields[key] = rules_of(cls)[key].check(fields[key])
         except FieldError as error:

@@ -39,17 +39,24 @@ def automatic_names(entries: Iterable[tuple[str, str | None, str | None]]) -> li
         entries: For each entry its type name, its own name or None, and for a repeated call
             of a layer that layer's name (else None).
     """
-    counts: dict[str, int] = {}
-    names = []
-    for type_name, name, reused in entries:
-        key = f"{reused}_call" if reused is not None else to_snake_case(type_name)
-        ordinal = counts.get(key, 0)
-        counts[key] = ordinal + 1
+    namer = Namer()
+    return [namer.name(*entry) for entry in entries]
+
+
+class Namer:
+    """Gives the entries of a list their names, one after the other; see `automatic_names`."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def name(self, type_name: str, name: str | None, reused: str | None, base: str = "") -> str:
+        """The name of the next entry; ``base`` stands for the type in snake case."""
+        key = f"{reused}_call" if reused is not None else base or to_snake_case(type_name)
+        ordinal = self.counts.get(key, 0)
+        self.counts[key] = ordinal + 1
         if reused is not None:
-            names.append(name or f"{key}_{ordinal + 1}")
-        else:
-            names.append(name or (f"{key}_{ordinal}" if ordinal else key))
-    return names
+            return name or f"{key}_{ordinal + 1}"
+        return name or (f"{key}_{ordinal}" if ordinal else key)
 
 
 def is_automatic(name: str, type_name: str) -> bool:

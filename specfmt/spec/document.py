@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
 from specfmt.diagnostics import Diagnostic
@@ -10,7 +11,9 @@ from specfmt.fields.errors import FieldError
 from specfmt.fields.rules import Integer, Nullable, Rule
 from specfmt.fields.types import Bool, Name, OptionalPolicy, Str
 from specfmt.fields.validation import validate
+from specfmt.layers.blocks import Block, BlocksRule
 from specfmt.layers.entries import (
+    BLOCKS,
     AnyModel,
     Entries,
     InputSpec,
@@ -58,6 +61,7 @@ class ModelSpec(AnyModel):
     description: Str = ""
     style: Style | None = None
     inputs: Annotated[dict[str, InputSpec] | None, Nullable(InputsRule())] = None
+    blocks: Annotated[dict[str, Block] | None, Nullable(BlocksRule())] = None
     layers: Entries
     outputs: Annotated[Any, Nullable(NestRule())] = None
     input_structure: Annotated[Any, Nullable(NestRule())] = None
@@ -83,4 +87,21 @@ def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
     if "specfmt" not in data and {"class_name", "config"} <= set(data):
         message = "expected a spec with specfmt, inputs, layers, received Keras's architecture JSON"
         return None, [Diagnostic("SF125", message, (), "`specfmt import` turns it into a spec")]
-    return parse_model(ModelSpec, data, "the document", {"specfmt": VERSION, "layers": ()})
+    with reading_blocks(data.get("blocks")):
+        return parse_model(ModelSpec, data, "the document", {"specfmt": VERSION, "layers": ()})
+
+
+@contextmanager
+def reading_blocks(blocks: Any) -> Iterator[None]:
+    """Let the lists of layers that are read inside use the blocks that are valid."""
+    known: dict[str, Block] = {}
+    for name, item in blocks.items() if isinstance(blocks, dict) else ():
+        try:
+            known |= BlocksRule().check({name: item})
+        except ValueError:
+            continue
+    token = BLOCKS.set(known)
+    try:
+        yield
+    finally:
+        BLOCKS.reset(token)
