@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
@@ -198,6 +199,31 @@ class Parameters:
                 yield f"$({name} != {text!r})"
 
 
+@dataclass(frozen=True)
+class Source:
+    """A value that is no plain data: an expression of the generated code, as `source_of` writes it."""
+
+    text: str
+
+
+def code_value(source: str) -> Any:
+    """The value that an expression of the generated code has: plain data, or its `Source`."""
+    return tree_value(ast.parse(source, mode="eval").body)
+
+
+def tree_value(tree: ast.expr) -> Any:
+    """As `code_value`, from the expression's tree."""
+    try:
+        return plain(ast.literal_eval(tree))
+    except (ValueError, TypeError, SyntaxError):
+        return Source(source_of(tree))
+
+
+def value_text(value: Any) -> str:
+    """The source of plain data or of a `Source`."""
+    return value.text if isinstance(value, Source) else literal(plain(value))
+
+
 def names_in(text: str) -> Iterable[str]:
     """The names in the expressions of a text."""
     return [name for p in parse_text(text) if isinstance(p, Expression) for name in p.names]
@@ -234,8 +260,8 @@ def is_integer(node: ast.expr) -> bool:
 
 
 def constant(value: Any) -> ast.expr:
-    """Plain data as an expression."""
-    return ast.parse(literal(plain(value)), mode="eval").body
+    """Plain data, or a `Source`, as an expression."""
+    return ast.parse(value_text(value), mode="eval").body
 
 
 def plus(node: ast.expr, number: int) -> ast.expr:

@@ -10,8 +10,8 @@ from specfmt.targets.blocks.lines import RANGE, Hints, Line, NoFitError
 from specfmt.targets.blocks.parameters import (
     Parameters,
     formatted_string,
-    plain,
     source_of,
+    tree_value,
 )
 
 Trees = Mapping[int, Any]
@@ -207,16 +207,10 @@ def keyword_order(calls: Sequence[ast.Call]) -> list[str | None]:
 
 
 def literals(trees: Trees) -> dict[int, Any] | None:
-    """The value of each tree that is plain data; None if one is not."""
-    found = {}
-    for use, tree in trees.items():
-        if not isinstance(tree, ast.expr):
-            return None
-        try:
-            found[use] = plain(ast.literal_eval(tree))
-        except (ValueError, TypeError, SyntaxError):
-            return None
-    return found
+    """The value of each tree that is an expression; None if one is none."""
+    if not all(isinstance(tree, ast.expr) for tree in trees.values()):
+        return None
+    return {use: tree_value(tree) for use, tree in trees.items()}
 
 
 def shown(tree: Any) -> str:
