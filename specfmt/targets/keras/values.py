@@ -188,23 +188,39 @@ def argument_sources(
         builders: The functions that build models inside the layer.
         tables: Field -> the constant with its value.
     """
+    sources = []
+    for key, value, keyword in given_arguments(model, policy):
+        source = (tables or {}).get(key) or value_source(value, policy, builders)
+        sources.append(f"{keyword}={source}" if keyword else source)
+    if name:
+        sources.append(f"name={literal(name)}")
+    return sources
+
+
+def given_arguments(model: SpecModel, policy: Any = None) -> list[tuple[str, Any, str]]:
+    """The constructor arguments that differ from defaults, without the name.
+
+    Args:
+        model: A layer.
+        policy: The dtype policy of the model.
+
+    Returns:
+        The field, its value, and the keyword, which is empty for a positional argument.
+    """
     given = model.explicit_arguments()
     own = isinstance(model, Layer) and model.own_dtype(vars(model)) is not None
     if policy not in (None, "float32") and not own and getattr(model, "takes_base_arguments", True):
         given.setdefault("dtype", policy)
     fields = type(model).model_fields
     takes_no_flag = isinstance(model, Layer) and not model.takes_trainable
-    sources = []
+    found = []
     positional = True
     for key, value in given.items():
         if key in ("inputs", "name") or (key == "trainable" and takes_no_flag):
             continue
         positional = positional and fields[key].is_required() and key not in COMMON_FIELDS
-        source = (tables or {}).get(key) or value_source(value, policy, builders)
-        sources.append(source if positional else f"{fields[key].alias or key}={source}")
-    if name:
-        sources.append(f"name={literal(name)}")
-    return sources
+        found.append((key, value, "" if positional else fields[key].alias or key))
+    return found
 
 
 def layer_call(
