@@ -11,7 +11,7 @@
 
 A use stands for the block's entries with its parameters filled in.  Each name inside is preceded by
 the name of the use: ``block1_0_conv``.  A layer whose ``when`` is false hands on what it would
-have read.
+have read.  With ``name: null`` a layer inside has Keras's automatic name, whatever the use is called.
 """
 
 from __future__ import annotations
@@ -352,10 +352,10 @@ class Expander:
         local = frame.namer.name(str(kind), own, reused if isinstance(reused, str) else None)
         if own is not None:
             whole = str(own) if is_whole(item["name"]) else f"{frame.call.name}_{own}"
-        elif frame.call.is_named:
+        elif frame.call.is_named and "name" not in data:
             whole = f"{frame.call.name}_{local}"
         else:
-            return local, data
+            return local, {k: v for k, v in data.items() if k != "name"}
         first: dict[str, Any] = {k: data[k] for k in ("type", "op", "reuse") if k in data}
         return local, {**first, "name": whole, **{k: v for k, v in data.items() if k != "name"}}
 
@@ -578,10 +578,12 @@ class Expander:
         base = to_snake_case(kind)
         given = item.get("name")
         if given is None:
-            if frame.call is None or not frame.call.is_named:
+            if frame.call is None:
                 local = self.namer.name(f"block {kind}", None, None, base)
                 return local, local, False
             local = frame.namer.name(f"block {kind}", None, None, base)
+            if not frame.call.is_named or "name" in item:
+                return local, self.namer.name(f"block {kind}", None, None, base), False
             return local, f"{frame.call.name}_{local}", True
         try:
             local = str(evaluate_text(given, values)) if isinstance(given, str) else given
