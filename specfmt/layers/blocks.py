@@ -578,11 +578,8 @@ class Expander:
         base = to_snake_case(kind)
         given = item.get("name")
         if given is None:
-            if frame.call is None:
-                local = self.namer.name(f"block {kind}", None, None, base)
-                return local, local, False
             local = frame.namer.name(f"block {kind}", None, None, base)
-            if not frame.call.is_named or "name" in item:
+            if frame.call is None or not frame.call.is_named or "name" in item:
                 return local, self.namer.name(f"block {kind}", None, None, base), False
             return local, f"{frame.call.name}_{local}", True
         try:
