@@ -2,7 +2,8 @@
 
 Each name inside a block is preceded by the name of the use: ``block1_0_conv``.  A layer whose
 ``when`` is false hands on what it would have read.  It is done at the level of plain data, so that
-what follows reads layers as if they had been written one by one.
+what follows reads layers as if they had been written one by one.  With ``name: null`` a layer or a
+use inside has an automatic name, whatever the use around it is called.
 """
 
 from __future__ import annotations
@@ -179,10 +180,10 @@ class Expander(BlockScope):
         local = frame.namer.name(str(kind), given, reused if isinstance(reused, str) else None)
         if given is not None:
             whole = given if is_whole(item["name"]) else f"{frame.call.name}_{given}"
-        elif frame.call.is_named and own is None:
+        elif frame.call.is_named and "name" not in data:
             whole = f"{frame.call.name}_{local}"
         else:
-            return local, data
+            return local, {key: value for key, value in data.items() if value or key != "name"}
         first: dict[str, Any] = {key: data[key] for key in KINDS if key in data}
         rest = {key: value for key, value in data.items() if key != "name"}
         return local, {**first, "name": whole, **rest}
@@ -373,10 +374,11 @@ class Expander(BlockScope):
         """The name of a use in its list, its whole name, and whether the spec gives one."""
         frame, given, call = use.frame, use.item.get("name"), use.frame.call
         if given is None:
-            named = call is not None and call.is_named
-            namer = frame.namer if named else self.namer
-            local = namer.name(f"block {use.kind}", None, None, to_snake_case(use.kind))
-            return local, f"{call.name}_{local}" if call is not None and named else local, named
+            kind, base = f"block {use.kind}", to_snake_case(use.kind)
+            local = frame.namer.name(kind, None, None, base)
+            if call is None or not call.is_named or "name" in use.item:
+                return local, self.namer.name(kind, None, None, base), False
+            return local, f"{call.name}_{local}", True
         try:
             local = NameRule().check(compute(given, use.values))
             if use.number is not None and not uses_name(given, INDEX):

@@ -248,7 +248,9 @@ def _values(part: ClassProgram) -> None:
         if tensor.rank < 2 or tensor.dtype in ("bool", "string"):
             continue
         last = "channels" if tensor.rank > 3 or first else "features"
-        names = ["steps"] if tensor.rank == 3 else ["depth", "height", "width"][-(tensor.rank - 2) :]
+        names = (
+            ["steps"] if tensor.rank == 3 else ["depth", "height", "width"][-(tensor.rank - 2) :]
+        )
         named = [*(names if tensor.rank > 2 else ()), last]
         docs = {"channels": "Channels of", "features": "Features of"}
         for label, size in reversed(list(zip(named, tensor.shape[1:], strict=False))):

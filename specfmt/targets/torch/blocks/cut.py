@@ -163,9 +163,7 @@ class _Cutter:
         Raises:
             _RefusedError: The steps of a use are not in a row.
         """
-        owner = {
-            node: item for _, item in items if isinstance(item, Use) for node in item.nodes()
-        }
+        owner = {node: item for _, item in items if isinstance(item, Use) for node in item.nodes()}
         own: dict[Use, list[Step]] = defaultdict(list)
         for step in steps:
             if step.node in owner:

@@ -11,7 +11,6 @@ from specfmt.targets.source import comment, literal
 from specfmt.targets.torch.blocks.model import BlockClass, BlockDef
 from specfmt.targets.torch.expr import Formula
 
-
 POSITIONAL: Final = 2
 """The most arguments that are written without their names."""
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from specfmt.graph.model import Graph
 from specfmt.layers.blocks import REQUIRED
-from specfmt.targets.blocks.merge import merged_order
 from specfmt.targets.blocks.lines import NoFitError
+from specfmt.targets.blocks.merge import merged_order
 from specfmt.targets.blocks.parameters import is_whole_number, plain, same
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import literal
@@ -25,7 +25,7 @@ from specfmt.targets.torch.blocks.skeleton import DEFAULTS, FIXED, is_plain
 from specfmt.targets.torch.class_builder import RESERVED, ClassBuilder
 from specfmt.targets.torch.expr import Call, Expr, Formula, Name, SelfAttr, Tensor
 from specfmt.targets.torch.program import ClassProgram
-from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
+from specfmt.targets.torch.steps import ModuleDef, Step
 
 ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "nn.Conv": ("", "filters", "kernel_size"),
@@ -146,9 +146,7 @@ class Joiner:
             else:
                 made = replace(first, attr=attr)
                 builder.parameters[key] = made
-                shapes = {
-                    n: self.parts[n].resolve(item.value).shape for n, item in items.items()
-                }
+                shapes = {n: self.parts[n].resolve(item.value).shape for n, item in items.items()}
                 self.body.shapes[attr] = self._expr(shapes, {}, inner=False)
                 made.value = self.parts[next(iter(items))].resolve(first.value)
             builder.attrs[key] = attr
@@ -225,7 +223,9 @@ class Joiner:
             wanted = {n: item.given[0] for n, item in items.items()}
             made.given = [
                 {
-                    p.key: self._fitted({n: given[p.key] for n, given in wanted.items()}, entry, p.key)
+                    p.key: self._fitted(
+                        {n: given[p.key] for n, given in wanted.items()}, entry, p.key
+                    )
                     for p in first.cls.parameters
                 }
             ]
@@ -234,7 +234,9 @@ class Joiner:
         texts = [entry["repeat"]] if "repeat" in entry else []
         made.count = self.fit.value(counts, texts)
         samples = [
-            (n, number, given) for n, item in items.items() for number, given in enumerate(item.given)
+            (n, number, given)
+            for n, item in items.items()
+            for number, given in enumerate(item.given)
         ]
         inner = Fit(
             [{**self.values[n], "i": number} for n, number, _ in samples],
@@ -247,7 +249,9 @@ class Joiner:
             made.given = [
                 {
                     p.key: fit_repeated(
-                        inner, [(i, given[p.key]) for _, i, given in samples], texts_of(entry, p.key)
+                        inner,
+                        [(i, given[p.key]) for _, i, given in samples],
+                        texts_of(entry, p.key),
                     )
                     for p in first.cls.parameters
                 }
@@ -308,7 +312,9 @@ class Joiner:
             first = next(iter(own.values()))
             if len(own) < len(self.parts) and (self.program.is_chain or first.autocast):
                 raise DiffersError("a condition where none can be")
-            expr = self._expr({n: s.expr for n, s in own.items()}, self._step_hints(key), inner=True)
+            expr = self._expr(
+                {n: s.expr for n, s in own.items()}, self._step_hints(key), inner=True
+            )
             outputs = tuple(
                 self._tensor(
                     {n: step.outputs[k] for n, step in own.items()}, self._value_name(key, own, k)
