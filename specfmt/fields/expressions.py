@@ -66,7 +66,7 @@ class Expression:
     text: str
     node: ast.expr
     names: tuple[str, ...]
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = ()
 
     def value(self, values: Mapping[str, Any]) -> Any:
         """Its value.
@@ -241,7 +241,21 @@ def _closing(text: str, place: int) -> int:
     raise wrong("a closing bracket after $(", text)
 
 
-def expressions_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, Expression | FieldError]]:
+def expressions_in(value: Any) -> Iterator[Expression]:
+    """Every expression in nested data, keys of mappings excluded.
+
+    Raises:
+        FieldError: As for `parse_text`.
+    """
+    for _, found in placed_expressions(value):
+        if isinstance(found, FieldError):
+            raise found
+        yield found
+
+
+def placed_expressions(
+    value: Any, path: Path = ()
+) -> Iterator[tuple[Path, Expression | FieldError]]:
     """Every expression in nested data, keys of mappings excluded, with its path, or its mistake."""
     if isinstance(value, str):
         if "$" in value:
@@ -253,10 +267,10 @@ def expressions_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, Expressi
                 yield from ((path, piece) for piece in found)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from expressions_in(item, (*path, key))
+            yield from placed_expressions(item, (*path, key))
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from expressions_in(item, (*path, index))
+            yield from placed_expressions(item, (*path, index))
 
 
 def is_computed(value: Any) -> bool:
