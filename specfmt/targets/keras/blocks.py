@@ -381,11 +381,12 @@ class _Writer:
 
     def _preferred(self, scene: Scene, step: Step, index: int) -> str:
         """The name to prefer for a variable."""
-        if step.uses and len(step.outputs) == 1:
-            name = step.uses[0].call.name
-            return identifier(local_name(name, scene.around))
-        value = step.outputs[index]
-        return local_name(value.name, scene.around)
+        if not step.uses:
+            return local_name(step.outputs[index].name, scene.around)
+        call = step.uses[0].call
+        given = call.block.outputs if len(step.outputs) > 1 else None
+        name = local_name(call.name, scene.around)
+        return identifier(f"{name}_{local_name(given[index], '')}") if given else name
 
     def returned(self, scene: Scene) -> dict[Value, str]:
         """The variable of each output."""
