@@ -11,7 +11,7 @@ from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.fields.errors import show
 from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import refuse_taken_names
-from specfmt.graph.model import Graph, Value
+from specfmt.graph.model import Graph, Unit, Value
 from specfmt.graph.symbolic import show_value
 from specfmt.graph.tracing import traced
 from specfmt.layers.base import nested_layers
@@ -162,8 +162,9 @@ def model_context(
         refuse_scopes(graph)
     taken = set(RESERVED)
     graph, layer_classes = with_stubs(graph, taken)
+    trace = traced(graph)
     if style != "subclass":
-        refuse_taken_names(traced(graph).graph)
+        refuse_taken_names(trace.graph)
     imports = custom_imports(graph)
     layers = [unit.layer for unit in graph.walk_units()]
     words = user_objects([layers, train_section(graph.spec) if training else None])
@@ -172,7 +173,7 @@ def model_context(
     unwritten = to_be_written(words, activity=penalties)
     taken.update(python_name(term) for term in words)
     taken.update(line.rpartition(" ")[2] for line in imports)
-    file, functions, builders = _with_blocks(graph, style, taken, imports)
+    file, functions, builders = _with_blocks(graph, style, trace.automatic, taken, imports)
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
@@ -189,20 +190,21 @@ def model_context(
 
 
 def _with_blocks(
-    graph: Graph, style: str, taken: set[str], imports: list[str]
+    graph: Graph, style: str, automatic: frozenset[Unit], taken: set[str], imports: list[str]
 ) -> tuple[FileScope, list[Function], list[Builder]]:
     """The names of a file, the functions of its blocks, and a builder for each model.
 
     Args:
         graph: The model.
         style: The style of its code.
+        automatic: The units with automatic names in code without functions.
         taken: Names in use in the file.
         imports: Its import lines.
     """
     graphs = list(called_one_by_one(graph, style))
     unnamed = unnamed_classes(repeated_uses(graphs))
     while True:
-        file = FileScope(automatic=traced(graph, unnamed).automatic)
+        file = FileScope(automatic=traced(graph, unnamed).automatic if unnamed else automatic)
         file.imports.update(dict.fromkeys(imports))
         file.scope.used.update(taken)
         blocks = Blocks(graphs, file)

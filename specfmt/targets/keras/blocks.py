@@ -116,6 +116,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.by_key = {step.key: step for step in self.steps}
+        self.readers = Counter(v for step in self.steps for v in dict.fromkeys(step.reads))
         self.tensors: dict[Value, list[Tensor]] = {}
         for place, value in enumerate(self.inputs):
             self.tensors.setdefault(value, []).append((INPUT, place))
@@ -147,17 +148,17 @@ class Blocks:
         for graph in graphs:
             self.graph_of.update(dict.fromkeys(all_uses(graph.items or ()), graph))
             self.called.update(closed_uses(graph))
+        by_kind: dict[str, list[Use]] = {}
+        for use in self.graph_of:
+            if use in self.called:
+                by_kind.setdefault(use.call.kind, []).append(use)
         for kind in by_depth(self.graph_of):
-            uses = [use for use in self.graph_of if use in self.called and use.call.kind == kind]
+            uses = by_kind.get(kind, [])
             try:
                 if len(uses) < 2:
                     raise NoFitError(["a block that is used once"], kind)
                 self.functions[kind] = self._function(kind, uses)
-            except NoFitError as error:
-                import os
-
-                if os.environ.get("DBG"):
-                    print(kind, error)
+            except NoFitError:
                 self.called.difference_update(uses)
 
     # ---------------------------------------------------------------------------- functions
@@ -441,15 +442,12 @@ class _Writer:
             else:
                 for line in self._layer(scene, step, step.node, body, names, is_last):
                     yield replace(line, when=step.when)
-            if self.is_model and key != self.found.order[-2] and self._forks(scene, step):
+            forks = any(scene.readers[value] > 1 for value in step.outputs)
+            if self.is_model and key != self.found.order[-2] and forks:
                 yield Line(("blank", key), "")
         if not self.is_model and not direct:
             given = ", ".join(self.returned(scene)[value] for value in scene.outputs)
             yield Line(RETURN, f"return {given}")
-
-    def _forks(self, scene: Scene, step: Step) -> bool:
-        readers = [other for other in scene.steps for value in step.outputs if value in other.reads]
-        return len(readers) > len(step.outputs)
 
     def _layer(
         self, scene: Scene, step: Step, node: Node, body: BlockBody, names: list[str], is_last: bool
