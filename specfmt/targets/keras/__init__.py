@@ -20,7 +20,8 @@ from specfmt.spec.train import train_section
 from specfmt.targets.blocks import NoFitError
 from specfmt.targets.blocks.uses import all_uses
 from specfmt.targets.imports import import_lines
-from specfmt.targets.keras.blocks import Blocks, Function, repeated_uses, unnamed_classes
+from specfmt.targets.keras.block_writer import Function
+from specfmt.targets.keras.blocks import Blocks, repeated_uses, unnamed_classes
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
     Functional,
@@ -201,13 +202,13 @@ def _with_blocks(
         taken: Names in use in the file.
         imports: Its import lines.
     """
-    graphs = list(called_one_by_one(graph, style))
-    unnamed = unnamed_classes(repeated_uses(graphs))
+    graphs = list(models_with_layers(graph, style))
+    unnamed = unnamed_classes(repeated_uses([item for item, _ in graphs]))
     while True:
         file = FileScope(automatic=traced(graph, unnamed).automatic if unnamed else automatic)
         file.imports.update(dict.fromkeys(imports))
         file.scope.used.update(taken)
-        blocks = Blocks(graphs, file)
+        blocks = Blocks([item for item, _ in graphs], file, dict(graphs).__getitem__)
         # Layers get their names, unless they stand in a function that cannot name them.
         if (needed := unnamed_classes(blocks.called)) != unnamed:
             unnamed = needed
@@ -221,17 +222,22 @@ def _with_blocks(
         return file, list(blocks.functions.values()), builders
 
 
-def called_one_by_one(graph: Graph, style: str = "auto") -> Iterator[Graph]:
-    """The models, with those inside, whose code calls layer after layer."""
-    if style == "functional" or (style == "auto" and not graph.is_sequential):
-        yield graph
+def models_with_layers(graph: Graph, style: str = "auto") -> Iterator[tuple[Graph, bool]]:
+    """The models that are no classes, with those inside, and whether each is a list of layers."""
+    if style != "subclass":
+        yield graph, is_list(graph, style)
     for unit in graph.units:
         if unit.graph is not None:
-            yield from called_one_by_one(unit.graph)
+            yield from models_with_layers(unit.graph)
             continue
         for part in nested_layers(unit.layer):
             if isinstance(part, HeldModel):
-                yield from called_one_by_one(part.graph)
+                yield from models_with_layers(part.graph)
+
+
+def is_list(graph: Graph, style: str) -> bool:
+    """Whether a model's code is a `keras.Sequential`."""
+    return style == "sequential" or (style == "auto" and graph.is_sequential)
 
 
 def refuse_scopes(graph: Graph) -> None:
@@ -279,9 +285,10 @@ def _builder(
     make = partial(Builder, name, model_doc(graph), literal(graph.name), graph.spec.trainable)
     if style == "subclass":
         return make(model_class=subclass(graph, file))
-    if style == "sequential" or (style == "auto" and graph.is_sequential):
-        return make(sequential=sequential(graph, file))
-    if any(use in blocks.called for use in all_uses(graph.items or ())):
+    with_blocks = any(use in blocks.called for use in all_uses(graph.items or ()))
+    if is_list(graph, style):
+        return make(sequential=blocks.sequential(graph) if with_blocks else sequential(graph, file))
+    if with_blocks:
         return make(functional=blocks.functional(graph))
     return make(functional=functional(graph, file))
 
