@@ -32,7 +32,7 @@ class ListWriter(Writer):
         body = BlockBody(scene.graph, self.file)
         for step in scene.steps:
             if step.node is None:
-                found = self._block(scene, step, body, [MANY], is_last=False)
+                found = self._block(scene, step, [MANY], is_last=False)
             else:
                 hints, defaults = layer_hints(step, step.node, scene.graph.policy)
                 body.said = step.said

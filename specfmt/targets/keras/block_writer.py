@@ -297,7 +297,7 @@ class Writer:
             }
             names = [self.found.outputs[key, index] for index in range(len(step.outputs))]
             if step.node is None:
-                yield replace(self._block(scene, step, body, names, is_last), when=step.when)
+                yield replace(self._block(scene, step, names, is_last), when=step.when)
             else:
                 for line in self._layer(scene, step, step.node, body, names, is_last):
                     yield replace(line, when=step.when)
@@ -334,12 +334,11 @@ class Writer:
         if is_last and after:
             yield Line(RETURN, f"return {names[0]}")
 
-    def _block(
-        self, scene: Scene, step: Step, body: BlockBody, names: list[str], is_last: bool
-    ) -> Line:
+    def _block(self, scene: Scene, step: Step, names: list[str], is_last: bool) -> Line:
         """The statement of a use of a block, or of a loop of them."""
         target = "return" if is_last else f"{', '.join(names)} ="
-        turns = [self._call(step, use, body, target) for use in step.uses]
+        read = [self.found.reads[step.key, place] for place in range(len(step.reads))]
+        turns = [self._call(step, use, read, target) for use in step.uses]
         if step.key not in self.loops:
             return turns[0]
         said = [text for texts in turns[0].hints.values() for text in texts]
@@ -361,11 +360,11 @@ class Writer:
         hints = {**turns[0].hints, RANGE: end}
         return Line(step.key, source, hints=hints, defaults=turns[0].defaults, order=turns[0].order)
 
-    def _call(self, step: Step, use: Use, body: BlockBody, target: str) -> Line:
+    def _call(self, step: Step, use: Use, read: Sequence[str], target: str) -> Line:
         """The call of a block's function."""
         function = self.function_of(use)
         values = self.arguments_of(use)
-        sources = [body.names[value] for value in step.reads]
+        sources = list(read)
         hints: dict[str | int, Sequence[str]] = {}
         defaults: dict[str, str] = {}
         for place, parameter in enumerate(function.parameters):
