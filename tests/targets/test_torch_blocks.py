@@ -383,7 +383,7 @@ CASES = [
         },
         [
             use("row", name="a", filters=4),
-            use("row", name="b", filters=8, count=3),
+            use("row", name="b", filters=6, count=3),
             use("conv", name="last", filters=5, act="tanh"),
         ],
     ),
@@ -435,7 +435,9 @@ def _run(graph: Any, case: Case, weights: dict[Any, Any]) -> tuple[list[Any], in
     by_name = {unit: weights[unit.name] for unit in graph.walk_units()}
     module.load_state_dict(state_dict(program, by_name))
     module.eval()
-    data = [torch.tensor(np.ascontiguousarray(channels_first(x, False))) for x in random_inputs(case)]
+    data = [
+        torch.tensor(np.ascontiguousarray(channels_first(x, False))) for x in random_inputs(case)
+    ]
     with torch.no_grad():
         return as_list(module(*data)), code.count(".permute(") + code.count(".transpose(")
 
@@ -450,7 +452,9 @@ def test_blocks_and_flat_code_are_equal(case: Case) -> None:
             unit.graph.items = None
     rng = np.random.default_rng(0)
     weights = {
-        unit.name: {w.name: np.abs(rng.standard_normal(w.shape)).astype("float32") for w in unit.weights}
+        unit.name: {
+            w.name: np.abs(rng.standard_normal(w.shape)).astype("float32") for w in unit.weights
+        }
         for unit in graph.walk_units()
     }
     ours, permutes = _run(graph, case, weights)

@@ -162,7 +162,9 @@ def model_context(
         "helper_imports": [*helper_imports, *stubs.imports],
         "stubs": stubs.contexts,
         "blocks": [
-            function_context(made) if made.program.is_chain else emit.class_context(made.program, made)
+            function_context(made)
+            if made.program.is_chain
+            else emit.class_context(made.program, made)
             for made in program.block_classes
         ],
         "classes": classes,

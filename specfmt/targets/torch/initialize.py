@@ -116,9 +116,7 @@ def resets(program: ClassProgram, owner: str) -> tuple[list[Reset], str]:
         shared = _shared_kinds(program)
         loops = []
         for kinds, body in shared:
-            others = [
-                item for made in program.block_classes for item in made.program.definitions()
-            ]
+            others = [item for made in program.block_classes for item in made.program.definitions()]
             drawn += _drawn_by(program, kinds)
             loops.append(_for_kinds(kinds, body, [*items, *others], owner))
         done = {kind for kinds, _ in shared for kind in kinds}
@@ -231,7 +229,7 @@ def _grouped(entries: list[Entry], items: list[Definition], owner: str) -> list[
     groups: dict[Any, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.ctor not in done or not entry.ctor:
-            alone = not entry.ctor or entry.condition or entry.optional
+            alone = bool(not entry.ctor or entry.condition or entry.optional)
             groups[entry.attr if alone else (entry.params, entry.buffers)].append(entry)
     looped = {
         tuple(sorted({entry.ctor for entry in group})) for group in groups.values() if group[1:]
@@ -366,9 +364,7 @@ def _for_kinds(kinds: list[str], body: Body, items: list[Definition], owner: str
         for name in body
     }
     params = [
-        Initialized(
-            f"module.{name}", made, "" if always[name] else f"module.{name} is not None"
-        )
+        Initialized(f"module.{name}", made, "" if always[name] else f"module.{name} is not None")
         for name, made in body.items()
     ]
     return Reset(params, "module", f"{owner}.{'modules' if flat else 'children'}()", test)

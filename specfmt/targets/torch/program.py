@@ -187,7 +187,9 @@ class ClassProgram:
                 value = self.resolve(item.value)
                 if isinstance(value, Memory) or (isinstance(value, Literal) and not value.stored):
                     continue
-                yield TorchParam(prefix + attr, value, item.unit, item.trainable, not item.trainable)
+                yield TorchParam(
+                    prefix + attr, value, item.unit, item.trainable, not item.trainable
+                )
             elif item.unit in self.nested:
                 for param in self.nested[item.unit].parameters(f"{prefix}{attr}."):
                     yield replace(param, owners=(item.unit.name, *param.owners))

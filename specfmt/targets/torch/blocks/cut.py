@@ -107,7 +107,10 @@ class _Cutter:
     def run(self) -> None:
         program = self.program
         assert program.graph.items is not None
-        self._fill(program, program.graph.items, list(program.steps), BlockBody("", None, {}))
+        # The sum of the penalties may stand among the steps of a use.
+        last = [s for s in program.steps if s.node is None and program.penalty in s.outputs]
+        steps = [step for step in program.steps if step not in last] + last
+        self._fill(program, program.graph.items, steps, BlockBody("", None))
 
     def _fill(
         self,
@@ -147,7 +150,7 @@ class _Cutter:
             found.append(Step(outputs, expr, node=use, heavy=True, calls=block))
         program.steps = found
         self._define(program, items, body)
-        program.block = body if body.use is not None else None
+        program.block = body if body.made_from is not None else None
         self._key_steps(program, items, body)
 
     def _spliced(self, items: Iterable[Node | Use], place: Place) -> Iterator[tuple[Place, Any]]:
@@ -163,9 +166,7 @@ class _Cutter:
         Raises:
             _RefusedError: The steps of a use are not in a row.
         """
-        owner = {
-            node: item for _, item in items if isinstance(item, Use) for node in item.nodes()
-        }
+        owner = {node: item for _, item in items if isinstance(item, Use) for node in item.nodes()}
         own: dict[Use, list[Step]] = defaultdict(list)
         for step in steps:
             if step.node in owner:
@@ -284,9 +285,8 @@ class _Cutter:
                     else:
                         builder.parameters[key] = outer.parameters.pop(key)
         for attr, block in program.blocks.items():
-            use = block.programs[0].block.use  # type: ignore[union-attr]
-            first = min(self.order[node] for node in use.nodes())
-            ranked.append((first, len(ranked), (use, ""), attr))
+            first = min(self.order[node] for node in block.use.nodes())
+            ranked.append((first, len(ranked), (block.use, ""), attr))
         builder.attrs = {key: attr for _, _, key, attr in sorted(ranked, key=lambda r: r[:2])}
 
     @staticmethod

@@ -11,7 +11,6 @@ from specfmt.targets.source import comment, literal
 from specfmt.targets.torch.blocks.model import BlockClass, BlockDef
 from specfmt.targets.torch.expr import Formula
 
-
 POSITIONAL: Final = 2
 """The most arguments that are written without their names."""
 
@@ -29,7 +28,7 @@ class FunctionContext:
 
 def construction(cls: BlockClass, given: Mapping[str, Any]) -> str:
     """``Bottleneck(64, filters, stride=2)``: arguments with their default are left out."""
-    args = []
+    args: list[str] = []
     for place, parameter in enumerate(cls.parameters):
         value = given[parameter.key]
         text = value.text if isinstance(value, Formula) else literal(plain(value))
@@ -73,7 +72,7 @@ def signature(cls: BlockClass) -> str:
 def doc(cls: BlockClass) -> list[str]:
     """The lines of the docstring: the description of the block, and what its parameters are."""
     body = cls.program.block
-    assert body is not None and body.use is not None
+    assert body is not None
     description = comment(body.use.call.block.description)
     if not description:
         description = f"The block {comment(body.kind)}."

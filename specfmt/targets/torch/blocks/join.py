@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from specfmt.graph.model import Graph
 from specfmt.layers.blocks import REQUIRED
-from specfmt.targets.blocks.merge import merged_order
 from specfmt.targets.blocks.lines import NoFitError
+from specfmt.targets.blocks.merge import merged_order
 from specfmt.targets.blocks.parameters import is_whole_number, plain, same
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import literal
@@ -25,7 +25,7 @@ from specfmt.targets.torch.blocks.skeleton import DEFAULTS, FIXED, is_plain
 from specfmt.targets.torch.class_builder import RESERVED, ClassBuilder
 from specfmt.targets.torch.expr import Call, Expr, Formula, Name, SelfAttr, Tensor
 from specfmt.targets.torch.program import ClassProgram
-from specfmt.targets.torch.steps import ModuleDef, ParamDef, Step
+from specfmt.targets.torch.steps import ModuleDef, Step
 
 ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "nn.Conv": ("", "filters", "kernel_size"),
@@ -130,7 +130,7 @@ class Joiner:
         ]
         builder = self.program.builder
         for key in _order([list(table) for table in tables]):
-            items = {n: table[key] for n, table in enumerate(tables) if key in table}
+            items: dict[int, Any] = {n: t[key] for n, t in enumerate(tables) if key in t}
             attr = self.attrs[key] = self.scope.claim(identifier(self._attr(key, items)))
             first = next(iter(items.values()))
             if isinstance(first, BlockDef):
@@ -146,9 +146,7 @@ class Joiner:
             else:
                 made = replace(first, attr=attr)
                 builder.parameters[key] = made
-                shapes = {
-                    n: self.parts[n].resolve(item.value).shape for n, item in items.items()
-                }
+                shapes = {n: self.parts[n].resolve(item.value).shape for n, item in items.items()}
                 self.body.shapes[attr] = self._expr(shapes, {}, inner=False)
                 made.value = self.parts[next(iter(items))].resolve(first.value)
             builder.attrs[key] = attr
@@ -165,7 +163,7 @@ class Joiner:
         n, item = next(iter(items.items()))
         use = self.bodies[n].use
         if isinstance(item, BlockDef):
-            call = item.programs[0].block.use.call
+            call = item.use.call
             if len(where) <= 2 and call.parent is use.call:
                 name, _ = entry_name(self.block, call.place)
                 if item.container:
@@ -217,15 +215,17 @@ class Joiner:
         """The uses of further blocks."""
         first = next(iter(items.values()))
         assert first.cls is not None
-        entry = {}
+        entry: dict[str, str] = {}
         if len(key[0]) <= 2:
-            entry = hints(self.block, first.programs[0].block.use.call.place)  # type: ignore[union-attr]
+            entry = hints(self.block, first.use.call.place)
         made = BlockDef(attr, first.programs, container=first.container, cls=first.cls)
         if not first.container:
             wanted = {n: item.given[0] for n, item in items.items()}
             made.given = [
                 {
-                    p.key: self._fitted({n: given[p.key] for n, given in wanted.items()}, entry, p.key)
+                    p.key: self._fitted(
+                        {n: given[p.key] for n, given in wanted.items()}, entry, p.key
+                    )
                     for p in first.cls.parameters
                 }
             ]
@@ -234,7 +234,9 @@ class Joiner:
         texts = [entry["repeat"]] if "repeat" in entry else []
         made.count = self.fit.value(counts, texts)
         samples = [
-            (n, number, given) for n, item in items.items() for number, given in enumerate(item.given)
+            (n, number, given)
+            for n, item in items.items()
+            for number, given in enumerate(item.given)
         ]
         inner = Fit(
             [{**self.values[n], "i": number} for n, number, _ in samples],
@@ -247,7 +249,9 @@ class Joiner:
             made.given = [
                 {
                     p.key: fit_repeated(
-                        inner, [(i, given[p.key]) for _, i, given in samples], texts_of(entry, p.key)
+                        inner,
+                        [(i, given[p.key]) for _, i, given in samples],
+                        texts_of(entry, p.key),
                     )
                     for p in first.cls.parameters
                 }
@@ -308,7 +312,9 @@ class Joiner:
             first = next(iter(own.values()))
             if len(own) < len(self.parts) and (self.program.is_chain or first.autocast):
                 raise DiffersError("a condition where none can be")
-            expr = self._expr({n: s.expr for n, s in own.items()}, self._step_hints(key), inner=True)
+            expr = self._expr(
+                {n: s.expr for n, s in own.items()}, self._step_hints(key), inner=True
+            )
             outputs = tuple(
                 self._tensor(
                     {n: step.outputs[k] for n, step in own.items()}, self._value_name(key, own, k)

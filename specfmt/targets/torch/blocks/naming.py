@@ -6,8 +6,7 @@ import re
 from typing import Any
 
 from specfmt.fields.expressions import Expression, parse_text
-from specfmt.layers.blocks import Block
-from specfmt.layers.blocks import BlockCall
+from specfmt.layers.blocks import Block, BlockCall
 from specfmt.vocab.naming import to_snake_case
 
 _NUMBERED = re.compile(r"(\d+)_(.+)")
@@ -48,9 +47,7 @@ def hints(block: Block, slot: int) -> dict[str, str]:
     entry = block.layers[slot]
     if not isinstance(entry, dict):
         return {}
-    return {
-        name: value for name, value in entry.items() if isinstance(value, str) and "$" in value
-    }
+    return {name: value for name, value in entry.items() if isinstance(value, str) and "$" in value}
 
 
 def use_name(call: BlockCall, written: Any) -> str:
