@@ -28,6 +28,8 @@ class Line:
             ``f`` in ``x = f(1, a=2)(x)``; for a loop also of its bounds, under `RANGE`.
         defaults: Keyword -> the source of its default, for the keywords that this statement leaves
             out and another use may have.
+        order: The keywords in the order in which they are written.
+        when: The text of the spec that is true for the uses that have it; empty if there is none.
     """
 
     key: Hashable
@@ -35,6 +37,8 @@ class Line:
     comment: str = ""
     hints: Hints = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
+    order: Sequence[str] = ()
+    when: str = ""
 
 
 @dataclass(frozen=True)

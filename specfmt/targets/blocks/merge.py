@@ -39,32 +39,27 @@ def merged(
     values = [variant.values for variant in variants]
     parameters = Parameters(values, varying, spelling, offsets)
     unifier = Unifier(parameters, expressions)
-    known: dict[tuple[bool, ...], str] = {}
-    tested: dict[str, None] = {}
+    stands: list[tuple[tuple[bool, ...], str, str]] = []  # the uses, the condition, the line
     by_key = [{line.key: line for line in variant.lines} for variant in variants]
-    stands: list[tuple[tuple[bool, ...], str]] = []
     for key in merged_order([list(lines) for lines in by_key]):
         lines = {use: found[key] for use, found in enumerate(by_key) if key in found}
         pattern = tuple(use in lines for use in range(len(variants)))
-        if pattern not in known:
-            known[pattern] = _condition(parameters, pattern, conditions, key)
-        stands.append((pattern, _with_comment(unifier.statement(lines), lines)))
+        own = [line.when for line in lines.values() if line.when][:1]
+        condition = _condition(parameters, pattern, [*own, *conditions], key)
+        stands.append((pattern, condition, _with_comment(unifier.statement(lines), lines)))
     result: list[str] = []
+    tested: dict[str, None] = {}
     previous: tuple[bool, ...] | None = None
-    for pattern, group in groupby(stands, key=lambda item: item[0]):
-        inside = INDENT if known[pattern] else ""
-        if known[pattern]:
-            opposite = previous is not None and pattern == tuple(not item for item in previous)
-            text = known[pattern]
-            if opposite:
-                result.append("else:")
-            else:
-                tested.update(dict.fromkeys(names_in(text)))
-                condition = parameters.source(text)
-                assert condition is not None
-                result.append(f"if {source_of(condition)}:")
-        previous = pattern if known[pattern] else None
-        for _, source in group:
+    for (pattern, condition), group in groupby(stands, key=lambda item: item[:2]):
+        inside = INDENT if condition else ""
+        if condition and previous is not None and pattern == tuple(not item for item in previous):
+            result.append("else:")
+            pattern = None  # type: ignore[assignment]
+        elif condition:
+            tested.update(dict.fromkeys(names_in(condition)))
+            result.append(f"if {source_of(_tree(parameters, condition))}:")
+        previous = pattern if condition else None
+        for _, _, source in group:
             text = wrapped(source, indent + len(inside))
             result += [inside + line for line in text.split("\n")]
     varied = frozenset(name for name in tested if name in parameters.varying)
@@ -80,6 +75,13 @@ def _used(parameters: Parameters, lines: Sequence[str]) -> tuple[str, ...]:
         if isinstance(part, ast.Name) and part.id in names
     ]
     return tuple(dict.fromkeys(names[word] for _, _, word in sorted(words)))
+
+
+def _tree(parameters: Parameters, text: str) -> ast.expr:
+    tree = parameters.source(text)
+    if tree is None:
+        raise NoFitError([text])
+    return tree
 
 
 def _condition(

@@ -122,6 +122,11 @@ class Parameters:
             return ast.IfExp(test, self._expression(node.body), self._expression(node.orelse))
         assert isinstance(node, ast.Compare)
         sides = [self._expression(side) for side in node.comparators]
+        if any(isinstance(side, ast.Constant) and side.value is None for side in sides):
+            ops: list[ast.cmpop] = [
+                ast.Is() if isinstance(op, ast.Eq) else ast.IsNot() for op in node.ops
+            ]
+            return ast.Compare(self._expression(node.left), ops, sides)
         return ast.Compare(self._expression(node.left), node.ops, sides)
 
     # ------------------------------------------------------------------------- candidates

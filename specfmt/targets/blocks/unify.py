@@ -30,6 +30,7 @@ class Unifier:
         self.parameters = parameters
         self.expressions = [text for text in expressions if parameters.depends(text)]
         self.hints: Hints = {}
+        self.order: Sequence[str] = ()
         self.defaults: dict[int, Mapping[str, str]] = {}
         self.main: set[int] = set()
 
@@ -40,7 +41,7 @@ class Unifier:
             NoFitError: No expression says what differs.
         """
         first = next(iter(lines.values()))
-        self.hints = first.hints
+        self.hints, self.order = first.hints, first.order
         trees: dict[int, Any] = {}
         self.main = set()
         for use, line in lines.items():
@@ -139,7 +140,7 @@ class Unifier:
             for place in range(len(first.args))
         ]
         keywords = []
-        for name in keyword_order(list(trees.values())):
+        for name in keyword_order(list(trees.values()), self.order if main else ()):
             given: dict[int, ast.expr] = {}
             for use, tree in trees.items():
                 found = [item.value for item in tree.keywords if item.arg == name]
@@ -192,8 +193,8 @@ def main_call(statement: ast.stmt) -> ast.expr | None:
     return value if isinstance(value, ast.Call) else None
 
 
-def keyword_order(calls: Sequence[ast.Call]) -> list[str | None]:
-    """The keywords of several calls, in an order that agrees with each."""
+def keyword_order(calls: Sequence[ast.Call], given: Sequence[str]) -> list[str | None]:
+    """The keywords of several calls in an order that agrees with each, or in the one that is given."""
     order: list[str | None] = []
     for call in calls:
         place = 0
@@ -203,7 +204,9 @@ def keyword_order(calls: Sequence[ast.Call]) -> list[str | None]:
             else:
                 order.insert(place, name)
                 place += 1
-    return order
+    if not set(order) <= set(given):
+        return order
+    return [name for name in given if name in order]
 
 
 def literals(trees: Trees) -> dict[int, Any] | None:

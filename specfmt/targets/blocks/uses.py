@@ -41,6 +41,7 @@ class Step:
         outputs: The tensors that it gives.
         node: The call of a layer; None for a block.
         uses: The uses of a block, one for each turn of a loop.
+        when: The text of the spec that says whether it stands; empty if it always does.
     """
 
     key: tuple[int, ...]
@@ -51,6 +52,7 @@ class Step:
     outputs: tuple[Value, ...]
     node: Node | None = None
     uses: list[Use] = field(default_factory=list)
+    when: str = ""
 
 
 def all_uses(items: Iterable[Node | Use]) -> Iterator[Use]:
@@ -102,6 +104,7 @@ def steps(
     around: Use | None = None,
     prefix: tuple[int, ...] = (),
     translate: Translate = lambda said: said,
+    when: str = "",
 ) -> Iterator[Step]:
     """The calls in a list of items; uses that are no calls of a function are written out.
 
@@ -113,6 +116,7 @@ def steps(
         around: The use that the items stand in.
         prefix: The first part of the keys.
         translate: From the block's parameters to those of the function.
+        when: The text that says whether the items stand at all.
     """
     place = 0
     while place < len(items):
@@ -128,16 +132,18 @@ def steps(
                 item.inputs(),
                 item.outputs,
                 node=item,
+                when=both(when, translate(said.get("when"))),
             )
             continue
         call = item.call
         key = (*prefix, call.place)
         said = said_of(written, call.place)
+        stands = both(when, translate(said.get("when")))
         if not is_called(item):
             inner = _translation(item, said, translate)
             layers = call.block.layers
             key = (*key, call.index or 0)
-            yield from steps(item.items, is_called, in_loops, layers, item, key, inner)
+            yield from steps(item.items, is_called, in_loops, layers, item, key, inner, stands)
             continue
         turns = [item]
         if call.index is not None and not in_loops(item):
@@ -149,7 +155,30 @@ def steps(
             place += 1
         name = translate(use_name(item, said))
         outputs = turns[-1].outputs
-        yield Step(key, around, translate(said), name, item.inputs, outputs, uses=turns)
+        yield Step(
+            key, around, translate(said), name, item.inputs, outputs, uses=turns, when=stands
+        )
+
+
+def both(first: str, second: Any) -> str:
+    """The text that is true if two texts are, each of which may be missing."""
+    if _expression(second) is None:
+        return first
+    if not first:
+        return str(second)
+    return f"$(({_expression(first)}) and ({_expression(second)}))"
+
+
+def _expression(text: Any) -> str | None:
+    """The source of a text that is one expression."""
+    if not isinstance(text, str) or "$" not in text:
+        return None
+    try:
+        pieces = parse_text(text)
+    except FieldError:
+        return None
+    piece = pieces[0]
+    return piece.text if len(pieces) == 1 and isinstance(piece, Expression) else None
 
 
 def _is_next(item: Node | Use, before: Use, is_called: Callable[[Use], bool]) -> bool:
@@ -189,27 +218,25 @@ def escaped(text: str) -> str:
 
 def item_name(node: Node, said: Mapping[str, Any], around: Use | None) -> str:
     """The text that is the name of a layer in a block."""
-    if around is None or not around.call.is_named:
+    if around is None:
         return escaped(node.unit.name)
     given = said.get("name")
     if isinstance(given, str):
         return given if is_whole(given) else f"$({NAME})_{given}"
-    return _after(node.unit.name, around.call.name)
+    return _after(node.unit.name, around.call.name if around.call.is_named else "")
 
 
 def use_name(use: Use, said: Mapping[str, Any]) -> str:
-    """The text that is the name of a use in a block, or in the model; empty if it has none."""
+    """The text that is the name of a use in a block, or in the model."""
     call = use.call
-    if not call.is_named:
-        return ""
     given = said.get("name")
     if not isinstance(given, str):
-        return _after(call.name, call.parent.name if call.parent else "")
+        return _after(call.name, call.parent.name if call.parent and call.is_named else "")
     if call.index is not None and not _has_index(given):
         given = f"{given}_$({INDEX} + 1)"
     if call.parent is None or is_whole(given):
         return given
-    return f"$({NAME})_{given}" if call.parent.is_named else given
+    return f"$({NAME})_{given}"
 
 
 def _has_index(text: str) -> bool:
@@ -279,8 +306,7 @@ def arguments(
     for name, items in fields.items():
         if items and all(same(plain(item), plain(items[0])) for item in items):
             values[name] = items[0]
-    if use.call.is_named:
-        values[NAME] = use.call.name
+    values[NAME] = use.call.name
     found[use] = values
     return values
 

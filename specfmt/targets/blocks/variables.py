@@ -221,6 +221,7 @@ class _Chooser:
         }
         self.late: dict[Tensor, tuple[int, str]] = {}
         self.web_names: dict[Tensor, str] = {}
+        self.reserved: dict[Tensor, str] = {}
         scope.used.update(self.inputs)
         for web in self.copied:
             wanted = KEPT if web[0] == INPUT else self.preferred[self.webs[web][-1]]
@@ -228,11 +229,14 @@ class _Chooser:
         for key in self.order:
             self._name_outputs(key)
         for web, name in self.web_names.items():
-            before = min(
+            places = [
                 self.place[tensor[0]]
                 for tensor, own in self.home.items()
                 if own == name and tensor[0] != INPUT
-            )
+            ]
+            if not places:
+                raise NoFitError(["inputs"])
+            before = min(places)
             found.copies.append(Copy(self.order[before], name, self.home[web], web))
         for tensor, (_, name) in self.late.items():
             found.copies.insert(0, Copy(self.order[0], name, self.home[tensor], tensor))
@@ -278,27 +282,45 @@ class _Chooser:
                 self._is_chained(tensor) if web is None else self._is_row(web)
             ):
                 self.home[tensor] = self._chain_name(tensor)
+            elif tensor in self.reserved:
+                self.home[tensor] = self.reserved[tensor]
             else:
                 last = tensor if web is None else self.webs[web][-1]
                 self.home[tensor] = self.scope.claim(self.preferred[last])
             self.holds.setdefault(self.home[tensor], []).append(tensor)
 
     def _chain_name(self, tensor: Tensor) -> str:
+        """The variable of a tensor in a chain: ``x``, or that of the chain's end if ``x`` is read later.
+
+        A chain that runs into a call that reads the input itself leaves the input in a copy.
+        """
         key = tensor[0]
         if not self._is_live(CHAIN, key):
             return CHAIN
-        end = self._end_of_chain(tensor)
+        chain = self._chain(tensor)
+        end = chain[-1]
         web = self.web_of.get(end)
         name = None if web is None else self.web_names.get(web) or self.home.get(web)
         if name is not None and name != CHAIN and not self._is_live(name, key):
             return name
-        if web is None and not self._is_chained(end):
-            return self.scope.claim(self.preferred[tensor])
-        for place, own in enumerate(self.inputs):
-            if own == CHAIN and (INPUT, place) not in self.late:
-                self.late[INPUT, place] = (self.place[key], self.scope.claim(KEPT))
-                return CHAIN
+        held = [
+            (INPUT, place)
+            for place, own in enumerate(self.inputs)
+            if own == CHAIN and (INPUT, place) not in self.late
+        ]
+        joined = any(other[0] in self._reading_keys(item) for item in held for other in chain[1:])
+        if web is None and not self._is_chained(end) and end[0] != RETURN and not joined:
+            if end not in self.reserved:
+                self.reserved[end] = self.scope.claim(self.preferred[end])
+            if not self._is_live(self.reserved[end], key):
+                return self.reserved[end]
+        for item in held:
+            self.late[item] = (self.place[key], self.scope.claim(KEPT))
+            return CHAIN
         return self.scope.claim(self.preferred[tensor])
+
+    def _reading_keys(self, tensor: Tensor) -> set[Key]:
+        return {key for key, _ in self._readers(tensor)}
 
     # --------------------------------------------------------------------------- liveness
 
@@ -336,13 +358,15 @@ class _Chooser:
             key_read in makers for key_read, _ in self._readers((key, 0))
         )
 
-    def _end_of_chain(self, tensor: Tensor) -> Tensor:
-        while self._is_chained(tensor):
-            ((reader, _),) = list(self._readers(tensor))[:1]
+    def _chain(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors from this one to the first that is not read by the next call alone."""
+        chain = [tensor]
+        while self._is_chained(chain[-1]):
+            ((reader, _),) = list(self._readers(chain[-1]))[:1]
+            chain.append((reader, 0))
             if reader == RETURN:
                 break
-            tensor = (reader, 0)
-        return tensor
+        return chain
 
     def _is_live(self, name: str, key: Key) -> bool:
         """Whether a variable holds a tensor that is read after a call, in a use with the call."""

@@ -17,9 +17,10 @@ from specfmt.graph.tracing import traced
 from specfmt.layers.base import nested_layers
 from specfmt.lint.rules import ROOT_SCOPE
 from specfmt.spec.train import train_section
+from specfmt.targets.blocks import NoFitError
 from specfmt.targets.blocks.uses import all_uses
 from specfmt.targets.imports import import_lines
-from specfmt.targets.keras.blocks import Blocks
+from specfmt.targets.keras.blocks import Blocks, Function, repeated_uses, unnamed_classes
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
     Functional,
@@ -161,22 +162,17 @@ def model_context(
         refuse_scopes(graph)
     taken = set(RESERVED)
     graph, layer_classes = with_stubs(graph, taken)
-    trace = traced(graph)
     if style != "subclass":
-        refuse_taken_names(trace.graph)
-    file = FileScope(automatic=trace.automatic)
-    file.imports.update(dict.fromkeys(custom_imports(graph)))
-    file.scope.used.update(taken)
+        refuse_taken_names(traced(graph).graph)
+    imports = custom_imports(graph)
     layers = [unit.layer for unit in graph.walk_units()]
     words = user_objects([layers, train_section(graph.spec) if training else None])
-    file.imports.update(dict.fromkeys(keras_imports(words)))
+    imports += keras_imports(words)
     penalties = user_objects([layer.output_penalty() for layer in layers])
     unwritten = to_be_written(words, activity=penalties)
-    file.scope.used.update(python_name(term) for term in words)
-    file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
-    blocks = Blocks(list(called_one_by_one(graph, style)), file)
-    builders = nested_builders(graph, file, blocks)
-    builders.append(_builder("build_model", graph, file, blocks, style))
+    taken.update(python_name(term) for term in words)
+    taken.update(line.rpartition(" ")[2] for line in imports)
+    file, functions, builders = _with_blocks(graph, style, taken, imports)
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
@@ -185,11 +181,42 @@ def model_context(
         "user_objects": unwritten,
         "file": file,
         "stubs": layer_classes,
-        "functions": list(blocks.functions.values()),
+        "functions": functions,
         "builders": builders,
     }
     context["imports"] = import_block(flavor, list(file.imports))
     return context
+
+
+def _with_blocks(
+    graph: Graph, style: str, taken: set[str], imports: list[str]
+) -> tuple[FileScope, list[Function], list[Builder]]:
+    """The names of a file, the functions of its blocks, and a builder for each model.
+
+    Args:
+        graph: The model.
+        style: The style of its code.
+        taken: Names in use in the file.
+        imports: Its import lines.
+    """
+    graphs = list(called_one_by_one(graph, style))
+    unnamed = unnamed_classes(repeated_uses(graphs))
+    while True:
+        file = FileScope(automatic=traced(graph, unnamed).automatic)
+        file.imports.update(dict.fromkeys(imports))
+        file.scope.used.update(taken)
+        blocks = Blocks(graphs, file)
+        # Layers get their names, unless they stand in a function that cannot name them.
+        if (needed := unnamed_classes(blocks.called)) != unnamed:
+            unnamed = needed
+            continue
+        try:
+            builders = nested_builders(graph, file, blocks)
+            builders.append(_builder("build_model", graph, file, blocks, style))
+        except NoFitError:  # its tensors cannot be told apart: written without functions
+            graphs, unnamed = [], frozenset()
+            continue
+        return file, list(blocks.functions.values()), builders
 
 
 def called_one_by_one(graph: Graph, style: str = "auto") -> Iterator[Graph]:

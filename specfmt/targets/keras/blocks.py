@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
-from specfmt.graph.model import Graph, Node, Use, Value, values_in
+from specfmt.fields.model import COMMON_FIELDS
+from specfmt.graph.model import Graph, Node, Unit, Use, Value, values_in
 from specfmt.graph.tracing import built_first
+from specfmt.layers.base import Layer
 from specfmt.layers.blocks import INDEX, Block
 from specfmt.layers.custom import Custom
 from specfmt.layers.entries import Model
@@ -32,9 +36,16 @@ from specfmt.targets.blocks.variables import CHAIN, INPUT, RETURN, Call, Tensor,
 from specfmt.targets.blocks.variables import variables as choose_variables
 from specfmt.targets.keras.emit import Body, Functional, input_source, statement
 from specfmt.targets.keras.file_scope import FileScope
-from specfmt.targets.keras.values import given_arguments, value_source
+from specfmt.targets.keras.values import (
+    construction,
+    given_arguments,
+    is_function,
+    layer_call,
+    value_source,
+)
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import argument, comment, literal
+from specfmt.vocab.base import Term
 from specfmt.vocab.naming import to_snake_case
 
 TENSOR = "keras.KerasTensor"
@@ -105,12 +116,18 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.by_key = {step.key: step for step in self.steps}
-        self.tensors: dict[Value, Tensor] = {}
+        self.tensors: dict[Value, list[Tensor]] = {}
         for place, value in enumerate(self.inputs):
-            self.tensors.setdefault(value, (INPUT, place))
+            self.tensors.setdefault(value, []).append((INPUT, place))
         for step in self.steps:
             for index, value in enumerate(step.outputs):
-                self.tensors[value] = (step.key, index)
+                self.tensors[value] = [(step.key, index)]
+
+    def calls(self) -> Iterator[tuple[Any, Sequence[Value], int]]:
+        """The key, the tensors read and the number of outputs of each call, and of the return."""
+        for step in self.steps:
+            yield step.key, step.reads, len(step.outputs)
+        yield RETURN, self.outputs, 0
 
 
 class Blocks:
@@ -128,16 +145,19 @@ class Blocks:
         self.graph_of: dict[Use, Graph] = {}
         self.called: set[Use] = set()
         for graph in graphs:
-            closed = list(closed_uses(graph))
             self.graph_of.update(dict.fromkeys(all_uses(graph.items or ()), graph))
-            self.called.update(closed)
+            self.called.update(closed_uses(graph))
         for kind in by_depth(self.graph_of):
             uses = [use for use in self.graph_of if use in self.called and use.call.kind == kind]
             try:
                 if len(uses) < 2:
                     raise NoFitError(["a block that is used once"], kind)
                 self.functions[kind] = self._function(kind, uses)
-            except NoFitError:
+            except NoFitError as error:
+                import os
+
+                if os.environ.get("DBG"):
+                    print(kind, error)
                 self.called.difference_update(uses)
 
     # ---------------------------------------------------------------------------- functions
@@ -197,7 +217,7 @@ class Blocks:
                 [use.inputs[place] for place in kept],
                 use.outputs,
                 values[place],
-                use.call.name if use.call.is_named else "",
+                use.call.name,
             )
             for place, (use, found) in enumerate(zip(uses, inside, strict=True))
         ]
@@ -268,6 +288,31 @@ class Blocks:
         return Functional(list(zip(inputs, sources, strict=True)), calls, model)
 
 
+class BlockBody(Body):
+    """Writes the calls of layers in a block.
+
+    Attributes:
+        said: What the spec says of the layer that is written.
+    """
+
+    said: Mapping[str, Any] = MappingProxyType({})
+
+    def creation(self, unit: Unit) -> tuple[str, list[str]]:
+        """As for other layers, but terms with expressions are written with these arguments."""
+        if isinstance(unit.spec, Model) or not self.said:
+            return super().creation(unit)
+        sources = self.file.hold_tables(unit)
+        for key, item in type(unit.layer).model_fields.items():
+            said = self.said.get(item.alias or key)
+            term = getattr(unit.layer, key)
+            if not isinstance(said, Mapping) or not isinstance(term, Term) or is_function(term):
+                continue
+            if also := [name for name, text in said.items() if texts_in(text)]:
+                sources[key] = construction(term, also)
+        name = "" if unit in self.file.automatic else unit.name
+        return layer_call(unit.layer, name, self.graph.policy, self.file.held, sources)
+
+
 class _Writer:
     """Writes the statements of several uses of a block with the same variables, or of a model."""
 
@@ -289,7 +334,7 @@ class _Writer:
         self.loops = {step.key for scene in scenes for step in scene.steps if len(step.uses) > 1}
         self.index = scope.claim(INDEX) if self.loops else INDEX
         self.held: dict[tuple[int, ...], str] = {}
-        calls = [self._calls(scene) for scene in scenes]
+        calls = self._calls()
         preferred: dict[Tensor, str] = {
             tensor: self._preferred(scene, step, index)
             for scene in scenes
@@ -306,21 +351,33 @@ class _Writer:
                         self.held[step.key] = scope.claim(name)
         own: frozenset[Tensor] = frozenset()
         if self.is_model:
-            own = frozenset(scenes[0].tensors[value] for value in scenes[0].outputs)
+            own = frozenset(t for value in scenes[0].outputs for t in scenes[0].tensors[value])
         self.found: Variables = choose_variables(calls, inputs, preferred, scope, own)
 
-    def _calls(self, scene: Scene) -> list[Call]:
-        calls = [
-            Call(
-                step.key,
-                tuple(scene.tensors[value] for value in step.reads),
-                len(step.outputs),
-                len(step.outputs) if step.key in self.loops else 0,
-            )
-            for step in scene.steps
-        ]
-        given = tuple(scene.tensors[value] for value in scene.outputs)
-        return [*calls, Call(RETURN, given, 0)]
+    def _calls(self) -> list[list[Call]]:
+        """The calls of each use with the tensors that they read.
+
+        A tensor that a use gives for several inputs is that which other uses read at the place.
+        """
+        read: dict[tuple[Any, int], set[Tensor]] = {}
+        for scene in self.scenes:
+            for key, values, _ in scene.calls():
+                for place, value in enumerate(values):
+                    if len(scene.tensors[value]) == 1:
+                        read.setdefault((key, place), set()).add(scene.tensors[value][0])
+        found = []
+        for scene in self.scenes:
+            calls = []
+            for key, values, outputs in scene.calls():
+                tensors = []
+                for place, value in enumerate(values):
+                    choice = scene.tensors[value]
+                    others = read.get((key, place), ())
+                    tensors.append(next((item for item in choice if item in others), choice[0]))
+                carried = outputs if key in self.loops else 0
+                calls.append(Call(key, tuple(tensors), outputs, carried))
+            found.append(calls)
+        return found
 
     def _preferred(self, scene: Scene, step: Step, index: int) -> str:
         """The name to prefer for a variable."""
@@ -358,9 +415,9 @@ class _Writer:
         return True
 
     def _scene(self, scene: Scene, direct: bool) -> Iterator[Line]:
-        body = Body(scene.graph, self.blocks.file)
+        body = BlockBody(scene.graph, self.blocks.file)
         body.scope = Scope({*self.scope.used, *self.spelling.values()})
-        made = set(scene.tensors.values())
+        made = {tensor for tensors in scene.tensors.values() for tensor in tensors}
         if self.is_model:
             for unit in built_first(scene.graph):
                 body.hold(unit)
@@ -379,9 +436,10 @@ class _Writer:
             }
             names = [self.found.outputs[key, index] for index in range(len(step.outputs))]
             if step.node is None:
-                yield self._block(scene, step, body, names, is_last)
+                yield replace(self._block(scene, step, body, names, is_last), when=step.when)
             else:
-                yield from self._layer(scene, step, step.node, body, names, is_last)
+                for line in self._layer(scene, step, step.node, body, names, is_last):
+                    yield replace(line, when=step.when)
             if self.is_model and key != self.found.order[-2] and self._forks(scene, step):
                 yield Line(("blank", key), "")
         if not self.is_model and not direct:
@@ -393,30 +451,34 @@ class _Writer:
         return len(readers) > len(step.outputs)
 
     def _layer(
-        self, scene: Scene, step: Step, node: Node, body: Body, names: list[str], is_last: bool
+        self, scene: Scene, step: Step, node: Node, body: BlockBody, names: list[str], is_last: bool
     ) -> Iterator[Line]:
         """The statements of one call of a layer."""
         hints, defaults = layer_hints(step, node, scene.graph.policy)
+        order = keywords_of(node.unit)
+        body.said = step.said
         if is_held(node) and node.unit not in body.held:
             if step.key not in self.held:
                 raise NoFitError(["a layer that is called before it is created"], step.key)
             head, args = body.creation(node.unit)
             name = body.held[node.unit] = self.held[step.key]
             source = statement(f"{name} = {head}", args, "", NO_LIMIT)
-            yield Line((*step.key, "layer"), source, hints=hints, defaults=defaults)
+            yield Line((*step.key, "layer"), source, hints=hints, defaults=defaults, order=order)
         if is_held(node):
-            hints, defaults = {}, {}
+            hints, defaults, order = {}, {}, []
         head, args, tail = body._right(node)
         target, after = body._targets(node, names)
         start = "return" if is_last and not after else f"{target} ="
         source = statement(f"{start} {head}", args, tail, NO_LIMIT)
-        yield Line(step.key, source, hints=hints, defaults=defaults)
+        yield Line(step.key, source, hints=hints, defaults=defaults, order=order)
         for number, line in enumerate(after):
             yield Line((*step.key, "after", number), line)
         if is_last and after:
             yield Line(RETURN, f"return {names[0]}")
 
-    def _block(self, scene: Scene, step: Step, body: Body, names: list[str], is_last: bool) -> Line:
+    def _block(
+        self, scene: Scene, step: Step, body: BlockBody, names: list[str], is_last: bool
+    ) -> Line:
         """The statement of a use of a block, or of a loop of them."""
         target = "return" if is_last else f"{', '.join(names)} ="
         turns = [self._call(step, use, body, target) for use in step.uses]
@@ -439,9 +501,9 @@ class _Writer:
         inner = "\n".join(f"    {line}" for line in found.lines)
         source = f"for {self.index if uses_index else '_'} in {bounds}:\n{inner}"
         hints = {**turns[0].hints, RANGE: end}
-        return Line(step.key, source, hints=hints, defaults=turns[0].defaults)
+        return Line(step.key, source, hints=hints, defaults=turns[0].defaults, order=turns[0].order)
 
-    def _call(self, step: Step, use: Use, body: Body, target: str) -> Line:
+    def _call(self, step: Step, use: Use, body: BlockBody, target: str) -> Line:
         """The call of a block's function."""
         function = self.blocks.functions[use.call.kind]
         values = self.blocks._arguments(use)
@@ -453,8 +515,6 @@ class _Writer:
             said = (
                 [step.name] if parameter.name == NAME else texts_in(step.said.get(parameter.name))
             )
-            if parameter.name == NAME and not step.name:
-                raise NoFitError(["a use without a name"], step.key)
             hints[parameter.variable] = said
             if parameter.is_optional and same(plain(value), plain(parameter.default)):
                 defaults[parameter.variable] = value_text(value)
@@ -464,7 +524,31 @@ class _Writer:
             else:
                 sources.append(argument(parameter.variable, value_text(value)))
         source = statement(f"{target} {function.name}", sources, "", NO_LIMIT)
-        return Line(step.key, source, hints=hints, defaults=defaults)
+        order = [parameter.variable for parameter in function.parameters]
+        return Line(step.key, source, hints=hints, defaults=defaults, order=order)
+
+
+def repeated_uses(graphs: Sequence[Graph]) -> list[Use]:
+    """The uses that may be calls of a function, of blocks with several of them."""
+    uses = [use for graph in graphs for use in closed_uses(graph)]
+    counts = Counter(use.call.kind for use in uses)
+    return [use for use in uses if counts[use.call.kind] > 1]
+
+
+def unnamed_classes(uses: Iterable[Use]) -> frozenset[str]:
+    """The classes of layers without a name in some uses of blocks.
+
+    A function cannot name them, since their names do not begin with that of the use.
+    """
+    return frozenset(
+        node.unit.type_name
+        for use in uses
+        for node in use.items
+        if isinstance(node, Node)
+        and isinstance(node.unit.spec, Layer)
+        and not isinstance(node.unit.spec, (Custom, Op))
+        and node.unit.spec.name is None
+    )
 
 
 def by_depth(uses: Mapping[Use, Any]) -> list[str]:
@@ -512,6 +596,16 @@ def docstring_of(block: Block, inside: Sequence[list[Step]]) -> str:
     names = [comment(name) for name in kinds]
     listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
     return f"Applies {listed}." if len(names) < 7 else f"Applies {len(names)} kinds of layers."
+
+
+def keywords_of(unit: Unit) -> list[str]:
+    """The keywords of a layer in the order in which they are written."""
+    if isinstance(unit.spec, (Model, Custom, Op)):
+        return []
+    fields = type(unit.spec).model_fields
+    own = [key for key in fields if key not in COMMON_FIELDS]
+    common = [key for key in COMMON_FIELDS if key in fields and key != "name"]
+    return [*(fields[key].alias or key for key in (*own, *common)), "name"]
 
 
 def layer_hints(
