@@ -147,7 +147,10 @@ class _Cutter:
                     called = use.call.name
                     tensor.name = called if len(outputs) == 1 else f"{called}_{name}"
             expr = Call(SelfAttr(attr), tuple(part.inputs.values()))
-            found.append(Step(outputs, expr, node=use, heavy=True, calls=block))
+            heavy = any(step.heavy for step in own)
+            found.append(
+                Step(outputs, expr, node=use, heavy=heavy, same_line=not heavy, calls=block)
+            )
         program.steps = found
         self._define(program, items, body)
         program.block = body if body.made_from is not None else None
