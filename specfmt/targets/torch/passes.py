@@ -44,7 +44,7 @@ def _places(graph: Graph) -> Callable[[Step], Hashable]:
     inside = {node for item in graph.items or () if isinstance(item, Use) for node in item.nodes()}
 
     def place(step: Step) -> Hashable:
-        return (tuple(step.node.path), str(type(step.expr))) if step.node in inside else None
+        return (*map(str, step.node.path), type(step.expr)) if step.node in inside else None
 
     return place
 
