@@ -16,6 +16,7 @@ from specfmt.targets.torch.blocks.fit import DiffersError, Fit
 from specfmt.targets.torch.blocks.join import Joiner, fit_repeated
 from specfmt.targets.torch.blocks.model import BlockClass, BlockDef
 from specfmt.targets.torch.blocks.naming import plural, use_name
+from specfmt.targets.torch.blocks.nested import candidates, construct
 from specfmt.targets.torch.blocks.skeleton import of_definition, of_step
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor, rebuilt
 from specfmt.targets.torch.initialize import share_resets
@@ -30,8 +31,12 @@ def add_blocks(program: ClassProgram, scope: Scope) -> None:
         program: The outermost model, after all passes.
         scope: Module-level names in use in the generated file.
     """
+    for group in candidates(program):
+        _nested_classes(group, program, scope)
+    construct(program)
     programs = list(dict.fromkeys(_models(program)))
     if not any(one.graph.items for one in programs):
+        share_resets(program)
         return
     cut(programs)
     parts: dict[str, list[ClassProgram]] = {}
@@ -259,6 +264,24 @@ def _classes(kind: str, parts: Sequence[ClassProgram], scope: Scope) -> list[Blo
                 part.name, part.block.made = name, made
             found.append(made)
     return found
+
+
+def _nested_classes(group: Sequence[ClassProgram], program: ClassProgram, scope: Scope) -> None:
+    """Join nested models that are alike; the others stay as they are."""
+    for part in group:
+        _values(part)
+    for alike in _alike(group):
+        for same in _joinable(alike) if len(alike) > 1 else [alike]:
+            if len(same) < 2:
+                same[0].block = None
+                continue
+            assert same[0].block is not None
+            name = _claim(scope, class_name(same[0].block.kind, "Model"))
+            made = Joiner(same, name).joined()
+            for part in same:
+                assert part.block is not None
+                part.name, part.block.made = name, made
+            program.block_classes.append(made)
 
 
 def _claim(scope: Scope, preferred: str) -> str:

@@ -8,7 +8,7 @@ its border like any other value.  A use that cannot be a class of its own is lef
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -154,7 +154,8 @@ class _Cutter:
         program.steps = found
         self._define(program, items, body)
         program.block = body if body.made_from is not None else None
-        self._key_steps(program, items, body)
+        slots = {i: (place, i.path[-1]) for place, i in items if isinstance(i, Node)}
+        key_steps(program, slots, body)
 
     def _spliced(self, items: Iterable[Node | Use], place: Place) -> Iterator[tuple[Place, Any]]:
         for item in items:
@@ -292,20 +293,27 @@ class _Cutter:
             ranked.append((first, len(ranked), (block.use, ""), attr))
         builder.attrs = {key: attr for _, _, key, attr in sorted(ranked, key=lambda r: r[:2])}
 
-    @staticmethod
-    def _key_steps(program: ClassProgram, items: Items, body: BlockBody) -> None:
-        """Give each step the key by which it is found in other uses."""
-        places = {item: place for place, item in items if isinstance(item, Node)}
-        counts: Counter[Any] = Counter()
-        for step in program.steps:
-            if step.calls is not None:
-                body.keys[step] = body.keys[step.calls.attr]
-                continue
-            node = step.node
-            where = (*places[node], node.path[-1]) if node in places else ("",)
-            key = (where, _kind(step, body))
-            counts[key] += 1
-            body.keys[step] = (*key, counts[key])
+
+def key_steps(
+    program: ClassProgram, places: Mapping[Node, tuple[Place, Any]], body: BlockBody
+) -> None:
+    """Give each step the key by which it is found in other uses.
+
+    Args:
+        program: The use.
+        places: Call -> the places of the uses around it, and its own place in the list of layers.
+        body: Gets the keys.
+    """
+    counts: Counter[Any] = Counter()
+    for step in program.steps:
+        if step.calls is not None:
+            body.keys[step] = body.keys[step.calls.attr]
+            continue
+        around, slot = places.get(step.node, (("",), None))
+        where = ("",) if slot is None else (*around, slot)
+        key = (where, _kind(step, body))
+        counts[key] += 1
+        body.keys[step] = (*key, counts[key])
 
 
 def _kind(step: Step, body: BlockBody) -> Any:
