@@ -112,7 +112,7 @@ def resets(program: ClassProgram, owner: str) -> tuple[list[Reset], str]:
     drawn: list[Weight] = []
     entries = _entries(program, drawn)
     items = list(program.definitions())
-    if program.block_classes and owner == "self":
+    if program.block_classes:
         shared = _shared_kinds(program)
         loops = []
         own = [item for item in items if item.unit not in program.nested]

@@ -13,10 +13,11 @@ from specfmt.layers.base import nested_layers
 from specfmt.targets.naming import Scope, class_name, identifier
 from specfmt.targets.torch.blocks.cut import cut
 from specfmt.targets.torch.blocks.fit import DiffersError, Fit
-from specfmt.targets.torch.blocks.join import Joiner, fit_repeated
+from specfmt.targets.torch.blocks.join import Joiner
 from specfmt.targets.torch.blocks.model import BlockClass, BlockDef
 from specfmt.targets.torch.blocks.naming import plural, use_name
 from specfmt.targets.torch.blocks.nested import candidates, construct
+from specfmt.targets.torch.blocks.repeated import FEW, fit_repeated
 from specfmt.targets.torch.blocks.skeleton import of_definition, of_step
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor, rebuilt
 from specfmt.targets.torch.initialize import share_resets
@@ -422,5 +423,7 @@ def _repeat(block: BlockDef) -> None:
             for p in block.cls.parameters
         }
     except DiffersError:
+        return
+    if len(block.programs) == FEW and "i" in fit.used:
         return
     block.given, block.count, block.index = [given], len(block.programs), "i" in fit.used
