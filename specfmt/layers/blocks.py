@@ -32,7 +32,7 @@ from specfmt.fields.model import SpecModel
 from specfmt.fields.rules import Rule
 from specfmt.fields.types import NameRule, Str
 from specfmt.fields.validation import validate
-from specfmt.layers.naming import Namer
+from specfmt.layers.naming import Counter, Namer
 from specfmt.vocab.naming import to_snake_case
 
 REQUIRED = "required"
@@ -260,6 +260,7 @@ class Expander:
         self.slots: list[int] = []
         self.problems: list[Diagnostic] = []
         self.namer = Namer()
+        self.counter = Counter()
         self.inputs = inputs
         self.last = inputs[0] if len(inputs) == 1 else None
 
@@ -331,6 +332,7 @@ class Expander:
             for d in found
         ]
         name = self.namer.name(*self.naming(entry))
+        self.counter.count(self.naming(entry)[0], name)
         frame.items.append(len(self.entries))
         self.entries.append(entry)
         self.places.append(place)
@@ -352,10 +354,14 @@ class Expander:
         local = frame.namer.name(str(kind), own, reused if isinstance(reused, str) else None)
         if own is not None:
             whole = str(own) if is_whole(item["name"]) else f"{frame.call.name}_{own}"
-        elif frame.call.is_named and "name" not in data:
+        elif "name" in data:
+            whole = self.counter.next(str(kind))
+            if whole == self.namer.peek(str(kind)):
+                return local, {k: v for k, v in data.items() if k != "name"}
+        elif frame.call.is_named:
             whole = f"{frame.call.name}_{local}"
         else:
-            return local, {k: v for k, v in data.items() if k != "name"}
+            return local, data
         first: dict[str, Any] = {k: data[k] for k in ("type", "op", "reuse") if k in data}
         return local, {**first, "name": whole, **{k: v for k, v in data.items() if k != "name"}}
 

@@ -95,6 +95,8 @@ class Listing:
         is_named: Whether uses of the block have names, which those of the entries follow.
         parameters: Parameter -> its default, or ``required``.
         description: What the block does.
+        counts_all: Whether entries of the model without a name get the automatic names that they
+            have now.
     """
 
     block: str | None
@@ -104,6 +106,7 @@ class Listing:
     is_named: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
     description: str = ""
+    counts_all: bool = True
 
     @property
     def weight(self) -> int:
@@ -174,8 +177,10 @@ def depth_first(items: Sequence[Item], outputs: Sequence[Ref]) -> list[Item]:
     order: list[Item] = []
     done: set[int] = set()
     for root in roots:
+        if id(root) in done:
+            continue
+        done.add(id(root))
         stack = [(root, iter(_needs(root)))]
-        done.add(id(root)) if id(root) not in done else stack.clear()
         while stack:
             item, needs = stack[-1]
             need = next((n for n in needs if id(n) not in done), None)
@@ -186,6 +191,25 @@ def depth_first(items: Sequence[Item], outputs: Sequence[Ref]) -> list[Item]:
                 done.add(id(need))
                 stack.append((need, iter(_needs(need))))
     return order
+
+
+def by_numbers(ordered: list[Item], ranks: Mapping[int, int]) -> list[Item]:
+    """The entries in the order in which a program made them, as numbers in their names say.
+
+    An entry without a number comes as soon as what it reads is there.
+
+    Args:
+        ordered: The entries, each after those that it reads.
+        ranks: The numbers of some entries, by `id`.
+    """
+    found = [ranks[id(item)] for item in ordered if id(item) in ranks]
+    if found == sorted(found):
+        return ordered
+    keys: dict[int, int] = {}
+    for item in ordered:
+        before = max((keys[id(need)] for need in _needs(item)), default=-1)
+        keys[id(item)] = max(before, ranks.get(id(item), -1))
+    return sorted(ordered, key=lambda item: keys[id(item)])
 
 
 def _needs(item: Item) -> list[Item]:

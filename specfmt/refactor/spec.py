@@ -7,7 +7,7 @@ from typing import Any
 from specfmt.graph.arguments import reads_previous
 from specfmt.layers.entries import Model, Reuse, naming
 from specfmt.layers.blocks import REQUIRED, Expanded
-from specfmt.layers.naming import Namer, automatic_names
+from specfmt.layers.naming import Counter, Namer, automatic_names, is_automatic
 from specfmt.refactor.fold import fold
 from specfmt.refactor.listing import (
     TYPE_KEYS,
@@ -15,6 +15,7 @@ from specfmt.refactor.listing import (
     Listing,
     LocalNames,
     Ref,
+    by_numbers,
     depth_first,
     map_refs,
     refs_in,
@@ -42,8 +43,10 @@ def refactor(spec: ModelSpec) -> ModelSpec:
     made: dict[str, Any] = {}
     for key, value in data.items():
         if key == "layers":
-            made["blocks"] = {name: write_block(block) for name, block in blocks.items()}
-            value = write_items(listing)
+            made["blocks"] = {
+                name: write_block(block, listing.counts_all) for name, block in blocks.items()
+            }
+            value = write_items(listing, listing.counts_all)
         made[key] = value
     made.setdefault("outputs", data.get("outputs"))
     if made["outputs"] is None:
@@ -147,27 +150,53 @@ def read_listing(spec: ModelSpec) -> Listing | None:
                     ref.source.fixed = True
     given = spec.to_data().get("outputs")
     outputs = list(refs_in(to_refs(given, find))) if given is not None else [Ref(items[-1])]
-    ordered = depth_first(items, outputs)
+    ordered = by_numbers(depth_first(items, outputs), _ranks(items))
     if len(ordered) != len(items):
         return None
-    _find_automatic(ordered, spec, names)
-    return Listing(None, inputs, ordered, outputs)
-
-
-def _find_automatic(items: list[Item], spec: ModelSpec, names: list[str]) -> None:
-    """Note the names that Keras would give by itself in this order."""
     kinds = {name: naming(entry) for entry, name in zip(spec.layers, names, strict=True)}
-    namer = Namer()
+    counts_all = _find_automatic(ordered, kinds)
+    return Listing(None, inputs, ordered, outputs, counts_all=counts_all)
+
+
+def _ranks(items: list[Item]) -> dict[int, int]:
+    """The numbers in the automatic names of the type that has the most of them, by `id`."""
+    by_type: dict[str, dict[int, int]] = {}
+    for item in items:
+        kind = str(item.kind[1])
+        if item.kind[0] == "type" and item.name and is_automatic(item.name, kind):
+            number = item.name.removeprefix(to_snake_case(kind)).lstrip("_")
+            by_type.setdefault(kind, {})[id(item)] = int(number or 0)
+    return max(by_type.values(), key=len, default={})
+
+
+def _find_automatic(items: list[Item], kinds: dict[str, Any]) -> bool:
+    """Note the names that Keras would give by itself in this order.
+
+    Returns:
+        Whether entries without a name would get them too, which count all others.
+    """
+    counter, namer = Counter(), Namer()
+    same = True
     for item in items:
         kind, _, reused = kinds[str(item.name)]
-        item.automatic = namer.name(kind, None, reused) == item.name
+        plain = namer.name(kind, None, reused)
+        known = to_snake_case(kind) == to_snake_case(str(item.kind[1]))
+        if counter.count(kind, str(item.name)) and known and reused is None:
+            item.automatic = True
+            same = same and plain == item.name
+    return same
 
 
 # --------------------------------------------------------------------------------- write
 
 
-def write_items(listing: Listing) -> list[dict[str, Any]]:
-    """The entries of a list as plain data."""
+def write_items(listing: Listing, counts_all: bool) -> list[dict[str, Any]]:
+    """The entries of a list as plain data.
+
+    Args:
+        listing: The list.
+        counts_all: Whether entries without a name get the automatic names that they have.
+    """
     local = LocalNames(listing)
 
     def write(ref: Ref) -> str:
@@ -185,7 +214,7 @@ def write_items(listing: Listing) -> list[dict[str, Any]]:
             data["name"] = item.name
         elif listing.block is None and not item.is_use:
             data["name"] = item.name
-        elif listing.block is not None and listing.is_named:
+        elif listing.block is not None and (listing.is_named or not (counts_all or item.is_use)):
             data["name"] = None
         data |= item.fields
         if item.edges != before or isinstance(item.edges, list):
@@ -197,14 +226,14 @@ def write_items(listing: Listing) -> list[dict[str, Any]]:
     return written
 
 
-def write_block(block: Listing) -> dict[str, Any]:
+def write_block(block: Listing, counts_all: bool) -> dict[str, Any]:
     """A block as plain data."""
     data: dict[str, Any] = {"description": block.description}
     if block.parameters:
         data["parameters"] = {name: default for name, default in block.parameters.items()}
     if len(block.inputs) > 1:
         data["inputs"] = list(block.inputs)
-    data["layers"] = write_items(block)
+    data["layers"] = write_items(block, counts_all)
     if block.outputs != [Ref(block.items[-1])]:
         local = LocalNames(block)
         data["outputs"] = [local.of(ref.source) for ref in block.outputs if isinstance(ref.source, Item)]

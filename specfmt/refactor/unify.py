@@ -145,16 +145,20 @@ class _Unifier:
             if any(row[place].is_use and "repeat" in row[place].fields for row in self.rows):
                 column = self._counted(place, column)
             columns.append(column)
-        found = find_naming(columns)
+        inside = [part.listing.block is not None for part in self.parts]
+        found = find_naming(columns, inside)
         if found is None:
             # Names of which some are automatic are given by the uses.
             columns = [[row[place].name for row in self.rows] for place in range(self.size)]
-            found = find_naming(columns)
+            found = find_naming(columns, inside)
             if found is None:
                 raise Unequal
+        if found.uses is not None:
+            named = list(zip(self.parts, found.uses, strict=True))
+            if len({(id(part.listing), use) for part, use in named}) < len(named):
+                raise Unequal
         if found.open:
-            inside = any(part.listing.block is not None for part in self.parts)
-            if inside or any(self.rows[0][place].is_use for place in found.open):
+            if any(inside) or any(self.rows[0][place].is_use for place in found.open):
                 raise Unequal
         return found
 
