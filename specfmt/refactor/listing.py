@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -107,14 +108,22 @@ class Listing:
     parameters: dict[str, Any] = field(default_factory=dict)
     description: str = ""
     counts_all: bool = True
+    _names: Counter[str] | None = None
 
     @property
     def weight(self) -> int:
         """The number of statements of all its entries."""
         return sum(item.weight for item in self.items)
 
+    def count_of(self, name: str) -> int:
+        """How many entries have a name."""
+        if self._names is None:
+            self._names = Counter(item.name for item in self.items if item.name)
+        return self._names[name]
+
     def number(self) -> None:
         """Tell each entry its place."""
+        self._names = None
         for place, item in enumerate(self.items):
             item.place = place
 

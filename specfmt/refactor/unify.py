@@ -154,13 +154,21 @@ class _Unifier:
             if found is None:
                 raise Unequal
         if found.uses is not None:
-            named = list(zip(self.parts, found.uses, strict=True))
-            if len({(id(part.listing), use) for part, use in named}) < len(named):
-                raise Unequal
+            self._check_names(found.uses)
         if found.open:
             if any(inside) or any(self.rows[0][place].is_use for place in found.open):
                 raise Unequal
         return found
+
+    def _check_names(self, uses: list[str]) -> None:
+        """No use has the name of another entry of its list."""
+        named = {(id(part.listing), use) for part, use in zip(self.parts, uses, strict=True)}
+        if len(named) < len(uses):
+            raise Unequal
+        for part, row, use in zip(self.parts, self.rows, uses, strict=True):
+            inside = sum(item.name == use for item in row)
+            if part.listing.count_of(use) > inside or use in part.listing.inputs:
+                raise Unequal
 
     def _counted(self, place: int, column: list[str | None]) -> list[str | None]:
         """The names of a use that is repeated in some of the parts: with the index in all."""
