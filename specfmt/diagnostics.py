@@ -18,10 +18,30 @@ Path = tuple[str | int, ...]
 """The place of a value in the document: keys and list indices from the root."""
 
 
-class RootPath(tuple[str | int, ...]):
-    """A path from the document's root that is found while a part of the document is read."""
+class InUse(str):
+    """The first key of a path into a block, ``blocks``, with the use of the block that is meant.
 
-    __slots__ = ()
+    A path that begins with it is one from the document's root.  The paths of two uses differ;
+    `merged` makes one finding of those at the same place.
+    """
+
+    __slots__ = ("use",)
+    use: object
+
+    def __new__(cls, use: object) -> InUse:
+        """The key for ``use``, which `str` describes: ``conv2_block1 (filters: 64)``."""
+        made = super().__new__(cls, "blocks")
+        made.use = use
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, InUse) and self.use is other.use
+
+    def __hash__(self) -> int:
+        return id(self.use)
+
+    def __str__(self) -> str:
+        return "blocks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +88,8 @@ class Diagnostic:
         return replace(self, span=span, file=file)
 
     def under(self, prefix: Path) -> Diagnostic:
-        """The same diagnostic with ``prefix`` in front of its path, unless that is a `RootPath`."""
-        if isinstance(self.path, RootPath):
+        """The same diagnostic with ``prefix`` in front of its path, unless it begins at the root."""
+        if self.path and isinstance(self.path[0], InUse):
             return self
         return replace(self, path=(*prefix, *self.path))
 
@@ -99,6 +119,32 @@ class Diagnostic:
         return f"{text}\n  help: {printable(self.hint)}" if self.hint else text
 
 
+def merged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Findings in blocks with the use in which they are; one for the same mistake in several uses."""
+    found: list[Diagnostic | list[Diagnostic]] = []
+    groups: dict[tuple[object, ...], list[Diagnostic]] = {}
+    for item in diagnostics:
+        if not item.path or not isinstance(item.path[0], InUse):
+            found.append(item)
+            continue
+        key = (item.code, item.severity, item.on_key, *item.path[1:])
+        if key not in groups:
+            groups[key] = []
+            found.append(groups[key])
+        groups[key].append(item)
+    return [item if isinstance(item, Diagnostic) else _in_uses(item) for item in found]
+
+
+def _in_uses(group: list[Diagnostic]) -> Diagnostic:
+    """One finding for the same mistake in the uses of a block."""
+    first = group[0]
+    uses: dict[InUse, None] = {item.path[0]: None for item in group}  # type: ignore[misc]
+    others = len(uses) - 1
+    also = f" and {others:,} other use{'s' if others > 1 else ''}" if others else ""
+    message = f"{first.message}, in {next(iter(uses)).use}{also}"
+    return replace(first, message=printable(message), path=("blocks", *first.path[1:]))
+
+
 def printable(text: str) -> str:
     """The text with line breaks and control characters escaped."""
     if text.isprintable():
@@ -115,5 +161,5 @@ class SpecError(Exception):
     """A document or another input has mistakes; ``diagnostics`` lists all of them."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
+        self.diagnostics = tuple(merged(diagnostics))
         super().__init__("\n".join(str(d) for d in self.diagnostics))

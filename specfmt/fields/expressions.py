@@ -11,18 +11,23 @@ from __future__ import annotations
 import ast
 import operator
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from specfmt.fields.errors import FieldError, show
+from specfmt.diagnostics import Path
+from specfmt.fields.errors import FieldError, did_you_mean, show
 
 MAX_LENGTH = 200
 """The most characters of an expression."""
 
 MAX_NUMBER = 2**63 - 1
 """The largest absolute value of an integer."""
+
+MAX_TEXT = 10_000
+"""The most characters of a text with expressions, when they are computed."""
 
 WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 """Names with a fixed value, as YAML spells them; Python's own spellings are read too."""
@@ -55,11 +60,13 @@ class Expression:
         text: Its source, without ``$`` and the brackets around it.
         node: Its tree.
         names: The names in it, in order.
+        texts: The texts in quotes in it, in order.
     """
 
     text: str
     node: ast.expr
     names: tuple[str, ...]
+    texts: tuple[str, ...] = ()
 
     def value(self, values: Mapping[str, Any]) -> Any:
         """Its value.
@@ -68,7 +75,7 @@ class Expression:
             values: The value of each name.
 
         Raises:
-            FieldError: SF123: a name without a value, or a value that an operator does not take.
+            FieldError: SF217: a name without a value, or a value that an operator does not take.
         """
         return _value(self.node, values)
 
@@ -78,30 +85,40 @@ def parse_expression(text: str) -> Expression:
     """An expression from its source.
 
     Raises:
-        FieldError: SF123: it is none, or none of the allowed kinds.
+        FieldError: SF217: it is none, or none of the allowed kinds.
     """
     if len(text) > MAX_LENGTH:
-        raise FieldError(f"an expression of at most {MAX_LENGTH} characters", text)
+        raise wrong(f"an expression of at most {MAX_LENGTH} characters", text)
     try:
-        node = ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings(action="ignore"):
+            node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise FieldError(_EXPECTED, text, _HINT) from None
-    names = []
+        raise wrong(_EXPECTED, text, _HINT) from None
+    names, texts = [], []
     for part in ast.walk(node):
         if not _is_allowed(part):
-            raise FieldError(_EXPECTED, text, _HINT)
+            raise wrong(_EXPECTED, text, _HINT)
         if isinstance(part, ast.Name) and part.id not in (*WORDS, LETTER):
             names.append(part.id)
-    return Expression(text.strip(), node, tuple(dict.fromkeys(names)))
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            texts.append(part.value)
+    return Expression(text.strip(), node, tuple(dict.fromkeys(names)), tuple(texts))
+
+
+def wrong(expected: str, received: object, hint: str = "") -> FieldError:
+    """The finding about an expression."""
+    return FieldError(expected, received, hint, "SF217")
 
 
 _EXPECTED = "an expression of parameters"
-_HINT = "expressions have numbers, names, + - * // %, comparisons, and, or, not, `a if b else c`"
+_HINT = "expressions have numbers, names, + - * // %, comparisons, and, or, not, `a if b else c`, chr(number)"
 
 
 def _is_allowed(node: ast.AST) -> bool:
     if isinstance(node, ast.Constant):
-        return node.value is None or isinstance(node.value, (bool, int, float, str))
+        if isinstance(node.value, (int, float)):
+            return abs(node.value) <= MAX_NUMBER
+        return node.value is None or isinstance(node.value, str)
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, (ast.USub, ast.Not))
     if isinstance(node, ast.BinOp):
@@ -122,7 +139,7 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
         if node.id in WORDS:
             return WORDS[node.id]
         if node.id not in values:
-            raise FieldError("the name of a parameter", node.id, code="SF123")
+            raise wrong("the name of a parameter", node.id, did_you_mean(node.id, values))
         return values[node.id]
     if isinstance(node, ast.UnaryOp):
         inner = _value(node.operand, values)
@@ -130,7 +147,7 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.BinOp):
         left, right = (_number(_value(side, values)) for side in (node.left, node.right))
         if isinstance(node.op, (ast.FloorDiv, ast.Mod)) and right == 0:
-            raise FieldError("a divisor other than 0", right)
+            raise wrong("a divisor other than 0", right)
         return _bounded(_BINARY[type(node.op)](left, right))
     if isinstance(node, ast.BoolOp):
         found: Any = None
@@ -157,19 +174,19 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
 
 def _letter(number: Any) -> str:
     if not isinstance(number, int) or not chr(number % 128).isalpha() or number > 127:
-        raise FieldError("the number of a letter, such as 97 for a", number, code="SF123")
+        raise wrong("the number of a letter, such as 97 for a", number)
     return chr(number)
 
 
 def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise FieldError("a number in an expression", value)
+        raise wrong("a number in an expression", value)
     return value
 
 
 def _bounded(value: Any) -> Any:
     if abs(value) > MAX_NUMBER:
-        raise FieldError(f"a number of at most {MAX_NUMBER}", value)
+        raise wrong(f"a number of at most {MAX_NUMBER}", value)
     return value
 
 
@@ -183,7 +200,7 @@ def parse_text(text: str) -> tuple[str | Expression, ...]:
     """A text in pieces: plain text, and the expressions in it; ``$$`` is a plain ``$``.
 
     Raises:
-        FieldError: SF123: an expression is none, or a bracket is not closed.
+        FieldError: SF217: an expression is none, or a bracket is not closed.
     """
     pieces: list[str | Expression] = []
     plain, place = "", 0
@@ -221,7 +238,7 @@ def _closing(text: str, place: int) -> int:
             depth += 1 if letter == "(" else -1
             if not depth:
                 return index
-    raise FieldError("a closing bracket after $(", text)
+    raise wrong("a closing bracket after $(", text)
 
 
 def expressions_in(value: Any) -> Iterator[Expression]:
@@ -230,19 +247,43 @@ def expressions_in(value: Any) -> Iterator[Expression]:
     Raises:
         FieldError: As for `parse_text`.
     """
+    for _, found in placed_expressions(value):
+        if isinstance(found, FieldError):
+            raise found
+        yield found
+
+
+def placed_expressions(
+    value: Any, path: Path = ()
+) -> Iterator[tuple[Path, Expression | FieldError]]:
+    """Every expression in nested data, keys of mappings excluded, with its path, or its mistake."""
     if isinstance(value, str):
         if "$" in value:
-            yield from (piece for piece in parse_text(value) if isinstance(piece, Expression))
+            try:
+                found = [piece for piece in parse_text(value) if isinstance(piece, Expression)]
+            except FieldError as error:
+                yield path, error
+            else:
+                yield from ((path, piece) for piece in found)
     elif isinstance(value, dict):
-        for item in value.values():
-            yield from expressions_in(item)
+        for key, item in value.items():
+            yield from placed_expressions(item, (*path, key))
     elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from expressions_in(item)
+        for index, item in enumerate(value):
+            yield from placed_expressions(item, (*path, index))
 
 
-def evaluate(value: Any, values: Mapping[str, Any]) -> Any:
-    """Nested data with its expressions computed.
+def is_computed(value: Any) -> bool:
+    """Whether nested data has a text with ``$``, keys of mappings excluded."""
+    if isinstance(value, dict):
+        return any(map(is_computed, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(is_computed, value))
+    return isinstance(value, str) and "$" in value
+
+
+def evaluate_text(text: str, values: Mapping[str, Any]) -> Any:
+    """A text with its expressions computed.
 
     A text that is one expression becomes the expression's value; in other texts integers and
     texts are inserted.
@@ -250,17 +291,6 @@ def evaluate(value: Any, values: Mapping[str, Any]) -> Any:
     Raises:
         FieldError: As for `Expression.value` and `parse_text`.
     """
-    if isinstance(value, str):
-        return evaluate_text(value, values) if "$" in value else value
-    if isinstance(value, dict):
-        return {key: evaluate(item, values) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [evaluate(item, values) for item in value]
-    return value
-
-
-def evaluate_text(text: str, values: Mapping[str, Any]) -> Any:
-    """One text with its expressions computed; see `evaluate`."""
     pieces = parse_text(text)
     if len(pieces) == 1:
         (piece,) = pieces
@@ -269,6 +299,9 @@ def evaluate_text(text: str, values: Mapping[str, Any]) -> Any:
     for piece in pieces:
         part = piece if isinstance(piece, str) else piece.value(values)
         if isinstance(part, bool) or not isinstance(part, (int, str)):
-            raise FieldError(f"an integer or a text in {show(text)}", part)
+            raise wrong(f"an integer or a text in {show(text)}", part)
         parts.append(str(part))
-    return "".join(parts)
+    whole = "".join(parts)
+    if len(whole) > MAX_TEXT:
+        raise wrong(f"a text of at most {MAX_TEXT:,} characters", whole)
+    return whole

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from specfmt.diagnostics import Diagnostic, SpecError
+from specfmt.diagnostics import Diagnostic, SpecError, merged
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph
 from specfmt.spec.document import ModelSpec
@@ -29,7 +29,7 @@ def analyze(spec: ModelSpec) -> Graph:
 
 def placed(document: Document, problems: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Diagnostics with their places in the text, in order of place."""
-    found = [problem if problem.span else document.place(problem) for problem in problems]
+    found = [item if item.span else document.place(item) for item in merged(problems)]
     return sorted(found, key=lambda d: (d.span.line, d.span.column) if d.span else (0, 0))
 
 

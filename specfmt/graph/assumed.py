@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from specfmt.diagnostics import Diagnostic, Path, SpecError
+from specfmt.diagnostics import Diagnostic, InUse, Path, SpecError
 from specfmt.graph.build import build
 from specfmt.graph.model import Graph, Unit
 from specfmt.layers.base import Layer, Shape, nested_layers
+from specfmt.layers.blocks import index_of, with_entries
 from specfmt.layers.custom import Custom, customs_in
 from specfmt.layers.custom_cells import is_listed, output_and_states
 from specfmt.layers.entries import Model
@@ -115,11 +116,18 @@ def with_layer(model: Any, path: Path, change: dict[str, Any]) -> Any:
     if not path:
         return model.model_copy(update=change)
     head = path[0]
-    if head == "layers" and isinstance(model, (ModelSpec, Model)):
-        index = int(path[1])
-        entries = list(model.layers)
-        entries[index] = with_layer(entries[index], path[2:], change)
-        return model.model_copy(update={"layers": tuple(entries)})
+    if isinstance(model, (ModelSpec, Model)) and (head == "layers" or isinstance(head, InUse)):
+        index = index_of(model.layers, path)
+        if index is None:  # it is an entry of a nested model
+            changed = [
+                with_layer(entry, path, change) if isinstance(entry, Model) else entry
+                for entry in model.layers
+            ]
+        else:
+            rest = path[4:] if isinstance(head, InUse) else path[2:]
+            changed = list(model.layers)
+            changed[index] = with_layer(changed[index], rest, change)
+        return model.model_copy(update={"layers": with_entries(model.layers, changed)})
     if isinstance(model, tuple):  # the cells of a stack
         index = int(head)
         return (*model[:index], with_layer(model[index], path[1:], change), *model[index + 1 :])

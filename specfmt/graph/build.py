@@ -89,6 +89,7 @@ class Builder(Scope):
     def graph(self) -> Graph:
         inputs = self._inputs()
         self._index_names(inputs)
+        self.check_uses()
         for index in self._order():
             self._add(index)
         outputs, form, nest = self._outputs(inputs)
@@ -139,7 +140,7 @@ class Builder(Scope):
         self.values.update(inputs)
         for index, name in enumerate(self.names):
             if name in self.by_name or name in inputs:
-                other = f"layers[{self.by_name[name]}]" if name in self.by_name else "a model input"
+                other = self.whose(self.by_name[name]) if name in self.by_name else "a model input"
                 self.report(
                     "SF203",
                     f'expected a unique name, received "{name}", which is also the name of {other}',
@@ -264,6 +265,16 @@ class Builder(Scope):
 
     def _unit(self, entry: Any, name: str, path: Path) -> Unit | None:
         if isinstance(entry, Reuse):
+            around = self.use_around(entry.reuse, path)
+            if around is not None:
+                self.report(
+                    "SF208",
+                    f"expected the name of a layer, received {show(entry.reuse)}, "
+                    f"which is inside {around.name}",
+                    (*path, "reuse"),
+                    "a layer of a block is called again inside the block only",
+                )
+                return None
             unit = self.units.get(entry.reuse)
             if unit is None:
                 target = self.by_name.get(entry.reuse)

@@ -10,6 +10,7 @@ from specfmt.diagnostics import Diagnostic, Path, SpecError
 from specfmt.fields.errors import did_you_mean
 from specfmt.graph.assumed import with_layer
 from specfmt.layers.base import Layer
+from specfmt.layers.blocks import place_of
 from specfmt.layers.custom import Custom, customs_in
 from specfmt.layers.entries import Model
 from specfmt.spec.document import ModelSpec
@@ -60,7 +61,7 @@ def with_customs(spec: ModelSpec, customs: Iterable[str]) -> ModelSpec:
 def customs_of(model: Any, path: Path = ()) -> Iterable[tuple[Path, Custom]]:
     """Every layer that specfmt does not know, with its path in the document."""
     for index, entry in enumerate(model.layers):
-        where: Path = (*path, "layers", index)
+        where = place_of(model.layers, index, path)
         if isinstance(entry, Model):
             yield from customs_of(entry, where)
             continue

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from specfmt.diagnostics import Diagnostic, Path, RootPath
+from specfmt.diagnostics import Diagnostic, Path
 from specfmt.fields.errors import did_you_mean, show
 from specfmt.graph.arguments import some_of
 from specfmt.graph.model import Value
-from specfmt.layers.blocks import Expanded
+from specfmt.layers.blocks import BlockCall, Expanded, place_of
 from specfmt.layers.entries import Model, naming
 from specfmt.layers.naming import automatic_names
 from specfmt.spec.document import ModelSpec
@@ -40,6 +40,7 @@ class Scope:
         self.entries = spec.layers
         self.names = automatic_names([naming(entry) for entry in self.entries])
         self.blocks = self.entries if isinstance(self.entries, Expanded) else None
+        self.given = set() if self.blocks is None else set(self.blocks.tensors.values())
         self.by_name: dict[str, int] = {}
         self.values: dict[str, Value] = {}
 
@@ -51,12 +52,16 @@ class Scope:
 
     def absolute(self, path: Path) -> Path:
         """The place in the document of what has this path in the model with its blocks written out."""
-        if self.blocks is None or path[:1] != ("layers",) or len(path) < 2:
+        if path[:1] != ("layers",) or len(path) < 2:
             return (*self.path, *path)
-        place, rest = self.blocks.places[int(path[1])], path[2:]
-        if isinstance(place, RootPath):
-            return (*place, *rest)
-        return (*self.path, "layers", *place, *rest)
+        return (*place_of(self.entries, int(path[1]), self.path), *path[2:])
+
+    def whose(self, index: int) -> str:
+        """An entry for a message: ``layers[3]``, or that it stands in the use of a block."""
+        call = None if self.blocks is None else self.blocks.calls[index]
+        if call is not None:
+            return f"a layer in {call.name}"
+        return f"layers[{index if self.blocks is None else self.blocks.slots[index]}]"
 
     def suggest(self, name: str, names: Iterable[str]) -> str:
         """A did-you-mean hint, until the limit is reached."""
@@ -74,8 +79,41 @@ class Scope:
         base, _, output = name.rpartition(":")
         return self.by_name.get(base) if _is_number(output) else None
 
+    def use_around(self, name: str, path: Path) -> BlockCall | None:
+        """The use of a block in which a layer is hidden from what reads it at ``path``, if any."""
+        blocks = self.blocks
+        if blocks is None or (path[0] == "layers" and blocks.calls[int(path[1])] is not None):
+            return None  # entries of blocks read what the block can see
+        index = self.producer(name)
+        call = None if index is None else blocks.calls[index]
+        if call is None or {name, name.rpartition(":")[0]} & self.given:
+            return None
+        return list(call.chain())[-1]
+
+    def check_uses(self) -> None:
+        """Report names that uses of blocks cannot read, where they stand, once for each use."""
+        for name, path in self.blocks.reads if self.blocks is not None else ():
+            if self.flat(name) in self.values or self.producer(name) is not None:
+                continue
+            seen = self._seen()
+            hint = self.suggest(name, seen) or "names in this model: " + some_of(seen)
+            where = (*self.path, "layers", *path)
+            message = f"expected the name of a layer or input, received {show(name)}"
+            self.problems.append(Diagnostic("SF201", message, where, hint))
+            self.values[name] = Value(name, None, "float32")
+
     def resolve(self, name: str, path: Path) -> Value | Unresolved:
         name = self.flat(name)
+        around = self.use_around(name, path)
+        if around is not None:
+            self.report(
+                "SF201",
+                f"expected the name of a layer or input, received {show(name)}, "
+                f"which is inside {around.name}",
+                path,
+                f"list it in the `outputs:` of the block {around.kind}",
+            )
+            return UNRESOLVED
         value = self.values.get(name)
         if value is not None:
             return value
@@ -92,13 +130,22 @@ class Scope:
                 "outputs are counted from 0" if count > 1 else f"write {base}",
             )
         elif self.producer(name) is None:
+            seen = self._seen()
             self.report(
                 "SF201",
                 f"expected the name of a layer or input, received {show(name)}",
                 path,
-                self.suggest(name, self.values) or "names in this model: " + some_of(self.values),
+                self.suggest(name, seen) or "names in this model: " + some_of(seen),
             )
         return UNRESOLVED
+
+    def _seen(self) -> Iterable[str]:
+        """The names that entries outside of blocks can read."""
+        blocks = self.blocks
+        if blocks is None:
+            return self.values
+        hidden = {self.names[i] for i, call in enumerate(blocks.calls) if call is not None}
+        return [name for name in (*self.values, *blocks.tensors) if name not in hidden]
 
     def _unknown_output(self, base: str, output: int) -> Value | Unresolved:
         """An output of an unknown layer, whose number of outputs is unknown too."""

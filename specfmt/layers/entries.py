@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
-from types import MappingProxyType
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict
@@ -13,6 +12,7 @@ from pydantic import ConfigDict
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.edges import Edges, EdgesRule, OperandsRule
 from specfmt.fields.errors import FieldError, NestedError, show
+from specfmt.fields.expressions import is_computed
 from specfmt.fields.model import SpecModel
 from specfmt.fields.rules import (
     AnyMapping,
@@ -36,7 +36,9 @@ from specfmt.fields.types import (
 )
 from specfmt.fields.validation import rules_of, validate
 from specfmt.layers.base import Layer
-from specfmt.layers.blocks import Block, Expanded, Expander
+from specfmt.layers.block_scope import stands_in_block
+from specfmt.layers.blocks import ENTRY_KINDS, Expanded
+from specfmt.layers.expansion import Expander
 from specfmt.layers.registry import MODEL, build_layer, build_op, layer_class
 
 MAX_AXES = 32
@@ -225,9 +227,6 @@ class Model(AnyModel):
         return {"type": MODEL}
 
 
-ENTRY_KINDS = ("type", "reuse", "op")
-
-
 def parse_entry(value: Any) -> Any:
     """One entry of a layer list.
 
@@ -255,12 +254,17 @@ def parse_entry(value: Any) -> Any:
     return build_layer(value)
 
 
+def is_use(value: Any) -> bool:
+    """Whether an entry is the use of a block."""
+    return isinstance(value, dict) and [kind for kind in ENTRY_KINDS if kind in value] == ["block"]
+
+
 def _without_type(value: dict[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in value.items() if key != "type"}
 
 
 def _not_an_entry(value: dict[str, Any], kinds: list[str]) -> Diagnostic:
-    expected = "expected an entry with one of type, reuse, op"
+    expected = f"expected an entry with one of {', '.join(ENTRY_KINDS)}"
     if kinds:
         message = f"{expected}, received {' and '.join(kinds)}"
         return Diagnostic("SF125", message, (), "keep one of them")
@@ -283,8 +287,8 @@ def parse_entries(
     """
     if not isinstance(value, (list, tuple)):
         raise FieldError("a list of layers", value)
-    if any(isinstance(item, dict) and "block" in item for item in value):
-        expander = Expander(BLOCKS.get(), _read_entry, naming, inputs)
+    if stands_in_block() or any(map(is_use, value)):
+        expander = Expander(_read_entry, _invalid_entry, naming, inputs)
         return expander.expand(value), expander.problems
     entries: list[Any] = []
     problems: list[Diagnostic] = []
@@ -308,11 +312,21 @@ def _read_entry(item: Any) -> tuple[Any, list[Diagnostic]]:
         problems.append(Diagnostic(error.code, error.message, (), error.hint))
     except NestedError as error:
         problems.extend(error.diagnostics)
+    if problems and isinstance(item, dict) and not stands_in_block():
+        problems = [_explained(finding, item) for finding in problems]
     return _invalid_entry(item) if entry is None else entry, problems
 
 
-BLOCKS: ContextVar[Mapping[str, Block]] = ContextVar("BLOCKS", default=MappingProxyType({}))
-"""The blocks of the document that is being read."""
+def _explained(finding: Diagnostic, item: dict[str, Any]) -> Diagnostic:
+    """A finding with a hint, if the entry has outside of blocks what only stands in them."""
+    if finding.path == ("when",):
+        return replace(finding, hint="`when:` is for the entries of blocks")
+    received: Any = item
+    for key in finding.path:
+        received = received[key] if isinstance(received, (dict, list)) else None
+    if finding.code == "SF123" and not finding.hint and is_computed(received):
+        return replace(finding, hint="expressions are for the entries of `blocks:`")
+    return finding
 
 
 def naming(entry: Any) -> tuple[str, str | None, str | None]:

@@ -9,10 +9,12 @@ from typing import Final
 
 from specfmt.diagnostics import Diagnostic
 from specfmt.fields.errors import show
+from specfmt.fields.model import to_data
 from specfmt.graph.infer import show_shape
 from specfmt.graph.model import Condition, Graph, Node, Value
 from specfmt.graph.training import draws, fixed_calls, normalizes
 from specfmt.layers.base import nested_layers
+from specfmt.layers.block_sizes import uses_in
 from specfmt.layers.kept import kept_layer
 from specfmt.layers.size_rules import MAX_MODULUS, fitting
 from specfmt.layers.symbols import differ, symbols_in
@@ -48,9 +50,11 @@ def rule(code: str) -> Callable[[Check], Check]:
     return register
 
 
-def warning(code: str, message: str, path: tuple[str | int, ...], hint: str) -> Diagnostic:
+def warning(
+    code: str, message: str, path: tuple[str | int, ...], hint: str, *, on_key: bool = False
+) -> Diagnostic:
     """A lint finding."""
-    return Diagnostic(code, message, path, hint, "warning")
+    return Diagnostic(code, message, path, hint, "warning", on_key=on_key)
 
 
 @rule("SF601")
@@ -377,6 +381,29 @@ def kept_whole(graph: Graph) -> Iterator[Diagnostic]:
                 f"{layer.class_name}: {found.reason}",
                 (*path, "class"),
                 found.advice,
+            )
+
+
+@rule("SF613")
+def unused_block(graph: Graph) -> Iterator[Diagnostic]:
+    """A block that nothing uses."""
+    blocks = getattr(graph.spec, "blocks", None)
+    if not blocks:
+        return
+    used: set[str] = set()
+    found = {use["block"] for use in uses_in(to_data(graph.spec.layers))}
+    while found:
+        used |= found
+        inside = (uses_in(blocks[name].layers) for name in found if name in blocks)
+        found = {use["block"] for uses in inside for use in uses} - used
+    for name in blocks:
+        if name not in used:
+            yield warning(
+                "SF613",
+                f"expected the block {name} to be used by an entry of the model, but it is not",
+                ("blocks", name),
+                f"use it, `{{block: {name}, ...}}`, or remove it",
+                on_key=True,
             )
 
 

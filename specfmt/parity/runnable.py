@@ -13,6 +13,7 @@ from typing import Any
 from specfmt.graph.assumed import completed
 from specfmt.graph.model import Graph, Node, Unit, Value
 from specfmt.layers.base import Layer
+from specfmt.layers.blocks import place_of
 from specfmt.layers.custom import Custom
 from specfmt.layers.entries import InputSpec, Model, Reuse
 from specfmt.spec.document import ModelSpec
@@ -112,10 +113,10 @@ def _unknown_classes(entry: Any) -> Iterator[str]:
 
 def _entries(spec: ModelSpec, graph: Graph, unknown: set[Unit]) -> Iterator[Any]:
     """The known entries, with explicit names and `inputs`."""
-    calls = {node.path[:2]: node for node in graph.nodes}
+    calls = {node.path: node for node in graph.nodes}
     before: Value | None = next(iter(graph.inputs.values()), None)
     for index, entry in enumerate(spec.layers):
-        node = calls.get(("layers", index))
+        node = calls.get(place_of(spec.layers, index, ()))
         if node is None:
             continue
         if node.unit not in unknown:

@@ -77,8 +77,10 @@ def _word(item: Item) -> str:
 def _by_content(listing: Listing) -> str:
     words = [_word(item) for item in listing.items if "when" not in item.fields]
     last = listing.items[-1]
-    if len(words) <= MOST_WORDS and len(set(words)) == len(words) and not any(
-        item.is_use for item in listing.items
+    if (
+        len(words) <= MOST_WORDS
+        and len(set(words)) == len(words)
+        and not any(item.is_use for item in listing.items)
     ):
         return "_".join(words)
     adds = [i for i in listing.items if i.kind in (("type", "Add"), ("op", "add"))]

@@ -98,4 +98,4 @@ def _period(part: Sequence[int]) -> int:
             known = border[known - 1]
         border[place] = known + (part[known] == part[place])
     period = len(part) - border[-1] if part else 0
-    return period if 0 < period and period * 2 <= len(part) else len(part)
+    return period if period > 0 and period * 2 <= len(part) else len(part)

@@ -123,7 +123,12 @@ def segments(listing: Listing, symbols: Symbols) -> list[Segment]:
             low = min(low, stack[first].low)
             high = max(high, stack[first].high)
             work -= 1
-        if first < len(stack) - 1 and stack[first].start == meet + 1 and low >= meet and high <= place:
+        if (
+            first < len(stack) - 1
+            and stack[first].start == meet + 1
+            and low >= meet
+            and high <= place
+        ):
             parts = stack[first:]
             stack[first:] = [_composed(parts, items, last, symbols)]
     _link(stack, items, last)
@@ -144,14 +149,14 @@ def _meetings(items: list[Item]) -> list[int | None]:
         return above[place] if place >= 0 else None
 
     for item in items:
-        places = [r.source.place if isinstance(r.source, Item) else -1 - r.source for r in item.refs]
+        places = [
+            r.source.place if isinstance(r.source, Item) else -1 - r.source for r in item.refs
+        ]
         meet: int | None = places[0] if places else None
         for other in places[1:]:
             while meet is not None and meet != other:
                 budget -= 1
-                deep, deep_other = (
-                    depth[p] if p >= 0 else 0 for p in (meet, other)
-                )
+                deep, deep_other = (depth[p] if p >= 0 else 0 for p in (meet, other))
                 if budget < 0 or (meet < 0 and other < 0):
                     meet = None
                 elif deep >= deep_other and meet >= 0:
@@ -177,9 +182,7 @@ def _single(item: Item, place: int, last: int, symbols: Symbols) -> Segment:
     shape = _edge_shape(item, where)
     places = [r.source.place if isinstance(r.source, Item) else -1 - r.source for r in item.refs]
     symbol = symbols.number(("one", symbols.of_item(item), shape))
-    return Segment(
-        place, place, symbol, item.weight, low=min(places, default=place), high=last
-    )
+    return Segment(place, place, symbol, item.weight, low=min(places, default=place), high=last)
 
 
 def _composed(

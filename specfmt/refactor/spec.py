@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from specfmt.graph.arguments import reads_previous
-from specfmt.layers.entries import Model, Reuse, naming
 from specfmt.layers.blocks import REQUIRED, Expanded
+from specfmt.layers.entries import Model, Reuse, naming
 from specfmt.layers.naming import Counter, Namer, automatic_names, is_automatic
 from specfmt.refactor.fold import fold
 from specfmt.refactor.listing import (
@@ -93,9 +93,18 @@ def _filled(entry: Any) -> dict[str, Any]:
     kept = {}
     for key, value in data.items():
         info = fields.get(key)
-        default = None if info is None or info.is_required() else info.get_default(call_default_factory=True)
+        default = (
+            None
+            if info is None or info.is_required()
+            else info.get_default(call_default_factory=True)
+        )
         given = getattr(entry, key, None)
-        if info is not None and not info.is_required() and given == default and type(given) is type(default):
+        if (
+            info is not None
+            and not info.is_required()
+            and given == default
+            and type(given) is type(default)
+        ):
             continue
         kept[key] = value
     return kept
@@ -210,9 +219,7 @@ def write_items(listing: Listing, counts_all: bool) -> list[dict[str, Any]]:
     before: Ref | None = Ref(0) if listing.block or len(listing.inputs) == 1 else None
     for item in listing.items:
         data: dict[str, Any] = {item.kind[0]: item.kind[1]}
-        if not item.automatic:
-            data["name"] = item.name
-        elif listing.block is None and not item.is_use:
+        if not item.automatic or (listing.block is None and not item.is_use):
             data["name"] = item.name
         elif listing.block is not None and (listing.is_named or not (counts_all or item.is_use)):
             data["name"] = None
@@ -236,7 +243,9 @@ def write_block(block: Listing, counts_all: bool) -> dict[str, Any]:
     data["layers"] = write_items(block, counts_all)
     if block.outputs != [Ref(block.items[-1])]:
         local = LocalNames(block)
-        data["outputs"] = [local.of(ref.source) for ref in block.outputs if isinstance(ref.source, Item)]
+        data["outputs"] = [
+            local.of(ref.source) for ref in block.outputs if isinstance(ref.source, Item)
+        ]
     return data
 
 

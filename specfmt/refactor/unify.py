@@ -173,7 +173,9 @@ class _Unifier:
     def _counted(self, place: int, column: list[str | None]) -> list[str | None]:
         """The names of a use that is repeated in some of the parts: with the index in all."""
         patterns = [
-            row[place].name for row in self.rows if "repeat" in row[place].fields and row[place].name
+            row[place].name
+            for row in self.rows
+            if "repeat" in row[place].fields and row[place].name
         ]
         if not patterns:
             return column
@@ -190,9 +192,7 @@ class _Unifier:
 
     def _items(self, inputs: list[list[Ref]], naming: Naming) -> list[Item]:
         columns = [self._columns(place) for place in range(self.size)]
-        self.parameters.prepare(
-            [(key, column) for each in columns for key, column in each.items()]
-        )
+        self.parameters.prepare([(key, column) for each in columns for key, column in each.items()])
         first = self.rows[0]
         numbers = {ref: Ref(number) for number, ref in enumerate(inputs[0])}
         made: list[Item] = []

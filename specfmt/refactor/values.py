@@ -49,9 +49,7 @@ class Parameters:
         if len(numbers) > MAX_NUMBERS:
             return
         for text, (_, column) in numbers.items():
-            smaller = [
-                other for other in numbers.values() if _factor(column, other[1]) is not None
-            ]
+            smaller = [other for other in numbers.values() if _factor(column, other[1]) is not None]
             if smaller:
                 self.bases[text] = min(smaller, key=lambda item: sum(item[1]))
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 from specfmt.diagnostics import Diagnostic
-from specfmt.fields.errors import FieldError
+from specfmt.fields.errors import FieldError, error_to_diagnostic
 from specfmt.fields.rules import Integer, Nullable, Rule
 from specfmt.fields.types import Bool, Name, OptionalPolicy, Str
 from specfmt.fields.validation import validate
-from specfmt.layers.blocks import Block, BlocksRule
+from specfmt.layers.block_checks import BlocksRule, check_blocks
+from specfmt.layers.block_scope import Context, Library, reading
+from specfmt.layers.blocks import Block
 from specfmt.layers.entries import (
-    BLOCKS,
     AnyModel,
     Entries,
     InputSpec,
@@ -87,21 +87,20 @@ def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
     if "specfmt" not in data and {"class_name", "config"} <= set(data):
         message = "expected a spec with specfmt, inputs, layers, received Keras's architecture JSON"
         return None, [Diagnostic("SF125", message, (), "`specfmt import` turns it into a spec")]
-    with reading_blocks(data.get("blocks")):
-        return parse_model(ModelSpec, data, "the document", {"specfmt": VERSION, "layers": ()})
-
-
-@contextmanager
-def reading_blocks(blocks: Any) -> Iterator[None]:
-    """Let the lists of layers that are read inside use the blocks that are valid."""
-    known: dict[str, Block] = {}
-    for name, item in blocks.items() if isinstance(blocks, dict) else ():
-        try:
-            known |= BlocksRule().check({name: item})
-        except ValueError:
-            continue
-    token = BLOCKS.set(known)
+    needed = {"specfmt": VERSION, "layers": ()}
+    if data.get("blocks") is None:
+        return parse_model(ModelSpec, data, "the document", needed)
     try:
-        yield
-    finally:
-        BLOCKS.reset(token)
+        blocks = check_blocks(data["blocks"])
+    except FieldError as error:
+        found = [error_to_diagnostic(error, ("blocks",))]
+        library = Library({})
+        data = {key: value for key, value in data.items() if key != "blocks"}
+    else:
+        found = [d.under(("blocks",)) for d in blocks.problems]
+        known = frozenset((d.code, d.path[1:]) for d in found)
+        library = Library(blocks.sound, blocks.names, known)
+        data = {**data, "blocks": blocks}
+    with reading(Context(library)):
+        spec, problems = parse_model(ModelSpec, data, "the document", needed)
+    return spec, [*found, *problems]

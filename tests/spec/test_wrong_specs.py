@@ -99,7 +99,7 @@ CASES: dict[str, tuple[str, str]] = {
     "a bare type": (HEAD + "  - Dense\n", "SF125:4:5"),
     "no type": (HEAD + "  - {units: 3}\n", "SF125:4:5"),
     "type and op": (HEAD + "  - {type: Dense, op: add}\n", "SF125:4:5"),
-    "a block": (HEAD + "  - {block: residual}\n", "SF125:4:5"),
+    "a block": (HEAD + "  - {block: residual}\n", "SF215:4:13"),
     "Keras JSON of a layer": (HEAD + "  - {class_name: Dense, config: {units: 3}}\n", "SF125:4:5"),
     "a misspelt type": (HEAD + "  - {type: Desne, units: 3}\n", "SF120:4:12"),
     "a type in small letters": (

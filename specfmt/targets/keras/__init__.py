@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +17,10 @@ from specfmt.graph.tracing import traced
 from specfmt.layers.base import nested_layers
 from specfmt.lint.rules import ROOT_SCOPE
 from specfmt.spec.train import train_section
+from specfmt.targets.blocks import NoFitError
+from specfmt.targets.blocks.uses import all_uses
 from specfmt.targets.imports import import_lines
+from specfmt.targets.keras.blocks import Blocks, Function, repeated_uses, unnamed_classes
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
     Functional,
@@ -158,21 +162,17 @@ def model_context(
         refuse_scopes(graph)
     taken = set(RESERVED)
     graph, layer_classes = with_stubs(graph, taken)
-    trace = traced(graph)
     if style != "subclass":
-        refuse_taken_names(trace.graph)
-    file = FileScope(automatic=trace.automatic)
-    file.imports.update(dict.fromkeys(custom_imports(graph)))
-    file.scope.used.update(taken)
+        refuse_taken_names(traced(graph).graph)
+    imports = custom_imports(graph)
     layers = [unit.layer for unit in graph.walk_units()]
     words = user_objects([layers, train_section(graph.spec) if training else None])
-    file.imports.update(dict.fromkeys(keras_imports(words)))
+    imports += keras_imports(words)
     penalties = user_objects([layer.output_penalty() for layer in layers])
     unwritten = to_be_written(words, activity=penalties)
-    file.scope.used.update(python_name(term) for term in words)
-    file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
-    builders = nested_builders(graph, file)
-    builders.append(_builder("build_model", graph, file, style))
+    taken.update(python_name(term) for term in words)
+    taken.update(line.rpartition(" ")[2] for line in imports)
+    file, functions, builders = _with_blocks(graph, style, taken, imports)
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
@@ -181,10 +181,55 @@ def model_context(
         "user_objects": unwritten,
         "file": file,
         "stubs": layer_classes,
+        "functions": functions,
         "builders": builders,
     }
     context["imports"] = import_block(flavor, list(file.imports))
     return context
+
+
+def _with_blocks(
+    graph: Graph, style: str, taken: set[str], imports: list[str]
+) -> tuple[FileScope, list[Function], list[Builder]]:
+    """The names of a file, the functions of its blocks, and a builder for each model.
+
+    Args:
+        graph: The model.
+        style: The style of its code.
+        taken: Names in use in the file.
+        imports: Its import lines.
+    """
+    graphs = list(called_one_by_one(graph, style))
+    unnamed = unnamed_classes(repeated_uses(graphs))
+    while True:
+        file = FileScope(automatic=traced(graph, unnamed).automatic)
+        file.imports.update(dict.fromkeys(imports))
+        file.scope.used.update(taken)
+        blocks = Blocks(graphs, file)
+        # Layers get their names, unless they stand in a function that cannot name them.
+        if (needed := unnamed_classes(blocks.called)) != unnamed:
+            unnamed = needed
+            continue
+        try:
+            builders = nested_builders(graph, file, blocks)
+            builders.append(_builder("build_model", graph, file, blocks, style))
+        except NoFitError:  # its tensors cannot be told apart: written without functions
+            graphs, unnamed = [], frozenset()
+            continue
+        return file, list(blocks.functions.values()), builders
+
+
+def called_one_by_one(graph: Graph, style: str = "auto") -> Iterator[Graph]:
+    """The models, with those inside, whose code calls layer after layer."""
+    if style == "functional" or (style == "auto" and not graph.is_sequential):
+        yield graph
+    for unit in graph.units:
+        if unit.graph is not None:
+            yield from called_one_by_one(unit.graph)
+            continue
+        for part in nested_layers(unit.layer):
+            if isinstance(part, HeldModel):
+                yield from called_one_by_one(part.graph)
 
 
 def refuse_scopes(graph: Graph) -> None:
@@ -208,30 +253,34 @@ def refuse_scopes(graph: Graph) -> None:
         raise SpecError(problems)
 
 
-def nested_builders(graph: Graph, file: FileScope) -> list[Builder]:
+def nested_builders(graph: Graph, file: FileScope, blocks: Blocks) -> list[Builder]:
     """A builder function for every nested model; each follows those it calls."""
     builders = []
     for unit in graph.units:
         if unit.graph is not None:
-            builders += nested_builders(unit.graph, file)
+            builders += nested_builders(unit.graph, file, blocks)
             file.builders[unit] = name = file.scope.claim(f"build_{identifier(unit.name, 'model')}")
-            builders.append(_builder(name, unit.graph, file))
+            builders.append(_builder(name, unit.graph, file, blocks))
             continue
         for part in nested_layers(unit.layer):
             if isinstance(part, HeldModel):
                 held = part.graph
-                builders += nested_builders(held, file)
+                builders += nested_builders(held, file, blocks)
                 file.held[held] = name = file.scope.claim(f"build_{identifier(held.name, 'model')}")
-                builders.append(_builder(name, held, file))
+                builders.append(_builder(name, held, file, blocks))
     return builders
 
 
-def _builder(name: str, graph: Graph, file: FileScope, style: str = "auto") -> Builder:
+def _builder(
+    name: str, graph: Graph, file: FileScope, blocks: Blocks, style: str = "auto"
+) -> Builder:
     make = partial(Builder, name, model_doc(graph), literal(graph.name), graph.spec.trainable)
     if style == "subclass":
         return make(model_class=subclass(graph, file))
     if style == "sequential" or (style == "auto" and graph.is_sequential):
         return make(sequential=sequential(graph, file))
+    if any(use in blocks.called for use in all_uses(graph.items or ())):
+        return make(functional=blocks.functional(graph))
     return make(functional=functional(graph, file))
 
 

@@ -29,6 +29,7 @@ def run_passes(
         program.channels.setdefault(tensor, layout == CHANNELS)
     for alias, tensor in aliases.items():
         program.channels[alias] = program.channels.get(tensor, False)
+    program.tensors = {v: aliases.get(tensor, tensor) for v, tensor in program.tensors.items()}
     program.steps, final = insert_permutes(steps, program.channels, outputs)
     results = {key: final[tensor] for key, tensor in named.items()}
     program.outputs = {name: results["output", name] for name in program.outputs}
