@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         lint_spec,
         load,
         loads,
+        refactor,
+        refactor_text,
         starter,
         starters,
         summarize,
@@ -71,6 +73,7 @@ _HOMES = {
 
 __all__ = [
     "Axes",
+    "Blocks",
     "Diagnostic",
     "Fidelity",
     "Flavor",
@@ -106,6 +109,8 @@ __all__ = [
     "lint_spec",
     "load",
     "loads",
+    "refactor",
+    "refactor_text",
     "starter",
     "starters",
     "summarize",

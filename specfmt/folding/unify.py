@@ -8,10 +8,10 @@ from typing import Any
 
 from specfmt.layers.blocks import INPUT
 from specfmt.layers.registry import layer_class
-from specfmt.refactor.listing import Item, Listing, Ref, map_refs
-from specfmt.refactor.names import Naming, find_naming, like
-from specfmt.refactor.segments import MAX_INPUTS
-from specfmt.refactor.values import Parameters, Unequal
+from specfmt.folding.listing import Item, Listing, Ref, map_refs
+from specfmt.folding.names import Naming, find_naming, like
+from specfmt.folding.segments import MAX_INPUTS
+from specfmt.folding.values import Parameters, Unequal
 from specfmt.vocab.naming import to_snake_case
 
 MAX_PARAMETERS = 8
@@ -104,7 +104,9 @@ class _Unifier:
             given += len(values)
             name = None if naming.uses is None else naming.uses[number]
             edges: Any = reads[0] if len(reads) == 1 else list(reads)
-            uses.append(Item(("block", ""), values, name, naming.uses is None, edges))
+            use = Item(("block", ""), values, name, naming.uses is None, edges)
+            use.first = min(item.first for item in self.rows[number])
+            uses.append(use)
         weight = listing.weight
         count = len(self.parts)
         gain = count * (weight - 1) - (weight + 2)

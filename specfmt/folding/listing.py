@@ -40,6 +40,8 @@ class Item:
         fixed: Whether it must stay where it is, because it is called again, or is such a call.
         last: For a repeated use, the name of the last repetition.
         origin: For a repeated call, the entry that it calls again.
+        first: The index of the first entry that it stands for in the list that was read.
+        unnamed: Whether it has no name there.
     """
 
     kind: tuple[str, Any]
@@ -53,6 +55,8 @@ class Item:
     refs: list[Ref] = field(init=False)
     place: int = 0
     symbol: int = 0
+    first: int = 0
+    unnamed: bool = False
 
     def __post_init__(self) -> None:
         self.read(self.edges)
@@ -98,6 +102,7 @@ class Listing:
         description: What the block does.
         counts_all: Whether entries of the model without a name get the automatic names that they
             have now.
+        in_order: Whether the entries are in the order in which they were read.
     """
 
     block: str | None
@@ -108,6 +113,7 @@ class Listing:
     parameters: dict[str, Any] = field(default_factory=dict)
     description: str = ""
     counts_all: bool = True
+    in_order: bool = True
     _names: Counter[str] | None = None
 
     @property
