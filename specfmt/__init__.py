@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         lint_spec,
         load,
         loads,
+        refactor,
+        refactor_text,
         starter,
         starters,
         summarize,
@@ -72,6 +74,7 @@ _HOMES = {
 
 __all__ = [
     "Axes",
+    "Blocks",
     "Diagnostic",
     "Fidelity",
     "Flavor",
@@ -108,6 +111,8 @@ __all__ = [
     "lint_spec",
     "load",
     "loads",
+    "refactor",
+    "refactor_text",
     "starter",
     "starters",
     "summarize",

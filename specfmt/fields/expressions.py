@@ -1,8 +1,9 @@
 """Expressions in blocks: ``$filters``, ``$(4 * filters)``, ``block$(i + 2)``.
 
 They are a small part of Python's expressions: numbers, text in quotes, names, ``+ - * // %``,
-comparisons, ``and``, ``or``, ``not`` and ``a if condition else b``.  They are parsed, never
-executed: each kind of node is computed here.
+comparisons, ``and``, ``or``, ``not``, ``a if condition else b`` and ``chr(97 + i)``, the letters of
+names that are lettered instead of numbered.  They are parsed, never executed: each kind of node is
+computed here.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ MAX_TEXT = 10_000
 
 WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 """Names with a fixed value, as YAML spells them; Python's own spellings are read too."""
+
+LETTER = "chr"
+"""The function that gives the letter with a number."""
 
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -62,7 +66,7 @@ class Expression:
     text: str
     node: ast.expr
     names: tuple[str, ...]
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = ()
 
     def value(self, values: Mapping[str, Any]) -> Any:
         """Its value.
@@ -94,7 +98,7 @@ def parse_expression(text: str) -> Expression:
     for part in ast.walk(node):
         if not _is_allowed(part):
             raise wrong(_EXPECTED, text, _HINT)
-        if isinstance(part, ast.Name) and part.id not in WORDS:
+        if isinstance(part, ast.Name) and part.id not in (*WORDS, LETTER):
             names.append(part.id)
         elif isinstance(part, ast.Constant) and isinstance(part.value, str):
             texts.append(part.value)
@@ -107,7 +111,7 @@ def wrong(expected: str, received: object, hint: str = "") -> FieldError:
 
 
 _EXPECTED = "an expression of parameters"
-_HINT = "expressions have numbers, names, + - * // %, comparisons, and, or, not, `a if b else c`"
+_HINT = "expressions have numbers, names, + - * // %, comparisons, and, or, not, `a if b else c`, chr(number)"
 
 
 def _is_allowed(node: ast.AST) -> bool:
@@ -121,6 +125,9 @@ def _is_allowed(node: ast.AST) -> bool:
         return type(node.op) in _BINARY
     if isinstance(node, ast.Compare):
         return all(type(op) in _COMPARISONS for op in node.ops)
+    if isinstance(node, ast.Call):
+        named = isinstance(node.func, ast.Name) and node.func.id == LETTER
+        return named and len(node.args) == 1 and not node.keywords
     kinds = (ast.Name, ast.BoolOp, ast.IfExp, ast.operator, ast.unaryop, ast.boolop)
     return isinstance(node, (*kinds, ast.cmpop, ast.expr_context))
 
@@ -151,6 +158,8 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
         return found
     if isinstance(node, ast.IfExp):
         return _value(node.body if _value(node.test, values) else node.orelse, values)
+    if isinstance(node, ast.Call):
+        return _letter(_number(_value(node.args[0], values)))
     assert isinstance(node, ast.Compare)
     left = _value(node.left, values)
     for op, side in zip(node.ops, node.comparators, strict=True):
@@ -161,6 +170,12 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
             return False
         left = right
     return True
+
+
+def _letter(number: Any) -> str:
+    if not isinstance(number, int) or not chr(number % 128).isalpha() or number > 127:
+        raise wrong("the number of a letter, such as 97 for a", number)
+    return chr(number)
 
 
 def _number(value: Any) -> Any:
@@ -226,7 +241,21 @@ def _closing(text: str, place: int) -> int:
     raise wrong("a closing bracket after $(", text)
 
 
-def expressions_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, Expression | FieldError]]:
+def expressions_in(value: Any) -> Iterator[Expression]:
+    """Every expression in nested data, keys of mappings excluded.
+
+    Raises:
+        FieldError: As for `parse_text`.
+    """
+    for _, found in placed_expressions(value):
+        if isinstance(found, FieldError):
+            raise found
+        yield found
+
+
+def placed_expressions(
+    value: Any, path: Path = ()
+) -> Iterator[tuple[Path, Expression | FieldError]]:
     """Every expression in nested data, keys of mappings excluded, with its path, or its mistake."""
     if isinstance(value, str):
         if "$" in value:
@@ -238,10 +267,10 @@ def expressions_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, Expressi
                 yield from ((path, piece) for piece in found)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from expressions_in(item, (*path, key))
+            yield from placed_expressions(item, (*path, key))
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from expressions_in(item, (*path, index))
+            yield from placed_expressions(item, (*path, index))
 
 
 def is_computed(value: Any) -> bool:

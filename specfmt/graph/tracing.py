@@ -49,12 +49,18 @@ class Trace:
     named: list[tuple[Unit, Path]]
 
 
-def traced(graph: Graph) -> Trace:
-    """Trace a model, including nested models, as Keras does."""
-    tracer = _Tracer(frozenset())
+def traced(graph: Graph, unnamed: frozenset[str] = frozenset()) -> Trace:
+    """Trace a model, including nested models, as Keras does.
+
+    Args:
+        graph: The model.
+        unnamed: Classes of layers that generated code leaves to Keras to name, where Keras gives
+            the same name.
+    """
+    tracer = _Tracer(frozenset(), unnamed)
     found = tracer.model(graph)
     if tracer.made:  # operations for masks may have the names of operations in the spec
-        tracer = _Tracer(frozenset(tracer.made))
+        tracer = _Tracer(frozenset(tracer.made), unnamed)
         found = tracer.model(graph)
     return Trace(found, frozenset(tracer.automatic), tracer.origins, tracer.calls, tracer.named)
 
@@ -97,13 +103,15 @@ class _Tracer:
     Args:
         contested: Classes of operations that Keras creates for masks.  Operations of these classes
             without a name in the document are named by Keras.
+        unnamed: Classes of layers that Keras names, where it gives the same name.
 
     Attributes:
         made: Classes of the operations that were created for masks.
     """
 
-    def __init__(self, contested: frozenset[str]) -> None:
+    def __init__(self, contested: frozenset[str], unnamed: frozenset[str]) -> None:
         self.contested = contested
+        self.unnamed = unnamed
         self.made: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.automatic: set[Unit] = set()
@@ -127,7 +135,7 @@ class _Tracer:
         if unit.graph is not None:
             return unit.name
         contested = type_name in self.contested
-        if isinstance(unit.spec, Op) or contested:
+        if isinstance(unit.spec, Op) or contested or type_name in self.unnamed:
             automatic = self.next_name(type_name)
             if unit.name == automatic or (contested and unit.spec.name is None):
                 self.take(type_name)

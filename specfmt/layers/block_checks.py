@@ -14,7 +14,7 @@ from specfmt.fields.errors import (
     error_to_diagnostic,
     show,
 )
-from specfmt.fields.expressions import expressions_in, is_computed
+from specfmt.fields.expressions import is_computed, placed_expressions
 from specfmt.fields.rules import Boolean, Rule
 from specfmt.fields.types import NameRule
 from specfmt.fields.validation import findings, validate
@@ -179,7 +179,7 @@ class _Body:
             message = f"expected each input once, received {show(name)} again"
             yield Diagnostic("SF203", message, ("inputs",), "remove or rename one of the two")
         for name, default in block.parameters.items():
-            for path, found in expressions_in(default, ("parameters", name)):
+            for path, found in placed_expressions(default, ("parameters", name)):
                 yield from self._expression(found, path, (), "a default without parameters")
         yield from self._entries(block.layers, ("layers",))
         if self.unclear:
@@ -257,7 +257,7 @@ class _Body:
         names = (*self.block.parameters, OWN_NAME, *own)
         if isinstance(value, dict) and own_entries(value) is not None:
             names = (*names, INDEX)
-        for place, found in expressions_in(value, path):
+        for place, found in placed_expressions(value, path):
             yield from self._expression(found, place, names, "the name of a parameter")
 
     def _expression(

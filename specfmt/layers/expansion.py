@@ -2,7 +2,9 @@
 
 Each name inside a block is preceded by the name of the use: ``block1_0_conv``.  A layer whose
 ``when`` is false hands on what it would have read.  It is done at the level of plain data, so that
-what follows reads layers as if they had been written one by one.
+what follows reads layers as if they had been written one by one.  With ``name: null`` a layer or a
+use inside has an automatic name, whatever the use around it is called: the one that Keras gives,
+which counts the layers before that have automatic names.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from specfmt.layers.blocks import (
     use_findings,
     uses_name,
 )
-from specfmt.layers.naming import Namer
+from specfmt.layers.naming import Counter, Namer
 from specfmt.vocab.naming import to_snake_case
 
 MAX_NAME = 500
@@ -99,6 +101,7 @@ class Expander(BlockScope):
         self.slots: list[int] = []
         self.reads: list[tuple[str, Path]] = []
         self.namer = Namer()
+        self.counter = Counter()
         self.steps = 0
         self.last = inputs[0] if len(inputs) == 1 else None
 
@@ -179,7 +182,11 @@ class Expander(BlockScope):
         local = frame.namer.name(str(kind), given, reused if isinstance(reused, str) else None)
         if given is not None:
             whole = given if is_whole(item["name"]) else f"{frame.call.name}_{given}"
-        elif frame.call.is_named and own is None:
+        elif "name" in data:
+            whole = self.counter.next(str(kind))
+            if whole == self.namer.peek(str(kind)):
+                return local, {key: value for key, value in data.items() if key != "name"}
+        elif frame.call.is_named:
             whole = f"{frame.call.name}_{local}"
         else:
             return local, data
@@ -201,6 +208,7 @@ class Expander(BlockScope):
 
     def _append(self, frame: Frame, index: int, entry: Any, local: str) -> None:
         name = self.namer.name(*self.naming(entry))
+        self.counter.count(self.naming(entry)[0], name)
         frame.items.append(len(self.entries))
         self.entries.append(entry)
         self.places.append(frame.place(index))
@@ -373,10 +381,11 @@ class Expander(BlockScope):
         """The name of a use in its list, its whole name, and whether the spec gives one."""
         frame, given, call = use.frame, use.item.get("name"), use.frame.call
         if given is None:
-            named = call is not None and call.is_named
-            namer = frame.namer if named else self.namer
-            local = namer.name(f"block {use.kind}", None, None, to_snake_case(use.kind))
-            return local, f"{call.name}_{local}" if call is not None and named else local, named
+            kind, base = f"block {use.kind}", to_snake_case(use.kind)
+            local = frame.namer.name(kind, None, None, base)
+            if call is None or not call.is_named or "name" in use.item:
+                return local, self.namer.name(kind, None, None, base), False
+            return local, f"{call.name}_{local}", True
         try:
             local = NameRule().check(compute(given, use.values))
             if use.number is not None and not uses_name(given, INDEX):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,13 +11,17 @@ from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.fields.errors import show
 from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import refuse_taken_names
-from specfmt.graph.model import Graph, Value
+from specfmt.graph.model import Graph, Unit, Value
 from specfmt.graph.symbolic import show_value
 from specfmt.graph.tracing import traced
 from specfmt.layers.base import nested_layers
 from specfmt.lint.rules import ROOT_SCOPE
 from specfmt.spec.train import train_section
+from specfmt.targets.blocks import NoFitError
+from specfmt.targets.blocks.uses import all_uses
 from specfmt.targets.imports import import_lines
+from specfmt.targets.keras.block_writer import Function
+from specfmt.targets.keras.blocks import Blocks, repeated_uses, unnamed_classes
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
     Functional,
@@ -161,18 +166,15 @@ def model_context(
     trace = traced(graph)
     if style != "subclass":
         refuse_taken_names(trace.graph)
-    file = FileScope(automatic=trace.automatic)
-    file.imports.update(dict.fromkeys(custom_imports(graph)))
-    file.scope.used.update(taken)
+    imports = custom_imports(graph)
     layers = [unit.layer for unit in graph.walk_units()]
     words = user_objects([layers, train_section(graph.spec) if training else None])
-    file.imports.update(dict.fromkeys(keras_imports(words)))
+    imports += keras_imports(words)
     penalties = user_objects([layer.output_penalty() for layer in layers])
     unwritten = to_be_written(words, activity=penalties)
-    file.scope.used.update(python_name(term) for term in words)
-    file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
-    builders = nested_builders(graph, file)
-    builders.append(_builder("build_model", graph, file, style))
+    taken.update(python_name(term) for term in words)
+    taken.update(line.rpartition(" ")[2] for line in imports)
+    file, functions, builders = _with_blocks(graph, style, trace.automatic, taken, imports)
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
@@ -181,10 +183,61 @@ def model_context(
         "user_objects": unwritten,
         "file": file,
         "stubs": layer_classes,
+        "functions": functions,
         "builders": builders,
     }
     context["imports"] = import_block(flavor, list(file.imports))
     return context
+
+
+def _with_blocks(
+    graph: Graph, style: str, automatic: frozenset[Unit], taken: set[str], imports: list[str]
+) -> tuple[FileScope, list[Function], list[Builder]]:
+    """The names of a file, the functions of its blocks, and a builder for each model.
+
+    Args:
+        graph: The model.
+        style: The style of its code.
+        automatic: The units with automatic names in code without functions.
+        taken: Names in use in the file.
+        imports: Its import lines.
+    """
+    graphs = list(models_with_layers(graph, style))
+    unnamed = unnamed_classes(repeated_uses([item for item, _ in graphs]))
+    while True:
+        file = FileScope(automatic=traced(graph, unnamed).automatic if unnamed else automatic)
+        file.imports.update(dict.fromkeys(imports))
+        file.scope.used.update(taken)
+        blocks = Blocks([item for item, _ in graphs], file, dict(graphs).__getitem__)
+        # Layers get their names, unless they stand in a function that cannot name them.
+        if (needed := unnamed_classes(blocks.called)) != unnamed:
+            unnamed = needed
+            continue
+        try:
+            builders = nested_builders(graph, file, blocks)
+            builders.append(_builder("build_model", graph, file, blocks, style))
+        except NoFitError:  # its tensors cannot be told apart: written without functions
+            graphs, unnamed = [], frozenset()
+            continue
+        return file, list(blocks.functions.values()), builders
+
+
+def models_with_layers(graph: Graph, style: str = "auto") -> Iterator[tuple[Graph, bool]]:
+    """The models that are no classes, with those inside, and whether each is a list of layers."""
+    if style != "subclass":
+        yield graph, is_list(graph, style)
+    for unit in graph.units:
+        if unit.graph is not None:
+            yield from models_with_layers(unit.graph)
+            continue
+        for part in nested_layers(unit.layer):
+            if isinstance(part, HeldModel):
+                yield from models_with_layers(part.graph)
+
+
+def is_list(graph: Graph, style: str) -> bool:
+    """Whether a model's code is a `keras.Sequential`."""
+    return style == "sequential" or (style == "auto" and graph.is_sequential)
 
 
 def refuse_scopes(graph: Graph) -> None:
@@ -208,30 +261,35 @@ def refuse_scopes(graph: Graph) -> None:
         raise SpecError(problems)
 
 
-def nested_builders(graph: Graph, file: FileScope) -> list[Builder]:
+def nested_builders(graph: Graph, file: FileScope, blocks: Blocks) -> list[Builder]:
     """A builder function for every nested model; each follows those it calls."""
     builders = []
     for unit in graph.units:
         if unit.graph is not None:
-            builders += nested_builders(unit.graph, file)
+            builders += nested_builders(unit.graph, file, blocks)
             file.builders[unit] = name = file.scope.claim(f"build_{identifier(unit.name, 'model')}")
-            builders.append(_builder(name, unit.graph, file))
+            builders.append(_builder(name, unit.graph, file, blocks))
             continue
         for part in nested_layers(unit.layer):
             if isinstance(part, HeldModel):
                 held = part.graph
-                builders += nested_builders(held, file)
+                builders += nested_builders(held, file, blocks)
                 file.held[held] = name = file.scope.claim(f"build_{identifier(held.name, 'model')}")
-                builders.append(_builder(name, held, file))
+                builders.append(_builder(name, held, file, blocks))
     return builders
 
 
-def _builder(name: str, graph: Graph, file: FileScope, style: str = "auto") -> Builder:
+def _builder(
+    name: str, graph: Graph, file: FileScope, blocks: Blocks, style: str = "auto"
+) -> Builder:
     make = partial(Builder, name, model_doc(graph), literal(graph.name), graph.spec.trainable)
     if style == "subclass":
         return make(model_class=subclass(graph, file))
-    if style == "sequential" or (style == "auto" and graph.is_sequential):
-        return make(sequential=sequential(graph, file))
+    with_blocks = any(use in blocks.called for use in all_uses(graph.items or ()))
+    if is_list(graph, style):
+        return make(sequential=blocks.sequential(graph) if with_blocks else sequential(graph, file))
+    if with_blocks:
+        return make(functional=blocks.functional(graph))
     return make(functional=functional(graph, file))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,21 +93,33 @@ def is_function(term: Term) -> bool:
     return term.kind == "activation" and bool(term.args) and term.type != CUSTOM and not term.layer
 
 
-def construction(term: Term) -> str:
-    """The call that constructs a term's object, with or without arguments."""
+def construction(term: Term, also: Collection[str] = ()) -> str:
+    """The call that constructs a term's object, with or without arguments.
+
+    Args:
+        term: The term.
+        also: Arguments that are written even if they have their defaults.
+    """
     if term.type == CUSTOM:
         return keras_call(term)
-    arguments = ", ".join(term_arguments(term))
+    arguments = ", ".join(term_arguments(term, also))
     return f"keras.{NAMESPACES[term.kind]}.{term.type}({arguments})"
 
 
-def term_arguments(term: Term) -> list[str]:
-    """The constructor arguments of a term that differ from Keras's defaults, as source."""
+def term_arguments(term: Term, also: Collection[str] = ()) -> list[str]:
+    """The constructor arguments of a term that differ from Keras's defaults, as source.
+
+    Args:
+        term: The term.
+        also: Arguments that are written even if they have their defaults.
+    """
     spec: SpecModel = term.spec
     fields = type(spec).model_fields
+    given = spec.explicit_arguments()
+    given |= {key: getattr(spec, key) for key in fields if key in also and key not in given}
     sources = []
     positional = True
-    for key, value in spec.explicit_arguments().items():
+    for key, value in given.items():
         positional = positional and fields[key].is_required()
         # Keras does not resolve names inside of terms: `LossScaleOptimizer("adam")` fails.
         source = construction(value) if isinstance(value, Term) else literal(_as_lists(value))
@@ -188,23 +200,39 @@ def argument_sources(
         builders: The functions that build models inside the layer.
         tables: Field -> the constant with its value.
     """
+    sources = []
+    for key, value, keyword in given_arguments(model, policy):
+        source = (tables or {}).get(key) or value_source(value, policy, builders)
+        sources.append(f"{keyword}={source}" if keyword else source)
+    if name:
+        sources.append(f"name={literal(name)}")
+    return sources
+
+
+def given_arguments(model: SpecModel, policy: Any = None) -> list[tuple[str, Any, str]]:
+    """The constructor arguments that differ from defaults, without the name.
+
+    Args:
+        model: A layer.
+        policy: The dtype policy of the model.
+
+    Returns:
+        The field, its value, and the keyword, which is empty for a positional argument.
+    """
     given = model.explicit_arguments()
     own = isinstance(model, Layer) and model.own_dtype(vars(model)) is not None
     if policy not in (None, "float32") and not own and getattr(model, "takes_base_arguments", True):
         given.setdefault("dtype", policy)
     fields = type(model).model_fields
     takes_no_flag = isinstance(model, Layer) and not model.takes_trainable
-    sources = []
+    found = []
     positional = True
     for key, value in given.items():
         if key in ("inputs", "name") or (key == "trainable" and takes_no_flag):
             continue
         positional = positional and fields[key].is_required() and key not in COMMON_FIELDS
-        source = (tables or {}).get(key) or value_source(value, policy, builders)
-        sources.append(source if positional else f"{fields[key].alias or key}={source}")
-    if name:
-        sources.append(f"name={literal(name)}")
-    return sources
+        found.append((key, value, "" if positional else fields[key].alias or key))
+    return found
 
 
 def layer_call(

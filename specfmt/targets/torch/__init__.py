@@ -16,6 +16,7 @@ from specfmt.targets.source import comment, document_line
 from specfmt.targets.tables import table_source
 from specfmt.targets.templates import fill, helper_sources
 from specfmt.targets.torch import emit
+from specfmt.targets.torch.blocks.emit import function_context
 from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.program import ClassProgram, Options
 from specfmt.targets.torch.user_objects import UserFunction
@@ -139,7 +140,7 @@ def model_context(
     classes = [
         emit.class_context(cls)
         for cls in program.classes()
-        if sequential is None or cls is not program
+        if cls.block is None and (sequential is None or cls is not program)
     ]
     asked = [helper for cls in program.classes() for helper in cls.builder.helpers]
     names = list(dict.fromkeys([*asked, *extra_helpers]))
@@ -160,6 +161,12 @@ def model_context(
         "user_functions": [*{**functions, **extra_functions}.values()],
         "helper_imports": [*helper_imports, *stubs.imports],
         "stubs": stubs.contexts,
+        "blocks": [
+            function_context(made)
+            if made.program.is_chain
+            else emit.class_context(made.program, made)
+            for made in program.block_classes
+        ],
         "classes": classes,
         "sequential": sequential,
     }

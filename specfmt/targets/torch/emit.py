@@ -6,12 +6,14 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from specfmt.graph.model import Graph
 from specfmt.targets.imports import import_lines
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import comment, remark
+from specfmt.targets.torch.blocks.emit import creation, doc, signature, under_conditions
+from specfmt.targets.torch.blocks.model import BlockClass, BlockDef
 from specfmt.targets.torch.constants import literal_buffer
 from specfmt.targets.torch.expr import STRING, ByOrder, Chain, shape_text
 from specfmt.targets.torch.forward import Forward
@@ -28,8 +30,10 @@ from specfmt.targets.torch.steps import ModuleDef, ParamDef
 class ClassContext:
     """The template's variables for one class; every value is Python source."""
 
+    is_function: ClassVar[bool] = False
     name: str
-    doc: str
+    doc: list[str]
+    parameters: str
     definitions: list[str]
     frozen: list[str]
     memories: list[str]
@@ -50,8 +54,10 @@ class SequentialContext:
     reset_doc: str
 
 
-def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
+def definition(item: ModuleDef | ParamDef | BlockDef, program: ClassProgram) -> list[str]:
     """Statements of ``__init__`` that create a module or parameter."""
+    if isinstance(item, BlockDef):
+        return [f"self.{item.attr} = {creation(item)}"]
     render = Renderer({}, None)
     if isinstance(item, ModuleDef):
         mode = ".eval()" if item.stays_eval else ""
@@ -68,7 +74,8 @@ def definition(item: ModuleDef | ParamDef, program: ClassProgram) -> list[str]:
         return [f"self.{item.attr} = nn.Buffer(torch.zeros({sizes}), persistent=False)"]
     if isinstance(value, Literal):
         return literal_buffer(item.attr, value)
-    shape = ", ".join(str(size) for size in value.shape)
+    shapes = program.block.shapes if program.block is not None else {}
+    shape = ", ".join(str(size) for size in shapes.get(item.attr, value.shape))
     dtype = f", dtype=torch.{item.dtype}" if item.dtype else ""
     empty = f"torch.empty({shape or '()'}{dtype})"
     if item.trainable:
@@ -88,20 +95,33 @@ def frozen_names(item: ModuleDef, program: ClassProgram) -> list[str]:
     ]
 
 
-def class_context(program: ClassProgram) -> ClassContext:
-    """The template's variables for one class."""
+def class_context(program: ClassProgram, cls: BlockClass | None = None) -> ClassContext:
+    """The template's variables for one class.
+
+    Args:
+        program: Its modules and steps.
+        cls: The class of a block; None for a model.
+    """
     forward = Forward(program)
-    definitions, frozen = [], []
+    lines: list[tuple[str, str]] = []
+    frozen: list[str] = []
     remarks = Remarks()
-    for item in program.definitions():
-        definitions += [*remarks.before(item), *definition(item, program)]
+    body = program.block
+    conditions = body.conditions if body is not None else {}
+    if body is not None:
+        lines += [("", f"self.{name} = {name}") for name in body.stored]
+    for item in program.entries():
+        condition = conditions.get(item.attr, "")
+        made = [*remarks.before(item), *definition(item, program)]
+        lines += [(condition, line) for line in made]
         if isinstance(item, ModuleDef) and item.stays_eval:
             frozen.append(f"self.{item.attr}.eval()")
     reset, reset_doc = resets(program, "self")
     return ClassContext(
         name=program.name,
-        doc=model_doc(program),
-        definitions=definitions,
+        doc=[model_doc(program)] if cls is None else doc(cls),
+        parameters="" if cls is None else f", {signature(cls)}" if cls.parameters else "",
+        definitions=under_conditions(lines),
         frozen=frozen,
         memories=memories(program),
         resets=reset,
@@ -121,7 +141,7 @@ class Remarks:
     def __init__(self) -> None:
         self.written: set[str] = set()
 
-    def before(self, item: ModuleDef | ParamDef) -> list[str]:
+    def before(self, item: ModuleDef | ParamDef | BlockDef) -> list[str]:
         """The comment lines above a definition."""
         text = item.comment if isinstance(item, ModuleDef) else ""
         if not text or text in self.written:
@@ -165,6 +185,11 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
     remarks = Remarks()
     steps_of = Counter(step.node for step in program.steps)
     for step in program.steps:
+        if step.calls is not None and step.reads == (previous,) and len(step.outputs) == 1:
+            previous = step.outputs[0]
+            shape = shape_text(previous, program.channels.get(previous, False))
+            modules.append(f"{step.calls.attr}={creation(step.calls)},  {remark(shape)}")
+            continue
         order = written_layout(step, program.channels)
         module = step.module.pick(order) if isinstance(step.module, ByOrder) else step.module
         if module is None or len(step.outputs) != 1:

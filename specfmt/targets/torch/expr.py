@@ -35,6 +35,7 @@ class Tensor:
         rows: The same value with axis 1 merged into the batch, and the size of that axis.
         keeps_name: Whether its variable is ``name`` even in a chain of ``x = ...`` statements.
         sizes: The shape with names of unknown sizes, if they are known (`Value.sizes`).
+        hidden: Whether no comment shows its shape, because it has several.
     """
 
     shape: Shape
@@ -46,6 +47,7 @@ class Tensor:
     rows: tuple[Tensor, Any] | None = None
     keeps_name: bool = False
     sizes: tuple[Any, ...] | None = None
+    hidden: bool = False
 
     @property
     def rank(self) -> int:
@@ -70,6 +72,16 @@ class Name(Expr):
     """An identifier or dotted name: ``torch.float32``."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Formula(Expr):
+    """An expression of a block's parameters, as source: ``4 * filters``."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)

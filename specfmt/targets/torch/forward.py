@@ -13,7 +13,7 @@ from typing import Any
 from specfmt.targets.naming import identifier
 from specfmt.targets.source import remark
 from specfmt.targets.torch.activity import PENALTY
-from specfmt.targets.torch.expr import STRING, Tensor, shape_text
+from specfmt.targets.torch.expr import STRING, Call, SelfAttr, Tensor, shape_text
 from specfmt.targets.torch.layout import written_layout
 from specfmt.targets.torch.local_names import LETTERS, Line, LocalNames
 from specfmt.targets.torch.mixed_precision import is_unchanged
@@ -49,6 +49,8 @@ class Forward:
         self.arguments = self.locals.arguments
         self.lines: list[str] = []
         self.precision = ""
+        self.branch = self.closed = ""
+        self.begun = 0
         self.comments: set[str] = set()
         self.declared = set(self.arguments)
         # Variable -> whether a type checker knows that its current value is a tensor.
@@ -73,7 +75,9 @@ class Forward:
     def _joined(self, line: Line, step: Step, uses: Counter[Tensor]) -> Line | None:
         """The line with one more step; None if the step starts a new line."""
         previous = line.last
-        if len(previous.outputs) != 1 or step.comment:
+        if len(previous.outputs) != 1 or step.comment or step.when != previous.when:
+            return None
+        if step.carried is not None or previous.carried is not None:
             return None
         value = previous.outputs[0]
         if value in self.locals.returned or uses[value] != 1:
@@ -135,6 +139,8 @@ class Forward:
     def _comment(self, line: Line) -> str:
         """A comment with the shapes of a line's outputs, unless its inputs have the same."""
         shown = [t for t in line.last.outputs if t.shape and t in self.locals.needed]
+        if any(tensor.hidden for tensor in shown):
+            return ""
         shapes = dict.fromkeys(self._shape(tensor) for tensor in shown)
         if all(shape in map(self._shape, line.reads) for shape in shapes):
             return ""
@@ -159,6 +165,7 @@ class Forward:
         for index, line in enumerate(lines):
             step = line.last
             self._enter(precisions[index], line)
+            self._branch(step.when)
             text = self._text(line, self.locals.named)
             for part in line.steps:
                 if part.comment and part.comment not in self.comments:
@@ -168,6 +175,8 @@ class Forward:
             if (
                 single
                 and not self.precision
+                and not step.when
+                and step.carried is None
                 and index == len(lines) - 1
                 and step.outputs == returned
             ):
@@ -181,14 +190,20 @@ class Forward:
                 target = self._declare(returned[0], target)
             for tensor in step.outputs:
                 self.typed[self.locals.named[tensor]] = tensor in known
-            statement = text if step.effect else f"{target} = {text}"
-            self._put(f"{statement}{self._comment(line)}")
+            if step.carried is not None:
+                self._loop(step, target)
+            elif target != text:
+                statement = text if step.effect else f"{target} = {text}"
+                self._put(f"{statement}{self._comment(line)}", may_join=not step.effect)
+            if index + 1 < len(lines) and lines[index + 1].last.when:
+                continue
             branches = any(readers[t] > 1 for t in step.outputs)
             joins = len(self.locals.reads[index].keys() - inputs) > 1
             left = len(lines) - 1 - index
             if (branches and left) or (joins and left > 1):
                 self.lines.append("")
         self._enter("", None)
+        self._branch("")
         self.lines.append(f"return {self._returned()}")
 
     def _enter(self, dtype: str, line: Line | None) -> None:
@@ -201,9 +216,57 @@ class Forward:
             device = f"{self.locals.named[x]}.device.type"
             self.lines.append(f"with torch.autocast({device}, dtype=torch.{dtype}):")
 
-    def _put(self, statement: str) -> None:
-        """Add a statement, inside of the block of `torch.autocast` if there is one."""
-        self.lines.append(f"    {statement}" if self.precision else statement)
+    def _branch(self, condition: str) -> None:
+        """Begin or end the statements under a condition."""
+        if condition != self.branch:
+            self.branch, self.begun = condition, len(self.lines)
+
+    def _loop(self, step: Step, target: str) -> None:
+        """Call the modules of a list one after another."""
+        call = step.expr
+        assert isinstance(call, Call)
+        assert isinstance(call.func, SelfAttr)
+        assert step.carried is not None
+        args = [self.locals.named[tensor] for tensor in call.args]
+        variable = self.locals.scope.claim("block")
+        name = target.partition(":")[0]
+        if args[step.carried] != target:
+            self._put(f"{target} = {args[step.carried]}")
+        args[step.carried] = target = name
+        self._put(f"for {variable} in {self.owner}.{call.func.attr}:")
+        self._put(f"    {target} = {variable}({', '.join(args)})")
+
+    def _put(self, statement: str, *, may_join: bool = False) -> None:
+        """Add a statement, inside of the block of `torch.autocast` or the condition if there is one.
+
+        Two statements of one variable under opposite conditions are written as one.
+        """
+        inside = "    " if self.precision else ""
+        if not self.branch:
+            self.lines.append(f"{inside}{statement}")
+            return
+        opposite = self.branch in (f"not {self.closed}", f"not ({self.closed})")
+        if len(self.lines) == self.begun and opposite:
+            if may_join and self._join_branches(statement):
+                return
+            self.lines.append("else:")
+        elif len(self.lines) == self.begun:
+            self.lines.append(f"if {self.branch}:")
+            self.closed = self.branch
+        self.lines.append(f"    {statement}")
+
+    def _join_branches(self, statement: str) -> bool:
+        """Write the statement before, alone under its condition, and this one as one."""
+        if len(self.lines) < 2 or self.lines[-2] != f"if {self.closed}:":
+            return False
+        target, _, value = statement.partition(" = ")
+        first, _, other = self.lines[-1].strip().partition(" = ")
+        other = other.partition("  # ")[0]
+        text = f"{first} = {other} if {self.closed} else {value}"
+        if first.partition(":")[0] != target.partition(":")[0] or INDENT + len(text) > WIDTH:
+            return False
+        self.lines[-2:] = [text]
+        return True
 
     def _known(self, line: Line) -> set[Tensor]:
         names = self.locals.named

@@ -14,6 +14,7 @@ from specfmt.layers.base import is_floating
 from specfmt.targets.naming import Scope, class_name
 from specfmt.targets.templates import data_folder
 from specfmt.targets.torch.activity import add_penalties, nested_penalty, sum_of
+from specfmt.targets.torch.blocks.classes import add_blocks
 from specfmt.targets.torch.builder import LayerBuilder, map_nest
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.constants import buffer
@@ -53,6 +54,7 @@ def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> C
         program = _lower(graph, lowering, outermost=True)
     if lowering.problems:
         raise SpecError(lowering.problems)
+    add_blocks(program, lowering.scope)
     if scope:
         scope.used |= lowering.scope.used
     lowering.stubs.define_classes(lowering.scope, graph.assumed)
@@ -92,7 +94,7 @@ def _lower(graph: Graph, lowering: Lowering, *, outermost: bool = False) -> Clas
         return made[held]
 
     class_builder.lower_model = lower_model
-    tensors: dict[Value, Tensor] = {}
+    tensors = program.tensors
     for name, value in graph.inputs.items():
         tensors[value] = Tensor(value.shape or (), value.dtype, name, sizes=value.sizes)
         program.inputs[name] = tensors[value]

@@ -13,6 +13,7 @@ from typing import Any
 
 from specfmt.layers.base import Weight
 from specfmt.targets.source import embedded, formatted, string
+from specfmt.targets.torch.expr import Formula
 from specfmt.targets.torch.initializer_statements import Copy, Fill, InFloat32, Statements
 from specfmt.targets.torch.initializers import stand_in, statements
 from specfmt.targets.torch.params import Constant, Literal, Memory
@@ -51,12 +52,16 @@ class Entry:
         ctor: The module's constructor; empty for a parameter of the class itself.
         params: (parameter name, statements) for each parameter whose default differs from Keras's.
         buffers: The parameter names that are buffers.
+        optional: The parameter names that the module may lack.
+        condition: The condition under which the class has it; empty if it always does.
     """
 
     attr: str
     ctor: str
     params: tuple[tuple[str, Statements], ...]
     buffers: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    condition: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,12 @@ class Initialized:
     Attributes:
         place: The parameter, as source.
         statements: The statements that initialize it.
-        is_optional: Whether some of the modules do not have it.
+        condition: The condition under which it is there, as source; empty if it always is.
     """
 
     place: str
     statements: Statements
-    is_optional: bool = False
+    condition: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,15 +109,80 @@ def resets(program: ClassProgram, owner: str) -> tuple[list[Reset], str]:
     Raises:
         SpecError: PyTorch has no such initializer (3xx).
     """
-    entries = []
     drawn: list[Weight] = []
+    entries = _entries(program, drawn)
+    items = list(program.definitions())
+    if program.block_classes:
+        shared = _shared_kinds(program)
+        loops = []
+        own = [item for item in items if item.unit not in program.nested]
+        for kinds, body in shared:
+            others = [item for made in program.block_classes for item in made.program.definitions()]
+            drawn += _drawn_by(program, kinds)
+            loops.append(_for_kinds(kinds, body, [*own, *others], owner))
+        done = {kind for kinds, _ in shared for kind in kinds}
+        entries = [entry for entry in entries if entry.ctor not in done]
+        return [*loops, *_grouped(entries, items, owner)], describe(drawn)
+    return _grouped(entries, items, owner), describe(drawn)
+
+
+def _entries(program: ClassProgram, drawn: list[Weight]) -> list[Entry]:
+    """What a class has to initialize; the weights that are drawn are appended to ``drawn``."""
+    entries = []
+    shared = program.block.shared if program.block is not None else ()
     for item in program.definitions():
         if item.unit in program.nested or getattr(item, "initializes_itself", False):
+            continue
+        if isinstance(item, ModuleDef) and str(item.ctor.func) in shared:
             continue
         entry = _entry(item, program, drawn)
         if entry.params:
             entries.append(entry)
-    return _grouped(entries, program, owner), describe(drawn)
+    return entries
+
+
+def share_resets(program: ClassProgram) -> None:
+    """Let the outermost model initialize the modules in blocks whose rule is the same everywhere."""
+    found = frozenset(kind for kinds, _ in _shared_kinds(program) for kind in kinds)
+    for made in program.block_classes:
+        assert made.program.block is not None
+        made.program.block.shared = found
+
+
+def _shared_kinds(program: ClassProgram) -> list[tuple[list[str], Body]]:
+    """Classes of stock modules that are initialized alike in a model and in all its blocks."""
+    programs = [program, *(made.program for made in program.block_classes)]
+    if any(
+        one.builder.held or any(n.block is None for n in one.nested.values()) for one in programs
+    ):
+        return []
+    items = [item for one in programs for item in one.definitions() if item.unit not in one.nested]
+    if not all(_is_stock(item) for item in items if isinstance(item, ModuleDef)):
+        return []
+    entries: list[Entry] = []
+    for one in programs:
+        for item in one.definitions():
+            own = item.unit not in one.nested
+            if own and not getattr(item, "initializes_itself", False):
+                entry = _entry(item, one, [])
+                entries += [entry] if entry.params else []
+    return _by_kind(entries, items, "model")
+
+
+def _drawn_by(program: ClassProgram, kinds: list[str]) -> list[Weight]:
+    """The weights that modules of these classes draw, in the blocks of a model."""
+    drawn: list[Weight] = []
+    for made in program.block_classes:
+        for item in made.program.definitions():
+            if isinstance(item, ModuleDef) and str(item.ctor.func) in kinds:
+                _entry(item, made.program, drawn)
+    return drawn
+
+
+def _is_stock(item: ModuleDef) -> bool:
+    """Whether a module is one of PyTorch's, without others inside."""
+    ctor = str(item.ctor.func)
+    return ctor.startswith("nn.") and not ctor.startswith(COMPOSITE)
 
 
 def _entry(item: ModuleDef | ParamDef, program: ClassProgram, drawn: list[Weight]) -> Entry:
@@ -137,7 +207,10 @@ def _entry(item: ModuleDef | ParamDef, program: ClassProgram, drawn: list[Weight
     buffers = frozenset(
         name for name, _ in found if isinstance(item, ModuleDef) and item.is_buffer(name)
     )
-    return Entry(item.attr, ctor, tuple(found), buffers)
+    open_bias = isinstance(item, ModuleDef) and isinstance(item.ctor.kwargs.get("bias"), Formula)
+    condition = program.block.tests.get(item.attr, "") if program.block is not None else ""
+    optional = frozenset(["bias"] if open_bias else [])
+    return Entry(item.attr, ctor, tuple(found), buffers, optional, condition)
 
 
 LOW_PRECISION = ("float16", "bfloat16")
@@ -152,15 +225,16 @@ def _in_float32(made: Statements) -> Statements:
     return (InFloat32(name=start), *(item.on(start) for item in made), Copy(source=start))
 
 
-def _grouped(entries: list[Entry], program: ClassProgram, owner: str) -> list[Reset]:
+def _grouped(entries: list[Entry], items: list[Definition], owner: str) -> list[Reset]:
     """All entries; those with equal statements share a loop."""
-    modules = _by_kind(entries, program, owner)
-    found = [_for_kinds(kinds, body, program, owner) for kinds, body in modules]
+    modules = _by_kind(entries, items, owner)
+    found = [_for_kinds(kinds, body, items, owner) for kinds, body in modules]
     done = {kind for kinds, _ in modules for kind in kinds}
     groups: dict[Any, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.ctor not in done or not entry.ctor:
-            groups[(entry.params, entry.buffers) if entry.ctor else entry.attr].append(entry)
+            alone = bool(not entry.ctor or entry.condition or entry.optional)
+            groups[entry.attr if alone else (entry.params, entry.buffers)].append(entry)
     looped = {
         tuple(sorted({entry.ctor for entry in group})) for group in groups.values() if group[1:]
     }
@@ -197,7 +271,22 @@ def _params(group: list[Entry], target: str) -> list[Initialized]:
         buffer = name in group[0].buffers
         return f"{target}.{name}" if known else looked_up(target, name, buffer=buffer)
 
-    return [Initialized(place(name), made) for name, made in group[0].params]
+    first = group[0]
+    return [
+        Initialized(
+            f"{target}.{name}" if name in first.optional else place(name),
+            made,
+            " and ".join(
+                text
+                for text in (
+                    first.condition,
+                    f"{target}.{name} is not None" if name in first.optional else "",
+                )
+                if text
+            ),
+        )
+        for name, made in first.params
+    ]
 
 
 def _of_parts(entry: Entry, path: Callable[[str], str]) -> list[Initialized]:
@@ -220,10 +309,11 @@ def _in_loop(rest: str) -> str:
 
 
 Body = dict[str, Statements]
+Definition = ModuleDef | ParamDef
 
 
 def _by_kind(
-    entries: list[Entry], program: ClassProgram, owner: str
+    entries: list[Entry], items: list[Definition], owner: str
 ) -> list[tuple[list[str], Body]]:
     """Classes of stock modules whose instances are all initialized alike in one loop.
 
@@ -233,7 +323,7 @@ def _by_kind(
         The class names and the statements for each parameter.
     """
     total: dict[str, int] = defaultdict(int)
-    for item in program.definitions():
+    for item in items:
         if isinstance(item, ModuleDef):
             total[str(item.ctor.func)] += 1
     bodies: dict[str, Body | None] = {}
@@ -263,21 +353,22 @@ def _by_kind(
     return merged
 
 
-def _for_kinds(kinds: list[str], body: Body, program: ClassProgram, owner: str) -> Reset:
+def _for_kinds(kinds: list[str], body: Body, items: list[Definition], owner: str) -> Reset:
     """A loop: ``for module in self.modules(): if isinstance(module, (nn.Conv2d, ...)): ...``."""
-    ctors = [str(i.ctor.func) for i in program.definitions() if isinstance(i, ModuleDef)]
-    flat = all(ctor.startswith("nn.") and not ctor.startswith(COMPOSITE) for ctor in ctors)
+    flat = all(_is_stock(item) for item in items if isinstance(item, ModuleDef))
     test = kinds[0] if len(kinds) == 1 else f"({', '.join(sorted(kinds))})"
     always = {
         name: all(
-            name in item.params and is_declared(str(item.ctor.func), name)
-            for item in program.definitions()
+            name in item.params
+            and is_declared(str(item.ctor.func), name)
+            and not isinstance(item.ctor.kwargs.get(name), Formula)
+            for item in items
             if isinstance(item, ModuleDef) and str(item.ctor.func) in kinds
         )
         for name in body
     }
     params = [
-        Initialized(f"module.{name}", made, is_optional=not always[name])
+        Initialized(f"module.{name}", made, "" if always[name] else f"module.{name} is not None")
         for name, made in body.items()
     ]
     return Reset(params, "module", f"{owner}.{'modules' if flat else 'children'}()", test)

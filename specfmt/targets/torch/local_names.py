@@ -52,7 +52,8 @@ def automatic_names(program: ClassProgram) -> frozenset[str]:
         kinds = (f"{to_snake_case(node.unit.type_name)}_", f"{node.unit.name}_call_")
         if unwritten or any(_is_numbered(node.name, kind) for kind in kinds):
             found.add(node.name)
-    return frozenset(found)
+    own = frozenset() if program.block is None else program.block.automatic
+    return own | found
 
 
 def _is_numbered(name: str, start: str) -> bool:
@@ -80,6 +81,7 @@ class LocalNames:
         self.named = dict(zip(program.arguments.values(), self.arguments, strict=True))
         self.scope.used.update(LETTERS)
         self.free = [letter for letter in LETTERS if letter not in self.arguments]
+        self.joins = {} if program.block is None else program.block.joins
         self.set_lines([Line([step]) for step in program.steps])
 
     def set_lines(self, lines: Sequence[Line]) -> None:
@@ -119,6 +121,12 @@ class LocalNames:
         self.free = [letter for letter in LETTERS if letter in released or letter in self.free]
         needed = [tensor for tensor in outputs if tensor in self.needed]
         for tensor in outputs:
+            if tensor in self.named:  # the other branch has assigned it
+                continue
+            other = self.joins.get(tensor)
+            if other is not None and self._can_replace(other, index):
+                self.named[tensor] = self.named[other]
+                continue
             own = len(needed) > 1 or self._needs_own_name(tensor, index, alone=not held)
             if tensor not in self.needed:
                 self.named[tensor] = "_"
@@ -128,6 +136,17 @@ class LocalNames:
                 letter = min(released or self.free, key=LETTERS.index)
                 self.free.remove(letter)
                 self.named[tensor] = letter
+
+    def _can_replace(self, other: Tensor, index: int) -> bool:
+        """Whether a value that a step changes only under a condition is read by nothing else.
+
+        Its last reader is then the statement after the condition, which is not needed.
+        """
+        return (
+            self.last[other] == index + 1
+            and other not in self.returned
+            and self.named[other] in LETTERS
+        )
 
     def _needs_own_name(self, tensor: Tensor, index: int, *, alone: bool) -> bool:
         if tensor in self.returned or tensor.keeps_name:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from specfmt.graph.model import Graph, Unit
+from specfmt.graph.model import Graph, Unit, Value
 from specfmt.targets.options import Axes, Fidelity
+from specfmt.targets.torch.blocks.model import BlockBody, BlockClass, BlockDef
 from specfmt.targets.torch.class_builder import ClassBuilder
 from specfmt.targets.torch.expr import Tensor
 from specfmt.targets.torch.params import (
@@ -95,6 +96,13 @@ class ClassProgram:
         returned_masks: Output name -> its mask, which forward returns too.
         entering: Input name -> its mask, whether or not a layer reads it.
         output_masks: Output name -> its mask, for outputs that have one.
+        tensors: Value of the graph -> its tensor.
+        blocks: Attribute -> the use of a block, or several in a row, that it stands for.
+        names: Attribute -> its name in the generated class, where that is another one.
+        is_chain: Whether it is a function that returns an `nn.Sequential` of the uses in it.
+        block: What a class of a block has beyond that of a model; None for a model.
+        block_classes: The classes and functions of blocks in the file; each follows those it uses.
+            Only the outermost model has them.
     """
 
     name: str
@@ -110,6 +118,12 @@ class ClassProgram:
     returned_masks: dict[str, Tensor] = field(default_factory=dict)
     entering: dict[str, Tensor] = field(default_factory=dict)
     output_masks: dict[str, Tensor] = field(default_factory=dict)
+    tensors: dict[Value, Tensor] = field(default_factory=dict)
+    blocks: dict[str, BlockDef] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    is_chain: bool = False
+    block: BlockBody | None = None
+    block_classes: list[BlockClass] = field(default_factory=list)
 
     @property
     def arguments(self) -> dict[str, Tensor]:
@@ -142,10 +156,17 @@ class ClassProgram:
 
     def definitions(self) -> Iterator[ModuleDef | ParamDef]:
         """Modules and parameters in the order of the layers."""
+        for item in self.entries():
+            if not isinstance(item, BlockDef):
+                yield item
+
+    def entries(self) -> list[ModuleDef | ParamDef | BlockDef]:
+        """Modules, parameters and uses of blocks, in the order of the layers."""
         rank = self._rank
-        items: list[ModuleDef | ParamDef] = [*self.builder.modules.values()]
+        items: list[ModuleDef | ParamDef | BlockDef] = [*self.builder.modules.values()]
         items += self.builder.parameters.values()
-        yield from sorted(items, key=lambda item: rank[item.attr])
+        items += self.blocks.values()
+        return sorted(items, key=lambda item: rank[item.attr])
 
     @property
     def _rank(self) -> dict[str, int]:
@@ -157,32 +178,48 @@ class ClassProgram:
         Args:
             prefix: A prefix for the keys.
         """
-        for item in self.definitions():
-            if isinstance(item, ParamDef):
+        for item in self.entries():
+            attr = self.names.get(item.attr, item.attr)
+            if isinstance(item, BlockDef):
+                for key, part in self._parts(item, attr):
+                    yield from part.parameters(f"{prefix}{key}.")
+            elif isinstance(item, ParamDef):
                 value = self.resolve(item.value)
                 if isinstance(value, Memory) or (isinstance(value, Literal) and not value.stored):
                     continue
                 yield TorchParam(
-                    prefix + item.attr, value, item.unit, item.trainable, not item.trainable
+                    prefix + attr, value, item.unit, item.trainable, not item.trainable
                 )
             elif item.unit in self.nested:
-                for param in self.nested[item.unit].parameters(f"{prefix}{item.attr}."):
+                for param in self.nested[item.unit].parameters(f"{prefix}{attr}."):
                     yield replace(param, owners=(item.unit.name, *param.owners))
             elif item.attr in self.builder.held:
                 held, below = self.builder.held[item.attr]
-                for param in held.parameters(f"{prefix}{item.attr}."):
+                for param in held.parameters(f"{prefix}{attr}."):
                     yield param.of_layer(item.unit, below)
             else:
                 for name, raw in item.params.items():
                     value = self.resolve(raw)
                     buffer = item.is_buffer(name)
                     frozen = name in item.frozen or buffer or isinstance(value, Constant)
-                    yield TorchParam(
-                        f"{prefix}{item.attr}.{name}", value, item.unit, not frozen, buffer
-                    )
+                    yield TorchParam(f"{prefix}{attr}.{name}", value, item.unit, not frozen, buffer)
                 if item.counts_batches:
-                    key = f"{prefix}{item.attr}.num_batches_tracked"
+                    key = f"{prefix}{attr}.num_batches_tracked"
                     yield TorchParam(key, Counter(()), item.unit, trainable=False, buffer=True)
+
+    def _parts(self, item: BlockDef, attr: str) -> Iterator[tuple[str, ClassProgram]]:
+        """The keys of a use's modules below this class; those in an `nn.Sequential` are numbered."""
+        if self.is_chain:
+            before = 0
+            for other in self.blocks.values():
+                if other is item:
+                    break
+                before += len(other.programs)
+            yield from ((str(before + n), part) for n, part in enumerate(item.programs))
+        elif item.container:
+            yield from ((f"{attr}.{n}", part) for n, part in enumerate(item.programs))
+        else:
+            yield attr, item.programs[0]
 
 
 def is_channels_first(graph: Graph) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from specfmt.targets.torch.expr import (
     Call,
     Expr,
     FlattenFrom,
+    Formula,
     Method,
     Name,
     Pads,
@@ -36,6 +38,9 @@ PRECEDENCE = {
     "&": 7, "+": 9, "-": 9, "*": 10, "/": 10, "//": 10, "%": 10, "@": 10, "**": 12,
 }  # fmt: skip
 UNARY = 11
+
+_SIMPLE = re.compile(r"[A-Za-z_][\w.]*|\d+")
+"""Formulas that need no parentheses: names and numbers."""
 
 
 class Renderer:
@@ -100,6 +105,9 @@ class Renderer:
 
     def _name(self, expr: Name) -> tuple[str, int]:
         return expr.text, ATOM
+
+    def _formula(self, expr: Formula) -> tuple[str, int]:
+        return expr.text, ATOM if _SIMPLE.fullmatch(expr.text) else 0
 
     def _selfattr(self, expr: SelfAttr) -> tuple[str, int]:
         return f"{self.owner}.{expr.attr}", ATOM

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specfmt.targets.torch.expr import (
     Call,
@@ -15,6 +15,9 @@ from specfmt.targets.torch.expr import (
     Tensor,
     tensors_in,
 )
+
+if TYPE_CHECKING:
+    from specfmt.targets.torch.blocks.model import BlockDef
 
 
 @dataclass(eq=False)
@@ -97,6 +100,10 @@ class Step:
             ``(out, (h, c))``.
         autocast: The dtype of the `torch.autocast` under which it runs; empty if it runs
             without.
+        when: The condition under which it runs, as source; empty if it always runs.
+        calls: The use of a block that it calls, if any.
+        carried: The index of the argument that a loop hands from one call to the next; None if
+            the step is not a loop over the modules of a list.
     """
 
     outputs: tuple[Tensor, ...]
@@ -112,6 +119,9 @@ class Step:
     target: tuple[Any, ...] | None = None
     effect: bool = False
     autocast: str = ""
+    when: str = ""
+    calls: BlockDef | None = None
+    carried: int | None = None
     _gathered: tuple[Any, tuple[Tensor, ...]] = (None, ())
 
     @property

@@ -1,0 +1,150 @@
+"""What differs between equal structures: parameters, and expressions of them."""
+
+from __future__ import annotations
+
+import keyword
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from specfmt.layers.blocks import INDEX, REQUIRED, USE_FIELDS
+
+MAX_FACTOR = 16
+"""The largest factor between fields that become one parameter."""
+
+MAX_NUMBERS = 40
+"""The most fields with different numbers that are compared with each other."""
+
+TAKEN = (*USE_FIELDS, INDEX, "x", "y", "z", "type", "op", "true", "false", "null", "chr")
+
+
+class Unequal(Exception):
+    """Structures that cannot become one block."""
+
+
+class Parameters:
+    """The parameters of a block, as its uses are compared.
+
+    Args:
+        count: The number of uses.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.columns: dict[str, list[Any]] = {}
+        self.known: dict[str, str] = {}
+        self.taken: set[str] = set(TAKEN)
+        self.bases: dict[str, tuple[str, list[int]]] = {}
+
+    def prepare(self, columns: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Find which fields are multiples of others.
+
+        Args:
+            columns: The fields to come, each with its values in the uses.
+        """
+        numbers: dict[str, tuple[str, list[int]]] = {}
+        for key, column in columns:
+            if len(set(map(repr, column))) > 1 and all(type(v) is int and v > 0 for v in column):
+                numbers.setdefault(repr(list(column)), (key, list(column)))
+        if len(numbers) > MAX_NUMBERS:
+            return
+        for text, (_, column) in numbers.items():
+            smaller = [other for other in numbers.values() if _factor(column, other[1]) is not None]
+            if smaller:
+                self.bases[text] = min(smaller, key=lambda item: sum(item[1]))
+
+    def value(self, key: str, column: Sequence[Any]) -> Any:
+        """What stands in the block for a field with these values in its uses."""
+        first = column[0]
+        if all(_same(first, other) for other in column):
+            return first
+        if all(isinstance(v, dict) for v in column):
+            if any(list(v) != list(first) for v in column):
+                raise Unequal
+            return {k: self.value(k, [v[k] for v in column]) for k in first}
+        if all(isinstance(v, (list, tuple)) and len(v) == len(first) for v in column):
+            parts = list(zip(*column, strict=True))
+            varying = [part for part in parts if any(not _same(part[0], v) for v in part)]
+            if any(isinstance(v, (dict, list)) for part in parts for v in part):
+                return [self.value(key, part) for part in parts]
+            if len(set(map(repr, varying))) == 1 or all(self._known(part) for part in varying):
+                return [self.value(key, part) for part in parts]
+        if any(isinstance(v, dict) for v in column):
+            raise Unequal
+        return self._known(column) or "$" + self.add(key, column)
+
+    def _known(self, column: Sequence[Any]) -> str | None:
+        """An expression of the parameters so far that has these values."""
+        found = self.known.get(repr(list(column)))
+        if found is not None:
+            return found
+        base = self.bases.get(repr(list(column)))
+        if base is not None:
+            key, other = base
+            name = self.known.get(repr(other), "")[1:] or self.add(key, other)
+            return f"$({_factor(column, other)} * {name})"
+        return self._chosen(column)
+
+    def _chosen(self, column: Sequence[Any]) -> str | None:
+        """An expression that chooses between two values by a parameter with two values."""
+        kinds = Counter(map(repr, column))
+        if len(kinds) != 2 or min(kinds.values()) < 2 or self.count < 5:
+            return None
+        if not all(isinstance(v, (int, str)) and "$" not in str(v) for v in column):
+            return None
+        for name, other in self.columns.items():
+            values = {repr(v): v for v in other}
+            if len(values) != 2 or not all(isinstance(v, (int, str)) for v in other):
+                continue
+            chosen: dict[str, Any] = {}
+            pairs = list(zip(map(repr, other), column, strict=True))
+            if all(_same(chosen.setdefault(key, v), v) for key, v in pairs):
+                (key, one), (_, two) = chosen.items()
+                test = name if values[key] is True else f"not {name}"
+                if not isinstance(values[key], bool):
+                    if "$" in str(values[key]):
+                        continue
+                    test = f"{name} == {_literal(values[key])}"
+                return f"$({_literal(one)} if {test} else {_literal(two)})"
+        return None
+
+    def add(self, key: str, column: Sequence[Any]) -> str:
+        """A new parameter, named after the field."""
+        base = key if key.isidentifier() and key.isascii() else "value"
+        base = base + "_" if keyword.iskeyword(base) or base in TAKEN else base
+        name, number = base, 1
+        while name in self.taken:
+            number += 1
+            name = f"{base}_{number}"
+        self.taken.add(name)
+        self.columns[name] = list(column)
+        self.known[repr(list(column))] = f"${name}"
+        return name
+
+    def defaults(self) -> dict[str, Any]:
+        """Each parameter's default: the value that most uses have, if it is plain."""
+        found: dict[str, Any] = {}
+        for name, column in self.columns.items():
+            counts = Counter(map(repr, column))
+            common, times = counts.most_common(1)[0]
+            value = next(v for v in column if repr(v) == common)
+            plain = "$" not in common and value is not None and value != REQUIRED
+            found[name] = value if plain and 2 * times > self.count else REQUIRED
+        order = sorted(found, key=lambda n: found[n] != REQUIRED)
+        return {name: found[name] for name in order}
+
+
+def _factor(column: Sequence[Any], other: Sequence[Any]) -> int | None:
+    """By which number each of these is more than each of those."""
+    factor = int(column[0] // other[0])
+    if not 1 < factor <= MAX_FACTOR:
+        return None
+    return factor if all(v == factor * w for v, w in zip(column, other, strict=True)) else None
+
+
+def _same(one: Any, other: Any) -> bool:
+    return repr(one) == repr(other)
+
+
+def _literal(value: Any) -> str:
+    return repr(value) if not isinstance(value, bool) else str(value).lower()
