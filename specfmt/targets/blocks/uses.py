@@ -219,12 +219,17 @@ def escaped(text: str) -> str:
 
 def item_name(node: Node, said: Mapping[str, Any], around: Use | None) -> str:
     """The text that is the name of a layer in a block."""
-    if around is None:
+    if around is None or is_unnamed(said, around):
         return escaped(node.unit.name)
     given = said.get("name")
     if isinstance(given, str):
         return given if is_whole(given) else f"$({NAME})_{given}"
-    return _after(node.unit.name, around.call.name if around.call.is_named else "")
+    return _after(node.unit.name, around.call.name)
+
+
+def is_unnamed(said: Mapping[str, Any], around: Use) -> bool:
+    """Whether a layer in a block has the name that Keras gives, not one that begins with the use's."""
+    return said.get("name") is None and ("name" in said or not around.call.is_named)
 
 
 def use_name(use: Use, said: Mapping[str, Any]) -> str:

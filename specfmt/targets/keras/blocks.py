@@ -20,6 +20,9 @@ from specfmt.targets.blocks.uses import (
     all_uses,
     arguments,
     closed_uses,
+    is_unnamed,
+    said_of,
+    slot_of,
     steps,
     texts_in,
 )
@@ -259,7 +262,7 @@ def unnamed_classes(uses: Iterable[Use]) -> frozenset[str]:
         if isinstance(node, Node)
         and isinstance(node.unit.spec, Layer)
         and not isinstance(node.unit.spec, (Custom, Op))
-        and node.unit.spec.name is None
+        and is_unnamed(said_of(use.call.block.layers, slot_of(node)), use)
     )
 
 
