@@ -10,6 +10,7 @@ from specfmt.graph.model import Graph, Node, Use, values_in
 from specfmt.layers.base import Layer
 from specfmt.layers.blocks import Block
 from specfmt.layers.custom import Custom
+from specfmt.layers.naming import keras_type
 from specfmt.layers.op import Op
 from specfmt.targets.blocks import NoFitError, Variant, merged
 from specfmt.targets.blocks.merge import wrapped
@@ -31,18 +32,10 @@ from specfmt.targets.keras.block_lists import ListWriter, list_statements, seque
 from specfmt.targets.keras.block_writer import Function, Scene, Writer
 from specfmt.targets.keras.emit import Body, Functional, Sequential, input_source, statement
 from specfmt.targets.keras.file_scope import FileScope
-from specfmt.targets.keras.values import (
-    value_source,
-)
+from specfmt.targets.keras.values import value_source
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import argument, comment, literal
 from specfmt.vocab.naming import to_snake_case
-
-TENSOR = "keras.KerasTensor"
-
-NO_LIMIT = -(10**9)
-"""An indentation with which every statement fits on a line."""
-
 
 Key = tuple[str, bool]
 """A kind of block, and whether its function returns a list of layers."""
@@ -151,7 +144,9 @@ class Blocks:
         ]
         scope = Scope(self.file.scope.used)
         named = [block.inputs[place] for place in kept]
-        inputs = [name if name == CHAIN else scope.claim(input_name(name)) for name in named]
+        inputs = [
+            name if name == CHAIN else scope.claim(identifier(name, "inputs")) for name in named
+        ]
         varying = Parameters(values).varying
         spelling = {name: scope.claim(identifier(name, "value")) for name in varying}
         scenes = [
@@ -282,11 +277,6 @@ def by_depth(uses: Mapping[Use, Any]) -> list[str]:
     return sorted(inside, key=depth)
 
 
-def input_name(name: str) -> str:
-    """The variable of a block's input."""
-    return identifier(name, "inputs")
-
-
 def uses_values(uses: Sequence[Use], values: Sequence[Mapping[str, Any]]) -> list[tuple[Any, Any]]:
     """For each use what the spec gives for its parameters, and what the code has."""
     return [(use.call.arguments, found) for use, found in zip(uses, values, strict=True)]
@@ -300,7 +290,7 @@ def docstring_of(block: Block, inside: Sequence[list[Step]]) -> str:
     kinds: dict[str, None] = {}
     for found in inside:
         for step in found:
-            name = step.uses[0].call.kind if step.uses else step.node.unit.type_name  # type: ignore[union-attr]
+            name = step.uses[0].call.kind if step.uses else keras_type(step.node.unit.spec)  # type: ignore[union-attr]
             kinds[name] = None
     names = [comment(name) for name in kinds]
     listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
