@@ -13,7 +13,6 @@ from specfmt.layers.custom import Custom
 from specfmt.layers.naming import keras_type
 from specfmt.layers.op import Op
 from specfmt.targets.blocks import NoFitError, Variant, merged
-from specfmt.targets.blocks.merge import wrapped
 from specfmt.targets.blocks.parameters import Parameters, code_value
 from specfmt.targets.blocks.signature import parameters_of
 from specfmt.targets.blocks.uses import (
@@ -219,11 +218,7 @@ class Blocks:
         )
         writer = self._writer([scene], inputs, scope, [], {})
         (lines,) = writer.lines()
-        calls = [
-            part
-            for line in lines
-            for part in (wrapped(line.source, 4).split("\n") if line.source else [""])
-        ]
+        calls = [part for line in lines for part in line.source.split("\n")]
         body = Body(graph, self.file)
         body.names = writer.returned(scene)
         body.names.update(zip(graph.inputs.values(), inputs, strict=True))
