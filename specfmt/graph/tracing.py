@@ -19,7 +19,7 @@ from typing import Any
 
 from specfmt.diagnostics import Path
 from specfmt.graph.infer import infer, split_arguments
-from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves, map_values
+from specfmt.graph.model import Graph, Node, Unit, Use, Value, map_leaves, map_values
 from specfmt.layers.base import Layer, is_floating
 from specfmt.layers.op import Op
 from specfmt.layers.policies import compute_dtype
@@ -184,9 +184,28 @@ class _Walk:
             units=list(dict.fromkeys(node.unit for node in nodes)),
             outputs=outputs,
             unused=[],
+            items=self._items(graph.items, nodes),
             input_nest=map_leaves(graph.input_nest, new),
             output_nest=map_leaves(graph.output_nest, new),
         )
+
+    def _items(self, items: list[Node | Use] | None, nodes: list[Node]) -> list[Node | Use] | None:
+        """The calls with the uses of blocks; None if there are operations for masks among them."""
+        originals = self.tracer.calls
+        if items is None or any(node not in originals for node in nodes):
+            return None
+        copies = {originals[node]: node for node in nodes}
+
+        def mapped(item: Node | Use) -> Node | Use:
+            if isinstance(item, Node):
+                return copies[item]
+            inputs, outputs = (
+                tuple(self.values.get(value, value) for value in values)
+                for values in (item.inputs, item.outputs)
+            )
+            return Use(item.call, [mapped(inner) for inner in item.items], inputs, outputs)
+
+        return [mapped(item) for item in items]
 
     def unit(self, unit: Unit) -> Unit:
         """The copy of a unit, created at its first call."""

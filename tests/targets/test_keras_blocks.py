@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from specfmt import analyze, generate, loads, to_keras_json
-from specfmt.graph.model import Graph
+from specfmt.graph.model import Graph, Use
+from specfmt.graph.tracing import traced
+from specfmt.targets.blocks.uses import all_uses
 from specfmt.targets.keras import generate_model
 
 PICTURE = "inputs: {image: {shape: [16, 16, 3]}}\n"
@@ -665,6 +667,20 @@ def test_the_code_builds_the_same_model(name: str) -> None:
     assert sorted(set(functions_in(code)) - set(before)) == sorted(functions)
     if not functions:
         assert code == flat
+
+
+def test_a_traced_graph_has_the_uses_of_blocks() -> None:
+    graph = analyze(loads(DOCUMENTS["conditions"][0]))
+    found = traced(graph).graph
+    assert found.items is not None
+    uses = list(all_uses(found.items))
+    assert [use.call for use in uses] == [use.call for use in all_uses(graph.items or ())]
+    flat = [
+        node for item in found.items for node in (item.nodes() if isinstance(item, Use) else [item])
+    ]
+    assert flat == found.nodes
+    made = {value for node in flat for value in node.outputs}
+    assert all(value in made for use in uses for value in (*use.inputs, *use.outputs))
 
 
 def without_blocks(graph: Graph) -> None:

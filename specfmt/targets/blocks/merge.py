@@ -8,8 +8,7 @@ from itertools import groupby, pairwise
 
 from specfmt.targets.blocks.lines import Line, Merged, NoFitError, Variant
 from specfmt.targets.blocks.parameters import Parameters, names_in, source_of
-from specfmt.targets.blocks.unify import Unifier, main_call
-from specfmt.targets.ruff import WIDTH, text_width
+from specfmt.targets.blocks.unify import Unifier
 
 INDENT = "    "
 
@@ -22,7 +21,6 @@ def merged(
     varying: Collection[str] | None = None,
     spelling: Mapping[str, str] | None = None,
     offsets: Mapping[str, int] | None = None,
-    indent: int = 4,
 ) -> Merged:
     """The body that says all variants.
 
@@ -31,7 +29,6 @@ def merged(
         expressions: The texts in the block's definition, which are tried before others.
         conditions: Its ``when`` texts, which are tried before others.
         varying, spelling, offsets: As for `Parameters`.
-        indent: The columns before each line, to know which lines are long.
 
     Raises:
         NoFitError: Something differs for which there is no expression; the caller splits the variants.
@@ -60,8 +57,7 @@ def merged(
             result.append(f"if {source_of(_tree(parameters, condition))}:")
         previous = pattern if condition else None
         for _, _, source in group:
-            text = wrapped(source, indent + len(inside))
-            result += [inside + line for line in text.split("\n")]
+            result += [inside + line for line in source.split("\n")]
     varied = frozenset(name for name in tested if name in parameters.varying)
     return Merged(result, _used(parameters, result), varied)
 
@@ -137,22 +133,3 @@ def merged_order(sequences: Sequence[Sequence[Hashable]]) -> list[Hashable]:
     if len(order) < len(after):
         raise NoFitError(["an order that differs"])
     return order
-
-
-def wrapped(source: str, indent: int) -> str:
-    """A statement; in a long one the arguments of the first call are split, not those of the last.
-
-    ruff keeps one argument a line where a comma follows the last one.
-    """
-    if "\n" in source or indent + text_width(source) <= WIDTH:
-        return source
-    (statement,) = ast.parse(source).body
-    call = main_call(statement)
-    value = getattr(statement, "value", None)
-    if call is None or call is value or not (call.args or call.keywords):  # type: ignore[attr-defined]
-        return source
-    raw = source.encode()
-    end = call.end_col_offset
-    assert end is not None
-    before = raw[: end - 1]
-    return (before + (b")" if before.endswith(b",") else b",)") + raw[end:]).decode()

@@ -69,6 +69,8 @@ def closed_uses(graph: Graph) -> Iterator[Use]:
     What it makes is read through its outputs only, its layers are called by it alone, and it
     holds no model, which has a function of its own.
     """
+    if not graph.items:
+        return
     readers: dict[Value, list[Node | None]] = {}
     for node in graph.nodes:
         for value in node.inputs():
@@ -76,7 +78,7 @@ def closed_uses(graph: Graph) -> Iterator[Use]:
     for value in values_in(graph.output_nest):
         readers.setdefault(value, []).append(None)
     known = {*graph.inputs.values(), *(v for node in graph.nodes for v in node.outputs)}
-    for use in all_uses(graph.items or ()):
+    for use in all_uses(graph.items):
         nodes = set(use.nodes())
         made = {value for node in nodes for value in node.outputs}
         outer = {v for v in made if any(reader not in nodes for reader in readers.get(v, ()))}
@@ -219,12 +221,17 @@ def escaped(text: str) -> str:
 
 def item_name(node: Node, said: Mapping[str, Any], around: Use | None) -> str:
     """The text that is the name of a layer in a block."""
-    if around is None:
+    if around is None or is_unnamed(said, around):
         return escaped(node.unit.name)
     given = said.get("name")
     if isinstance(given, str):
         return given if is_whole(given) else f"$({NAME})_{given}"
-    return _after(node.unit.name, around.call.name if around.call.is_named else "")
+    return _after(node.unit.name, around.call.name)
+
+
+def is_unnamed(said: Mapping[str, Any], around: Use) -> bool:
+    """Whether a layer in a block has the name that Keras gives, not one that begins with the use's."""
+    return said.get("name") is None and ("name" in said or not around.call.is_named)
 
 
 def use_name(use: Use, said: Mapping[str, Any]) -> str:
@@ -244,11 +251,16 @@ def _has_index(text: str) -> bool:
     return any(INDEX in expression.names for expression in expressions_in(text))
 
 
-def local_name(name: str, around: str) -> str:
-    """A variable's name for what has this name in a use: ``conv2_block1_0_bn`` -> ``bn_0``."""
-    rest = name.removeprefix(f"{around}_") if around else name
-    text = rest.partition(":")[0]
-    return identifier(re.sub(r"^(\d+)[_-](.+)$", r"\2_\1", text), "layer")
+def local_name(text: str, kind: str) -> str:
+    """A variable's name for what has this text as name: ``$(name)_0_bn`` -> ``bn_0``.
+
+    Args:
+        text: The text of the spec.
+        kind: The name if nothing of the text is the same in all uses.
+    """
+    pieces = parse_text(text)
+    plain = "_".join(filter(None, (p.strip("_-") for p in pieces if isinstance(p, str)))) or kind
+    return identifier(re.sub(r"^(\d+)[_-](.+)$", r"\2_\1", plain), "layer")
 
 
 def _after(name: str, around: str) -> str:

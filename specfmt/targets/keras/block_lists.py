@@ -8,15 +8,19 @@ from collections.abc import Iterator, Sequence
 from specfmt.targets.blocks import Line
 from specfmt.targets.blocks.merge import merged_order
 from specfmt.targets.blocks.variables import RETURN, Variables
-from specfmt.targets.keras.block_writer import BlockBody, Scene, Writer, keywords_of, layer_hints
+from specfmt.targets.keras.block_writer import (
+    NO_LIMIT,
+    BlockBody,
+    Scene,
+    Writer,
+    keywords_of,
+    layer_hints,
+)
 from specfmt.targets.keras.emit import statement
 from specfmt.targets.naming import Scope
 
 ONE, MANY = "one", "many"
 """The target of a statement that gives a layer, and of one that gives a list of them."""
-
-NO_LIMIT = -(10**9)
-"""An indentation with which every statement fits on a line."""
 
 _STATEMENT = re.compile(rf"( *)({ONE}|{MANY}) = (.*)", re.DOTALL)
 

@@ -23,6 +23,8 @@ from specfmt.targets.blocks.signature import Parameter
 from specfmt.targets.blocks.uses import (
     NAME,
     Step,
+    escaped,
+    is_unnamed,
     local_name,
     texts_in,
 )
@@ -37,9 +39,10 @@ from specfmt.targets.keras.values import (
     layer_call,
     value_source,
 )
-from specfmt.targets.naming import Scope, identifier
+from specfmt.targets.naming import Scope
 from specfmt.targets.source import argument
 from specfmt.vocab.base import Term
+from specfmt.vocab.naming import to_snake_case
 
 TENSOR = "keras.KerasTensor"
 
@@ -196,7 +199,7 @@ class Writer:
         scenes, scope = self.scenes, self.scope
         calls = self._calls()
         preferred: dict[Tensor, str] = {
-            tensor: self._preferred(scene, step, index)
+            tensor: self._preferred(step, index)
             for scene in scenes
             for step in scene.steps
             for index in range(len(step.outputs))
@@ -207,8 +210,7 @@ class Writer:
                 if step.node is not None and is_held(step.node) and step.key not in self.held:
                     first = step.node.unit.calls[0] is step.node
                     if first:
-                        name = local_name(step.node.unit.name, scene.around)
-                        self.held[step.key] = scope.claim(name)
+                        self.held[step.key] = scope.claim(self._preferred(step, 0))
         own: frozenset[Tensor] = frozenset()
         if self.is_model:
             own = frozenset(t for value in scenes[0].outputs for t in scenes[0].tensors[value])
@@ -239,14 +241,17 @@ class Writer:
             found.append(calls)
         return found
 
-    def _preferred(self, scene: Scene, step: Step, index: int) -> str:
+    def _preferred(self, step: Step, index: int) -> str:
         """The name to prefer for a variable."""
-        if not step.uses:
-            return local_name(step.outputs[index].name, scene.around)
+        if step.node is not None:
+            kind = to_snake_case(step.node.unit.type_name)
+            is_plain = step.around is None or not is_unnamed(step.said, step.around)
+            name = local_name(step.name, kind) if is_plain else kind
+            return f"{name}_{index}" if index else name
         call = step.uses[0].call
+        name = local_name(step.name, to_snake_case(call.kind))
         given = call.block.outputs if len(step.outputs) > 1 else None
-        name = local_name(call.name, scene.around)
-        return identifier(f"{name}_{local_name(given[index], '')}") if given else name
+        return f"{name}_{local_name(escaped(given[index]), '')}" if given else name
 
     def returned(self, scene: Scene) -> dict[Value, str]:
         """The variable of each output."""

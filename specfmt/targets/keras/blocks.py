@@ -10,9 +10,9 @@ from specfmt.graph.model import Graph, Node, Use, values_in
 from specfmt.layers.base import Layer
 from specfmt.layers.blocks import Block
 from specfmt.layers.custom import Custom
+from specfmt.layers.naming import keras_type
 from specfmt.layers.op import Op
 from specfmt.targets.blocks import NoFitError, Variant, merged
-from specfmt.targets.blocks.merge import wrapped
 from specfmt.targets.blocks.parameters import Parameters, code_value
 from specfmt.targets.blocks.signature import parameters_of
 from specfmt.targets.blocks.uses import (
@@ -20,6 +20,9 @@ from specfmt.targets.blocks.uses import (
     all_uses,
     arguments,
     closed_uses,
+    is_unnamed,
+    said_of,
+    slot_of,
     steps,
     texts_in,
 )
@@ -28,18 +31,10 @@ from specfmt.targets.keras.block_lists import ListWriter, list_statements, seque
 from specfmt.targets.keras.block_writer import Function, Scene, Writer
 from specfmt.targets.keras.emit import Body, Functional, Sequential, input_source, statement
 from specfmt.targets.keras.file_scope import FileScope
-from specfmt.targets.keras.values import (
-    value_source,
-)
+from specfmt.targets.keras.values import value_source
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import argument, comment, literal
 from specfmt.vocab.naming import to_snake_case
-
-TENSOR = "keras.KerasTensor"
-
-NO_LIMIT = -(10**9)
-"""An indentation with which every statement fits on a line."""
-
 
 Key = tuple[str, bool]
 """A kind of block, and whether its function returns a list of layers."""
@@ -148,7 +143,9 @@ class Blocks:
         ]
         scope = Scope(self.file.scope.used)
         named = [block.inputs[place] for place in kept]
-        inputs = [name if name == CHAIN else scope.claim(input_name(name)) for name in named]
+        inputs = [
+            name if name == CHAIN else scope.claim(identifier(name, "inputs")) for name in named
+        ]
         varying = Parameters(values).varying
         spelling = {name: scope.claim(identifier(name, "value")) for name in varying}
         scenes = [
@@ -221,11 +218,7 @@ class Blocks:
         )
         writer = self._writer([scene], inputs, scope, [], {})
         (lines,) = writer.lines()
-        calls = [
-            part
-            for line in lines
-            for part in (wrapped(line.source, 4).split("\n") if line.source else [""])
-        ]
+        calls = [part for line in lines for part in line.source.split("\n")]
         body = Body(graph, self.file)
         body.names = writer.returned(scene)
         body.names.update(zip(graph.inputs.values(), inputs, strict=True))
@@ -259,7 +252,7 @@ def unnamed_classes(uses: Iterable[Use]) -> frozenset[str]:
         if isinstance(node, Node)
         and isinstance(node.unit.spec, Layer)
         and not isinstance(node.unit.spec, (Custom, Op))
-        and node.unit.spec.name is None
+        and is_unnamed(said_of(use.call.block.layers, slot_of(node)), use)
     )
 
 
@@ -279,11 +272,6 @@ def by_depth(uses: Mapping[Use, Any]) -> list[str]:
     return sorted(inside, key=depth)
 
 
-def input_name(name: str) -> str:
-    """The variable of a block's input."""
-    return identifier(name, "inputs")
-
-
 def uses_values(uses: Sequence[Use], values: Sequence[Mapping[str, Any]]) -> list[tuple[Any, Any]]:
     """For each use what the spec gives for its parameters, and what the code has."""
     return [(use.call.arguments, found) for use, found in zip(uses, values, strict=True)]
@@ -297,7 +285,7 @@ def docstring_of(block: Block, inside: Sequence[list[Step]]) -> str:
     kinds: dict[str, None] = {}
     for found in inside:
         for step in found:
-            name = step.uses[0].call.kind if step.uses else step.node.unit.type_name  # type: ignore[union-attr]
+            name = step.uses[0].call.kind if step.uses else keras_type(step.node.unit.spec)  # type: ignore[union-attr]
             kinds[name] = None
     names = [comment(name) for name in kinds]
     listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
