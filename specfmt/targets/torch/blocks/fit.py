@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from specfmt.fields.errors import FieldError
 from specfmt.fields.expressions import Expression, expressions_in, parse_text
-from specfmt.layers.blocks import Block
-from specfmt.targets.blocks.parameters import Parameters, is_whole_number, plain, same, source_of
+from specfmt.layers.blocks import INDEX, Block
+from specfmt.targets.blocks.parameters import (
+    Parameters,
+    is_whole_number,
+    names_in,
+    plain,
+    same,
+    source_of,
+)
 from specfmt.targets.torch.expr import Formula
 
 LIKE_CHANNELS = 8
@@ -90,7 +97,7 @@ class Fit:
         texts = (text for text in self.parameters.comparisons() if "== '" in text)
         tests = (f"$({node})" for text in self.texts for node in _tests(text))
         for text in (*flags, *tests, *texts):
-            if not self.parameters.depends(text):
+            if not self._is_usable(text):
                 continue
             sides: tuple[dict[int, Any], dict[int, Any]] = {}, {}
             try:
@@ -119,9 +126,16 @@ class Fit:
 
     def _first(self, texts: Iterable[str], wanted: Mapping[int, Any]) -> str | None:
         for text in texts:
-            if self.parameters.depends(text) and self.parameters.fits(text, wanted):
+            if self._is_usable(text) and self.parameters.fits(text, wanted):
                 return text
         return None
+
+    def _is_usable(self, text: str) -> bool:
+        """Whether an expression depends on a parameter, and on the number of a use only if it may."""
+        parameters = self.parameters
+        if INDEX not in parameters.varying and INDEX in names_in(text):
+            return False
+        return parameters.depends(text)
 
     def formula(self, text: str, *, inner: bool = False) -> Formula:
         """A text of the spec as an expression of the code."""
@@ -137,14 +151,23 @@ class Fit:
                 part.id = ("self." if inner else "") + self.spelling.get(name, name)
         return Formula(source_of(node))
 
-    def condition(self, pattern: Sequence[bool], given: Sequence[str]) -> str | None:
-        """The text that is true for exactly these samples; None if there is none."""
+    def condition(
+        self, pattern: Sequence[bool], given: Sequence[str], near: Collection[str] = ()
+    ) -> str | None:
+        """The text that is true for exactly these samples; None if there is none.
+
+        Args:
+            pattern: Whether it is true, for each sample.
+            given: The conditions of the spec.
+            near: Names that are tried before others.
+        """
         whole = [text if text.startswith("$") else f"$({text})" for text in given]
         negated = [f"$(not ({text.removeprefix('$')}))" for text in whole]
-        for texts in (whole, negated, self.parameters.flags(), self.parameters.comparisons()):
-            for text in texts:
-                if self.parameters.depends(text) and self._is_true(text, pattern):
-                    return text
+        made = [*self.parameters.flags(), *self.parameters.comparisons()]
+        made.sort(key=lambda text: not any(name in near for name in names_in(text)))
+        for text in (*whole, *negated, *made):
+            if self._is_usable(text) and self._is_true(text, pattern):
+                return text
         return None
 
     def _is_true(self, text: str, pattern: Sequence[bool]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from specfmt.graph.model import Graph
 from specfmt.targets.blocks.lines import NoFitError
 from specfmt.targets.blocks.merge import merged_order
-from specfmt.targets.blocks.parameters import plain, same
+from specfmt.targets.blocks.parameters import names_in, plain, same
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.torch.blocks.arguments import (
     KEYWORDS,
@@ -173,7 +173,8 @@ class Joiner:
         own = [entry["when"]] if isinstance(entry, dict) and "when" in entry else []
         others = [e["when"] for e in self.block.layers if isinstance(e, dict) and "when" in e]
         given = [text for text in (*own, *others) if isinstance(text, str)]
-        text = self.fit.condition(pattern, given)
+        near = {name for text in self._step_hints((where,)).values() for name in names_in(text)}
+        text = self.fit.condition(pattern, given, near)
         if text is None:
             base = entry_name(self.block, where[0])[0] if entry else "more"
             name = self._extra(f"with_{base}", dict(enumerate(pattern)))
