@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 KerasFormat = Literal["keras3", "keras2"]
 """The versions of Keras JSON that can be written."""
 
+Blocks = Literal["auto", "none"]
+"""Whether an import finds blocks."""
+
 
 class Imported(NamedTuple):
     """An imported model.
@@ -84,6 +87,17 @@ def dump(spec: ModelSpec) -> str:
     return dump_yaml(spec.to_data())
 
 
+def expand(spec: ModelSpec) -> ModelSpec:
+    """Write out the uses of blocks.
+
+    Returns:
+        The same model without blocks, with all its layers one by one.
+    """
+    from specfmt.spec.expand import expand as function
+
+    return function(spec)
+
+
 def format_spec(text: str | bytes, *, file: str = "<string>", fix: bool = False) -> str:
     """Format the text of a spec; comments are kept.
 
@@ -105,6 +119,42 @@ def format_spec(text: str | bytes, *, file: str = "<string>", fix: bool = False)
     from specfmt.text.formatting import format_text
 
     return format_text(text, file)
+
+
+def refactor(spec: ModelSpec) -> ModelSpec:
+    """Turn what stands in a spec several times into blocks.
+
+    Returns:
+        The same model: the same layers under the same names, their order aside; the spec itself if
+        it has blocks already, or none would make it shorter.
+
+    Raises:
+        SpecError: The spec has mistakes; all of them are listed.
+    """
+    from specfmt.folding.spec import refactor as function
+
+    _analyze(spec)
+    return function(spec)
+
+
+def refactor_text(text: str | bytes, *, file: str = "<string>") -> str:
+    """The same as `refactor` for the text of a spec, formatted; comments are kept.
+
+    Args:
+        text: YAML or JSON.
+        file: The file name shown in diagnostics.
+
+    Returns:
+        The text, in the same format (YAML or JSON).
+
+    Raises:
+        SpecError: The text has mistakes; all of them are listed.
+    """
+    from specfmt.folding.text import refactor_text as function
+
+    spec = loads(text, file=file)
+    _analyze(spec)
+    return function(text, spec, file)
 
 
 def starters() -> dict[str, str]:
@@ -371,6 +421,7 @@ def import_spec(
     content: bytes | None = None,
     *,
     input_shape: tuple[int | None, ...] | None = None,
+    blocks: Blocks = "none",
 ) -> Imported:
     """Import a saved model of any Keras version.
 
@@ -380,6 +431,8 @@ def import_spec(
         content: The content, if it is not to be read from the file; ``path`` is then only its name.
         input_shape: The input shape of a Sequential whose file has none, without the batch axis;
             None for an unknown size.
+        blocks: ``auto``: what stands in the model several times becomes blocks, as by `refactor`;
+            ``none`` (the default): one entry a layer.
 
     Returns:
         The spec, and warnings about what was kept as a custom layer, changed, or left out.
@@ -391,7 +444,7 @@ def import_spec(
     """
     from specfmt.migration import import_spec as function
 
-    return Imported(*function(path, content, input_shape=input_shape))
+    return Imported(*function(path, content, input_shape=input_shape, blocks=blocks))
 
 
 def from_keras_json(text: str | bytes) -> ModelSpec:
@@ -471,6 +524,7 @@ def convert(
     accept_changes: bool = False,
     force: bool = False,
     customs: Iterable[str] = (),
+    blocks: Blocks = "none",
     style: Style | None = None,
     axes: Axes | None = None,
     fidelity: Fidelity | None = None,
@@ -486,6 +540,7 @@ def convert(
             that saved the model.
         force: Replace existing files in the folder that differ from those to be written.
         customs: PyTorch classes of layers that specfmt does not know, as for `with_customs`.
+        blocks: Whether blocks are found, as for `import_spec`.
         style, axes, fidelity: How the PyTorch source is written, as for `generate`.
         say: Called with a description of each step.
         progress: Called for each weight, as in `convert_weights`.
@@ -507,6 +562,7 @@ def convert(
         accept_changes=accept_changes,
         force=force,
         customs=customs,
+        blocks=blocks,
         style=style,
         axes=axes,
         fidelity=fidelity,

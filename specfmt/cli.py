@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 import specfmt
 from specfmt.console.options import (
     ALLOW,
+    BLOCKS,
     CODE,
     CUSTOM,
     FILE,
@@ -34,7 +36,7 @@ from specfmt.reference.starters import NAMES as STARTERS
 from specfmt.targets.options import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from specfmt.diagnostics import Diagnostic
     from specfmt.spec.document import ModelSpec
@@ -81,6 +83,39 @@ def read_bytes(file: str) -> tuple[bytes, str]:
     if file == "-":
         return sys.stdin.buffer.read(), "<stdin>"
     return Path(file).read_bytes(), file
+
+
+def rewrite(
+    ctx: click.Context, files: tuple[str, ...], check: bool, verb: str, change: Callable[..., str]
+) -> None:
+    """Write files anew that a function of the public API changes, and say which.
+
+    Args:
+        ctx: The command, which exits: 1 for files with mistakes, or for any change with ``check``.
+        files: The files; ``-`` goes to stdout.
+        check: Write nothing.
+        verb: What is done to a file.
+        change: The function, which takes the text and the name of a file.
+    """
+    from specfmt.files import write_whole
+
+    problems: list[Diagnostic] = []
+    changed = False
+    for file, (content, name) in zip(files, map(read_bytes, files), strict=True):
+        try:
+            text = change(content, file=name)
+        except SpecError as error:
+            problems += error.diagnostics
+            continue
+        if file == "-" and not check:
+            click.echo(text, nl=False)
+        elif text.encode() != content:
+            changed = True
+            if not check:
+                write_whole(Path(file), text)
+            click.echo(f"would {verb} {name}" if check else f"{verb}ed {name}", err=True)
+    report(problems)
+    ctx.exit(1 if problems or (check and changed) else 0)
 
 
 def read_spec(file: str, customs: Iterable[str] = ()) -> ModelSpec:
@@ -137,36 +172,39 @@ def validate_command(
 @click.pass_context
 def fmt(ctx: click.Context, files: tuple[str, ...], check: bool, fix: bool) -> None:
     """Format specs; comments are kept."""
-    from specfmt.files import write_whole
+    rewrite(ctx, files, check, "reformat", partial(specfmt.format_spec, fix=fix))
 
-    problems: list[Diagnostic] = []
-    changed = False
-    for file, (content, name) in zip(files, map(read_bytes, files), strict=True):
-        try:
-            text = specfmt.format_spec(content, file=name, fix=fix)
-        except SpecError as error:
-            problems += error.diagnostics
-            continue
-        if file == "-" and not check:
-            click.echo(text, nl=False)
-        elif text.encode() != content:
-            changed = True
-            if not check:
-                write_whole(Path(file), text)
-            click.echo(f"{'would reformat' if check else 'reformatted'} {name}", err=True)
-    report(problems)
-    ctx.exit(1 if problems or (check and changed) else 0)
+
+@main.command()
+@FILES
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file would change.")
+@click.pass_context
+def refactor(ctx: click.Context, files: tuple[str, ...], check: bool) -> None:
+    """Turn what stands in specs several times into blocks; comments are kept."""
+    rewrite(ctx, files, check, "refactor", specfmt.refactor_text)
+
+
+@main.command()
+@FILE
+@OUT
+def expand(file: str, out: Path | None) -> None:
+    """Write the spec without blocks, with all its layers one by one."""
+    write(specfmt.dump(specfmt.expand(read_spec(file))), out)
 
 
 @main.command()
 @FILE
 @JSON
-def summary(file: str, as_json: bool) -> None:
+@click.option("--expand", is_flag=True, help="Show the layers in blocks one by one.")
+def summary(file: str, as_json: bool, expand: bool) -> None:
     """Show layers, shapes, parameters, arithmetic and memory."""
     from specfmt.console.summary import summary_text
 
     found = specfmt.summarize(read_spec(file))
-    click.echo(json.dumps(found.to_data(), indent=2) if as_json else summary_text(found, columns()))
+    if as_json:
+        click.echo(json.dumps(found.to_data(), indent=2))
+    else:
+        click.echo(summary_text(found, columns(), expand=expand))
 
 
 @main.command()
@@ -328,6 +366,7 @@ def weights(file: str, source: Path, out: Path, **options: Any) -> None:
 )
 @click.option("--force", is_flag=True, help="Replace files in the folder that differ.")
 @CUSTOM
+@BLOCKS
 @STYLE
 @PROGRAM
 @click.pass_context
@@ -412,6 +451,7 @@ def verify(
 
 @main.command("import")
 @click.argument("source", type=SavedType(dash=True))
+@BLOCKS
 @click.option(
     "--input-shape",
     type=ShapeType(),
@@ -419,14 +459,19 @@ def verify(
 )
 @ALLOW
 @OUT
-def import_(source: str, out: Path | None, input_shape: tuple[int | None, ...] | None) -> None:
+def import_(
+    source: str,
+    out: Path | None,
+    input_shape: tuple[int | None, ...] | None,
+    blocks: specfmt.Blocks,
+) -> None:
     """Write the spec of a saved Keras model.
 
     SOURCE is Keras JSON of any Keras version, a .keras or .h5 file, the folder of a SavedModel, or
     a tf.js model.json.
     """
     content = sys.stdin.buffer.read() if source == "-" else None
-    spec, warnings = specfmt.import_spec(source, content, input_shape=input_shape)
+    spec, warnings = specfmt.import_spec(source, content, input_shape=input_shape, blocks=blocks)
     report(warnings)
     write(specfmt.dump(spec), out)
 

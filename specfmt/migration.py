@@ -21,6 +21,7 @@ from specfmt.graph.customs import with_customs
 from specfmt.parity.report import Against, Report
 from specfmt.parity.run import verify
 from specfmt.parity.workers import TARGETS
+from specfmt.folding.spec import refactor
 from specfmt.spec.document import ModelSpec
 from specfmt.spec.foreign import foreign_classes
 from specfmt.targets.naming import module_name
@@ -80,6 +81,7 @@ def import_spec(
     content: bytes | None = None,
     *,
     input_shape: tuple[int | None, ...] | None = None,
+    blocks: str = "none",
 ) -> tuple[ModelSpec, list[Diagnostic]]:
     """The spec of a saved model, and warnings; see `specfmt.import_spec`."""
     file = str(path) if content is None else "<stdin>"
@@ -95,6 +97,8 @@ def import_spec(
             warnings = [*warnings, *changes, *foreign_code(spec)]
             if content is None and holds_unknown(spec):
                 spec = described(spec, Path(path))
+            if blocks == "auto":
+                spec = refactor(spec)
     except SpecError as error:
         raise of_file(error, file) from None
     return spec, [replace(warning, file=file) for warning in warnings]
@@ -118,6 +122,7 @@ def migrate(
     accept_changes: bool = False,
     force: bool = False,
     customs: Iterable[str] = (),
+    blocks: str = "none",
     style: Style | None = None,
     axes: Axes | None = None,
     fidelity: Fidelity | None = None,
@@ -140,6 +145,8 @@ def migrate(
             [replace(c, severity="error", hint=f"{c.hint}; {_ACCEPT}") for c in changes]
         )
     model = with_customs(model, customs)
+    if blocks == "auto":
+        model = refactor(model)
     say("writing PyTorch source")
     stem = module_name(model.name)
     files = {part: folder / f"{stem}{end}" for part, end in _ENDINGS.items()}

@@ -163,6 +163,7 @@ def test_a_user_s_file_is_checked_by_mypy(tmp_path: Path) -> None:
 COMMANDS: dict[str, tuple[tuple[str, ...], dict[str, str], set[str]]] = {
     "validate": (("check",), {"files": "text"}, {"form"}),
     "fmt": (("format_spec",), {"files": "text"}, {"check"}),
+    "refactor": (("refactor_text",), {"files": "text"}, {"check"}),
     "summary": (("summarize",), {"file": "spec"}, {"as_json"}),
     "generate": (("generate", "with_customs"), {"file": "spec"}, {"out"}),
     "train": (

@@ -18,7 +18,7 @@ PACKAGE = Path(specfmt.__file__).parent
 
 ROOMS = """
     version diagnostics extras files
-    text fields vocab layers spec graph lint
+    text fields vocab layers spec graph lint folding
     targets targets.training targets.keras targets.torch
     formats.config formats.source formats.read formats.keras3 formats.keras2 formats
     weights parity reference console migration api __init__ cli __main__

@@ -166,6 +166,13 @@ def chosen(name: str, choices: Sequence[str], help: str, short: str = "") -> Dec
     )
 
 
+BLOCKS = chosen(
+    "blocks",
+    ["auto", "none"],
+    "auto: what stands in the model several times becomes blocks.  none: one entry a layer.",
+)
+
+
 def together(*decorators: Decorator) -> Decorator:
     """Combine several options into one decorator; help lists them in this order."""
 

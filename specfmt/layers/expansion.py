@@ -3,7 +3,8 @@
 Each name inside a block is preceded by the name of the use: ``block1_0_conv``.  A layer whose
 ``when`` is false hands on what it would have read.  It is done at the level of plain data, so that
 what follows reads layers as if they had been written one by one.  With ``name: null`` a layer or a
-use inside has an automatic name, whatever the use around it is called.
+use inside has an automatic name, whatever the use around it is called: the one that Keras gives,
+which counts the layers before that have automatic names.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from specfmt.layers.blocks import (
     use_findings,
     uses_name,
 )
-from specfmt.layers.naming import Namer
+from specfmt.layers.naming import Counter, Namer
 from specfmt.vocab.naming import to_snake_case
 
 MAX_NAME = 500
@@ -100,6 +101,7 @@ class Expander(BlockScope):
         self.slots: list[int] = []
         self.reads: list[tuple[str, Path]] = []
         self.namer = Namer()
+        self.counter = Counter()
         self.steps = 0
         self.last = inputs[0] if len(inputs) == 1 else None
 
@@ -180,10 +182,14 @@ class Expander(BlockScope):
         local = frame.namer.name(str(kind), given, reused if isinstance(reused, str) else None)
         if given is not None:
             whole = given if is_whole(item["name"]) else f"{frame.call.name}_{given}"
-        elif frame.call.is_named and "name" not in data:
+        elif "name" in data:
+            whole = self.counter.next(str(kind))
+            if whole == self.namer.peek(str(kind)):
+                return local, {key: value for key, value in data.items() if key != "name"}
+        elif frame.call.is_named:
             whole = f"{frame.call.name}_{local}"
         else:
-            return local, {key: value for key, value in data.items() if value or key != "name"}
+            return local, data
         first: dict[str, Any] = {key: data[key] for key in KINDS if key in data}
         rest = {key: value for key, value in data.items() if key != "name"}
         return local, {**first, "name": whole, **rest}
@@ -202,6 +208,7 @@ class Expander(BlockScope):
 
     def _append(self, frame: Frame, index: int, entry: Any, local: str) -> None:
         name = self.namer.name(*self.naming(entry))
+        self.counter.count(self.naming(entry)[0], name)
         frame.items.append(len(self.entries))
         self.entries.append(entry)
         self.places.append(frame.place(index))

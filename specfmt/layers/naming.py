@@ -58,6 +58,33 @@ class Namer:
             return name or f"{key}_{ordinal + 1}"
         return name or (f"{key}_{ordinal}" if ordinal else key)
 
+    def peek(self, type_name: str) -> str:
+        """The name that the next entry of this type gets if it has none."""
+        key = to_snake_case(type_name)
+        ordinal = self.counts.get(key, 0)
+        return f"{key}_{ordinal}" if ordinal else key
+
+
+class Counter:
+    """The names that Keras gives to layers without one: those with another name do not count."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def next(self, type_name: str) -> str:
+        """The name that the next layer of this type would get."""
+        base = to_snake_case(type_name)
+        number = self.counts.get(base, 0)
+        return f"{base}_{number}" if number else base
+
+    def count(self, type_name: str, name: str) -> bool:
+        """Count a layer; whether its name is the one that it would get."""
+        same = name == self.next(type_name)
+        if same:
+            base = to_snake_case(type_name)
+            self.counts[base] = self.counts.get(base, 0) + 1
+        return same
+
 
 def is_automatic(name: str, type_name: str) -> bool:
     """Whether Keras would give this name automatically to an operation or layer of this class."""

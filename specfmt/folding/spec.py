@@ -7,14 +7,15 @@ from typing import Any
 from specfmt.graph.arguments import reads_previous
 from specfmt.layers.blocks import REQUIRED, Expanded
 from specfmt.layers.entries import Model, Reuse, naming
-from specfmt.layers.naming import Namer, automatic_names
-from specfmt.refactor.fold import fold
-from specfmt.refactor.listing import (
+from specfmt.layers.naming import Counter, Namer, automatic_names, is_automatic
+from specfmt.folding.fold import fold
+from specfmt.folding.listing import (
     TYPE_KEYS,
     Item,
     Listing,
     LocalNames,
     Ref,
+    by_numbers,
     depth_first,
     map_refs,
     refs_in,
@@ -29,35 +30,49 @@ def refactor(spec: ModelSpec) -> ModelSpec:
 
     See `specfmt.refactor`.
     """
+    found = folded(spec)
+    return spec if found is None else found[0]
+
+
+def folded(spec: ModelSpec) -> tuple[ModelSpec, Listing, dict[str, Any]] | None:
+    """The same model with blocks, its list of layers, and the spec as plain data.
+
+    Returns:
+        None if no block would save anything.
+    """
     if isinstance(spec.layers, Expanded) or not spec.inputs:
-        return spec
+        return None
     listing = read_listing(spec)
     if listing is None:
-        return spec
-    reserved = {to_snake_case(str(item.kind[1])) for item in listing.items}
-    blocks = fold(listing, reserved)
+        return None
+    blocks = fold(listing, {to_snake_case(str(item.kind[1])) for item in listing.items})
     if not blocks:
-        return spec
-    data = spec.to_data()
-    made: dict[str, Any] = {}
-    for key, value in data.items():
+        return None
+    counts_all = listing.counts_all
+    data: dict[str, Any] = {}
+    for key, value in spec.to_data().items():
         if key == "layers":
-            made["blocks"] = {name: write_block(block) for name, block in blocks.items()}
-            value = write_items(listing)
-        made[key] = value
-    made.setdefault("outputs", data.get("outputs"))
-    if made["outputs"] is None:
-        del made["outputs"]
-        end = automatic_names([naming(entry) for entry in spec.layers])[-1]
-        made["outputs"] = end
-    folded, problems = parse_document(made)
-    if folded is None or problems or not same_model(spec, folded):
-        return spec
-    if "outputs" not in data and folded.layers.last == made["outputs"]:  # type: ignore[attr-defined]
-        del made["outputs"]
-        folded, _ = parse_document(made)
-        assert folded is not None
-    return folded
+            data["blocks"] = {
+                name: write_block(block, counts_all) for name, block in blocks.items()
+            }
+            data[key] = write_items(listing, counts_all)
+        else:
+            data[key] = value
+    last = automatic_names([naming(entry) for entry in spec.layers])[-1]
+    found = _read_same(spec, data, last)
+    if found is None:  # the last entry is another one
+        data = {**data, "outputs": last}
+        found = _read_same(spec, data, last)
+    return None if found is None else (found, listing, data)
+
+
+def _read_same(spec: ModelSpec, data: dict[str, Any], last: str) -> ModelSpec | None:
+    """The spec of plain data; None if it is not the same model."""
+    found, problems = parse_document(data)
+    if found is None or problems or not isinstance(found.layers, Expanded):
+        return None
+    ends = found.layers.last if found.outputs is None else last
+    return found if ends == last and same_model(spec, found) else None
 
 
 def same_model(spec: ModelSpec, other: ModelSpec) -> bool:
@@ -125,6 +140,7 @@ def read_listing(spec: ModelSpec) -> Listing | None:
         fields = {k: v for k, v in data.items() if k not in (tag, "name", key)}
         item = Item((tag, data[tag]), fields, name, False, None)
         item.origin = data.get(key)
+        item.first, item.unnamed = len(items), entry.name is None
         items.append(item)
         known[name] = Ref(item)
 
@@ -156,27 +172,54 @@ def read_listing(spec: ModelSpec) -> Listing | None:
                     ref.source.fixed = True
     given = spec.to_data().get("outputs")
     outputs = list(refs_in(to_refs(given, find))) if given is not None else [Ref(items[-1])]
-    ordered = depth_first(items, outputs)
+    ordered = by_numbers(depth_first(items, outputs), _ranks(items))
     if len(ordered) != len(items):
         return None
-    _find_automatic(ordered, spec, names)
-    return Listing(None, inputs, ordered, outputs)
-
-
-def _find_automatic(items: list[Item], spec: ModelSpec, names: list[str]) -> None:
-    """Note the names that Keras would give by itself in this order."""
     kinds = {name: naming(entry) for entry, name in zip(spec.layers, names, strict=True)}
-    namer = Namer()
+    counts_all = _find_automatic(ordered, kinds)
+    in_order = all(item.first == place for place, item in enumerate(ordered))
+    return Listing(None, inputs, ordered, outputs, counts_all=counts_all, in_order=in_order)
+
+
+def _ranks(items: list[Item]) -> dict[int, int]:
+    """The numbers in the automatic names of the type that has the most of them, by `id`."""
+    by_type: dict[str, dict[int, int]] = {}
+    for item in items:
+        kind = str(item.kind[1])
+        if item.kind[0] == "type" and item.name and is_automatic(item.name, kind):
+            number = item.name.removeprefix(to_snake_case(kind)).lstrip("_")
+            by_type.setdefault(kind, {})[id(item)] = int(number or 0)
+    return max(by_type.values(), key=len, default={})
+
+
+def _find_automatic(items: list[Item], kinds: dict[str, Any]) -> bool:
+    """Note the names that Keras would give by itself in this order.
+
+    Returns:
+        Whether entries without a name would get them too, which count all others.
+    """
+    counter, namer = Counter(), Namer()
+    same = True
     for item in items:
         kind, _, reused = kinds[str(item.name)]
-        item.automatic = namer.name(kind, None, reused) == item.name
+        plain = namer.name(kind, None, reused)
+        known = to_snake_case(kind) == to_snake_case(str(item.kind[1]))
+        if counter.count(kind, str(item.name)) and known and reused is None:
+            item.automatic = True
+            same = same and plain == item.name
+    return same
 
 
 # --------------------------------------------------------------------------------- write
 
 
-def write_items(listing: Listing) -> list[dict[str, Any]]:
-    """The entries of a list as plain data."""
+def write_items(listing: Listing, counts_all: bool) -> list[dict[str, Any]]:
+    """The entries of a list as plain data.
+
+    Args:
+        listing: The list.
+        counts_all: Whether entries without a name get the automatic names that they have.
+    """
     local = LocalNames(listing)
 
     def write(ref: Ref) -> str:
@@ -190,9 +233,11 @@ def write_items(listing: Listing) -> list[dict[str, Any]]:
     before: Ref | None = Ref(0) if listing.block or len(listing.inputs) == 1 else None
     for item in listing.items:
         data: dict[str, Any] = {item.kind[0]: item.kind[1]}
-        if not item.automatic or (listing.block is None and not item.is_use):
+        if item.unnamed and listing.in_order:
+            pass
+        elif not item.automatic or (listing.block is None and not item.is_use):
             data["name"] = item.name
-        elif listing.block is not None and listing.is_named:
+        elif listing.block is not None and (listing.is_named or not (counts_all or item.is_use)):
             data["name"] = None
         data |= item.fields
         if item.edges != before or isinstance(item.edges, list):
@@ -204,14 +249,14 @@ def write_items(listing: Listing) -> list[dict[str, Any]]:
     return written
 
 
-def write_block(block: Listing) -> dict[str, Any]:
+def write_block(block: Listing, counts_all: bool) -> dict[str, Any]:
     """A block as plain data."""
     data: dict[str, Any] = {"description": block.description}
     if block.parameters:
         data["parameters"] = {name: default for name, default in block.parameters.items()}
     if len(block.inputs) > 1:
         data["inputs"] = list(block.inputs)
-    data["layers"] = write_items(block)
+    data["layers"] = write_items(block, counts_all)
     if block.outputs != [Ref(block.items[-1])]:
         local = LocalNames(block)
         data["outputs"] = [

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from specfmt.refactor.listing import Item, Listing
+from specfmt.folding.listing import Item, Listing
 from specfmt.vocab.naming import to_snake_case
 
 SHORT = {

@@ -8,10 +8,10 @@ from typing import Any
 
 from specfmt.layers.blocks import INPUT
 from specfmt.layers.registry import layer_class
-from specfmt.refactor.listing import Item, Listing, Ref, map_refs
-from specfmt.refactor.names import Naming, find_naming, like
-from specfmt.refactor.segments import MAX_INPUTS
-from specfmt.refactor.values import Parameters, Unequal
+from specfmt.folding.listing import Item, Listing, Ref, map_refs
+from specfmt.folding.names import Naming, find_naming, like
+from specfmt.folding.segments import MAX_INPUTS
+from specfmt.folding.values import Parameters, Unequal
 from specfmt.vocab.naming import to_snake_case
 
 MAX_PARAMETERS = 8
@@ -104,7 +104,9 @@ class _Unifier:
             given += len(values)
             name = None if naming.uses is None else naming.uses[number]
             edges: Any = reads[0] if len(reads) == 1 else list(reads)
-            uses.append(Item(("block", ""), values, name, naming.uses is None, edges))
+            use = Item(("block", ""), values, name, naming.uses is None, edges)
+            use.first = min(item.first for item in self.rows[number])
+            uses.append(use)
         weight = listing.weight
         count = len(self.parts)
         gain = count * (weight - 1) - (weight + 2)
@@ -145,18 +147,30 @@ class _Unifier:
             if any(row[place].is_use and "repeat" in row[place].fields for row in self.rows):
                 column = self._counted(place, column)
             columns.append(column)
-        found = find_naming(columns)
+        inside = [part.listing.block is not None for part in self.parts]
+        found = find_naming(columns, inside)
         if found is None:
             # Names of which some are automatic are given by the uses.
             columns = [[row[place].name for row in self.rows] for place in range(self.size)]
-            found = find_naming(columns)
+            found = find_naming(columns, inside)
             if found is None:
                 raise Unequal
+        if found.uses is not None:
+            self._check_names(found.uses)
         if found.open:
-            inside = any(part.listing.block is not None for part in self.parts)
-            if inside or any(self.rows[0][place].is_use for place in found.open):
+            if any(inside) or any(self.rows[0][place].is_use for place in found.open):
                 raise Unequal
         return found
+
+    def _check_names(self, uses: list[str]) -> None:
+        """No use has the name of another entry of its list."""
+        named = {(id(part.listing), use) for part, use in zip(self.parts, uses, strict=True)}
+        if len(named) < len(uses):
+            raise Unequal
+        for part, row, use in zip(self.parts, self.rows, uses, strict=True):
+            inside = sum(item.name == use for item in row)
+            if part.listing.count_of(use) > inside or use in part.listing.inputs:
+                raise Unequal
 
     def _counted(self, place: int, column: list[str | None]) -> list[str | None]:
         """The names of a use that is repeated in some of the parts: with the index in all."""

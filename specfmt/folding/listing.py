@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -39,6 +40,8 @@ class Item:
         fixed: Whether it must stay where it is, because it is called again, or is such a call.
         last: For a repeated use, the name of the last repetition.
         origin: For a repeated call, the entry that it calls again.
+        first: The index of the first entry that it stands for in the list that was read.
+        unnamed: Whether it has no name there.
     """
 
     kind: tuple[str, Any]
@@ -52,6 +55,8 @@ class Item:
     refs: list[Ref] = field(init=False)
     place: int = 0
     symbol: int = 0
+    first: int = 0
+    unnamed: bool = False
 
     def __post_init__(self) -> None:
         self.read(self.edges)
@@ -95,6 +100,9 @@ class Listing:
         is_named: Whether uses of the block have names, which those of the entries follow.
         parameters: Parameter -> its default, or ``required``.
         description: What the block does.
+        counts_all: Whether entries of the model without a name get the automatic names that they
+            have now.
+        in_order: Whether the entries are in the order in which they were read.
     """
 
     block: str | None
@@ -104,14 +112,24 @@ class Listing:
     is_named: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
     description: str = ""
+    counts_all: bool = True
+    in_order: bool = True
+    _names: Counter[str] | None = None
 
     @property
     def weight(self) -> int:
         """The number of statements of all its entries."""
         return sum(item.weight for item in self.items)
 
+    def count_of(self, name: str) -> int:
+        """How many entries have a name."""
+        if self._names is None:
+            self._names = Counter(item.name for item in self.items if item.name)
+        return self._names[name]
+
     def number(self) -> None:
         """Tell each entry its place."""
+        self._names = None
         for place, item in enumerate(self.items):
             item.place = place
 
@@ -174,8 +192,10 @@ def depth_first(items: Sequence[Item], outputs: Sequence[Ref]) -> list[Item]:
     order: list[Item] = []
     done: set[int] = set()
     for root in roots:
+        if id(root) in done:
+            continue
+        done.add(id(root))
         stack = [(root, iter(_needs(root)))]
-        done.add(id(root)) if id(root) not in done else stack.clear()
         while stack:
             item, needs = stack[-1]
             need = next((n for n in needs if id(n) not in done), None)
@@ -186,6 +206,25 @@ def depth_first(items: Sequence[Item], outputs: Sequence[Ref]) -> list[Item]:
                 done.add(id(need))
                 stack.append((need, iter(_needs(need))))
     return order
+
+
+def by_numbers(ordered: list[Item], ranks: Mapping[int, int]) -> list[Item]:
+    """The entries in the order in which a program made them, as numbers in their names say.
+
+    An entry without a number comes as soon as what it reads is there.
+
+    Args:
+        ordered: The entries, each after those that it reads.
+        ranks: The numbers of some entries, by `id`.
+    """
+    found = [ranks[id(item)] for item in ordered if id(item) in ranks]
+    if found == sorted(found):
+        return ordered
+    keys: dict[int, int] = {}
+    for item in ordered:
+        before = max((keys[id(need)] for need in _needs(item)), default=-1)
+        keys[id(item)] = max(before, ranks.get(id(item), -1))
+    return sorted(ordered, key=lambda item: keys[id(item)])
 
 
 def _needs(item: Item) -> list[Item]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from specfmt.refactor.describe import block_name, description
-from specfmt.refactor.listing import Item, Listing, Ref, map_refs
-from specfmt.refactor.names import counted
-from specfmt.refactor.repeats import repeated_parts
-from specfmt.refactor.segments import Segment, Symbols, chains, segments, wide_chains
-from specfmt.refactor.unify import Made, Part, unify
+from specfmt.folding.describe import block_name, description
+from specfmt.folding.listing import Item, Listing, Ref, map_refs
+from specfmt.folding.names import counted
+from specfmt.folding.repeats import repeated_parts
+from specfmt.folding.segments import Segment, Symbols, chains, segments, wide_chains
+from specfmt.folding.unify import Made, Part, unify
 
 FEWEST = 12
 """A list with fewer statements stays as it is."""
@@ -198,6 +198,7 @@ def merge_repeats(listing: Listing) -> None:
                     first.kind, {**first.fields, "repeat": count}, name, first.automatic,
                     first.edges, last=end.name,
                 )  # fmt: skip
+                use.first = first.first
                 instead[id(end)] = use
                 items.append(use)
             else:

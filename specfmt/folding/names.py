@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from specfmt.fields.errors import FieldError
+from specfmt.fields.expressions import parse_text
 from specfmt.layers.blocks import is_whole
 
 Column = Sequence[str | None]
@@ -32,14 +34,15 @@ class Naming:
     open: list[int]
 
 
-def find_naming(columns: Sequence[Column]) -> Naming | None:
+def find_naming(columns: Sequence[Column], inside: Sequence[bool]) -> Naming | None:
     """The naming that says the most of these names.
 
     Args:
         columns: For each entry its names in the uses.
+        inside: For each use whether it stands in a block itself.
 
     Returns:
-        None if only some of an entry's names are automatic, or names are of different kinds.
+        None if only some of an entry's names are automatic, or none says any.
     """
     named = []
     for number, column in enumerate(columns):
@@ -52,14 +55,17 @@ def find_naming(columns: Sequence[Column]) -> Naming | None:
     if not named:
         return Naming(None, inner, [])
     texts = {number: [str(name) for name in columns[number]] for number in named}
-    whole = {is_whole(name) for column in texts.values() for name in column}
-    if len(whole) > 1:
-        return None
     best: tuple[tuple[int, int, int], list[str], dict[int, str]] | None = None
     for number in _distinct(texts):
-        for uses in _candidates(texts[number], whole == {True}):
+        for uses in _candidates(texts[number]):
+            # A name that follows that of the use around it cannot have something before it.
+            follows = any(
+                among and not is_whole(name) for among, name in zip(inside, uses, strict=True)
+            )
             made = {
-                n: text for n, column in texts.items() if (text := _inner(column, uses)) is not None
+                n: text
+                for n, column in texts.items()
+                if (text := _inner(column, uses, follows)) is not None
             }
             plain = sum("$" not in text for text in made.values())
             score = (len(made), plain, len(uses[0]))
@@ -81,10 +87,8 @@ def _distinct(texts: dict[int, list[str]]) -> list[int]:
     return list(dict.fromkeys([next(iter(texts)), *numbers[:3]]))
 
 
-def _candidates(column: list[str], whole: bool) -> list[list[str]]:
+def _candidates(column: list[str]) -> list[list[str]]:
     """Names of the uses that one entry's names suggest, the longest first."""
-    if len(set(column)) != len(column):
-        return []
     prefix = os.path.commonprefix(column)
     suffix = os.path.commonprefix([name[::-1] for name in column])[::-1]
     starts = [0, *(m.end() for m in re.finditer("_", prefix) if m.end() <= len(prefix))]
@@ -98,20 +102,28 @@ def _candidates(column: list[str], whole: bool) -> list[list[str]]:
             uses = [name[start : len(name) - end] for name in column]
             if any(not name or name[0] == "_" or name[-1] == "_" for name in uses):
                 continue
-            if len(set(uses)) != len(uses) or any(is_whole(name) is not whole for name in uses):
+            if not all(map(_is_text, uses)):
                 continue
             found.append(uses)
     return found
 
 
-def _inner(column: list[str], uses: list[str]) -> str | None:
+def _is_text(name: str) -> bool:
+    try:
+        parse_text(name)
+    except FieldError:
+        return False
+    return True
+
+
+def _inner(column: list[str], uses: list[str], follows: bool) -> str | None:
     """What an entry's names are, in terms of those of the uses; None if they differ in that."""
     first, use = column[0], uses[0]
     start = first.find(use)
     while start >= 0:
         before, after = first[:start], first[start + len(use) :]
         if all(n == before + u + after for n, u in zip(column, uses, strict=True)):
-            if "$" in before or "$" in after:
+            if "$" in before or "$" in after or (before and follows):
                 return None
             if not before and after[:1] == "_" and len(after) > 1:
                 return after[1:]

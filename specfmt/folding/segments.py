@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specfmt.layers.registry import MODEL
-from specfmt.refactor.listing import Item, Listing, Ref, map_refs
+from specfmt.folding.listing import Item, Listing, Ref, map_refs
 
 WORK = 40
 """The most steps per entry in the search for segments; a graph that needs more is cut less."""
