@@ -50,6 +50,10 @@ class Fit:
         self.parameters = Parameters(values)
         found = expressions_in([] if block is None else block.layers)
         self.texts = list(dict.fromkeys(f"$({one.text})" for one in found))
+        written = [] if block is None else block.layers
+        entries = [entry for entry in written if isinstance(entry, dict)]
+        whens = [e["when"] for e in entries if isinstance(e.get("when"), str)]
+        self.conditions = [text if text.startswith("$(") else f"$({text[1:]})" for text in whens]
         self.used: dict[str, None] = {}
         self.stored: dict[str, None] = {}
 
@@ -84,7 +88,9 @@ class Fit:
             names = [f"$({name})" for name in self.parameters.varying]
             text = self._first([*names, *self.texts], items)
         if text is None:
-            text = self._first([*self._halves(), *self.parameters.candidates(items)], items)
+            text = self._first(self._halves(), items)
+        if text is None and not all(map(_is_small, items.values())):
+            text = self._first(self.parameters.candidates(items), items)
         if text is None:
             text = self._split(items)
         if text is None:
@@ -93,10 +99,13 @@ class Fit:
 
     def _split(self, wanted: Mapping[int, Any]) -> str | None:
         """``kernel_size // 2 if padding == 'same' else 0``: one value under a condition."""
-        flags = self.parameters.flags()
-        texts = (text for text in self.parameters.comparisons() if "== '" in text)
         tests = (f"$({node})" for text in self.texts for node in _tests(text))
-        for text in (*flags, *tests, *texts):
+        texts = (
+            text
+            for text in self.parameters.comparisons()
+            if "==" in text and not any(f"$({name})" in self.sizes for name in names_in(text))
+        )
+        for text in (*self.parameters.flags(), *self.conditions, *tests, *texts):
             if not self._is_usable(text):
                 continue
             sides: tuple[dict[int, Any], dict[int, Any]] = {}, {}
@@ -152,20 +161,24 @@ class Fit:
         return Formula(source_of(node))
 
     def condition(
-        self, pattern: Sequence[bool], given: Sequence[str], near: Collection[str] = ()
+        self,
+        pattern: Sequence[bool],
+        own: Sequence[str],
+        near: Collection[str],
+        others: Sequence[str],
     ) -> str | None:
         """The text that is true for exactly these samples; None if there is none.
 
         Args:
             pattern: Whether it is true, for each sample.
-            given: The conditions of the spec.
-            near: Names that are tried before others.
+            own: The condition of the entry.
+            near: The names in the entry.
+            others: The conditions of other entries.
         """
-        whole = [text if text.startswith("$") else f"$({text})" for text in given]
-        negated = [f"$(not ({text.removeprefix('$')}))" for text in whole]
         made = [*self.parameters.flags(), *self.parameters.comparisons()]
-        made.sort(key=lambda text: not any(name in near for name in names_in(text)))
-        for text in (*whole, *negated, *made):
+        close = [text for text in made if any(name in near for name in names_in(text))]
+        close.sort(key=lambda text: "= '" not in text)  # an activation says more than a size
+        for text in (*_with_negated(own), *close, *_with_negated(others), *made):
             if self._is_usable(text) and self._is_true(text, pattern):
                 return text
         return None
@@ -177,6 +190,12 @@ class Fit:
             return False
 
 
+def _with_negated(given: Sequence[str]) -> list[str]:
+    """Conditions of the spec, and their opposites."""
+    whole = [text if text.startswith("$") else f"$({text})" for text in given]
+    return [*whole, *(f"$(not ({text.removeprefix('$')}))" for text in whole)]
+
+
 def _tests(text: str) -> list[str]:
     """The conditions in a text of the spec."""
     return [
@@ -186,6 +205,11 @@ def _tests(text: str) -> list[str]:
         for part in ast.walk(piece.node)
         if isinstance(part, ast.IfExp)
     ]
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a number is too small to follow from sizes: a stride, a padding."""
+    return is_whole_number(value) and abs(value) < LIKE_CHANNELS
 
 
 def _is_odd(value: Any) -> bool:
