@@ -392,7 +392,7 @@ CASES = [
         (8, 8, 4),
         {
             "mb": {
-                "parameters": {"filters": "required", "expand": 1, "squeeze": 0.25, "stride": 1},
+                "parameters": {"filters": "required", "expand": 1, "stride": 1},
                 "layers": [
                     conv("expand_conv", "$(expand * 4)", 1, when="$(expand > 1)"),
                     layer("Activation", name="expand_act", activation="swish", when="$(expand > 1)"),

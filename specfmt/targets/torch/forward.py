@@ -266,9 +266,12 @@ class Forward:
         first, _, other = self.lines[-1].strip().partition(" = ")
         other = other.partition("  # ")[0]
         text = f"{first} = {other} if {self.closed} else {value}"
+        if self.closed in _negations(self.branch):
+            text = f"{first} = {value} if {self.branch} else {other}"
         if first.partition(":")[0] != target.partition(":")[0] or INDENT + len(text) > WIDTH:
             return False
         self.lines[-2:] = [text]
+        self.closed = ""
         return True
 
     def _known(self, line: Line) -> set[Tensor]:
