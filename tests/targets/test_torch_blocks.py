@@ -392,7 +392,7 @@ CASES = [
         (8, 8, 4),
         {
             "mb": {
-                "parameters": {"filters": "required", "expand": 1, "squeeze": 0.25, "stride": 1},
+                "parameters": {"filters": "required", "expand": 1, "stride": 1},
                 "layers": [
                     conv("expand_conv", "$(expand * 4)", 1, when="$(expand > 1)"),
                     layer("Activation", name="expand_act", activation="swish", when="$(expand > 1)"),
@@ -462,3 +462,134 @@ def test_blocks_and_flat_code_are_equal(case: Case) -> None:
     for one, other in zip(ours, theirs, strict=True):
         assert np.array_equal(one.numpy(), other.numpy(), equal_nan=True)
     assert permutes <= flat_permutes
+
+
+def _program(document: dict[str, Any], **options: Any) -> Any:
+    from specfmt.targets.torch.graph_lowering import lower_graph
+    from specfmt.targets.torch.program import Options
+
+    return lower_graph(build_graph(document), Options(**options))
+
+
+def _code(document: dict[str, Any], style: str = "subclass") -> str:
+    from specfmt.targets import torch as torch_target
+
+    return torch_target.generate_model(build_graph(document), style=style)
+
+
+def test_resnet50_is_as_short_as_by_hand() -> None:
+    document = {
+        "specfmt": 1,
+        "name": "resnet50",
+        "inputs": {"image": {"shape": [224, 224, 3]}},
+        "blocks": {"bottleneck": BOTTLENECK, "stage": STAGE},
+        "layers": [
+            layer("ZeroPadding2D", name="conv1_pad", padding=3),
+            conv("conv1_conv", 64, 7, strides=2),
+            layer("BatchNormalization", name="conv1_bn"),
+            layer("Activation", name="conv1_relu", activation="relu"),
+            layer("ZeroPadding2D", name="pool1_pad", padding=1),
+            layer("MaxPooling2D", name="pool1_pool", pool_size=3, strides=2),
+            use("stage", name="conv2", filters=64, depth=3),
+            use("stage", name="conv3", filters=128, depth=4, stride=2),
+            use("stage", name="conv4", filters=256, depth=6, stride=2),
+            use("stage", name="conv5", filters=512, depth=3, stride=2),
+            layer("GlobalAveragePooling2D", name="avg_pool"),
+            layer("Dense", name="predictions", units=1000, activation="softmax"),
+        ],
+    }
+    code = _code(document)
+    assert sum(bool(line.strip()) for line in code.splitlines()) <= 90
+    assert "skip = self.bn_0(self.conv_0(x)) if self.project else x" in code
+    assert "self.conv4 = stage(512, 256, depth=6, stride=2)" in code
+    assert "*(Bottleneck(4 * filters, filters) for _ in range(depth - 1))" in code
+    keys = [param.key for param in _program(document).parameters()]
+    assert "conv4.5.conv_3.weight" in keys
+    assert "conv2.0.bn_0.running_mean" in keys
+    assert "conv2.1.conv_0.weight" not in keys
+
+
+def test_keys_are_the_same_however_a_model_is_trained() -> None:
+    penalized = {
+        "parameters": {"units": "required", "rate": 0.0},
+        "layers": [
+            layer("Dense", name="dense", units="$units", activity_regularizer="l1"),
+            layer("Dropout", name="drop", rate="$rate", when="$(rate > 0)"),
+        ],
+    }
+    head = {
+        "parameters": {"units": "required"},
+        "layers": [layer("Dense", name="dense", units="$units", activation="softmax")],
+    }
+    document = {
+        "specfmt": 1,
+        "name": "net",
+        "inputs": {"x": {"shape": [6]}},
+        "blocks": {"penalized": penalized, "head": head},
+        "layers": [
+            use("penalized", name="a", units=5, rate=0.5),
+            use("penalized", name="b$i", units=5, repeat=3),
+            use("head", name="c$i", units=4, repeat=2),
+        ],
+    }
+    ways = ({}, {"trains": True}, {"logits": frozenset(["c1_dense"])}, {"fidelity": "exact"})
+    keys = [[param.key for param in _program(document, **way).parameters()] for way in ways]
+    assert all(found == keys[0] for found in keys)
+
+
+def test_a_block_that_is_used_once_is_written_inline() -> None:
+    document = {
+        "specfmt": 1,
+        "name": "net",
+        "inputs": {"x": {"shape": [6]}},
+        "blocks": {"one": {"parameters": {"n": 3}, "layers": [layer("Dense", units="$n")]}},
+        "layers": [use("one", name="a"), layer("Dense", name="out", units=2)],
+    }
+    assert _code(document).count("(nn.Module)") == 1
+
+
+def test_a_model_initializes_all_its_blocks() -> None:
+    import torch
+
+    document = CASES[0].document()
+    for style in ("auto", "subclass"):
+        torch.manual_seed(0)
+        model = execute(_code(document, style))
+        for name, value in model.named_parameters():
+            if value.ndim == 4:
+                fans = value[0].numel() + value[:, 0].numel()
+                assert value.abs().max() <= (6 / fans) ** 0.5
+            elif name.endswith("bias"):
+                assert not value.any(), name
+
+
+def test_nested_models_of_one_structure_are_one_class() -> None:
+    def down(number: int, size: int, channels: int) -> dict[str, Any]:
+        return layer(
+            "Model",
+            name=f"net_down_{number}",
+            inputs={"image": {"shape": [size, size, channels]}},
+            layers=[
+                layer("LayerNormalization", name=f"net_down_norm_{number}"),
+                conv(f"net_down_conv_{number}", 2 * channels, 2, strides=2),
+            ],
+        )
+
+    case = Case([down(0, 8, 3), down(1, 4, 6), down(2, 2, 12)], (8, 8, 3), name="down")
+    check_case(case)
+    code = _code(case.document())
+    assert code.count("(nn.Module)") == 2
+    assert "nn.Conv2d(in_channels, 2 * in_channels, 2, stride=2)" in code
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[8], CASES[13]], ids=str)
+def test_blocks_can_be_exported(case: Case) -> None:
+    import torch
+
+    model = execute(_code(case.document())).eval()
+    data = tuple(
+        torch.tensor(np.ascontiguousarray(channels_first(x, False))) for x in random_inputs(case)
+    )
+    exported = torch.export.export(model, data).module()
+    for one, other in zip(as_list(model(*data)), as_list(exported(*data)), strict=True):
+        assert torch.allclose(one, other)

@@ -243,9 +243,12 @@ class Forward:
         """
         inside = "    " if self.precision else ""
         if not self.branch:
+            self.closed = ""
             self.lines.append(f"{inside}{statement}")
             return
-        opposite = self.branch in (f"not {self.closed}", f"not ({self.closed})")
+        opposite = bool(self.closed) and (
+            self.branch in _negations(self.closed) or self.closed in _negations(self.branch)
+        )
         if len(self.lines) == self.begun and opposite:
             if may_join and self._join_branches(statement):
                 return
@@ -263,9 +266,12 @@ class Forward:
         first, _, other = self.lines[-1].strip().partition(" = ")
         other = other.partition("  # ")[0]
         text = f"{first} = {other} if {self.closed} else {value}"
+        if self.closed in _negations(self.branch):
+            text = f"{first} = {value} if {self.branch} else {other}"
         if first.partition(":")[0] != target.partition(":")[0] or INDENT + len(text) > WIDTH:
             return False
         self.lines[-2:] = [text]
+        self.closed = ""
         return True
 
     def _known(self, line: Line) -> set[Tensor]:
@@ -324,3 +330,8 @@ class Forward:
             return next(iter(names.values()))
         values = [*names.values(), *masks.values()]
         return ", ".join(values) + ("," if len(values) == 1 else "")
+
+
+def _negations(condition: str) -> tuple[str, str]:
+    """The texts of the opposite of a condition."""
+    return f"not {condition}", f"not ({condition})"

@@ -54,10 +54,10 @@ def lower_graph(graph: Graph, options: Options, scope: Scope | None = None) -> C
         program = _lower(graph, lowering, outermost=True)
     if lowering.problems:
         raise SpecError(lowering.problems)
+    lowering.stubs.define_classes(lowering.scope, graph.assumed)
     add_blocks(program, lowering.scope)
     if scope:
         scope.used |= lowering.scope.used
-    lowering.stubs.define_classes(lowering.scope, graph.assumed)
     return program
 
 

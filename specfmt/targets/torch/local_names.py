@@ -118,6 +118,7 @@ class LocalNames:
             for tensor in reads
             if self.last[tensor] == index and tensor not in self.returned
         }.intersection(held)
+        released -= {self.named[tensor] for tensor in outputs if tensor in self.named}
         self.free = [letter for letter in LETTERS if letter in released or letter in self.free]
         needed = [tensor for tensor in outputs if tensor in self.needed]
         for tensor in outputs:

@@ -120,10 +120,12 @@ def function_context(cls: BlockClass) -> FunctionContext:
 def under_conditions(lines: Sequence[tuple[str, str]]) -> list[str]:
     """Statements, each with its condition as source or an empty one, in ``if`` statements."""
     found: list[str] = []
-    before = ""
+    before = tested = ""
     for condition, line in lines:
         if condition and condition != before:
-            found.append(f"if {condition}:")
+            opposite = tested and tested == before and condition == f"not {tested}"
+            found.append("else:" if opposite else f"if {condition}:")
+            tested = "" if opposite else condition
         found.append(f"    {line}" if condition else line)
         before = condition
     return found

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from specfmt.fields.errors import FieldError
 from specfmt.fields.expressions import Expression, expressions_in, parse_text
-from specfmt.layers.blocks import Block
-from specfmt.targets.blocks.parameters import Parameters, is_whole_number, plain, same, source_of
+from specfmt.layers.blocks import INDEX, Block
+from specfmt.targets.blocks.parameters import (
+    Parameters,
+    is_whole_number,
+    names_in,
+    plain,
+    same,
+    source_of,
+)
 from specfmt.targets.torch.expr import Formula
 
 LIKE_CHANNELS = 8
@@ -43,6 +50,10 @@ class Fit:
         self.parameters = Parameters(values)
         found = expressions_in([] if block is None else block.layers)
         self.texts = list(dict.fromkeys(f"$({one.text})" for one in found))
+        written = [] if block is None else block.layers
+        entries = [entry for entry in written if isinstance(entry, dict)]
+        whens = [e["when"] for e in entries if isinstance(e.get("when"), str)]
+        self.conditions = [text if text.startswith("$(") else f"$({text[1:]})" for text in whens]
         self.used: dict[str, None] = {}
         self.stored: dict[str, None] = {}
 
@@ -77,7 +88,9 @@ class Fit:
             names = [f"$({name})" for name in self.parameters.varying]
             text = self._first([*names, *self.texts], items)
         if text is None:
-            text = self._first([*self._halves(), *self.parameters.candidates(items)], items)
+            text = self._first(self._halves(), items)
+        if text is None and not all(map(_is_small, items.values())):
+            text = self._first(self.parameters.candidates(items), items)
         if text is None:
             text = self._split(items)
         if text is None:
@@ -86,11 +99,14 @@ class Fit:
 
     def _split(self, wanted: Mapping[int, Any]) -> str | None:
         """``kernel_size // 2 if padding == 'same' else 0``: one value under a condition."""
-        flags = self.parameters.flags()
-        texts = (text for text in self.parameters.comparisons() if "== '" in text)
         tests = (f"$({node})" for text in self.texts for node in _tests(text))
-        for text in (*flags, *tests, *texts):
-            if not self.parameters.depends(text):
+        texts = (
+            text
+            for text in self.parameters.comparisons()
+            if "==" in text and not any(f"$({name})" in self.sizes for name in names_in(text))
+        )
+        for text in (*self.parameters.flags(), *self.conditions, *tests, *texts):
+            if not self._is_usable(text):
                 continue
             sides: tuple[dict[int, Any], dict[int, Any]] = {}, {}
             try:
@@ -119,9 +135,16 @@ class Fit:
 
     def _first(self, texts: Iterable[str], wanted: Mapping[int, Any]) -> str | None:
         for text in texts:
-            if self.parameters.depends(text) and self.parameters.fits(text, wanted):
+            if self._is_usable(text) and self.parameters.fits(text, wanted):
                 return text
         return None
+
+    def _is_usable(self, text: str) -> bool:
+        """Whether an expression depends on a parameter, and on the number of a use only if it may."""
+        parameters = self.parameters
+        if INDEX not in parameters.varying and INDEX in names_in(text):
+            return False
+        return parameters.depends(text)
 
     def formula(self, text: str, *, inner: bool = False) -> Formula:
         """A text of the spec as an expression of the code."""
@@ -137,14 +160,27 @@ class Fit:
                 part.id = ("self." if inner else "") + self.spelling.get(name, name)
         return Formula(source_of(node))
 
-    def condition(self, pattern: Sequence[bool], given: Sequence[str]) -> str | None:
-        """The text that is true for exactly these samples; None if there is none."""
-        whole = [text if text.startswith("$") else f"$({text})" for text in given]
-        negated = [f"$(not ({text.removeprefix('$')}))" for text in whole]
-        for texts in (whole, negated, self.parameters.flags(), self.parameters.comparisons()):
-            for text in texts:
-                if self.parameters.depends(text) and self._is_true(text, pattern):
-                    return text
+    def condition(
+        self,
+        pattern: Sequence[bool],
+        own: Sequence[str],
+        near: Collection[str],
+        others: Sequence[str],
+    ) -> str | None:
+        """The text that is true for exactly these samples; None if there is none.
+
+        Args:
+            pattern: Whether it is true, for each sample.
+            own: The condition of the entry.
+            near: The names in the entry.
+            others: The conditions of other entries.
+        """
+        made = [*self.parameters.flags(), *self.parameters.comparisons()]
+        close = [text for text in made if any(name in near for name in names_in(text))]
+        close.sort(key=lambda text: "= '" not in text)  # an activation says more than a size
+        for text in (*_with_negated(own), *close, *_with_negated(others), *made):
+            if self._is_usable(text) and self._is_true(text, pattern):
+                return text
         return None
 
     def _is_true(self, text: str, pattern: Sequence[bool]) -> bool:
@@ -152,6 +188,12 @@ class Fit:
             return self.parameters.is_condition(text, pattern)
         except FieldError:
             return False
+
+
+def _with_negated(given: Sequence[str]) -> list[str]:
+    """Conditions of the spec, and their opposites."""
+    whole = [text if text.startswith("$") else f"$({text})" for text in given]
+    return [*whole, *(f"$(not ({text.removeprefix('$')}))" for text in whole)]
 
 
 def _tests(text: str) -> list[str]:
@@ -163,6 +205,11 @@ def _tests(text: str) -> list[str]:
         for part in ast.walk(piece.node)
         if isinstance(part, ast.IfExp)
     ]
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a number is too small to follow from sizes: a stride, a padding."""
+    return is_whole_number(value) and abs(value) < LIKE_CHANNELS
 
 
 def _is_odd(value: Any) -> bool:

@@ -8,13 +8,13 @@ and chosen only if it gives the right value.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from specfmt.graph.model import Graph
 from specfmt.targets.blocks.lines import NoFitError
 from specfmt.targets.blocks.merge import merged_order
-from specfmt.targets.blocks.parameters import plain, same
+from specfmt.targets.blocks.parameters import names_in, plain, same
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.torch.blocks.arguments import (
     KEYWORDS,
@@ -28,7 +28,7 @@ from specfmt.targets.torch.blocks.model import BlockBody, BlockClass, BlockDef
 from specfmt.targets.torch.blocks.naming import entry_name, hints, plural, turned
 from specfmt.targets.torch.blocks.parameters import parameters_of
 from specfmt.targets.torch.blocks.repeated import bracketed, fit_repeated, texts_of
-from specfmt.targets.torch.blocks.skeleton import DEFAULTS, FIXED, is_plain
+from specfmt.targets.torch.blocks.skeleton import DEFAULTS, by_parts, is_plain
 from specfmt.targets.torch.class_builder import RESERVED, ClassBuilder
 from specfmt.targets.torch.expr import Call, Expr, Name, SelfAttr, Tensor
 from specfmt.targets.torch.program import ClassProgram
@@ -66,6 +66,7 @@ class Joiner:
         self.steps: list[Step] = []
         self.present: list[frozenset[int]] = []
         self.extras: dict[str, Any] = {}
+        self.conditions: dict[tuple[frozenset[int], frozenset[str]], str] = {}
 
     def _empty(self) -> ClassProgram:
         one = self.parts[0]
@@ -172,12 +173,17 @@ class Joiner:
         entry = self.block.layers[where[0]] if len(where) == 1 and where[0] != "" else {}
         own = [entry["when"]] if isinstance(entry, dict) and "when" in entry else []
         others = [e["when"] for e in self.block.layers if isinstance(e, dict) and "when" in e]
-        given = [text for text in (*own, *others) if isinstance(text, str)]
-        text = self.fit.condition(pattern, given)
+        near = {name for text in self._step_hints((where,)).values() for name in names_in(text)}
+        opposite = frozenset(range(len(self.parts))) - present, frozenset(near)
+        if opposite in self.conditions:
+            return f"$(not ({self.conditions[opposite].removeprefix('$')}))"
+        texts = [[text for text in whens if isinstance(text, str)] for whens in (own, others)]
+        text = self.fit.condition(pattern, texts[0], near, texts[1])
         if text is None:
             base = entry_name(self.block, where[0])[0] if entry else "more"
             name = self._extra(f"with_{base}", dict(enumerate(pattern)))
             text = f"$({name})"
+        self.conditions[present, frozenset(near)] = text
         return text
 
     def _extra(self, preferred: str, wanted: Mapping[int, Any]) -> str:
@@ -414,34 +420,8 @@ class Joiner:
             return self._call(items, texts, inner=inner)
         if isinstance(first, Name):
             return first
-        if isinstance(first, Expr) and is_dataclass(first):
-            made = {}
-            for f in fields(first):
-                parts = {n: getattr(item, f.name) for n, item in items.items()}
-                value = parts[next(iter(parts))]
-                if f.name in FIXED and all(same(plain(p), plain(value)) for p in parts.values()):
-                    made[f.name] = value
-                else:
-                    made[f.name] = self._expr(parts, texts, inner=inner)
-            return type(first)(**made)
-        if isinstance(first, dict):
-            return {
-                key: self._expr({n: i[key] for n, i in items.items()}, texts, inner=inner)
-                for key in first
-            }
-        if isinstance(first, (tuple, list)):
-            return type(first)(
-                self._expr({n: item[k] for n, item in items.items()}, texts, inner=inner)
-                for k in range(len(first))
-            )
-        if isinstance(first, slice):
-            ends = ("start", "stop", "step")
-            return slice(
-                *(
-                    self._expr({n: getattr(i, end) for n, i in items.items()}, texts, inner=inner)
-                    for end in ends
-                )
-            )
+        if isinstance(first, (Expr, dict, tuple, list, slice)):
+            return by_parts(items, lambda parts: self._expr(parts, texts, inner=inner))
         if first is None or first is Ellipsis:
             return first
         return self._hole(items, (), "size", inner=inner)

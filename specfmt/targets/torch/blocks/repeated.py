@@ -36,7 +36,10 @@ def fit_repeated(inner: Fit, samples: Sequence[tuple[int, Any]], texts: Sequence
             return found
     head = {k: value for k, (i, value) in enumerate(samples) if i == 0}
     tail = {k: value for k, (i, value) in enumerate(samples) if i > 0}
-    first, rest = inner.value(head, texts), inner.value(tail, texts)
+    first = _without_number(inner, head, texts)
+    rest = _without_number(inner, tail, texts) if tail else None
+    if first is None or rest is None:
+        raise DiffersError(f"no expression for {list(wanted.values())[:4]}")
     inner.used["i"] = None
     return Formula(f"{source(first)} if i == 0 else {source(rest)}")
 

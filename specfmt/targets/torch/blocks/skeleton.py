@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
+from specfmt.targets.blocks.parameters import plain, same
 from specfmt.targets.torch.blocks.model import BlockDef
 from specfmt.targets.torch.expr import Call, Expr, Name, SelfAttr, Tensor
 from specfmt.targets.torch.initializers import statements
@@ -124,3 +126,28 @@ def of_definition(
         item.initializes_itself,
         bias if "bias" not in item.ctor.kwargs else None,
     )
+
+
+def by_parts(items: Mapping[int, Any], join: Callable[[Mapping[int, Any]], Any]) -> Any:
+    """One structure for several of the same form.
+
+    Args:
+        items: Use -> its structure: an expression, list, tuple, dict or slice.
+        join: Makes one part of one of each use.
+    """
+    first = next(iter(items.values()))
+    if isinstance(first, dict):
+        return {key: join({n: item[key] for n, item in items.items()}) for key in first}
+    if isinstance(first, (tuple, list)):
+        parts = range(len(first))
+        return type(first)(join({n: item[k] for n, item in items.items()}) for k in parts)
+    if isinstance(first, slice):
+        ends = ("start", "stop", "step")
+        return slice(*(join({n: getattr(i, end) for n, i in items.items()}) for end in ends))
+    made = {}
+    for f in fields(first):
+        found = {n: getattr(item, f.name) for n, item in items.items()}
+        value = found[next(iter(found))]
+        equal = f.name in FIXED and all(same(plain(one), plain(value)) for one in found.values())
+        made[f.name] = value if equal else join(found)
+    return type(first)(**made)
