@@ -51,7 +51,8 @@ def block_name(listing: Listing, uses: Sequence[Item], taken: set[str]) -> str:
 
 
 def _is_stage(listing: Listing) -> bool:
-    return any(item.is_use and "repeat" in item.fields for item in listing.items)
+    repeated = any("repeat" in item.fields for item in listing.items)
+    return repeated and all(item.is_use for item in listing.items)
 
 
 def _common_word(uses: Sequence[Item]) -> str:

@@ -191,14 +191,14 @@ def merge_repeats(listing: Listing) -> None:
     instead: dict[int, Item] = {}
     for run in runs:
         while run:
-            count, name = _named_run(run)
+            count, name = _named_run(run, listing.block is not None)
             if count > 1:
                 first, end = run[0], run[count - 1]
                 use = Item(
                     first.kind, {**first.fields, "repeat": count}, name, first.automatic,
                     first.edges, last=end.name,
                 )  # fmt: skip
-                use.first = first.first
+                use.first, use.out = first.first, end.out
                 instead[id(end)] = use
                 items.append(use)
             else:
@@ -234,13 +234,13 @@ def _continues(before: Item, item: Item, last: list[int]) -> bool:
     )
 
 
-def _named_run(run: list[Item]) -> tuple[int, str | None]:
+def _named_run(run: list[Item], inside: bool) -> tuple[int, str | None]:
     """How many uses from the first on can be one repeated use, and its name."""
     if run[0].automatic:
         return len(run), None
     names = [item.name or "" for item in run]
     for count in range(len(run), 1, -1):
-        name = counted(names[:count])
+        name = counted(names[:count], inside)
         if name is not None:
             return count, name
     return 1, None

@@ -42,6 +42,7 @@ class Item:
         origin: For a repeated call, the entry that it calls again.
         first: The index of the first entry that it stands for in the list that was read.
         unnamed: Whether it has no name there.
+        out: In the model's list, the name of the layer whose output it gives.
     """
 
     kind: tuple[str, Any]
@@ -57,6 +58,7 @@ class Item:
     symbol: int = 0
     first: int = 0
     unnamed: bool = False
+    out: str = ""
 
     def __post_init__(self) -> None:
         self.read(self.edges)
@@ -103,6 +105,7 @@ class Listing:
         counts_all: Whether entries of the model without a name get the automatic names that they
             have now.
         in_order: Whether the entries are in the order in which they were read.
+        layer_names: The names of all layers of the model.
     """
 
     block: str | None
@@ -114,6 +117,7 @@ class Listing:
     description: str = ""
     counts_all: bool = True
     in_order: bool = True
+    layer_names: frozenset[str] = frozenset()
     _names: Counter[str] | None = None
 
     @property

@@ -133,11 +133,20 @@ def _inner(column: list[str], uses: list[str], follows: bool) -> str | None:
     return None
 
 
-def counted(names: Sequence[str]) -> str | None:
-    """The name of a repeated use, with the index in it, that gives these names; None if none does."""
+def counted(names: Sequence[str], inside: bool = False) -> str | None:
+    """The name of a repeated use, with the index in it, that gives these names; None if none does.
+
+    Args:
+        names: The names of the repetitions.
+        inside: Whether they stand in a block, where a name that is one expression is whole.
+    """
     first = names[0]
     match = re.fullmatch(r"(.*?)(\d+)", first, re.S)
-    if match is not None and (match[2] == "0" or match[2][0] != "0"):
+    if (
+        match is not None
+        and not (inside and not match[1])
+        and (match[2] == "0" or match[2][0] != "0")
+    ):
         start = int(match[2])
         if list(names) == [f"{match[1]}{start + k}" for k in range(len(names))]:
             return f"{match[1]}${f'(i + {start})' if start else 'i'}"

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from specfmt.layers.registry import MODEL
 from specfmt.folding.listing import Item, Listing, Ref, map_refs
+from specfmt.layers.registry import MODEL
 
 WORK = 40
 """The most steps per entry in the search for segments; a graph that needs more is cut less."""

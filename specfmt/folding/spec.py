@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.arguments import reads_previous
-from specfmt.layers.blocks import REQUIRED, Expanded
-from specfmt.layers.entries import Model, Reuse, naming
-from specfmt.layers.naming import Counter, Namer, automatic_names, is_automatic
 from specfmt.folding.fold import fold
 from specfmt.folding.listing import (
     TYPE_KEYS,
@@ -21,6 +17,10 @@ from specfmt.folding.listing import (
     refs_in,
     to_refs,
 )
+from specfmt.graph.arguments import reads_previous
+from specfmt.layers.blocks import REQUIRED, Expanded
+from specfmt.layers.entries import Model, Reuse, naming
+from specfmt.layers.naming import Counter, Namer, automatic_names, is_automatic
 from specfmt.spec.document import ModelSpec, parse_document
 from specfmt.vocab.naming import to_snake_case
 
@@ -140,7 +140,7 @@ def read_listing(spec: ModelSpec) -> Listing | None:
         fields = {k: v for k, v in data.items() if k not in (tag, "name", key)}
         item = Item((tag, data[tag]), fields, name, False, None)
         item.origin = data.get(key)
-        item.first, item.unnamed = len(items), entry.name is None
+        item.first, item.unnamed, item.out = len(items), entry.name is None, name
         items.append(item)
         known[name] = Ref(item)
 
@@ -178,7 +178,10 @@ def read_listing(spec: ModelSpec) -> Listing | None:
     kinds = {name: naming(entry) for entry, name in zip(spec.layers, names, strict=True)}
     counts_all = _find_automatic(ordered, kinds)
     in_order = all(item.first == place for place, item in enumerate(ordered))
-    return Listing(None, inputs, ordered, outputs, counts_all=counts_all, in_order=in_order)
+    return Listing(
+        None, inputs, ordered, outputs,
+        counts_all=counts_all, in_order=in_order, layer_names=frozenset(names),
+    )  # fmt: skip
 
 
 def _ranks(items: list[Item]) -> dict[int, int]:

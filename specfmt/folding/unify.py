@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.layers.blocks import INPUT
-from specfmt.layers.registry import layer_class
 from specfmt.folding.listing import Item, Listing, Ref, map_refs
 from specfmt.folding.names import Naming, find_naming, like
 from specfmt.folding.segments import MAX_INPUTS
 from specfmt.folding.values import Parameters, Unequal
+from specfmt.layers.blocks import INPUT
+from specfmt.layers.registry import layer_class
 from specfmt.vocab.naming import to_snake_case
+
+NUMBER = re.compile(r"\$\(i \+ (\d+)\)|(0|[1-9][0-9]{0,8})")
+"""A name that is a number, counted up if it is that of a repeated use."""
 
 MAX_PARAMETERS = 8
 """The most parameters of a block."""
@@ -76,6 +80,7 @@ class _Unifier:
         self.rows = [part.items for part in parts]
         self.size = len(self.rows[0])
         self.parameters = Parameters(len(parts))
+        self.first: tuple[str, list[int]] | None = None
 
     def made(self) -> Made:
         inputs = self._inputs()
@@ -105,12 +110,14 @@ class _Unifier:
             name = None if naming.uses is None else naming.uses[number]
             edges: Any = reads[0] if len(reads) == 1 else list(reads)
             use = Item(("block", ""), values, name, naming.uses is None, edges)
+            use.out = self.rows[number][-1].out
             use.first = min(item.first for item in self.rows[number])
             uses.append(use)
         weight = listing.weight
         count = len(self.parts)
         gain = count * (weight - 1) - (weight + 2)
-        cost = 0.5 * len(defaults) + 0.1 * given + 0.3 * count * len(naming.open)
+        texts = sum(not self._is_numbered(place) for place in naming.open)
+        cost = 0.5 * len(defaults) + 0.1 * given + 0.5 * count * texts
         return Made(listing, self.parts, uses, outputs, gain - cost)
 
     def _inputs(self) -> list[list[Ref]]:
@@ -158,9 +165,31 @@ class _Unifier:
         if found.uses is not None:
             self._check_names(found.uses)
         if found.open:
-            if any(inside) or any(self.rows[0][place].is_use for place in found.open):
+            uses = [place for place in found.open if self.rows[0][place].is_use]
+            if any(inside) or not all(self._is_numbered(place) for place in uses):
                 raise Unequal
         return found
+
+    def _is_numbered(self, place: int) -> bool:
+        """Whether the names of an entry are numbers in all parts."""
+        found = [NUMBER.fullmatch(str(row[place].name)) for row in self.rows]
+        return all(found) and len({match[1] is None for match in found if match}) == 1
+
+    def _numbered(self, place: int) -> str:
+        """The name of an entry as a number that is counted from a parameter."""
+        found = [NUMBER.fullmatch(str(row[place].name)) for row in self.rows]
+        column = [int(match[1] or match[2]) for match in found if match]
+        if self.first is None:
+            self.first = self.parameters.add("first", column), column
+        name, base = self.first
+        steps = {number - start for number, start in zip(column, base, strict=True)}
+        if len(steps) > 1:
+            name, steps = self.parameters.add("first", column), {0}
+        (step,) = steps
+        count = "" if not step else f" {'+' if step > 0 else '-'} {abs(step)}"
+        if found[0] and found[0][1] is not None:
+            return f"$(i + {name}{count})"
+        return f"$({name}{count})" if count else f"${name}"
 
     def _check_names(self, uses: list[str]) -> None:
         """No use has the name of another entry of its list."""
@@ -171,6 +200,8 @@ class _Unifier:
             inside = sum(item.name == use for item in row)
             if part.listing.count_of(use) > inside or use in part.listing.inputs:
                 raise Unequal
+            if use in part.listing.layer_names and use != row[-1].out:
+                raise Unequal  # the name would mean another tensor
 
     def _counted(self, place: int, column: list[str | None]) -> list[str | None]:
         """The names of a use that is repeated in some of the parts: with the index in all."""
@@ -203,8 +234,10 @@ class _Unifier:
                 key: self.parameters.value(key, column) for key, column in columns[place].items()
             }
             name = naming.inner[place]
-            if place in naming.open:
-                texts = [str(row[place].name) for row in self.rows]
+            texts = [str(row[place].name) for row in self.rows]
+            if place in naming.open and self._is_numbered(place):
+                name = self._numbered(place)
+            elif place in naming.open:
                 known = self.parameters.known.get(repr(texts))
                 name = known or "$" + self.parameters.add(_snake(item.kind[1]), texts)
 

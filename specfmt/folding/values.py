@@ -110,6 +110,7 @@ class Parameters:
 
     def add(self, key: str, column: Sequence[Any]) -> str:
         """A new parameter, named after the field."""
+        key = "depth" if key == "repeat" else key
         base = key if key.isidentifier() and key.isascii() else "value"
         base = base + "_" if keyword.iskeyword(base) or base in TAKEN else base
         name, number = base, 1
