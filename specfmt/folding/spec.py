@@ -172,6 +172,10 @@ def read_listing(spec: ModelSpec) -> Listing | None:
                     ref.source.fixed = True
     given = spec.to_data().get("outputs")
     outputs = list(refs_in(to_refs(given, find))) if given is not None else [Ref(items[-1])]
+    if given is not None:
+        for ref in outputs:  # a name in `outputs:` must not be inside a block
+            if isinstance(ref.source, Item):
+                ref.source.fixed = True
     ordered = by_numbers(depth_first(items, outputs), _ranks(items))
     if len(ordered) != len(items):
         return None
@@ -256,7 +260,7 @@ def write_block(block: Listing, counts_all: bool) -> dict[str, Any]:
     """A block as plain data."""
     data: dict[str, Any] = {"description": block.description}
     if block.parameters:
-        data["parameters"] = {name: default for name, default in block.parameters.items()}
+        data["parameters"] = dict(block.parameters)
     if len(block.inputs) > 1:
         data["inputs"] = list(block.inputs)
     data["layers"] = write_items(block, counts_all)

@@ -10,13 +10,16 @@ from typing import Any
 from specfmt.folding.listing import Item, Listing, Ref, map_refs
 from specfmt.folding.names import Naming, find_naming, like
 from specfmt.folding.segments import MAX_INPUTS
-from specfmt.folding.values import Parameters, Unequal
+from specfmt.folding.values import Parameters, UnequalError
 from specfmt.layers.blocks import INPUT
 from specfmt.layers.registry import layer_class
 from specfmt.vocab.naming import to_snake_case
 
 NUMBER = re.compile(r"\$\(i \+ (\d+)\)|(0|[1-9][0-9]{0,8})")
 """A name that is a number, counted up if it is that of a repeated use."""
+
+TYPE_WORDS = frozenset({"conv", "conv2d", "bn", "dense", "relu", "layer", "conv1d", "norm"})
+"""Words for types in the names of layers."""
 
 MAX_PARAMETERS = 8
 """The most parameters of a block."""
@@ -69,7 +72,7 @@ def unify(parts: Sequence[Part], blocks: Mapping[str, Listing]) -> Made | None:
     """
     try:
         return _Unifier(parts, blocks).made()
-    except Unequal:
+    except UnequalError:
         return None
 
 
@@ -96,7 +99,7 @@ class _Unifier:
         )
         defaults = self.parameters.defaults()
         if len(defaults) > MAX_PARAMETERS:
-            raise Unequal
+            raise UnequalError
         listing.parameters = defaults
         uses = []
         given = 0
@@ -117,7 +120,7 @@ class _Unifier:
         count = len(self.parts)
         gain = count * (weight - 1) - (weight + 2)
         texts = sum(not self._is_numbered(place) for place in naming.open)
-        cost = 0.5 * len(defaults) + 0.1 * given + 0.5 * count * texts
+        cost = 0.5 * len(defaults) + 0.1 * given + count * texts * (0.1 + 0.2 * texts)
         return Made(listing, self.parts, uses, outputs, gain - cost)
 
     def _inputs(self) -> list[list[Ref]]:
@@ -131,7 +134,7 @@ class _Unifier:
             )
             found.append(list(reads))
         if not 1 <= len(found[0]) <= MAX_INPUTS or len({len(reads) for reads in found}) > 1:
-            raise Unequal
+            raise UnequalError
         return found
 
     def _outputs(self) -> list[int]:
@@ -142,7 +145,7 @@ class _Unifier:
             inside = [p for p in range(part.start, part.end + 1) if last[p] > part.end]
             found |= {place - part.start for place in inside}
         if found != {self.size - 1}:
-            raise Unequal
+            raise UnequalError
         return [self.size - 1]
 
     # ------------------------------------------------------------------------------ names
@@ -161,13 +164,13 @@ class _Unifier:
             columns = [[row[place].name for row in self.rows] for place in range(self.size)]
             found = find_naming(columns, inside)
             if found is None:
-                raise Unequal
+                raise UnequalError
         if found.uses is not None:
             self._check_names(found.uses)
         if found.open:
             uses = [place for place in found.open if self.rows[0][place].is_use]
             if any(inside) or not all(self._is_numbered(place) for place in uses):
-                raise Unequal
+                raise UnequalError
         return found
 
     def _is_numbered(self, place: int) -> bool:
@@ -195,13 +198,13 @@ class _Unifier:
         """No use has the name of another entry of its list."""
         named = {(id(part.listing), use) for part, use in zip(self.parts, uses, strict=True)}
         if len(named) < len(uses):
-            raise Unequal
+            raise UnequalError
         for part, row, use in zip(self.parts, self.rows, uses, strict=True):
             inside = sum(item.name == use for item in row)
             if part.listing.count_of(use) > inside or use in part.listing.inputs:
-                raise Unequal
+                raise UnequalError
             if use in part.listing.layer_names and use != row[-1].out:
-                raise Unequal  # the name would mean another tensor
+                raise UnequalError  # the name would mean another tensor
 
     def _counted(self, place: int, column: list[str | None]) -> list[str | None]:
         """The names of a use that is repeated in some of the parts: with the index in all."""
@@ -217,7 +220,7 @@ class _Unifier:
             if "repeat" not in row[place].fields and name is not None:
                 name = like(name, str(patterns[0]))
                 if name is None:
-                    raise Unequal
+                    raise UnequalError
             result.append(name)
         return result
 
@@ -225,7 +228,13 @@ class _Unifier:
 
     def _items(self, inputs: list[list[Ref]], naming: Naming) -> list[Item]:
         columns = [self._columns(place) for place in range(self.size)]
-        self.parameters.prepare([(key, column) for each in columns for key, column in each.items()])
+        self.parameters.prepare(
+            [
+                (key, layer_word(naming.inner[place]), column)
+                for place, each in enumerate(columns)
+                for key, column in each.items()
+            ]
+        )
         first = self.rows[0]
         numbers = {ref: Ref(number) for number, ref in enumerate(inputs[0])}
         made: list[Item] = []
@@ -269,14 +278,14 @@ class _Unifier:
 
         expected = shape(0)
         if any(shape(number) != expected for number in range(1, len(self.parts))):
-            raise Unequal
+            raise UnequalError
 
     def _columns(self, place: int) -> dict[str, list[Any]]:
         """The values of every field of an entry in all parts."""
         row = [items[place] for items in self.rows]
         kinds = {item.kind for item in row}
         if len(kinds) > 1 or any(item.fixed for item in row):
-            raise Unequal
+            raise UnequalError
         keys = list(dict.fromkeys(key for item in row for key in item.fields))
         found = {}
         for key in keys:
@@ -300,7 +309,7 @@ class _Unifier:
         if isinstance(value, tuple) and all(isinstance(v, (int, float)) for v in value):
             return list(value) if len(set(value)) > 1 else value[0]
         if field_ is None or field_.is_required() or not isinstance(value, (bool, int, float, str)):
-            raise Unequal
+            raise UnequalError
         return value
 
 
@@ -317,3 +326,10 @@ def escaped(value: Any) -> Any:
 
 def _snake(kind: Any) -> str:
     return to_snake_case(str(kind))
+
+
+def layer_word(name: str | None) -> str:
+    """What a parameter is called after a layer of this name: without the word for its type."""
+    words = [word for word in (name or "").lower().split("_") if word not in TYPE_WORDS]
+    text = "_".join(words)
+    return text if text.isidentifier() and text.isascii() else ""

@@ -18,7 +18,7 @@ MAX_NUMBERS = 40
 TAKEN = (*USE_FIELDS, INDEX, "x", "y", "z", "type", "op", "true", "false", "null", "chr")
 
 
-class Unequal(Exception):
+class UnequalError(Exception):
     """Structures that cannot become one block."""
 
 
@@ -35,13 +35,31 @@ class Parameters:
         self.known: dict[str, str] = {}
         self.taken: set[str] = set(TAKEN)
         self.bases: dict[str, tuple[str, list[int]]] = {}
+        self.names: dict[str, str] = {}
 
-    def prepare(self, columns: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Find which fields are multiples of others.
+    def prepare(self, columns: Sequence[tuple[str, str, Sequence[Any]]]) -> None:
+        """Find which fields are multiples of others, and names for parameters.
+
+        A parameter has the name of its field; if several of that field vary, each follows the name
+        of its layer.
 
         Args:
-            columns: The fields to come, each with its values in the uses.
+            columns: The fields to come, each with a word for its layer and its values in the uses.
         """
+        self._find_bases([(key, column) for key, _, column in columns])
+        own: dict[str, dict[str, str]] = {}
+        for key, word, column in columns:
+            text = repr(list(column))
+            varies = text not in self.bases and len(set(map(repr, column))) > 1
+            if varies and text not in self.names and not isinstance(column[0], (list, dict)):
+                self.names[text] = key
+                own.setdefault(key, {})[text] = word
+        for key, found in own.items():
+            for text, word in found.items():
+                if len(found) > 1 and word:
+                    self.names[text] = f"{word}_{key}"
+
+    def _find_bases(self, columns: Sequence[tuple[str, Sequence[Any]]]) -> None:
         numbers: dict[str, tuple[str, list[int]]] = {}
         for key, column in columns:
             if len(set(map(repr, column))) > 1 and all(type(v) is int and v > 0 for v in column):
@@ -60,7 +78,7 @@ class Parameters:
             return first
         if all(isinstance(v, dict) for v in column):
             if any(list(v) != list(first) for v in column):
-                raise Unequal
+                raise UnequalError
             return {k: self.value(k, [v[k] for v in column]) for k in first}
         if all(isinstance(v, (list, tuple)) and len(v) == len(first) for v in column):
             parts = list(zip(*column, strict=True))
@@ -70,7 +88,7 @@ class Parameters:
             if len(set(map(repr, varying))) == 1 or all(self._known(part) for part in varying):
                 return [self.value(key, part) for part in parts]
         if any(isinstance(v, dict) for v in column):
-            raise Unequal
+            raise UnequalError
         return self._known(column) or "$" + self.add(key, column)
 
     def _known(self, column: Sequence[Any]) -> str | None:
@@ -110,6 +128,7 @@ class Parameters:
 
     def add(self, key: str, column: Sequence[Any]) -> str:
         """A new parameter, named after the field."""
+        key = self.names.get(repr(list(column)), key)
         key = "depth" if key == "repeat" else key
         base = key if key.isidentifier() and key.isascii() else "value"
         base = base + "_" if keyword.iskeyword(base) or base in TAKEN else base

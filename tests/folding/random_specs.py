@@ -91,7 +91,8 @@ class RandomSpec:
     def plant(self, motif: list[tuple[Entry, list[int]]], number: int) -> None:
         """Add a motif once or a few times in a row, with other values."""
         for again in range(self.random.choice([1, 2, 3, 5])):
-            start, made = self.tensors[-1], []
+            start = self.tensors[-1]
+            made: list[str] = []
             if self.random.random() < 0.1:
                 start = self.random.choice(self.tensors)
             kernel, rate = self.random.choice([1, 3]), self.random.choice([0.1, 0.2])

@@ -227,7 +227,7 @@ def tangled(count: int) -> dict[str, Any]:
 
 def nested(count: int) -> dict[str, Any]:
     """A model of skips inside skips."""
-    layers = [
+    layers: list[dict[str, Any]] = [
         {"type": "Activation", "name": f"down{n}", "activation": "relu"} for n in range(count)
     ]
     before = f"down{count - 1}"
