@@ -87,6 +87,17 @@ def dump(spec: ModelSpec) -> str:
     return dump_yaml(spec.to_data())
 
 
+def expand(spec: ModelSpec) -> ModelSpec:
+    """Write out the uses of blocks.
+
+    Returns:
+        The same model without blocks, with all its layers one by one.
+    """
+    from specfmt.spec.expand import expand as function
+
+    return function(spec)
+
+
 def format_spec(text: str | bytes, *, file: str = "<string>", fix: bool = False) -> str:
     """Format the text of a spec; comments are kept.
 

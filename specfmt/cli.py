@@ -186,13 +186,25 @@ def refactor(ctx: click.Context, files: tuple[str, ...], check: bool) -> None:
 
 @main.command()
 @FILE
+@OUT
+def expand(file: str, out: Path | None) -> None:
+    """Write the spec without blocks, with all its layers one by one."""
+    write(specfmt.dump(specfmt.expand(read_spec(file))), out)
+
+
+@main.command()
+@FILE
 @JSON
-def summary(file: str, as_json: bool) -> None:
+@click.option("--expand", is_flag=True, help="Show the layers in blocks one by one.")
+def summary(file: str, as_json: bool, expand: bool) -> None:
     """Show layers, shapes, parameters, arithmetic and memory."""
     from specfmt.console.summary import summary_text
 
     found = specfmt.summarize(read_spec(file))
-    click.echo(json.dumps(found.to_data(), indent=2) if as_json else summary_text(found, columns()))
+    if as_json:
+        click.echo(json.dumps(found.to_data(), indent=2))
+    else:
+        click.echo(summary_text(found, columns(), expand=expand))
 
 
 @main.command()

@@ -28,14 +28,16 @@ READ: Final = 8
 Row = tuple[str, str, str, str, str]
 
 
-def summary_text(summary: Summary, width: int = WIDTH) -> str:
+def summary_text(summary: Summary, width: int = WIDTH, *, expand: bool = False) -> str:
     """The summary as a text table.
 
     Args:
         summary: The summary.
         width: The width of the terminal in columns.
+        expand: Show the layers in blocks one by one, not the uses of the blocks.
     """
-    lines = [table([HEAD, *_rows(summary)], right=(HEAD.index("params"),), width=width), ""]
+    rows = _rows(summary, expand=expand)
+    lines = [table([HEAD, *rows], right=(HEAD.index("params"),), width=width), ""]
     lines += [f"{name:<12}{text}" for name, text in _totals(summary)]
     return "\n".join(lines)
 
@@ -54,7 +56,7 @@ def summary_html(summary: Summary) -> str:
 
     In a model with many layers the middle rows are replaced by one with their number.
     """
-    rows = list(_rows(summary))
+    rows = list(_rows(summary, expand=False))
     hidden = len(rows) - FIRST - LAST
     if hidden > 0:
         more = f'<td colspan="{len(HEAD)}"><em>{hidden:,} rows are not shown</em></td>'
@@ -88,10 +90,10 @@ def findings_html(name: str, diagnostics: Sequence[Diagnostic]) -> str:
     return f"<p>{escape(name)} has mistakes:</p>\n<ul>\n" + "\n".join(items) + "\n</ul>"
 
 
-def _rows(summary: Summary) -> Iterable[Row]:
+def _rows(summary: Summary, *, expand: bool) -> Iterable[Row]:
     for item in summary.inputs:
         yield item.name, "input", _typed(item.text, item.dtype), "", ""
-    for layer in summary.layers:
+    for layer in summary.layers if expand else summary.folded:
         yield (
             layer.name,
             layer.type,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from specfmt.graph.model import Graph, Node, Value
+from specfmt.graph.model import Graph, Node, Use, Value
 from specfmt.graph.symbolic import show_value
 from specfmt.layers.base import Shape
 
@@ -82,6 +82,8 @@ class Summary:
         name: The model's name.
         inputs, outputs: Its inputs and outputs, in order.
         layers: Its layer calls in topological order; a nested model is one of them.
+        folded: The same with each use of a block as one call, whose type is ``block`` and the name of
+            the block.
         params: The number of parameters of the layers of which it is known.
         trainable: The number of trainable ones.
         macs: Multiply-accumulates per sample.
@@ -93,6 +95,7 @@ class Summary:
     inputs: tuple[TensorSummary, ...]
     outputs: tuple[TensorSummary, ...]
     layers: tuple[LayerSummary, ...]
+    folded: tuple[LayerSummary, ...]
     params: int
     trainable: int
     macs: int
@@ -126,6 +129,7 @@ def summarize(graph: Graph) -> Summary:
         _tensors(graph.inputs),
         _tensors(graph.outputs),
         tuple(map(_layer, graph.nodes)),
+        _folded(graph),
         params=graph.count(),
         trainable=graph.count(trainable=True),
         macs=graph.macs,
@@ -169,4 +173,36 @@ def _layer(node: Node) -> LayerSummary:
         trainable=(unit.count(trainable=True) if first else 0) if known else None,
         texts=tuple(map(show_value, node.outputs)),
         dtypes=tuple(value.dtype for value in node.outputs),
+    )
+
+
+def _folded(graph: Graph) -> tuple[LayerSummary, ...]:
+    """The calls, with the uses of blocks folded."""
+    shown: dict[Value, str] = {}
+    found = []
+    for item in graph.nodes if graph.items is None else graph.items:
+        layer = _use(item) if isinstance(item, Use) else _layer(item)
+        read = item.inputs if isinstance(item, Use) else tuple(item.inputs())
+        names = tuple(shown.get(value, value.name) for value in read)
+        found.append(replace(layer, inputs=names))
+        if isinstance(item, Use):
+            for number, value in enumerate(item.outputs):
+                shown.setdefault(value, f"{layer.name}:{number}" if number else layer.name)
+    return tuple(found)
+
+
+def _use(use: Use) -> LayerSummary:
+    """The use of a block as one call."""
+    layers = list(map(_layer, use.nodes()))
+    counts = [layer.params for layer in layers]
+    trained = [layer.trainable for layer in layers]
+    return LayerSummary(
+        use.call.name,
+        f"block {use.call.kind}",
+        (),
+        tuple(value.shape for value in use.outputs),
+        params=None if None in counts else sum(count or 0 for count in counts),
+        trainable=None if None in trained else sum(count or 0 for count in trained),
+        texts=tuple(map(show_value, use.outputs)),
+        dtypes=tuple(value.dtype for value in use.outputs),
     )

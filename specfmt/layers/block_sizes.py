@@ -98,6 +98,7 @@ class Sizes:
     def __init__(self, blocks: Mapping[str, Block]) -> None:
         self.blocks = blocks
         self._found: dict[tuple[str, str], int] = {}
+        self._smallest: dict[str, int] = {}
         self._parts: dict[str, tuple[int, list[dict[str, Any]]]] = {}
 
     def of_use(self, use: dict[str, Any], values: Mapping[str, Any]) -> int:
@@ -115,6 +116,8 @@ class Sizes:
             return self._once(use, block, {**values, INDEX: 0})
         if not any(_uses_index(item) for item in parameters_of(use).values()):
             return min(count * self._once(use, block, values), MAX_LAYERS + 1)
+        if count * self._least(use["block"]) > MAX_LAYERS:
+            return MAX_LAYERS + 1
         total = 0
         for number in range(count):
             total += self._once(use, block, {**values, INDEX: number})
@@ -138,6 +141,18 @@ class Sizes:
                     break
             self._found[case] = min(total, MAX_LAYERS + 1)
         return self._found[case]
+
+    def _least(self, kind: str) -> int:
+        """The least that a block stands for, whatever the values of its parameters."""
+        if kind not in self._smallest and kind in self.blocks:
+            total, uses = self._parts_of(kind, self.blocks[kind].layers)
+            for use in uses:
+                count = use.get("repeat")
+                often = "when" not in use and type(count) is int and 0 < count <= MAX_LAYERS
+                inner = 1 if "when" in use else self._least(use["block"])
+                total += (count if often and count else 1) * inner
+            self._smallest[kind] = min(total, MAX_LAYERS + 1)
+        return self._smallest.get(kind, 1)
 
     def _parts_of(self, kind: str, entries: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
         """What a block counts without the uses in it, and these."""

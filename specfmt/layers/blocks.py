@@ -137,6 +137,10 @@ class Block(SpecModel):
     layers: Annotated[Any, BodyRule()]
     outputs: Annotated[Any, Nullable(NamesRule())] = None
 
+    def explicit_arguments(self) -> dict[str, Any]:
+        given = super().explicit_arguments()
+        return {name: given[name] for name in type(self).model_fields if name in given}
+
     def to_data(self) -> dict[str, Any]:
         data: dict[str, Any] = super().to_data()
         for key in ("inputs", "outputs"):

@@ -323,7 +323,8 @@ def _explained(finding: Diagnostic, item: dict[str, Any]) -> Diagnostic:
         return replace(finding, hint="`when:` is for the entries of blocks")
     received: Any = item
     for key in finding.path:
-        received = received[key] if isinstance(received, (dict, list)) else None
+        found = received.get(key) if isinstance(received, dict) else None
+        received = received[int(key)] if isinstance(received, list) else found
     if finding.code == "SF123" and not finding.hint and is_computed(received):
         return replace(finding, hint="expressions are for the entries of `blocks:`")
     return finding

@@ -17,6 +17,7 @@ from pydantic_core import core_schema
 from specfmt.fields.model import COMMON_FIELDS, to_data
 from specfmt.fields.rules import branch_schema, choice_schema
 from specfmt.fields.validation import keys_of
+from specfmt.layers.blocks import ENTRY_KINDS, Block, BlockUse
 from specfmt.layers.entries import InputSpec, Model, Reuse, nest_schema
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.layers.registry import MODEL, layer_class, op_class
@@ -55,7 +56,9 @@ def json_schema() -> dict[str, Any]:
         "tensors": nest_schema(),
         "reuse": object_schema(Reuse),
         "train": object_schema(TrainSpec),
-        "entry": _entry(),
+        "entry": _entry(""),
+        "block": object_schema(Block),
+        "use": {**_body(object_schema(BlockUse)), "additionalProperties": True},
         "operands": _OPERANDS,
         "layer": choice_schema("type", {name: f"layer_{name}" for name in (*INDEX, MODEL)}),
     }
@@ -72,27 +75,69 @@ def json_schema() -> dict[str, Any]:
     for kind in MODULES:
         defs |= _word_defs(kind)
     defs["word_Custom"] = object_schema(term_class("", CUSTOM), tag=("type", CUSTOM))
+    defs = _shared_fields(defs) | defs | {"computed": _COMPUTED}
+    bodies = _bodies(defs)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "specfmt model spec, version 1",
         **object_schema(ModelSpec),
-        "$defs": _shared_fields(defs) | defs,
+        "$defs": defs | _shared_fields(bodies, BODY) | bodies,
     }
 
 
-def _shared_fields(defs: dict[str, Any]) -> dict[str, Any]:
+_COMPUTED: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "pattern": "\\$"},
+        {"type": "array", "contains": {"$ref": "#/$defs/computed"}},
+        {
+            "type": "object",
+            "not": {"additionalProperties": {"not": {"$ref": "#/$defs/computed"}}},
+        },
+    ]
+}
+"""A value with an expression in it."""
+
+
+def _bodies(defs: dict[str, Any]) -> dict[str, Any]:
+    """The definitions of entries of blocks: any field may have an expression."""
+    bodies = {"body_entry": _entry(BODY)}
+    for name, definition in defs.items():
+        if name == "reuse" or name.startswith(("layer_", "op_")):
+            bodies[f"{BODY}{name}"] = _body(definition)
+    bodies[f"{BODY}layer_{MODEL}"]["properties"]["layers"] = {
+        "type": "array",
+        "items": {"$ref": "#/$defs/body_entry"},
+    }
+    return bodies
+
+
+def _body(definition: dict[str, Any]) -> dict[str, Any]:
+    """The definition of a kind of entry of a block."""
+    properties = {}
+    for key, schema in {"when": _WHEN, **definition["properties"]}.items():
+        known = {"description": schema["description"]} if "description" in schema else {}
+        kind = key in ("type", "op", "block")
+        either = {**known, "anyOf": [schema, {"$ref": "#/$defs/computed"}]}
+        properties[key] = schema if kind else either
+    return {**definition, "properties": properties}
+
+
+_WHEN = {"type": "boolean", "description": "Whether the entry stands."}
+
+
+def _shared_fields(defs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Move the schemas of fields that many classes share to ``$defs``."""
     uses: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for definition in defs.values():
         for name, schema in definition.get("properties", {}).items():
-            if len(schema) > 1:
+            if len(schema) > 1 or "anyOf" in schema:
                 key = (name, json.dumps(schema, sort_keys=True))
                 uses.setdefault(key, []).append(definition["properties"])
     shared: dict[str, Any] = {}
     for (name, _), holders in uses.items():
         if len(holders) < SHARED_FROM:
             continue
-        label = f"field_{name}"
+        label = f"{prefix}field_{name}"
         while label in shared:
             label += "_"
         shared[label] = holders[0][name]
@@ -173,23 +218,31 @@ def _own_first(keys: dict[str, str]) -> list[tuple[str, str]]:
     return sorted(keys.items(), key=lambda item: item[1] in COMMON_FIELDS)
 
 
-def _entry() -> dict[str, Any]:
+BODY = "body_"
+"""The beginning of the names of definitions for entries of blocks."""
+
+
+def _entry(prefix: str) -> dict[str, Any]:
     """An entry of a layer list.
 
-    The keys of a ``reuse`` or ``op`` entry are allowed only if it has that key, so that for a layer
-    an editor suggests only the layer's own fields.
+    The keys of a ``reuse``, ``op`` or ``block`` entry are allowed only if it has that key, so that for
+    a layer an editor suggests only the layer's own fields.
+
+    Args:
+        prefix: What the names of the definitions of its kinds begin with.
     """
-    types = {name: f"layer_{name}" for name in (*INDEX, MODEL)}
+    types = {name: f"{prefix}layer_{name}" for name in (*INDEX, MODEL)}
     operations = {"op": {"type": "string", "enum": list(OPERATIONS)}}
     return {
         "type": "object",
         "properties": {"type": {"type": "string", "enum": list(types)}},
-        "oneOf": [{"required": ["type"]}, {"required": ["reuse"]}, {"required": ["op"]}],
+        "oneOf": [{"required": [kind]} for kind in ENTRY_KINDS],
         "allOf": [
             *(branch_schema("type", name, ref) for name, ref in types.items()),
-            {"if": {"required": ["reuse"]}, "then": {"$ref": "#/$defs/reuse"}},
+            {"if": {"required": ["reuse"]}, "then": {"$ref": f"#/$defs/{prefix}reuse"}},
+            {"if": {"required": ["block"]}, "then": {"$ref": "#/$defs/use"}},
             {"if": {"required": ["op"]}, "then": {"properties": operations}},
-            *(branch_schema("op", name, f"op_{name}") for name in OPERATIONS),
+            *(branch_schema("op", name, f"{prefix}op_{name}") for name in OPERATIONS),
         ],
     }
 

@@ -69,6 +69,11 @@ def fix_document(root: Item) -> None:
     """Rewrite the former spellings of a document in place."""
     if root.kind == "map":
         _fix_model(root, ModelSpec)
+        blocks = find(root, "blocks")
+        for block in () if blocks is None else blocks.value.entries:
+            body = find(block.value, "layers")
+            for entry in () if body is None else body.value.entries:
+                _fix_layer(entry.value)
 
 
 # ------------------------------------------------------------------------------ models

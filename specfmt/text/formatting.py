@@ -25,15 +25,17 @@ _ROOT_ORDER = (
     "name",
     "description",
     "style",
+    "parameters",
     "inputs",
+    "blocks",
     "layers",
     "outputs",
     "train",
 )
-_LAYER_FIRST = ("type", "reuse", "op", "block", "class", "name")
+_LAYER_FIRST = ("type", "reuse", "op", "block", "class", "name", "when")
 _LAYER_LAST = ("inputs", "layers", "outputs")
 
-Role = Literal["root", "layers", "layer", "section", "models", "ports", "value"]
+Role = Literal["root", "layers", "layer", "section", "blocks", "block", "ports", "value"]
 
 
 def format_text(
@@ -138,11 +140,12 @@ def _format_json(data: Any) -> str:
 # ------------------------------------------------------------------------------ order
 
 _ROLES: dict[Role, dict[str, Role]] = {
-    "root": {"inputs": "section", "layers": "layers", "train": "section", "blocks": "models"},
+    "root": {"inputs": "section", "layers": "layers", "train": "section", "blocks": "blocks"},
+    "block": {"layers": "layers"},
     "layer": {"inputs": "ports", "layers": "layers"},
 }
-_CHILDREN: dict[Role, Role] = {"layers": "layer", "models": "root"}
-_FORCED = ("section", "layers", "models")
+_CHILDREN: dict[Role, Role] = {"layers": "layer", "blocks": "block"}
+_FORCED = ("section", "layers", "blocks", "block")
 
 
 def _child_role(role: Role, name: str) -> Role:
@@ -151,7 +154,7 @@ def _child_role(role: Role, name: str) -> Role:
 
 def _rank(role: Role, name: str) -> int:
     """A key's rank in its mapping; keys of equal rank keep their order."""
-    if role == "root":
+    if role in ("root", "block"):
         return _ROOT_ORDER.index(name) if name in _ROOT_ORDER else len(_ROOT_ORDER)
     if role != "layer":
         return 0

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from specfmt import analyze, generate, loads, to_keras_json
+from specfmt.graph.model import Graph
 from specfmt.targets.keras import generate_model
 
 PICTURE = "inputs: {image: {shape: [16, 16, 3]}}\n"
@@ -377,7 +378,7 @@ layers:
 """,
 )
 document(
-    "tensors_inside_read_from_outside",
+    "an_output_that_one_use_does_not_need",
     ["unit"],
     """
 blocks:
@@ -385,12 +386,73 @@ blocks:
     parameters: {units: required}
     layers:
       - {type: Dense, name: one, units: $units}
-      - {type: Dense, name: two, units: $units}
+      - {type: Dense, name: two, units: $units, inputs: x}
+    outputs: [one, two]
 layers:
   - {block: unit, name: a, units: 3}
   - {block: unit, name: b, units: 4}
   - {block: unit, name: c, units: 5}
-  - {type: Concatenate, name: all, inputs: [b_one, c]}
+  - {type: Concatenate, name: all, inputs: ["a:1", "b", "c:1", "c:0"]}
+""",
+)
+document(
+    "layers_in_a_row",
+    ["conv", "conv_block"],
+    """
+blocks:
+  conv_block:
+    description: Convolutions, then half the size
+    parameters: {filters: required, depth: 2, norm: false}
+    layers:
+      - {block: conv, name: conv$(i + 1), filters: $filters, repeat: $depth}
+      - {type: BatchNormalization, name: bn, when: $norm}
+      - {type: MaxPooling2D, name: pool}
+  conv:
+    parameters: {filters: required}
+    layers:
+      - {type: Conv2D, name: conv, filters: $filters, kernel_size: 3, padding: same}
+      - {type: ReLU, name: relu}
+layers:
+  - {block: conv_block, name: block1, filters: 4}
+  - {block: conv_block, name: block2, filters: 8, norm: true}
+  - {block: conv_block, name: block3, filters: 6, depth: 3}
+  - {block: conv, name: last, filters: 5, repeat: 2}
+  - {type: Flatten}
+  - {type: Dense, units: 10, activation: softmax}
+""",
+)
+document(
+    "automatic_names_in_a_row",
+    ["unit"],
+    """
+blocks:
+  unit:
+    parameters: {units: required}
+    layers: [{type: Dense, units: $units}, {type: Dropout, rate: 0.5}]
+layers:
+  - {block: unit, units: 4}
+  - {type: Dense, units: 3}
+  - {block: unit, units: 5}
+""",
+)
+document(
+    "a_row_inside_a_model",
+    ["unit", "unit_2"],
+    """
+blocks:
+  unit:
+    parameters: {units: required}
+    layers: [{type: Dense, name: dense, units: $units}, {type: ReLU, name: relu}]
+layers:
+  - {block: unit, name: a, units: 4}
+  - {type: Add, name: two, inputs: [a, a]}
+  - type: Model
+    name: row
+    inputs: {code: {shape: [16, 16, 4]}}
+    layers:
+      - {block: unit, name: b, units: 4}
+      - {block: unit, name: c, units: 3}
+  - {block: unit, name: d, units: 2}
 """,
 )
 document(
@@ -513,6 +575,63 @@ layers:
 )
 
 
+TRAIN = """
+  - {type: Dense, name: digit, units: 10, activation: softmax}
+train:
+  data: {source: sklearn, name: digits, test_split: 0.2}
+  loss: sparse_categorical_crossentropy
+  optimizer: adam
+  epochs: 1
+  batch_size: 32
+"""
+
+RESNET50 = """specfmt: 1
+name: resnet50
+description: Names what is in a picture, one of 1,000 things.
+
+inputs:
+  image: {shape: [224, 224, 3]}
+
+blocks:
+  bottleneck:
+    description: Adds to x what three convolutions make of it; project fits x to the sum.
+    parameters: {filters: required, stride: 1, project: false}
+    layers:
+      - {type: Conv2D, name: 0_conv, when: $project, filters: $(4 * filters), kernel_size: 1, strides: $stride}
+      - {type: BatchNormalization, name: 0_bn, when: $project, epsilon: 1.001e-5}
+      - {type: Conv2D, name: 1_conv, filters: $filters, kernel_size: 1, strides: $stride, inputs: x}
+      - {type: BatchNormalization, name: 1_bn, epsilon: 1.001e-5}
+      - {type: Activation, name: 1_relu, activation: relu}
+      - {type: Conv2D, name: 2_conv, filters: $filters, kernel_size: 3, padding: same}
+      - {type: BatchNormalization, name: 2_bn, epsilon: 1.001e-5}
+      - {type: Activation, name: 2_relu, activation: relu}
+      - {type: Conv2D, name: 3_conv, filters: $(4 * filters), kernel_size: 1}
+      - {type: BatchNormalization, name: 3_bn, epsilon: 1.001e-5}
+      - {type: Add, name: add, inputs: [0_bn, 3_bn]}
+      - {type: Activation, name: out, activation: relu}
+  stage:
+    description: Bottlenecks in a row, the first one with stride and a projection.
+    parameters: {filters: required, depth: required, stride: 1}
+    layers:
+      - {block: bottleneck, name: block1, filters: $filters, stride: $stride, project: true}
+      - {block: bottleneck, name: block$(i + 2), filters: $filters, repeat: $(depth - 1)}
+
+layers:
+  - {type: ZeroPadding2D, name: conv1_pad, padding: 3}
+  - {type: Conv2D, name: conv1_conv, filters: 64, kernel_size: 7, strides: 2}
+  - {type: BatchNormalization, name: conv1_bn, epsilon: 1.001e-5}
+  - {type: Activation, name: conv1_relu, activation: relu}
+  - {type: ZeroPadding2D, name: pool1_pad, padding: 1}
+  - {type: MaxPooling2D, name: pool1_pool, pool_size: 3, strides: 2}
+  - {block: stage, name: conv2, filters: 64, depth: 3}
+  - {block: stage, name: conv3, filters: 128, depth: 4, stride: 2}
+  - {block: stage, name: conv4, filters: 256, depth: 6, stride: 2}
+  - {block: stage, name: conv5, filters: 512, depth: 3, stride: 2}
+  - {type: GlobalAveragePooling2D, name: avg_pool}
+  - {type: Dense, name: predictions, units: 1000, activation: softmax}
+"""
+
+
 def model_of(code: str) -> Any:
     import keras
 
@@ -529,28 +648,69 @@ def test_the_code_builds_the_same_model(name: str) -> None:
     text, functions = DOCUMENTS[name]
     spec = loads(text)
     graph = analyze(spec)
-    code = generate(spec, "keras", style="functional")
+    code = generate(spec, "keras")
     model = model_of(code)
     made = json.loads(model.to_json())
+    assert model.count_params() == graph.count()
 
-    graph.items = None
-    flat = json.loads(model_of(generate_model(graph, style="functional")).to_json())
-    assert made == flat
+    without_blocks(graph)
+    flat = generate_model(graph)
+    assert made == json.loads(model_of(flat).to_json())
 
     keras.backend.clear_session()
     original = keras.models.model_from_json(to_keras_json(spec))
-    assert model.count_params() == original.count_params() == graph.count()
-    if not analyze(spec).is_sequential:
-        assert made == json.loads(original.to_json())
+    assert made == json.loads(original.to_json())
 
-    defined = [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
-    builders = [name for name in defined if name.startswith(("build_", "relu_"))]
-    assert sorted(set(defined) - set(builders)) == sorted(functions)
+    before = functions_in(flat)
+    assert sorted(set(functions_in(code)) - set(before)) == sorted(functions)
+    if not functions:
+        assert code == flat
+
+
+def without_blocks(graph: Graph) -> None:
+    graph.items = None
+    for unit in graph.units:
+        if unit.graph is not None:
+            without_blocks(unit.graph)
+
+
+def functions_in(code: str) -> list[str]:
+    return [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
+
+
+def test_a_row_as_a_functional_model() -> None:
+    spec = loads(DOCUMENTS["layers_in_a_row"][0])
+    code = generate(spec, "keras", style="functional")
+    model = model_of(code)
+    assert type(model).__name__ == "Functional"
+    assert model.count_params() == analyze(spec).count()
+    assert functions_in(code) == ["conv", "conv_block", "build_model"]
+
+
+def test_resnet50() -> None:
+    """The code that a person writes, with the names of `keras.applications`."""
+    import keras
+
+    code = generate(loads(RESNET50), "keras")
+    assert sum(1 for line in code.splitlines() if line.strip()) <= 60
+    model = model_of(code)
+    keras.backend.clear_session()
+    original = keras.applications.ResNet50(weights=None)
+    named = [(layer.name, type(layer).__name__, layer.output.shape) for layer in model.layers]
+    expected = [(layer.name, type(layer).__name__, layer.output.shape) for layer in original.layers]
+    assert named[1:] == expected[1:]
+    assert model.count_params() == original.count_params() == 25_636_712
+
+
+def test_training_scripts_have_the_functions() -> None:
+    document = loads(DOCUMENTS["conditions"][0].replace("[16, 16, 3]", "[8, 8, 1]") + TRAIN)
+    code = generate(document, "keras", part="train")
+    assert {"bottleneck", "stage", "build_model"} <= set(functions_in(code))
 
 
 def test_code_is_clean(tmp_path: Path) -> None:
     for name, (text, _) in DOCUMENTS.items():
-        code = generate(loads(text), "keras", style="functional")
+        code = generate(loads(text), "keras")
         (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
     rules = "E,F,W,I,N,B,C4,SIM,RET,PIE,UP,ARG,PLR5,PERF"
     for arguments in (["check", "--select", rules, "--ignore", "E501"], ["format", "--check"]):

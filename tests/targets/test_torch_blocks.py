@@ -383,7 +383,7 @@ CASES = [
         },
         [
             use("row", name="a", filters=4),
-            use("row", name="b", filters=8, count=3),
+            use("row", name="b", filters=6, count=3),
             use("conv", name="last", filters=5, act="tanh"),
         ],
     ),

@@ -6,6 +6,7 @@ import ast
 import keyword
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
 from typing import Any
 
@@ -41,6 +42,7 @@ class Parameters:
         if varying is None:
             varying = [name for name in names if self._differs(name)]
         self.varying = [name for name in names if name in varying and not keyword.iskeyword(name)]
+        self.has_sources = any(isinstance(v, Source) for item in values for v in item.values())
         self.spelling = spelling or {}
         self.offsets = offsets or {}
 
@@ -204,11 +206,22 @@ class Parameters:
                 yield f"$({name} != {text!r})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """A value that is no plain data: an expression of the generated code, as `source_of` writes it."""
+    """A value that is no plain data: an expression of the generated code."""
 
-    text: str
+    tree: ast.expr
+
+    @cached_property
+    def text(self) -> str:
+        """Its source."""
+        return source_of(self.tree)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Source) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
 
 def code_value(source: str) -> Any:
@@ -221,7 +234,7 @@ def tree_value(tree: ast.expr) -> Any:
     try:
         return plain(ast.literal_eval(tree))
     except (ValueError, TypeError, SyntaxError):
-        return Source(source_of(tree))
+        return Source(tree)
 
 
 def value_text(value: Any) -> str:
@@ -301,4 +314,4 @@ def formatted_string(parts: Sequence[ast.expr]) -> ast.expr:
 
 def source_of(node: ast.AST) -> str:
     """The source of a tree."""
-    return ast.unparse(ast.fix_missing_locations(node))
+    return ast.unparse(ast.fix_missing_locations(node) if isinstance(node, ast.stmt) else node)

@@ -32,8 +32,11 @@ class Parameter:
     @property
     def declaration(self) -> str:
         """The parameter in a signature: ``stride: int = 1``."""
-        default = f" = {value_text(self.default)}" if self.is_optional else ""
-        return f"{self.variable}: {self.annotation}{default}"
+        if not self.is_optional:
+            return f"{self.variable}: {self.annotation}"
+        is_float = self.annotation == "float" and type(self.default) is int
+        default = float(self.default) if is_float else self.default
+        return f"{self.variable}: {self.annotation} = {value_text(default)}"
 
 
 def parameters_of(

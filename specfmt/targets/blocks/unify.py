@@ -9,6 +9,7 @@ from typing import Any
 from specfmt.targets.blocks.lines import RANGE, Hints, Line, NoFitError
 from specfmt.targets.blocks.parameters import (
     Parameters,
+    Source,
     formatted_string,
     source_of,
     tree_value,
@@ -64,7 +65,7 @@ class Unifier:
     def _unify(self, trees: Trees, hints: Sequence[str]) -> Any:
         """One tree for several: what the spec says, else part by part, else any expression."""
         first = next(iter(trees.values()))
-        values = literals(trees)
+        values = literals(trees, self.parameters.has_sources)
         if values is not None and (found := self._said(hints, values)) is not None:
             return found
         try:
@@ -209,11 +210,21 @@ def keyword_order(calls: Sequence[ast.Call], given: Sequence[str]) -> list[str |
     return [name for name in given if name in order]
 
 
-def literals(trees: Trees) -> dict[int, Any] | None:
-    """The value of each tree that is an expression; None if one is none."""
-    if not all(isinstance(tree, ast.expr) for tree in trees.values()):
-        return None
-    return {use: tree_value(tree) for use, tree in trees.items()}
+def literals(trees: Trees, with_sources: bool) -> dict[int, Any] | None:
+    """The value of each tree; None if one has none.
+
+    Args:
+        trees: The trees.
+        with_sources: Whether an expression that is no plain data is a value too.
+    """
+    found = {}
+    for use, tree in trees.items():
+        if not isinstance(tree, ast.expr):
+            return None
+        found[use] = tree_value(tree)
+        if isinstance(found[use], Source) and not with_sources:
+            return None
+    return found
 
 
 def shown(tree: Any) -> str:

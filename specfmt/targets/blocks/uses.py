@@ -75,6 +75,7 @@ def closed_uses(graph: Graph) -> Iterator[Use]:
             readers.setdefault(value, []).append(node)
     for value in values_in(graph.output_nest):
         readers.setdefault(value, []).append(None)
+    known = {*graph.inputs.values(), *(v for node in graph.nodes for v in node.outputs)}
     for use in all_uses(graph.items or ()):
         nodes = set(use.nodes())
         made = {value for node in nodes for value in node.outputs}
@@ -83,7 +84,7 @@ def closed_uses(graph: Graph) -> Iterator[Use]:
         if (
             outer <= set(use.outputs) <= made
             and len(set(use.outputs)) == len(use.outputs)
-            and read <= set(use.inputs)
+            and read <= set(use.inputs) <= known
             and all(_is_own(node.unit, nodes) for node in nodes)
         ):
             yield use

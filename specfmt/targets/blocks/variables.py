@@ -328,15 +328,13 @@ class _Chooser:
         return {place for read_by in self.read_by for place in read_by.get(tensor, ())}
 
     def _is_chained(self, tensor: Tensor) -> bool:
-        """Whether it is the only output of its call and read by the next call alone."""
-        if tensor in self.web_of or tensor in self.own:
+        """Whether it is the first output of its call and read by the next call alone."""
+        if tensor in self.web_of or tensor in self.own or tensor[1]:
             return False
         readers = {key for key, _ in self._readers(tensor)}
         stands = [n for n, calls in enumerate(self.by_key) if tensor[0] in calls]
-        return (
-            len(readers) == 1
-            and all(self.by_key[n][tensor[0]].outputs == 1 for n in stands)
-            and all(self.following[n][tensor[0]].key in readers for n in stands)
+        return len(readers) == 1 and all(
+            self.following[n][tensor[0]].key in readers for n in stands
         )
 
     def _is_row(self, web: Tensor) -> bool:

@@ -11,7 +11,7 @@ from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.fields.errors import show
 from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import refuse_taken_names
-from specfmt.graph.model import Graph, Value
+from specfmt.graph.model import Graph, Unit, Value
 from specfmt.graph.symbolic import show_value
 from specfmt.graph.tracing import traced
 from specfmt.layers.base import nested_layers
@@ -20,7 +20,8 @@ from specfmt.spec.train import train_section
 from specfmt.targets.blocks import NoFitError
 from specfmt.targets.blocks.uses import all_uses
 from specfmt.targets.imports import import_lines
-from specfmt.targets.keras.blocks import Blocks, Function, repeated_uses, unnamed_classes
+from specfmt.targets.keras.block_writer import Function
+from specfmt.targets.keras.blocks import Blocks, repeated_uses, unnamed_classes
 from specfmt.targets.keras.custom import custom_imports
 from specfmt.targets.keras.emit import (
     Functional,
@@ -162,8 +163,9 @@ def model_context(
         refuse_scopes(graph)
     taken = set(RESERVED)
     graph, layer_classes = with_stubs(graph, taken)
+    trace = traced(graph)
     if style != "subclass":
-        refuse_taken_names(traced(graph).graph)
+        refuse_taken_names(trace.graph)
     imports = custom_imports(graph)
     layers = [unit.layer for unit in graph.walk_units()]
     words = user_objects([layers, train_section(graph.spec) if training else None])
@@ -172,7 +174,7 @@ def model_context(
     unwritten = to_be_written(words, activity=penalties)
     taken.update(python_name(term) for term in words)
     taken.update(line.rpartition(" ")[2] for line in imports)
-    file, functions, builders = _with_blocks(graph, style, taken, imports)
+    file, functions, builders = _with_blocks(graph, style, trace.automatic, taken, imports)
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
@@ -189,23 +191,24 @@ def model_context(
 
 
 def _with_blocks(
-    graph: Graph, style: str, taken: set[str], imports: list[str]
+    graph: Graph, style: str, automatic: frozenset[Unit], taken: set[str], imports: list[str]
 ) -> tuple[FileScope, list[Function], list[Builder]]:
     """The names of a file, the functions of its blocks, and a builder for each model.
 
     Args:
         graph: The model.
         style: The style of its code.
+        automatic: The units with automatic names in code without functions.
         taken: Names in use in the file.
         imports: Its import lines.
     """
-    graphs = list(called_one_by_one(graph, style))
-    unnamed = unnamed_classes(repeated_uses(graphs))
+    graphs = list(models_with_layers(graph, style))
+    unnamed = unnamed_classes(repeated_uses([item for item, _ in graphs]))
     while True:
-        file = FileScope(automatic=traced(graph, unnamed).automatic)
+        file = FileScope(automatic=traced(graph, unnamed).automatic if unnamed else automatic)
         file.imports.update(dict.fromkeys(imports))
         file.scope.used.update(taken)
-        blocks = Blocks(graphs, file)
+        blocks = Blocks([item for item, _ in graphs], file, dict(graphs).__getitem__)
         # Layers get their names, unless they stand in a function that cannot name them.
         if (needed := unnamed_classes(blocks.called)) != unnamed:
             unnamed = needed
@@ -219,17 +222,22 @@ def _with_blocks(
         return file, list(blocks.functions.values()), builders
 
 
-def called_one_by_one(graph: Graph, style: str = "auto") -> Iterator[Graph]:
-    """The models, with those inside, whose code calls layer after layer."""
-    if style == "functional" or (style == "auto" and not graph.is_sequential):
-        yield graph
+def models_with_layers(graph: Graph, style: str = "auto") -> Iterator[tuple[Graph, bool]]:
+    """The models that are no classes, with those inside, and whether each is a list of layers."""
+    if style != "subclass":
+        yield graph, is_list(graph, style)
     for unit in graph.units:
         if unit.graph is not None:
-            yield from called_one_by_one(unit.graph)
+            yield from models_with_layers(unit.graph)
             continue
         for part in nested_layers(unit.layer):
             if isinstance(part, HeldModel):
-                yield from called_one_by_one(part.graph)
+                yield from models_with_layers(part.graph)
+
+
+def is_list(graph: Graph, style: str) -> bool:
+    """Whether a model's code is a `keras.Sequential`."""
+    return style == "sequential" or (style == "auto" and graph.is_sequential)
 
 
 def refuse_scopes(graph: Graph) -> None:
@@ -277,9 +285,10 @@ def _builder(
     make = partial(Builder, name, model_doc(graph), literal(graph.name), graph.spec.trainable)
     if style == "subclass":
         return make(model_class=subclass(graph, file))
-    if style == "sequential" or (style == "auto" and graph.is_sequential):
-        return make(sequential=sequential(graph, file))
-    if any(use in blocks.called for use in all_uses(graph.items or ())):
+    with_blocks = any(use in blocks.called for use in all_uses(graph.items or ()))
+    if is_list(graph, style):
+        return make(sequential=blocks.sequential(graph) if with_blocks else sequential(graph, file))
+    if with_blocks:
         return make(functional=blocks.functional(graph))
     return make(functional=functional(graph, file))
 

@@ -140,7 +140,7 @@ def model_context(
     classes = [
         emit.class_context(cls)
         for cls in program.classes()
-        if sequential is None or cls is not program
+        if cls.block is None and (sequential is None or cls is not program)
     ]
     asked = [helper for cls in program.classes() for helper in cls.builder.helpers]
     names = list(dict.fromkeys([*asked, *extra_helpers]))

@@ -185,6 +185,11 @@ def sequential_context(program: ClassProgram) -> SequentialContext | None:
     remarks = Remarks()
     steps_of = Counter(step.node for step in program.steps)
     for step in program.steps:
+        if step.calls is not None and step.reads == (previous,) and len(step.outputs) == 1:
+            previous = step.outputs[0]
+            shape = shape_text(previous, program.channels.get(previous, False))
+            modules.append(f"{step.calls.attr}={creation(step.calls)},  {remark(shape)}")
+            continue
         order = written_layout(step, program.channels)
         module = step.module.pick(order) if isinstance(step.module, ByOrder) else step.module
         if module is None or len(step.outputs) != 1:

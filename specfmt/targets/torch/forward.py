@@ -224,7 +224,8 @@ class Forward:
     def _loop(self, step: Step, target: str) -> None:
         """Call the modules of a list one after another."""
         call = step.expr
-        assert isinstance(call, Call) and isinstance(call.func, SelfAttr)
+        assert isinstance(call, Call)
+        assert isinstance(call.func, SelfAttr)
         assert step.carried is not None
         args = [self.locals.named[tensor] for tensor in call.args]
         variable = self.locals.scope.claim("block")

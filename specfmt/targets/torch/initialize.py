@@ -112,13 +112,14 @@ def resets(program: ClassProgram, owner: str) -> tuple[list[Reset], str]:
     drawn: list[Weight] = []
     entries = _entries(program, drawn)
     items = list(program.definitions())
-    if program.block_classes and owner == "self":
+    if program.block_classes:
         shared = _shared_kinds(program)
         loops = []
+        own = [item for item in items if item.unit not in program.nested]
         for kinds, body in shared:
             others = [item for made in program.block_classes for item in made.program.definitions()]
             drawn += _drawn_by(program, kinds)
-            loops.append(_for_kinds(kinds, body, [*items, *others], owner))
+            loops.append(_for_kinds(kinds, body, [*own, *others], owner))
         done = {kind for kinds, _ in shared for kind in kinds}
         entries = [entry for entry in entries if entry.ctor not in done]
         return [*loops, *_grouped(entries, items, owner)], describe(drawn)
@@ -151,15 +152,18 @@ def share_resets(program: ClassProgram) -> None:
 def _shared_kinds(program: ClassProgram) -> list[tuple[list[str], Body]]:
     """Classes of stock modules that are initialized alike in a model and in all its blocks."""
     programs = [program, *(made.program for made in program.block_classes)]
-    if any(one.nested or one.builder.held for one in programs):
+    if any(
+        one.builder.held or any(n.block is None for n in one.nested.values()) for one in programs
+    ):
         return []
-    items = [item for one in programs for item in one.definitions()]
+    items = [item for one in programs for item in one.definitions() if item.unit not in one.nested]
     if not all(_is_stock(item) for item in items if isinstance(item, ModuleDef)):
         return []
     entries: list[Entry] = []
     for one in programs:
         for item in one.definitions():
-            if not getattr(item, "initializes_itself", False):
+            own = item.unit not in one.nested
+            if own and not getattr(item, "initializes_itself", False):
                 entry = _entry(item, one, [])
                 entries += [entry] if entry.params else []
     return _by_kind(entries, items, "model")
@@ -229,7 +233,7 @@ def _grouped(entries: list[Entry], items: list[Definition], owner: str) -> list[
     groups: dict[Any, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.ctor not in done or not entry.ctor:
-            alone = not entry.ctor or entry.condition or entry.optional
+            alone = bool(not entry.ctor or entry.condition or entry.optional)
             groups[entry.attr if alone else (entry.params, entry.buffers)].append(entry)
     looped = {
         tuple(sorted({entry.ctor for entry in group})) for group in groups.values() if group[1:]

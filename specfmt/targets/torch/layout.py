@@ -9,7 +9,7 @@ the two layouts; a value that several steps read in the other layout is permuted
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from itertools import pairwise
 
 from specfmt.targets.torch.expr import (
@@ -39,6 +39,7 @@ def choose(
     steps: list[Step],
     inputs: dict[Tensor, str],
     outputs: dict[Tensor, str],
+    alike: Callable[[Step], Hashable] = lambda _: None,
 ) -> dict[Tensor, bool]:
     """Choose the layout of every tensor.
 
@@ -46,6 +47,8 @@ def choose(
         steps: The steps in order.
         inputs, outputs: The required layout (``keras`` or ``channels``) of each model input and
             output.
+        alike: Returns the same key for steps that should have one layout, if that needs no
+            further permute; None for other steps.
 
     Returns:
         Tensor -> whether it is channels-first, for each tensor that has a layout.
@@ -56,8 +59,21 @@ def choose(
         for step in swaps:
             _turn(step, regions.around(step), inputs, outputs)
     node_of, readers = _edges(steps, inputs, outputs)
-    first = _channels_side(node_of, readers)
-    return {tensor: node in first for tensor, node in node_of.items()}
+    sides = _channels_sides(node_of, readers)
+    found = [{tensor: node in side for tensor, node in node_of.items()} for side in sides]
+    return min(found, key=lambda channels: _kinds(steps, channels, alike))
+
+
+def _kinds(
+    steps: list[Step], channels: dict[Tensor, bool], alike: Callable[[Step], Hashable]
+) -> int:
+    """The number of different layouts of steps that should be alike."""
+    layouts = {
+        (key, tuple(channels.get(tensor) for tensor in (*step.reads, *step.outputs)))
+        for step in steps
+        if (key := alike(step)) is not None
+    }
+    return len(layouts)
 
 
 class _Regions:
@@ -98,7 +114,7 @@ def _turn(
     for way in ways:
         step.layout, step.output_layout = way
         node_of, readers = _edges(region, inputs, outputs)
-        first = _channels_side(node_of, readers)
+        first = _channels_sides(node_of, readers)[0]
         costs[way] = sum(
             any((reader in first) != (node in first) for reader in readers[tensor])
             for tensor, node in node_of.items()
@@ -133,8 +149,10 @@ def _edges(
 Capacities = dict[Node, dict[Node, int]]
 
 
-def _channels_side(node_of: dict[Tensor, Node], readers: dict[Tensor, list[Node]]) -> set[Node]:
-    """The nodes on the channels-first side of the minimum cut; the smallest such set."""
+def _channels_sides(
+    node_of: dict[Tensor, Node], readers: dict[Tensor, list[Node]]
+) -> tuple[set[Node], set[Node]]:
+    """The nodes on the channels-first side of a minimum cut: the smallest such set, and the largest."""
     capacity: Capacities = defaultdict(lambda: defaultdict(int))
     for tensor, producer in node_of.items():
         consumers = [node for node in dict.fromkeys(readers[tensor]) if node is not producer]
@@ -152,7 +170,20 @@ def _channels_side(node_of: dict[Tensor, Node], readers: dict[Tensor, list[Node]
     # The maximum flow from one layout to the other, by Dinic's algorithm.
     while KERAS in (distances := _distances(capacity)):
         _saturate(capacity, distances)
-    return set(distances)
+    return set(distances), set(capacity) - _reaching(capacity)
+
+
+def _reaching(capacity: Capacities) -> set[Node]:
+    """The nodes from which ``keras`` can be reached along edges with capacity left."""
+    found: set[Node] = {KERAS}
+    waiting: list[Node] = [KERAS]
+    while waiting:
+        node = waiting.pop()
+        for neighbour in capacity[node]:  # each edge has one back
+            if neighbour not in found and capacity[neighbour][node] > 0:
+                found.add(neighbour)
+                waiting.append(neighbour)
+    return found
 
 
 def _distances(capacity: Capacities) -> dict[Node, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from specfmt.graph.model import Graph
+from collections.abc import Callable, Hashable
+
+from specfmt.graph.model import Graph, Use
 from specfmt.targets.torch.expr import Tensor, substitute
 from specfmt.targets.torch.inplace import work_in_place
 from specfmt.targets.torch.keepdim import keep_dimensions
@@ -24,7 +26,7 @@ def run_passes(
     keeps_order = options.axes == "keras" or is_channels_first(graph)
     inputs = _border([*program.arguments.values()], keeps_order, outermost=outermost)
     outputs = _border([*named.values()], keeps_order, outermost=outermost)
-    program.channels = choose(steps, inputs, outputs)
+    program.channels = choose(steps, inputs, outputs, _places(graph))
     for tensor, layout in inputs.items():
         program.channels.setdefault(tensor, layout == CHANNELS)
     for alias, tensor in aliases.items():
@@ -35,6 +37,16 @@ def run_passes(
     program.outputs = {name: results["output", name] for name in program.outputs}
     program.returned_masks = {name: results["mask", name] for name in program.returned_masks}
     work_in_place(program.steps, list(results.values()))
+
+
+def _places(graph: Graph) -> Callable[[Step], Hashable]:
+    """The place in its block of each step of a use, so that uses have one class where they can."""
+    inside = {node for item in graph.items or () if isinstance(item, Use) for node in item.nodes()}
+
+    def place(step: Step) -> Hashable:
+        return (*map(str, step.node.path), type(step.expr)) if step.node in inside else None
+
+    return place
 
 
 def _border(tensors: list[Tensor], keeps_order: bool, *, outermost: bool) -> dict[Tensor, str]:

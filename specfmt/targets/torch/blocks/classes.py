@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
+from specfmt.graph.model import Graph, Node
+from specfmt.layers.base import nested_layers
 from specfmt.targets.naming import Scope, class_name, identifier
 from specfmt.targets.torch.blocks.cut import cut
 from specfmt.targets.torch.blocks.fit import DiffersError, Fit
-from specfmt.targets.torch.blocks.join import Joiner, fit_repeated
+from specfmt.targets.torch.blocks.join import Joiner
 from specfmt.targets.torch.blocks.model import BlockClass, BlockDef
 from specfmt.targets.torch.blocks.naming import plural, use_name
+from specfmt.targets.torch.blocks.nested import candidates, construct
+from specfmt.targets.torch.blocks.repeated import FEW, fit_repeated
 from specfmt.targets.torch.blocks.skeleton import of_definition, of_step
 from specfmt.targets.torch.expr import Call, SelfAttr, Tensor, rebuilt
 from specfmt.targets.torch.initialize import share_resets
@@ -27,19 +32,24 @@ def add_blocks(program: ClassProgram, scope: Scope) -> None:
         program: The outermost model, after all passes.
         scope: Module-level names in use in the generated file.
     """
+    for group in candidates(program):
+        _nested_classes(group, program, scope)
+    construct(program)
     programs = list(dict.fromkeys(_models(program)))
     if not any(one.graph.items for one in programs):
+        share_resets(program)
         return
     cut(programs)
     parts: dict[str, list[ClassProgram]] = {}
     for one in programs:
         _collect(one, parts)
+    last = {node for one in programs for node in _last_activations(one.graph)}
     for kind in _inner_first(parts):
         for part in parts[kind]:
-            _group(part)
+            _group(part, last)
         program.block_classes += _classes(kind, parts[kind], scope)
     for one in programs:
-        _group(one)
+        _group(one, last)
         _name(one)
     share_resets(program)
 
@@ -80,7 +90,7 @@ def _inner_first(parts: dict[str, list[ClassProgram]]) -> list[str]:
 # ------------------------------------------------------------------------------ uses in a row
 
 
-def _group(program: ClassProgram) -> None:
+def _group(program: ClassProgram, last: Collection[Node]) -> None:
     """Join the repetitions of a use to one container, and find out what only chains uses."""
     readers = Counter(t for step in program.steps for t in step.reads)
     readers.update(program.results)
@@ -95,9 +105,9 @@ def _group(program: ClassProgram) -> None:
             place += 1
             continue
         _give(step.calls)
-        run = _run(program.steps, place, readers)
-        place += len(run)
-        if not run[1:] and _call(run[0]).index is None:
+        run = _run(program.steps, place, readers, last)
+        place += len(run) or 1
+        if not run:
             steps.append(step)
             blocks[step.calls.attr] = step.calls
             continue
@@ -120,27 +130,35 @@ def _group(program: ClassProgram) -> None:
 def _give(block: BlockDef) -> None:
     """Set the arguments of each use."""
     (part,) = block.programs
-    assert part.block is not None and part.block.made is not None
+    assert part.block is not None
+    assert part.block.made is not None
     values, block.cls = part.block.values, part.block.made
     block.given = [{p.key: values.get(p.key, p.value) for p in block.cls.parameters}]
 
 
 def _call(step: Step) -> Any:
-    assert step.calls is not None and step.calls.programs[0].block is not None
-    return step.calls.programs[0].block.use.call
+    assert step.calls is not None
+    return step.calls.use.call
+
+
+def _nodes(step: Step) -> Iterator[Node]:
+    assert step.calls is not None
+    return step.calls.use.nodes()
 
 
 def _arguments(step: Step) -> tuple[Any, ...]:
     return tuple(step.expr.args)
 
 
-def _run(steps: Sequence[Step], start: int, readers: Counter[Tensor]) -> list[Step]:
-    """The repetitions of a use, which one after another read what the one before gives."""
+def _run(
+    steps: Sequence[Step], start: int, readers: Counter[Tensor], last: Collection[Node]
+) -> list[Step]:
+    """The repetitions of a use, if each reads what the one before gives; else nothing."""
     first = steps[start]
-    run = [first]
+    assert first.calls is not None
     call = _call(first)
-    if call.index != 0 or len(first.outputs) != 1:
-        return run
+    if call.index != 0 or len(first.outputs) != 1 or not _arguments(first):
+        return []
     repeated = [first]
     for step in steps[start + 1 :]:
         if step.calls is None or _call(step).parent is not call.parent:
@@ -148,23 +166,44 @@ def _run(steps: Sequence[Step], start: int, readers: Counter[Tensor]) -> list[St
         if _call(step).place != call.place or _call(step).kind != call.kind:
             break
         repeated.append(step)
-    carried = None
-    for before, step in zip(repeated, repeated[1:], strict=False):
-        _give(step.calls)  # type: ignore[arg-type]
-        assert step.calls is not None and first.calls is not None
+    if any(_is_open(node, last) for step in repeated for node in _nodes(step)):
+        return []
+    carried, cls = None, first.calls.cls
+    for before, step in pairwise(repeated):
+        assert step.calls is not None
+        _give(step.calls)
         args, value = _arguments(step), before.outputs[0]
         places = [n for n, item in enumerate(args) if item is value]
         if len(places) != 1 or (carried is not None and places != [carried]):
-            return run
+            return []
         carried = places[0]
         same = all(
             item is _arguments(first)[n] for n, item in enumerate(args) if n != carried
         ) and len(args) == len(_arguments(first))
-        if not same or step.calls.cls is not first.calls.cls or len(step.outputs) != 1:
-            return run
+        if not same or step.calls.cls is not cls or len(step.outputs) != 1:
+            return []
         if readers[value] != 1:
-            return run
+            return []
     return repeated
+
+
+def _last_activations(graph: Graph) -> Iterator[Node]:
+    """The calls whose activation a training script may leave out."""
+    for value in graph.outputs.values():
+        if value.node is not None:
+            term = getattr(value.node.unit.spec, "activation", None)
+            if getattr(term, "type", "") in ("Softmax", "Sigmoid"):
+                yield value.node
+
+
+def _is_open(node: Node, last: Collection[Node]) -> bool:
+    """Whether the code of a call depends on whether the model is trained, but keys must not.
+
+    A penalty is another output, and for a loss on logits the last activation is left out.
+    """
+    units = [node.unit] if node.unit.graph is None else node.unit.graph.walk_units()
+    layers = [one for unit in units for one in (unit.layer, *nested_layers(unit.layer))]
+    return node in last or any(layer.output_penalty() is not None for layer in layers)
 
 
 def _container(run: Sequence[Step], program: ClassProgram) -> Step:
@@ -228,6 +267,24 @@ def _classes(kind: str, parts: Sequence[ClassProgram], scope: Scope) -> list[Blo
     return found
 
 
+def _nested_classes(group: Sequence[ClassProgram], program: ClassProgram, scope: Scope) -> None:
+    """Join nested models that are alike; the others stay as they are."""
+    for part in group:
+        _values(part)
+    for alike in _alike(group):
+        for same in _joinable(alike) if len(alike) > 1 else [alike]:
+            if len(same) < 2:
+                same[0].block = None
+                continue
+            assert same[0].block is not None
+            name = _claim(scope, class_name(same[0].block.kind, "Model"))
+            made = Joiner(same, name).joined()
+            for part in same:
+                assert part.block is not None
+                part.name, part.block.made = name, made
+            program.block_classes.append(made)
+
+
 def _claim(scope: Scope, preferred: str) -> str:
     """A free name in a file: ``Down``, ``Down2``."""
     name, number = preferred, 1
@@ -240,7 +297,7 @@ def _claim(scope: Scope, preferred: str) -> str:
 def _values(part: ClassProgram) -> None:
     """The values of which expressions are made: parameters of the spec, and sizes of the inputs."""
     body = part.block
-    assert body is not None and body.use is not None
+    assert body is not None
     body.values = dict(body.use.call.arguments)
     several = len(part.inputs) > 1
     for name, tensor in part.inputs.items():
@@ -333,9 +390,7 @@ def _name(program: ClassProgram) -> None:
     written = program.graph.spec.layers
     names: dict[str, str] = {}
     for attr, block in program.blocks.items():
-        body = block.programs[0].block
-        assert body is not None and body.use is not None
-        call = body.use.call
+        call = block.use.call
         entry = getattr(written, "written", {})
         item = entry[call.place] if call.parent is None and entry else {}
         name = use_name(call, item) if block.container else call.name
@@ -368,5 +423,7 @@ def _repeat(block: BlockDef) -> None:
             for p in block.cls.parameters
         }
     except DiffersError:
+        return
+    if len(block.programs) == FEW and "i" in fit.used:
         return
     block.given, block.count, block.index = [given], len(block.programs), "i" in fit.used

@@ -8,7 +8,7 @@ its border like any other value.  A use that cannot be a class of its own is lef
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -107,7 +107,10 @@ class _Cutter:
     def run(self) -> None:
         program = self.program
         assert program.graph.items is not None
-        self._fill(program, program.graph.items, list(program.steps), BlockBody("", None, {}))
+        # The sum of the penalties may stand among the steps of a use.
+        last = [s for s in program.steps if s.node is None and program.penalty in s.outputs]
+        steps = [step for step in program.steps if step not in last] + last
+        self._fill(program, program.graph.items, steps, BlockBody("", None))
 
     def _fill(
         self,
@@ -144,11 +147,15 @@ class _Cutter:
                     called = use.call.name
                     tensor.name = called if len(outputs) == 1 else f"{called}_{name}"
             expr = Call(SelfAttr(attr), tuple(part.inputs.values()))
-            found.append(Step(outputs, expr, node=use, heavy=True, calls=block))
+            heavy = any(step.heavy for step in own)
+            found.append(
+                Step(outputs, expr, node=use, heavy=heavy, same_line=not heavy, calls=block)
+            )
         program.steps = found
         self._define(program, items, body)
-        program.block = body if body.use is not None else None
-        self._key_steps(program, items, body)
+        program.block = body if body.made_from is not None else None
+        slots = {i: (place, i.path[-1]) for place, i in items if isinstance(i, Node)}
+        key_steps(program, slots, body)
 
     def _spliced(self, items: Iterable[Node | Use], place: Place) -> Iterator[tuple[Place, Any]]:
         for item in items:
@@ -282,25 +289,31 @@ class _Cutter:
                     else:
                         builder.parameters[key] = outer.parameters.pop(key)
         for attr, block in program.blocks.items():
-            use = block.programs[0].block.use  # type: ignore[union-attr]
-            first = min(self.order[node] for node in use.nodes())
-            ranked.append((first, len(ranked), (use, ""), attr))
+            first = min(self.order[node] for node in block.use.nodes())
+            ranked.append((first, len(ranked), (block.use, ""), attr))
         builder.attrs = {key: attr for _, _, key, attr in sorted(ranked, key=lambda r: r[:2])}
 
-    @staticmethod
-    def _key_steps(program: ClassProgram, items: Items, body: BlockBody) -> None:
-        """Give each step the key by which it is found in other uses."""
-        places = {item: place for place, item in items if isinstance(item, Node)}
-        counts: Counter[Any] = Counter()
-        for step in program.steps:
-            if step.calls is not None:
-                body.keys[step] = body.keys[step.calls.attr]
-                continue
-            node = step.node
-            where = (*places[node], node.path[-1]) if node in places else ("",)
-            key = (where, _kind(step, body))
-            counts[key] += 1
-            body.keys[step] = (*key, counts[key])
+
+def key_steps(
+    program: ClassProgram, places: Mapping[Node, tuple[Place, Any]], body: BlockBody
+) -> None:
+    """Give each step the key by which it is found in other uses.
+
+    Args:
+        program: The use.
+        places: Call -> the places of the uses around it, and its own place in the list of layers.
+        body: Gets the keys.
+    """
+    counts: Counter[Any] = Counter()
+    for step in program.steps:
+        if step.calls is not None:
+            body.keys[step] = body.keys[step.calls.attr]
+            continue
+        around, slot = places.get(step.node, (("",), None))
+        where = ("",) if slot is None else (*around, slot)
+        key = (where, _kind(step, body))
+        counts[key] += 1
+        body.keys[step] = (*key, counts[key])
 
 
 def _kind(step: Step, body: BlockBody) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from specfmt.targets.blocks.parameters import plain, same
 from specfmt.targets.source import comment, literal
 from specfmt.targets.torch.blocks.model import BlockClass, BlockDef
-from specfmt.targets.torch.expr import Formula
+from specfmt.targets.torch.expr import SIZE_NAMES, Formula, torch_order
 
 POSITIONAL: Final = 2
 """The most arguments that are written without their names."""
@@ -28,7 +28,7 @@ class FunctionContext:
 
 def construction(cls: BlockClass, given: Mapping[str, Any]) -> str:
     """``Bottleneck(64, filters, stride=2)``: arguments with their default are left out."""
-    args = []
+    args: list[str] = []
     for place, parameter in enumerate(cls.parameters):
         value = given[parameter.key]
         text = value.text if isinstance(value, Formula) else literal(plain(value))
@@ -72,10 +72,10 @@ def signature(cls: BlockClass) -> str:
 def doc(cls: BlockClass) -> list[str]:
     """The lines of the docstring: the description of the block, and what its parameters are."""
     body = cls.program.block
-    assert body is not None and body.use is not None
+    assert body is not None
     description = comment(body.use.call.block.description)
     if not description:
-        description = f"The block {comment(body.kind)}."
+        description = f"Maps {_inputs(cls)} to {', '.join(_results(cls))}."
     elif not description.endswith((".", "!", "?")):
         description += "."
     lines = [description]
@@ -83,6 +83,27 @@ def doc(cls: BlockClass) -> list[str]:
     if documented:
         lines += ["", "Args:", *(f"    {p.name}: {p.doc}" for p in documented)]
     return lines
+
+
+def _inputs(cls: BlockClass) -> str:
+    """The inputs with their shapes: ``x (N, in_channels, H, W)``."""
+    program = cls.program
+    about = program.block.sizes if program.block is not None else {}
+    names = {p.key: p.name for p in cls.parameters}
+    found = []
+    for name, tensor in program.inputs.items():
+        sizes: list[Any] = ["N", *SIZE_NAMES.get(tensor.rank, "?" * (tensor.rank - 2))]
+        known = [k for k, text in about.items() if text.endswith(f" of {name}.")]
+        last = next((k for k in known if k.endswith(("channels", "features"))), "")
+        size = names.get(last, tensor.shape[-1] if tensor.rank > 1 else None)
+        shape = (*sizes, size or "C")[: tensor.rank]
+        ordered = torch_order(shape, program.channels.get(tensor, False))
+        found.append(f"{comment(name)} ({', '.join(map(str, ordered))})")
+    return ", ".join(found)
+
+
+def _results(cls: BlockClass) -> list[str]:
+    return [comment(tensor.name) for tensor in cls.program.outputs.values()]
 
 
 def function_context(cls: BlockClass) -> FunctionContext:

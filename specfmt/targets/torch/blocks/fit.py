@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from specfmt.fields.errors import FieldError
-from specfmt.fields.expressions import expressions_in
+from specfmt.fields.expressions import Expression, expressions_in, parse_text
 from specfmt.layers.blocks import Block
 from specfmt.targets.blocks.parameters import Parameters, is_whole_number, plain, same, source_of
 from specfmt.targets.torch.expr import Formula
@@ -79,8 +79,38 @@ class Fit:
         if text is None:
             text = self._first([*self._halves(), *self.parameters.candidates(items)], items)
         if text is None:
+            text = self._split(items)
+        if text is None:
             raise DiffersError(f"no expression for {list(items.values())[:4]}")
         return self.formula(text, inner=inner)
+
+    def _split(self, wanted: Mapping[int, Any]) -> str | None:
+        """``kernel_size // 2 if padding == 'same' else 0``: one value under a condition."""
+        flags = self.parameters.flags()
+        texts = (text for text in self.parameters.comparisons() if "== '" in text)
+        tests = (f"$({node})" for text in self.texts for node in _tests(text))
+        for text in (*flags, *tests, *texts):
+            if not self.parameters.depends(text):
+                continue
+            sides: tuple[dict[int, Any], dict[int, Any]] = {}, {}
+            try:
+                for use, item in wanted.items():
+                    sides[not self.parameters.value(text, use)][use] = item
+            except FieldError:
+                continue
+            found = [self._simple(side) for side in sides if side]
+            if len(found) == 2 and None not in found:
+                return f"$({found[0]} if {text[2:-1]} else {found[1]})"
+        return None
+
+    def _simple(self, wanted: Mapping[int, Any]) -> str | None:
+        """A constant, a parameter or half of one."""
+        first = next(iter(wanted.values()))
+        if is_whole_number(first) and all(same(item, first) for item in wanted.values()):
+            return str(first)
+        names = [f"$({name})" for name in self.parameters.varying]
+        text = self._first([*names, *self._halves()], wanted)
+        return None if text is None else text[2:-1]
 
     def _halves(self) -> list[str]:
         """Half a size, rounded down: the padding of a kernel."""
@@ -122,6 +152,17 @@ class Fit:
             return self.parameters.is_condition(text, pattern)
         except FieldError:
             return False
+
+
+def _tests(text: str) -> list[str]:
+    """The conditions in a text of the spec."""
+    return [
+        ast.unparse(part.test)
+        for piece in parse_text(text)
+        if isinstance(piece, Expression)
+        for part in ast.walk(piece.node)
+        if isinstance(part, ast.IfExp)
+    ]
 
 
 def _is_odd(value: Any) -> bool:

@@ -9,45 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from specfmt.graph.model import Graph
-from specfmt.layers.blocks import REQUIRED
 from specfmt.targets.blocks.lines import NoFitError
 from specfmt.targets.blocks.merge import merged_order
-from specfmt.targets.blocks.parameters import is_whole_number, plain, same
+from specfmt.targets.blocks.parameters import plain, same
 from specfmt.targets.naming import Scope, identifier
-from specfmt.targets.source import literal
-from specfmt.targets.torch.blocks.fit import LIKE_CHANNELS, DiffersError, Fit
-from specfmt.targets.torch.blocks.model import BlockBody, BlockClass, BlockDef, Parameter
+from specfmt.targets.torch.blocks.arguments import (
+    KEYWORDS,
+    fields_of,
+    is_telling,
+    keyword_order,
+    size_name,
+)
+from specfmt.targets.torch.blocks.fit import DiffersError, Fit
+from specfmt.targets.torch.blocks.model import BlockBody, BlockClass, BlockDef
 from specfmt.targets.torch.blocks.naming import entry_name, hints, plural, turned
+from specfmt.targets.torch.blocks.parameters import parameters_of
+from specfmt.targets.torch.blocks.repeated import bracketed, fit_repeated, texts_of
 from specfmt.targets.torch.blocks.skeleton import DEFAULTS, FIXED, is_plain
 from specfmt.targets.torch.class_builder import RESERVED, ClassBuilder
-from specfmt.targets.torch.expr import Call, Expr, Formula, Name, SelfAttr, Tensor
+from specfmt.targets.torch.expr import Call, Expr, Name, SelfAttr, Tensor
 from specfmt.targets.torch.program import ClassProgram
 from specfmt.targets.torch.steps import ModuleDef, Step
-
-ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
-    "nn.Conv": ("", "filters", "kernel_size"),
-    "nn.ConvTranspose": ("", "filters", "kernel_size"),
-    "nn.Linear": ("", "units"),
-    "nn.LSTM": ("", "units"),
-    "nn.GRU": ("", "units"),
-    "nn.Embedding": ("input_dim", "output_dim"),
-}
-"""The fields of layers that arguments of modules are, by position."""
-
-KEYWORDS: Final[dict[str, tuple[str, ...]]] = {
-    "stride": ("strides",),
-    "dilation": ("dilation_rate",),
-    "groups": ("groups",),
-    "eps": ("epsilon",),
-    "p": ("rate",),
-    "bias": ("use_bias",),
-    "kernel_size": ("kernel_size", "pool_size"),
-}
-
-SPREAD: Final = "spread"
 
 
 class Joiner:
@@ -107,7 +92,7 @@ class Joiner:
         self._steps()
         self._outputs()
         self._place()
-        parameters = self._parameters()
+        parameters = parameters_of(self.body, self.values, self.fit, self.spelling, self.extras)
         for part, body, values in zip(self.parts, self.bodies, self.values, strict=True):
             body.values = values
             part.names = {
@@ -130,7 +115,7 @@ class Joiner:
         ]
         builder = self.program.builder
         for key in _order([list(table) for table in tables]):
-            items = {n: table[key] for n, table in enumerate(tables) if key in table}
+            items: dict[int, Any] = {n: t[key] for n, t in enumerate(tables) if key in t}
             attr = self.attrs[key] = self.scope.claim(identifier(self._attr(key, items)))
             first = next(iter(items.values()))
             if isinstance(first, BlockDef):
@@ -163,7 +148,7 @@ class Joiner:
         n, item = next(iter(items.items()))
         use = self.bodies[n].use
         if isinstance(item, BlockDef):
-            call = item.programs[0].block.use.call
+            call = item.use.call
             if len(where) <= 2 and call.parent is use.call:
                 name, _ = entry_name(self.block, call.place)
                 if item.container:
@@ -215,9 +200,9 @@ class Joiner:
         """The uses of further blocks."""
         first = next(iter(items.values()))
         assert first.cls is not None
-        entry = {}
+        entry: dict[str, str] = {}
         if len(key[0]) <= 2:
-            entry = hints(self.block, first.programs[0].block.use.call.place)  # type: ignore[union-attr]
+            entry = hints(self.block, first.use.call.place)
         made = BlockDef(attr, first.programs, container=first.container, cls=first.cls)
         if not first.container:
             wanted = {n: item.given[0] for n, item in items.items()}
@@ -353,7 +338,7 @@ class Joiner:
                 other = self.body.joins.get(tensor)
                 if other is not None:
                     found.append(
-                        Step((tensor,), other, node=object(), when=f"not {_bracketed(step.when)}")
+                        Step((tensor,), other, node=object(), when=f"not {bracketed(step.when)}")
                     )
         self.program.steps = found
 
@@ -466,14 +451,12 @@ class Joiner:
         func = first.func
         if not isinstance(func, str):
             func = self._expr({n: i.func for n, i in items.items()}, texts, inner=inner)
-        named = next((f for start, f in ARGUMENTS.items() if str(func).startswith(start)), ())
+        named = fields_of(str(func))
         args = []
         for k in range(len(first.args)):
             parts = {n: item.args[k] for n, item in items.items()}
             field = named[k] if k < len(named) else ""
-            args.append(
-                self._argument(parts, texts, [field], _size_name(str(func), k), inner=inner)
-            )
+            args.append(self._argument(parts, texts, [field], size_name(str(func), k), inner=inner))
         kwargs = {}
         for name in dict.fromkeys(name for item in items.values() for name in item.kwargs):
             if name == "inplace" and any(name not in item.kwargs for item in items.values()):
@@ -482,7 +465,7 @@ class Joiner:
             known = [*KEYWORDS.get(name, ()), name]
             kwargs[name] = self._argument(parts, texts, known, name, inner=inner)
         if any(len(item.kwargs) < len(kwargs) for item in items.values()):
-            kwargs = {name: kwargs[name] for name in sorted(kwargs, key=_keyword_order)}
+            kwargs = {name: kwargs[name] for name in sorted(kwargs, key=keyword_order)}
         return Call(func, tuple(args), kwargs)
 
     def _argument(
@@ -495,7 +478,7 @@ class Joiner:
         inner: bool,
     ) -> Any:
         said = [texts[name] for name in names if name in texts]
-        if not said and len(parts) < len(self.parts) and all(map(_is_telling, parts.values())):
+        if not said and len(parts) < len(self.parts) and all(map(is_telling, parts.values())):
             said = list(texts.values())
         if not all(map(is_plain, parts.values())):
             return self._expr(parts, texts, inner=inner)
@@ -511,105 +494,6 @@ class Joiner:
             return self.fit.value(parts, said, inner=inner)
         except DiffersError:
             return self.fit.formula(f"$({self._extra(preferred, parts)})", inner=inner)
-
-    # -------------------------------------------------------------------------- parameters
-
-    def _parameters(self) -> list[Parameter]:
-        """The parameters in use: sizes of the inputs first, those with a default last."""
-        call = self.bodies[0].use.call
-        order = [*self.body.sizes, *call.block.parameters]
-        order += [name for name in self.values[0] if name not in order]
-        required, optional = [], []
-        for name in order:
-            if name not in self.fit.used:
-                continue
-            kinds = [annotation(values[name]) for values in self.values]
-            default: Any = call.block.parameters.get(name, REQUIRED)
-            if name in self.extras:
-                default = self.extras[name]
-            if default == REQUIRED and name not in self.extras:
-                doc = self.body.sizes.get(name, "")
-                required.append(Parameter(name, self.spelling[name], union(kinds), doc=doc))
-                continue
-            value = plain(default)
-            kinds.append(annotation(value))
-            optional.append(
-                Parameter(name, self.spelling[name], union(kinds), literal(value), value)
-            )
-        return [*required, *optional]
-
-
-def texts_of(entry: Mapping[str, str], name: str) -> list[str]:
-    """The text of the spec for a parameter."""
-    return [entry[name]] if name in entry else []
-
-
-def fit_repeated(inner: Fit, samples: Sequence[tuple[int, Any]], texts: Sequence[str]) -> Any:
-    """The argument of a use that is repeated; the first one may have another than the rest."""
-    wanted = {k: value for k, (_, value) in enumerate(samples)}
-    try:
-        return inner.value(wanted, texts)
-    except DiffersError:
-        pass
-    if all(is_whole_number(value) for value in wanted.values()):
-        found = _growing(inner, samples)
-        if found is not None:
-            return found
-    head = {k: value for k, (i, value) in enumerate(samples) if i == 0}
-    tail = {k: value for k, (i, value) in enumerate(samples) if i > 0}
-    first, rest = inner.value(head, texts), inner.value(tail, texts)
-    inner.used["i"] = None
-    return Formula(f"{_source(first)} if i == 0 else {_source(rest)}")
-
-
-def _growing(inner: Fit, samples: Sequence[tuple[int, int]]) -> Any:
-    """``in_channels + i * growth``: a value that grows evenly."""
-    starts = {k: value for k, (i, value) in enumerate(samples) if i == 0}
-    first: dict[int, int] = {}
-    current = 0
-    for k, (i, value) in enumerate(samples):
-        current = value if i == 0 else current
-        first[k] = current
-    steps = {k: (value - first[k]) // i for k, (i, value) in enumerate(samples) if i}
-    even = all(value == first[k] + i * steps.get(k, 0) for k, (i, value) in enumerate(samples))
-    if not even or not steps or not starts:
-        return None
-    try:
-        start, step = inner.value(first), inner.value(steps)
-    except DiffersError:
-        return None
-    inner.used["i"] = None
-    growth = "i" if _source(step) == "1" else f"i * {_bracketed(_source(step))}"
-    return Formula(f"{_source(start)} + {growth}")
-
-
-def _source(value: Any) -> str:
-    return value.text if isinstance(value, Formula) else literal(value)
-
-
-def _bracketed(text: str) -> str:
-    simple = text.replace("self.", "").isidentifier() or text.isdigit()
-    return text if simple else f"({text})"
-
-
-def _is_telling(value: Any) -> bool:
-    """Whether a value is rarely equal to another one by chance."""
-    return isinstance(value, float) or (is_whole_number(value) and value >= LIKE_CHANNELS)
-
-
-def _keyword_order(name: str) -> int:
-    """The place of a keyword among those that PyTorch's modules share."""
-    order = list(DEFAULTS)
-    return order.index(name) if name in order else -1
-
-
-def _size_name(func: str, place: int) -> str:
-    """The name of a parameter for an argument by position."""
-    if func.startswith("nn.Conv"):
-        return ("in_channels", "out_channels", "kernel_size")[place] if place < 3 else "size"
-    if func.startswith(("nn.Linear", "nn.LSTM", "nn.GRU")):
-        return ("in_features", "out_features")[place] if place < 2 else "size"
-    return "channels" if "Norm" in func else "size"
 
 
 def _targets(target: Any, table: Mapping[Tensor, Tensor]) -> Any:
@@ -627,23 +511,3 @@ def _order(sequences: Sequence[list[Any]]) -> list[Any]:
         return merged_order(sequences)
     except NoFitError as error:
         raise DiffersError(str(error)) from None
-
-
-def annotation(value: Any) -> str:
-    """The type of a value as source."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return "None" if value is None else type(value).__name__
-    if isinstance(value, (tuple, list)):
-        inner = ", ".join(annotation(item) for item in value)
-        return f"tuple[{inner or '()'}]"
-    return "Any"
-
-
-def union(kinds: Sequence[str]) -> str:
-    """The type of several values."""
-    found = dict.fromkeys(kinds)
-    if "float" in found:
-        found.pop("int", None)
-    if "Any" in found:
-        return "Any"
-    return " | ".join(sorted(found, key=lambda kind: kind == "None"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from specfmt.graph.model import Use
     from specfmt.targets.torch.program import ClassProgram
 
-Key = Hashable
+Key = Any
 """What is the same for an entry in all uses of its block."""
 
 
@@ -73,6 +73,13 @@ class BlockDef:
     index: bool = False
     cls: BlockClass | None = None
 
+    @property
+    def use(self) -> Use:
+        """The first of the uses."""
+        body = self.programs[0].block
+        assert body is not None
+        return body.use
+
 
 @dataclass(eq=False)
 class BlockBody:
@@ -80,7 +87,7 @@ class BlockBody:
 
     Attributes:
         kind: The block's name.
-        use: The use.
+        made_from: The use; None for a model, while it is cut.
         keys: Attribute or step -> its key.
         values: Parameter -> its value: those of the spec, the sizes of the inputs, and what uses
             differ in otherwise.
@@ -96,7 +103,7 @@ class BlockBody:
     """
 
     kind: str
-    use: Use
+    made_from: Use | None
     keys: dict[Any, Key] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, str] = field(default_factory=dict)
@@ -108,3 +115,8 @@ class BlockBody:
     joins: dict[Any, Any] = field(default_factory=dict)
     automatic: frozenset[str] = frozenset()
     made: BlockClass | None = None
+
+    @property
+    def use(self) -> Use:
+        assert self.made_from is not None
+        return self.made_from
