@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from specfmt.folding.describe import block_name, description
 from specfmt.folding.listing import Item, Listing, Ref, map_refs
-from specfmt.folding.names import counted
+from specfmt.folding.names import counted, progressing
 from specfmt.folding.repeats import repeated_parts
 from specfmt.folding.segments import Segment, Symbols, chains, segments, wide_chains
 from specfmt.folding.unify import Made, Part, unify
@@ -191,11 +192,11 @@ def merge_repeats(listing: Listing) -> None:
     instead: dict[int, Item] = {}
     for run in runs:
         while run:
-            count, name = _named_run(run, listing.block is not None)
+            count, name, fields = _longest_run(run, listing.block is not None)
             if count > 1:
                 first, end = run[0], run[count - 1]
                 use = Item(
-                    first.kind, {**first.fields, "repeat": count}, name, first.automatic,
+                    first.kind, {**fields, "repeat": count}, name, first.automatic,
                     first.edges, last=end.name,
                 )  # fmt: skip
                 use.first, use.out = first.first, end.out
@@ -224,8 +225,7 @@ def _continues(before: Item, item: Item, last: list[int]) -> bool:
     return (
         item.is_use
         and before.kind == item.kind
-        and before.fields == item.fields
-        and repr(before.fields) == repr(item.fields)
+        and _without_rates(before.fields) == _without_rates(item.fields)
         and "repeat" not in item.fields
         and item.refs[:1] == [Ref(before)]
         and len(item.refs) == len(before.refs) == 1
@@ -234,13 +234,25 @@ def _continues(before: Item, item: Item, last: list[int]) -> bool:
     )
 
 
-def _named_run(run: list[Item], inside: bool) -> tuple[int, str | None]:
-    """How many uses from the first on can be one repeated use, and its name."""
-    if run[0].automatic:
-        return len(run), None
-    names = [item.name or "" for item in run]
-    for count in range(len(run), 1, -1):
-        name = counted(names[:count], inside)
-        if name is not None:
-            return count, name
-    return 1, None
+def _without_rates(fields: dict[str, Any]) -> str:
+    return repr({key: None if isinstance(value, float) else value for key, value in fields.items()})
+
+
+def _longest_run(run: list[Item], inside: bool) -> tuple[int, str | None, dict[str, Any]]:
+    """How many uses from the first on can be one repeated use, its name, and its parameters."""
+    counts = range(len(run), 1, -1) if len(run) < MOST_REPEATS else (len(run),)
+    for count in counts:
+        name = None if run[0].automatic else counted([i.name or "" for i in run[:count]], inside)
+        if name is None and not run[0].automatic:
+            continue
+        fields = {}
+        for key, value in run[0].fields.items():
+            column = [item.fields[key] for item in run[:count]]
+            fields[key] = value if len(set(map(repr, column))) == 1 else progressing(column)
+        if all(value is not None or run[0].fields[key] is None for key, value in fields.items()):
+            return count, name, fields
+    return 1, None, run[0].fields
+
+
+MOST_REPEATS = 300
+"""In a longer run of uses, parts of it are not tried as repeated uses."""
