@@ -101,6 +101,7 @@ class Listing:
         outputs: The tensors that the list gives.
         is_named: Whether uses of the block have names, which those of the entries follow.
         parameters: Parameter -> its default, or ``required``.
+        fields: Parameter -> the field of a layer that it is for.
         description: What the block does.
         counts_all: Whether entries of the model without a name get the automatic names that they
             have now.
@@ -114,6 +115,7 @@ class Listing:
     outputs: list[Ref]
     is_named: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
     description: str = ""
     counts_all: bool = True
     in_order: bool = True

@@ -66,9 +66,7 @@ def find_naming(columns: Sequence[Column], inside: Sequence[bool]) -> Naming | N
     for number in _distinct(texts):
         for uses in _candidates(texts[number]):
             made = {
-                n: text
-                for n, column in texts.items()
-                if (text := _inner(column, uses)) is not None
+                n: text for n, column in texts.items() if (text := _inner(column, uses)) is not None
             }
             plain = sum("$" not in text for text in made.values())
             score = (len(made), plain, len(uses[0]))

@@ -101,6 +101,7 @@ class _Unifier:
         if len(defaults) > MAX_PARAMETERS:
             raise UnequalError
         listing.parameters = defaults
+        listing.fields = dict(self.parameters.fields)
         uses = []
         given = 0
         for number, reads in enumerate(inputs):
@@ -227,15 +228,15 @@ class _Unifier:
     # ------------------------------------------------------------------------------ items
 
     def _items(self, inputs: list[list[Ref]], naming: Naming) -> list[Item]:
+        first = self.rows[0]
         columns = [self._columns(place) for place in range(self.size)]
         self.parameters.prepare(
             [
-                (key, layer_word(naming.inner[place]), column)
+                (*self._called(key, first[place], naming.inner[place]), column)
                 for place, each in enumerate(columns)
                 for key, column in each.items()
             ]
         )
-        first = self.rows[0]
         numbers = {ref: Ref(number) for number, ref in enumerate(inputs[0])}
         made: list[Item] = []
         for place, item in enumerate(first):
@@ -260,6 +261,13 @@ class _Unifier:
             made.append(Item(item.kind, fields, name, name is None, edges))
         self._check_edges(inputs)
         return made
+
+    def _called(self, key: str, item: Item, name: str | None) -> tuple[str, str]:
+        """The field that a parameter is for, and a word for its layer."""
+        if not item.is_use:
+            return key, layer_word(name)
+        field = self.blocks[item.kind[1]].fields.get(key, key)
+        return field, key.removesuffix(field).rstrip("_") or layer_word(name)
 
     def _check_edges(self, inputs: list[list[Ref]]) -> None:
         """All parts have the same edges inside."""
@@ -329,7 +337,7 @@ def _snake(kind: Any) -> str:
 
 
 def layer_word(name: str | None) -> str:
-    """What a parameter is called after a layer of this name: without the word for its type."""
+    """What a parameter is called after a layer of this name: its last word but for that of a type."""
     words = [word for word in (name or "").lower().split("_") if word not in TYPE_WORDS]
-    text = "_".join(words)
+    text = words[-1] if words else ""
     return text if text.isidentifier() and text.isascii() else ""

@@ -9,8 +9,14 @@ from typing import Any
 
 from specfmt.layers.blocks import INDEX, REQUIRED, USE_FIELDS
 
-MAX_FACTOR = 16
+MAX_FACTOR = 64
 """The largest factor between fields that become one parameter."""
+
+FEW = 8
+"""A larger factor is written as a quotient of another parameter, if there is one."""
+
+FEW_USES = 2
+"""So many uses are too few to say that a quotient is no coincidence."""
 
 MAX_NUMBERS = 40
 """The most fields with different numbers that are compared with each other."""
@@ -36,6 +42,8 @@ class Parameters:
         self.taken: set[str] = set(TAKEN)
         self.bases: dict[str, tuple[str, list[int]]] = {}
         self.names: dict[str, str] = {}
+        self.fields: dict[str, str] = {}
+        self.kinds: dict[str, str] = {}
 
     def prepare(self, columns: Sequence[tuple[str, str, Sequence[Any]]]) -> None:
         """Find which fields are multiples of others, and names for parameters.
@@ -52,7 +60,7 @@ class Parameters:
             text = repr(list(column))
             varies = text not in self.bases and len(set(map(repr, column))) > 1
             if varies and text not in self.names and not isinstance(column[0], (list, dict)):
-                self.names[text] = key
+                self.names[text] = self.kinds[text] = key
                 own.setdefault(key, {})[text] = word
         for key, found in own.items():
             for text, word in found.items():
@@ -66,10 +74,29 @@ class Parameters:
                 numbers.setdefault(repr(list(column)), (key, list(column)))
         if len(numbers) > MAX_NUMBERS:
             return
-        for text, (_, column) in numbers.items():
-            smaller = [other for other in numbers.values() if _factor(column, other[1]) is not None]
-            if smaller:
-                self.bases[text] = min(smaller, key=lambda item: sum(item[1]))
+        left = dict(sorted(numbers.items(), key=lambda item: sum(item[1][1])))
+        while left:
+            family = self._family(list(left.values()))
+            base = self._base(family)
+            for _, column in family:
+                del left[repr(column)]
+                if column is not base[1]:
+                    self.bases[repr(column)] = base
+
+    @staticmethod
+    def _family(numbers: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:
+        """The first of these columns, and those that are multiples of it."""
+        first = numbers[0]
+        return [first, *(n for n in numbers[1:] if _factor(n[1], first[1]) is not None)]
+
+    def _base(self, family: list[tuple[str, list[int]]]) -> tuple[str, list[int]]:
+        """The column of which the others are small multiples; smaller ones are divided from it."""
+        for number, (key, column) in enumerate(family):
+            larger = all((_factor(n[1], column) or FEW + 1) <= FEW for n in family[number + 1 :])
+            smaller = all(_factor(column, n[1]) is not None for n in family[:number])
+            if larger and smaller and (not number or self.count > FEW_USES):
+                return key, column
+        return family[0]
 
     def value(self, key: str, column: Sequence[Any]) -> Any:
         """What stands in the block for a field with these values in its uses."""
@@ -100,7 +127,8 @@ class Parameters:
         if base is not None:
             key, other = base
             name = self.known.get(repr(other), "")[1:] or self.add(key, other)
-            return f"$({_factor(column, other)} * {name})"
+            factor = _factor(column, other)
+            return f"$({factor} * {name})" if factor else f"$({name} // {_factor(other, column)})"
         return self._chosen(column)
 
     def _chosen(self, column: Sequence[Any]) -> str | None:
@@ -137,6 +165,7 @@ class Parameters:
             number += 1
             name = f"{base}_{number}"
         self.taken.add(name)
+        self.fields[name] = self.kinds.get(repr(list(column)), key)
         self.columns[name] = list(column)
         self.known[repr(list(column))] = f"${name}"
         return name

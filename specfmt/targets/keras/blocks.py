@@ -252,15 +252,22 @@ def unnamed_classes(uses: Iterable[Use]) -> frozenset[str]:
 
     A function cannot name them, since their names do not begin with that of the use.
     """
-    return frozenset(
-        node.unit.type_name
-        for use in uses
-        for node in use.items
-        if isinstance(node, Node)
-        and isinstance(node.unit.spec, Layer)
-        and not isinstance(node.unit.spec, (Custom, Op))
-        and node.unit.spec.name is None
-    )
+    found: set[str] = set()
+    for use in uses:
+        unnamed = {
+            str(entry.get("type"))
+            for entry in use.call.block.layers
+            if isinstance(entry, dict) and entry.get("name", "") is None
+        }
+        found.update(
+            node.unit.type_name
+            for node in use.items
+            if isinstance(node, Node)
+            and isinstance(node.unit.spec, Layer)
+            and not isinstance(node.unit.spec, (Custom, Op))
+            and (node.unit.spec.name is None or node.unit.type_name in unnamed)
+        )
+    return frozenset(found)
 
 
 def by_depth(uses: Mapping[Use, Any]) -> list[str]:
