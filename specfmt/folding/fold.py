@@ -48,6 +48,7 @@ class _Folder:
         self.blocks: dict[str, Listing] = {}
         self.symbols = Symbols()
         self.found: dict[int, list[list[Segment]]] = {}
+        self.texts: dict[int, str] = {}
         self.refused: set[tuple[int, ...]] = set()
 
     def run(self) -> dict[str, Listing]:
@@ -84,7 +85,10 @@ class _Folder:
                 starts.setdefault(symbol, []).append((number, place))
         best: Made | None = None
         tried: set[tuple[int, ...]] = set()
+        fit = 0
         for part in repeated_parts(sequences, weights):
+            if fit >= TRIED:
+                break
             for variant in _variants(part):
                 if variant in tried or variant in self.refused:
                     continue
@@ -100,12 +104,54 @@ class _Folder:
                 bound = len(places) * (weight - 1) - weight - 2
                 if bound < LEAST_GAIN or (best is not None and bound <= best.gain):
                     continue
-                made = unify(windows, self.blocks)
+                if not windows[0].gives_last():
+                    if variant == part:
+                        break
+                    continue
+                fit += variant == part
+                made = unify(self.all_like(windows), self.blocks)
                 if made is None or made.gain < LEAST_GAIN:
                     self.refused.add(variant)
                 elif best is None or made.gain > best.gain:
                     best = made
         return best
+
+    def all_like(self, parts: list[Part]) -> list[Part]:
+        """The parts, and those entries in a row that are equal to them, wherever lists are cut."""
+        first = parts[0]
+        wanted, shape = self.text(first.listing)[first.start : first.end + 1], first.shape()
+        found: list[Part] = []
+        for listing in self.lists():
+            taken = sorted(
+                ((p.start, p) for p in parts if p.listing is listing), key=lambda pair: pair[0]
+            )
+            text = self.text(listing)
+            place = text.find(wanted)
+            free, known = 0, 0
+            while place >= 0:
+                end = place + len(wanted)
+                while known < len(taken) and taken[known][0] < place:
+                    found.append(taken[known][1])
+                    free = taken[known][1].end + 1
+                    known += 1
+                part = Part(listing, place, end - 1)
+                following = taken[known][0] if known < len(taken) else end
+                fits = place >= free and (following >= end or following == place)
+                if fits and following != place and part.shape() == shape:
+                    found.append(part)
+                    free = end
+                place = text.find(wanted, max(place + 1, free))
+            found += [part for _, part in taken[known:]]
+        return found
+
+    def text(self, listing: Listing) -> str:
+        """The kinds of a list's entries, a letter each."""
+        found = self.texts.get(id(listing))
+        if found is None:
+            numbers = [self.symbols.of_item(item) for item in listing.items]
+            found = "".join(chr(n + (0x800 if n >= 0xD800 else 0)) for n in numbers)
+            self.texts[id(listing)] = found
+        return found
 
     # ------------------------------------------------------------------------------ change
 
@@ -125,6 +171,7 @@ class _Folder:
                 _replace(other, by_list[id(other)])
                 merge_repeats(other)
                 self.found.pop(id(other), None)
+                self.texts.pop(id(other), None)
         self.refused.clear()
 
 

@@ -121,6 +121,7 @@ class Listing:
     in_order: bool = True
     layer_names: frozenset[str] = frozenset()
     _names: Counter[str] | None = None
+    _last: list[int] | None = None
 
     @property
     def weight(self) -> int:
@@ -135,12 +136,14 @@ class Listing:
 
     def number(self) -> None:
         """Tell each entry its place."""
-        self._names = None
+        self._names = self._last = None
         for place, item in enumerate(self.items):
             item.place = place
 
     def last_reads(self) -> list[int]:
         """For each entry the place of the last one that reads it; the length if the list gives it."""
+        if self._last is not None:
+            return self._last
         found = [-1] * len(self.items)
         for item in self.items:
             for ref in item.refs:
@@ -149,6 +152,7 @@ class Listing:
         for ref in self.outputs:
             if isinstance(ref.source, Item):
                 found[ref.source.place] = len(self.items)
+        self._last = found
         return found
 
 

@@ -43,6 +43,31 @@ class Part:
         """Its entries."""
         return self.listing.items[self.start : self.end + 1]
 
+    def reads(self) -> list[Ref]:
+        """What it reads from outside, in the order of reading."""
+        found = dict.fromkeys(ref for item in self.items for ref in item.refs)
+        return [ref for ref in found if not self._is_inside(ref)]
+
+    def gives_last(self) -> bool:
+        """Whether only its last entry is read outside."""
+        last = self.listing.last_reads()
+        return all(last[place] <= self.end for place in range(self.start, self.end))
+
+    def shape(self) -> list[Any]:
+        """Its edges, with places in it instead of references."""
+        numbers = {ref: index for index, ref in enumerate(self.reads())}
+
+        def change(ref: Ref) -> Any:
+            if ref in numbers:
+                return ("x", numbers[ref])
+            assert isinstance(ref.source, Item)
+            return (ref.source.place - self.start, ref.port)
+
+        return [map_refs(item.edges, change) for item in self.items]
+
+    def _is_inside(self, ref: Ref) -> bool:
+        return isinstance(ref.source, Item) and self.start <= ref.source.place <= self.end
+
 
 @dataclass(eq=False)
 class Made:
@@ -125,27 +150,14 @@ class _Unifier:
         return Made(listing, self.parts, uses, outputs, gain - cost)
 
     def _inputs(self) -> list[list[Ref]]:
-        found = []
-        for part, row in zip(self.parts, self.rows, strict=True):
-            reads = dict.fromkeys(
-                ref
-                for item in row
-                for ref in item.refs
-                if not (isinstance(ref.source, Item) and part.start <= ref.source.place <= part.end)
-            )
-            found.append(list(reads))
+        found = [part.reads() for part in self.parts]
         if not 1 <= len(found[0]) <= MAX_INPUTS or len({len(reads) for reads in found}) > 1:
             raise UnequalError
         return found
 
     def _outputs(self) -> list[int]:
-        """The places of the entries whose output is read outside; the last entry is one."""
-        found: set[int] = set()
-        for part in self.parts:
-            last = part.listing.last_reads()
-            inside = [p for p in range(part.start, part.end + 1) if last[p] > part.end]
-            found |= {place - part.start for place in inside}
-        if found != {self.size - 1}:
+        """The places of the entries whose output is read outside: that of the last one."""
+        if not all(part.gives_last() for part in self.parts):
             raise UnequalError
         return [self.size - 1]
 
@@ -259,7 +271,7 @@ class _Unifier:
 
             edges = map_refs(item.edges, change)
             made.append(Item(item.kind, fields, name, name is None, edges))
-        self._check_edges(inputs)
+        self._check_edges()
         return made
 
     def _called(self, key: str, item: Item, name: str | None) -> tuple[str, str]:
@@ -269,23 +281,10 @@ class _Unifier:
         field = self.blocks[item.kind[1]].fields.get(key, key)
         return field, key.removesuffix(field).rstrip("_") or layer_word(name)
 
-    def _check_edges(self, inputs: list[list[Ref]]) -> None:
+    def _check_edges(self) -> None:
         """All parts have the same edges inside."""
-
-        def shape(number: int) -> list[Any]:
-            start = self.parts[number].start
-            numbers = {ref: index for index, ref in enumerate(inputs[number])}
-
-            def change(ref: Ref) -> Any:
-                if ref in numbers:
-                    return ("x", numbers[ref])
-                assert isinstance(ref.source, Item)
-                return (ref.source.place - start, ref.port)
-
-            return [map_refs(item.edges, change) for item in self.rows[number]]
-
-        expected = shape(0)
-        if any(shape(number) != expected for number in range(1, len(self.parts))):
+        expected = self.parts[0].shape()
+        if any(part.shape() != expected for part in self.parts[1:]):
             raise UnequalError
 
     def _columns(self, place: int) -> dict[str, list[Any]]:
