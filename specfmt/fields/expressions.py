@@ -1,6 +1,6 @@
 """Expressions in blocks: ``$filters``, ``$(4 * filters)``, ``block$(i + 2)``.
 
-They are a small part of Python's expressions: numbers, text in quotes, names, ``+ - * // %``,
+They are a small part of Python's expressions: numbers, text in quotes, names, ``+ - * / // %``,
 comparisons, ``and``, ``or``, ``not``, ``a if condition else b`` and ``chr(97 + i)``, the letters of
 names that are lettered instead of numbered.  They are parsed, never executed: each kind of node is
 computed here.
@@ -39,6 +39,7 @@ _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
@@ -111,7 +112,7 @@ def wrong(expected: str, received: object, hint: str = "") -> FieldError:
 
 
 _EXPECTED = "an expression of parameters"
-_HINT = "expressions have numbers, names, + - * // %, comparisons, and, or, not, `a if b else c`, chr(number)"
+_HINT = "expressions have numbers, names, + - * / // %, comparisons, and, or, not, `a if b else c`, chr(number)"
 
 
 def _is_allowed(node: ast.AST) -> bool:
@@ -146,7 +147,7 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
         return not inner if isinstance(node.op, ast.Not) else _bounded(-_number(inner))
     if isinstance(node, ast.BinOp):
         left, right = (_number(_value(side, values)) for side in (node.left, node.right))
-        if isinstance(node.op, (ast.FloorDiv, ast.Mod)) and right == 0:
+        if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)) and right == 0:
             raise wrong("a divisor other than 0", right)
         return _bounded(_BINARY[type(node.op)](left, right))
     if isinstance(node, ast.BoolOp):

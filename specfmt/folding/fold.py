@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from specfmt.folding.describe import block_name, description
 from specfmt.folding.listing import Item, Listing, Ref, map_refs
-from specfmt.folding.names import counted
+from specfmt.folding.names import counted, progressing
 from specfmt.folding.repeats import repeated_parts
 from specfmt.folding.segments import Segment, Symbols, chains, segments, wide_chains
 from specfmt.folding.unify import Made, Part, unify
@@ -47,6 +48,7 @@ class _Folder:
         self.blocks: dict[str, Listing] = {}
         self.symbols = Symbols()
         self.found: dict[int, list[list[Segment]]] = {}
+        self.texts: dict[int, str] = {}
         self.refused: set[tuple[int, ...]] = set()
 
     def run(self) -> dict[str, Listing]:
@@ -83,7 +85,10 @@ class _Folder:
                 starts.setdefault(symbol, []).append((number, place))
         best: Made | None = None
         tried: set[tuple[int, ...]] = set()
+        fit = 0
         for part in repeated_parts(sequences, weights):
+            if fit >= TRIED:
+                break
             for variant in _variants(part):
                 if variant in tried or variant in self.refused:
                     continue
@@ -99,12 +104,54 @@ class _Folder:
                 bound = len(places) * (weight - 1) - weight - 2
                 if bound < LEAST_GAIN or (best is not None and bound <= best.gain):
                     continue
-                made = unify(windows, self.blocks)
+                if not windows[0].gives_last():
+                    if variant == part:
+                        break
+                    continue
+                fit += variant == part
+                made = unify(self.all_like(windows), self.blocks)
                 if made is None or made.gain < LEAST_GAIN:
                     self.refused.add(variant)
                 elif best is None or made.gain > best.gain:
                     best = made
         return best
+
+    def all_like(self, parts: list[Part]) -> list[Part]:
+        """The parts, and those entries in a row that are equal to them, wherever lists are cut."""
+        first = parts[0]
+        wanted, shape = self.text(first.listing)[first.start : first.end + 1], first.shape()
+        found: list[Part] = []
+        for listing in self.lists():
+            taken = sorted(
+                ((p.start, p) for p in parts if p.listing is listing), key=lambda pair: pair[0]
+            )
+            text = self.text(listing)
+            place = text.find(wanted)
+            free, known = 0, 0
+            while place >= 0:
+                end = place + len(wanted)
+                while known < len(taken) and taken[known][0] < place:
+                    found.append(taken[known][1])
+                    free = taken[known][1].end + 1
+                    known += 1
+                part = Part(listing, place, end - 1)
+                following = taken[known][0] if known < len(taken) else end
+                fits = place >= free and (following >= end or following == place)
+                if fits and following != place and part.shape() == shape:
+                    found.append(part)
+                    free = end
+                place = text.find(wanted, max(place + 1, free))
+            found += [part for _, part in taken[known:]]
+        return found
+
+    def text(self, listing: Listing) -> str:
+        """The kinds of a list's entries, a letter each."""
+        found = self.texts.get(id(listing))
+        if found is None:
+            numbers = [self.symbols.of_item(item) for item in listing.items]
+            found = "".join(chr(n + (0x800 if n >= 0xD800 else 0)) for n in numbers)
+            self.texts[id(listing)] = found
+        return found
 
     # ------------------------------------------------------------------------------ change
 
@@ -124,6 +171,7 @@ class _Folder:
                 _replace(other, by_list[id(other)])
                 merge_repeats(other)
                 self.found.pop(id(other), None)
+                self.texts.pop(id(other), None)
         self.refused.clear()
 
 
@@ -191,14 +239,14 @@ def merge_repeats(listing: Listing) -> None:
     instead: dict[int, Item] = {}
     for run in runs:
         while run:
-            count, name = _named_run(run)
+            count, name, fields = _longest_run(run, listing.block is not None)
             if count > 1:
                 first, end = run[0], run[count - 1]
                 use = Item(
-                    first.kind, {**first.fields, "repeat": count}, name, first.automatic,
+                    first.kind, {**fields, "repeat": count}, name, first.automatic,
                     first.edges, last=end.name,
                 )  # fmt: skip
-                use.first = first.first
+                use.first, use.out = first.first, end.out
                 instead[id(end)] = use
                 items.append(use)
             else:
@@ -224,8 +272,7 @@ def _continues(before: Item, item: Item, last: list[int]) -> bool:
     return (
         item.is_use
         and before.kind == item.kind
-        and before.fields == item.fields
-        and repr(before.fields) == repr(item.fields)
+        and _without_rates(before.fields) == _without_rates(item.fields)
         and "repeat" not in item.fields
         and item.refs[:1] == [Ref(before)]
         and len(item.refs) == len(before.refs) == 1
@@ -234,13 +281,25 @@ def _continues(before: Item, item: Item, last: list[int]) -> bool:
     )
 
 
-def _named_run(run: list[Item]) -> tuple[int, str | None]:
-    """How many uses from the first on can be one repeated use, and its name."""
-    if run[0].automatic:
-        return len(run), None
-    names = [item.name or "" for item in run]
-    for count in range(len(run), 1, -1):
-        name = counted(names[:count])
-        if name is not None:
-            return count, name
-    return 1, None
+def _without_rates(fields: dict[str, Any]) -> str:
+    return repr({key: None if isinstance(value, float) else value for key, value in fields.items()})
+
+
+def _longest_run(run: list[Item], inside: bool) -> tuple[int, str | None, dict[str, Any]]:
+    """How many uses from the first on can be one repeated use, its name, and its parameters."""
+    counts = range(len(run), 1, -1) if len(run) < MOST_REPEATS else (len(run),)
+    for count in counts:
+        name = None if run[0].automatic else counted([i.name or "" for i in run[:count]], inside)
+        if name is None and not run[0].automatic:
+            continue
+        fields = {}
+        for key, value in run[0].fields.items():
+            column = [item.fields[key] for item in run[:count]]
+            fields[key] = value if len(set(map(repr, column))) == 1 else progressing(column)
+        if all(value is not None or run[0].fields[key] is None for key, value in fields.items()):
+            return count, name, fields
+    return 1, None, run[0].fields
+
+
+MOST_REPEATS = 300
+"""In a longer run of uses, parts of it are not tried as repeated uses."""

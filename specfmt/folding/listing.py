@@ -42,6 +42,7 @@ class Item:
         origin: For a repeated call, the entry that it calls again.
         first: The index of the first entry that it stands for in the list that was read.
         unnamed: Whether it has no name there.
+        out: In the model's list, the name of the layer whose output it gives.
     """
 
     kind: tuple[str, Any]
@@ -57,6 +58,7 @@ class Item:
     symbol: int = 0
     first: int = 0
     unnamed: bool = False
+    out: str = ""
 
     def __post_init__(self) -> None:
         self.read(self.edges)
@@ -99,10 +101,12 @@ class Listing:
         outputs: The tensors that the list gives.
         is_named: Whether uses of the block have names, which those of the entries follow.
         parameters: Parameter -> its default, or ``required``.
+        fields: Parameter -> the field of a layer that it is for.
         description: What the block does.
         counts_all: Whether entries of the model without a name get the automatic names that they
             have now.
         in_order: Whether the entries are in the order in which they were read.
+        layer_names: The names of all layers of the model.
     """
 
     block: str | None
@@ -111,10 +115,13 @@ class Listing:
     outputs: list[Ref]
     is_named: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
     description: str = ""
     counts_all: bool = True
     in_order: bool = True
+    layer_names: frozenset[str] = frozenset()
     _names: Counter[str] | None = None
+    _last: list[int] | None = None
 
     @property
     def weight(self) -> int:
@@ -129,12 +136,14 @@ class Listing:
 
     def number(self) -> None:
         """Tell each entry its place."""
-        self._names = None
+        self._names = self._last = None
         for place, item in enumerate(self.items):
             item.place = place
 
     def last_reads(self) -> list[int]:
         """For each entry the place of the last one that reads it; the length if the list gives it."""
+        if self._last is not None:
+            return self._last
         found = [-1] * len(self.items)
         for item in self.items:
             for ref in item.refs:
@@ -143,6 +152,7 @@ class Listing:
         for ref in self.outputs:
             if isinstance(ref.source, Item):
                 found[ref.source.place] = len(self.items)
+        self._last = found
         return found
 
 

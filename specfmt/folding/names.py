@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from specfmt.fields.errors import FieldError
 from specfmt.fields.expressions import parse_text
@@ -54,18 +55,18 @@ def find_naming(columns: Sequence[Column], inside: Sequence[bool]) -> Naming | N
     inner: list[str | None] = [None] * len(columns)
     if not named:
         return Naming(None, inner, [])
-    texts = {number: [str(name) for name in columns[number]] for number in named}
+    texts = {
+        number: [
+            _entire(str(name)) if among else str(name)
+            for name, among in zip(columns[number], inside, strict=True)
+        ]
+        for number in named
+    }
     best: tuple[tuple[int, int, int], list[str], dict[int, str]] | None = None
     for number in _distinct(texts):
         for uses in _candidates(texts[number]):
-            # A name that follows that of the use around it cannot have something before it.
-            follows = any(
-                among and not is_whole(name) for among, name in zip(inside, uses, strict=True)
-            )
             made = {
-                n: text
-                for n, column in texts.items()
-                if (text := _inner(column, uses, follows)) is not None
+                n: text for n, column in texts.items() if (text := _inner(column, uses)) is not None
             }
             plain = sum("$" not in text for text in made.values())
             score = (len(made), plain, len(uses[0]))
@@ -78,7 +79,24 @@ def find_naming(columns: Sequence[Column], inside: Sequence[bool]) -> Naming | N
     _, uses, made = best
     for number, text in made.items():
         inner[number] = text
+    uses = [_own(use) if among else use for use, among in zip(uses, inside, strict=True)]
     return Naming(uses, inner, [n for n in named if n not in made])
+
+
+AROUND = "$(name)"
+"""The name of the use around an entry."""
+
+
+def _entire(name: str) -> str:
+    """A name inside a block with that of the use around it."""
+    return re.sub(r"\$name\b", AROUND, name) if is_whole(name) else f"{AROUND}_{name}"
+
+
+def _own(name: str) -> str:
+    """What is written for an entire name inside a block; see `_entire`."""
+    if name.startswith(f"{AROUND}_"):
+        return name.removeprefix(f"{AROUND}_")
+    return re.sub(r"\$\(name\)(?!\w)", "$name", name)
 
 
 def _distinct(texts: dict[int, list[str]]) -> list[int]:
@@ -116,14 +134,14 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _inner(column: list[str], uses: list[str], follows: bool) -> str | None:
+def _inner(column: list[str], uses: list[str]) -> str | None:
     """What an entry's names are, in terms of those of the uses; None if they differ in that."""
     first, use = column[0], uses[0]
     start = first.find(use)
     while start >= 0:
         before, after = first[:start], first[start + len(use) :]
         if all(n == before + u + after for n, u in zip(column, uses, strict=True)):
-            if "$" in before or "$" in after or (before and follows):
+            if "$" in before or "$" in after:
                 return None
             if not before and after[:1] == "_" and len(after) > 1:
                 return after[1:]
@@ -133,11 +151,20 @@ def _inner(column: list[str], uses: list[str], follows: bool) -> str | None:
     return None
 
 
-def counted(names: Sequence[str]) -> str | None:
-    """The name of a repeated use, with the index in it, that gives these names; None if none does."""
+def counted(names: Sequence[str], inside: bool = False) -> str | None:
+    """The name of a repeated use, with the index in it, that gives these names; None if none does.
+
+    Args:
+        names: The names of the repetitions.
+        inside: Whether they stand in a block, where a name that is one expression is whole.
+    """
     first = names[0]
     match = re.fullmatch(r"(.*?)(\d+)", first, re.S)
-    if match is not None and (match[2] == "0" or match[2][0] != "0"):
+    if (
+        match is not None
+        and not (inside and not match[1])
+        and (match[2] == "0" or match[2][0] != "0")
+    ):
         start = int(match[2])
         if list(names) == [f"{match[1]}{start + k}" for k in range(len(names))]:
             return f"{match[1]}${f'(i + {start})' if start else 'i'}"
@@ -147,6 +174,34 @@ def counted(names: Sequence[str]) -> str | None:
             return f"{first[:-1]}$(chr(i + {start}))"
     return None
 
+
+def progressing(values: Sequence[Any]) -> str | None:
+    """An expression of the index that gives these numbers exactly, which grow by equal steps.
+
+    It has the form ``0.2 * (i + 3) / 16``, in which programs compute rates that grow from layer to
+    layer.
+    """
+    first, step = values[0], values[1] - values[0]
+    if not step or not all(isinstance(v, float) and abs(v) < MAX_RATE for v in values):
+        return None
+    start = round(first / step)
+    for parts in range(1, MAX_PARTS):
+        whole = round(step * parts, 2)
+        if whole and abs(whole - step * parts) < EXACT:
+            found = [whole * (number + start) / parts for number in range(len(values))]
+            if found == list(values):
+                count = f"(i + {start})" if start else "i"
+                return f"$({whole} * {count} / {parts})" if start >= 0 else None
+    return None
+
+
+MAX_RATE = 1e6
+"""The largest of numbers that grow by equal steps."""
+
+MAX_PARTS = 400
+"""The most parts into which a rate is divided."""
+
+EXACT = 1e-9
 
 _COUNTED = re.compile(r"(.*)\$(?:\(i \+ (\d+)\)|i|\(chr\(i \+ (\d+)\)\))", re.S)
 

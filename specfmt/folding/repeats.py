@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-MOST = 16
+MOST = 1000
 """The most parts that are returned."""
 
 
@@ -44,10 +44,11 @@ def repeated_parts(
         if budget < 0 or len(seen) >= MOST:
             return
         part = tuple(text[begin : begin + length])
-        part = part[: _period(part)]
-        if part not in seen:
-            seen.add(part)
-            yield part
+        period = _period(part)
+        for each in dict.fromkeys((part if 2 * period > length else part[:period], part[:period])):
+            if each not in seen:
+                seen.add(each)
+                yield each
 
 
 def _automaton(text: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
@@ -90,12 +91,11 @@ def _automaton(text: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
 
 
 def _period(part: Sequence[int]) -> int:
-    """The shortest period of a sequence, if it has at least two of them, else its length."""
+    """The shortest period of a sequence: its length less that of what it begins and ends with."""
     border = [0] * len(part)
     for place in range(1, len(part)):
         known = border[place - 1]
         while known and part[known] != part[place]:
             known = border[known - 1]
         border[place] = known + (part[known] == part[place])
-    period = len(part) - border[-1] if part else 0
-    return period if period > 0 and period * 2 <= len(part) else len(part)
+    return len(part) - border[-1]

@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
-from specfmt.layers.registry import MODEL
 from specfmt.folding.listing import Item, Listing, Ref, map_refs
+from specfmt.layers.registry import MODEL
 
 WORK = 40
 """The most steps per entry in the search for segments; a graph that needs more is cut less."""
@@ -206,7 +207,7 @@ def _composed(
 
 
 def _link(row: list[Segment], items: list[Item], last: list[int]) -> None:
-    for before, segment in zip(row, row[1:], strict=False):
+    for before, segment in pairwise(row):
         sources = {ref for item in items[segment.start : segment.start + 1] for ref in item.refs}
         segment.follows = (
             segment.low == before.end

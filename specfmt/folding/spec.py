@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from specfmt.graph.arguments import reads_previous
-from specfmt.layers.blocks import REQUIRED, Expanded
-from specfmt.layers.entries import Model, Reuse, naming
-from specfmt.layers.naming import Counter, Namer, automatic_names, is_automatic
 from specfmt.folding.fold import fold
 from specfmt.folding.listing import (
     TYPE_KEYS,
@@ -21,6 +17,10 @@ from specfmt.folding.listing import (
     refs_in,
     to_refs,
 )
+from specfmt.graph.arguments import reads_previous
+from specfmt.layers.blocks import REQUIRED, Expanded
+from specfmt.layers.entries import Model, Reuse, naming
+from specfmt.layers.naming import Counter, Namer, automatic_names, is_automatic
 from specfmt.spec.document import ModelSpec, parse_document
 from specfmt.vocab.naming import to_snake_case
 
@@ -140,7 +140,7 @@ def read_listing(spec: ModelSpec) -> Listing | None:
         fields = {k: v for k, v in data.items() if k not in (tag, "name", key)}
         item = Item((tag, data[tag]), fields, name, False, None)
         item.origin = data.get(key)
-        item.first, item.unnamed = len(items), entry.name is None
+        item.first, item.unnamed, item.out = len(items), entry.name is None, name
         items.append(item)
         known[name] = Ref(item)
 
@@ -172,13 +172,20 @@ def read_listing(spec: ModelSpec) -> Listing | None:
                     ref.source.fixed = True
     given = spec.to_data().get("outputs")
     outputs = list(refs_in(to_refs(given, find))) if given is not None else [Ref(items[-1])]
+    if given is not None:
+        for ref in outputs:  # a name in `outputs:` must not be inside a block
+            if isinstance(ref.source, Item):
+                ref.source.fixed = True
     ordered = by_numbers(depth_first(items, outputs), _ranks(items))
     if len(ordered) != len(items):
         return None
     kinds = {name: naming(entry) for entry, name in zip(spec.layers, names, strict=True)}
     counts_all = _find_automatic(ordered, kinds)
     in_order = all(item.first == place for place, item in enumerate(ordered))
-    return Listing(None, inputs, ordered, outputs, counts_all=counts_all, in_order=in_order)
+    return Listing(
+        None, inputs, ordered, outputs,
+        counts_all=counts_all, in_order=in_order, layer_names=frozenset(names),
+    )  # fmt: skip
 
 
 def _ranks(items: list[Item]) -> dict[int, int]:
@@ -253,7 +260,7 @@ def write_block(block: Listing, counts_all: bool) -> dict[str, Any]:
     """A block as plain data."""
     data: dict[str, Any] = {"description": block.description}
     if block.parameters:
-        data["parameters"] = {name: default for name, default in block.parameters.items()}
+        data["parameters"] = dict(block.parameters)
     if len(block.inputs) > 1:
         data["inputs"] = list(block.inputs)
     data["layers"] = write_items(block, counts_all)

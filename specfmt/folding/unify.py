@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.layers.blocks import INPUT
-from specfmt.layers.registry import layer_class
 from specfmt.folding.listing import Item, Listing, Ref, map_refs
 from specfmt.folding.names import Naming, find_naming, like
 from specfmt.folding.segments import MAX_INPUTS
-from specfmt.folding.values import Parameters, Unequal
+from specfmt.folding.values import Parameters, UnequalError
+from specfmt.layers.blocks import INPUT
+from specfmt.layers.registry import layer_class
 from specfmt.vocab.naming import to_snake_case
+
+NUMBER = re.compile(r"\$\(i \+ (\d+)\)|(0|[1-9][0-9]{0,8})")
+"""A name that is a number, counted up if it is that of a repeated use."""
+
+TYPE_WORDS = frozenset({"conv", "conv2d", "bn", "dense", "relu", "layer", "conv1d", "norm"})
+"""Words for types in the names of layers."""
 
 MAX_PARAMETERS = 8
 """The most parameters of a block."""
@@ -35,6 +42,31 @@ class Part:
     def items(self) -> list[Item]:
         """Its entries."""
         return self.listing.items[self.start : self.end + 1]
+
+    def reads(self) -> list[Ref]:
+        """What it reads from outside, in the order of reading."""
+        found = dict.fromkeys(ref for item in self.items for ref in item.refs)
+        return [ref for ref in found if not self._is_inside(ref)]
+
+    def gives_last(self) -> bool:
+        """Whether only its last entry is read outside."""
+        last = self.listing.last_reads()
+        return all(last[place] <= self.end for place in range(self.start, self.end))
+
+    def shape(self) -> list[Any]:
+        """Its edges, with places in it instead of references."""
+        numbers = {ref: index for index, ref in enumerate(self.reads())}
+
+        def change(ref: Ref) -> Any:
+            if ref in numbers:
+                return ("x", numbers[ref])
+            assert isinstance(ref.source, Item)
+            return (ref.source.place - self.start, ref.port)
+
+        return [map_refs(item.edges, change) for item in self.items]
+
+    def _is_inside(self, ref: Ref) -> bool:
+        return isinstance(ref.source, Item) and self.start <= ref.source.place <= self.end
 
 
 @dataclass(eq=False)
@@ -65,7 +97,7 @@ def unify(parts: Sequence[Part], blocks: Mapping[str, Listing]) -> Made | None:
     """
     try:
         return _Unifier(parts, blocks).made()
-    except Unequal:
+    except UnequalError:
         return None
 
 
@@ -76,6 +108,7 @@ class _Unifier:
         self.rows = [part.items for part in parts]
         self.size = len(self.rows[0])
         self.parameters = Parameters(len(parts))
+        self.first: tuple[str, list[int]] | None = None
 
     def made(self) -> Made:
         inputs = self._inputs()
@@ -91,8 +124,9 @@ class _Unifier:
         )
         defaults = self.parameters.defaults()
         if len(defaults) > MAX_PARAMETERS:
-            raise Unequal
+            raise UnequalError
         listing.parameters = defaults
+        listing.fields = dict(self.parameters.fields)
         uses = []
         given = 0
         for number, reads in enumerate(inputs):
@@ -105,37 +139,26 @@ class _Unifier:
             name = None if naming.uses is None else naming.uses[number]
             edges: Any = reads[0] if len(reads) == 1 else list(reads)
             use = Item(("block", ""), values, name, naming.uses is None, edges)
+            use.out = self.rows[number][-1].out
             use.first = min(item.first for item in self.rows[number])
             uses.append(use)
         weight = listing.weight
         count = len(self.parts)
         gain = count * (weight - 1) - (weight + 2)
-        cost = 0.5 * len(defaults) + 0.1 * given + 0.3 * count * len(naming.open)
+        texts = sum(not self._is_numbered(place) for place in naming.open)
+        cost = 0.5 * len(defaults) + 0.1 * given + count * texts * (0.1 + 0.2 * texts)
         return Made(listing, self.parts, uses, outputs, gain - cost)
 
     def _inputs(self) -> list[list[Ref]]:
-        found = []
-        for part, row in zip(self.parts, self.rows, strict=True):
-            reads = dict.fromkeys(
-                ref
-                for item in row
-                for ref in item.refs
-                if not (isinstance(ref.source, Item) and part.start <= ref.source.place <= part.end)
-            )
-            found.append(list(reads))
+        found = [part.reads() for part in self.parts]
         if not 1 <= len(found[0]) <= MAX_INPUTS or len({len(reads) for reads in found}) > 1:
-            raise Unequal
+            raise UnequalError
         return found
 
     def _outputs(self) -> list[int]:
-        """The places of the entries whose output is read outside; the last entry is one."""
-        found: set[int] = set()
-        for part in self.parts:
-            last = part.listing.last_reads()
-            inside = [p for p in range(part.start, part.end + 1) if last[p] > part.end]
-            found |= {place - part.start for place in inside}
-        if found != {self.size - 1}:
-            raise Unequal
+        """The places of the entries whose output is read outside: that of the last one."""
+        if not all(part.gives_last() for part in self.parts):
+            raise UnequalError
         return [self.size - 1]
 
     # ------------------------------------------------------------------------------ names
@@ -154,23 +177,47 @@ class _Unifier:
             columns = [[row[place].name for row in self.rows] for place in range(self.size)]
             found = find_naming(columns, inside)
             if found is None:
-                raise Unequal
+                raise UnequalError
         if found.uses is not None:
             self._check_names(found.uses)
         if found.open:
-            if any(inside) or any(self.rows[0][place].is_use for place in found.open):
-                raise Unequal
+            uses = [place for place in found.open if self.rows[0][place].is_use]
+            if any(inside) or not all(self._is_numbered(place) for place in uses):
+                raise UnequalError
         return found
+
+    def _is_numbered(self, place: int) -> bool:
+        """Whether the names of an entry are numbers in all parts."""
+        found = [NUMBER.fullmatch(str(row[place].name)) for row in self.rows]
+        return all(found) and len({match[1] is None for match in found if match}) == 1
+
+    def _numbered(self, place: int) -> str:
+        """The name of an entry as a number that is counted from a parameter."""
+        found = [NUMBER.fullmatch(str(row[place].name)) for row in self.rows]
+        column = [int(match[1] or match[2]) for match in found if match]
+        if self.first is None:
+            self.first = self.parameters.add("first", column), column
+        name, base = self.first
+        steps = {number - start for number, start in zip(column, base, strict=True)}
+        if len(steps) > 1:
+            name, steps = self.parameters.add("first", column), {0}
+        (step,) = steps
+        count = "" if not step else f" {'+' if step > 0 else '-'} {abs(step)}"
+        if found[0] and found[0][1] is not None:
+            return f"$(i + {name}{count})"
+        return f"$({name}{count})" if count else f"${name}"
 
     def _check_names(self, uses: list[str]) -> None:
         """No use has the name of another entry of its list."""
         named = {(id(part.listing), use) for part, use in zip(self.parts, uses, strict=True)}
         if len(named) < len(uses):
-            raise Unequal
+            raise UnequalError
         for part, row, use in zip(self.parts, self.rows, uses, strict=True):
             inside = sum(item.name == use for item in row)
             if part.listing.count_of(use) > inside or use in part.listing.inputs:
-                raise Unequal
+                raise UnequalError
+            if use in part.listing.layer_names and use != row[-1].out:
+                raise UnequalError  # the name would mean another tensor
 
     def _counted(self, place: int, column: list[str | None]) -> list[str | None]:
         """The names of a use that is repeated in some of the parts: with the index in all."""
@@ -186,16 +233,22 @@ class _Unifier:
             if "repeat" not in row[place].fields and name is not None:
                 name = like(name, str(patterns[0]))
                 if name is None:
-                    raise Unequal
+                    raise UnequalError
             result.append(name)
         return result
 
     # ------------------------------------------------------------------------------ items
 
     def _items(self, inputs: list[list[Ref]], naming: Naming) -> list[Item]:
-        columns = [self._columns(place) for place in range(self.size)]
-        self.parameters.prepare([(key, column) for each in columns for key, column in each.items()])
         first = self.rows[0]
+        columns = [self._columns(place) for place in range(self.size)]
+        self.parameters.prepare(
+            [
+                (*self._called(key, first[place], naming.inner[place]), column)
+                for place, each in enumerate(columns)
+                for key, column in each.items()
+            ]
+        )
         numbers = {ref: Ref(number) for number, ref in enumerate(inputs[0])}
         made: list[Item] = []
         for place, item in enumerate(first):
@@ -203,8 +256,10 @@ class _Unifier:
                 key: self.parameters.value(key, column) for key, column in columns[place].items()
             }
             name = naming.inner[place]
-            if place in naming.open:
-                texts = [str(row[place].name) for row in self.rows]
+            texts = [str(row[place].name) for row in self.rows]
+            if place in naming.open and self._is_numbered(place):
+                name = self._numbered(place)
+            elif place in naming.open:
                 known = self.parameters.known.get(repr(texts))
                 name = known or "$" + self.parameters.add(_snake(item.kind[1]), texts)
 
@@ -216,34 +271,28 @@ class _Unifier:
 
             edges = map_refs(item.edges, change)
             made.append(Item(item.kind, fields, name, name is None, edges))
-        self._check_edges(inputs)
+        self._check_edges()
         return made
 
-    def _check_edges(self, inputs: list[list[Ref]]) -> None:
+    def _called(self, key: str, item: Item, name: str | None) -> tuple[str, str]:
+        """The field that a parameter is for, and a word for its layer."""
+        if not item.is_use:
+            return key, layer_word(name)
+        field = self.blocks[item.kind[1]].fields.get(key, key)
+        return field, key.removesuffix(field).rstrip("_") or layer_word(name)
+
+    def _check_edges(self) -> None:
         """All parts have the same edges inside."""
-
-        def shape(number: int) -> list[Any]:
-            start = self.parts[number].start
-            numbers = {ref: index for index, ref in enumerate(inputs[number])}
-
-            def change(ref: Ref) -> Any:
-                if ref in numbers:
-                    return ("x", numbers[ref])
-                assert isinstance(ref.source, Item)
-                return (ref.source.place - start, ref.port)
-
-            return [map_refs(item.edges, change) for item in self.rows[number]]
-
-        expected = shape(0)
-        if any(shape(number) != expected for number in range(1, len(self.parts))):
-            raise Unequal
+        expected = self.parts[0].shape()
+        if any(part.shape() != expected for part in self.parts[1:]):
+            raise UnequalError
 
     def _columns(self, place: int) -> dict[str, list[Any]]:
         """The values of every field of an entry in all parts."""
         row = [items[place] for items in self.rows]
         kinds = {item.kind for item in row}
         if len(kinds) > 1 or any(item.fixed for item in row):
-            raise Unequal
+            raise UnequalError
         keys = list(dict.fromkeys(key for item in row for key in item.fields))
         found = {}
         for key in keys:
@@ -267,7 +316,7 @@ class _Unifier:
         if isinstance(value, tuple) and all(isinstance(v, (int, float)) for v in value):
             return list(value) if len(set(value)) > 1 else value[0]
         if field_ is None or field_.is_required() or not isinstance(value, (bool, int, float, str)):
-            raise Unequal
+            raise UnequalError
         return value
 
 
@@ -284,3 +333,10 @@ def escaped(value: Any) -> Any:
 
 def _snake(kind: Any) -> str:
     return to_snake_case(str(kind))
+
+
+def layer_word(name: str | None) -> str:
+    """What a parameter is called after a layer of this name: its last word but for that of a type."""
+    words = [word for word in (name or "").lower().split("_") if word not in TYPE_WORDS]
+    text = words[-1] if words else ""
+    return text if text.isidentifier() and text.isascii() else ""

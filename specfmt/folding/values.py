@@ -9,8 +9,14 @@ from typing import Any
 
 from specfmt.layers.blocks import INDEX, REQUIRED, USE_FIELDS
 
-MAX_FACTOR = 16
+MAX_FACTOR = 64
 """The largest factor between fields that become one parameter."""
+
+FEW = 8
+"""A larger factor is written as a quotient of another parameter, if there is one."""
+
+FEW_USES = 2
+"""So many uses are too few to say that a quotient is no coincidence."""
 
 MAX_NUMBERS = 40
 """The most fields with different numbers that are compared with each other."""
@@ -18,7 +24,7 @@ MAX_NUMBERS = 40
 TAKEN = (*USE_FIELDS, INDEX, "x", "y", "z", "type", "op", "true", "false", "null", "chr")
 
 
-class Unequal(Exception):
+class UnequalError(Exception):
     """Structures that cannot become one block."""
 
 
@@ -35,23 +41,62 @@ class Parameters:
         self.known: dict[str, str] = {}
         self.taken: set[str] = set(TAKEN)
         self.bases: dict[str, tuple[str, list[int]]] = {}
+        self.names: dict[str, str] = {}
+        self.fields: dict[str, str] = {}
+        self.kinds: dict[str, str] = {}
 
-    def prepare(self, columns: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Find which fields are multiples of others.
+    def prepare(self, columns: Sequence[tuple[str, str, Sequence[Any]]]) -> None:
+        """Find which fields are multiples of others, and names for parameters.
+
+        A parameter has the name of its field; if several of that field vary, each follows the name
+        of its layer.
 
         Args:
-            columns: The fields to come, each with its values in the uses.
+            columns: The fields to come, each with a word for its layer and its values in the uses.
         """
+        self._find_bases([(key, column) for key, _, column in columns])
+        own: dict[str, dict[str, str]] = {}
+        for key, word, column in columns:
+            text = repr(list(column))
+            varies = text not in self.bases and len(set(map(repr, column))) > 1
+            if varies and text not in self.names and not isinstance(column[0], (list, dict)):
+                self.names[text] = self.kinds[text] = key
+                own.setdefault(key, {})[text] = word
+        for key, found in own.items():
+            for text, word in found.items():
+                if len(found) > 1 and word:
+                    self.names[text] = f"{word}_{key}"
+
+    def _find_bases(self, columns: Sequence[tuple[str, Sequence[Any]]]) -> None:
         numbers: dict[str, tuple[str, list[int]]] = {}
         for key, column in columns:
             if len(set(map(repr, column))) > 1 and all(type(v) is int and v > 0 for v in column):
                 numbers.setdefault(repr(list(column)), (key, list(column)))
         if len(numbers) > MAX_NUMBERS:
             return
-        for text, (_, column) in numbers.items():
-            smaller = [other for other in numbers.values() if _factor(column, other[1]) is not None]
-            if smaller:
-                self.bases[text] = min(smaller, key=lambda item: sum(item[1]))
+        left = dict(sorted(numbers.items(), key=lambda item: sum(item[1][1])))
+        while left:
+            family = self._family(list(left.values()))
+            base = self._base(family)
+            for _, column in family:
+                del left[repr(column)]
+                if column is not base[1]:
+                    self.bases[repr(column)] = base
+
+    @staticmethod
+    def _family(numbers: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:
+        """The first of these columns, and those that are multiples of it."""
+        first = numbers[0]
+        return [first, *(n for n in numbers[1:] if _factor(n[1], first[1]) is not None)]
+
+    def _base(self, family: list[tuple[str, list[int]]]) -> tuple[str, list[int]]:
+        """The column of which the others are small multiples; smaller ones are divided from it."""
+        for number, (key, column) in enumerate(family):
+            larger = all((_factor(n[1], column) or FEW + 1) <= FEW for n in family[number + 1 :])
+            smaller = all(_factor(column, n[1]) is not None for n in family[:number])
+            if larger and smaller and (not number or self.count > FEW_USES):
+                return key, column
+        return family[0]
 
     def value(self, key: str, column: Sequence[Any]) -> Any:
         """What stands in the block for a field with these values in its uses."""
@@ -60,7 +105,7 @@ class Parameters:
             return first
         if all(isinstance(v, dict) for v in column):
             if any(list(v) != list(first) for v in column):
-                raise Unequal
+                raise UnequalError
             return {k: self.value(k, [v[k] for v in column]) for k in first}
         if all(isinstance(v, (list, tuple)) and len(v) == len(first) for v in column):
             parts = list(zip(*column, strict=True))
@@ -70,7 +115,7 @@ class Parameters:
             if len(set(map(repr, varying))) == 1 or all(self._known(part) for part in varying):
                 return [self.value(key, part) for part in parts]
         if any(isinstance(v, dict) for v in column):
-            raise Unequal
+            raise UnequalError
         return self._known(column) or "$" + self.add(key, column)
 
     def _known(self, column: Sequence[Any]) -> str | None:
@@ -82,7 +127,8 @@ class Parameters:
         if base is not None:
             key, other = base
             name = self.known.get(repr(other), "")[1:] or self.add(key, other)
-            return f"$({_factor(column, other)} * {name})"
+            factor = _factor(column, other)
+            return f"$({factor} * {name})" if factor else f"$({name} // {_factor(other, column)})"
         return self._chosen(column)
 
     def _chosen(self, column: Sequence[Any]) -> str | None:
@@ -110,6 +156,8 @@ class Parameters:
 
     def add(self, key: str, column: Sequence[Any]) -> str:
         """A new parameter, named after the field."""
+        key = self.names.get(repr(list(column)), key)
+        key = "depth" if key == "repeat" else key
         base = key if key.isidentifier() and key.isascii() else "value"
         base = base + "_" if keyword.iskeyword(base) or base in TAKEN else base
         name, number = base, 1
@@ -117,6 +165,7 @@ class Parameters:
             number += 1
             name = f"{base}_{number}"
         self.taken.add(name)
+        self.fields[name] = self.kinds.get(repr(list(column)), key)
         self.columns[name] = list(column)
         self.known[repr(list(column))] = f"${name}"
         return name

@@ -174,7 +174,7 @@ class Expander(BlockScope):
         self, frame: Frame, item: dict[str, Any], data: dict[str, Any]
     ) -> tuple[str, dict[str, Any]]:
         """The name of an entry inside its block, and the entry with its whole name."""
-        own = data.get("name")
+        own = as_name(data.get("name"))
         given = own if isinstance(own, str) else None
         if frame.call is None:
             return given or "", data
@@ -387,7 +387,7 @@ class Expander(BlockScope):
                 return local, self.namer.name(kind, None, None, base), False
             return local, f"{call.name}_{local}", True
         try:
-            local = NameRule().check(compute(given, use.values))
+            local = NameRule().check(as_name(compute(given, use.values)))
             if use.number is not None and not uses_name(given, INDEX):
                 local = f"{local}_{use.number + 1}"
             whole = call is None or is_whole(given)
@@ -468,3 +468,8 @@ def _as_written(entry: Any, data: Any, written: Any) -> Any:
     if written.get(key) == data.get(key):
         return entry
     return entry.model_copy(update={key: written.get(key)})
+
+
+def as_name(value: Any) -> Any:
+    """A computed name: a number is one too, such as ``$(i + 1)``."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -122,6 +122,8 @@ class Parameters:
             if isinstance(test, ast.Constant):
                 return self._expression(node.body if test.value else node.orelse)
             return ast.IfExp(test, self._expression(node.body), self._expression(node.orelse))
+        if isinstance(node, ast.Call):
+            return ast.Call(node.func, [self._expression(item) for item in node.args], [])
         assert isinstance(node, ast.Compare)
         sides = [self._expression(side) for side in node.comparators]
         if any(isinstance(side, ast.Constant) and side.value is None for side in sides):
