@@ -443,3 +443,16 @@ def test_weights_in_an_archive_are_opened_once(
     assert [boundaries[0] for boundaries in found] == pytest.approx([i + 0.5 for i in range(9)])
     assert layers[-1]["config"]["idf_weights"] == [0.5, 1.0, 2.0]
     assert len(checked) == 1
+
+
+@pytest.mark.parametrize("class_name", ["StringLookup", "IntegerLookup", "TextVectorization"])
+def test_the_path_of_a_vocabulary_is_explained(class_name: str) -> None:
+    """Keras 2 saves the path instead of the tokens; a file that a model names is not opened."""
+    inputs = {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [None, 1]}}
+    table = {"class_name": class_name, "config": {"name": "t", "vocabulary": "/tmp/words.txt"}}
+    text = json.dumps({"class_name": "Sequential", "config": {"layers": [inputs, table]}})
+    with pytest.raises(specfmt.SpecError) as caught:
+        specfmt.from_keras_json(text)
+    (found,) = caught.value.diagnostics
+    assert found.message.startswith('expected a list of tokens, received "/tmp/words.txt"')
+    assert "path of a file" in found.hint
