@@ -17,7 +17,7 @@ from specfmt.layers.base import nested_layers
 from specfmt.lint.rules import ROOT_SCOPE
 from specfmt.spec.train import train_section
 from specfmt.targets.imports import import_lines
-from specfmt.targets.keras.custom import custom_imports
+from specfmt.targets.keras.custom import custom_imports, with_names
 from specfmt.targets.keras.emit import (
     Functional,
     ModelClass,
@@ -157,22 +157,25 @@ def model_context(
     if style == "subclass":
         refuse_scopes(graph)
     taken = set(RESERVED)
+    layers = [unit.layer for unit in graph.walk_units()]
+    words = user_objects([layers, train_section(graph.spec) if training else None])
+    taken.update(python_name(term) for term in words)
     graph, layer_classes = with_stubs(graph, taken)
     trace = traced(graph)
     if style != "subclass":
         refuse_taken_names(trace.graph)
     file = FileScope(automatic=trace.automatic)
-    file.imports.update(dict.fromkeys(custom_imports(graph)))
+    imports, class_names = custom_imports(graph, taken)
+    file.imports.update(dict.fromkeys(imports))
     file.scope.used.update(taken)
     layers = [unit.layer for unit in graph.walk_units()]
-    words = user_objects([layers, train_section(graph.spec) if training else None])
     file.imports.update(dict.fromkeys(keras_imports(words)))
     penalties = user_objects([layer.output_penalty() for layer in layers])
     unwritten = to_be_written(words, activity=penalties)
-    file.scope.used.update(python_name(term) for term in words)
     file.scope.used.update(line.rpartition(" ")[2] for line in file.imports)
-    builders = nested_builders(graph, file)
-    builders.append(_builder("build_model", graph, file, style))
+    with with_names(class_names):
+        builders = nested_builders(graph, file)
+        builders.append(_builder("build_model", graph, file, style))
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
