@@ -68,8 +68,7 @@ class Migration:
 
     def to_install(self) -> str:
         """The packages that the usage example needs and that are not installed, as a message, or ''."""
-        needed = ["torch", *(["safetensors"] if self.weights else [])]
-        missing = [module for module in needed if not is_installed(module)]
+        missing = [m for m in _needed(self.weights is not None) if not is_installed(m)]
         if not missing:
             return ""
         return f"{self.usage.name} needs {' and '.join(missing)}: {install(missing, 'torch')}"
@@ -151,6 +150,7 @@ def migrate(
         "torch/load.py.j2",
         module=stem,
         weights=literal(files["weights"].name) if has_weights else None,
+        install=f"pip install {' '.join(_needed(has_weights))}",
         arguments=", ".join(
             example(t, program.channels.get(t, False)) for t in program.inputs.values()
         ),
@@ -183,6 +183,11 @@ def migrate(
         axes=axes,
         fidelity=fidelity,
     )
+
+
+def _needed(has_weights: bool) -> list[str]:
+    """The packages that the usage example imports."""
+    return ["torch", *(["safetensors"] if has_weights else [])]
 
 
 def _keep_edited(beside: Path, folder: Path) -> None:
