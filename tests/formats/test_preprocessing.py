@@ -456,3 +456,21 @@ def test_the_path_of_a_vocabulary_is_explained(class_name: str) -> None:
     (found,) = caught.value.diagnostics
     assert found.message.startswith('expected a list of tokens, received "/tmp/words.txt"')
     assert "path of a file" in found.hint
+
+
+def test_weights_that_are_too_large_to_look_into(tmp_path: Path) -> None:
+    """Boundaries stay open; a vocabulary without its IDF weights would be another one."""
+    bins = {"name": "d", "num_bins": 2, "bin_boundaries": None}
+    layers = [{"class_name": "Discretization", "config": bins}]
+    path = tmp_path / "old.keras"
+    for more in ([], [lookup("TextVectorization", "t", output_mode="tf_idf")]):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("config.json", json.dumps(model(*layers, *more)))
+            archive.writestr("model.weights.h5", bytes(2**22))
+            archive.writestr("assets/layers/text_vectorization/vocabulary.txt", "[UNK]\na\nb")
+        if more:
+            with pytest.raises(specfmt.SpecError, match="SF401"):
+                read_source(path)
+        else:
+            found = read_source(path).topology["config"]["layers"]
+            assert found[0]["config"]["bin_boundaries"] is None

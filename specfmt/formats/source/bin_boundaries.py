@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from specfmt.diagnostics import SpecError
 from specfmt.formats.source.stored_arrays import StoredArrays
 from specfmt.formats.source.vocabularies import CONTAINERS, layers_with
 
@@ -25,6 +26,10 @@ def fill_boundaries(topology: Any, arrays: StoredArrays) -> None:
     """
     for place, item in layers_with(KEY, topology, ""):
         if is_open(item["config"]):
+            try:
+                _ = arrays.data
+            except SpecError:  # too large to look into
+                return
             former = place.replace(CONTAINERS[0], CONTAINERS[1], 1)
             fill(item["config"], arrays.first((f"{place}/vars/0", f"{former}/vars/0")))
 

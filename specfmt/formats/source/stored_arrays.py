@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, Final
 
-from specfmt.diagnostics import SpecError
 from specfmt.extras import require
 from specfmt.formats.source.hdf5 import check_file
 
@@ -29,6 +28,9 @@ class StoredArrays:
         """The first array under one of the paths; None if there is none.
 
         Arrays of more numbers than the file has bytes are not read.
+
+        Raises:
+            SpecError: SF401 if the file is too large, SF312 if h5py is not installed.
         """
         file, size = self._file
         if file is None:
@@ -43,12 +45,18 @@ class StoredArrays:
         return None
 
     @cached_property
+    def data(self) -> bytes | None:
+        """The bytes of the file; None if there is none.
+
+        Raises:
+            SpecError: SF401 if it is too large.
+        """
+        return self._read()
+
+    @cached_property
     def _file(self) -> tuple[Any, int]:
-        """The open file, and its size in bytes; None if it is missing, damaged or too large."""
-        try:
-            data = self._read()
-        except SpecError:
-            return None, 0
+        """The open file, and its size in bytes; None if it is missing or damaged."""
+        data = self.data
         if data is None:
             return None, 0
         require(["h5py"], "to read the weights of a vocabulary")
