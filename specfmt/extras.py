@@ -52,13 +52,13 @@ def install(modules: Iterable[str], target: str = "weights") -> str:
 def require(modules: Iterable[str], purpose: str, target: str = "weights") -> None:
     """Raise an error unless all modules are installed.
 
-        Args:
-    modules: The modules that are needed.
-            purpose: What they are needed for, in the words of the message: "to read HDF5 files".
-            target: As for `install`.
+    Args:
+        modules: The modules that are needed.
+        purpose: What they are needed for, in the words of the message: "to read HDF5 files".
+        target: As for `install`.
 
-        Raises:
-            SpecError: SF312, with the command that installs what is missing.
+    Raises:
+        SpecError: SF312, with the command that installs what is missing.
     """
     missing = [module for module in dict.fromkeys(modules) if not is_installed(module)]
     if missing:

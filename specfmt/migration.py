@@ -11,6 +11,7 @@ from typing import Final
 from specfmt.diagnostics import Diagnostic, SpecError
 from specfmt.extras import install, is_installed
 from specfmt.files import whole_folder
+from specfmt.folding.spec import refactor
 from specfmt.formats.behaviour_changes import behaviour_changes
 from specfmt.formats.checked import checked, of_file
 from specfmt.formats.keras_json import document_from_located
@@ -21,7 +22,6 @@ from specfmt.graph.customs import with_customs
 from specfmt.parity.report import Against, Report
 from specfmt.parity.run import verify
 from specfmt.parity.workers import TARGETS
-from specfmt.folding.spec import refactor
 from specfmt.spec.document import ModelSpec
 from specfmt.spec.foreign import foreign_classes
 from specfmt.targets.naming import module_name
@@ -69,8 +69,7 @@ class Migration:
 
     def to_install(self) -> str:
         """The packages that the usage example needs and that are not installed, as a message, or ''."""
-        needed = ["torch", *(["safetensors"] if self.weights else [])]
-        missing = [module for module in needed if not is_installed(module)]
+        missing = [m for m in _needed(self.weights is not None) if not is_installed(m)]
         if not missing:
             return ""
         return f"{self.usage.name} needs {' and '.join(missing)}: {install(missing, 'torch')}"
@@ -158,6 +157,7 @@ def migrate(
         "torch/load.py.j2",
         module=stem,
         weights=literal(files["weights"].name) if has_weights else None,
+        install=f"pip install {' '.join(_needed(has_weights))}",
         arguments=", ".join(
             example(t, program.channels.get(t, False)) for t in program.inputs.values()
         ),
@@ -190,6 +190,11 @@ def migrate(
         axes=axes,
         fidelity=fidelity,
     )
+
+
+def _needed(has_weights: bool) -> list[str]:
+    """The packages that the usage example imports."""
+    return ["torch", *(["safetensors"] if has_weights else [])]
 
 
 def _keep_edited(beside: Path, folder: Path) -> None:

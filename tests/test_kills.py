@@ -95,19 +95,32 @@ def test_train_ends_its_script(number: signal.Signals, tmp_path: Path) -> None:
     """The script gets the signal, and its end is the command's."""
     example = str(ROOT / "examples" / "iris_mlp.yaml")
     arguments = ["train", example, "-t", "torch", "--", "--epochs", "1000000"]
-    process = started(arguments, tmp_path, stderr=subprocess.PIPE)
-    assert process.stderr is not None
+    import termios
+
+    shown, written = os.openpty()  # the bar of progress is only on a terminal
+    termios.tcsetwinsize(written, (24, 80))
+    process = started(arguments, tmp_path, stderr=written)
+    os.close(written)
     read = ""
     while "epoch/s" not in read:  # it trains
-        piece = process.stderr.read(1)
-        assert piece, read
-        read += piece
+        read += terminal_text(shown)
+        assert process.poll() is None, read
     (script,) = children(process.pid)
     process.send_signal(number)
-    process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    while text := terminal_text(shown):
+        read += text
+    assert process.wait(60) == 128 + number
+    assert "Traceback" not in read
     assert not Path(f"/proc/{script}/cmdline").exists()
     assert not [path for path in (tmp_path / "tmp").iterdir() if "specfmt" in path.name]
+
+
+def terminal_text(terminal: int) -> str:
+    """What was written to a terminal since; empty when its last writer has ended."""
+    try:
+        return os.read(terminal, 2**16).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def children(process: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from specfmt.fields.errors import FieldError
 from specfmt.fields.rules import (
@@ -129,14 +129,56 @@ DType = Annotated[str, OneOf(*DTYPES)]
 OptionalDType = Annotated[str | None, Nullable(OneOf(*DTYPES))]
 
 
+POLICY_CLASSES: Final = {
+    "int8": "QuantizedDTypePolicy",
+    "int4": "Int4DTypePolicy",
+    "float8": "QuantizedFloat8DTypePolicy",
+    "gptq": "GPTQDTypePolicy",
+    "awq": "AWQDTypePolicy",
+}
+"""Keras's modes of quantization -> the class of policies that have the mode's numbers."""
+
+SOURCES: Final = ("float32", "float16", "bfloat16", "float64", *POLICIES)
+"""The policies that a quantized one can be made from."""
+
+HISTORY: Final = 1024
+"""The default number of largest values that float8 remembers of each tensor."""
+
+MODE_PATTERN: Final = "(int8|int4(/N)?|float8|(gptq|awq)/N/N)".replace("N", "-?[0-9]{1,10}")
+POLICY_PATTERN: Final = rf"^{MODE_PATTERN}_from_({'|'.join(SOURCES)})$(?!\n)"
+
+
+def quantized_policy(name: str) -> dict[str, Any] | None:
+    """The config of a quantized policy that is given by its name; None for other names."""
+    mode, found, source = name.partition("_from_")
+    kind = mode.partition("/")[0]
+    if not found or kind not in POLICY_CLASSES:
+        return None
+    plain = "int8" if mode == "int4" else kind
+    history = {"amax_history_length": HISTORY} if kind == "float8" else {}
+    return {
+        "module": "keras.dtype_policies",
+        "class_name": POLICY_CLASSES[plain],
+        "config": {"mode": mode, "source_name": source, **history},
+        "registered_name": None,
+    }
+
+
+class QuantizedName(Text):
+    """The name of a quantized policy, ``int8_from_float32``; it becomes the policy's config."""
+
+    def __init__(self) -> None:
+        super().__init__("the name of a quantized policy", POLICY_PATTERN)
+
+    def check(self, value: Any) -> Any:
+        return quantized_policy(super().check(value))
+
+
 class PolicyConfig(AnyMapping):
     """A dtype policy as Keras writes it: ``class_name`` and ``config``, of which files may lack one."""
 
     keys = ("class_name", "config")
-    hint = (
-        "a quantized policy is {class_name: QuantizedDTypePolicy, config: {mode: int8, "
-        "source_name: float32}}"
-    )
+    hint = "a quantized policy is for example int8_from_float32"
 
     def check(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict) or not any(key in value for key in self.keys):
@@ -148,11 +190,14 @@ class PolicyConfig(AnyMapping):
 
 
 class DTypePolicyRule(Either):
-    """A dtype, a mixed precision policy, or another Keras dtype policy as its config."""
+    """A dtype, a mixed precision policy, or another Keras dtype policy by its name or config."""
 
     def __init__(self) -> None:
         super().__init__(
-            OneOf(*DTYPES, *POLICIES), PolicyConfig(), expected="a dtype or a dtype policy"
+            OneOf(*DTYPES, *POLICIES),
+            QuantizedName(),
+            PolicyConfig(),
+            expected="a dtype or a dtype policy",
         )
 
 

@@ -34,6 +34,15 @@ def positional_count(entry: Any, unit: Unit, args: dict[str, Any]) -> int:
     return 1
 
 
+def single_tensors(entry: Any, unit: Unit) -> frozenset[str]:
+    """The arguments that take a list of tensors, and that the document gives as one tensor."""
+    edges = edges_of(entry)
+    if not isinstance(edges, dict) or unit.graph is not None:
+        return frozenset()
+    lists = (name for name, _, kind in call_signature(unit) if kind == "tensors")
+    return frozenset(name for name in lists if isinstance(edges.get(name), str))
+
+
 def edges_of(entry: Any) -> Any:
     """The inputs as written in the document: ``call:`` of a nested model, else ``inputs:``."""
     return entry.call if isinstance(entry, Model) else entry.inputs

@@ -309,7 +309,9 @@ def _slots(graph: Graph) -> Iterator[Slot]:
         if is_cell(path[len(unit.path) :]):
             if None not in output_and_states(layer):
                 continue
-            count = len(declared) if declared is not None and is_listed(declared) else count
+            if declared is not None and is_listed(declared):
+                declared = tuple(None if one == (None,) else one for one in declared)
+                count = len(declared)
         elif declared is not None and not any(item is None for item in declared if count > 1):
             continue
         known = declared if declared is not None and len(declared) == count else (None,) * count

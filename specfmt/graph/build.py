@@ -18,6 +18,7 @@ from specfmt.graph.arguments import (
     names_read,
     positional_count,
     reads_previous,
+    single_tensors,
 )
 from specfmt.graph.binding import Binder
 from specfmt.graph.held import with_models
@@ -206,6 +207,7 @@ class Builder(Scope):
         node = Node(name, unit, defined or args or {}, self.absolute(path), len(unit.calls))
         node.form = self.binder.form
         node.positional = positional_count(entry, unit, node.args)
+        node.single = single_tensors(entry, unit)
         if defined is not None:
             values = list(defined.values())
             node.form = values[0] if len(values) == 1 else values

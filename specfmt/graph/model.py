@@ -133,6 +133,7 @@ class Node:
         macs: Multiply-accumulates per sample.
         form: The inputs of a nested model in the structure that the document gives; None for a
             layer.
+        single: The arguments that are lists of one tensor, and that the document gives as a tensor.
         unmasked: Masked inputs that have lost their mask when this call runs.
         recorded: The keywords that Keras records for the call; None if only the arguments in the
             document are known (see `specfmt.graph.tracing`).
@@ -147,6 +148,7 @@ class Node:
     outputs: tuple[Value, ...] = ()
     macs: int = 0
     form: Any = None
+    single: frozenset[str] = frozenset()
     unmasked: frozenset[Value] = frozenset()
     recorded: dict[str, Any] | None = None
 
@@ -160,6 +162,13 @@ class Node:
         if len(values) == 1 and isinstance(values[0], Value):  # most calls
             return values
         return tuple(values_in(values))
+
+    def nested(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of the call of a layer with lists of tensors as Keras nests them."""
+        return {
+            name: item[0] if name in self.single else nest_as(self.layer.input_nest(name), item)
+            for name, item in args.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from specfmt.fields.types import DTYPES
+from specfmt.fields.types import DTYPES, POLICY_CLASSES, quantized_policy
 
 MIXED: Final = "mixed_"
 """The prefix of policies that compute in half precision with float32 weights."""
@@ -40,16 +40,12 @@ def variable_dtype(policy: Any) -> str:
     return "float32" if policy_name(policy).startswith(MIXED) else compute_dtype(policy)
 
 
-QUANTIZED: Final = ("int8", "int4", "float8", "gptq", "awq")
-"""Keras's modes of quantization."""
-
-
 def quantized_name(policy: Any) -> str:
     """The mode of a quantized policy with its numbers (``int8``, ``int4/128``, ``gptq/4/128``);
     empty for others, and for a map that of its default."""
     if isinstance(policy, str):
         name, found, _ = policy.partition("_from_")
-        return name if found and name.partition("/")[0] in QUANTIZED else ""
+        return name if found and name.partition("/")[0] in POLICY_CLASSES else ""
     config = policy.get("config") if isinstance(policy, dict) else None
     if not isinstance(config, dict):
         return ""
@@ -75,21 +71,6 @@ def is_mixed_map(policy: Any, read: Callable[[Any], str] | None = None) -> bool:
     return isinstance(entries, dict) and any(what(one) != wanted for one in entries.values())
 
 
-def quantized_policy(name: str) -> dict[str, Any] | None:
-    """The config of a quantized policy that is given by its name; None for other names."""
-    mode, _, source = name.partition("_from_")
-    if not quantized_name(name):
-        return None
-    kind = mode.partition("/")[0]
-    own = kind in ("float8", "gptq", "awq") or "/" in mode
-    return {
-        "module": "keras.dtype_policies",
-        "class_name": POLICY_CLASSES[kind] if own else "QuantizedDTypePolicy",
-        "config": {"mode": mode, "source_name": source},
-        "registered_name": None,
-    }
-
-
 def name_of_policy(policy: Any) -> str:
     """The name by which Keras takes the same quantized policy; empty if there is none."""
     config = policy.get("config") if isinstance(policy, dict) else None
@@ -100,20 +81,6 @@ def name_of_policy(policy: Any) -> str:
         return ""
     name = f"{mode}_from_{source}"
     named = quantized_policy(name)
-    given = {k: v for k, v in config.items() if (k, v) != ("amax_history_length", HISTORY)}
-    if named is None or named["config"] != given:
+    if named is None or named["config"] != named["config"] | config:
         return ""
     return name if named["class_name"] == policy.get("class_name") else ""
-
-
-HISTORY: Final = 1024
-"""The default number of largest values that float8 remembers of each tensor."""
-
-POLICY_CLASSES: Final = {
-    "int8": "QuantizedDTypePolicy",
-    "int4": "Int4DTypePolicy",
-    "float8": "QuantizedFloat8DTypePolicy",
-    "gptq": "GPTQDTypePolicy",
-    "awq": "AWQDTypePolicy",
-}
-"""Mode -> the class of policies that have its numbers."""

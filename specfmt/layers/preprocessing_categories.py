@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final
 
+from specfmt.fields.errors import FieldError
 from specfmt.fields.rules import Either, Integer, Nullable, Number, SizeRule, Text, Tuple
 from specfmt.fields.spellings import FormerArguments, Replacement
 from specfmt.fields.types import (
@@ -27,9 +28,25 @@ from specfmt.layers.policies import variable_dtype
 from specfmt.layers.registry import layer
 
 OOV_TOKEN: Final = "[UNK]"  # noqa: S105 (a token of text)
-Words = Annotated[tuple[str, ...] | None, Nullable(Tuple(Text(), 1))]
+
+
+class Vocabulary(Tuple):
+    """The tokens of a vocabulary; a path, from which Keras reads them, is refused."""
+
+    def check(self, value: Any) -> tuple[Any, ...]:
+        if isinstance(value, str):
+            raise FieldError(
+                "a list of tokens",
+                value,
+                "Keras takes a string as the path of a file of tokens, which is not read here: list "
+                "its lines; to save a model with them, give the list to the layer in Keras",
+            )
+        return super().check(value)
+
+
+Words = Annotated[tuple[str, ...] | None, Nullable(Vocabulary(Text(), 1))]
 Numbers = Annotated[tuple[float, ...] | None, Nullable(Tuple(Number(), 1))]
-Integers = Annotated[tuple[int, ...] | None, Nullable(Tuple(Integer(), 1))]
+Integers = Annotated[tuple[int, ...] | None, Nullable(Vocabulary(Integer(), 1))]
 Salt = Annotated[int | tuple[int, int] | None, Nullable(SizeRule(2, 0))]
 OptionalSize = Annotated[int | None, Nullable(Integer(2))]
 OutputMode = Literal["int", "one_hot", "multi_hot", "count", "tf_idf"]

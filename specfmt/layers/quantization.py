@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
+from specfmt.fields.types import HISTORY
 from specfmt.layers.base import Layer, ShapeError, Weight
-from specfmt.layers.policies import HISTORY, compute_dtype, is_mixed_map, quantized_name
+from specfmt.layers.policies import compute_dtype, is_mixed_map, quantized_name
 from specfmt.vocab.fields import ONES, ZEROS
 
 FLOAT8_TENSORS: Final = ("inputs", "kernel", "outputs_grad")

@@ -29,13 +29,17 @@ STOCK: Final = sys.stdlib_module_names | {
 }
 """Modules that generated programs import even if the spec names no foreign code."""
 
-WITH_USER_FOLDER: Final = """\
+RUN: Final = """\
 import runpy, sys
-sys.path.append(sys.argv.pop(1))
+sys.path += filter(None, [sys.argv.pop(1)])
 sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except KeyboardInterrupt:
+    sys.exit(130)
 """
-"""Runs a script with the user's folder at the end of the module search path."""
+"""Runs a script with the user's folder, if it is given, at the end of the module search path; Ctrl-C
+ends it without a traceback."""
 
 
 def require_allowed(spec: ModelSpec, code: str, target: str) -> str:
@@ -106,9 +110,7 @@ def script_command(script: Path, options: list[str], user_folder: str) -> list[s
         options: Its command-line arguments.
         user_folder: The folder to search for the user's modules; empty for none.
     """
-    if not user_folder:
-        return [sys.executable, "-P", str(script), *options]
-    return [sys.executable, "-P", "-c", WITH_USER_FOLDER, user_folder, str(script), *options]
+    return [sys.executable, "-P", "-c", RUN, user_folder, str(script), *options]
 
 
 def run_training(

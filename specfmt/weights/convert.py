@@ -147,9 +147,11 @@ class Weights:
         elif kind == "checkpoint":
             self.keras = checkpoints.Reader(source).read(graph)
         elif kind == "npz":
-            self.keras = match(graph, npz.read(source), source)
+            self.keras = match(graph, npz.read(source, stack), source)
         else:
-            stored = safetensors.read(source) if kind == "safetensors" else torch_zip.read(source)
+            stored = (
+                safetensors.read(source) if kind == "safetensors" else torch_zip.read(source, stack)
+            )
             self.torch = without_prefixes(stored, {param.key for param in self.params})
             raise_all(list(self._check_torch()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from contextlib import ExitStack
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -27,8 +28,12 @@ def looks_like(names: list[str]) -> bool:
     return bool(names) and all(name.endswith(END) for name in names)
 
 
-def read(file: Path) -> dict[str, Stored]:
+def read(file: Path, stack: ExitStack) -> dict[str, Stored]:
     """The arrays of a file: name -> array, in the order of the file.
+
+    Args:
+        file: The file.
+        stack: Keeps it open, so that its list of members is read once, not for every array.
 
     Raises:
         SpecError: SF500 if it is damaged, SF504 for arrays of other than real numbers, SF505 if it
@@ -36,7 +41,8 @@ def read(file: Path) -> dict[str, Stored]:
     """
     found: dict[str, Stored] = {}
     problems: list[Diagnostic] = []
-    with readable(file, WHAT), zipfile.ZipFile(file) as archive:
+    with readable(file, WHAT):
+        archive = stack.enter_context(zipfile.ZipFile(file))
         members = archive.infolist()
         if len(members) > MAX_ARRAYS:
             unreadable(file, WHAT, f"it has {len(members)} arrays")
@@ -55,7 +61,7 @@ def read(file: Path) -> dict[str, Stored]:
             if size + prod(shape) * dtype.itemsize != info.file_size:
                 unreadable(file, WHAT, f"{name} has {info.file_size} bytes")
             kept = np.dtype("float32") if _is_bfloat16(dtype) else dtype.newbyteorder("=")
-            read_array = partial(_read, file, info.filename)
+            read_array = partial(_read, archive, file, info)
             found[name] = Stored(tuple(shape), kept, read_array, name)
     raise_all(problems)
     return found
@@ -78,8 +84,8 @@ def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     return shape, dtype, stream.tell()
 
 
-def _read(file: Path, name: str) -> Array:
-    with readable(file, WHAT), zipfile.ZipFile(file) as archive, archive.open(name) as stream:
+def _read(archive: zipfile.ZipFile, file: Path, info: zipfile.ZipInfo) -> Array:
+    with readable(file, WHAT), archive.open(info) as stream:
         values: Array = np.lib.format.read_array(stream, allow_pickle=False)
     if _is_bfloat16(values.dtype):
         return widen_bfloat16(np.ascontiguousarray(values).view("uint16"))

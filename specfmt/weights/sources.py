@@ -19,7 +19,7 @@ class Stored:
     Attributes:
         shape: Its shape.
         dtype: The dtype of the array that `read` returns.
-        read: Reads it; each call reads the file again, so that nothing is kept in memory.
+        read: Reads it; each call reads its data again, so that nothing is kept in memory.
         place: Its place in the file, for messages.
     """
 

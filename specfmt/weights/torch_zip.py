@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -36,32 +37,36 @@ WHAT: Final = "a .pt file of torch.save"
 SAFE_HINT: Final = "save only the weights: torch.save(model.state_dict(), 'weights.pt')"
 
 
-def read(file: Path) -> Mapping[str, Stored]:
+def read(file: Path, stack: ExitStack) -> Mapping[str, Stored]:
     """The tensors of a file, to be read on demand.
+
+    Args:
+        file: The file.
+        stack: Keeps it open, so that its list of members is read once, not for every tensor.
 
     Raises:
         SpecError: SF500 if the file is damaged, SF504 if it contains no tensors, SF505 if loading
             it could run code.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = [n for n in archive.namelist() if n.endswith("/data.pkl")]
-            if len(names) != 1:
-                unreadable(file, WHAT, "it has no data.pkl")
-            folder = names[0].removesuffix("data.pkl")
-            if archive.getinfo(names[0]).file_size > MAX_PICKLE:
-                fail("SF505", f"expected a small {names[0]}, received a huge one", file, SAFE_HINT)
-            order = f"{folder}byteorder"
-            if order in archive.namelist():
-                if archive.getinfo(order).file_size > MAX_BYTEORDER:
-                    fail("SF505", f"expected one word in {order}, received more", file, SAFE_HINT)
-                if archive.read(order) != b"little":
-                    unreadable(file, WHAT, "its numbers are big-endian")
-            value = load(archive.read(names[0]))
-            whole = file.stat().st_size
-            stored = [i for i in archive.infolist() if i.compress_type == zipfile.ZIP_STORED]
-            # A member whose stated size exceeds that of the file cannot be complete.
-            sizes = {i.filename: i.file_size for i in stored if i.file_size <= whole}
+        archive = stack.enter_context(zipfile.ZipFile(file))
+        names = [n for n in archive.namelist() if n.endswith("/data.pkl")]
+        if len(names) != 1:
+            unreadable(file, WHAT, "it has no data.pkl")
+        folder = names[0].removesuffix("data.pkl")
+        if archive.getinfo(names[0]).file_size > MAX_PICKLE:
+            fail("SF505", f"expected a small {names[0]}, received a huge one", file, SAFE_HINT)
+        order = f"{folder}byteorder"
+        if order in archive.namelist():
+            if archive.getinfo(order).file_size > MAX_BYTEORDER:
+                fail("SF505", f"expected one word in {order}, received more", file, SAFE_HINT)
+            if archive.read(order) != b"little":
+                unreadable(file, WHAT, "its numbers are big-endian")
+        value = load(archive.read(names[0]))
+        whole = file.stat().st_size
+        stored = [i for i in archive.infolist() if i.compress_type == zipfile.ZIP_STORED]
+        # A member whose stated size exceeds that of the file cannot be complete.
+        sizes = {i.filename: i.file_size for i in stored if i.file_size <= whole}
     except UnsafeError as error:
         fail("SF505", f"expected only tensors, received {error}", file, SAFE_HINT)
     except (
@@ -86,7 +91,8 @@ def read(file: Path) -> Mapping[str, Stored]:
         if prod(view.shape) and (last + 1) * dtype.itemsize > sizes.get(member, 0):
             unreadable(file, WHAT, f"the data of {key} is incomplete")
         given = np.dtype("f4") if kind == "bfloat16" else dtype
-        found[key] = Stored(view.shape, given, partial(_read, file, member, view, dtype), key)
+        values = partial(_read, archive, file, member, view, dtype)
+        found[key] = Stored(view.shape, given, values, key)
     return found
 
 
@@ -107,22 +113,23 @@ def _tensors(value: Any, file: Path) -> dict[str, View]:
     return value
 
 
-def _read(file: Path, member: str, view: View, dtype: np.dtype[Any]) -> Array:
+def _read(
+    archive: zipfile.ZipFile, file: Path, member: str, view: View, dtype: np.dtype[Any]
+) -> Array:
     if not prod(view.shape):
         return np.empty(view.shape, np.float32 if view.storage.kind == "bfloat16" else dtype)
     try:
-        with zipfile.ZipFile(file) as archive:
-            info = archive.getinfo(member)
-            values = np.empty(info.file_size // dtype.itemsize, dtype)
-            target = values.view(np.uint8).data
-            with archive.open(info) as stream:
-                done = 0
-                while done < len(target):
-                    got = stream.readinto(target[done : done + 2**22])  # type: ignore[attr-defined]
-                    if not got:
-                        raise EOFError("the member is truncated")
-                    done += got
-                stream.read(1)  # the checksum is compared at the end of the member
+        info = archive.getinfo(member)
+        values = np.empty(info.file_size // dtype.itemsize, dtype)
+        target = values.view(np.uint8).data
+        with archive.open(info) as stream:
+            done = 0
+            while done < len(target):
+                got = stream.readinto(target[done : done + 2**22])  # type: ignore[attr-defined]
+                if not got:
+                    raise EOFError("the member is truncated")
+                done += got
+            stream.read(1)  # the checksum is compared at the end of the member
     except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, OSError, ValueError) as error:
         unreadable(file, WHAT, error)
     steps = tuple(step * dtype.itemsize for step in view.strides)

@@ -346,6 +346,32 @@ def test_a_tensor_of_unknown_shape_is_named() -> None:
     assert caught.value.diagnostics[0].code == "SF305"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "RNN", "stack"])
+@pytest.mark.parametrize("single", [True, False])
+def test_a_state_is_a_tensor_or_a_list(kind: str, single: bool) -> None:
+    """Keras 3 records `initial_state` as it was given; both forms compute the same."""
+    import keras
+
+    layers = keras.layers
+    x, state = keras.Input((5, 3), name="x"), keras.Input((2,), name="s")
+    cell = layers.GRUCell(2, name="c")
+    if kind == "stack":
+        layer = layers.RNN([cell], name="r")
+    elif kind == "RNN":
+        layer = layers.RNN(cell, name="r")
+    else:
+        layer = getattr(layers, kind)(2, name="r")
+    model = keras.Model([x, state], layer(x, initial_state=state if single else [state]), name="m")
+    spec = specfmt.from_keras_json(model.to_json())
+    config = json.loads(model.to_json())["config"]
+    assert json.loads(specfmt.to_keras_json(spec))["config"] == config
+    again = execute(specfmt.generate(spec, "keras", flavor="keras", style="functional"))
+    assert json.loads(again.to_json())["config"] == config
+    given = json.loads(specfmt.to_keras_json(spec, "keras2"))["config"]["layers"]
+    assert given[-1]["inbound_nodes"] == [[["x", 0, 0, {}], ["s", 0, 0, {}]]]
+
+
 def test_what_is_too_large_to_import_is_not_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = specfmt.loads(
         "specfmt: 1\ninputs: {x: {shape: [4]}}\nlayers: [{type: Dense, units: 4, name: größe}]\n"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
 import specfmt
+from specfmt.formats.source import stored_arrays
+from specfmt.formats.source.hdf5 import check_file
+from specfmt.formats.source.sources import read_source
+from specfmt.formats.source.stored_arrays import StoredArrays
 from specfmt.formats.source.vocabularies import fill_vocabularies, read_tokens
 from tests.tools.imports import import_source
 
@@ -29,7 +36,9 @@ def model(*layers: dict[str, Any], class_name: str = "Functional") -> dict[str, 
 
 def filled(topology: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:
     """Layer name -> vocabulary, after the assets of an archive were put in."""
-    fill_vocabularies(topology, list(files), files.get)
+    with ExitStack() as stack:
+        arrays = StoredArrays(lambda: None, stack)
+        fill_vocabularies(topology, list(files), files.get, arrays)
 
     def walk(item: dict[str, Any]) -> dict[str, Any]:
         found = {}
@@ -400,3 +409,68 @@ def test_random_shear_can_be_read_by_keras() -> None:
     written = json.loads(specfmt.to_keras_json(spec))
     again = keras.models.model_from_json(json.dumps(written)).layers[-1]
     assert (again.x_factor, again.y_factor) == (layer.x_factor, layer.y_factor)
+
+
+def test_weights_in_an_archive_are_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checking them takes a process of its own: once, not for every layer that needs them."""
+    counts = {"num_bins": 2, "bin_boundaries": None}
+    bins = [
+        {"class_name": "Discretization", "config": {"name": f"d{i}", **counts}} for i in range(9)
+    ]
+    table = lookup("TextVectorization", "t", output_mode="tf_idf")
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for i in range(9):
+            place = f"layers/discretization{f'_{i}' if i else ''}/vars/0"
+            file[place] = np.array([[i, i + 1, i + 2], [1, 1, 1]], "f4")
+        file["layers/text_vectorization/_lookup_layer/vars/idf_weights"] = [0.5, 1.0, 2.0]
+    path = tmp_path / "old.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(model(*bins, table)))
+        archive.writestr("model.weights.h5", buffer.getvalue())
+        archive.writestr("assets/layers/text_vectorization/vocabulary.txt", "[UNK]\na\nb")
+    checked = []
+
+    def check(*arguments: Any) -> dict[str, str]:
+        checked.append(arguments)
+        return check_file(*arguments)
+
+    monkeypatch.setattr(stored_arrays, "check_file", check)
+    layers = read_source(path).topology["config"]["layers"]
+    found = [layer["config"]["bin_boundaries"] for layer in layers[:-1]]
+    assert [boundaries[0] for boundaries in found] == pytest.approx([i + 0.5 for i in range(9)])
+    assert layers[-1]["config"]["idf_weights"] == [0.5, 1.0, 2.0]
+    assert len(checked) == 1
+
+
+@pytest.mark.parametrize("class_name", ["StringLookup", "IntegerLookup", "TextVectorization"])
+def test_the_path_of_a_vocabulary_is_explained(class_name: str) -> None:
+    """Keras 2 saves the path instead of the tokens; a file that a model names is not opened."""
+    inputs = {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [None, 1]}}
+    table = {"class_name": class_name, "config": {"name": "t", "vocabulary": "/tmp/words.txt"}}
+    text = json.dumps({"class_name": "Sequential", "config": {"layers": [inputs, table]}})
+    with pytest.raises(specfmt.SpecError) as caught:
+        specfmt.from_keras_json(text)
+    (found,) = caught.value.diagnostics
+    assert found.message.startswith('expected a list of tokens, received "/tmp/words.txt"')
+    assert "path of a file" in found.hint
+
+
+def test_weights_that_are_too_large_to_look_into(tmp_path: Path) -> None:
+    """Boundaries stay open; a vocabulary without its IDF weights would be another one."""
+    bins = {"name": "d", "num_bins": 2, "bin_boundaries": None}
+    layers = [{"class_name": "Discretization", "config": bins}]
+    path = tmp_path / "old.keras"
+    for more in ([], [lookup("TextVectorization", "t", output_mode="tf_idf")]):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("config.json", json.dumps(model(*layers, *more)))
+            archive.writestr("model.weights.h5", bytes(2**22))
+            archive.writestr("assets/layers/text_vectorization/vocabulary.txt", "[UNK]\na\nb")
+        if more:
+            with pytest.raises(specfmt.SpecError, match="SF401"):
+                read_source(path)
+        else:
+            found = read_source(path).topology["config"]["layers"]
+            assert found[0]["config"]["bin_boundaries"] is None

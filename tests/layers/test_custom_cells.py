@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from specfmt import check, generate, loads, summarize
+from specfmt import check, convert, generate, loads, summarize, to_keras_json
 from tests.tools.harness import build_graph
 
 CELL = {"type": "Custom", "class": "own.Cell", "config": {"units": 4}}
@@ -100,6 +102,36 @@ def test_generated_code_names_what_to_write() -> None:
     assert "def call(self, inputs, states):" in keras
     assert "self.output_size, self.state_size = 3, 3" in keras
     assert "inferred from the layers that follow" in " ".join(keras.split())
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [
+        ([[None], [4]], "(3, 4)"),
+        ([[4], [None]], "(4, 3)"),
+        ([[None], None, [2]], "(3, 3, 2)"),
+        ([None], "(3, 3)"),
+    ],
+)
+def test_unknown_sizes_are_inferred(shape: Any, sizes: str) -> None:
+    """Also where `shape` names the axis but not its size."""
+    data = document({**CELL, "shape": shape}, {"type": "Dense", "units": 2})
+    assert f"run_cell(self.rnn, x, {sizes})" in generate(loads(json.dumps(data)), "torch")
+    stack = document([{**CELL, "shape": shape}, {"type": "LSTMCell", "units": 6}])
+    code = generate(loads(json.dumps(stack)), "torch")
+    assert re.search(rf"run_cell\(self\.\w+, x, {re.escape(sizes)}\)", code)
+
+
+def test_both_directions_are_one_layer_to_complete(tmp_path: Path) -> None:
+    inner = {"type": "RNN", "cell": {**CELL, "shape": [4]}}
+    data = document(CELL)
+    data["layers"] = [{"type": "Bidirectional", "layer": inner}]
+    spec = loads(json.dumps(data))
+    code = generate(spec, "torch")
+    assert code.count("akes (N, 3), (N, 4) and returns (N, 4), (N, 4).") == 1
+    (tmp_path / "m.json").write_text(to_keras_json(spec))
+    (task,) = convert(tmp_path / "m.json", tmp_path / "out").todo
+    assert task.endswith("(layer bidirectional)")
 
 
 def test_importable_cells() -> None:

@@ -235,7 +235,7 @@ def test_lora_of_a_quantized_kernel_is_merged_by_keras_only(tmp_path: Path) -> N
 def test_the_name_of_a_quantized_policy_is_read() -> None:
     """Keras takes the names too, where it writes configs."""
     for mode in MODES:
-        wanted = policy(mode)
+        wanted = policy(mode, **({"amax_history_length": 1024} if mode == "float8" else {}))
         assert read_policy(f"{mode}_from_float32", ()) == wanted
     assert read_policy("mixed_float16", ()) == "mixed_float16"
 
@@ -296,3 +296,39 @@ def codes(spec: Any) -> set[str]:
     except SpecError as error:
         return {found.code for found in error.diagnostics}
     return set()
+
+
+NAMES = ("int8_from_float32", "int8_from_mixed_bfloat16", "int4_from_float32", "int4/-1_from_float16",
+         "int4/4_from_float32", "float8_from_mixed_float16", "gptq/4/2_from_float32",
+         "awq/4/-1_from_bfloat16")  # fmt: skip
+OTHER_NAMES = ("int8_from_x", "int8_from_int8", "int2_from_float32", "gptq/4_from_float32",
+               "int8/4_from_float32", "awq_from_float32", "int4/x_from_float32", "float8",
+               "int8_from_float32\n", "_from_float32")  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_quantized_policy_by_its_name(name: str) -> None:
+    """It is the policy that Keras makes of the name; code gives Keras the name again."""
+    import jsonschema
+    import keras
+
+    document = Case({**DENSE, "dtype": name}, (4,)).document()
+    jsonschema.validate(document, specfmt.json_schema())
+    spec = specfmt.loads(json.dumps(document))
+    written = json.loads(specfmt.to_keras_json(spec))["config"]["layers"][-1]["config"]["dtype"]
+    assert written == keras.dtype_policies.serialize(keras.dtype_policies.get(name))
+    assert f'dtype="{name}"' in specfmt.generate(spec, "keras")
+    given = specfmt.loads(json.dumps(Case({**DENSE, "dtype": written}, (4,)).document()))
+    assert specfmt.summarize(spec).to_data() == specfmt.summarize(given).to_data()
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_other_names_are_no_quantized_policies(name: str) -> None:
+    import jsonschema
+
+    document = Case({**DENSE, "dtype": name}, (4,)).document()
+    assert not jsonschema.Draft202012Validator(specfmt.json_schema()).is_valid(document)
+    (found,) = specfmt.check(json.dumps(document))
+    assert (found.code, found.pointer) == ("SF123", "/layers/0/dtype")
+    assert "int8_from_float32" in found.hint or name == "float8"

@@ -671,7 +671,9 @@ def test_scripts_run_save_and_predict(
     assert "model.pt" not in files
     assert files >= {"history.csv", "history.png"}
     assert len(history_rows(tmp_path)) == 3
-    assert "predicted" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "predicted" in shown.out
+    assert "%|" not in shown.err  # bars of progress only on a terminal
     sample = write_sample(document, tmp_path)
     args = arguments(
         module, tmp_path, "--predict", str(sample), *["--device", "cpu"] * (target == "torch")

@@ -3,8 +3,13 @@
 import ast
 import itertools
 import json
+from pathlib import Path
+
+import numpy as np
+import pytest
 
 import specfmt
+from tests.tools.harness import execute
 
 
 def own(name, **config):
@@ -83,3 +88,42 @@ def test_a_name_that_python_can_say_stays():
     code = specfmt.generate(specfmt.loads(json.dumps(document)))
     assert "from mine import _Scaled__\n" in code
     assert "kernel_initializer=_Scaled__(a=1)" in code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["functional", "subclass"])
+def test_layers_of_one_name_from_two_modules(
+    style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is imported under its own name, beside a stub and names that the file uses itself."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for module, factor in (("first_scales", 2), ("second_scales", 3)):
+        (tmp_path / f"{module}.py").write_text(
+            "from keras import layers\n\n\nclass Scale(layers.Layer):\n"
+            f"    def call(self, x):\n        return {factor} * x\n\n"
+            "    def compute_output_shape(self, shape):\n        return shape\n\n\n"
+            "class layers(Scale):\n    pass\n"
+        )
+    scale = {"type": "Custom", "shape": [4]}
+    places = ("first_scales.Scale", "second_scales.Scale", "second_scales.layers")
+    entries = [{**scale, "class": place} for place in places]
+    held = {"type": "TimeDistributed", "layer": {**scale, "class": places[1]}, "inputs": "y"}
+    document = {
+        "specfmt": 1,
+        "inputs": {"x": {"shape": [4]}, "y": {"shape": [2, 4]}},
+        "layers": [{**entries[0], "inputs": "x"}, *entries[1:], held],
+        "outputs": ["custom_2", "time_distributed"],
+    }
+    spec = specfmt.loads(json.dumps(document))
+    code = specfmt.generate(spec, "keras", flavor="keras", style=style)
+    assert "from first_scales import Scale\n" in code
+    assert "from second_scales import Scale as Scale2\n" in code
+    assert "from second_scales import layers as layers2\n" in code
+    x, y = np.ones((1, 4), "f4"), np.ones((1, 2, 4), "f4")
+    outputs = execute(code)([x, y])
+    assert [float(np.max(output)) for output in outputs] == [18.0, 3.0]
+    document["layers"].insert(0, {**scale, "class": "Scale", "inputs": "x", "name": "own"})
+    document["outputs"].append("own")
+    code = specfmt.generate(specfmt.loads(json.dumps(document)), "keras", style=style)
+    assert "class Scale(layers.Layer)" in code
+    assert "from first_scales import Scale as Scale2\n" in code

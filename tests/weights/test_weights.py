@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from specfmt.graph.keras_order import walk_layers
 from specfmt.parity.inputs import random_weights
 from specfmt.targets.torch.graph_lowering import lower_graph
 from specfmt.targets.torch.program import Options
-from specfmt.weights import keras_h5, safetensors, torch_zip
+from specfmt.weights import keras_h5, npz, safetensors, torch_zip
 from specfmt.weights.convert import convert
 from specfmt.weights.sources import Tensor
 from tests.layers.test_cases import table
@@ -290,7 +291,9 @@ def test_bfloat16(tmp_path: Path) -> None:
     values = torch.randn(5, 3).to(torch.bfloat16)
     path = tmp_path / "a.pt"
     torch.save({"w": values}, path)
-    assert np.array_equal(torch_zip.read(path)["w"].read(), values.float().numpy())
+    with ExitStack() as stack:
+        found = torch_zip.read(path, stack)
+        assert np.array_equal(found["w"].read(), values.float().numpy())
     from safetensors.torch import save_file
 
     other = tmp_path / "a.safetensors"
@@ -304,9 +307,37 @@ def test_strided_tensor(tmp_path: Path) -> None:
 
     base = torch.arange(24.0).reshape(4, 6)
     torch.save({"t": base.T, "s": base[1:3, 2:5]}, tmp_path / "a.pt")
-    found = torch_zip.read(tmp_path / "a.pt")
-    assert np.array_equal(found["t"].read(), base.T.numpy())
-    assert np.array_equal(found["s"].read(), base[1:3, 2:5].numpy())
+    with ExitStack() as stack:
+        found = torch_zip.read(tmp_path / "a.pt", stack)
+        assert np.array_equal(found["t"].read(), base.T.numpy())
+        assert np.array_equal(found["s"].read(), base[1:3, 2:5].numpy())
+
+
+@pytest.mark.parametrize("kind", ["pt", "npz"])
+def test_archive_is_opened_once(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening an archive reads the list of all its members: once, not for every weight."""
+    path = tmp_path / f"many.{kind}"
+    arrays = {f"w{i}": np.full((2,), i, "f4") for i in range(50)}
+    if kind == "npz":
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+    else:
+        torch_zip.write(
+            path, [Tensor(k, v.shape, v.dtype, lambda v=v: v) for k, v in arrays.items()]
+        )
+    opened = []
+
+    class Counted(zipfile.ZipFile):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            opened.append(self)
+
+    monkeypatch.setattr(zipfile, "ZipFile", Counted)
+    with ExitStack() as stack:
+        found = (npz if kind == "npz" else torch_zip).read(path, stack)
+        for key, array in arrays.items():
+            assert np.array_equal(found[key].read(), array)
+    assert len(opened) == 1
+    assert opened[0].fp is None  # closed with the stack
 
 
 def test_unknown_destination(graph: Any, keras_file: Path, tmp_path: Path) -> None:

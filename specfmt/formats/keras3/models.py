@@ -12,7 +12,7 @@ from specfmt.formats.keras3.words import float32, plain, serialized
 from specfmt.formats.read.operations import FLOAT_DTYPE
 from specfmt.graph.held import HeldModel
 from specfmt.graph.keras_order import traced_layers
-from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves, nest_as
+from specfmt.graph.model import Array, Graph, Node, Unit, Value, flat_order, map_leaves
 from specfmt.graph.operands import keras_operands
 from specfmt.graph.tracing import traced
 from specfmt.layers.naming import is_automatic
@@ -32,13 +32,6 @@ ALWAYS_GIVEN: Final = frozenset({"constant_values"})
 
 FUNCTIONAL: Final = ("keras.src.models.functional", "Functional")
 SEQUENTIAL: Final = ("keras", "Sequential")
-
-
-def nested(unit: Unit, args: dict[str, Any]) -> dict[str, Any]:
-    """A call's arguments with lists of tensors as Keras nests them."""
-    if unit.graph is not None:
-        return args
-    return {name: nest_as(unit.layer.input_nest(name), item) for name, item in args.items()}
 
 
 class ModelWriter:
@@ -122,7 +115,7 @@ class ModelWriter:
         if isinstance(unit.spec, Op):
             return self._operation(unit, unit.spec)
         called = unit.calls and self.graph.input_specs
-        args = nested(unit, unit.calls[0].args) if called else None
+        args = unit.calls[0].nested(unit.calls[0].args) if called else None
         return self.layers.write(unit.layer, unit.name, self._trained(unit), args)
 
     def _held(self, layer: HeldModel, trainable: bool) -> Json:
@@ -153,11 +146,12 @@ class ModelWriter:
 
     def _call(self, node: Node) -> Json:
         unit = node.unit
-        recorded = nested(unit, node.recorded or {})
-        keywords = {k: self.argument(item) for k, item in recorded.items()}
+        recorded = node.recorded or {}
         if unit.graph is not None:
+            keywords = {k: self.argument(item) for k, item in recorded.items()}
             return {"args": [self.argument(node.form)], "kwargs": keywords}
-        values = list(nested(unit, node.args).values())
+        keywords = {k: self.argument(item) for k, item in node.nested(recorded).items()}
+        values = list(node.nested(node.args).values())
         if not isinstance(unit.spec, Op):
             args = [self.argument(value) for value in values[: node.positional]]
             return {"args": args, "kwargs": keywords}

@@ -207,8 +207,6 @@ class GraphReader:
             record.pin_name = kind in classes
 
     def body(self, inputs: Any, outputs: Any) -> Json:
-        if not self.records:
-            fail("SF402", "expected at least one layer, received none")
         for record in self.records:
             if record.entry.get("type") == "Model":
                 drop_empty(record.calls, ("mask",))
@@ -225,7 +223,7 @@ class GraphReader:
         if structure != (names[0] if len(names) == 1 else names):
             body["input_structure"] = structure
         named = self.structure(self.outputs, assembler.tensor)
-        if named != assembler.last or _several_outputs(entries[-1]):
+        if not entries or named != assembler.last or _several_outputs(entries[-1]):
             body["outputs"] = named
         return body
 

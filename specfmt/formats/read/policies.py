@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from specfmt.diagnostics import Path
+from specfmt.fields.types import quantized_policy
 from specfmt.formats.config.reading import Json, as_map, as_text
-from specfmt.layers.policies import quantized_policy
 
 
 def is_default_quantization(value: Any) -> bool:

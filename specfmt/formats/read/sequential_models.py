@@ -31,7 +31,7 @@ class SequentialReader(GraphReader):
         last, _ = self.chain(layers, path, config.get("build_input_shape"), path)
         self.finish_reading()
         self.check_names()
-        if not self.records:
+        if not self.records and not self.inputs:
             fail("SF402", "expected at least one layer, received none", path)
         if self.inputs and any(NO_INPUT in call.refs() for r in self.records for call in r.calls):
             fail("SF413", "expected the shape of every input, received inputs without", path)
@@ -39,7 +39,7 @@ class SequentialReader(GraphReader):
         entries = assembler.entries()
         body: Json = {"inputs": self.inputs} if self.inputs else {}
         body["layers"] = entries
-        if self.records and assembler.tensor(last) != assembler.last:
+        if not entries or assembler.tensor(last) != assembler.last:
             body["outputs"] = assembler.tensor(last)
         return body
 

@@ -10,48 +10,42 @@ from __future__ import annotations
 from typing import Any, Final
 
 from specfmt.diagnostics import SpecError
-from specfmt.formats.source.vocabularies import CONTAINERS, WEIGHTS, Read, layers_with, stored_array
+from specfmt.formats.source.stored_arrays import StoredArrays
+from specfmt.formats.source.vocabularies import CONTAINERS, layers_with
 
 KEY: Final = "bin_boundaries"
 MAX_BINS: Final = 2**31
 
 
-def fill_boundaries(topology: Any, read: Read) -> None:
+def fill_boundaries(topology: Any, arrays: StoredArrays) -> None:
     """Add the boundaries to the layers of a ``.keras`` archive.
 
     Args:
         topology: The serialized model, changed in place.
-        read: Reads a member.
-
+        arrays: The weights in the archive.
     """
     for place, item in layers_with(KEY, topology, ""):
-        try:
-            data = read(WEIGHTS) if is_open(item["config"]) else None
-        except SpecError:  # too large to look into
-            return
-        if data is not None:
+        if is_open(item["config"]):
+            try:
+                _ = arrays.data
+            except SpecError:  # too large to look into
+                return
             former = place.replace(CONTAINERS[0], CONTAINERS[1], 1)
-            paths = (f"{place}/vars/0", f"{former}/vars/0")
-            fill(item["config"], stored_array(data, paths))
+            fill(item["config"], arrays.first((f"{place}/vars/0", f"{former}/vars/0")))
 
 
-def fill_boundaries_of_hdf5(topology: Any, data: bytes) -> None:
+def fill_boundaries_of_hdf5(topology: Any, arrays: StoredArrays) -> None:
     """Add the boundaries to the layers of an ``.h5`` file.
 
     Args:
         topology: The serialized model, changed in place.
-        data: The file.
+        arrays: The file.
     """
     for _, item in layers_with(KEY, topology, ""):
         name = item["config"].get("name")
         if is_open(item["config"]) and isinstance(name, str):
             paths = (f"model_weights/{name}/summary:0", f"model_weights/{name}/{name}/summary:0")
-            fill(item["config"], stored_array(data, paths))
-
-
-def has_open_boundaries(topology: Any) -> bool:
-    """Whether a layer's boundaries are in the weights."""
-    return any(is_open(item["config"]) for _, item in layers_with(KEY, topology, ""))
+            fill(item["config"], arrays.first(paths))
 
 
 def is_open(config: dict[str, Any]) -> bool:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import lzma
 import zipfile
 import zlib
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from specfmt.extras import require
 from specfmt.formats.config.reading import MAX_BYTES, cut_words, fail, parse_json
-from specfmt.formats.source.bin_boundaries import (
-    fill_boundaries,
-    fill_boundaries_of_hdf5,
-    has_open_boundaries,
-)
+from specfmt.formats.source.bin_boundaries import fill_boundaries, fill_boundaries_of_hdf5
 from specfmt.formats.source.folders import VARIABLES, index_of, is_checkpoint, saved_model
 from specfmt.formats.source.hdf5 import DamagedError, check_file
 from specfmt.formats.source.locate import Located, locate
 from specfmt.formats.source.saved_models import read_saved_model
-from specfmt.formats.source.vocabularies import fill_vocabularies
+from specfmt.formats.source.stored_arrays import StoredArrays
+from specfmt.formats.source.vocabularies import WEIGHTS, fill_vocabularies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,8 +101,10 @@ def _from_zip(path: Path) -> Located:
             def read(name: str) -> bytes | None:
                 return read_member(archive, names[name]) if name in names else None
 
-            fill_vocabularies(located.topology, list(names), read)
-            fill_boundaries(located.topology, read)
+            with ExitStack() as stack:
+                arrays = StoredArrays(partial(read, WEIGHTS), stack)
+                fill_vocabularies(located.topology, list(names), read, arrays)
+                fill_boundaries(located.topology, arrays)
             return located
     except (
         zipfile.BadZipFile,
@@ -177,8 +178,9 @@ def _from_hdf5(path: Path) -> Located:
     if located.training is None and texts.get("training_config"):
         located.training = parse_json(_utf8(texts["training_config"]))
         located.training_path = ("training_config",)
-    if has_open_boundaries(located.topology) and path.stat().st_size <= MAX_MEMBER:
-        fill_boundaries_of_hdf5(located.topology, path.read_bytes())
+    if path.stat().st_size <= MAX_MEMBER:
+        with ExitStack() as stack:
+            fill_boundaries_of_hdf5(located.topology, StoredArrays(path.read_bytes, stack))
     return located
 
 

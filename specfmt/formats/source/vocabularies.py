@@ -8,15 +8,12 @@ has the same), `_save_container_state` of `keras/src/saving/saving_lib.py`.
 
 from __future__ import annotations
 
-import io
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from specfmt.extras import require
 from specfmt.formats.config.reading import Json
-from specfmt.formats.source.hdf5 import check_file
+from specfmt.formats.source.stored_arrays import StoredArrays
 from specfmt.layers.preprocessing_categories import IntegerLookup, TextVectorization
 from specfmt.vocab.naming import to_snake_case
 
@@ -32,13 +29,14 @@ Read = Callable[[str], bytes | None]
 """Returns the bytes of a member of the archive, or None if there is none of this name."""
 
 
-def fill_vocabularies(topology: Any, names: list[str], read: Read) -> None:
+def fill_vocabularies(topology: Any, names: list[str], read: Read, arrays: StoredArrays) -> None:
     """Add to every lookup layer the vocabulary that the archive has for it.
 
     Args:
         topology: The serialized model, changed in place.
         names: The members of the archive.
         read: Reads a member.
+        arrays: The weights in the archive.
 
     Raises:
         SpecError: SF401 if a vocabulary is too large.
@@ -55,7 +53,7 @@ def fill_vocabularies(topology: Any, names: list[str], read: Read) -> None:
         if data is not None:
             tokens = read_tokens(data, item["config"].get("vocabulary_size"))
             group = place.removeprefix(FOLDER)
-            weights = partial(_idf_weights, group, read)
+            weights = partial(_idf_weights, group, arrays)
             fill(item["class_name"], item["config"], tokens, weights)
 
 
@@ -153,45 +151,7 @@ def _special_tokens(class_name: str, config: Json) -> list[Any]:
     )
 
 
-def _idf_weights(group: str, read: Read) -> list[float]:
+def _idf_weights(group: str, arrays: StoredArrays) -> list[float]:
     """The IDF weights that `adapt()` found, from the weights in the archive."""
-    data = read(WEIGHTS)
-    names = (f"{group}/vars/idf_weights", f"{group}/_lookup_layer/vars/idf_weights")
-    found = None if data is None else stored_array(data, names)
+    found = arrays.first((f"{group}/vars/idf_weights", f"{group}/_lookup_layer/vars/idf_weights"))
     return [] if found is None else [float(number) for number in found]
-
-
-def stored_array(data: bytes, paths: Iterable[str]) -> Any:
-    """The first array that an HDF5 file holds under one of the paths; None if there is none.
-
-    Arrays of more numbers than the file has bytes are not read.
-    """
-    require(["h5py"], "to read the weights of a vocabulary")
-    import h5py  # type: ignore[import-untyped]
-
-    try:
-        with tempfile.TemporaryFile() as copy:
-            copy.write(data)
-            copy.flush()
-            check_file(copy, 0, len(data))
-        with h5py.File(io.BytesIO(data), "r") as file:
-            for path in paths:
-                found = _own_data(h5py, file, path)
-                if found is not None and found.size <= len(data):
-                    return found[()]
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError):
-        return None
-    return None
-
-
-def _own_data(h5py: Any, file: Any, path: str) -> Any:
-    """A dataset in the file itself, without following links; else None."""
-    item = file
-    for part in path.split("/"):
-        plain = isinstance(item, h5py.Group) and part in item
-        if not plain or not isinstance(item.get(part, getlink=True), h5py.HardLink):
-            return None
-        item = item[part]
-    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
-        return None
-    return item

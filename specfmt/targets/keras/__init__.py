@@ -22,7 +22,7 @@ from specfmt.targets.blocks.uses import all_uses
 from specfmt.targets.imports import import_lines
 from specfmt.targets.keras.block_writer import Function
 from specfmt.targets.keras.blocks import Blocks, repeated_uses, unnamed_classes
-from specfmt.targets.keras.custom import custom_imports
+from specfmt.targets.keras.custom import custom_imports, with_names
 from specfmt.targets.keras.emit import (
     Functional,
     ModelClass,
@@ -162,19 +162,21 @@ def model_context(
     if style == "subclass":
         refuse_scopes(graph)
     taken = set(RESERVED)
+    layers = [unit.layer for unit in graph.walk_units()]
+    words = user_objects([layers, train_section(graph.spec) if training else None])
+    taken.update(python_name(term) for term in words)
     graph, layer_classes = with_stubs(graph, taken)
     trace = traced(graph)
     if style != "subclass":
         refuse_taken_names(trace.graph)
-    imports = custom_imports(graph)
+    imports, class_names = custom_imports(graph, taken)
     layers = [unit.layer for unit in graph.walk_units()]
-    words = user_objects([layers, train_section(graph.spec) if training else None])
     imports += keras_imports(words)
     penalties = user_objects([layer.output_penalty() for layer in layers])
     unwritten = to_be_written(words, activity=penalties)
-    taken.update(python_name(term) for term in words)
     taken.update(line.rpartition(" ")[2] for line in imports)
-    file, functions, builders = _with_blocks(graph, style, trace.automatic, taken, imports)
+    with with_names(class_names):
+        file, functions, builders = _with_blocks(graph, style, trace.automatic, taken, imports)
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",

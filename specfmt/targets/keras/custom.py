@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from specfmt.graph.model import Graph
@@ -9,7 +12,10 @@ from specfmt.layers.base import KERAS_LAYERS, nested_layers
 from specfmt.layers.naming import is_identifier
 from specfmt.layers.op import Op
 from specfmt.layers.policies import name_of_policy
+from specfmt.targets.naming import Scope
 from specfmt.targets.source import argument, literal
+from specfmt.targets.unknown import claim_class
+from specfmt.targets.user_objects import RESERVED
 
 KERAS_MODULES = ("keras.layers", "keras.src.layers", "tensorflow.keras.layers", "tf_keras.layers")
 
@@ -26,11 +32,12 @@ def custom_call(layer: Any, name: str | None, policy: Any = None) -> tuple[str, 
         policy: The dtype policy of the model, which Keras applies to no layer by itself.
     """
     module, _, class_name = layer.class_.rpartition(".")
-    callee = f"layers.{class_name}" if module.startswith(KERAS_MODULES) else class_name
+    own = _NAMES.get({}).get(layer.class_, class_name)
+    callee = f"layers.{class_name}" if module.startswith(KERAS_MODULES) else own
     config = {key: value for key, value in layer.config.items() if key != "name"}
-    own = layer.policy_in(policy)
-    if "dtype" not in config and own not in (None, "float32"):
-        config["dtype"] = name_of_policy(own) or own
+    dtype = layer.policy_in(policy)
+    if "dtype" not in config and dtype not in (None, "float32"):
+        config["dtype"] = name_of_policy(dtype) or dtype
     if name is not None:
         config["name"] = name
     if any(not is_identifier(key) or _is_serialized(value) for key, value in config.items()):
@@ -45,19 +52,48 @@ def _is_serialized(value: Any) -> bool:
     return isinstance(value, list) and any(_is_serialized(item) for item in value)
 
 
-def custom_imports(graph: Graph) -> list[str]:
-    """The import lines for every layer of a graph that is not in `keras.layers`."""
-    imports: dict[str, None] = {}
-    for unit in graph.walk_units():
-        for layer in (unit.layer, *nested_layers(unit.layer)):
-            if not isinstance(layer, Op) and layer.keras_module != KERAS_LAYERS:
-                imports[f"from {layer.keras_module} import {layer.type_name}"] = None
-                continue
-            dotted: str = vars(layer).get("class_", "")
-            module, _, class_name = dotted.rpartition(".")
-            if module and not module.startswith(KERAS_MODULES):  # else a class in this file
-                imports[f"from {module} import {class_name}"] = None
-    return list(imports)
+def custom_imports(graph: Graph, taken: set[str]) -> tuple[list[str], dict[str, str]]:
+    """The import lines for every layer of a graph that is neither in `keras.layers` nor in the file.
+
+    Args:
+        graph: The graph.
+        taken: Names in use in the file; those of the imported classes are added.
+
+    Returns:
+        The lines; and the path of each class that specfmt does not know -> its name in the file,
+        which is another one where two modules have classes of one name.
+    """
+    layers = [
+        layer
+        for unit in graph.walk_units()
+        for layer in (unit.layer, *nested_layers(unit.layer))
+        if not isinstance(layer, Op)
+    ]
+    places = {layer.type_name: layer.keras_module for layer in layers}
+    lines = [f"from {m} import {name}" for name, m in places.items() if m != KERAS_LAYERS]
+    taken.update(name for name, module in places.items() if module != KERAS_LAYERS)
+    scope = Scope({*taken, *RESERVED})
+    names: dict[str, str] = {}
+    for dotted in dict.fromkeys(vars(layer).get("class_", "") for layer in layers):
+        module, _, name = dotted.rpartition(".")
+        if module and not module.startswith(KERAS_MODULES):  # else a class in this file
+            names[dotted] = own = claim_class(scope, name)
+            lines.append(f"from {module} import {name if own == name else f'{name} as {own}'}")
+    taken.update(names.values())
+    return lines, names
+
+
+_NAMES: ContextVar[Mapping[str, str]] = ContextVar("names of imported layer classes")
+
+
+@contextmanager
+def with_names(names: Mapping[str, str]) -> Iterator[None]:
+    """Context manager in which the classes of layers have these names in generated code."""
+    token = _NAMES.set(names)
+    try:
+        yield
+    finally:
+        _NAMES.reset(token)
 
 
 def is_importable(dotted: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves, nest_as
+from specfmt.graph.model import Graph, Node, Unit, Value, map_leaves
 from specfmt.graph.tracing import built_first
 from specfmt.layers.custom import Custom
 from specfmt.layers.op import Op
@@ -166,7 +166,7 @@ class Body:
                 if key not in inner.inputs and not (self.owner and key == "training")
             ]
             return [self.source(form), *keywords]
-        nested = {key: nest_as(node.layer.input_nest(key), v) for key, v in node.args.items()}
+        nested = node.nested(node.args)
         if self.owner and not node.layer.takes_any_arguments:
             # `fit` and `predict` override it in a functional model; in a class it would stay.
             nested.pop("training", None)

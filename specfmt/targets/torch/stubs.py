@@ -131,7 +131,7 @@ class Stubs:
                 preferred = preferred_class(first, group[0].unit)
                 context = _define(claim_class(scope, preferred), group, assumed)
                 self.contexts.append(context)
-                names = [stub.unit.name for stub in group]
+                names = list(dict.fromkeys(stub.unit.name for stub in group))
                 self.unfinished.append((context.name, names, _task(context.name, group[0])))
 
     def _imported(self, dotted: str, group: list[Stub], scope: Scope) -> None:
@@ -233,13 +233,11 @@ def _notes(
         named = not all("weight_" in name for name in group[0].shapes)
         what = "names, shapes and order" if named else "shapes and order"
         lines += paragraph(f"Its weights have Keras's {what}.")
-    for stub in group[:3]:
-        who = f"{comment(stub.unit.name)}: takes" if len(group) > 1 else "Takes"
-        tensors = _tensors((*stub.args, stub.kwargs))
-        lines += paragraph(
-            f"{who} {', '.join(map(_shown, tensors)) or 'nothing'} and returns "
-            f"{', '.join(map(_shown, _tensors(stub.outputs)))}.",
-        )
+    # The two directions of a Bidirectional take and return the same.
+    calls = dict.fromkeys((stub.unit.name, _call(stub)) for stub in group)
+    for name, call in list(calls)[:3]:
+        who = f"{comment(name)}: takes" if len(calls) > 1 else "Takes"
+        lines += paragraph(f"{who} {call}.")
     reads = _tensors((*group[0].args, group[0].kwargs))
     if any(isinstance(output, list) for output in group[0].outputs):
         lines += paragraph(CELL)
@@ -248,6 +246,12 @@ def _notes(
     if any(stub.unit in assumed for stub in group):
         lines += paragraph(INFERRED_SHAPE)
     return lines
+
+
+def _call(stub: Stub) -> str:
+    """What a call takes and returns."""
+    takes = ", ".join(map(_shown, _tensors((*stub.args, stub.kwargs))))
+    return f"{takes or 'nothing'} and returns {', '.join(map(_shown, _tensors(stub.outputs)))}"
 
 
 def _varies_plainly(key: str, configs: list[dict[str, Any]]) -> bool:

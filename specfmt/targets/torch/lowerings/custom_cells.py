@@ -34,7 +34,8 @@ def run_custom_cell(
         sequences: Whether the whole output sequence is needed, else the last output.
     """
     x = call.x
-    sizes = tuple(size or 0 for size in output_and_states(cell))
+    # The graph is completed: every size is known.
+    sizes = tuple(size for size in output_and_states(cell) if size is not None)
     batch = x.shape[0]
     output, *states = [
         Tensor((batch, size), builder.compute_dtype, builder.node.name) for size in sizes

@@ -186,7 +186,9 @@ def train_epoch(
     total_loss, seen = 0.0, 0
     metrics = new_metrics()
     # A bar of its own for an epoch that takes more than a second.
-    for measurements, targets in tqdm(loader, unit="batch", leave=False, delay=1):
+    for measurements, targets in tqdm(
+        loader, unit="batch", leave=False, delay=1, disable=None
+    ):
         measurements, targets = measurements.to(device), targets.to(device)
         optimizer.zero_grad()
         output = model(measurements)
@@ -404,7 +406,7 @@ def train(args: argparse.Namespace) -> None:
         )
 
     history: dict[str, list[float]] = {}
-    with tqdm(range(1, args.epochs + 1), unit="epoch") as progress:
+    with tqdm(range(1, args.epochs + 1), unit="epoch", disable=None) as progress:
         for epoch in progress:
             row = train_epoch(model, train_loader, loss_fn, optimizer, device)
             validation = evaluate(model, val_loader, loss_fn, device)

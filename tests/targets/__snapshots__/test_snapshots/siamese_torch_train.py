@@ -188,7 +188,7 @@ def train_epoch(
     metrics = new_metrics()
     # A bar of its own for an epoch that takes more than a second.
     for left, right, agreement_target, distance_target in tqdm(
-        loader, unit="batch", leave=False, delay=1
+        loader, unit="batch", leave=False, delay=1, disable=None
     ):
         left = left.to(device)
         right = right.to(device)
@@ -411,7 +411,7 @@ def train(args: argparse.Namespace) -> None:
         )
 
     history: dict[str, list[float]] = {}
-    with tqdm(range(1, args.epochs + 1), unit="epoch") as progress:
+    with tqdm(range(1, args.epochs + 1), unit="epoch", disable=None) as progress:
         for epoch in progress:
             row = train_epoch(model, train_loader, optimizer, device)
             row["learning_rate"] = optimizer.param_groups[0]["lr"]

@@ -182,7 +182,7 @@ def train(args: argparse.Namespace) -> None:
     def log_rate(epoch: int, logs: dict[str, float]) -> None:
         logs["learning_rate"] = float(model.optimizer.learning_rate)
 
-    with tqdm(total=args.epochs, unit="epoch") as progress:
+    with tqdm(total=args.epochs, unit="epoch", disable=None) as progress:
 
         def show(epoch: int, logs: dict[str, float]) -> None:
             progress.set_postfix(logs, refresh=False)

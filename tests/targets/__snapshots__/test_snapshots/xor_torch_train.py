@@ -82,7 +82,7 @@ def train_epoch(
     model.train()
     total_loss, correct, seen = 0.0, 0, 0
     # A bar of its own for an epoch that takes more than a second.
-    for bits, targets in tqdm(loader, unit="batch", leave=False, delay=1):
+    for bits, targets in tqdm(loader, unit="batch", leave=False, delay=1, disable=None):
         bits, targets = bits.to(device), targets.to(device)
         optimizer.zero_grad()
         output = model(bits)
@@ -278,7 +278,7 @@ def train(args: argparse.Namespace) -> None:
         )
 
     history: dict[str, list[float]] = {}
-    with tqdm(range(1, args.epochs + 1), unit="epoch") as progress:
+    with tqdm(range(1, args.epochs + 1), unit="epoch", disable=None) as progress:
         for epoch in progress:
             row = train_epoch(model, train_loader, loss_fn, optimizer, device)
             row["learning_rate"] = optimizer.param_groups[0]["lr"]
