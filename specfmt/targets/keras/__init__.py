@@ -95,6 +95,13 @@ class Builder:
     sequential: Sequential | None = None
     functional: Functional | None = None
 
+    @property
+    def lines(self) -> list[str]:
+        """The statements and expressions of the body."""
+        if self.model_class:
+            return self.model_class.definitions
+        return self.sequential.layers if self.sequential else self.functional.calls  # type: ignore[union-attr]
+
 
 @with_distinct_names
 def generate_model(
@@ -180,7 +187,10 @@ def model_context(
     context: dict[str, Any] = {
         "doc": document_line(graph),
         "source": f" from {comment(source)}" if source else "",
-        "tables": [table_source(name, values) for name, values in file.tables.items()],
+        "constants": [
+            *(table_source(name, values) for name, values in file.tables.items()),
+            *(constant.source(name) for name, constant in file.terms.items()),
+        ],
         "activations": activation_functions(layers),
         "user_objects": unwritten,
         "file": file,
@@ -206,10 +216,12 @@ def _with_blocks(
     """
     graphs = list(models_with_layers(graph, style))
     unnamed = unnamed_classes(repeated_uses([item for item, _ in graphs]))
+    unwanted: list[str] = []
     while True:
         file = FileScope(automatic=traced(graph, unnamed).automatic if unnamed else automatic)
         file.imports.update(dict.fromkeys(imports))
         file.scope.used.update(taken)
+        file.hold_terms(graph, unwanted)
         blocks = Blocks([item for item, _ in graphs], file, dict(graphs).__getitem__)
         # Layers get their names, unless they stand in a function that cannot name them.
         if (needed := unnamed_classes(blocks.called)) != unnamed:
@@ -221,7 +233,12 @@ def _with_blocks(
         except NoFitError:  # its tensors cannot be told apart: written without functions
             graphs, unnamed = [], frozenset()
             continue
-        return file, list(blocks.functions.values()), builders
+        functions = list(blocks.functions.values())
+        lines = [line for part in (*functions, *builders) for line in part.lines]
+        if rare := file.rare_terms(lines):
+            unwanted += rare
+            continue
+        return file, functions, builders
 
 
 def models_with_layers(graph: Graph, style: str = "auto") -> Iterator[tuple[Graph, bool]]:

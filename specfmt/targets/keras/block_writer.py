@@ -144,7 +144,7 @@ class BlockBody(Body):
         """As for other layers, but terms with expressions are written with these arguments."""
         if isinstance(unit.spec, Model) or not self.said:
             return super().creation(unit)
-        sources = self.file.hold_tables(unit)
+        sources = self.file.constants(unit)
         for key, item in type(unit.layer).model_fields.items():
             said = self.said.get(item.alias or key)
             term = getattr(unit.layer, key)

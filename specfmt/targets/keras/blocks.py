@@ -120,7 +120,10 @@ class Blocks:
             }
             if node.unit.graph is not None or key not in fields:
                 raise LookupError(key)
-            return code_value(value_source(getattr(node.layer, fields[key]), graph.policy))
+            name = fields[key]
+            if constant := self.file.term_names.get(node.unit, {}).get(name):
+                return code_value(constant)
+            return code_value(value_source(getattr(node.layer, name), graph.policy))
 
         return arguments(use, value_of, self.values)
 

@@ -73,7 +73,7 @@ class Body:
             return self.file.builders[unit], []
         name = "" if unit in self.file.automatic else unit.name
         return layer_call(
-            unit.layer, name, self.graph.policy, self.file.held, self.file.hold_tables(unit)
+            unit.layer, name, self.graph.policy, self.file.held, self.file.constants(unit)
         )
 
     def hold(self, unit: Unit) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from specfmt.graph.model import Graph, Unit
+from specfmt.targets.keras.constants import FEWEST, TermConstant, term_constants
+from specfmt.targets.keras.values import construction
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.tables import is_long
 
@@ -23,6 +27,8 @@ class FileScope:
         builders: Nested model -> the name of the function that builds it.
         tables: Name of a constant -> its values, a long table of a layer.
         table_names: Unit and field -> the name of the constant.
+        terms: Name of a constant -> the term that it has.
+        term_names: Unit -> its fields with such a term, each with the name of the constant.
         held: Graph of a model inside a layer -> the name of the function that builds it.
         automatic: Units whose name in the spec is the one that Keras gives them automatically.
     """
@@ -32,10 +38,38 @@ class FileScope:
     builders: dict[Unit, str] = field(default_factory=dict)
     tables: dict[str, Sequence[Any]] = field(default_factory=dict)
     table_names: dict[tuple[Unit, str], str] = field(default_factory=dict)
+    terms: dict[str, TermConstant] = field(default_factory=dict)
+    term_names: dict[Unit, dict[str, str]] = field(default_factory=dict)
     held: dict[Graph, str] = field(default_factory=dict)
     automatic: frozenset[Unit] = frozenset()
 
-    def hold_tables(self, unit: Unit) -> dict[str, str]:
+    def hold_terms(self, graph: Graph, unwanted: Collection[str]) -> None:
+        """Define constants for the long terms that stand in several layers.
+
+        Args:
+            graph: The model.
+            unwanted: The sources of terms that are not to be constants.
+        """
+        for constant in term_constants(graph, unwanted):
+            name = self.scope.claim(constant.name)
+            self.terms[name] = constant
+            for unit, key in constant.uses:
+                self.term_names.setdefault(unit, {})[key] = name
+
+    def rare_terms(self, lines: Iterable[str]) -> list[str]:
+        """The sources of the terms whose constants do not pay, since few of these lines have them."""
+        counts = Counter(word for line in lines for word in re.findall(r"\w+", line))
+        return [
+            construction(constant.term)
+            for name, constant in self.terms.items()
+            if counts[name] < FEWEST
+        ]
+
+    def constants(self, unit: Unit) -> dict[str, str]:
+        """The fields of a layer whose values are constants of the file, with the constants' names."""
+        return self.term_names.get(unit, {}) | self._hold_tables(unit)
+
+    def _hold_tables(self, unit: Unit) -> dict[str, str]:
         """Define constants for the long tables of a layer; returns field -> constant's name."""
         held = {}
         for name in unit.layer.tables:

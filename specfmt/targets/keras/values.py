@@ -189,7 +189,7 @@ def argument_sources(
     name: str | None,
     policy: Any = None,
     builders: Builders | None = None,
-    tables: Mapping[str, str] | None = None,
+    constants: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The constructor arguments that differ from defaults; required ones first, positional.
 
@@ -198,11 +198,11 @@ def argument_sources(
         name: Its name; empty or None if Keras chooses it.
         policy: The dtype policy of the model, which Keras applies to no layer by itself.
         builders: The functions that build models inside the layer.
-        tables: Field -> the constant with its value.
+        constants: Field -> the constant with its value.
     """
     sources = []
     for key, value, keyword in given_arguments(model, policy):
-        source = (tables or {}).get(key) or value_source(value, policy, builders)
+        source = (constants or {}).get(key) or value_source(value, policy, builders)
         sources.append(f"{keyword}={source}" if keyword else source)
     if name:
         sources.append(f"name={literal(name)}")
@@ -240,21 +240,21 @@ def layer_call(
     name: str | None = None,
     policy: Any = None,
     builders: Builders | None = None,
-    tables: Mapping[str, str] | None = None,
+    constants: Mapping[str, str] | None = None,
 ) -> tuple[str, list[str]]:
     """The callee and arguments that create a layer: ``layers.Dense``, ``50``, ``name="hidden"``.
 
     Args:
         layer: The layer.
         name: Its name; by default the one in the spec, and if empty, Keras chooses it.
-        policy, builders, tables: As for `argument_sources`.
+        policy, builders, constants: As for `argument_sources`.
     """
     name = layer.name if name is None else name
     if layer.type_name == "Custom":
         return custom_call(layer, name, policy)
     space = "layers." if layer.keras_module == KERAS_LAYERS else ""
     return f"{space}{layer.type_name}", argument_sources(
-        layer, name=name, policy=policy, builders=builders, tables=tables
+        layer, name=name, policy=policy, builders=builders, constants=constants
     )
 
 
