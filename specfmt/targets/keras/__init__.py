@@ -22,11 +22,9 @@ from specfmt.targets.blocks.uses import all_uses
 from specfmt.targets.imports import import_lines
 from specfmt.targets.keras.block_writer import Function
 from specfmt.targets.keras.blocks import Blocks, repeated_uses, unnamed_classes
+from specfmt.targets.keras.builders import Builder, join_alike
 from specfmt.targets.keras.custom import custom_imports, with_names
 from specfmt.targets.keras.emit import (
-    Functional,
-    ModelClass,
-    Sequential,
     functional,
     sequential,
     subclass,
@@ -73,34 +71,6 @@ class Keras(Target[KerasOptions]):
         return generate_training(
             graph, style=style, flavor=flavor, source=source, script=options.script
         )
-
-
-@dataclass(frozen=True)
-class Builder:
-    """A ``build_...`` function.
-
-    Attributes:
-        name: The function's name.
-        doc: Its docstring.
-        model_name: The model's name, as source.
-        trainable: Whether the model is trained.
-        model_class, sequential, functional: The body; exactly one of the three is set.
-    """
-
-    name: str
-    doc: str
-    model_name: str
-    trainable: bool
-    model_class: ModelClass | None = None
-    sequential: Sequential | None = None
-    functional: Functional | None = None
-
-    @property
-    def lines(self) -> list[str]:
-        """The statements and expressions of the body."""
-        if self.model_class:
-            return self.model_class.definitions
-        return self.sequential.layers if self.sequential else self.functional.calls  # type: ignore[union-attr]
 
 
 @with_distinct_names
@@ -234,8 +204,8 @@ def _with_blocks(
             graphs, unnamed = [], frozenset()
             continue
         functions = list(blocks.functions.values())
-        lines = [line for part in (*functions, *builders) for line in part.lines]
-        if rare := file.rare_terms(lines):
+        bodies = [*(part.lines for part in functions), *(part.lines for part in builders)]
+        if rare := file.rare_terms([line for lines in bodies for line in lines]):
             unwanted += rare
             continue
         return file, functions, builders
@@ -282,12 +252,15 @@ def refuse_scopes(graph: Graph) -> None:
 
 def nested_builders(graph: Graph, file: FileScope, blocks: Blocks) -> list[Builder]:
     """A builder function for every nested model; each follows those it calls."""
-    builders = []
+    builders: list[Builder] = []
+    own: dict[Unit, Builder] = {}
     for unit in graph.units:
         if unit.graph is not None:
             builders += nested_builders(unit.graph, file, blocks)
-            file.builders[unit] = name = file.scope.claim(f"build_{identifier(unit.name, 'model')}")
-            builders.append(_builder(name, unit.graph, file, blocks))
+            name = file.scope.claim(f"build_{identifier(unit.name, 'model')}")
+            own[unit] = _builder(name, unit.graph, file, blocks)
+            file.builders[unit] = (name, [])
+            builders.append(own[unit])
             continue
         for part in nested_layers(unit.layer):
             if isinstance(part, HeldModel):
@@ -295,7 +268,7 @@ def nested_builders(graph: Graph, file: FileScope, blocks: Blocks) -> list[Build
                 builders += nested_builders(held, file, blocks)
                 file.held[held] = name = file.scope.claim(f"build_{identifier(held.name, 'model')}")
                 builders.append(_builder(name, held, file, blocks))
-    return builders
+    return join_alike(builders, own, file)
 
 
 def _builder(

@@ -70,7 +70,7 @@ class Body:
     def creation(self, unit: Unit) -> tuple[str, list[str]]:
         """The callee and arguments that create a unit's layer or nested model."""
         if unit.graph is not None:
-            return self.file.builders[unit], []
+            return self.file.builders[unit]
         name = "" if unit in self.file.automatic else unit.name
         return layer_call(
             unit.layer, name, self.graph.policy, self.file.held, self.file.constants(unit)

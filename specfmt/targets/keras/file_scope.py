@@ -24,7 +24,7 @@ class FileScope:
     Attributes:
         scope: Module-level names in use.
         imports: The import lines that layers need (custom classes, operation classes).
-        builders: Nested model -> the name of the function that builds it.
+        builders: Nested model -> the function that builds it, and its arguments.
         tables: Name of a constant -> its values, a long table of a layer.
         table_names: Unit and field -> the name of the constant.
         terms: Name of a constant -> the term that it has.
@@ -35,7 +35,7 @@ class FileScope:
 
     scope: Scope = field(default_factory=lambda: Scope(RESERVED))
     imports: dict[str, None] = field(default_factory=dict)
-    builders: dict[Unit, str] = field(default_factory=dict)
+    builders: dict[Unit, tuple[str, list[str]]] = field(default_factory=dict)
     tables: dict[str, Sequence[Any]] = field(default_factory=dict)
     table_names: dict[tuple[Unit, str], str] = field(default_factory=dict)
     terms: dict[str, TermConstant] = field(default_factory=dict)
