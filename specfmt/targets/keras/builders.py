@@ -28,6 +28,7 @@ from specfmt.targets.keras.file_scope import FileScope
 from specfmt.targets.keras.values import given_arguments, layer_call
 from specfmt.targets.naming import Scope, identifier
 from specfmt.targets.source import argument, comment
+from specfmt.vocab.naming import to_snake_case
 
 BLANK = "_blank"
 """A statement that stands for a blank line."""
@@ -271,16 +272,19 @@ class Alike:
             positional = self.positional.get(ast.unparse(first.func), ["shape"])
             for place, parts in enumerate(zip_longest(*(tree.args for tree in trees))):
                 self._find(parts, positional[place] if place < len(positional) else name)
+            owner = to_snake_case(ast.unparse(first.func).rpartition(".")[2])
             for keywords in zip_longest(*(tree.keywords for tree in trees)):
                 if None not in keywords:
-                    self._find([item.value for item in keywords], keywords[0].arg or name)
+                    key = keywords[0].arg or name
+                    key = f"{owner}_name" if key == "name" else key
+                    self._find([item.value for item in keywords], key)
             return
         values = [tree_value(tree) for tree in trees] if isinstance(first, ast.expr) else []
         if not values or any(isinstance(value, Source) for value in values):
             for key in first._fields:
                 self._find([getattr(tree, key, None) for tree in trees], name)
         elif all(isinstance(value, str) for value in values):
-            self._text(values, "label" if name == "name" else name)
+            self._text(values, name)
         else:
             self._add(name, values)
 
