@@ -1,7 +1,7 @@
 """Generated PyTorch code compared with hand-written models: time of inference and of a training step.
 
     python benchmarks/zoo.py [--models ResNet50,VGG16] [--threads 2] [--rounds 15] [--clock cpu]
-                             [--onnx]
+                             [--onnx] [--blocks [--compile]]
 
 Needs `pytorchcv` (pip install pytorchcv --no-deps) and Keras for the architectures.  Both models
 run alternately, so that other load slows both; the table shows the median of the ratios of
@@ -13,6 +13,9 @@ With ``--onnx`` a third model is measured, the result of Keras -> tf2onnx -> onn
 mode, because its batch normalization is folded into the convolutions, and its memory format is
 NHWC; "ours folded" is the generated model after the same two steps:
 `torch.fx.experimental.optimization.fuse(model.eval()).to(memory_format=torch.channels_last)`.
+
+With ``--blocks`` the other model is not the hand-written one: code with blocks is compared with the
+code of the same model without blocks, ``--compile`` both after `torch.compile`.
 """
 
 from __future__ import annotations
@@ -61,18 +64,15 @@ def application(name: str) -> Any:
     return getattr(keras.applications, name)(weights=None)
 
 
-def generated(model: Any) -> tuple[nn.Module, int]:
+def generated(model: Any, *, blocks: bool = False) -> tuple[nn.Module, int]:
     """The PyTorch program that specfmt makes of a Keras model, and the permutes in its source."""
-    from specfmt.formats.keras_json import document_from_keras_json
-    from specfmt.graph.build import build
-    from specfmt.spec.document import parse_document
-    from specfmt.targets.torch import generate_model
+    import specfmt
 
-    spec, problems = parse_document(document_from_keras_json(model.to_json())[0])
-    assert spec is not None
-    assert not problems
+    spec = specfmt.from_keras_json(model.to_json())
+    if blocks:
+        spec = specfmt.refactor(spec)
     namespace: dict[str, Any] = {"__name__": "generated"}
-    code = generate_model(build(spec)[0], style="subclass")
+    code = specfmt.generate(spec, "torch", style="subclass")
     exec(code, namespace)
     return namespace["build_model"](), len(PERMUTE.findall(code))
 
@@ -185,6 +185,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--onnx", action="store_true")
+    parser.add_argument("--blocks", action="store_true")
+    parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
     globals()["clock"] = CLOCKS[args.clock]
     torch.set_num_threads(args.threads)
@@ -193,11 +195,17 @@ def main() -> None:
         model = application(name)
         program, permutes = generated(model)
         print(f"{name:<16} {'permutes in the source':<28} {permutes:7}")
-        ours, theirs = start_alike(program), start_alike(by_hand(name))
+        ours, theirs = start_alike(program), None
+        if args.blocks:
+            ours, theirs = start_alike(generated(model, blocks=True)[0]), ours
+        label = "blocks" if args.blocks else "by hand"
+        theirs = theirs or start_alike(by_hand(name))
+        if args.compile:
+            ours, theirs = torch.compile(ours), torch.compile(theirs)
         rows = [
-            ("by hand, inference, 1", ours, theirs, inference, 1, 2 * args.rounds),
-            ("by hand, inference, 8", ours, theirs, inference, 8, args.rounds),
-            ("by hand, training step, 8", ours, theirs, training, 8, max(3, args.rounds // 2)),
+            (f"{label}, inference, 1", ours, theirs, inference, 1, 2 * args.rounds),
+            (f"{label}, inference, 8", ours, theirs, inference, 8, args.rounds),
+            (f"{label}, training step, 8", ours, theirs, training, 8, max(3, args.rounds // 2)),
         ]
         other = from_onnx(model) if args.onnx else None
         if other is None and args.onnx:

@@ -164,7 +164,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], dict[str, str], set[str]]] = {
     "validate": (("check",), {"files": "text"}, {"form"}),
     "fmt": (("format_spec",), {"files": "text"}, {"check"}),
     "refactor": (("refactor_text",), {"files": "text"}, {"check"}),
-    "summary": (("summarize",), {"file": "spec"}, {"as_json"}),
+    "expand": (("expand",), {"file": "spec"}, {"out"}),
+    "summary": (("summarize",), {"file": "spec"}, {"as_json", "expand"}),
     "generate": (("generate", "with_customs"), {"file": "spec"}, {"out"}),
     "train": (
         ("train", "with_customs"),

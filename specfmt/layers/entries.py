@@ -256,7 +256,11 @@ def parse_entry(value: Any) -> Any:
 
 def is_use(value: Any) -> bool:
     """Whether an entry is the use of a block."""
-    return isinstance(value, dict) and [kind for kind in ENTRY_KINDS if kind in value] == ["block"]
+    return (
+        isinstance(value, dict)
+        and "block" in value
+        and not any(kind in value for kind in ENTRY_KINDS if kind != "block")
+    )
 
 
 def _without_type(value: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from specfmt.fields.model import COMMON_FIELDS
 from specfmt.layers.base import Layer
+from specfmt.layers.blocks import Block, BlockUse
 from specfmt.layers.entries import InputSpec, Model, Reuse
 from specfmt.layers.index import INDEX, OPERATIONS
 from specfmt.layers.kept import INPUT_LAYER, KEPT
@@ -70,6 +71,8 @@ def layers_page() -> str:
     lines += ["", "## Other entries", "", "### Model", "", summary(Model), ""]
     lines += fields_table(Model, Model.model_fields)
     lines += ["", "### reuse", "", summary(Reuse), "", *fields_table(Reuse, Reuse.model_fields)]
+    lines += ["", "### block", "", summary(BlockUse), ""]
+    lines += fields_table(BlockUse, BlockUse.model_fields)
     return "\n".join(lines) + "\n"
 
 
@@ -118,6 +121,7 @@ def vocabulary_page() -> str:
                 lines += ["", *fields_table(cls, cls.model_fields)]
     lines += ["", "## The document", "", *fields_table(ModelSpec, ModelSpec.model_fields)]
     lines += ["", "### An input", "", *fields_table(InputSpec, InputSpec.model_fields)]
+    lines += ["", "### A block", "", *fields_table(Block, Block.model_fields)]
     lines += ["", "### train", "", *fields_table(TrainSpec, TrainSpec.model_fields)]
     for source, data in SOURCES.items():
         lines += ["", f"### train.data with source: {source}", "", summary(data), ""]
