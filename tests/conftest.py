@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import Final
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -32,3 +33,50 @@ def _lasting_objects_are_no_garbage() -> None:
     """Frameworks and thousands of collected tests stay; the collector need not look at them."""
     gc.collect()
     gc.freeze()
+
+
+LONGEST: Final = (
+    "test_examples",
+    "targets/test_exportable",
+    "targets/test_types",
+    "layers/test_cases",
+    "layers/test_gradients",
+    "weights/test_weights",
+    "test_zoo",
+    "parity/test_verify_original",
+    "parity/test_verify",
+    "test_speed",
+    "targets/test_training",
+    "targets/test_generated_code",
+    "targets/test_markers",
+    "formats/test_export",
+    "formats/test_export_keras2",
+    "formats/test_import_frameworks",
+    "formats/test_preprocessing",
+    "layers/test_image_augmentation",
+    "layers/test_quantization",
+    "layers/test_policies",
+    "spec/test_wrong_specs",
+    "test_hostile",
+    "test_limits",
+    "test_wheel",
+    "test_kills",
+    "text/test_formatting",
+    "text/test_reading_bounds",
+    "spec/test_former_names",
+    "reference/test_schema",
+)
+"""Files that take longest, which begin first: at the end only short ones are left for two processes."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist take files in the order of their tests, not by how many they have."""
+    config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first, where several processes share them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        places = {f"tests/{name}.py": place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
