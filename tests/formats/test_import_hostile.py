@@ -181,7 +181,7 @@ def test_long_cycle_is_named_in_linear_time():
         assert findings(text)[0][0] == "SF412"
         return partial(findings, text)
 
-    assert ratio(cycle(3_200), cycle(400), times=8, enough=4) < 4
+    assert ratio(cycle(3_200), cycle(400), times=8) < 4
 
 
 def test_deep_models_inside_models():
