@@ -45,7 +45,6 @@ LONGEST: Final = (
     "test_zoo",
     "parity/test_verify_original",
     "parity/test_verify",
-    "test_speed",
     "targets/test_training",
     "targets/test_generated_code",
     "targets/test_markers",
