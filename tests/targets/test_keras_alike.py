@@ -118,3 +118,34 @@ def test_names_that_keras_numbers() -> None:
     assert "keras.Input((16, 16, 4), name=input_name)" in code
     names = layer_names(execute(code))
     assert names == 2 * ["dense", "dropout", "dense_1"]
+
+
+def test_models_in_blocks() -> None:
+    spec = loads("""specfmt: 1
+name: net
+inputs: {image: {shape: [8, 8, 4]}}
+blocks:
+  unit:
+    parameters: {filters: required}
+    layers:
+      - {type: Conv2D, name: conv, filters: $filters, kernel_size: 1}
+      - type: Model
+        name: inner
+        inputs: {z: {shape: [8, 8, $filters]}}
+        layers:
+          - {type: Dense, name: a, units: $(2 * filters)}
+          - {type: Dense, name: b, units: $filters}
+layers:
+  - {block: unit, name: u, filters: 3, repeat: 2}
+  - {block: unit, name: last, filters: 5}
+""")
+    code = generate(spec, "keras", style="functional")
+    assert isinstance(code, str)
+    assert builders(code) == ["build_inner", "build_model"]
+    model = execute(code)
+    assert [layer.name for layer in model.layers if "inner" in layer.name] == [
+        "u_1_inner",
+        "u_2_inner",
+        "last_inner",
+    ]
+    assert model.count_params() == 240 + 12
