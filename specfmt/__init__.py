@@ -13,6 +13,7 @@ from specfmt.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from specfmt.api import (
+        Blocks,
         Imported,
         KerasFormat,
         allowing,

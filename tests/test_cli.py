@@ -403,10 +403,11 @@ def test_explain_every_row() -> None:
 
 
 def test_schema() -> None:
-    assert data("schema")["title"] == "specfmt model spec, version 1"
+    shown = data("schema")
+    assert shown["title"] == "specfmt model spec, version 1"
     assert run("schema", "--check").exit_code == 0
     assert run("schema", "-o", "s.json").exit_code == 0
-    assert json.loads(Path("s.json").read_text()) == data("schema")
+    assert json.loads(Path("s.json").read_text()) == shown
 
 
 # ---------------------------------------------------------------------------------- docs

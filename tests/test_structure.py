@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import specfmt
+from tests.conftest import LONGEST
 
 PACKAGE = Path(specfmt.__file__).parent
 
@@ -149,3 +150,9 @@ def test_the_walls_are_seen() -> None:
     broken = import_graph(files)
     assert upward(broken) == ["text.reading -> graph.model"]
     assert circles(broken) == [["graph.model", "graph.order"]]
+
+
+def test_the_longest_test_files_are_there() -> None:
+    """Nothing tells of a renamed file but the time that the tests take."""
+    folder = Path(__file__).parent
+    assert [name for name in LONGEST if not (folder / f"{name}.py").is_file()] == []

@@ -151,7 +151,7 @@ def test_layers_without_a_name_keep_their_automatic_names() -> None:
 
 def test_names_with_letters_are_lettered() -> None:
     data = folded_data([e for c in "abcdef" for e in conv_bn(f"block1{c}", 8)])
-    assert data["layers"] == [{"block": "block", "name": "block1$(chr(i + 97))", "repeat": 6}]
+    assert data["layers"] == [{"block": "conv_block", "name": "block1$(chr(i + 97))", "repeat": 6}]
 
 
 def test_a_spec_with_blocks_stays_as_it_is() -> None:

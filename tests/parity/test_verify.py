@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ SMALL = {
         {"type": "Dense", "name": "out", "units": 4, "activation": "softmax"},
     ],
 }
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    """One process a framework for the tests that take reports; the others start their own."""
+    with Workers() as running:
+        yield running
 
 
 def spec_of(document: dict[str, Any]) -> Any:
@@ -161,18 +169,21 @@ def test_deterministic() -> None:
     ],
     ids=str,
 )
-def test_image_augmentation_is_turned_off(layer: dict[str, Any], skipped: str) -> None:
+def test_image_augmentation_is_turned_off(
+    layer: dict[str, Any], skipped: str, workers: Workers
+) -> None:
     """Training mode is compared without it, or not at all where that cannot be."""
     layers = [layer, {"type": "Conv2D", "filters": 2, "kernel_size": 3}]
     inputs = {"image": {"shape": [6, 5, 3]}}
-    report = specfmt.verify(spec_of({"specfmt": 1, "inputs": inputs, "layers": layers}))
+    spec = spec_of({"specfmt": 1, "inputs": inputs, "layers": layers})
+    report = specfmt.verify(spec, workers=workers)
     assert report.ok, report.to_data()
     assert skipped in report.skipped
     assert bool(report.without_noise) is not bool(skipped)
 
 
 @pytest.mark.slow
-def test_noise_at_inference() -> None:
+def test_noise_at_inference(workers: Workers) -> None:
     """Dropout that a call keeps on draws other numbers in each program, so it is turned off."""
     layers = [
         {"type": "Dense", "units": 6},
@@ -184,39 +195,36 @@ def test_noise_at_inference() -> None:
         },
     ]
     spec = spec_of({"specfmt": 1, "inputs": {"x": {"shape": [4]}}, "layers": layers})
-    report = specfmt.verify(spec)
+    report = specfmt.verify(spec, workers=workers)
     assert report.ok, report.to_data()
     assert report.without_noise == ("d",)
 
 
 @pytest.mark.slow
-def test_examples() -> None:
+def test_examples(workers: Workers) -> None:
     """Outputs, gradients and a step agree in both modes, for every example, in one process pair."""
     paths = sorted(EXAMPLES.glob("*.yaml"))
     assert len(paths) >= 14
-    with Workers() as workers:
-        for path in paths:
-            if path.stem in ADAPTED:  # nothing computes without tables
-                with pytest.raises(specfmt.SpecError, match="SF301"):
-                    specfmt.verify(specfmt.load(path), workers=workers)
-                continue
-            report = specfmt.verify(specfmt.load(path), workers=workers)
-            assert report.ok, (path.name, report.to_data())
-            assert report.rounding is None
-            assert report.step is not None
-            assert report.training is not None
-            for step in (report.step, report.training):
-                assert step.gradients
-                assert step.after
-                assert not step.exact
-            designed = {d.name for d in report.training.rows() if d.by_design}
-            expected = (
-                {"norm/moving_variance", "digit"} if path.stem == "mnist_batchnorm" else set()
-            )
-            assert designed == expected
-        exact = specfmt.verify(
-            specfmt.load(EXAMPLES / "mnist_batchnorm.yaml"), workers=workers, fidelity="exact"
-        )
+    for path in paths:
+        if path.stem in ADAPTED:  # nothing computes without tables
+            with pytest.raises(specfmt.SpecError, match="SF301"):
+                specfmt.verify(specfmt.load(path), workers=workers)
+            continue
+        report = specfmt.verify(specfmt.load(path), workers=workers)
+        assert report.ok, (path.name, report.to_data())
+        assert report.rounding is None
+        assert report.step is not None
+        assert report.training is not None
+        for step in (report.step, report.training):
+            assert step.gradients
+            assert step.after
+            assert not step.exact
+        designed = {d.name for d in report.training.rows() if d.by_design}
+        expected = {"norm/moving_variance", "digit"} if path.stem == "mnist_batchnorm" else set()
+        assert designed == expected
+    exact = specfmt.verify(
+        specfmt.load(EXAMPLES / "mnist_batchnorm.yaml"), workers=workers, fidelity="exact"
+    )
     assert exact.ok
     assert exact.training is not None
     assert len(exact.training.statistics) == 2
@@ -241,16 +249,16 @@ def test_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_layers_inside_of_blocks_are_compared() -> None:
+def test_layers_inside_of_blocks_are_compared(workers: Workers) -> None:
     spec = specfmt.load(EXAMPLES / "u_net.yaml")
-    report = specfmt.verify(spec, layerwise=True, gradients=False, batches=[1])
+    report = specfmt.verify(spec, layerwise=True, gradients=False, batches=[1], workers=workers)
     assert report.ok
     names = [node.name for node in specfmt.analyze(spec).nodes]
     assert [item.name for item in report.layers] == names
 
 
 @pytest.mark.slow
-def test_names_the_first_layer_that_differs(monkeypatch: Any) -> None:
+def test_names_the_first_layer_that_differs(monkeypatch: Any, workers: Workers) -> None:
     """A wrong lowering is found, and the layer that it is of."""
     original = verify_pair.generate
 
@@ -259,7 +267,7 @@ def test_names_the_first_layer_that_differs(monkeypatch: Any) -> None:
         return code.replace("F.relu(", "1.01 * F.relu(") if target == "torch" else code
 
     monkeypatch.setattr(verify_pair, "generate", wrong)
-    report = specfmt.verify(spec_of(SMALL))
+    report = specfmt.verify(spec_of(SMALL), workers=workers)
     assert not report.ok
     assert report.first == "relu"
     assert report.rounding is not None
@@ -267,7 +275,7 @@ def test_names_the_first_layer_that_differs(monkeypatch: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_wrong_gradient_is_found(monkeypatch: Any) -> None:
+def test_a_wrong_gradient_is_found(monkeypatch: Any, workers: Workers) -> None:
     """Outputs may agree where gradients do not."""
     original = verify_pair.generate
 
@@ -280,7 +288,7 @@ def test_a_wrong_gradient_is_found(monkeypatch: Any) -> None:
         )
 
     monkeypatch.setattr(verify_pair, "generate", wrong)
-    report = specfmt.verify(spec_of(SMALL))
+    report = specfmt.verify(spec_of(SMALL), workers=workers)
     assert all(d.ok for d in report.outputs)
     assert report.step is not None
     assert [d.name for d in report.step.gradients if not d.ok] == ["conv/kernel", "conv/bias"]

@@ -430,14 +430,17 @@ def test_former_and_todays_arguments_together(type_name: str) -> None:
     cls = layer_class(type_name)
     assert cls is not None
     for key, former in former_arguments(cls).items():
-        for value, other in product(ODD_VALUES, (3, {}, "x")):
-            both = [(key, value), *([(former.current, other)] if former.current else [])]
-            for items in (both, both[::-1]):
-                config = {"name": "l", "batch_input_shape": [None, 8, 8, 3], **dict(items)}
-                layer = {"class_name": type_name, "config": config}
-                model = {"class_name": "Sequential", "config": [layer], "keras_version": "1.2.2"}
-                with suppress(SpecError):
-                    specfmt.from_keras_json(json.dumps(model))
+        said: list[list[tuple[str, Any]]] = [[(key, value)] for value in ODD_VALUES]
+        if former.current:
+            twice = product(ODD_VALUES, (3, {}, "x"))
+            said = [[(key, value), (former.current, other)] for value, other in twice]
+            said += [items[::-1] for items in said]
+        for items in said:
+            config = {"name": "l", "batch_input_shape": [None, 8, 8, 3], **dict(items)}
+            layer = {"class_name": type_name, "config": config}
+            model = {"class_name": "Sequential", "config": [layer], "keras_version": "1.2.2"}
+            with suppress(SpecError):
+                specfmt.from_keras_json(json.dumps(model))
 
 
 @pytest.mark.parametrize("order", list(permutations((1, 2, 3))))

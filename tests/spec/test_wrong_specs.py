@@ -334,7 +334,9 @@ def test_many_layers_take_linear_time(line: str, code: str, count: int) -> None:
 
     codes = [finding.code for finding in check(text(5_000)) if finding.severity == "error"]
     assert codes == [code] * count
-    assert ratio(partial(check, text(20_000)), partial(check, text(5_000)), times=4) < 2.5
+    assert (
+        ratio(partial(check, text(20_000)), partial(check, text(5_000)), times=4, enough=2.5) < 2.5
+    )
 
 
 def test_huge_sizes_are_counted_and_shown() -> None:
@@ -410,10 +412,7 @@ def attempt(make: Callable[[], T]) -> tuple[T | None, set[str]]:
 
 @pytest.mark.parametrize(
     "place",
-    [
-        p if p in ("name", "layer", "file") else pytest.param(p, marks=pytest.mark.slow)
-        for p in PLACES
-    ],
+    [p if p == "layer" else pytest.param(p, marks=pytest.mark.slow) for p in PLACES],
 )
 def test_text_never_becomes_code(place: str) -> None:
     allowed = 0

@@ -6,6 +6,7 @@ import ast
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,18 @@ ALLOWED = {
 """What a generated file may import besides the standard library."""
 
 
+@cache
+def code(file: Generated) -> str:
+    """A file's text, generated once for all tests here."""
+    return file.code()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All generated files."""
     path = tmp_path_factory.mktemp("generated")
     for file in FILES:
-        (path / f"{file.name}.py").write_text(file.code(), encoding="utf-8")
+        (path / f"{file.name}.py").write_text(code(file), encoding="utf-8")
     return path
 
 
@@ -64,7 +71,7 @@ def test_ruff(folder: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_imports(file: Generated) -> None:
     """Only what the target's users have installed, and nothing twice or unused."""
-    tree = ast.parse(file.code())
+    tree = ast.parse(code(file))
     roots, names = set(), []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -96,7 +103,7 @@ def test_helpers_import_each_name_in_one_way() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_same_again(file: Generated) -> None:
     """A second generation in one process, from a spec read anew, gives the same text."""
-    first = file.code()
+    first = code(file)
     spec.cache_clear()
     assert file.code() == first
 

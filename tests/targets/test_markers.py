@@ -33,8 +33,9 @@ from tests.fuzz.markers import (
     text_fields,
 )
 from tests.layers.test_cases import table
+from tests.tools.documents import committed_schema
 
-SCHEMA = specfmt.json_schema()
+SCHEMA = committed_schema()
 TARGETS = Path(specfmt.__file__).parent.parent / "targets"
 
 

@@ -423,7 +423,7 @@ PARITY: dict[str, dict[str, Any]] = {
 }
 
 
-QUICK = ("class_weight_binary", "batch_norm", "l2", "clipnorm", "plateau", "one_trained")
+QUICK = ("class_weight_binary", "clipnorm", "one_trained")
 """The features of training that are compared by every quick run too."""
 
 
@@ -611,7 +611,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 VARIANTS["many_epochs"]["train"]["epochs"] = 60
-RUN = [name for name in VARIANTS if name not in PARITY]
+QUICK_RUNS = ("callbacks", "segmentation", "many_epochs")
+RUN = [
+    name if name in QUICK_RUNS else pytest.param(name, marks=pytest.mark.slow)
+    for name in VARIANTS
+    if name not in PARITY
+]
 
 
 @pytest.mark.parametrize("drops", [False, True])

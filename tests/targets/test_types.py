@@ -186,10 +186,16 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def known(pytestconfig: pytest.Config) -> Path:
+    """What mypy keeps of the libraries, from one run to the next."""
+    return Path(pytestconfig.cache.mkdir("mypy"))  # type: ignore[union-attr]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", ["mypy", "pyright", "ty"])
-def test_programs_are_clean(checker: str, programs: Path, tmp_path: Path) -> None:
-    output = check(checker, programs, tmp_path)
+def test_programs_are_clean(checker: str, programs: Path, known: Path) -> None:
+    output = check(checker, programs, known)
     found = [line for line in output.splitlines() if re.search(r" error: | error\[", line)]
     wrong = [line for line in found if "wrong.py" in line]
     assert wrong, output[-2000:]
@@ -197,7 +203,7 @@ def test_programs_are_clean(checker: str, programs: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_keras_programs_are_clean(tmp_path: Path) -> None:
+def test_keras_programs_are_clean(tmp_path: Path, known: Path) -> None:
     """Models made of calls and training scripts, as far as a checker sees without Keras's types.
 
     Keras has none: a class derived from `keras.Model` derives from ``Any``, which --strict refuses.
@@ -211,5 +217,5 @@ def test_keras_programs_are_clean(tmp_path: Path) -> None:
             )
             (folder / f"{name}_{part}.py").write_text(code, encoding="utf-8")
     (folder / "wrong.py").write_text("count: int = 'one'\n")
-    found = re.findall(r"(\w+)\.py.* error: ", check("mypy", folder, tmp_path / "cache"))
+    found = re.findall(r"(\w+)\.py.* error: ", check("mypy", folder, known))
     assert found == ["wrong"]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
+from functools import cache
 from random import Random
 from typing import Any
+
+from specfmt.reference.json_schema import schema_file
 
 JUNK: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 3, 3.0, 0.5, -0.5, 1e-7, 1.5, 10**18, 10**400, 1e308, -1e308,
@@ -45,6 +49,16 @@ STRINGS = (
     "0",
     "ij,jk->ik",
 )
+
+
+@cache
+def committed_schema() -> dict[str, Any]:
+    """The schema from its file, which `test_the_committed_schema_is_fresh` holds to the code's.
+
+    The code takes a second to make it, and every process of a test run wants it.
+    """
+    found: dict[str, Any] = json.loads(schema_file().read_text(encoding="utf-8"))
+    return found
 
 
 class Documents:

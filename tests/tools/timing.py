@@ -27,11 +27,22 @@ def seconds(function: Callable[[], object], times: int = 1) -> float:
 
 
 def ratio(
-    one: Callable[[], object], other: Callable[[], object], times: int = 1, rounds: int = 3
+    one: Callable[[], object],
+    other: Callable[[], object],
+    times: int = 1,
+    rounds: int = 3,
+    enough: float = 0.0,
 ) -> float:
     """How many times as long a call takes as ``times`` calls of another: the least of some rounds.
+
+    The first round below ``enough`` is the last: another one could not make the least larger.
 
     Both are timed in turn, over like lengths of time: a machine that is now faster, now slower
     disturbs both of a round alike, and what disturbs one alone must do so in every round.
     """
-    return min(seconds(one) / seconds(other, times) for _ in range(rounds))
+    least = float("inf")
+    for _ in range(rounds):
+        least = min(least, seconds(one) / seconds(other, times))
+        if least < enough:
+            break
+    return least

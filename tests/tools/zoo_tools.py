@@ -75,14 +75,12 @@ def inputs_for(model: Any, size: int | None, batch: int, seed: int = 3) -> np.nd
     return rng.uniform(0, 255, (batch, *shape, 3)).astype("float32")
 
 
-def spread_logits(name: str, model: Any, options: dict[str, Any]) -> None:
+def spread_logits(model: Any, size: int | None) -> None:
     """Scale the last layer so that the softmax answers with more than a single one."""
-    raw = getattr(keras().applications, name)(weights=None, classifier_activation=None, **options)
-    for variable, value in zip(raw.variables, model.variables, strict=True):
-        variable.assign(value)
-    logits = np.asarray(
-        raw(inputs_for(model, options.get("input_shape", [None])[0], 1), training=False)
-    )
+    end = model.layers[-1]
+    softmax, end.activation = end.activation, keras().activations.linear
+    logits = np.asarray(model(inputs_for(model, size, 1), training=False))
+    end.activation = softmax
     last = [v for v in model.trainable_variables if len(v.shape) > 1][-1]
     last.assign(np.asarray(last) * np.float32(1.5 / logits.std()))
 
@@ -92,10 +90,9 @@ def random_model(name: str, size: int | None = None) -> Any:
     k = keras()
     k.backend.clear_session()
     gc.collect()
-    options = shape_options(size)
-    model = getattr(k.applications, name)(weights=None, **options)
+    model = getattr(k.applications, name)(weights=None, **shape_options(size))
     randomize(model, seed=len(name))
-    spread_logits(name, model, options)
+    spread_logits(model, size)
     return model
 
 

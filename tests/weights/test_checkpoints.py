@@ -314,6 +314,7 @@ def test_shared_prefixes(net: Net) -> None:
     assert "far more than is stored" in refused_cheaply(net, path, "SF500")
 
 
+@pytest.mark.slow
 def test_one_block_many_times(net: Net) -> None:
     content = tools.block([(f"key-{i}".encode(), b"") for i in range(20_000)])
     handle = tools.varint(0) + tools.varint(len(content))
@@ -326,6 +327,7 @@ def test_one_block_many_times(net: Net) -> None:
     assert "far more than is stored" in refused_cheaply(net, path, "SF500")
 
 
+@pytest.mark.slow
 def test_objects_in_a_circle(net: Net) -> None:
     """Layers that own themselves and each other."""
     children = {f"a{i}": i for i in range(300)}
@@ -334,6 +336,7 @@ def test_objects_in_a_circle(net: Net) -> None:
     refused_cheaply(net, hostile(net.folder, tools.objects(nodes)), "SF501")
 
 
+@pytest.mark.slow
 def test_many_objects(net: Net) -> None:
     """Two bytes per object."""
     path = hostile(net.folder, b"\x0a\x00" * 1_000_000)

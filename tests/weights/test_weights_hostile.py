@@ -123,6 +123,7 @@ def test_bomb(net: Net) -> None:
     assert "unpack" in net.refused(path, "SF505")
 
 
+@pytest.mark.slow
 def test_bomb_of_shards(net: Net) -> None:
     """Six shards of 50 MB, each from a few bytes."""
     path = net.folder / "bomb.keras"
@@ -691,7 +692,12 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+DEEP = ("a deep key", "deep lists")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in DEEP else n for n in PROGRAMS]
+)
 def test_torch_programs(net: Net, name: str) -> None:
     program, code = PROGRAMS[name]
     net.refused(torch_file(net.folder / "a.pt", program), code)

@@ -51,19 +51,13 @@ def _uses(items: Iterable[Node | Use]) -> Iterator[Use]:
 
 def _chosen(programs: Sequence[ClassProgram]) -> set[Use]:
     """The uses that can be classes; a block that is used once is written where it is used."""
-    found = [
-        use
-        for program in programs
-        for use in _uses(program.graph.items or ())
-        if _stands_alone(use, program)
-    ]
+    found = [use for program in programs for use in _closed(program)]
     counts = Counter(use.call.kind for use in found)
     return {use for use in found if counts[use.call.kind] > 1}
 
 
-def _stands_alone(use: Use, program: ClassProgram) -> bool:
-    """Whether nothing outside of a use needs its layers."""
-    nodes = set(use.nodes())
+def _closed(program: ClassProgram) -> Iterator[Use]:
+    """The uses whose layers nothing outside of them needs."""
     builder = program.builder
     held = {unit for unit, _ in builder.own_classes}
     held |= {item.unit for item in builder.modules.values() if item.attr in builder.held}
@@ -72,13 +66,17 @@ def _stands_alone(use: Use, program: ClassProgram) -> bool:
         for item in builder.parameters.values()
         if isinstance(program.resolve(item.value), Memory)
     }
-    for node in nodes:
-        unit = node.unit
-        if unit in held or any(call not in nodes for call in unit.calls):
-            return False
-        if isinstance(unit.spec, Layer) and unit.spec.unadapted:
-            return False
-    return True
+    for use in _uses(program.graph.items or ()):
+        nodes = set(use.nodes())
+        if all(_is_own(node.unit, nodes) and node.unit not in held for node in nodes):
+            yield use
+
+
+def _is_own(unit: Unit, nodes: set[Node]) -> bool:
+    """Whether a layer is called by these calls only, and is complete without training data."""
+    if any(call not in nodes for call in unit.calls):
+        return False
+    return not (isinstance(unit.spec, Layer) and unit.spec.unadapted)
 
 
 class _Cutter:

@@ -355,7 +355,7 @@ class Joiner:
     def _value_name(self, key: Any, own: Mapping[int, Step], index: int) -> str:
         n, step = next(iter(own.items()))
         if step.outputs[index].keeps_name or step.outputs[index].rank == 0:
-            return step.outputs[index].name
+            return _relative(step.outputs[index].name, self.bodies[n].use.call.name)
         where = key[0]
         if len(where) != 1 or where[0] == "":
             return turned(_relative(step.outputs[index].name, self.bodies[n].use.call.name))
