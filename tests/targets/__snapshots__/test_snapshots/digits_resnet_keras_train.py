@@ -109,17 +109,13 @@ def describe(prediction: np.ndarray) -> str:
 
 
 def save_history(history: dict[str, list[float]], out: Path) -> None:
-    """Writes history.csv, and history.png with a plot for the loss and each metric."""
+    """Writes history.csv, and history.png with a plot for the loss, metrics and learning rate."""
     with (out / "history.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["epoch", *history])
         values = zip(*history.values(), strict=True)
         writer.writerows([epoch, *row] for epoch, row in enumerate(values, start=1))
-    names = [
-        name
-        for name in history
-        if not name.startswith("val_") and name != "learning_rate"
-    ]
+    names = [name for name in history if not name.startswith("val_")]
     columns = min(len(names), 3)
     rows = -(-len(names) // columns)
     figure = plt.figure(figsize=(4 * columns, 3.2 * rows), layout="constrained")
@@ -170,8 +166,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--learning-rate",
         type=float,
-        default=0.001,
-        help="learning rate of the optimizer (default: %(default)s)",
+        help="a constant learning rate (default: the schedule)",
     )
     parser.add_argument(
         "--seed",
@@ -210,7 +205,7 @@ def parse_arguments() -> argparse.Namespace:
         help="with --predict: the picture is dark on light",
     )
     args = parser.parse_args()
-    if not args.learning_rate >= 0:
+    if args.learning_rate is not None and not args.learning_rate >= 0:
         parser.error("argument --learning-rate: expected a number of at least 0")
     if args.seed < 0:
         parser.error("argument --seed: expected a whole number of at least 0")
@@ -232,8 +227,11 @@ def train(args: argparse.Namespace) -> None:
     weights = args.out / "model.weights.h5" if args.resume else args.init
     if weights:
         model.load_weights(weights)
+    learning_rate = args.learning_rate or keras.optimizers.schedules.CosineDecay(
+        0.002, 450.0
+    )
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=args.learning_rate),
+        optimizer=keras.optimizers.Adam(learning_rate=learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
