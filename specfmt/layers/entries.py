@@ -327,8 +327,11 @@ def _explained(finding: Diagnostic, item: dict[str, Any]) -> Diagnostic:
         return replace(finding, hint="`when:` is for the entries of blocks")
     received: Any = item
     for key in finding.path:
-        found = received.get(key) if isinstance(received, dict) else None
-        received = received[int(key)] if isinstance(received, list) else found
+        if isinstance(received, list):  # a finding may name a place that the list does not have
+            index = int(key)
+            received = received[index] if index < len(received) else None
+        else:
+            received = received.get(key) if isinstance(received, dict) else None
     if finding.code == "SF123" and not finding.hint and is_computed(received):
         return replace(finding, hint="expressions are for the entries of `blocks:`")
     return finding

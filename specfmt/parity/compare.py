@@ -18,6 +18,7 @@ from specfmt.parity.precision import MOVE, bounded, coarser
 from specfmt.parity.report import EXACT_BOUND, Against, Difference, Report, Rounding, Step
 from specfmt.parity.workers import TARGETS
 from specfmt.spec.document import ModelSpec
+from specfmt.spec.expand import expand
 from specfmt.weights.arrays import Array
 
 GRADIENT_BOUND: Final = 1e-4
@@ -394,7 +395,7 @@ class Comparison:
         pair.say("layer by layer")
         names = [value.name for node in pair.graph.nodes for value in node.outputs]
         update = {"outputs": tuple(names), "train": None, "style": "functional"}
-        spec = pair.spec.model_copy(update=update)
+        spec = expand(pair.spec).model_copy(update=update)  # also the layers inside of blocks
         every = pair.like(spec, "layers", pair.options.fidelity)
         pending = [
             every.send(target, cases=cases, training=training, double=double) for target in TARGETS

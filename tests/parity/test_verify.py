@@ -249,6 +249,15 @@ def test_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_layers_inside_of_blocks_are_compared(workers: Workers) -> None:
+    spec = specfmt.load(EXAMPLES / "u_net.yaml")
+    report = specfmt.verify(spec, layerwise=True, gradients=False, batches=[1], workers=workers)
+    assert report.ok
+    names = [node.name for node in specfmt.analyze(spec).nodes]
+    assert [item.name for item in report.layers] == names
+
+
+@pytest.mark.slow
 def test_names_the_first_layer_that_differs(monkeypatch: Any, workers: Workers) -> None:
     """A wrong lowering is found, and the layer that it is of."""
     original = verify_pair.generate

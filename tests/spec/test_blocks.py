@@ -394,3 +394,9 @@ def test_uses_cost_little_more_than_their_layers() -> None:
     written = specfmt.dump(specfmt.expand(specfmt.loads(text)))
     assert check(text) == check(written) == []
     assert ratio(lambda: check(text), lambda: check(written)) < 2
+
+
+def test_a_finding_at_a_place_inside_of_a_value_is_reported() -> None:
+    entry = {"op": "get_item", "key": [{"slice": [0, 1, {"type": "l2"}]}, {"ellipsis": True}]}
+    data = {"specfmt": 1, "inputs": {"x": {"shape": [4]}}, "layers": [entry]}
+    assert [problem.code for problem in parse_document(data)[1]] == ["SF123"]
