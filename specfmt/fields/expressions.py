@@ -228,11 +228,12 @@ def parse_text(text: str) -> tuple[str | Expression, ...]:
 
 def _closing(text: str, place: int) -> int:
     """The place of the bracket that closes the one before ``place``; quoted text is skipped."""
-    depth, quote = 1, ""
+    depth, quote, escaped = 1, "", False
     for index in range(place, min(len(text), place + MAX_LENGTH + 1)):
         letter = text[index]
         if quote:
-            quote = "" if letter == quote else quote
+            quote = "" if letter == quote and not escaped else quote
+            escaped = letter == "\\" and not escaped
         elif letter in "'\"":
             quote = letter
         elif letter in "()":

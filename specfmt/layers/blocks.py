@@ -31,7 +31,7 @@ from specfmt.fields.errors import (
     error_to_diagnostic,
     show,
 )
-from specfmt.fields.expressions import WORDS, Expression, is_computed, parse_text
+from specfmt.fields.expressions import LETTER, WORDS, Expression, is_computed, parse_text
 from specfmt.fields.model import SpecModel, to_data
 from specfmt.fields.rules import Integer, Nullable, Rule
 from specfmt.fields.types import Bool, Name, NameRule, OptionalName, Str
@@ -92,7 +92,7 @@ class ParametersRule(Rule):
         return {"type": "object", "propertyNames": {"pattern": pattern}}
 
 
-RESERVED = frozenset((*ENTRY_KINDS, *USE_FIELDS, *WORDS, INDEX))
+RESERVED = frozenset((*ENTRY_KINDS, *USE_FIELDS, *WORDS, INDEX, LETTER))
 _KEYWORDS = (
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
     "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",

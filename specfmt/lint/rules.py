@@ -386,7 +386,7 @@ def kept_whole(graph: Graph) -> Iterator[Diagnostic]:
 
 @rule("SF613")
 def unused_block(graph: Graph) -> Iterator[Diagnostic]:
-    """A block that nothing uses."""
+    """An unused block."""
     blocks = getattr(graph.spec, "blocks", None)
     if not blocks:
         return

@@ -43,6 +43,8 @@ PAYLOADS = {
     "dunder": "__class__",
     "template": f"{MARK}{{{{ zqcode.zqrun() }}}}{{% include 'zqcode' %}}{{# #}}",
     "fullwidth": f"{MARK}\uff02\uff02\uff02; zqcode.zqrun()",
+    "uneven": f"{MARK}'\")]}}; zqcode.zqrun(",
+    "long": f'{MARK}" ' + "'zqcode.zqrun(); " * 20,
     "import": f"{MARK}\nimport zqcode\nfrom zqcode import zqrun",
 }
 
@@ -184,6 +186,35 @@ def renamed(document: Any, old: str, new: str) -> Any:
     return new if document == old else document
 
 
+def in_block(
+    document: dict[str, Any], index: int, field: str, values: Iterable[Any]
+) -> dict[str, Any]:
+    """The document's layers as a block that is used with each of the values in a field of one."""
+    changed = copy.deepcopy(document)
+    entries, inputs = changed.pop("layers"), list(changed["inputs"])
+    entries[index][field] = "$value"
+    block = {"parameters": {"value": "required"}, "inputs": inputs, "layers": entries}
+    uses = [
+        {"block": "zqblock", "name": f"zquse_{number}", "inputs": inputs, "value": value}
+        for number, value in enumerate(values)
+    ]
+    changed |= {"blocks": {"zqblock": block}, "layers": uses}
+    changed["outputs"] = [use["name"] for use in uses]
+    changed.pop("train", None)
+    return changed
+
+
+def respelled(document: Any, old: str, new: str) -> Any:
+    """The document with a part of its texts spelled otherwise wherever it stands."""
+    if isinstance(document, dict):
+        return {
+            respelled(key, old, new): respelled(item, old, new) for key, item in document.items()
+        }
+    if isinstance(document, list):
+        return [respelled(item, old, new) for item in document]
+    return document.replace(old, new) if isinstance(document, str) else document
+
+
 TRAIN = {
     "data": {"source": "synthetic"},
     "loss": "mse",
@@ -236,6 +267,108 @@ TWO: dict[str, Any] = {
 MAPPED = TWO | {"outputs": {"zqname": "zqleft", "zqother": "zqright"}, "train": None}
 """Documents whose names are spelled otherwise."""
 
+BLOCKS: dict[str, Any] = {
+    "specfmt": 1,
+    "name": "blocks",
+    "inputs": {"zqin": {"shape": [4]}, "zqside": {"shape": [4]}},
+    "blocks": {
+        "zqpart": {
+            "description": "zqsays something.",
+            "parameters": {"units": "required", "kind": "relu", "text": "zqtext", "more": False,
+                           "list": ["zqitem"], "word": "zqword"},
+            "inputs": ["zqleft", "zqright"],
+            "layers": [
+                {"type": "Dense", "units": "$units", "name": "1_zqdense", "inputs": "zqleft",
+                 "when": "$(more and text != 'zqnever')"},
+                {"type": "Activation", "activation": "$kind", "name": "zqkind_$name"},
+                {"type": "Dense", "units": "$units", "name": "zqlow.$text", "inputs": "zqright"},
+                {"type": "Add", "name": "zqsum", "inputs": ["zqkind_$name", "zqlow.$text"]},
+                {"type": "Custom", "class": "zqmine.Mine", "name": "zqown",
+                 "config": {"a": "$text", "b": "zqb-$text", "c": "$list", "zqkey": "zqd$(units)",
+                            "e": "$('zqyes' if more else word)"}},
+            ],
+            "outputs": ["zqsum", "zqown"],
+        },
+        "zqrow": {
+            "parameters": {"depth": "required", "first": "zqfirst"},
+            "layers": [
+                {"type": "Dense", "units": 4, "name": "zqa"},
+                {"block": "zqunit", "name": "zqturn$(chr(97 + i))", "repeat": "$depth",
+                 "label": "zqlabel_$first", "when": "$(depth > 1)"},
+            ],
+        },
+        "zqunit": {
+            "parameters": {"label": "zqnone"},
+            "layers": [
+                {"type": "Dense", "units": 4, "name": "zqb_$label", "when": "$(label != 'zqoff')"},
+                {"type": "Dense", "units": 4},
+            ],
+        },
+    },
+    "layers": [
+        {"block": "zqpart", "name": "zqone", "units": 3, "inputs": ["zqin", "zqside"],
+         "text": "zqgiven", "more": True},
+        {"block": "zqpart", "name": "zqtwo", "units": 4, "kind": "tanh", "word": "zqnew",
+         "inputs": ["zqin", "zqside"], "list": ["zqother", "zqanother"]},
+        {"block": "zqrow", "name": "zqthree", "depth": 3, "inputs": "zqone"},
+        {"block": "zqrow", "name": "zqfour", "depth": 2, "first": "zqlast"},
+        {"block": "zqrow", "name": "zqfive", "depth": 1, "first": "zqno"},
+        {"type": "Concatenate", "name": "zqend",
+         "inputs": ["zqone:1", "zqtwo", "zqtwo:1", "zqfive"]},
+    ],
+}  # fmt: skip
+CHAINED: dict[str, Any] = PLAIN | {
+    "blocks": {
+        "zqpair": {
+            "description": "zqsays something.",
+            "parameters": {"units": "required", "kind": "relu", "tag": "zqtag", "more": True},
+            "layers": [
+                {"type": "Dense", "units": "$units", "name": "zqdense_$tag"},
+                {"type": "Activation", "activation": "$kind", "name": "2_zqact", "when": "$more"},
+            ],
+        },
+        "zqpile": {
+            "parameters": {"depth": 2, "tag": "zqmark"},
+            "layers": [
+                {
+                    "block": "zqpair",
+                    "name": "zqpart$(i + 2)",
+                    "units": "$(4 * (i + 1))",
+                    "repeat": "$depth",
+                    "tag": "zqpiled_$tag",
+                },
+            ],
+        },
+    },
+    "layers": [
+        {"block": "zqpair", "name": "zqone", "units": 3, "tag": "zqnear"},
+        {"block": "zqpair", "name": "zqtwo", "units": 5, "kind": "tanh", "tag": "zqfar"},
+        {"block": "zqpair", "name": "zqthree", "units": 5, "more": False},
+        {"block": "zqpile", "name": "zqfour", "tag": "zqleft"},
+        {"block": "zqpile", "name": "zqfive", "depth": 3},
+        {"type": "Dense", "units": 2, "name": "zqlast"},
+    ],
+}
+"""Documents with blocks, in whose texts a part is spelled otherwise."""
+
+REUSED: dict[str, Any] = PLAIN | {
+    "blocks": {
+        "zqblock": {
+            "parameters": {"units": "required"},
+            "layers": [
+                {"type": "Dense", "units": 4, "name": "zqheld"},
+                {"type": "Dense", "units": "$units", "name": "zqwide"},
+                {"type": "Dense", "units": 4, "name": "zqback"},
+                {"reuse": "zqheld", "name": "zqagain", "inputs": "zqback"},
+            ],
+        },
+    },
+    "layers": [
+        {"block": "zqblock", "name": "zqone", "units": 3},
+        {"block": "zqblock", "name": "zqtwo", "units": 5},
+    ],
+}
+
 CSV = {"source": "csv", "path": "d.csv", "features": ["a", "b", "c", "d"], "target": "t"}
 SOURCES: list[dict[str, Any]] = [
     {"source": "sklearn", "name": "iris"},
@@ -280,6 +413,12 @@ def hosts(schema: dict[str, Any], cases: Iterable[dict[str, Any]]) -> Iterator[H
             yield name, trained, ("train",), fields
         elif name == "reuse":
             yield name, TWO, ("layers", 1), fields
+        elif name == "body_reuse":
+            yield name, REUSED, ("blocks", "zqblock", "layers", 3), fields
+        elif name == "block":
+            yield name, CHAINED, ("blocks", "zqpair"), fields
+        elif name == "use":
+            yield name, CHAINED, ("layers", 0), fields
         elif name == "layer_Model":
             yield name, TWO, ("layers", 3), fields
         elif kind in ("layer", "op") and name in entries:

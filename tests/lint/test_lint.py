@@ -49,6 +49,18 @@ def halved(shape: list[Any], *changes: Any) -> dict[str, Any]:
 CROP = {"type": "RandomCrop", "height": 5, "width": 4}
 
 FOUND: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a block without a use": (
+        "SF613",
+        chain([4], {"block": "used"})
+        | {
+            "blocks": {
+                "used": {"layers": [dense(3), {"block": "inner"}]},
+                "inner": {"layers": [dense(3)]},
+                "left": {"layers": [dense(3), {"block": "inner"}]},
+            }
+        },
+        "/blocks/left",
+    ),
     "kept": (
         "SF314",
         chain([4], {"type": "Custom", "class": "keras.layers.JaxLayer", "shape": [3]}),

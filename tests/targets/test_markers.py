@@ -15,22 +15,29 @@ import specfmt
 from specfmt.targets.source import comment, docstring, embedded, formatted, remark, string
 from specfmt.targets.templates import data_folder, environment, require_source
 from tests.fuzz.markers import (
+    BLOCKS,
+    CHAINED,
     CLASSIFIER,
     CSV,
     MAPPED,
     PAYLOADS,
     PLAIN,
+    REUSED,
+    TRACEBACKS,
     TRAIN,
     TWO,
     Host,
     attack,
     check_program,
     hosts,
+    in_block,
     planted,
     read,
     renamed,
+    respelled,
     spec_names,
     text_fields,
+    values,
 )
 from tests.layers.test_cases import table
 from tests.tools.documents import committed_schema
@@ -70,6 +77,9 @@ def test_every_definition_is_attacked() -> None:
     # layers that must be inside another one.
     known = {"data_keras", "layer_CustomScaleLayer", "layer_LayerScale", "layer_StackedRNNCells"}
     known |= {"layer_Equalization"}
+    # A layer in a block has the fields of the layer: see `attack_bodies`.
+    bodies = {name for name in unhosted if name.removeprefix("body_") in {*hosted, *unhosted}}
+    unhosted -= {name for name in bodies if name.startswith(("body_layer_", "body_op_"))}
     spellings = {name for name in unhosted if name.startswith("op_")}
     assert unhosted - known - spellings == set()
     assert len(spellings) < 6
@@ -112,6 +122,33 @@ def attack_names(payload: str, form: str) -> int:
     return programs
 
 
+def attack_blocks(payload: str, form: str) -> int:
+    """Spell each part of the texts of documents with blocks otherwise; no error but findings."""
+    programs = 0
+    TRACEBACKS.clear()
+    for document in (BLOCKS, CHAINED | {"train": TRAIN}, REUSED):
+        for word in sorted(set(re.findall("zq[a-z]+", json.dumps(document)))):
+            changed = respelled(document, word, PAYLOADS[payload])
+            programs += attack(changed, form, PAYLOADS[payload])
+    assert TRACEBACKS == []
+    return programs
+
+
+def attack_bodies(payload: str, form: str, shapes: tuple[int, ...]) -> int:
+    """Plant payloads in every field of a layer that stands in a block, as what its uses differ in."""
+    programs = 0
+    text = PAYLOADS[payload]
+    TRACEBACKS.clear()
+    for name, document, path, field in fields():
+        if len(path) == 2 and path[0] == "layers" and name not in ("reuse", "use"):
+            pairs = list(zip(values(text), values(f"{text}zq"), strict=True))
+            for shape in shapes:
+                changed = in_block(document, path[1], field, pairs[shape])
+                programs += attack(changed, form, text)
+    assert TRACEBACKS == []
+    return programs
+
+
 def test_payloads_are_seen() -> None:
     """The check itself: code, quotes left open, characters that do not print."""
     for code in ("zqcode.zqrun()", "import zqcode", "from a import zqrun", "f'{zqcode}'",
@@ -129,11 +166,18 @@ def test_no_name_becomes_code() -> None:
     assert attack_names("mixed", "short") > 50
 
 
+def test_no_text_of_a_block_becomes_code() -> None:
+    assert attack_blocks("uneven", "short") > 50
+    assert attack_bodies("quotes", "short", (0, 4)) > 10
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_payload_becomes_code(payload: str) -> None:
     assert attack_fields(payload, "short") > 100
     attack_names(payload, "long")
+    attack_blocks(payload, "short")
+    attack_bodies(payload, "short", (0, 1, 4, 9))
 
 
 # -- the ways into generated code -------------------------------------------------------------------

@@ -60,10 +60,14 @@ def generated() -> Iterator[Generated]:
 def is_sequential(example: str, target: str) -> bool:
     """Whether a chain of stock parts can say the model.
 
-    In PyTorch a mask, as in `mnist_rows_lstm`, and random transformations need a class.
+    In PyTorch a mask, as in `mnist_rows_lstm`, and random transformations need a class; a block is a
+    part of a chain, whatever is in it.
     """
     graph = specfmt.analyze(spec(example))
     needs_class = ("mnist_rows_lstm", "digits_augmented", "tweet_sentiment")
+    chain_of_blocks = ("digits_resnet",)
+    if target == "torch" and example in chain_of_blocks:
+        return True
     return graph.is_chain and not (target == "torch" and example in needs_class)
 
 

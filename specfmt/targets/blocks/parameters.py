@@ -245,8 +245,15 @@ def value_text(value: Any) -> str:
 
 
 def names_in(text: str) -> Iterable[str]:
-    """The names in the expressions of a text."""
-    return [name for p in parse_text(text) if isinstance(p, Expression) for name in p.names]
+    """The names in the expressions of a text.
+
+    A text that was made of others may have become too long for an expression: it has none.
+    """
+    try:
+        pieces = parse_text(text)
+    except FieldError:
+        return []
+    return [name for p in pieces if isinstance(p, Expression) for name in p.names]
 
 
 def plain(value: Any) -> Any:

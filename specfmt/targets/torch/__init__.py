@@ -68,7 +68,7 @@ def generate_model(
 
     Args:
         graph: A graph without errors.
-        style: ``auto`` writes an `nn.Sequential` if the model is a chain of stock modules, and
+        style: ``auto`` writes an `nn.Sequential` if the model is a chain of stock modules and blocks, and
             otherwise a class; ``sequential`` requires such a chain; ``functional`` and
             ``subclass`` always write a class.
         options: Axis order and fidelity.
@@ -175,14 +175,14 @@ def model_context(
 
 
 def not_sequential(program: ClassProgram) -> Exception:
-    """The finding that a model is not a chain of stock modules."""
+    """The finding that a model is not a chain of stock modules and blocks."""
     from specfmt.diagnostics import Diagnostic, SpecError
 
     return SpecError(
         [
             Diagnostic(
                 "SF302",
-                f"expected a chain of stock modules for --style sequential, received {program.graph.name}",
+                f"expected a chain of stock modules and blocks for --style sequential, received {program.graph.name}",
                 ("layers",),
                 "use --style auto",
             )

@@ -175,7 +175,7 @@ def returns(program: ClassProgram) -> str:
 
 
 def sequential_context(program: ClassProgram) -> SequentialContext | None:
-    """The model as an `nn.Sequential`; None if it is not a chain of stock modules."""
+    """The model as an `nn.Sequential`; None if it is not a chain of stock modules and blocks."""
     if len(program.inputs) != 1 or program.graph.output_form != "single" or program.penalty:
         return None
     (previous,) = program.inputs.values()
