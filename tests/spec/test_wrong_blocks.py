@@ -72,7 +72,7 @@ CASES: dict[str, tuple[str, str]] = {
     "a block that is a number": (INPUTS + 'blocks:\n  b: 3\nlayers:\n  - {block: b}\n', "SF123:4:6"),
     "blocks as a list": (INPUTS + 'blocks: []\nlayers:\n  - {block: b}\n', "SF123:3:9 SF215:5:13"),
     "a misspelt key of a block": (INPUTS + 'blocks:\n  b: {layer: [], layers: [{type: ReLU}]}\nlayers:\n  - {block: b}\n', "SF121:4:7"),
-    "names that parameters cannot have": (INPUTS + 'blocks:\n  b:\n    parameters: {i: 3, if: 3, name: 4, a-b: 3}\n    layers:\n      - {type: Dense, units: 3}\nlayers:\n  - {block: b}\n', "SF123:5:18 SF123:5:24 SF123:5:31 SF123:5:40"),
+    "names that parameters cannot have": (INPUTS + 'blocks:\n  b:\n    parameters: {i: 3, if: 3, name: 4, a-b: 3, chr: 3}\n    layers:\n      - {type: Dense, units: 3}\nlayers:\n  - {block: b}\n', "SF123:5:18 SF123:5:24 SF123:5:31 SF123:5:40 SF123:5:48"),
     "parameters as a list": (INPUTS + 'blocks:\n  b: {parameters: [n], layers: [{type: Dense, units: $n}]}\nlayers:\n  - {block: b, n: 3}\n', "SF123:4:19"),
     "a block and a type": (INPUTS + 'blocks:\n  b:\n    layers:\n      - {type: Dense, units: 3}\nlayers:\n  - {block: b, type: Dense}\n', "SF125:8:5"),
     "a list as block": (INPUTS + 'blocks:\n  b:\n    layers:\n      - {type: Dense, units: 3}\nlayers:\n  - {block: [b]}\n', "SF123:8:13"),
