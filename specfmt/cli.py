@@ -86,7 +86,12 @@ def read_bytes(file: str) -> tuple[bytes, str]:
 
 
 def rewrite(
-    ctx: click.Context, files: tuple[str, ...], check: bool, verb: str, change: Callable[..., str]
+    ctx: click.Context,
+    files: tuple[str, ...],
+    check: bool,
+    verb: str,
+    past: str,
+    change: Callable[..., str],
 ) -> None:
     """Write files anew that a function of the public API changes, and say which.
 
@@ -94,7 +99,7 @@ def rewrite(
         ctx: The command, which exits: 1 for files with mistakes, or for any change with ``check``.
         files: The files; ``-`` goes to stdout.
         check: Write nothing.
-        verb: What is done to a file.
+        verb, past: What is done to a file, and what was done.
         change: The function, which takes the text and the name of a file.
     """
     from specfmt.files import write_whole
@@ -113,7 +118,7 @@ def rewrite(
             changed = True
             if not check:
                 write_whole(Path(file), text)
-            click.echo(f"would {verb} {name}" if check else f"{verb}ed {name}", err=True)
+            click.echo(f"would {verb} {name}" if check else f"{past} {name}", err=True)
     report(problems)
     ctx.exit(1 if problems or (check and changed) else 0)
 
@@ -172,7 +177,7 @@ def validate_command(
 @click.pass_context
 def fmt(ctx: click.Context, files: tuple[str, ...], check: bool, fix: bool) -> None:
     """Format specs; comments are kept."""
-    rewrite(ctx, files, check, "reformat", partial(specfmt.format_spec, fix=fix))
+    rewrite(ctx, files, check, "reformat", "reformatted", partial(specfmt.format_spec, fix=fix))
 
 
 @main.command()
@@ -180,8 +185,8 @@ def fmt(ctx: click.Context, files: tuple[str, ...], check: bool, fix: bool) -> N
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file would change.")
 @click.pass_context
 def refactor(ctx: click.Context, files: tuple[str, ...], check: bool) -> None:
-    """Turn what stands in specs several times into blocks; comments are kept."""
-    rewrite(ctx, files, check, "refactor", specfmt.refactor_text)
+    """Turn what stands several times into blocks; keep comments."""
+    rewrite(ctx, files, check, "refactor", "refactored", specfmt.refactor_text)
 
 
 @main.command()

@@ -157,6 +157,7 @@ def migrate(
         "torch/load.py.j2",
         module=stem,
         weights=literal(files["weights"].name) if has_weights else None,
+        install=literal(f"pip install {' '.join(_needed(has_weights))}"),
         arguments=", ".join(
             example(t, program.channels.get(t, False)) for t in program.inputs.values()
         ),

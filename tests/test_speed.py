@@ -46,6 +46,9 @@ FAMILIES = {
     f"specfmt.layers.{name}"
     for name in (
         "base",
+        "block_scope",
+        "block_sizes",
+        "blocks",
         "core",
         "entries",
         "former_arguments",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import specfmt
+from tests.tools.harness import keras
 from tests.tools.zoo_tools import MODELS, Result, check_model, line, random_model, training_line
 
 TRUNKS = ("ResNet50", "MobileNetV2", "EfficientNetB0", "VGG16", "DenseNet121")
@@ -62,12 +63,49 @@ def test_small(name: str, tmp_path: Path) -> None:
     check(check_model(name, tmp_path, size=SMALL[name]))
 
 
+LINES = {
+    "ResNet50": {"keras": 90, "torch": 120},
+    "ResNet152": {"keras": 90, "torch": 120},
+    "DenseNet121": {"keras": 170, "torch": 170},
+    "MobileNetV2": {"keras": 170, "torch": 170},
+    "EfficientNetB0": {"keras": 170, "torch": 175},
+    "EfficientNetV2L": {"keras": 250, "torch": 306},
+    "ConvNeXtTiny": {"keras": 140, "torch": 140},
+    "InceptionV3": {"keras": 300, "torch": 300},
+    "NASNetMobile": {"keras": 616, "torch": 480},
+}
+"""The most lines, without blank ones, that the code with blocks has."""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", LINES)
+def test_code_with_blocks_is_short(name: str) -> None:
+    keras().backend.clear_session()  # automatic names are counted from the start
+    text = getattr(keras().applications, name)(weights=None).to_json()
+    spec = specfmt.refactor(specfmt.from_keras_json(text))
+    for target, most in LINES[name].items():
+        code = specfmt.generate(spec, target)
+        assert sum(map(bool, map(str.strip, code.splitlines()))) <= most
+
+
+BLOCKS = {"ResNet50": 64, "MobileNetV2": 64, "InceptionV3": 96, "ConvNeXtTiny": 64}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", BLOCKS)
+def test_small_with_blocks(name: str, tmp_path: Path) -> None:
+    check(check_model(name, tmp_path, size=BLOCKS[name], blocks=True))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("SPECFMT_ZOO"), reason="set SPECFMT_ZOO=1: all forty models")
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("blocks", [False, True], ids=["flat", "blocks"])
 @pytest.mark.parametrize("name", MODELS)
-def test_all(name: str, tmp_path: Path) -> None:
-    result = check_model(name, tmp_path)
+def test_all(name: str, tmp_path: Path, blocks: bool) -> None:
+    result = check_model(name, tmp_path, blocks=blocks)
     print(line(result))
     check(result)
 

@@ -7,49 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from specfmt.folding.listing import Item, Listing
+from specfmt.layers.base import Layer, Merging
+from specfmt.layers.registry import layer_class, op_class
 from specfmt.vocab.naming import to_snake_case
-
-SHORT = {
-    "BatchNormalization": "bn",
-    "LayerNormalization": "norm",
-    "DepthwiseConv": "depthwise",
-    "SeparableConv": "separable",
-    "MultiHeadAttention": "attention",
-    "Concatenate": "concat",
-    "ReLU": "relu",
-    "PReLU": "prelu",
-    "ELU": "elu",
-}
-"""Short words for layers in the names of blocks, where they are not made from the class's name."""
-
-LONG = {
-    "Conv": "convolution",
-    "DepthwiseConv": "depthwise convolution",
-    "SeparableConv": "separable convolution",
-    "ConvTranspose": "transposed convolution",
-    "Dense": "dense layer",
-    "MultiHeadAttention": "attention layer",
-    "LSTM": "LSTM",
-    "GRU": "GRU",
-    "Concatenate": "concatenation",
-    "ReLU": "relu",
-    "PReLU": "prelu",
-    "ELU": "elu",
-}
-"""Words for layers in descriptions, where they are not made from the class's name."""
-
-MAIN = (
-    "MultiHeadAttention", "SeparableConv", "DepthwiseConv", "ConvTranspose", "Conv", "LSTM", "GRU",
-    "Dense",
-)  # fmt: skip
-"""What blocks are named after and described by, the first of which that they contain."""
 
 MOST_WORDS = 4
 """The most layers that the name or the description of a block lists."""
-
-ADDS = (("type", "Add"), ("op", "add"))
-JOINS = (("type", "Concatenate"), ("op", "concatenate"))
-GATES = (("type", "Multiply"), ("op", "multiply"))
 
 
 def block_name(listing: Listing, uses: Sequence[Item], taken: set[str]) -> str:
@@ -88,39 +51,72 @@ def _common_word(uses: Sequence[Item]) -> str:
     return word if word.isascii() else ""
 
 
+def _layer(item: Item) -> type[Layer]:
+    """The class of an entry; the base class for one that is none or is not known."""
+    key, name = item.kind
+    found = layer_class(name) if key == "type" else op_class(name) if key == "op" else None
+    return found or Layer
+
+
 def _plain(item: Item) -> str:
-    """The name of a layer's class without the number of its axes."""
-    return re.sub(r"[123]D", "", str(item.kind[1]))
+    """The name of a layer's class without the number of its axes, as words with ``_``."""
+    return to_snake_case(re.sub(r"[123]D", "", str(item.kind[1])))
 
 
-def _activation(item: Item) -> str:
-    value = item.fields.get("activation")
-    return value if isinstance(value, str) and value.isidentifier() else "activation"
+def _given_word(item: Item) -> str:
+    """The word that a field of the layer holds; empty if none does."""
+    value = item.fields.get(_layer(item).word_field)
+    return value if isinstance(value, str) and value.isidentifier() else ""
 
 
 def _word(item: Item) -> str:
-    if item.kind == ("type", "Activation"):
-        return _activation(item)
-    return SHORT.get(_plain(item)) or to_snake_case(_plain(item))
+    cls = _layer(item)
+    return _given_word(item) or cls.word or cls.activation_function or _plain(item)
 
 
 def _reads_input(item: Item) -> bool:
     return any(isinstance(ref.source, int) for ref in item.refs)
 
 
+def _skips(item: Item) -> bool:
+    """Whether one of the tensors that it reads is made from another."""
+    sources = [ref.source for ref in item.refs if isinstance(ref.source, Item)]
+    read = {id(source) for source in sources}
+    done: set[int] = set()
+    while sources:
+        for ref in sources.pop().refs:
+            if isinstance(ref.source, Item) and id(ref.source) not in done:
+                if id(ref.source) in read:
+                    return True
+                done.add(id(ref.source))
+                sources.append(ref.source)
+    return False
+
+
+def _merging(item: Item) -> Merging:
+    """What an entry does with the branches that it reads; empty if it reads one only."""
+    return _layer(item).merging if len(item.refs) > 1 else ""
+
+
+def _last_merge(listing: Listing) -> Item | None:
+    """The layer at the end of a block that merges its branches."""
+    ends = [item for item in listing.items if not item.is_use][-3:]
+    return next((item for item in reversed(ends) if _merging(item)), None)
+
+
 def _kind(listing: Listing) -> str:
     """One word for what a block does."""
-    ends = [item for item in listing.items if not item.is_use][-3:]
-    for item in reversed(ends):
-        if item.kind in ADDS:
-            return "residual" if _reads_input(item) else "projection"
-        if item.kind in JOINS:
-            return "branched" if len(item.refs) > 2 else "concat"
-        if item.kind in GATES:
-            return "gated"
-    kinds = {_plain(item) for item in listing.items}
-    main = next((kind for kind in MAIN if kind in kinds), "")
-    return SHORT.get(main) or to_snake_case(main) or _word(listing.items[0])
+    end = _last_merge(listing)
+    if end is not None:
+        match _merging(end):
+            case "adds":
+                return "residual" if _reads_input(end) or _skips(end) else "projection"
+            case "joins":
+                return "branched" if len(end.refs) > 2 else "concat"
+            case _:
+                return "gated"
+    main = max(listing.items, key=lambda item: _layer(item).prominence)
+    return _word(main)
 
 
 def _listed(listing: Listing) -> str:
@@ -134,9 +130,9 @@ def _listed(listing: Listing) -> str:
 def _phrase(item: Item) -> str:
     if item.is_use:
         return str(item.kind[1])
-    if item.kind == ("type", "Activation"):
-        return _activation(item)
-    return LONG.get(_plain(item)) or to_snake_case(_plain(item)).replace("_", " ")
+    cls = _layer(item)
+    noun = cls.noun or cls.activation_function or _plain(item)
+    return _given_word(item) or noun.replace("_", " ")
 
 
 def description(listing: Listing) -> str:
@@ -145,29 +141,40 @@ def description(listing: Listing) -> str:
         kinds = dict.fromkeys(str(item.kind[1]) for item in listing.items)
         return f"{_joined([f'`{kind}`' for kind in kinds])} in a row."
     kind = _kind(listing)
-    inner = [item for item in listing.items if item.kind not in (*ADDS, *JOINS, *GATES)]
-    what = _summary(inner)
+    inner = [item for item in listing.items if not _merging(item)]
+    if not inner:
+        return _sentence(_summary(listing.items))
+    what, make = _summary(inner), "make" if len(_mains(inner)) > 1 else "makes"
+    end = _last_merge(listing)
+    if kind == "residual" and end is not None and not _reads_input(end):
+        several = sum(_merging(item) == "adds" for item in listing.items) > 1
+        return _sentence(f"{what} with {'' if several else 'a '}residual connection{'s' * several}")
     if kind == "residual":
-        return f"Adds to the input what {what} make of it."
+        return f"Adds to the input what {what} {make} of it."
     if kind == "projection":
-        return f"Adds what {what} make of the input in two ways."
+        return f"Adds what {what} {make} of the input in two ways."
     if kind == "concat":
-        return f"Joins with the input what {what} make of it."
+        return f"Joins with the input what {what} {make} of it."
     if kind == "branched":
-        return f"Joins what {what} make of the input in several ways."
+        return f"Joins what {what} {make} of the input in several ways."
     words = [_phrase(item) for item in inner]
     if len(words) <= MOST_WORDS:
-        text = _joined(words)
-        return f"{text[:1].upper()}{text[1:]}."
-    return f"{what[:1].upper()}{what[1:]}."
+        return _sentence(_joined(words))
+    return _sentence(what)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _mains(items: Sequence[Item]) -> Sequence[Item]:
+    """The layers of the main kinds and the uses of blocks; all if there are none."""
+    return [item for item in items if item.is_use or _layer(item).prominence] or items
 
 
 def _summary(items: Sequence[Item]) -> str:
     """How many layers of the main kinds there are, and what stands between them."""
-    mains = [item for item in items if item.is_use or _plain(item) in MAIN]
-    if not mains:
-        mains = list(items)
-    counts = Counter(_phrase(item) for item in mains)
+    counts = Counter(_phrase(item) for item in _mains(items))
     return _joined([_counted(phrase, count) for phrase, count in counts.items()])
 
 

@@ -66,6 +66,8 @@ class LeakyReLU(FloatLayer):
 class PReLU(FloatLayer):
     """`x` where `x > 0`, else `alpha * x` with a learned alpha, shared along ``shared_axes``."""
 
+    word = "prelu"
+    noun = "prelu"
     call_arguments = INPUTS_ONLY
     former_arguments: ClassVar[FormerArguments] = {"init": "alpha_initializer"}
 

@@ -207,6 +207,9 @@ class Joining(Op):
 class Concatenate(Joining):
     """Concatenates a list of tensors along ``axis``."""
 
+    noun = "concatenation"
+    merging = "joins"
+
     axis: Axis = 0
 
     def output_shape(self, xs: Any) -> Shape:

@@ -74,6 +74,9 @@ def volume(*sizes: int | None) -> int:
 class ListAttention(FloatLayer):
     """Base of the layers that are called on ``[query, value]`` or ``[query, value, key]``."""
 
+    word = "attention"
+    noun = "attention layer"
+    prominence = 7
     keras_2_lacks = ("seed",)
     keras_2_later = KERAS_2_LATER | {"dropout"}
     call_arguments = LIST_CALL
@@ -162,6 +165,9 @@ class AdditiveAttention(ListAttention):
 class HeadsAttention(FloatLayer):
     """Base of the layers that project query, key and value to several heads."""
 
+    word = "attention"
+    noun = "attention layer"
+    prominence = 7
     call_arguments = HEADS_CALL
     trainable_reaches_parts = False
     penalizes_parts = True

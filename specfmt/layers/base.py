@@ -150,6 +150,9 @@ KERAS_2_LATER: Final = frozenset(
 RangeStart = Literal["", "zero", "one", "minus"]
 """See `Layer.factor_from`."""
 
+Merging = Literal["", "adds", "joins", "gates"]
+"""See `Layer.merging`."""
+
 STRENGTH_FIELDS: Final = ("rate", "dropout", "recurrent_dropout", "stddev")
 """Fields that set the strength of a layer's randomness; at zero a call draws nothing."""
 
@@ -195,6 +198,13 @@ class Layer(SpecModel):
         box_count: The field with the number of bounding boxes that it then returns, if that is
             fixed.
         applies_lora_alpha: Whether ``lora_alpha`` has an effect; some layers of Keras ignore it.
+
+    Names and descriptions of blocks that are found:
+        word: The short word for it in names, unless that is made of its class's name.
+        word_field: The field whose value, if it is a name, is that word.
+        noun: What it is called in a sentence, unless that is made of its class's name.
+        prominence: Its rank among the layers that a block may be named after; 0 if it has none.
+        merging: What it does with branches that it merges: ``adds``, ``joins`` or ``gates`` them.
 
     Keras's files:
         built_at_creation: Whether Keras builds it when it is created, so that files have no
@@ -255,6 +265,12 @@ class Layer(SpecModel):
     applies_lora_alpha: ClassVar[bool] = False
     takes_mappings: ClassVar[bool] = False
     box_count: ClassVar[str] = ""
+
+    word: ClassVar[str] = ""
+    word_field: ClassVar[str] = ""
+    noun: ClassVar[str] = ""
+    prominence: ClassVar[int] = 0
+    merging: ClassVar[Merging] = ""
 
     built_at_creation: ClassVar[bool] = False
     build_arguments: ClassVar[tuple[str, ...] | None] = None

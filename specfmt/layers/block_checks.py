@@ -15,7 +15,7 @@ from specfmt.fields.errors import (
     show,
 )
 from specfmt.fields.expressions import is_computed, placed_expressions
-from specfmt.fields.rules import Boolean, Rule
+from specfmt.fields.rules import Boolean
 from specfmt.fields.types import NameRule
 from specfmt.fields.validation import findings, validate
 from specfmt.layers.block_scope import edges_key
@@ -48,25 +48,6 @@ class CheckedBlocks(dict[str, Block]):
     problems: list[Diagnostic]
     sound: dict[str, Block]
     names: frozenset[str]
-
-
-class BlocksRule(Rule):
-    """A mapping from name to block."""
-
-    def check(self, value: Any) -> dict[str, Block]:
-        if isinstance(value, CheckedBlocks):
-            return value
-        found = check_blocks(value)
-        if found.problems:
-            raise NestedError(found.problems)
-        return found
-
-    def schema(self) -> dict[str, Any]:
-        return {
-            "type": "object",
-            "propertyNames": NameRule().schema(),
-            "additionalProperties": {"$ref": "#/$defs/block"},
-        }
 
 
 def check_blocks(value: Any) -> CheckedBlocks:

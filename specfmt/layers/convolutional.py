@@ -115,6 +115,8 @@ class Convolution(ScaledLora, Window, Filters):
     """Base of the plain convolutions: each of ``filters`` kernels is convolved with all
     channels."""
 
+    noun = "convolution"
+    prominence = 3
     keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
     keras_2_lacks: ClassVar[tuple[str, ...]] = ("lora_rank", "lora_alpha")
 
@@ -184,6 +186,8 @@ class Conv3D(Over3D, Convolution):
 class TransposedConvolution(Window):
     """The gradient of a convolution: each input element adds a scaled kernel to the output."""
 
+    noun = "transposed convolution"
+    prominence = 4
     former_arguments: ClassVar[FormerArguments] = {
         "output_shape": Replacement(
             values={},
@@ -303,6 +307,10 @@ class Conv3DTranspose(Over3D, TransposedConvolution):
 class Depthwise(Window):
     """Base of the depthwise convolutions: each channel has ``depth_multiplier`` kernels."""
 
+    word = "depthwise"
+    noun = "depthwise convolution"
+    prominence = 5
+
     kernel_size: Size2
     strides: Size2 = 1
     padding: Padding = "valid"
@@ -351,6 +359,9 @@ class DepthwiseConv2D(Depthwise):
 class Separable(Window, Filters):
     """Base of the separable convolutions: depthwise, then 1 x 1 to mix the channels."""
 
+    word = "separable"
+    noun = "separable convolution"
+    prominence = 6
     keras_2_later: ClassVar[frozenset[str]] = KERAS_2_LATER - {"dilation_rate"}
     former_arguments: ClassVar[FormerArguments] = {
         "init": Replacement("depthwise_initializer", also=("pointwise_initializer",)),

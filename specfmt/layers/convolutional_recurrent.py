@@ -39,6 +39,7 @@ class ConvLSTM(Recurrent, ConvLSTMStep):
     padding that keeps the size (`ConvLSTMCell` of keras/src/layers/rnn/conv_lstm.py).
     """
 
+    noun = "convolutional LSTM"
     cell_name = "conv_lstm_cell"
     gates = 4
     states = 2

@@ -52,6 +52,8 @@ QuantizationConfig = Annotated[dict[str, Any] | None, Nullable(AnyMapping())]
 class Dense(Quantizable, FloatLayer):
     """Fully connected layer: `activation(x @ kernel + bias)` over the last axis."""
 
+    noun = "dense layer"
+    prominence = 1
     positionwise = True
     keras_2_lacks = LORA
     keras_2_inputs = ("float", "int")
@@ -276,6 +278,7 @@ class Identity(Layer):
 class Activation(FloatLayer):
     """Applies an activation function to its input."""
 
+    word_field = "activation"
     built_at_creation = True
     positionwise = True
     call_arguments = INPUTS_ONLY

@@ -38,7 +38,6 @@ from specfmt.fields.validation import rules_of, validate
 from specfmt.layers.base import Layer
 from specfmt.layers.block_scope import stands_in_block
 from specfmt.layers.blocks import ENTRY_KINDS, Expanded
-from specfmt.layers.expansion import Expander
 from specfmt.layers.registry import MODEL, build_layer, build_op, layer_class
 
 MAX_AXES = 32
@@ -292,6 +291,8 @@ def parse_entries(
     if not isinstance(value, (list, tuple)):
         raise FieldError("a list of layers", value)
     if stands_in_block() or any(map(is_use, value)):
+        from specfmt.layers.expansion import Expander  # only models with blocks need it
+
         expander = Expander(_read_entry, _invalid_entry, naming, inputs)
         return expander.expand(value), expander.problems
     entries: list[Any] = []

@@ -78,6 +78,9 @@ class Merge(FloatLayer):
 class Add(Merge):
     """Adds its inputs element by element."""
 
+    noun = "addition"
+    merging = "adds"
+
 
 @layer
 class Subtract(Merge):
@@ -92,6 +95,8 @@ class Subtract(Merge):
 class Multiply(Merge):
     """Multiplies its inputs element by element; masked time steps count as 1."""
 
+    noun = "multiplication"
+    merging = "gates"
     reads_masks = True
 
 
@@ -118,6 +123,9 @@ class Minimum(Merge):
 class Concatenate(Merge):
     """Concatenates its inputs along ``axis``."""
 
+    word = "concat"
+    noun = "concatenation"
+    merging = "joins"
     keras_2_inputs: ClassVar[tuple[str, ...]] = ("float", "int", "bool")
     former_arguments: ClassVar[FormerArguments] = {"concat_axis": "axis"}
 

@@ -127,6 +127,7 @@ class BatchNormalization(Affine):
     With ``trainable: false`` it uses the moving averages in training too.
     """
 
+    word = "bn"
     keras_2_inputs = ("float", "int")
     call_arguments = BATCH_CALL
     has_statistics = True
@@ -195,6 +196,8 @@ class BatchNormalization(Affine):
 class LayerNormalization(Affine):
     """Normalizes each sample over ``axis``, by default the features of each position."""
 
+    word = "norm"
+    noun = "layer normalization"
     lists_axes = True
     sorts_axes = True
     keras_2_lacks = ("rms_scaling",)

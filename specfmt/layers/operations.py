@@ -103,6 +103,9 @@ class Comparison(Binary):
 class Add(Binary):
     """`x1 + x2`."""
 
+    noun = "addition"
+    merging = "adds"
+
 
 @operation("subtract")
 class Subtract(Binary):
@@ -112,6 +115,9 @@ class Subtract(Binary):
 @operation("multiply")
 class Multiply(Binary):
     """`x1 * x2`."""
+
+    noun = "multiplication"
+    merging = "gates"
 
 
 @operation("divide")

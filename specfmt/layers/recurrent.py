@@ -69,6 +69,7 @@ class Recurrent(Layer):
         width: The field that sets the number of features of a step's output.
     """
 
+    prominence: ClassVar[int] = 2
     call_arguments: ClassVar[tuple[Argument, ...]] = RNN_ARGUMENTS
     training_default: ClassVar[bool | None] = False
     cell_name: ClassVar[str] = ""
@@ -306,6 +307,7 @@ class SimpleRNN(Recurrent, SimpleRNNStep):
 
     omitted_fields = ("seed",)
     writes_activity_regularizer = True
+    noun = "simple RNN"
     cell_name = "simple_rnn_cell"
 
     seed: Seed = None
@@ -320,6 +322,7 @@ class LSTM(Recurrent, Seeded, LSTMStep):
     omitted_fields = ("use_cudnn",)
     writes_activity_regularizer = True
     keras_1_gates = (0, 2, 1, 3)
+    noun = "LSTM"
     cell_name = "lstm_cell"
     gates = 4
     states = 2
@@ -335,6 +338,7 @@ class GRU(Recurrent, Seeded, GRUStep):
     omitted_fields = ("use_cudnn",)
     writes_activity_regularizer = True
     keras_1_gates = (0, 1, 2)
+    noun = "GRU"
     cell_name = "gru_cell"
     gates = 3
 

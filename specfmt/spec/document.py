@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 from specfmt.diagnostics import Diagnostic
-from specfmt.fields.errors import FieldError, error_to_diagnostic
+from specfmt.fields.errors import FieldError, NestedError, error_to_diagnostic
 from specfmt.fields.rules import Integer, Nullable, Rule
-from specfmt.fields.types import Bool, Name, OptionalPolicy, Str
+from specfmt.fields.types import Bool, Name, NameRule, OptionalPolicy, Str
 from specfmt.fields.validation import validate
-from specfmt.layers.block_checks import BlocksRule, check_blocks
 from specfmt.layers.block_scope import Context, Library, reading
 from specfmt.layers.blocks import Block
 from specfmt.layers.entries import (
@@ -43,6 +42,30 @@ class TrainRule(Rule):
 
     def schema(self) -> dict[str, Any]:
         return {"$ref": "#/$defs/train"}
+
+
+class BlocksRule(Rule):
+    """A mapping from name to block.
+
+    What checks blocks is imported only where there are some.
+    """
+
+    def check(self, value: Any) -> dict[str, Block]:
+        from specfmt.layers.block_checks import CheckedBlocks, check_blocks
+
+        if isinstance(value, CheckedBlocks):
+            return value
+        found = check_blocks(value)
+        if found.problems:
+            raise NestedError(found.problems)
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "propertyNames": NameRule().schema(),
+            "additionalProperties": {"$ref": "#/$defs/block"},
+        }
 
 
 class ModelSpec(AnyModel):
@@ -90,6 +113,8 @@ def parse_document(data: Any) -> tuple[ModelSpec | None, list[Diagnostic]]:
     needed = {"specfmt": VERSION, "layers": ()}
     if data.get("blocks") is None:
         return parse_model(ModelSpec, data, "the document", needed)
+    from specfmt.layers.block_checks import check_blocks
+
     try:
         blocks = check_blocks(data["blocks"])
     except FieldError as error:

@@ -154,6 +154,70 @@ def test_names_with_letters_are_lettered() -> None:
     assert data["layers"] == [{"block": "conv_block", "name": "block1$(chr(i + 97))", "repeat": 6}]
 
 
+def test_a_block_with_skip_connections_inside_is_described_as_one() -> None:
+    layers: list[dict[str, Any]] = []
+    x = "input"
+    for k in range(3):
+        layers += [
+            {"type": "LayerNormalization", "name": f"b{k}_norm1", "inputs": x},
+            {
+                "type": "MultiHeadAttention",
+                "name": f"b{k}_attention",
+                "num_heads": 2,
+                "key_dim": 4,
+                "inputs": [f"b{k}_norm1", f"b{k}_norm1"],
+            },
+            {"op": "add", "name": f"b{k}_add1", "inputs": [x, f"b{k}_attention"]},
+            {"type": "LayerNormalization", "name": f"b{k}_norm2", "inputs": f"b{k}_add1"},
+            {"type": "Dense", "name": f"b{k}_dense1", "units": 16, "inputs": f"b{k}_norm2"},
+            {"type": "LeakyReLU", "name": f"b{k}_relu", "inputs": f"b{k}_dense1"},
+            {"type": "Dense", "name": f"b{k}_dense2", "units": 8, "inputs": f"b{k}_relu"},
+            {"type": "Add", "name": f"b{k}_add2", "inputs": [f"b{k}_add1", f"b{k}_dense2"]},
+        ]
+        x = f"b{k}_add2"
+    data = {"specfmt": 1, "inputs": {"input": {"shape": [5, 8]}}, "layers": layers}
+    blocks = specfmt.refactor(spec_of(data)).to_data()["blocks"]
+    assert {name: block["description"] for name, block in blocks.items()} == {
+        "residual_block": "One attention layer and two dense layers with residual connections."
+    }
+
+
+@pytest.mark.parametrize(
+    ("inputs", "description"),
+    [
+        (1, "One multiplication with residual connections."),
+        (2, "Two multiplications and two additions."),
+    ],
+)
+def test_a_block_that_only_merges_has_a_description(inputs: int, description: str) -> None:
+    layers: list[dict[str, Any]] = [{"type": "ReLU", "name": "stem"}]
+    y, x = "image", "stem"
+    for k in range(6):
+        layers += [
+            {"type": "Multiply", "name": f"b{k}_gate", "inputs": [x, y if inputs > 1 else x]},
+            {"type": "Multiply", "name": f"b{k}_gate2", "inputs": [f"b{k}_gate", x]},
+            {"type": "Add", "name": f"b{k}_sum", "inputs": [f"b{k}_gate2", f"b{k}_gate"]},
+            {"type": "Add", "name": f"b{k}_sum2", "inputs": [f"b{k}_gate2", f"b{k}_sum"]},
+        ]
+        y, x = x, f"b{k}_sum2"
+    blocks = folded_data(layers)["blocks"]
+    assert [block["description"] for block in blocks.values()] == [description]
+
+
+def test_one_layer_makes_something_of_the_input() -> None:
+    layers: list[dict[str, Any]] = []
+    x = "image"
+    for k in range(6):
+        layers += [
+            {"type": "LayerNormalization", "name": f"b{k}_norm", "inputs": x},
+            {"type": "Dense", "name": f"b{k}_dense", "units": 3},
+            {"type": "Add", "name": f"b{k}_sum", "inputs": [x, f"b{k}_dense"]},
+        ]
+        x = f"b{k}_sum"
+    (block,) = folded_data(layers)["blocks"].values()
+    assert block["description"] == "Adds to the input what one dense layer makes of it."
+
+
 def test_a_spec_with_blocks_stays_as_it_is() -> None:
     layers = [e for n in range(6) for e in conv_bn(f"part{n}", 8)]
     folded = specfmt.refactor(spec_of(document(layers)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import re
 import time
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from specfmt.formats.keras_json import document_from_keras_json
+import specfmt
 from specfmt.parity.keras_worker import keep_digits
 from specfmt.parity.report import Report
 from specfmt.targets import torch as torch_target
 from specfmt.weights.convert import convert
-from tests.tools.harness import build_graph, channels_first, execute, keras, relative_error
+from tests.tools.harness import channels_first, execute, keras, relative_error
 
 MODELS = (
     "ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLarge DenseNet121 DenseNet169 "
@@ -123,15 +124,32 @@ def check_model(
     size: int | None = None,
     batches: tuple[int, ...] = (1, 2),
     exact: bool = False,
+    blocks: bool = False,
 ) -> Result:
-    """Compare one application with the PyTorch program that specfmt makes of it."""
+    """Compare one application with the programs that specfmt makes of it.
+
+    Args:
+        name: The application.
+        folder: A folder for its weights.
+        size: Of its pictures; its own if None.
+        batches: The sizes of batches with which outputs are compared.
+        exact: Also compare in double precision.
+        blocks: Whether what occurs several times becomes blocks; then the JSON of the model that
+            the Keras program builds is compared too.
+    """
     import safetensors.torch
     import torch
 
     start = time.perf_counter()
     model = random_model(name, size)
-    document, _ = document_from_keras_json(model.to_json())
-    graph = build_graph(document)
+    text = model.to_json()
+    spec = specfmt.from_keras_json(text)
+    if blocks:
+        spec = specfmt.refactor(spec)
+        keras().backend.clear_session()  # automatic names are counted from the start
+        program = execute(specfmt.generate(spec, "keras", flavor="keras"))
+        assert json.loads(program.to_json()) == json.loads(text)
+    graph = specfmt.analyze(spec)
     assert graph.count() == model.count_params()
     code = torch_target.generate_model(graph, style="subclass")
     weights, converted = folder / "model.weights.h5", folder / "model.safetensors"
