@@ -196,8 +196,8 @@ def depth_first(items: Sequence[Item], outputs: Sequence[Ref]) -> list[Item]:
     Entries that no output depends on come first.
     """
     read = {id(ref.source) for item in items for ref in item.refs}
-    given = {id(ref.source) for ref in outputs}
-    unread = [item for item in items if id(item) not in read | given]
+    read |= {id(ref.source) for ref in outputs}
+    unread = [item for item in items if id(item) not in read]
     roots = [*unread, *(ref.source for ref in outputs if isinstance(ref.source, Item))]
     order: list[Item] = []
     done: set[int] = set()
