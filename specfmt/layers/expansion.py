@@ -153,7 +153,7 @@ class Expander(BlockScope):
             if local and frame.previous is not None:
                 frame.tensors[local] = frame.previous
         elif self.mistakes > before:
-            self._append(frame, index, self.broken(data), local)
+            self._append(frame, index, self.broken(self._with_edges(frame, index, data)), local)
         else:
             self._add(frame, index, data, local)
 

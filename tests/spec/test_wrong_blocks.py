@@ -22,6 +22,7 @@ CASES: dict[str, tuple[str, str]] = {
     "a broken expression": (INPUTS + 'blocks:\n  b:\n    layers:\n      - {type: Dense, units: $(4 *)}\nlayers:\n  - {block: b}\n', "SF217:6:30"),
     "an unknown parameter in an expression": (INPUTS + 'blocks:\n  b:\n    parameters: {units: 3}\n    layers:\n      - {type: Dense, units: $unit}\nlayers:\n  - {block: b}\n', "SF217:7:30"),
     "an expression in a list": (INPUTS + 'blocks:\n  b:\n    parameters: {n: 2}\n    layers:\n      - {type: Reshape, target_shape: [2, $k]}\nlayers:\n  - {block: b, n: 3}\n', "SF218:5:18 SF217:7:43"),
+    "a wrong expression beside an edge": (INPUTS + 'blocks:\n  b:\n    inputs: p\n    layers:\n      - {type: ReLU}\n      - {type: Dense, units: $n, inputs: p}\nlayers:\n  - {block: b}\n', "SF217:8:30"),
     "a call": (INPUTS + 'blocks:\n  b:\n    parameters: {n: 2}\n    layers:\n      - {type: Dense, units: $(abs(n))}\nlayers:\n  - {block: b}\n', "SF217:7:30"),
     "an attribute": (INPUTS + 'blocks:\n  b:\n    parameters: {n: 2}\n    layers:\n      - {type: Dense, units: $(n.real)}\nlayers:\n  - {block: b}\n', "SF217:7:30"),
     "a power": (INPUTS + 'blocks:\n  b:\n    parameters: {n: 2}\n    layers:\n      - {type: Dense, units: $(2 ** n)}\nlayers:\n  - {block: b}\n', "SF217:7:30"),
