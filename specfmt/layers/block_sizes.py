@@ -12,6 +12,7 @@ from typing import Any
 from specfmt.fields.errors import FieldError
 from specfmt.fields.expressions import evaluate_text, wrong
 from specfmt.layers.blocks import INDEX, MAX_LAYERS, Block, parameters_of, uses_name
+from specfmt.layers.registry import MODEL
 
 PARTS = 50
 """An entry counts as one more layer for this many values in it."""
@@ -25,7 +26,7 @@ MAX_PARTS = 10_000
 MAX_NESTING = 50
 """The most lists and mappings inside each other in the value of a parameter."""
 
-MODEL_LAYERS = ("Model", "layers")
+MODEL_LAYERS = (MODEL, "layers")
 """The type of a nested model, and the field with its own entries."""
 
 

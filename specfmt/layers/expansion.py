@@ -34,6 +34,7 @@ from specfmt.layers.blocks import (
     uses_name,
 )
 from specfmt.layers.naming import Counter, Namer
+from specfmt.layers.registry import layer_class
 from specfmt.vocab.naming import to_snake_case
 
 MAX_NAME = 500
@@ -230,7 +231,9 @@ class Expander(BlockScope):
             if frame.previous is None or frame.previous == self.last:
                 return data
             return {**data, key: frame.previous}
-        loose = data.get("type") == "Custom"
+        kind = data.get("type")
+        cls = layer_class(kind) if isinstance(kind, str) else None
+        loose = cls is not None and cls.takes_any_arguments
         edges = self.renamed(frame, data[key], frame.place(index, key), loose=loose)
         if frame.call is not None and isinstance(edges, str) and edges == self.last:
             return {name: value for name, value in data.items() if name != key}

@@ -40,7 +40,8 @@ class TermConstant:
         """Its name, after the field and the kind of layers: ``CONV_KERNEL_INITIALIZER``."""
         ((key, _),) = Counter(key for _, key in self.uses).most_common(1)
         kinds = {unit.type_name for unit, _ in self.uses}
-        owner = "conv" if all("Conv" in kind for kind in kinds) else ""
+        families = {unit.layer.family for unit, _ in self.uses}
+        owner = "conv" if families == {"convolutional"} else ""
         if len(kinds) == 1 and not owner:
             owner = to_snake_case(next(iter(kinds)))
         return (f"{owner}_{key}" if owner else key).upper()
